@@ -1,0 +1,52 @@
+//! Responses that the middleware gives itself, for the adapters to translate.
+
+use crate::RequestId;
+
+/// A whole response: to a request for `/metrics` or `/health`, or instead of a handler that panicked.
+///
+/// ```
+/// # let observer = obs_core::Observer::builder("shop").no_environment().build()?;
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let answer = observer.endpoint("GET", "/livez").expect("an endpoint").await;
+/// assert_eq!(answer.status, 200);
+/// # });
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Header names in lower case, and values.
+    pub headers: Vec<(&'static str, &'static str)>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, headers: vec![("content-type", content_type)], body: body.into() }
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+/// The answer to a request whose handler panicked.
+///
+/// For HTTP a problem document (RFC 9457) with the request id; for gRPC a trailers-only response, whose
+/// status is 200 (gRPC over HTTP/2, "Responses") and whose `grpc-status` is 13, INTERNAL.
+pub(crate) fn to_panic(id: &RequestId, grpc: bool) -> Answer {
+    if grpc {
+        return Answer::new(200, "application/grpc", "")
+            .header("grpc-status", "13")
+            .header("grpc-message", "internal error");
+    }
+    // An id needs no escaping: see `RequestId`.
+    let body = format!(
+        r#"{{"type":"about:blank","title":"Internal Server Error","status":500,"request_id":"{id}"}}"#
+    );
+    Answer::new(500, "application/problem+json", body)
+}

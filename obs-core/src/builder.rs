@@ -1,0 +1,334 @@
+//! Settings of an observer, from code and from the environment.
+
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use crate::{
+    Drain, Endpoint, EventOutput, Observer, PanicPolicy, RecordSink, events::Events, health::Health,
+    id::IdPolicy, metrics::Metrics, observer::Inner, ops::Endpoints, panic, route::RouteTable, sink::Sinks,
+};
+
+/// A setting that cannot be: its name, its value, and what would be right.
+///
+/// ```
+/// use obs_core::Observer;
+/// let error = Observer::builder("shop").no_environment().request_id_headers(["x request id"]).build();
+/// assert_eq!(
+///     error.unwrap_err().to_string(),
+///     "`request_id_headers` is \"x request id\", but should be a header name such as `x-request-id`"
+/// );
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct BuildError {
+    /// The setting, as its method or its environment variable is called.
+    pub setting: &'static str,
+    /// What it was set to.
+    pub value: String,
+    /// What would be right.
+    pub expected: &'static str,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is {:?}, but should be {}", self.setting, self.value, self.expected)
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+/// Builds an [`Observer`].
+///
+/// The environment is read by [`build`](Self::build) and wins over the code, because it is what an operator
+/// can change: `OTEL_SERVICE_NAME` (the service's name), `OBS_EVENTS` (`stdout` or `off`), `OBS_DRAIN_DELAY` and
+/// `OBS_DRAIN_TIMEOUT` (as `20s` or `500ms`).
+///
+/// ```
+/// use std::time::Duration;
+/// use obs_core::{EventOutput, Observer};
+///
+/// let observer = Observer::builder("shop")
+///     .request_id_headers(["x-request-id", "x-correlation-id"])
+///     .trust_inbound(false)
+///     .events(EventOutput::off())
+///     .drain(Duration::from_secs(2), Duration::from_secs(10))
+///     .build()?;
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[must_use = "`build` makes the observer"]
+pub struct ObserverBuilder {
+    service: String,
+    environment: bool,
+    request_id_headers: Vec<String>,
+    trust_inbound: bool,
+    generator: Option<Box<dyn Fn() -> String + Send + Sync>>,
+    panic_policy: PanicPolicy,
+    panic_hook: bool,
+    endpoints: Option<[(Endpoint, String); 4]>,
+    drain: Drain,
+    events: EventOutput,
+    sinks: Vec<Box<dyn RecordSink>>,
+}
+
+impl ObserverBuilder {
+    pub(crate) fn new(service: String) -> Self {
+        Self {
+            service,
+            environment: true,
+            request_id_headers: vec!["x-request-id".to_owned()],
+            trust_inbound: true,
+            generator: None,
+            panic_policy: PanicPolicy::default(),
+            panic_hook: true,
+            endpoints: Some(Endpoint::ALL.map(|e| (e, e.default_path().to_owned()))),
+            drain: Drain::default(),
+            events: EventOutput::stdout(),
+            sinks: Vec::new(),
+        }
+    }
+
+    /// Reads nothing from the environment: for tests.
+    pub const fn no_environment(mut self) -> Self {
+        self.environment = false;
+        self
+    }
+
+    /// The headers that carry the request id. The first is written to responses; all are read from requests,
+    /// in this order. `x-request-id` by default.
+    pub fn request_id_headers<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.request_id_headers = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether a valid request id from the caller is kept. On by default; off, every request gets a new one.
+    pub const fn trust_inbound(mut self, trust: bool) -> Self {
+        self.trust_inbound = trust;
+        self
+    }
+
+    /// Makes request ids. A UUID version 7 takes the place of one that is not a valid
+    /// [`RequestId`](crate::RequestId), or if the generator panics.
+    pub fn request_id_generator(mut self, generator: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.generator = Some(Box::new(generator));
+        self
+    }
+
+    /// What happens after a panic has been recorded: the client gets an answer by default.
+    pub const fn panic_policy(mut self, policy: PanicPolicy) -> Self {
+        self.panic_policy = policy;
+        self
+    }
+
+    /// Whether the process gets the panic hook that notes a panic's location and backtrace. On by default; it
+    /// is installed once per process and always calls the hook that was there before. Off, panics are still
+    /// caught and recorded, without their location.
+    pub const fn panic_hook(mut self, install: bool) -> Self {
+        self.panic_hook = install;
+        self
+    }
+
+    /// Puts an endpoint at another path.
+    pub fn endpoint_path(mut self, endpoint: Endpoint, path: impl Into<String>) -> Self {
+        if let Some(place) = self.endpoints.iter_mut().flatten().find(|(e, _)| *e == endpoint) {
+            place.1 = path.into();
+        }
+        self
+    }
+
+    /// Answers no endpoint.
+    pub fn without_endpoints(mut self) -> Self {
+        self.endpoints = None;
+        self
+    }
+
+    /// How the service leaves: `delay` is how long it serves on when it is no longer ready (5 s by default),
+    /// `timeout` how long running requests may then still take (20 s).
+    pub const fn drain(mut self, delay: Duration, timeout: Duration) -> Self {
+        self.drain = Drain { delay, timeout };
+        self
+    }
+
+    /// Where the line of each request goes: to standard output by default.
+    pub fn events(mut self, output: EventOutput) -> Self {
+        self.events = output;
+        self
+    }
+
+    /// Adds an output of the user's own.
+    pub fn sink(mut self, sink: impl RecordSink) -> Self {
+        self.sinks.push(Box::new(sink));
+        self
+    }
+
+    /// Checks the settings and makes the observer. Starts the thread that writes events.
+    ///
+    /// # Errors
+    /// Names the first setting that cannot be.
+    pub fn build(mut self) -> Result<Observer, BuildError> {
+        if self.environment {
+            self.read_environment(|name| std::env::var(name).ok())?;
+        }
+        self.check()?;
+        if self.panic_hook {
+            panic::install_hook();
+        }
+        let metrics = Arc::new(Metrics::new());
+        let own = metrics.own();
+        let events = Events::start(self.events, own).map_err(|error| BuildError {
+            setting: "events",
+            value: error.to_string(),
+            expected: "an output for which a thread can be started",
+        })?;
+        let events = events.map(Arc::new);
+        let mut sinks: Vec<Box<dyn RecordSink>> = vec![Box::new(Arc::clone(&metrics))];
+        sinks.extend(events.iter().map(|e| Box::new(Arc::clone(e)) as Box<dyn RecordSink>));
+        sinks.extend(self.sinks);
+        let sinks = sinks.into_iter().map(|sink| {
+            let label = Some(("sink", sink.name()));
+            let errors = own.counter("obs_sink_errors_total", "Calls of a sink that panicked.", label);
+            (sink, errors)
+        });
+        let late_writes = own.counter(
+            "obs_late_writes_total",
+            "Fields and errors written to a request that had ended.",
+            None,
+        );
+        Ok(Observer::new(Inner {
+            service: self.service.into(),
+            ids: IdPolicy::new(self.request_id_headers, self.trust_inbound, self.generator),
+            panic_policy: self.panic_policy,
+            drain: self.drain,
+            endpoints: Endpoints::new(self.endpoints.into_iter().flatten()),
+            health: Health::default(),
+            routes: RouteTable::new(),
+            sinks: Sinks::new(sinks),
+            late_writes,
+            late_write_warned: AtomicBool::new(false),
+            events,
+            metrics,
+        }))
+    }
+
+    /// Takes over what is set: wrong `OBS_*` values are errors.
+    fn read_environment(&mut self, get: impl Fn(&str) -> Option<String>) -> Result<(), BuildError> {
+        let set = |name: &str| get(name).filter(|value| !value.trim().is_empty());
+        if let Some(name) = set("OTEL_SERVICE_NAME") {
+            self.service = name;
+        }
+        match set("OBS_EVENTS").as_deref() {
+            None => {}
+            Some("stdout") => self.events = EventOutput::stdout(),
+            Some("off") => self.events = EventOutput::off(),
+            Some(value) => return Err(error("OBS_EVENTS", value, "`stdout` or `off`")),
+        }
+        for (setting, target) in
+            [("OBS_DRAIN_DELAY", &mut self.drain.delay), ("OBS_DRAIN_TIMEOUT", &mut self.drain.timeout)]
+        {
+            if let Some(value) = set(setting) {
+                *target = duration(&value)
+                    .ok_or_else(|| error(setting, &value, "a duration such as `20s` or `500ms`"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), BuildError> {
+        if self.service.trim().is_empty() {
+            return Err(error("service", &self.service, "the name of the service"));
+        }
+        if self.request_id_headers.is_empty() {
+            return Err(error("request_id_headers", "", "at least one header name"));
+        }
+        for name in &mut self.request_id_headers {
+            name.make_ascii_lowercase();
+            // RFC 9110 §5.6.2: a field name is a token.
+            let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+            if name.is_empty() || name.len() > 256 || !name.bytes().all(token) {
+                let expected = "a header name such as `x-request-id`";
+                return Err(error("request_id_headers", name, expected));
+            }
+        }
+        let paths: Vec<_> = self.endpoints.iter().flatten().map(|(_, path)| path).collect();
+        for (n, path) in paths.iter().enumerate() {
+            if !path.starts_with('/') || path.contains(['?', '#', '{', ' ']) {
+                return Err(error("endpoint_path", path, "a plain path such as `/metrics`"));
+            }
+            if paths.iter().skip(n.saturating_add(1)).any(|other| other == path) {
+                return Err(error("endpoint_path", path, "a path of its own for each endpoint"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn error(setting: &'static str, value: &str, expected: &'static str) -> BuildError {
+    BuildError { setting, value: value.to_owned(), expected }
+}
+
+/// `20s`, `500ms`, or whole seconds without a unit.
+fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    if let Some(millis) = text.strip_suffix("ms") {
+        return millis.trim().parse().ok().map(Duration::from_millis);
+    }
+    let seconds = text.strip_suffix('s').unwrap_or(text);
+    seconds.trim().parse().ok().map(Duration::from_secs)
+}
+
+impl fmt::Debug for ObserverBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObserverBuilder").field("service", &self.service).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder() -> ObserverBuilder {
+        ObserverBuilder::new("test".to_owned()).no_environment()
+    }
+
+    fn refused(builder: ObserverBuilder) -> String {
+        builder.build().expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_a_reason() {
+        let message = refused(ObserverBuilder::new(" ".to_owned()).no_environment());
+        assert_eq!(message, "`service` is \" \", but should be the name of the service");
+        let message = refused(builder().request_id_headers(Vec::<String>::new()));
+        assert!(message.contains("at least one header name"), "{message}");
+        let message = refused(builder().endpoint_path(Endpoint::Metrics, "metrics"));
+        assert!(message.contains("`endpoint_path` is \"metrics\""), "{message}");
+        let message = refused(builder().endpoint_path(Endpoint::Metrics, "/health"));
+        assert!(message.contains("a path of its own"), "{message}");
+    }
+
+    #[test]
+    fn the_environment_wins_and_wrong_values_are_errors() {
+        let environment = |pairs: &'static [(&str, &str)]| {
+            move |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
+        };
+        let mut settings = builder();
+        let good = environment(&[
+            ("OTEL_SERVICE_NAME", "canary"),
+            ("OBS_DRAIN_DELAY", "250ms"),
+            ("OBS_DRAIN_TIMEOUT", "7"),
+            ("OBS_EVENTS", ""),
+        ]);
+        settings.read_environment(good).expect("all right");
+        assert_eq!(settings.service, "canary");
+        assert_eq!(settings.drain.delay, Duration::from_millis(250));
+        assert_eq!(settings.drain.timeout, Duration::from_secs(7));
+
+        let wrong = builder().read_environment(environment(&[("OBS_EVENTS", "kafka")]));
+        let message = wrong.expect_err("refused").to_string();
+        assert_eq!(message, "`OBS_EVENTS` is \"kafka\", but should be `stdout` or `off`");
+        let wrong = builder().read_environment(environment(&[("OBS_DRAIN_DELAY", "soon")]));
+        assert!(wrong.expect_err("refused").to_string().contains("OBS_DRAIN_DELAY"));
+    }
+}

@@ -1,0 +1,335 @@
+//! The request that runs on this thread, and the handle through which handlers reach it.
+//!
+//! A thread-local is swapped around every poll, call and drop of a request's parts, so no async runtime is
+//! needed and nothing is passed along. A task or thread that the handler starts is outside of it, unless
+//! [`RequestHandle::in_request`] or [`RequestHandle::run`] takes it along.
+
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    error::Error,
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use pin_project_lite::pin_project;
+
+use crate::{
+    ErrorReport, Observer, PanicReport, RequestId, RequestStart, Route, Value, observation::RequestState,
+    panic::catch_drop,
+};
+
+thread_local! {
+    static CURRENT: RefCell<RequestHandle> = const { RefCell::new(RequestHandle::none()) };
+}
+
+/// The handle of the request that runs on this thread.
+///
+/// Outside a request it is a handle whose methods do nothing. It costs a few nanoseconds and allocates nothing.
+///
+/// ```
+/// // Anywhere below a handler, in any crate:
+/// obs_core::current().set("user.plan", "pro");
+/// ```
+#[must_use]
+pub fn current() -> RequestHandle {
+    peek().unwrap_or_default()
+}
+
+/// The current handle if there is one; also callable while the thread ends or inside a panic hook.
+pub(crate) fn peek() -> Option<RequestHandle> {
+    let handle = CURRENT.try_with(|current| current.try_borrow().ok().map(|handle| handle.clone()));
+    handle.ok().flatten().filter(RequestHandle::is_active)
+}
+
+/// What makes a request current while something of it runs.
+///
+/// Entering swaps it with the thread's handle and leaving swaps back: no reference count changes.
+#[derive(Debug)]
+pub(crate) struct Scope(RequestHandle);
+
+impl Scope {
+    pub(crate) const fn new(handle: RequestHandle) -> Self {
+        Self(handle)
+    }
+
+    pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
+        struct Leave<'a>(&'a mut RequestHandle);
+        impl Drop for Leave<'_> {
+            fn drop(&mut self) {
+                swap(self.0);
+            }
+        }
+        swap(&mut self.0);
+        let _leave = Leave(&mut self.0);
+        f()
+    }
+}
+
+fn swap(handle: &mut RequestHandle) {
+    // While the thread ends its thread-locals are gone, and nothing can ask for the current request.
+    let _ = CURRENT.try_with(|current| {
+        if let Ok(mut current) = current.try_borrow_mut() {
+            mem::swap(&mut *current, handle);
+        }
+    });
+}
+
+/// A handler's access to its own request: fields, errors, route, id.
+///
+/// Cheap to clone, `Send` and `Sync`; it may outlive the request. What is written after the request has ended
+/// is lost, counted in `obs_late_writes_total` and warned about once. A handle that belongs to no request
+/// (see [`current`]) does nothing.
+///
+/// ```
+/// use obs_core::{Observer, RequestHead};
+///
+/// let observer = Observer::builder("shop").no_environment().build()?;
+/// let observation = observer.start(RequestHead::new("GET", "/items/7", &()));
+/// let handle = observation.handle();
+/// handle.set("item.id", 7);
+/// handle.run(|| obs_core::current().set("db.rows", 1)); // the same request
+/// assert!(handle.request_id().is_some());
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct RequestHandle(Option<Arc<RequestState>>);
+
+impl RequestHandle {
+    /// A handle that belongs to no request.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
+    pub(crate) const fn new(state: Arc<RequestState>) -> Self {
+        Self(Some(state))
+    }
+
+    /// Whether it belongs to a request (which may have ended).
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Adds a field to the request's record, or sets it anew. At most 64 fields and 16 KiB.
+    ///
+    /// Dots in the key nest in the event: `user.plan` becomes `{"user":{"plan":…}}` for those who read it so.
+    pub fn set(&self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
+        if let Some(state) = &self.0 {
+            let (key, value) = (key.into(), value.into());
+            state.enrich(|e| e.fields.set(key, value));
+        }
+    }
+
+    /// Reports the error that made the request fail, with its type and its sources. The last one counts.
+    ///
+    /// Its type becomes the `error_type` of a 5xx answer.
+    pub fn error<E: Error + ?Sized>(&self, error: &E) {
+        if let Some(state) = &self.0 {
+            // The error's own `Display` runs before the lock is taken: it may call us.
+            let report = ErrorReport::of(error);
+            state.enrich(|e| e.error = Some(report));
+        }
+    }
+
+    /// Names the request's route where the framework cannot know it. It wins over what the framework says.
+    ///
+    /// The text is static because it becomes a metric's label: a path would make endless series.
+    pub fn set_route(&self, template: &'static str) {
+        if let Some(state) = &self.0 {
+            self.refine_route(state.observer().route_template(template));
+        }
+    }
+
+    /// For adapters: the more specific route that a layer further within sees.
+    pub fn refine_route(&self, route: Route) {
+        if let Some(state) = &self.0 {
+            state.enrich(|e| {
+                e.route = Some(route);
+                e.route_from_within = true;
+            });
+        }
+    }
+
+    /// Says that the answer is a long-lived stream, so that its duration stays out of the latency histogram.
+    ///
+    /// Server-sent events and upgrades are recognised without it; a long download is no stream.
+    pub fn streaming(&self) {
+        if let Some(state) = &self.0 {
+            state.enrich(|e| e.stream = true);
+        }
+    }
+
+    /// The request's id; `None` outside a request.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&RequestId> {
+        self.request().map(|request| &request.id)
+    }
+
+    /// What was known when the request started; `None` outside a request.
+    #[must_use]
+    pub fn request(&self) -> Option<&RequestStart> {
+        self.0.as_deref().map(RequestState::start)
+    }
+
+    /// Takes the request along into a task: `tokio::spawn(current().in_request(work()))`.
+    ///
+    /// [`current`] is this request while the future is polled and dropped. The request does not wait for it.
+    pub fn in_request<F: Future>(&self, future: F) -> InRequest<F> {
+        InRequest { scope: Scope::new(self.clone()), future: Some(future) }
+    }
+
+    /// Takes the request along into a thread: `spawn_blocking(move || handle.run(work))`.
+    ///
+    /// # Panics
+    /// Only if `f` does.
+    pub fn run<T>(&self, f: impl FnOnce() -> T) -> T {
+        Scope::new(self.clone()).enter(f)
+    }
+
+    /// The handle that `observer` has for this request: this one, or that of a layer around it.
+    #[must_use]
+    pub fn of(&self, observer: &Observer) -> Option<Self> {
+        let mut next = Some(self);
+        while let Some(handle) = next {
+            let state = handle.0.as_ref()?;
+            if state.observer().is_same(observer) {
+                return Some(handle.clone());
+            }
+            next = state.outer();
+        }
+        None
+    }
+
+    /// The process is about to abort: records what is known and flushes.
+    pub(crate) fn aborting(&self, report: PanicReport) {
+        if let Some(state) = &self.0 {
+            RequestState::abort(state, report);
+        }
+    }
+}
+
+impl fmt::Debug for RequestHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestHandle").field("request_id", &self.request_id()).finish()
+    }
+}
+
+pin_project! {
+    /// A future that runs inside a request: see [`RequestHandle::in_request`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct InRequest<F> {
+        scope: Scope,
+        #[pin]
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for InRequest<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            this.scope.enter(|| this.future.set(None));
+        }
+    }
+}
+
+impl<F: Future> Future for InRequest<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        match this.future.as_pin_mut() {
+            Some(future) => this.scope.enter(|| future.poll(cx)),
+            // The field is emptied only by drop.
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// Drops `value` with the request current; a panic in its destructor becomes a value.
+pub(crate) fn drop_in<T>(scope: &mut Scope, value: T) -> Result<(), crate::Panic> {
+    scope.enter(|| catch_drop(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, task::Waker};
+
+    use super::*;
+    use crate::{Observation, RequestHead};
+
+    fn start(observer: &Observer) -> Observation {
+        observer.start(RequestHead::new("GET", "/", &()))
+    }
+
+    fn observer() -> Observer {
+        Observer::builder("test").no_environment().build().expect("valid")
+    }
+
+    #[test]
+    fn outside_a_request_everything_is_a_no_op() {
+        let handle = current();
+        handle.set("a", 1);
+        handle.streaming();
+        assert!(!handle.is_active());
+        assert!(handle.request_id().is_none());
+    }
+
+    #[test]
+    fn scopes_nest_and_are_restored_after_a_panic() {
+        let observer = observer();
+        let (outer, inner) = (start(&observer), start(&observer));
+        outer.handle().run(|| {
+            let panicked = std::panic::catch_unwind(|| inner.handle().run(|| panic!("inside")));
+            assert!(panicked.is_err());
+            assert_eq!(current().request_id(), outer.handle().request_id());
+        });
+        assert!(!current().is_active());
+    }
+
+    #[test]
+    fn a_future_is_in_its_request_while_polled_and_dropped() {
+        struct OnDrop(RequestId);
+        impl Drop for OnDrop {
+            fn drop(&mut self) {
+                assert_eq!(current().request_id(), Some(&self.0));
+            }
+        }
+        let observer = observer();
+        let observation = start(&observer);
+        let id = observation.request().id.clone();
+        let guard = OnDrop(id.clone());
+        let future = observation.handle().in_request(poll_fn(move |_| {
+            let _ = &guard;
+            assert_eq!(current().request_id(), Some(&id));
+            Poll::<()>::Pending
+        }));
+        let mut future = Box::pin(future);
+        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert!(!current().is_active());
+        drop(future);
+    }
+
+    #[test]
+    fn each_observer_finds_its_own_handle() {
+        let (first, second) = (observer(), observer());
+        let outer = start(&first);
+        let handle = outer.handle();
+        let inner = second.start(RequestHead::new("GET", "/", &()).within(Some(&handle)));
+        assert_eq!(inner.request().id, outer.request().id, "the id is shared");
+        inner.handle().run(|| {
+            assert!(Arc::ptr_eq(
+                current().0.as_ref().expect("active"),
+                inner.handle().0.as_ref().expect("active")
+            ));
+            assert!(first.current().is_active());
+            assert!(second.current().is_active());
+            assert!(!observer().current().is_active());
+        });
+    }
+}

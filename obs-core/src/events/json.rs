@@ -1,0 +1,276 @@
+//! A record as one line of JSON (RFC 8259). Names are OpenTelemetry's where it has one.
+
+use std::{
+    io::Write as _,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use crate::{RequestRecord, Value};
+
+/// Appends the record's line, with its line feed.
+pub(super) fn line(out: &mut Vec<u8>, record: &RequestRecord) {
+    let request = record.request();
+    let mut object = Object::open(out);
+    object.time("time", request.started_at);
+    object.text("service.name", &request.service);
+    object.text("request_id", request.id.as_str());
+    object.text("http.request.method", request.method.as_str());
+    if let Some(original) = &request.method_original {
+        object.text("http.request.method_original", original);
+    }
+    if let Some(route) = &record.route {
+        object.text("http.route", route.as_str());
+    }
+    object.text("url.path", &request.path);
+    if let Some(version) = request.version {
+        object.text("network.protocol.version", version.as_str());
+    }
+    if let Some(status) = record.status {
+        object.number("http.response.status_code", u64::from(status));
+    }
+    object.text("outcome", record.outcome.as_str());
+    error(&mut object, record);
+    object.millis("duration_ms", record.duration);
+    if let Some(time) = record.time_to_head {
+        object.millis("time_to_head_ms", time);
+    }
+    if let Some(bytes) = request.body_bytes {
+        object.number("http.request.body.size", bytes);
+    }
+    object.number("http.response.body.size", record.response_bytes);
+    if record.stream {
+        object.raw("stream", "true");
+    }
+    if record.draining {
+        object.raw("draining", "true");
+    }
+    let mut fields = record.fields.iter().peekable();
+    if fields.peek().is_some() {
+        object.object("fields", |object| {
+            for (key, field) in fields {
+                object.value(key, field);
+            }
+        });
+    }
+    if record.fields.dropped() > 0 {
+        object.number("fields_dropped", u64::from(record.fields.dropped()));
+    }
+    object.close();
+    out.push(b'\n');
+}
+
+fn error(object: &mut Object<'_>, record: &RequestRecord) {
+    let error = record.error.as_ref();
+    // An error below 500 is no failure, but its type is still worth reading.
+    let error_type = record.error_type().or_else(|| error.and_then(|error| error.type_name));
+    if let Some(error_type) = error_type {
+        object.text("error.type", error_type);
+    }
+    if let Some(panic) = &record.panic {
+        object.text("error.message", &panic.message);
+        if let Some(location) = &panic.location {
+            object.text("error.location", &location.to_string());
+        }
+    } else if let Some(error) = error {
+        object.text("error.message", &error.message);
+        if !error.sources.is_empty() {
+            object.texts("error.sources", &error.sources);
+        }
+    }
+}
+
+/// An object that is being written.
+struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    separator: u8,
+}
+
+impl<'a> Object<'a> {
+    const fn open(out: &'a mut Vec<u8>) -> Self {
+        Self { out, separator: b'{' }
+    }
+
+    fn close(self) {
+        if self.separator == b'{' {
+            self.out.push(b'{');
+        }
+        self.out.push(b'}');
+    }
+
+    fn key(&mut self, key: &str) {
+        self.out.push(self.separator);
+        self.separator = b',';
+        string(self.out, key);
+        self.out.push(b':');
+    }
+
+    fn raw(&mut self, key: &str, json: &str) {
+        self.key(key);
+        self.out.extend_from_slice(json.as_bytes());
+    }
+
+    fn text(&mut self, key: &str, text: &str) {
+        self.key(key);
+        string(self.out, text);
+    }
+
+    fn texts(&mut self, key: &str, texts: &[String]) {
+        self.key(key);
+        let mut separator = b'[';
+        for text in texts {
+            self.out.push(separator);
+            separator = b',';
+            string(self.out, text);
+        }
+        self.out.push(b']');
+    }
+
+    fn number(&mut self, key: &str, number: u64) {
+        self.raw(key, itoa::Buffer::new().format(number));
+    }
+
+    /// Milliseconds with three decimals: microseconds are what a clock of a service can tell.
+    fn millis(&mut self, key: &str, time: Duration) {
+        self.key(key);
+        let micros = time.as_micros();
+        // Writing to a vector cannot fail, here and below.
+        let _ = write!(self.out, "{}.{:03}", micros / 1000, micros % 1000);
+    }
+
+    fn time(&mut self, key: &str, time: SystemTime) {
+        self.key(key);
+        self.out.push(b'"');
+        rfc3339(self.out, time);
+        self.out.push(b'"');
+    }
+
+    fn value(&mut self, key: &str, value: &Value) {
+        match value {
+            Value::Bool(value) => self.raw(key, if *value { "true" } else { "false" }),
+            Value::I64(value) => self.raw(key, itoa::Buffer::new().format(*value)),
+            Value::U64(value) => self.number(key, *value),
+            Value::F64(value) if value.is_finite() => {
+                self.key(key);
+                let _ = write!(self.out, "{value}");
+            }
+            Value::F64(_) => self.raw(key, "null"),
+            Value::Str(text) => self.text(key, text),
+        }
+    }
+
+    fn object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_>)) {
+        self.key(key);
+        let mut object = Object::open(self.out);
+        write(&mut object);
+        object.close();
+    }
+}
+
+/// A JSON string. Runs of bytes that need no escape are copied as they are.
+fn string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|b| *b < 0x20 || matches!(b, b'"' | b'\\')) {
+        let (plain, special) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let Some((byte, after)) = special.split_first() else { break };
+        match byte {
+            b'"' => out.extend_from_slice(br#"\""#),
+            b'\\' => out.extend_from_slice(br"\\"),
+            b'\n' => out.extend_from_slice(br"\n"),
+            b'\r' => out.extend_from_slice(br"\r"),
+            b'\t' => out.extend_from_slice(br"\t"),
+            _ => {
+                let _ = write!(out, "\\u{byte:04x}");
+            }
+        }
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
+}
+
+/// `2026-11-20T10:48:28.123456Z` (RFC 3339, UTC).
+fn rfc3339(out: &mut Vec<u8>, time: SystemTime) {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    let (year, month, day) = civil(days);
+    let _ = write!(
+        out,
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:06}Z",
+        second / 3600,
+        second / 60 % 60,
+        second % 60,
+        since.subsec_micros()
+    );
+}
+
+/// Year, month and day of a number of days since 1970-01-01, in the Gregorian calendar.
+///
+/// Years are counted from March, so that the leap day is the last of its year; 400 years have 146,097 days.
+const fn civil(days: u64) -> (u64, u64, u64) {
+    const DAYS_0000_03_01_TO_1970: u64 = 719_468;
+    let days = days + DAYS_0000_03_01_TO_1970;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let leaps = day_of_era / 1_460 - day_of_era / 36_524 + day_of_era / 146_096;
+    let year_of_era = (day_of_era - leaps) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + (month <= 2) as u64, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn time(seconds: u64) -> String {
+        let mut out = Vec::new();
+        rfc3339(&mut out, UNIX_EPOCH + Duration::new(seconds, 42_000));
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn times_are_civil() {
+        // Each checked with `date --utc --date=@…`.
+        assert_eq!(time(0), "1970-01-01T00:00:00.000042Z");
+        assert_eq!(time(951_782_399), "2000-02-28T23:59:59.000042Z");
+        assert_eq!(time(951_782_400), "2000-02-29T00:00:00.000042Z");
+        assert_eq!(time(1_795_171_708), "2026-11-20T10:48:28.000042Z");
+        assert_eq!(time(4_107_542_400), "2100-03-01T00:00:00.000042Z");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_reads_back(text in any::<String>()) {
+            let mut out = Vec::new();
+            string(&mut out, &text);
+            let read: String = serde_json::from_slice(&out).expect("valid JSON");
+            prop_assert_eq!(read, text);
+        }
+
+        #[test]
+        fn any_value_reads_back(key in any::<String>(), float in any::<f64>(), int in any::<i64>()) {
+            let mut out = Vec::new();
+            let mut object = Object::open(&mut out);
+            object.value("float", &float.into());
+            object.object("inner", |inner| inner.value(&key, &int.into()));
+            object.close();
+            let read: serde_json::Value = serde_json::from_slice(&out).expect("valid JSON");
+            prop_assert_eq!(read["float"].as_f64(), float.is_finite().then_some(float));
+            prop_assert_eq!(read["inner"][&key].as_i64(), Some(int));
+        }
+
+        #[test]
+        fn every_day_follows_the_one_before(days in 0_u64..200_000) {
+            let ((y1, m1, d1), (y2, m2, d2)) = (civil(days), civil(days + 1));
+            let same_month = (y1, m1, d1 + 1) == (y2, m2, d2);
+            let next_month = (y1, m1 + 1, 1) == (y2, m2, d2);
+            let next_year = (y1 + 1, 12, 31, 1, 1) == (y2, m1, d1, m2, d2);
+            prop_assert!((1..=31).contains(&d1) && (same_month || next_month || next_year));
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The handler's own fields of a request's record.
+
+use std::borrow::Cow;
+
+/// How many fields one request may have.
+pub const MAX_FIELDS: usize = 64;
+
+/// How many bytes the keys and values of one request's fields may take together.
+pub const MAX_FIELD_BYTES: usize = 16 * 1024;
+
+/// A field's value.
+///
+/// ```
+/// use obs_core::Value;
+/// assert_eq!(Value::from("pro"), Value::Str("pro".into()));
+/// assert_eq!(Value::from(3_u32), Value::U64(3));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// A truth value.
+    Bool(bool),
+    /// A signed integer.
+    I64(i64),
+    /// An unsigned integer.
+    U64(u64),
+    /// A floating-point number; written as `null` to JSON if it is not finite.
+    F64(f64),
+    /// A text.
+    Str(Cow<'static, str>),
+}
+
+impl Value {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Str(text) => text.len(),
+            _ => 8,
+        }
+    }
+}
+
+macro_rules! value_from {
+    ($($from:ty => $variant:ident as $to:ty),* $(,)?) => {$(
+        impl From<$from> for Value {
+            fn from(value: $from) -> Self {
+                Self::$variant(<$to>::from(value))
+            }
+        }
+    )*};
+}
+
+value_from! {
+    bool => Bool as bool,
+    i8 => I64 as i64, i16 => I64 as i64, i32 => I64 as i64, i64 => I64 as i64,
+    u8 => U64 as u64, u16 => U64 as u64, u32 => U64 as u64, u64 => U64 as u64,
+    f32 => F64 as f64, f64 => F64 as f64,
+    &'static str => Str as Cow<'static, str>, String => Str as Cow<'static, str>,
+    Cow<'static, str> => Str as Cow<'static, str>,
+}
+
+impl From<usize> for Value {
+    fn from(value: usize) -> Self {
+        Self::U64(value as u64)
+    }
+}
+
+/// The fields that a request's handler set, in the order of their first setting.
+///
+/// Bounded: at most 64 fields and 16 KiB. A field that does not fit is left out and counted.
+///
+/// ```
+/// # use obs_core::{Observer, Outcome, RequestHead, RequestRecord, RecordSink, Value};
+/// struct Plans;
+/// impl RecordSink for Plans {
+///     fn name(&self) -> &'static str { "plans" }
+///     fn on_finish(&self, record: &RequestRecord) {
+///         assert_eq!(record.fields.get("user.plan"), Some(&Value::from("pro")));
+///     }
+/// }
+/// let observer = Observer::builder("shop").no_environment().sink(Plans).build()?;
+/// let observation = observer.start(RequestHead::new("GET", "/", &()));
+/// observation.handle().set("user.plan", "pro");
+/// observation.finish(Outcome::Completed);
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fields {
+    entries: Vec<(Cow<'static, str>, Value)>,
+    bytes: usize,
+    dropped: u32,
+}
+
+impl Fields {
+    /// Sets `key` to `value`, over an earlier value of the same key.
+    pub(crate) fn set(&mut self, key: Cow<'static, str>, value: Value) {
+        let position = self.entries.iter().position(|(k, _)| *k == key);
+        let freed = position
+            .and_then(|at| self.entries.get(at))
+            .map_or(0, |(key, old)| key.len().saturating_add(old.bytes()));
+        let bytes = self.bytes.saturating_sub(freed).saturating_add(key.len()).saturating_add(value.bytes());
+        if bytes > MAX_FIELD_BYTES || (position.is_none() && self.entries.len() >= MAX_FIELDS) {
+            self.dropped = self.dropped.saturating_add(1);
+            return;
+        }
+        self.bytes = bytes;
+        match position.and_then(|at| self.entries.get_mut(at)) {
+            Some(entry) => entry.1 = value,
+            None => self.entries.push((key, value)),
+        }
+    }
+
+    /// The value under `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.entries.iter().find(|(k, _)| k == key).map(|(_, value)| value)
+    }
+
+    /// All fields in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.entries.iter().map(|(key, value)| (&**key, value))
+    }
+
+    /// How many settings were left out because the fields were full.
+    #[must_use]
+    pub const fn dropped(&self) -> u32 {
+        self.dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_keeps_its_place_and_takes_the_last_value() {
+        let mut fields = Fields::default();
+        fields.set("a".into(), 1_u8.into());
+        fields.set("b".into(), 2_u8.into());
+        fields.set("a".into(), "three".into());
+        let all: Vec<_> = fields.iter().map(|(key, _)| key).collect();
+        assert_eq!(all, ["a", "b"]);
+        assert_eq!(fields.get("a"), Some(&Value::Str("three".into())));
+        assert_eq!(fields.bytes, 1 + 5 + 1 + 8);
+    }
+
+    #[test]
+    fn number_and_bytes_are_bounded() {
+        let mut fields = Fields::default();
+        for n in 0..100 {
+            fields.set(format!("key{n}").into(), n.into());
+        }
+        assert_eq!(fields.iter().count(), MAX_FIELDS);
+        assert_eq!(fields.dropped(), 36);
+        fields.set("key0".into(), "x".repeat(MAX_FIELD_BYTES).into());
+        assert_eq!(fields.get("key0"), Some(&Value::I64(0)), "too large: the old value stays");
+        assert_eq!(fields.dropped(), 37);
+    }
+}

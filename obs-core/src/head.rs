@@ -1,0 +1,200 @@
+//! The neutral, borrowed view of a request's and a response's head.
+
+use std::net::SocketAddr;
+
+use crate::RequestHandle;
+
+/// Looks headers up by name, whatever header map the framework has.
+///
+/// axum, hyper and tonic are on `http` 1, actix-web is on `http` 0.2, so the core names neither.
+/// Implementations allocate nothing.
+///
+/// ```
+/// use obs_core::HeaderLookup;
+///
+/// struct Pairs(Vec<(&'static str, &'static str)>);
+/// impl HeaderLookup for Pairs {
+///     fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+///         for (_, value) in self.0.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)) {
+///             f(value.as_bytes());
+///         }
+///     }
+/// }
+/// let headers = Pairs(vec![("x-request-id", "a"), ("x-request-id", "b")]);
+/// assert_eq!(obs_core::first_header(&headers, "X-Request-Id", |v| v.to_vec()), Some(b"a".to_vec()));
+/// ```
+pub trait HeaderLookup {
+    /// Calls `f` with each value of the header `name` (any case), in the order of the wire.
+    ///
+    /// Values are bytes: a header need not be UTF-8.
+    fn each(&self, name: &str, f: &mut dyn FnMut(&[u8]));
+}
+
+/// Reads the first value of a header through `read`; `None` if the header is absent.
+pub fn first_header<T>(headers: &dyn HeaderLookup, name: &str, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    let mut read = Some(read);
+    let mut found = None;
+    headers.each(name, &mut |value| {
+        if let Some(read) = read.take() {
+            found = Some(read(value));
+        }
+    });
+    found
+}
+
+/// The first value of a header that is a decimal number, as `Content-Length` is (RFC 9110 §8.6).
+pub(crate) fn length_header(headers: &dyn HeaderLookup, name: &str) -> Option<u64> {
+    first_header(headers, name, |value| {
+        // `parse` alone would take a leading `+`.
+        let digits = std::str::from_utf8(value).ok()?.trim();
+        let decimal = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        if decimal { digits.parse().ok() } else { None }
+    })
+    .flatten()
+}
+
+/// Whether the media type of `Content-Type` begins with `prefix`, in any case.
+pub(crate) fn content_type_is(headers: &dyn HeaderLookup, prefix: &str) -> bool {
+    first_header(headers, "content-type", |value| {
+        value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    })
+    .unwrap_or(false)
+}
+
+/// The protocol version of a request, named as OpenTelemetry's `network.protocol.version` names it.
+///
+/// ```
+/// assert_eq!(obs_core::HttpVersion::Http2.as_str(), "2");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[allow(missing_docs)] // the names say it
+pub enum HttpVersion {
+    Http09,
+    Http10,
+    Http11,
+    Http2,
+    Http3,
+}
+
+impl HttpVersion {
+    /// `0.9`, `1.0`, `1.1`, `2` or `3`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http09 => "0.9",
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2",
+            Self::Http3 => "3",
+        }
+    }
+}
+
+/// A request's head as an adapter hands it to [`Observer::start`](crate::Observer::start).
+///
+/// Everything is borrowed: the core copies what it keeps.
+///
+/// ```
+/// use obs_core::{HttpVersion, Observer, RequestHead};
+///
+/// let observer = Observer::builder("shop").no_environment().build()?;
+/// let head = RequestHead::new("GET", "/items/7", &()).version(HttpVersion::Http11);
+/// let observation = observer.start(head);
+/// assert_eq!(&*observation.request().path, "/items/7");
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct RequestHead<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) version: Option<HttpVersion>,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) body_bytes: Option<u64>,
+    pub(crate) headers: &'a dyn HeaderLookup,
+    pub(crate) outer: Option<&'a RequestHandle>,
+}
+
+impl<'a> RequestHead<'a> {
+    /// A head with its three required parts. `path` is without the query.
+    #[must_use]
+    pub fn new(method: &'a str, path: &'a str, headers: &'a dyn HeaderLookup) -> Self {
+        Self { method, path, version: None, peer: None, body_bytes: None, headers, outer: None }
+    }
+
+    /// The protocol's version.
+    #[must_use]
+    pub const fn version(mut self, version: HttpVersion) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// The address at the other end of the connection, which may be a proxy's.
+    #[must_use]
+    pub const fn peer(mut self, peer: Option<SocketAddr>) -> Self {
+        self.peer = peer;
+        self
+    }
+
+    /// The request body's exact size in bytes where the framework knows it without `Content-Length`.
+    #[must_use]
+    pub const fn body_bytes(mut self, bytes: Option<u64>) -> Self {
+        self.body_bytes = bytes;
+        self
+    }
+
+    /// The handle that another observer's layer left in the request's extensions.
+    ///
+    /// Both then share the request id, and each [`Observer::current`](crate::Observer::current) finds its own.
+    #[must_use]
+    pub const fn within(mut self, outer: Option<&'a RequestHandle>) -> Self {
+        self.outer = outer;
+        self
+    }
+}
+
+impl std::fmt::Debug for RequestHead<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RequestHead")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// No headers at all.
+impl HeaderLookup for () {
+    fn each(&self, _: &str, _: &mut dyn FnMut(&[u8])) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct One(&'static str);
+    impl HeaderLookup for One {
+        fn each(&self, _: &str, f: &mut dyn FnMut(&[u8])) {
+            f(self.0.as_bytes());
+        }
+    }
+
+    #[test]
+    fn content_length_is_digits_only() {
+        for (text, length) in [
+            ("12", Some(12)),
+            ("+12", None),
+            ("-1", None),
+            ("", None),
+            ("1e3", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(length_header(&One(text), "content-length"), length, "{text}");
+        }
+    }
+
+    #[test]
+    fn media_types_are_compared_in_any_case() {
+        assert!(content_type_is(&One("Text/Event-Stream; charset=utf-8"), "text/event-stream"));
+        assert!(!content_type_is(&One("text/plain"), "text/event-stream"));
+    }
+}

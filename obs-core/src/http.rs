@@ -1,0 +1,62 @@
+//! For frameworks on `http` 1 (feature `http`): header look-up, heads, answers.
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
+use bytes::Bytes;
+use http_body::Body;
+
+use crate::{Answer, HeaderLookup, HttpVersion, RequestHandle, RequestHead, RequestId};
+
+impl HeaderLookup for HeaderMap {
+    fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+        self.get_all(name).iter().for_each(|value| f(value.as_bytes()));
+    }
+}
+
+impl<'a> RequestHead<'a> {
+    /// The head of an `http` request, with its version, its body's exact size and the handle that another
+    /// layer has left in its extensions.
+    #[must_use]
+    pub fn of<B: Body>(request: &'a Request<B>) -> Self {
+        let head = Self::new(request.method().as_str(), request.uri().path(), request.headers())
+            .body_bytes(request.body().size_hint().exact())
+            .within(request.extensions().get::<RequestHandle>());
+        match request.version() {
+            Version::HTTP_09 => head.version(HttpVersion::Http09),
+            Version::HTTP_10 => head.version(HttpVersion::Http10),
+            Version::HTTP_11 => head.version(HttpVersion::Http11),
+            Version::HTTP_2 => head.version(HttpVersion::Http2),
+            Version::HTTP_3 => head.version(HttpVersion::Http3),
+            _ => head,
+        }
+    }
+
+    /// The same head with another path, where a router has cut the one of the request's URI.
+    #[must_use]
+    pub const fn path(mut self, path: &'a str) -> Self {
+        self.path = path;
+        self
+    }
+}
+
+impl RequestId {
+    /// The id as a header's value: always valid.
+    #[must_use]
+    pub fn header_value(&self) -> HeaderValue {
+        HeaderValue::from_str(self.as_str()).unwrap_or(HeaderValue::from_static("invalid"))
+    }
+}
+
+impl Answer {
+    /// The answer as an `http` response.
+    #[must_use]
+    pub fn into_http(self) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::from(self.body));
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        for (name, value) in self.headers {
+            let name = HeaderName::from_static(name);
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}

@@ -1,0 +1,100 @@
+//! The core of obs: one observation per HTTP request, whose finished record every output reads.
+//!
+//! Applications use an adapter (`obs-axum`, which also serves plain tower, hyper and tonic, or `obs-actix`)
+//! and meet this crate as [`Observer`], [`current`] and [`RequestHandle`]. This page is for those who write an
+//! adapter or an output.
+//!
+//! # The life of a request
+//! ```text
+//! RequestHead ──Observer::start──▶ Observation ──moves──▶ BodyObservation ──end──▶ RequestRecord ──▶ every RecordSink
+//!                                    │      ▲
+//!                                    │      └ call, polls and drops run in its scope: current()
+//!                                    └ handle() ──▶ request extensions: handlers add fields and errors
+//! ```
+//! * An [`Observation`] cannot be cloned. It moves from the handler's future ([`Observed`]) into the response's
+//!   body ([`BodyObservation`], and for `http-body` 1 `ObservedBody`).
+//! * [`Observation::finish`] takes it by value, so it happens once; dropping it is a cancellation, so it happens.
+//! * Finishing makes one immutable [`RequestRecord`]. Each output is a [`RecordSink`] and reads only that.
+//!
+//! # An adapter
+//! ```
+//! use obs_core::{Observer, Outcome, RequestHead};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), obs_core::BuildError> {
+//! # let handler = || async { 200_u16 };
+//! let observer = Observer::builder("shop").no_environment().build()?;
+//! let mut observation = observer.start(RequestHead::new("GET", "/items/7", &()));
+//! observation.set_route(observer.route_template("/items/{id}"));
+//! // 1. Its handle goes into the request's extensions.
+//! let handle = observation.handle();
+//! // 2. The service runs in its scope; a panic comes back as a value.
+//! let (mut observation, result) = observation.call(handler).await;
+//! match result {
+//!     Ok(status) => {
+//!         // 3. The head is there. The body takes the observation along and finishes it.
+//!         observation.responded(status, &());
+//!         observation.finish(Outcome::Completed);
+//!     }
+//!     Err(panic) => {
+//!         let (_observation, _answer) = observation.panicked(panic);
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # Features
+//! * `http`: for frameworks on `http` 1 and `http-body` 1.
+//!
+//! # Promises
+//! * The request path never fails, blocks or grows without bound because of telemetry.
+//! * There are no globals but the panic hook.
+//! * Own diagnostics go to `tracing` with the target `obs`.
+
+mod answer;
+mod body;
+mod builder;
+mod current;
+mod events;
+mod field;
+mod head;
+mod health;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "http")]
+mod http_body;
+mod id;
+mod method;
+mod metrics;
+mod observation;
+mod observed;
+mod observer;
+mod ops;
+mod panic;
+mod read_mostly;
+mod record;
+mod route;
+mod sink;
+mod sync;
+mod text;
+
+#[cfg(feature = "http")]
+pub use self::http_body::ObservedBody;
+pub use self::{
+    answer::Answer,
+    body::{BodyObservation, Seen},
+    builder::{BuildError, ObserverBuilder},
+    current::{InRequest, RequestHandle, current},
+    events::EventOutput,
+    field::{Fields, MAX_FIELD_BYTES, MAX_FIELDS, Value},
+    head::{HeaderLookup, HttpVersion, RequestHead, first_header},
+    id::{MAX_REQUEST_ID, RequestId},
+    method::Method,
+    observation::Observation,
+    observed::Observed,
+    observer::{Drain, Observer, PanicPolicy, ShutdownReport},
+    ops::{Endpoint, EndpointFuture},
+    panic::{Panic, PanicLocation, PanicReport},
+    record::{ErrorReport, Outcome, RequestRecord, RequestStart},
+    route::Route,
+    sink::RecordSink,
+};

@@ -1,0 +1,371 @@
+//! The state machine of a request: started, responded, finished.
+//!
+//! Ownership is the state. An [`Observation`] cannot be cloned, moves from the handler's future into the
+//! response's body, and [`finish`](Observation::finish) takes it by value; dropping it anywhere on the way is
+//! a cancellation. So a request is recorded exactly once.
+
+use std::{
+    fmt,
+    future::Future,
+    panic::resume_unwind,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use crate::{
+    Answer, EndpointFuture, ErrorReport, Fields, HeaderLookup, Method, Observed, Observer, Outcome, Panic,
+    PanicPolicy, PanicReport, RequestHandle, RequestHead, RequestRecord, RequestStart, Route, answer,
+    current::Scope,
+    head::{content_type_is, length_header},
+    panic::catch,
+    record::{MAX_METHOD, MAX_PATH},
+    text::bounded,
+};
+
+/// What a request's observation and all its handles share.
+pub(crate) struct RequestState {
+    observer: Observer,
+    start: RequestStart,
+    started: Instant,
+    grpc: bool,
+    outer: Option<RequestHandle>,
+    enrichment: Mutex<Enrichment>,
+}
+
+/// What may still be added while the request runs.
+#[derive(Default)]
+pub(crate) struct Enrichment {
+    pub(crate) fields: Fields,
+    pub(crate) error: Option<ErrorReport>,
+    pub(crate) panic: Option<PanicReport>,
+    pub(crate) route: Option<Route>,
+    /// The handler or a layer further within named the route: the framework's view no longer counts.
+    pub(crate) route_from_within: bool,
+    pub(crate) stream: bool,
+    finished: bool,
+}
+
+impl RequestState {
+    pub(crate) const fn start(&self) -> &RequestStart {
+        &self.start
+    }
+
+    pub(crate) const fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
+    pub(crate) const fn outer(&self) -> Option<&RequestHandle> {
+        self.outer.as_ref()
+    }
+
+    /// Writes to a request that runs; a late write is counted instead.
+    pub(crate) fn enrich(&self, write: impl FnOnce(&mut Enrichment)) {
+        let mut enrichment = self.lock();
+        if enrichment.finished {
+            drop(enrichment);
+            self.observer.late_write(&self.start);
+        } else {
+            write(&mut enrichment);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Enrichment> {
+        self.enrichment.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the request of a process that is about to abort.
+    ///
+    /// The observation itself sits in a stack that will never unwind, so status and bytes stay unknown.
+    pub(crate) fn abort(this: &Arc<Self>, panic: PanicReport) {
+        // The panicking thread might hold the lock, and it will never release it.
+        let Ok(mut enrichment) = this.enrichment.try_lock() else { return };
+        if enrichment.finished {
+            return;
+        }
+        enrichment.panic = Some(panic);
+        let progress = Progress::default();
+        let record = progress.record(this, &mut enrichment, Outcome::Panicked);
+        drop(enrichment);
+        this.observer.on_finish(&record);
+        this.observer.flush(Duration::from_secs(1));
+    }
+}
+
+/// How far the answer has come.
+#[derive(Default)]
+struct Progress {
+    status: Option<u16>,
+    time_to_head: Option<Duration>,
+    response_bytes: u64,
+    stream: bool,
+    endpoint: bool,
+}
+
+impl Progress {
+    fn record(
+        &self,
+        state: &Arc<RequestState>,
+        enrichment: &mut Enrichment,
+        outcome: Outcome,
+    ) -> RequestRecord {
+        enrichment.finished = true;
+        let panic = enrichment.panic.take();
+        RequestRecord {
+            state: Arc::clone(state),
+            route: enrichment.route.take(),
+            status: self.status,
+            // Whatever becomes of the answer to a panic: it was one.
+            outcome: if panic.is_some() { Outcome::Panicked } else { outcome },
+            error: enrichment.error.take(),
+            panic,
+            duration: state.started.elapsed(),
+            time_to_head: self.time_to_head,
+            response_bytes: self.response_bytes,
+            fields: std::mem::take(&mut enrichment.fields),
+            stream: self.stream || enrichment.stream,
+            endpoint: self.endpoint,
+            draining: state.observer.is_draining(),
+        }
+    }
+}
+
+/// One request from its head to its end.
+///
+/// Adapters [start](Observer::start) it, put its [`handle`](Self::handle) into the request's extensions, run
+/// the service [in its scope](Self::call), tell it of the [response](Self::responded), and move it into the
+/// body. The observation itself never goes into extensions: those are cloned.
+///
+/// # Cancellation
+/// Dropped before [`responded`](Self::responded) it is recorded as
+/// [`CancelledBeforeResponse`](Outcome::CancelledBeforeResponse), after it as
+/// [`CancelledInBody`](Outcome::CancelledInBody).
+///
+/// ```
+/// use obs_core::{Observer, Outcome, RequestHead};
+///
+/// let observer = Observer::builder("shop").no_environment().build()?;
+/// let mut observation = observer.start(RequestHead::new("GET", "/items/7", &()));
+/// observation.set_route(observer.route_template("/items/{id}"));
+/// observation.responded(200, &());
+/// observation.finish(Outcome::Completed);
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+///
+/// It cannot be finished twice:
+///
+/// ```compile_fail
+/// # use obs_core::{Observer, Outcome, RequestHead};
+/// # let observer = Observer::builder("shop").no_environment().build().unwrap();
+/// let observation = observer.start(RequestHead::new("GET", "/", &()));
+/// observation.finish(Outcome::Completed);
+/// observation.finish(Outcome::Completed);
+/// ```
+#[must_use = "dropping it records a cancelled request"]
+pub struct Observation {
+    state: Arc<RequestState>,
+    /// Taken when the record is made.
+    progress: Option<Progress>,
+}
+
+impl Observation {
+    pub(crate) fn start(observer: &Observer, head: RequestHead<'_>) -> Self {
+        let started = Instant::now();
+        let started_at = SystemTime::now();
+        let outer = head.outer.filter(|outer| outer.is_active());
+        let shared = outer.and_then(RequestHandle::request_id).cloned();
+        let method = Method::parse(head.method);
+        let unknown = method == Method::Other;
+        let start = RequestStart {
+            service: observer.service_name(),
+            id: shared.unwrap_or_else(|| observer.ids().choose(head.headers, started_at)),
+            method,
+            method_original: unknown.then(|| bounded(head.method, MAX_METHOD).into()),
+            path: bounded(head.path, MAX_PATH).into(),
+            version: head.version,
+            peer: head.peer,
+            started_at,
+            body_bytes: length_header(head.headers, "content-length").or(head.body_bytes),
+        };
+        let state = Arc::new(RequestState {
+            observer: observer.clone(),
+            start,
+            started,
+            grpc: content_type_is(head.headers, "application/grpc"),
+            outer: outer.cloned(),
+            enrichment: Mutex::default(),
+        });
+        observer.on_start(&state.start);
+        Self { state, progress: Some(Progress::default()) }
+    }
+
+    /// The handle for handlers; adapters put it into the request's extensions.
+    #[must_use]
+    pub fn handle(&self) -> RequestHandle {
+        RequestHandle::new(Arc::clone(&self.state))
+    }
+
+    /// What was known at the start.
+    #[must_use]
+    pub fn request(&self) -> &RequestStart {
+        self.state.start()
+    }
+
+    /// The route's template as the framework knows it. What the handler or a layer further within says
+    /// wins over it.
+    pub fn set_route(&mut self, route: Route) {
+        self.state.enrich(|e| {
+            if !e.route_from_within {
+                e.route = Some(route);
+            }
+        });
+    }
+
+    /// Answers the request if it asks for one of the observer's endpoints; else gives the observation back.
+    ///
+    /// A route of the user's own at the very path wins: `has_route` says whether there is one, and is only
+    /// asked if the path is an endpoint's.
+    ///
+    /// # Errors
+    /// The observation itself, to go on with, if there is no endpoint to answer.
+    pub fn endpoint(mut self, has_route: impl FnOnce() -> bool) -> Result<Observed<EndpointFuture>, Self> {
+        let request = self.state.start();
+        let observer = self.state.observer();
+        let Some(future) = observer.endpoint(request.method.as_str(), &request.path) else {
+            return Err(self);
+        };
+        if has_route() {
+            observer.endpoints().give_way(&request.path);
+            return Err(self);
+        }
+        let route = observer.route_template(&request.path);
+        self.set_route(route);
+        if let Some(progress) = &mut self.progress {
+            progress.endpoint = true;
+        }
+        Ok(self.observe(future))
+    }
+
+    /// The response's head is there.
+    pub fn responded(&mut self, status: u16, headers: &dyn HeaderLookup) {
+        if let Some(progress) = &mut self.progress {
+            progress.status = Some(status);
+            progress.time_to_head = Some(self.state.started.elapsed());
+            progress.stream =
+                self.state.start.method.is_tunnel(status) || content_type_is(headers, "text/event-stream");
+        }
+    }
+
+    /// The status that was sent.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.progress.as_ref().and_then(|progress| progress.status)
+    }
+
+    pub(crate) fn observer(&self) -> &Observer {
+        self.state.observer()
+    }
+
+    /// Counts bytes of the response's body.
+    pub(crate) fn sent(&mut self, bytes: u64) {
+        if let Some(progress) = &mut self.progress {
+            progress.response_bytes = progress.response_bytes.saturating_add(bytes);
+        }
+    }
+
+    pub(crate) fn bytes_sent(&self) -> u64 {
+        self.progress.as_ref().map_or(0, |progress| progress.response_bytes)
+    }
+
+    /// The error with which the service or the body failed, for the record.
+    ///
+    /// What the handler itself [reported](RequestHandle::error) says more and stays.
+    pub fn failed(&mut self, error: &dyn fmt::Display) {
+        let report = ErrorReport::message(error);
+        self.state.enrich(|e| {
+            e.error.get_or_insert(report);
+        });
+    }
+
+    /// Polls `future` in the request's scope and catches its panic.
+    pub fn observe<F: Future>(self, future: F) -> Observed<F> {
+        self.call(|| future)
+    }
+
+    /// Makes a future in the request's scope and goes on as [`observe`](Self::observe): for a service whose
+    /// `call` itself may panic.
+    pub fn call<F: Future>(self, make: impl FnOnce() -> F) -> Observed<F> {
+        let (observation, made) = self.run(make);
+        Observed::new(observation, made)
+    }
+
+    /// Runs `f` in the request's scope and catches its panic.
+    pub fn run<T>(self, f: impl FnOnce() -> T) -> (Self, Result<T, Panic>) {
+        let result = Scope::new(self.handle()).enter(|| catch(f));
+        (self, result)
+    }
+
+    /// A panic was caught before there was a response: notes it and says what to answer.
+    ///
+    /// # Panics
+    /// Goes on with the panic if the policy is [`PanicPolicy::Resume`]; it is recorded before.
+    pub fn panicked(mut self, panic: Panic) -> (Self, Answer) {
+        let payload = self.note(panic);
+        match self.state.observer.panic_policy() {
+            PanicPolicy::Answer => {
+                let answer = answer::to_panic(&self.state.start.id, self.state.grpc);
+                (self, answer)
+            }
+            PanicPolicy::Resume => {
+                self.finish(Outcome::Panicked);
+                resume_unwind(payload)
+            }
+        }
+    }
+
+    /// A panic was caught while the body was sent: there is nothing left to answer, so it is recorded and
+    /// goes on, and the framework aborts the stream.
+    pub(crate) fn panicked_in_body(mut self, panic: Panic) -> ! {
+        let payload = self.note(panic);
+        self.finish(Outcome::Panicked);
+        resume_unwind(payload)
+    }
+
+    /// Notes a panic that ends here, in a destructor.
+    pub(crate) fn panicked_in_drop(&mut self, panic: Panic) {
+        // The payload's own destructor may panic, too.
+        let _ = crate::panic::catch_drop(self.note(panic));
+    }
+
+    fn note(&mut self, panic: Panic) -> Box<dyn std::any::Any + Send> {
+        let (payload, report) = panic.into_parts();
+        self.state.enrich(|e| e.panic = Some(report));
+        payload
+    }
+
+    /// Ends the request: makes its record and gives it to every sink.
+    pub fn finish(mut self, outcome: Outcome) {
+        self.end(outcome);
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        if let Some(progress) = self.progress.take() {
+            let record = progress.record(&self.state, &mut self.state.lock(), outcome);
+            self.state.observer.on_finish(&record);
+        }
+    }
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        let answered = self.status().is_some();
+        self.end(if answered { Outcome::CancelledInBody } else { Outcome::CancelledBeforeResponse });
+    }
+}
+
+impl fmt::Debug for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observation")
+            .field("request", self.request())
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}

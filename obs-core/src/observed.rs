@@ -1,0 +1,172 @@
+//! A handler's future, polled in its request's scope.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use pin_project_lite::pin_project;
+
+use crate::{
+    Observation, Panic,
+    current::{Scope, drop_in},
+    panic::{catch, catch_drop},
+};
+
+pin_project! {
+    /// A future under observation: see [`Observation::observe`].
+    ///
+    /// It yields the observation, to be moved into the response's body, and the future's output or its panic.
+    /// It is `Send` exactly if the future is: actix's are not.
+    ///
+    /// # Cancellation
+    /// When dropped it first drops the future, in the request's scope, so that what the handler's destructors
+    /// still say is recorded; then the observation, as cancelled. A destructor that panics is recorded as the
+    /// request's panic and goes no further.
+    ///
+    /// # Panics
+    /// If polled again after it has yielded.
+    ///
+    /// ```
+    /// # use obs_core::{Observer, Outcome, RequestHead};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), obs_core::BuildError> {
+    /// let observer = Observer::builder("shop").no_environment().build()?;
+    /// let observation = observer.start(RequestHead::new("GET", "/", &()));
+    /// let handler = async {
+    ///     obs_core::current().set("rows", 3);
+    ///     "hello"
+    /// };
+    /// let (mut observation, result) = observation.observe(handler).await;
+    /// assert_eq!(result.ok(), Some("hello"));
+    /// observation.responded(200, &());
+    /// observation.finish(Outcome::Completed);
+    /// # Ok(()) }
+    /// ```
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Observed<F> {
+        observation: Option<Observation>,
+        scope: Scope,
+        // The panic of the call that should have made the future.
+        panic: Option<Panic>,
+        #[pin]
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for Observed<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let dropped = this.scope.enter(|| catch(|| this.future.set(None)));
+            if let (Some(observation), Err(panic)) = (this.observation, dropped) {
+                observation.panicked_in_drop(panic);
+            }
+        }
+    }
+}
+
+impl<F> Observed<F> {
+    pub(crate) fn new(observation: Observation, made: Result<F, Panic>) -> Self {
+        let scope = Scope::new(observation.handle());
+        let (future, panic) = match made {
+            Ok(future) => (Some(future), None),
+            Err(panic) => (None, Some(panic)),
+        };
+        Self { observation: Some(observation), scope, panic, future }
+    }
+
+    /// The observation while the future runs; `None` after it has yielded.
+    pub fn observation(self: Pin<&mut Self>) -> Option<&mut Observation> {
+        self.project().observation.as_mut()
+    }
+}
+
+impl<F: Future> Future for Observed<F> {
+    type Output = (Observation, Result<F::Output, Panic>);
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let result = match (this.panic.take(), this.future.as_mut().as_pin_mut()) {
+            (Some(panic), _) => Err(panic),
+            (None, Some(future)) => match this.scope.enter(|| catch(|| future.poll(cx))) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(output)) => Ok(output),
+                Err(panic) => Err(panic),
+            },
+            (None, None) => panic!("`Observed` polled after it has yielded"),
+        };
+        // What the handler holds ends inside its request, too.
+        let dropped = this.scope.enter(|| catch(|| this.future.set(None)));
+        let result = match (result, dropped) {
+            (Ok(output), Err(panic)) => {
+                let _ = drop_in(this.scope, output);
+                Err(panic)
+            }
+            (Err(first), Err(second)) => {
+                let _ = catch_drop(second);
+                Err(first)
+            }
+            (result, Ok(())) => result,
+        };
+        match this.observation.take() {
+            Some(observation) => Poll::Ready((observation, result)),
+            None => panic!("`Observed` polled after it has yielded"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::{Observer, Outcome, RecordSink, RequestHead, RequestRecord};
+
+    struct Records(std::sync::mpsc::Sender<RequestRecord>);
+    impl RecordSink for Records {
+        fn name(&self) -> &'static str {
+            "records"
+        }
+        fn on_finish(&self, record: &RequestRecord) {
+            let _ = self.0.send(record.clone());
+        }
+    }
+
+    fn observe<F: Future>(future: F) -> (Observed<F>, std::sync::mpsc::Receiver<RequestRecord>) {
+        let (send, records) = std::sync::mpsc::channel();
+        let observer = Observer::builder("test").no_environment().sink(Records(send)).build();
+        let observation = observer.expect("valid").start(RequestHead::new("GET", "/", &()));
+        (observation.observe(future), records)
+    }
+
+    struct PanicsOnDrop;
+    impl Drop for PanicsOnDrop {
+        fn drop(&mut self) {
+            crate::current().set("dropped", true);
+            panic!("in drop");
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_cancelled_futures_destructor_is_recorded_and_stops_there() {
+        let (observed, records) = observe(async {
+            let _guard = PanicsOnDrop;
+            std::future::pending::<()>().await;
+        });
+        let mut observed = Box::pin(observed);
+        assert!(observed.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(observed);
+        let record = records.try_recv().expect("one record");
+        assert_eq!(record.outcome, Outcome::Panicked);
+        assert_eq!(record.fields.get("dropped"), Some(&true.into()));
+        assert!(records.try_recv().is_err(), "only one");
+    }
+
+    #[test]
+    fn never_polled_is_cancelled() {
+        let (observed, records) = observe(async {});
+        drop(observed);
+        let record = records.try_recv().expect("one record");
+        assert_eq!(record.outcome, Outcome::CancelledBeforeResponse);
+    }
+}

@@ -1,0 +1,238 @@
+//! The observer: policy and sinks behind one `Arc`.
+
+use std::{
+    fmt,
+    panic::{RefUnwindSafe, UnwindSafe},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::{
+    EndpointFuture, Observation, ObserverBuilder, RequestHandle, RequestHead, RequestRecord, RequestStart,
+    Route, current,
+    events::Events,
+    health::Health,
+    id::IdPolicy,
+    metrics::{Counter, Metrics},
+    ops::{self, Endpoints},
+    route::RouteTable,
+    sink::Sinks,
+};
+
+/// What happens after a panic in a handler has been recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PanicPolicy {
+    /// The client gets a 500 as `application/problem+json` with the request id; over gRPC, status 13.
+    #[default]
+    Answer,
+    /// The panic goes on, as it would without us: the connection or the stream is aborted.
+    Resume,
+}
+
+/// How a service leaves: see [`ObserverBuilder::drain`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Drain {
+    /// How long to serve on after readiness has been taken back, so that load balancers notice. 5 s by default.
+    pub delay: Duration,
+    /// How long running requests may then still take. 20 s by default.
+    pub timeout: Duration,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { delay: Duration::from_secs(5), timeout: Duration::from_secs(20) }
+    }
+}
+
+/// What became of the events at a shutdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Everything that was buffered has reached its output.
+    pub flushed: bool,
+    /// Requests that had not ended.
+    pub in_flight: u64,
+}
+
+/// Observes the requests of one service.
+///
+/// Cloning it clones one `Arc`. There are no globals but the panic hook: any number of observers live in one
+/// process, each with its own metrics and outputs.
+///
+/// ```
+/// use obs_core::Observer;
+///
+/// let observer = Observer::builder("shop").build()?; // reads OTEL_* and OBS_*
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct Observer(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) service: Arc<str>,
+    pub(crate) ids: IdPolicy,
+    pub(crate) panic_policy: PanicPolicy,
+    pub(crate) drain: Drain,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) health: Health,
+    pub(crate) routes: RouteTable,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) events: Option<Arc<Events>>,
+    pub(crate) sinks: Sinks,
+    pub(crate) late_writes: Arc<Counter>,
+    pub(crate) late_write_warned: AtomicBool,
+}
+
+impl Observer {
+    /// Begins to build an observer for the service of this name.
+    pub fn builder(service: impl Into<String>) -> ObserverBuilder {
+        ObserverBuilder::new(service.into())
+    }
+
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// Starts to observe a request.
+    pub fn start(&self, head: RequestHead<'_>) -> Observation {
+        Observation::start(self, head)
+    }
+
+    /// This observer's handle of the request that runs on this thread, also where another observer's layer
+    /// lies further within. Outside a request, a handle that does nothing.
+    #[must_use]
+    pub fn current(&self) -> RequestHandle {
+        current::peek().and_then(|handle| handle.of(self)).unwrap_or_default()
+    }
+
+    /// Whether both are clones of one observer.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The service's name.
+    #[must_use]
+    pub fn service_name(&self) -> Arc<str> {
+        Arc::clone(&self.0.service)
+    }
+
+    /// The template as a route of this observer. Each text is kept once, so it must be a template, never a path.
+    #[must_use]
+    pub fn route_template(&self, template: &str) -> Route {
+        self.0.routes.intern(template)
+    }
+
+    /// The header that carries the request id, in lower case.
+    #[must_use]
+    pub fn request_id_header(&self) -> &str {
+        self.0.ids.response_header()
+    }
+
+    /// The answer to a request for one of the endpoints; `None` if there is none at `path`.
+    ///
+    /// Adapters use [`Observation::endpoint`], which also lets a route of the user's own win.
+    #[must_use]
+    pub fn endpoint(&self, method: &str, path: &str) -> Option<EndpointFuture> {
+        let endpoint = self.0.endpoints.find(path)?;
+        Some(ops::answer(self, endpoint, method))
+    }
+
+    /// The metrics in Prometheus' text format, as `/metrics` shows them.
+    #[must_use]
+    pub fn metrics_text(&self) -> String {
+        String::from_utf8_lossy(&self.0.metrics.text()).into_owned()
+    }
+
+    /// Requests that have started and not ended.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.0.metrics.in_flight()
+    }
+
+    /// Takes readiness back: `/readyz` and `/health` answer 503 from now on, everything else as before.
+    pub fn start_draining(&self) {
+        self.0.health.start_draining();
+    }
+
+    /// Whether [`start_draining`](Self::start_draining) was called.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.0.health.is_draining()
+    }
+
+    /// How the service leaves.
+    #[must_use]
+    pub fn drain(&self) -> Drain {
+        self.0.drain
+    }
+
+    /// Flushes what is buffered, waiting no longer than `deadline`.
+    ///
+    /// It blocks the thread, so on an async runtime it belongs into `spawn_blocking`. Requests that end later
+    /// are still recorded.
+    pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let started = Instant::now();
+        self.start_draining();
+        let flushed = self.flush(deadline.saturating_sub(started.elapsed()));
+        ShutdownReport { flushed, in_flight: self.in_flight() }
+    }
+
+    pub(crate) fn flush(&self, deadline: Duration) -> bool {
+        self.0.events.as_ref().is_none_or(|events| events.flush(deadline))
+    }
+
+    pub(crate) fn ids(&self) -> &IdPolicy {
+        &self.0.ids
+    }
+
+    pub(crate) fn panic_policy(&self) -> PanicPolicy {
+        self.0.panic_policy
+    }
+
+    pub(crate) fn endpoints(&self) -> &Endpoints {
+        &self.0.endpoints
+    }
+
+    pub(crate) fn health(&self) -> &Health {
+        &self.0.health
+    }
+
+    pub(crate) fn on_start(&self, request: &RequestStart) {
+        self.0.sinks.on_start(request);
+    }
+
+    pub(crate) fn on_finish(&self, record: &RequestRecord) {
+        self.0.sinks.on_finish(record);
+    }
+
+    /// Somebody wrote to a request that has ended: counted, and said once.
+    pub(crate) fn late_write(&self, request: &RequestStart) {
+        self.0.late_writes.add(1);
+        if !self.0.late_write_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: "obs",
+                request_id = %request.id,
+                path = %request.path,
+                "something was written to a request that has ended, and is lost; \
+                 further ones are only counted in `obs_late_writes_total`"
+            );
+        }
+    }
+}
+
+// Handlers may catch panics of their own around a handle or an observer: everything shared behind them is
+// atomic or behind a mutex whose poison is ignored.
+impl UnwindSafe for Observer {}
+impl RefUnwindSafe for Observer {}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer").field("service", &self.0.service).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,239 @@
+//! What every output reads: one immutable record per request.
+
+use std::{
+    error::Error,
+    fmt,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use crate::{Fields, HttpVersion, Method, PanicReport, RequestId, Route, observation::RequestState, text};
+
+/// The longest path and unknown method that a record keeps, in bytes.
+pub(crate) const MAX_PATH: usize = 1024;
+pub(crate) const MAX_METHOD: usize = 32;
+/// The longest error message and the longest chain of sources that a record keeps.
+const MAX_MESSAGE: usize = 4 * 1024;
+const MAX_SOURCES: usize = 16;
+
+/// How a request ended.
+///
+/// ```
+/// use obs_core::Outcome;
+/// assert_eq!(Outcome::CancelledInBody.as_str(), "cancelled_in_body");
+/// assert!(!Outcome::CancelledInBody.is_ok());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The whole response was handed to the transport, whatever its status. Whether it arrived is not known.
+    Completed,
+    /// The connection was handed over at the head: 101, or a successful CONNECT.
+    Upgraded,
+    /// The service returned an error instead of a response.
+    ServiceError,
+    /// The response's body yielded an error.
+    BodyError,
+    /// The response's body ended before its declared `Content-Length`.
+    Truncated,
+    /// The handler, the service's `call`, the body or one of their destructors panicked.
+    Panicked,
+    /// The handler was dropped before it had answered: the client left, or a timeout outside this layer struck.
+    CancelledBeforeResponse,
+    /// The response's body was dropped before its end: the client left.
+    CancelledInBody,
+}
+
+impl Outcome {
+    /// The outcome as events and the `error_type` label name it; `panic` for [`Outcome::Panicked`].
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Upgraded => "upgraded",
+            Self::ServiceError => "service_error",
+            Self::BodyError => "body_error",
+            Self::Truncated => "truncated",
+            Self::Panicked => "panic",
+            Self::CancelledBeforeResponse => "cancelled_before_response",
+            Self::CancelledInBody => "cancelled_in_body",
+        }
+    }
+
+    /// Whether the response reached its proper end ([`Completed`](Self::Completed) or
+    /// [`Upgraded`](Self::Upgraded)), whatever its status.
+    #[must_use]
+    pub const fn is_ok(self) -> bool {
+        matches!(self, Self::Completed | Self::Upgraded)
+    }
+}
+
+/// What is known of a request when it starts.
+///
+/// [`RecordSink::on_start`](crate::RecordSink::on_start) gets it, and [`RequestRecord::request`] has it at the end.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RequestStart {
+    /// The name of the service, as given to [`Observer::builder`](crate::Observer::builder).
+    pub service: Arc<str>,
+    /// The request's id.
+    pub id: RequestId,
+    /// The method, folded to a bounded set.
+    pub method: Method,
+    /// The method's own text where [`method`](Self::method) is `_OTHER`, at most 32 bytes of it.
+    pub method_original: Option<Box<str>>,
+    /// The path without its query, at most 1 KiB of it.
+    pub path: Box<str>,
+    /// The protocol's version.
+    pub version: Option<HttpVersion>,
+    /// The other end of the connection, which may be a proxy.
+    pub peer: Option<SocketAddr>,
+    /// When the request arrived, by the system's clock.
+    pub started_at: SystemTime,
+    /// The request body's size in bytes, from `Content-Length` or an exact size hint.
+    pub body_bytes: Option<u64>,
+}
+
+/// An error that ended a request or that its handler reported, as texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ErrorReport {
+    /// The error's Rust type, where it is known.
+    pub type_name: Option<&'static str>,
+    /// Its `Display`, at most 4 KiB of it.
+    pub message: String,
+    /// The `Display` of its sources, outermost first, at most 16.
+    pub sources: Vec<String>,
+}
+
+impl ErrorReport {
+    /// An error with its sources.
+    pub(crate) fn of<E: Error + ?Sized>(error: &E) -> Self {
+        let mut sources = Vec::new();
+        let mut next = error.source();
+        while let Some(source) = next
+            && sources.len() < MAX_SOURCES
+        {
+            sources.push(Self::text(&source));
+            next = source.source();
+        }
+        Self { type_name: Some(std::any::type_name::<E>()), message: Self::text(&error), sources }
+    }
+
+    /// An error of which only its text is known.
+    pub(crate) fn message(error: &dyn fmt::Display) -> Self {
+        Self { type_name: None, message: Self::text(error), sources: Vec::new() }
+    }
+
+    fn text(error: &dyn fmt::Display) -> String {
+        text::bounded(&error.to_string(), MAX_MESSAGE).into_owned()
+    }
+}
+
+/// A finished request. Every output reads this and nothing else, so no two of them can disagree.
+///
+/// ```
+/// use obs_core::{Observer, Outcome, RecordSink, RequestHead, RequestRecord};
+///
+/// struct Slow;
+/// impl RecordSink for Slow {
+///     fn name(&self) -> &'static str { "slow" }
+///     fn on_finish(&self, record: &RequestRecord) {
+///         if record.duration.as_secs() > 1 {
+///             println!("{} {} was slow", record.request().method.as_str(), record.route_label());
+///         }
+///     }
+/// }
+/// let observer = Observer::builder("shop").no_environment().sink(Slow).build()?;
+/// observer.start(RequestHead::new("GET", "/", &())).finish(Outcome::Completed);
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct RequestRecord {
+    pub(crate) state: Arc<RequestState>,
+    /// The route's template; `None` for a request that matched no route.
+    pub route: Option<Route>,
+    /// The status that was sent; `None` if no head was.
+    pub status: Option<u16>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The error that the handler reported last, or with which the service or the body failed.
+    pub error: Option<ErrorReport>,
+    /// The panic that ended it.
+    pub panic: Option<PanicReport>,
+    /// From the request's head to the response's last byte, or to whatever ended it before.
+    pub duration: Duration,
+    /// From the request's head to the response's head; `None` if there was none.
+    pub time_to_head: Option<Duration>,
+    /// Bytes of the response's body that were handed to the transport.
+    pub response_bytes: u64,
+    /// The handler's own fields.
+    pub fields: Fields,
+    /// A long-lived answer (server-sent events, an upgrade, what said so itself): kept out of the
+    /// latency histogram.
+    pub stream: bool,
+    /// Answered by the middleware itself: `/metrics`, `/health`, `/livez`, `/readyz`.
+    pub endpoint: bool,
+    /// It ended while the service was shutting down.
+    pub draining: bool,
+}
+
+impl RequestRecord {
+    /// What was known at its start.
+    #[must_use]
+    pub fn request(&self) -> &RequestStart {
+        self.state.start()
+    }
+
+    /// The route's template, or `unmatched`.
+    #[must_use]
+    pub fn route_label(&self) -> &str {
+        self.route.as_ref().map_or("unmatched", Route::as_str)
+    }
+
+    /// The status for metrics' labels: the one that was sent; `499` if the request was cancelled before
+    /// that, `500` if the service failed before that.
+    #[must_use]
+    pub fn status_label(&self) -> u16 {
+        self.status.unwrap_or(match self.outcome {
+            Outcome::CancelledBeforeResponse => 499,
+            _ => 500,
+        })
+    }
+
+    /// The low-cardinality kind of its failure; `None` if it did not fail.
+    ///
+    /// An outcome that is not ok names itself. A 5xx answer has the type that the handler reported, else the
+    /// status. An answer below 500 is no failure of the service, even if its handler reported an error.
+    #[must_use]
+    pub fn error_type(&self) -> Option<&'static str> {
+        if !self.outcome.is_ok() {
+            return Some(self.outcome.as_str());
+        }
+        let status = self.status.filter(|status| *status >= 500)?;
+        let reported = self.error.as_ref().and_then(|error| error.type_name);
+        Some(reported.unwrap_or_else(|| text::status(status)))
+    }
+}
+
+impl fmt::Debug for RequestRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestRecord")
+            .field("request", self.request())
+            .field("route", &self.route)
+            .field("status", &self.status)
+            .field("outcome", &self.outcome)
+            .field("error", &self.error)
+            .field("panic", &self.panic)
+            .field("duration", &self.duration)
+            .field("time_to_head", &self.time_to_head)
+            .field("response_bytes", &self.response_bytes)
+            .field("fields", &self.fields)
+            .field("stream", &self.stream)
+            .field("endpoint", &self.endpoint)
+            .field("draining", &self.draining)
+            .finish()
+    }
+}

@@ -1,0 +1,89 @@
+//! Route templates, each kept once.
+
+use std::{fmt, sync::Arc};
+
+use crate::read_mostly::ReadMostly;
+
+/// How many templates one observer keeps. Templates come from code, so only a mistake gets here.
+const MAX_ROUTES: usize = 16_384;
+
+/// A route's template, such as `/items/{id}`: never a path.
+///
+/// Adapters get one from [`Observer::route_template`](crate::Observer::route_template), which keeps each
+/// text once; cloning it costs one atomic increment.
+///
+/// ```
+/// # let observer = obs_core::Observer::builder("shop").no_environment().build()?;
+/// let route = observer.route_template("/items/{id}");
+/// assert_eq!(route.as_str(), "/items/{id}");
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct Route {
+    id: u32,
+    template: Arc<str>,
+}
+
+impl Route {
+    /// The template's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.template
+    }
+
+    /// Unique within the observer; part of a time series' key.
+    pub(crate) const fn id(&self) -> u32 {
+        self.id
+    }
+}
+
+impl PartialEq for Route {
+    fn eq(&self, other: &Self) -> bool {
+        self.template == other.template
+    }
+}
+
+impl Eq for Route {}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Route({self})")
+    }
+}
+
+/// All templates that an observer has seen.
+pub(crate) struct RouteTable {
+    routes: ReadMostly<Box<str>, Route>,
+    overflow: Route,
+}
+
+impl RouteTable {
+    /// No route has this id: it stands for requests that matched none.
+    pub(crate) const UNMATCHED: u32 = 0;
+    const OVERFLOW: u32 = 1;
+    const FIRST: usize = 2;
+
+    pub(crate) fn new() -> Self {
+        Self {
+            routes: ReadMostly::new(),
+            overflow: Route { id: Self::OVERFLOW, template: "overflow".into() },
+        }
+    }
+
+    pub(crate) fn intern(&self, template: &str) -> Route {
+        if let Some(route) = self.routes.get(template) {
+            return route;
+        }
+        let make = |n: usize| Route {
+            id: u32::try_from(n.saturating_add(Self::FIRST)).unwrap_or(Self::OVERFLOW),
+            template: template.into(),
+        };
+        self.routes.get_or_insert(template.into(), MAX_ROUTES, make).unwrap_or_else(|| self.overflow.clone())
+    }
+}

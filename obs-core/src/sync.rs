@@ -1,0 +1,6 @@
+//! Atomics, exchanged for loom's when the model check is built (`--cfg obs_loom`).
+
+#[cfg(obs_loom)]
+pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
+#[cfg(not(obs_loom))]
+pub(crate) use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,0 +1,64 @@
+//! Small texts: cut to a bound, and status codes without allocation.
+
+use std::borrow::Cow;
+
+/// `text`, or what fits of it into `max` bytes with `…` at its end.
+pub(crate) fn bounded(text: &str, max: usize) -> Cow<'_, str> {
+    const CUT: &str = "…";
+    if text.len() <= max {
+        return Cow::Borrowed(text);
+    }
+    let mut end = max.saturating_sub(CUT.len());
+    while !text.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    let mut cut = text.get(..end).unwrap_or_default().to_owned();
+    cut.push_str(CUT);
+    Cow::Owned(cut)
+}
+
+/// The three digits of a status code; `_OTHER` for what is none.
+pub(crate) fn status(code: u16) -> &'static str {
+    /// `100101102…999`
+    static DIGITS: [u8; 2700] = {
+        let mut digits = [0; 2700];
+        let mut n = 0;
+        while n < 900 {
+            let code = n + 100;
+            digits[n * 3] = b'0' + (code / 100) as u8;
+            digits[n * 3 + 1] = b'0' + (code / 10 % 10) as u8;
+            digits[n * 3 + 2] = b'0' + (code % 10) as u8;
+            n += 1;
+        }
+        digits
+    };
+    let start = usize::from(code).wrapping_sub(100).wrapping_mul(3);
+    start
+        .checked_add(3)
+        .and_then(|end| DIGITS.get(start..end))
+        .and_then(|digits| std::str::from_utf8(digits).ok())
+        .unwrap_or("_OTHER")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_code_has_its_text() {
+        for code in 100..=999 {
+            assert_eq!(status(code), code.to_string());
+        }
+        for code in [0, 99, 1000, u16::MAX] {
+            assert_eq!(status(code), "_OTHER");
+        }
+    }
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        assert_eq!(bounded("short", 5), "short");
+        assert_eq!(bounded("longer", 5), "lo…");
+        assert_eq!(bounded("äöü", 5), "ä…");
+        assert_eq!(bounded("äöü", 4), "…");
+    }
+}
