@@ -44,6 +44,7 @@
 //!
 //! # Features
 //! * `http`: for frameworks on `http` 1 and `http-body` 1.
+//! * `tokio`: signals and graceful shutdown.
 //!
 //! # Promises
 //! * The request path never fails, blocks or grows without bound because of telemetry.
@@ -54,6 +55,7 @@ mod answer;
 mod body;
 mod builder;
 mod current;
+mod diagnostics;
 mod events;
 mod field;
 mod head;
@@ -73,6 +75,8 @@ mod panic;
 mod read_mostly;
 mod record;
 mod route;
+#[cfg(feature = "tokio")]
+pub mod shutdown;
 mod sink;
 mod sync;
 mod text;

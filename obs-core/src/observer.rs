@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     EndpointFuture, Observation, ObserverBuilder, RequestHandle, RequestHead, RequestRecord, RequestStart,
-    Route, current,
+    Route, current, diagnostics,
     events::Events,
     health::Health,
     id::IdPolicy,
@@ -215,13 +215,11 @@ impl Observer {
     pub(crate) fn late_write(&self, request: &RequestStart) {
         self.0.late_writes.add(1);
         if !self.0.late_write_warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                target: "obs",
-                request_id = %request.id,
-                path = %request.path,
-                "something was written to a request that has ended, and is lost; \
-                 further ones are only counted in `obs_late_writes_total`"
-            );
+            diagnostics::warn(format_args!(
+                "something was written to request {} ({}) after it had ended, and is lost; \
+                 further ones are only counted in `obs_late_writes_total`",
+                request.id, request.path
+            ));
         }
     }
 }

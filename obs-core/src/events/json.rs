@@ -151,7 +151,8 @@ impl<'a> Object<'a> {
             Value::U64(value) => self.number(key, *value),
             Value::F64(value) if value.is_finite() => {
                 self.key(key);
-                let _ = write!(self.out, "{value}");
+                // `Debug` turns to an exponent where `Display` would write 300 digits.
+                let _ = write!(self.out, "{value:?}");
             }
             Value::F64(_) => self.raw(key, "null"),
             Value::Str(text) => self.text(key, text),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::buffer::{Batch, Buffer};
-use crate::metrics::Counter;
+use crate::{diagnostics, metrics::Counter};
 
 /// How long dropping the last observer waits for lines that are still buffered.
 const DROP_FLUSH: Duration = Duration::from_secs(1);
@@ -57,7 +57,9 @@ fn run(buffer: &Buffer, mut output: Box<dyn Write + Send>, written: &Counter, fa
                 failed.add(lines);
                 if !warned {
                     warned = true;
-                    tracing::warn!(target: "obs", %error, "events cannot be written; they are counted as dropped");
+                    diagnostics::warn(format_args!(
+                        "events cannot be written ({error}); they are counted in `obs_events_dropped_total`"
+                    ));
                 }
             }
         }

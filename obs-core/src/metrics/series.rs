@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use super::{Counter, sharded::Histogram, text::Text};
-use crate::{Method, RequestRecord, Route, read_mostly::ReadMostly, route::RouteTable, text};
+use crate::{Method, RequestRecord, Route, diagnostics, read_mostly::ReadMostly, route::RouteTable, text};
 
 /// How many label sets a family has at most. What comes after them is counted in one overflow series.
 const MAX_SERIES: usize = 2_000;
@@ -134,12 +134,9 @@ impl Series {
     fn overflow(&self, family: &'static str) {
         self.overflowed.add(1);
         if !self.warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                target: "obs",
-                family,
-                limit = MAX_SERIES,
-                "a metric has too many label sets; further ones are counted in its `overflow` series"
-            );
+            diagnostics::warn(format_args!(
+                "`{family}` has more than {MAX_SERIES} label sets; further ones are counted in its `{OVERFLOW}` series"
+            ));
         }
     }
 

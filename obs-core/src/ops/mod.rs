@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::{Answer, Observer, health::Health, metrics::text};
+use crate::{Answer, Observer, diagnostics, health::Health, metrics::text};
 
 /// One of the endpoints.
 ///
@@ -82,13 +82,11 @@ impl Endpoints {
         if let Some(place) = self.at(path)
             && !place.warned.swap(true, Ordering::Relaxed)
         {
-            tracing::warn!(
-                target: "obs",
-                path,
-                "the application has a route of its own here, so obs does not answer {:?}; \
-                 `endpoint_path` moves it elsewhere, `without_endpoints` switches all of them off",
+            diagnostics::warn(format_args!(
+                "the application has a route of its own at {path}, so obs does not answer {:?} there; \
+                 `endpoint_path` moves it, `without_endpoints` switches all of them off",
                 place.endpoint
-            );
+            ));
         }
     }
 }

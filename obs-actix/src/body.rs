@@ -1,0 +1,114 @@
+//! A response's body under observation.
+
+use std::{
+    error::Error,
+    mem,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use actix_web::{
+    body::{BodySize, MessageBody},
+    web::Bytes,
+};
+use obs_core::{BodyObservation, Observation, Seen};
+use pin_project_lite::pin_project;
+
+pin_project! {
+    /// A response's body that finishes its request's observation when it ends.
+    ///
+    /// It forwards the size. It does not forward `try_into_bytes`, through which the bytes would leave unobserved.
+    ///
+    /// # Errors
+    /// The body's own, boxed as actix would box it.
+    ///
+    /// # Cancellation
+    /// See [`BodyObservation`].
+    ///
+    /// # Panics
+    /// If the body does; actix then aborts the connection (HTTP/1) or the stream (HTTP/2). The panic is recorded
+    /// first.
+    #[derive(Debug)]
+    pub struct ObservedBody<B> {
+        #[pin]
+        body: Inner<B>,
+        observation: BodyObservation,
+    }
+
+    impl<B> PinnedDrop for ObservedBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let body = &mut this.body;
+            this.observation.drop_in(|| body.set(Inner::Own { body: Bytes::new() }));
+        }
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = InnerProj]
+    enum Inner<B> {
+        Service { #[pin] body: B },
+        // An answer of the middleware's own.
+        Own { body: Bytes },
+    }
+}
+
+impl<B: MessageBody> ObservedBody<B> {
+    pub(crate) fn body(observation: Observation, body: B, http2: bool) -> Self {
+        Self::new(observation, Inner::Service { body }, http2)
+    }
+
+    pub(crate) fn own(observation: Observation, body: Bytes) -> Self {
+        let http2 = observation.request().version == Some(obs_core::HttpVersion::Http2);
+        Self::new(observation, Inner::Own { body }, http2)
+    }
+
+    fn new(observation: Observation, body: Inner<B>, http2: bool) -> Self {
+        let empty = matches!(body.size(), BodySize::None | BodySize::Sized(0));
+        Self { body, observation: BodyObservation::actix(observation, empty, http2) }
+    }
+
+    /// A body that nobody observes here, because another middleware of the same observer does.
+    pub(crate) const fn passive(body: B) -> Self {
+        Self { body: Inner::Service { body }, observation: BodyObservation::passive() }
+    }
+}
+
+impl<B: MessageBody> Inner<B> {
+    fn size(&self) -> BodySize {
+        match self {
+            Self::Service { body } => body.size(),
+            Self::Own { body } => body.size(),
+        }
+    }
+}
+
+impl<B: MessageBody> MessageBody for ObservedBody<B> {
+    type Error = Box<dyn Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.project();
+        let observation = this.observation;
+        let next = match this.body.project() {
+            InnerProj::Service { body } => {
+                ready!(observation.poll(|| body.poll_next(cx))).map(|item| item.map_err(Into::into))
+            }
+            InnerProj::Own { body } => {
+                ready!(observation.poll(|| Poll::Ready((!body.is_empty()).then(|| Ok(mem::take(body))))))
+            }
+        };
+        match &next {
+            None => observation.seen(Seen::End),
+            Some(Ok(bytes)) => {
+                observation.seen(Seen::Data { bytes: bytes.len() as u64, last: false });
+            }
+            Some(Err(error)) => observation.failed(error),
+        }
+        Poll::Ready(next)
+    }
+}

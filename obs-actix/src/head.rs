@@ -1,0 +1,28 @@
+//! actix's request heads, on `http` 0.2, as the core reads them.
+
+use actix_web::{
+    dev::ServiceRequest,
+    http::{Version, header::HeaderMap},
+};
+use obs_core::{HeaderLookup, HttpVersion, RequestHead};
+
+pub(crate) struct Headers<'a>(pub(crate) &'a HeaderMap);
+
+impl HeaderLookup for Headers<'_> {
+    fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+        self.0.get_all(name).for_each(|value| f(value.as_bytes()));
+    }
+}
+
+/// The head without what lies in extensions: those are a `RefCell` that must not stay borrowed.
+pub(crate) fn of<'a>(request: &'a ServiceRequest, headers: &'a Headers<'a>) -> RequestHead<'a> {
+    let head = RequestHead::new(request.method().as_str(), request.path(), headers).peer(request.peer_addr());
+    match request.version() {
+        Version::HTTP_09 => head.version(HttpVersion::Http09),
+        Version::HTTP_10 => head.version(HttpVersion::Http10),
+        Version::HTTP_11 => head.version(HttpVersion::Http11),
+        Version::HTTP_2 => head.version(HttpVersion::Http2),
+        Version::HTTP_3 => head.version(HttpVersion::Http3),
+        _ => head,
+    }
+}

@@ -1,0 +1,87 @@
+//! Moves an observation into a response: status, id header, route, body.
+
+use actix_web::{
+    Error, HttpResponse, HttpResponseBuilder,
+    body::{BoxBody, MessageBody},
+    dev::{ResponseHead, ServiceResponse},
+    error::InternalError,
+    http::{
+        StatusCode,
+        header::{HeaderName, HeaderValue},
+    },
+    web::Bytes,
+};
+use obs_core::{Answer, Observation, Panic};
+
+use crate::{ObservedBody, head::Headers, service::Shared};
+
+/// The handler's response, also to an error of its own.
+pub(crate) fn response<B: MessageBody>(
+    mut observation: Observation,
+    shared: &Shared,
+    response: ServiceResponse<B>,
+) -> ServiceResponse<ObservedBody<B>> {
+    // The response's request knows which resource routing chose; asked before, guards would not count.
+    if let Some(template) = response.request().match_pattern() {
+        observation.set_route(shared.observer.route_template(&template));
+    }
+    if let Some(error) = response.response().error() {
+        observation.failed(error);
+    }
+    let http2 = response.request().version() == actix_web::http::Version::HTTP_2;
+    response.map_body(|head, body| ObservedBody::body(head_done(observation, shared, head), body, http2))
+}
+
+/// An error of a middleware further within. actix makes a response of it later, where we are not asked, so we
+/// make it here, with the request id in it, and hand it on as an error again.
+pub(crate) fn error(mut observation: Observation, shared: &Shared, error: Error) -> Error {
+    observation.failed(&error);
+    let response = error.error_response();
+    InternalError::from_response(error, boxed(observation, shared, response)).into()
+}
+
+/// The answer to a panic. There is no request left to make a response with, so it goes as an error.
+pub(crate) fn panic(observation: Observation, shared: &Shared, panic: Panic) -> Error {
+    let message = panic.report().message.clone();
+    let (observation, answer) = observation.panicked(panic);
+    let response = boxed(observation, shared, http_response(answer));
+    InternalError::from_response(message, response).into()
+}
+
+/// An answer of the middleware's own.
+pub(crate) fn answer<B: MessageBody>(
+    observation: Observation,
+    shared: &Shared,
+    mut answer: Answer,
+) -> HttpResponse<ObservedBody<B>> {
+    let body = Bytes::from(std::mem::take(&mut answer.body));
+    http_response(answer).map_body(|head, _| ObservedBody::own(head_done(observation, shared, head), body))
+}
+
+fn boxed(mut observation: Observation, shared: &Shared, response: HttpResponse) -> HttpResponse {
+    if let Some(route) = shared.route_by_path(&observation) {
+        observation.set_route(route);
+    }
+    let http2 = observation.request().version == Some(obs_core::HttpVersion::Http2);
+    let observed = response.map_body(|head, body: BoxBody| {
+        ObservedBody::body(head_done(observation, shared, head), body, http2)
+    });
+    observed.map_into_boxed_body()
+}
+
+fn head_done(mut observation: Observation, shared: &Shared, head: &mut ResponseHead) -> Observation {
+    observation.responded(head.status.as_u16(), &Headers(head.headers()));
+    if let Ok(id) = HeaderValue::from_str(observation.request().id.as_str()) {
+        head.headers_mut().insert(shared.id_header.clone(), id);
+    }
+    observation
+}
+
+fn http_response(answer: Answer) -> HttpResponse {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut builder = HttpResponseBuilder::new(status);
+    for (name, value) in answer.headers {
+        builder.insert_header((HeaderName::from_static(name), HeaderValue::from_static(value)));
+    }
+    builder.body(answer.body)
+}

@@ -1,0 +1,97 @@
+//! A server that leaves in order.
+
+use std::{fmt, future::Future, io, pin::pin, time::Duration};
+
+use actix_http::{Request, Response};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory};
+use actix_web::{Error, HttpServer, body::MessageBody, dev::AppConfig, rt};
+use obs_core::{Observer, shutdown};
+
+/// How long requests that were aborted may take to be dropped.
+const ABORT: Duration = Duration::from_secs(5);
+
+/// Runs `server`, which is bound already, until SIGTERM or ctrl-c.
+///
+/// Then, in this order: `/readyz` answers 503; the server serves on for [`drain`](obs_core::ObserverBuilder::drain)'s
+/// delay (5 s by default), so that load balancers notice; no connection is accepted any more; running requests may
+/// take up to its timeout (20 s; actix counts whole seconds); what still runs is aborted, and each aborted request
+/// recorded; the outputs are flushed. A second signal exits at once.
+///
+/// actix's own signals are switched off. To leave on something else, see [`serve_until`].
+///
+/// # Errors
+/// The server's own.
+///
+/// ```no_run
+/// # use actix_web::{App, HttpServer, web};
+/// # use obs_actix::{Observe, Observer};
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let observer = Observer::builder("shop").build()?;
+/// let observe = Observe::new(&observer);
+/// let server = HttpServer::new(move || App::new().wrap(observe.clone()));
+/// obs_actix::serve(server.bind("127.0.0.1:3000")?, &observer).await?;
+/// # Ok(()) }
+/// ```
+pub async fn serve<F, I, S, B>(server: HttpServer<F, I, S, B>, observer: &Observer) -> io::Result<()>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    S::Service: 'static,
+    B: MessageBody + 'static,
+{
+    serve_until(server, observer, shutdown::signal()).await
+}
+
+/// As [`serve`], but leaves when `signal` is done.
+///
+/// # Errors
+/// The server's own.
+pub async fn serve_until<F, I, S, B>(
+    server: HttpServer<F, I, S, B>,
+    observer: &Observer,
+    signal: impl Future<Output = ()>,
+) -> io::Result<()>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    S::Service: 'static,
+    B: MessageBody + 'static,
+{
+    let timeout = observer.drain().timeout;
+    let whole_seconds = timeout.as_secs().saturating_add(u64::from(timeout.subsec_nanos() > 0));
+    let running = server.disable_signals().shutdown_timeout(whole_seconds).run();
+    let handle = running.handle();
+    let mut running = rt::spawn(running);
+    let mut requested = pin!(shutdown::requested(observer, signal));
+    let result = tokio::select! {
+        ended = &mut running => ended,
+        () = &mut requested => {
+            handle.stop(true).await;
+            running.await
+        }
+    };
+    aborted(observer).await;
+    shutdown::flush(observer).await;
+    result?
+}
+
+/// Waits until the requests that outlived the timeout are recorded: actix lets go of its workers, and does
+/// not say when their threads have dropped what ran there.
+async fn aborted(observer: &Observer) {
+    let gone = async {
+        while observer.in_flight() > 0 {
+            rt::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let _ = rt::time::timeout(ABORT, gone).await;
+}

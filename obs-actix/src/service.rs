@@ -1,0 +1,93 @@
+//! The service: observes each request of the one below it.
+
+use std::{cell::OnceCell, rc::Rc};
+
+use actix_web::{
+    Error, HttpMessage,
+    body::MessageBody,
+    dev::{ResourceMap, Service, ServiceRequest, ServiceResponse, forward_ready},
+    http::header::HeaderName,
+};
+use obs_core::{Observation, Observer, RequestHandle, Route};
+
+use crate::{ObservedBody, ResponseFuture, head};
+
+/// Observes each request of the service below it: made by [`Observe`](crate::Observe) for each worker.
+///
+/// # Errors
+/// The inner service's own; its response gets the request id.
+///
+/// # Panics
+/// None of the service below: a panic in its `call`, its future or its body is recorded. The client gets a
+/// 500, unless the observer's policy is to let panics go on.
+#[derive(Debug)]
+pub struct ObserveService<S> {
+    service: S,
+    shared: Rc<Shared>,
+}
+
+/// What all requests of a worker share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) observer: Observer,
+    pub(crate) id_header: HeaderName,
+    /// The worker's routes, for requests that end without a response and so without actix's own word.
+    resources: OnceCell<ResourceMap>,
+}
+
+impl Shared {
+    pub(crate) fn new(observer: Observer) -> Self {
+        // The name was checked when the observer was built.
+        let id_header = HeaderName::from_bytes(observer.request_id_header().as_bytes())
+            .unwrap_or(HeaderName::from_static("x-request-id"));
+        Self { observer, id_header, resources: OnceCell::new() }
+    }
+
+    /// The template by the path alone. Guards are not asked, so where they decide it may be another's.
+    pub(crate) fn route_by_path(&self, observation: &Observation) -> Option<Route> {
+        let template = self.resources.get()?.match_pattern(&observation.request().path)?;
+        Some(self.observer.route_template(&template))
+    }
+}
+
+impl<S> ObserveService<S> {
+    pub(crate) const fn new(service: S, shared: Rc<Shared>) -> Self {
+        Self { service, shared }
+    }
+}
+
+impl<S, B> Service<ServiceRequest> for ObserveService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<ObservedBody<B>>;
+    type Error = Error;
+    type Future = ResponseFuture<S::Future>;
+
+    forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let shared = &self.shared;
+        let found = request.extensions().get::<RequestHandle>().cloned();
+        if found.as_ref().is_some_and(|handle| handle.of(&shared.observer).is_some()) {
+            return ResponseFuture::within(self.service.call(request));
+        }
+
+        let headers = head::Headers(request.headers());
+        let head = head::of(&request, &headers).within(found.as_ref());
+        let has_route = || {
+            let template = request.resource_map().match_pattern(request.path());
+            template.is_some_and(|template| template == request.path())
+        };
+        let observation = match shared.observer.start(head).endpoint(has_route) {
+            Ok(endpoint) => return ResponseFuture::endpoint(endpoint, request, Rc::clone(shared)),
+            Err(observation) => observation,
+        };
+        // From here on nothing of the request may be kept: routing needs it to be the only one.
+        shared.resources.get_or_init(|| request.resource_map().clone());
+        request.extensions_mut().insert(observation.handle());
+        let future = observation.call(|| self.service.call(request));
+        ResponseFuture::observed(future, Rc::clone(shared))
+    }
+}

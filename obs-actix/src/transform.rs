@@ -1,0 +1,60 @@
+//! The middleware as `App::wrap` takes it.
+
+use std::{
+    future::{Ready, ready},
+    rc::Rc,
+};
+
+use actix_web::{
+    Error,
+    body::MessageBody,
+    dev::{Service, ServiceRequest, ServiceResponse, Transform},
+};
+use obs_core::Observer;
+
+use crate::{ObserveService, ObservedBody, service::Shared};
+
+/// The middleware of an observer: `App::new().wrap(Observe::new(&observer))`.
+///
+/// As the last `wrap` of an `App` it is the outermost, and sees everything. A second one of the same observer
+/// further within starts nothing; those of two observers both record.
+///
+/// ```
+/// use actix_web::{App, web};
+/// use obs_actix::{Observe, Observer};
+///
+/// let observer = Observer::builder("shop").build()?;
+/// let app = App::new()
+///     .route("/items/{id}", web::get().to(|| async { "an item" }))
+///     .wrap(Observe::new(&observer));
+/// # Ok::<(), obs_actix::BuildError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Observe {
+    observer: Observer,
+}
+
+impl Observe {
+    /// The middleware of `observer`.
+    #[must_use]
+    pub fn new(observer: &Observer) -> Self {
+        Self { observer: observer.clone() }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Observe
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<ObservedBody<B>>;
+    type Error = Error;
+    type Transform = ObserveService<S>;
+    type InitError = ();
+    type Future = Ready<Result<ObserveService<S>, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        let shared = Rc::new(Shared::new(self.observer.clone()));
+        ready(Ok(ObserveService::new(service, shared)))
+    }
+}

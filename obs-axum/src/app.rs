@@ -1,0 +1,114 @@
+//! A whole axum application under observation.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    task::{Context, Poll},
+};
+
+use axum::{
+    BoxError, Router,
+    extract::connect_info::IntoMakeServiceWithConnectInfo,
+    response::Response,
+    routing::{IntoMakeService, future::RouteFuture},
+    serve::{IncomingStream, Listener},
+};
+use http::Request;
+use http_body::Body;
+use obs_core::Observer;
+use tower_service::Service;
+
+use crate::ObserverExt;
+
+/// Puts a router under observation: `router.observed(&observer)`.
+pub trait RouterExt: sealed::Sealed {
+    /// Observes every request of this router, its fallback included, and answers `/metrics`, `/health`,
+    /// `/livez` and `/readyz`.
+    ///
+    /// The last call: what comes out has no `route` and no `fallback`, so nothing can be added unobserved.
+    fn observed(self, observer: &Observer) -> ObservedApp;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for axum::Router {}
+}
+
+impl RouterExt for Router {
+    fn observed(self, observer: &Observer) -> ObservedApp {
+        ObservedApp { router: self.layer(observer.layer()), observer: observer.clone() }
+    }
+}
+
+/// An axum application whose every request is observed: made by [`RouterExt::observed`].
+///
+/// It is a tower service, goes into [`serve`](crate::serve()) and into `axum::serve`.
+///
+/// ```no_run
+/// use axum::{Router, routing::get};
+/// use obs_axum::{Observer, RouterExt};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let observer = Observer::builder("shop").build()?;
+/// let app = Router::new().route("/", get(|| async { "hello" })).observed(&observer);
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+/// obs_axum::serve(listener, app).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "an app does nothing unless it is served"]
+pub struct ObservedApp {
+    router: Router,
+    observer: Observer,
+}
+
+impl ObservedApp {
+    /// The observer of this application.
+    #[must_use]
+    pub const fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
+    /// For servers that want a service per connection.
+    pub fn into_make_service(self) -> IntoMakeService<Router> {
+        self.router.into_make_service()
+    }
+
+    /// The same, with the client's address for `ConnectInfo`.
+    pub fn into_make_service_with_connect_info<C>(self) -> IntoMakeServiceWithConnectInfo<Router, C> {
+        self.router.into_make_service_with_connect_info()
+    }
+}
+
+impl<B> Service<Request<B>> for ObservedApp
+where
+    B: Body<Data = axum::body::Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = RouteFuture<Infallible>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request<B>>::poll_ready(&mut self.router, cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        self.router.call(request)
+    }
+}
+
+/// So that `axum::serve(listener, app)` takes it.
+impl<L: Listener> Service<IncomingStream<'_, L>> for ObservedApp {
+    type Response = Router;
+    type Error = Infallible;
+    type Future = Ready<Result<Router, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: IncomingStream<'_, L>) -> Self::Future {
+        ready(Ok(self.router.clone()))
+    }
+}

@@ -1,0 +1,86 @@
+//! The response on its way.
+
+use std::{
+    fmt::Display,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::Response;
+use http_body::Body;
+use obs_core::{EndpointFuture, Observed, ObservedBody, Outcome};
+use pin_project_lite::pin_project;
+
+pin_project! {
+    /// The response of an [`Observe`](crate::Observe).
+    ///
+    /// # Cancellation
+    /// Dropped before the response, the request is recorded as cancelled.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        kind: Kind<F>,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = KindProj]
+    enum Kind<F> {
+        Observed { #[pin] future: Observed<F> },
+        // The middleware answers itself.
+        Endpoint { #[pin] future: Observed<EndpointFuture> },
+        // A layer of the same observer further out observes.
+        Within { #[pin] future: F },
+    }
+}
+
+impl<F> ResponseFuture<F> {
+    pub(crate) const fn observed(future: Observed<F>) -> Self {
+        Self { kind: Kind::Observed { future } }
+    }
+
+    pub(crate) const fn endpoint(future: Observed<EndpointFuture>) -> Self {
+        Self { kind: Kind::Endpoint { future } }
+    }
+
+    pub(crate) const fn within(future: F) -> Self {
+        Self { kind: Kind::Within { future } }
+    }
+}
+
+impl<F, B, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+    E: Display,
+{
+    type Output = Result<Response<ObservedBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (observation, panic) = match self.project().kind.project() {
+            KindProj::Within { future } => return future.poll(cx).map_ok(ObservedBody::passive),
+            KindProj::Observed { future } => match ready!(future.poll(cx)) {
+                (observation, Ok(Ok(response))) => {
+                    return Poll::Ready(Ok(ObservedBody::respond(observation, response)));
+                }
+                (mut observation, Ok(Err(error))) => {
+                    observation.failed(&error);
+                    observation.finish(Outcome::ServiceError);
+                    return Poll::Ready(Err(error));
+                }
+                (observation, Err(panic)) => (observation, panic),
+            },
+            KindProj::Endpoint { future } => match ready!(future.poll(cx)) {
+                (observation, Ok(answer)) => {
+                    return Poll::Ready(Ok(ObservedBody::answer(observation, answer)));
+                }
+                (observation, Err(panic)) => (observation, panic),
+            },
+        };
+        let (observation, answer) = observation.panicked(panic);
+        Poll::Ready(Ok(ObservedBody::answer(observation, answer)))
+    }
+}

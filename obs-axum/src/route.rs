@@ -1,0 +1,78 @@
+//! What axum's router knows of a request: template, full path, peer. Without axum, nothing.
+
+use std::net::SocketAddr;
+
+use http::{Extensions, Request};
+use obs_core::{Observer, Route};
+
+/// The route's template with the prefix before it.
+pub(crate) fn of(observer: &Observer, prefix: Option<&str>, extensions: &Extensions) -> Option<Route> {
+    let template = template(extensions);
+    match (prefix, template) {
+        (None, template) => template.map(|template| observer.route_template(template)),
+        (Some(prefix), template) => Some(observer.route_template(&mounted(prefix, template))),
+    }
+}
+
+fn mounted(prefix: &str, template: Option<&str>) -> String {
+    match template {
+        None => format!("{prefix}/{{*path}}"),
+        Some("/") => prefix.to_owned(),
+        Some(template) => {
+            let has_prefix = template.strip_prefix(prefix);
+            if has_prefix.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+                template.to_owned()
+            } else {
+                format!("{prefix}{template}")
+            }
+        }
+    }
+}
+
+#[cfg(feature = "axum")]
+fn template(extensions: &Extensions) -> Option<&str> {
+    extensions.get::<axum::extract::MatchedPath>().map(axum::extract::MatchedPath::as_str)
+}
+
+#[cfg(not(feature = "axum"))]
+const fn template(_: &Extensions) -> Option<&str> {
+    None
+}
+
+/// The path as the client sent it: a nested router sees only what is left of it in the URI.
+#[cfg(feature = "axum")]
+pub(crate) fn full_path<B>(request: &Request<B>) -> &str {
+    let original = request.extensions().get::<axum::extract::OriginalUri>();
+    original.map_or_else(|| request.uri(), |original| &original.0).path()
+}
+
+#[cfg(not(feature = "axum"))]
+pub(crate) fn full_path<B>(request: &Request<B>) -> &str {
+    request.uri().path()
+}
+
+#[cfg(feature = "axum")]
+pub(crate) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
+    extensions.get::<axum::extract::ConnectInfo<SocketAddr>>().map(|info| info.0)
+}
+
+/// Servers without axum may leave the peer's address itself in the extensions.
+#[cfg(not(feature = "axum"))]
+pub(crate) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
+    extensions.get::<SocketAddr>().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mounted;
+
+    #[test]
+    fn the_prefix_goes_before_the_template_once() {
+        assert_eq!(mounted("/api", Some("/items/{id}")), "/api/items/{id}");
+        assert_eq!(mounted("/api", Some("/")), "/api");
+        assert_eq!(mounted("/api", Some("/api/items")), "/api/items");
+        assert_eq!(mounted("/api", Some("/api")), "/api");
+        assert_eq!(mounted("/api", Some("/apis")), "/api/apis");
+        assert_eq!(mounted("/files", None), "/files/{*path}");
+    }
+}

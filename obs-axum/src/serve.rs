@@ -1,0 +1,173 @@
+//! A server that leaves in order.
+
+use std::{
+    future::{Future, IntoFuture},
+    io,
+    pin::{Pin, pin},
+    time::Duration,
+};
+
+use axum::{extract::ConnectInfo, serve::Listener};
+use http::Request;
+use hyper::{body::Incoming, rt::Executor, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+};
+use obs_core::{Observer, shutdown};
+use tokio::sync::watch;
+use tower_service::Service;
+
+use crate::ObservedApp;
+
+/// How long an aborted task may take to be dropped.
+const ABORT: Duration = Duration::from_secs(5);
+
+/// Serves `app` over HTTP/1 and HTTP/2, until SIGTERM or ctrl-c.
+///
+/// Then, in this order: `/readyz` answers 503; the server serves on for [`drain`](obs_core::ObserverBuilder::drain)'s
+/// delay (5 s by default), so that load balancers notice; no connection is accepted any more; running requests may
+/// take up to its timeout (20 s); what still runs is aborted, and each aborted request recorded; the outputs are
+/// flushed. A second signal exits at once.
+///
+/// `listener` is any listener of axum, so Unix sockets and TLS work. Handlers get `ConnectInfo`. With another
+/// server, [`obs_core::shutdown`] has the pieces this is made of.
+///
+/// # Errors
+/// None today; the type leaves room.
+///
+/// # Cancellation
+/// Dropping the future stops accepting; connections that are open are aborted.
+pub fn serve<L: Listener>(listener: L, app: ObservedApp) -> Serve<L> {
+    Serve { listener, app, signal: Box::pin(shutdown::signal()) }
+}
+
+/// A server that has not started: made by [`serve`], runs when awaited.
+#[must_use = "a server does nothing unless awaited"]
+pub struct Serve<L> {
+    listener: L,
+    app: ObservedApp,
+    signal: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl<L> Serve<L> {
+    /// Leaves when `signal` is done, instead of on SIGTERM and ctrl-c.
+    pub fn with_signal(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.signal = Box::pin(signal);
+        self
+    }
+}
+
+impl<L> std::fmt::Debug for Serve<L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Serve").field("app", &self.app).finish_non_exhaustive()
+    }
+}
+
+impl<L> IntoFuture for Serve<L>
+where
+    L: Listener,
+    L::Addr: Clone + Sync + 'static,
+{
+    type Output = io::Result<()>;
+    type IntoFuture = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            run(self.listener, self.app, self.signal).await;
+            Ok(())
+        })
+    }
+}
+
+/// What the connections' tasks are told.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Serve,
+    /// Finish the requests that run, take no more.
+    Drain,
+    /// End at once.
+    Abort,
+}
+
+async fn run<L>(mut listener: L, app: ObservedApp, signal: impl Future<Output = ()>)
+where
+    L: Listener,
+    L::Addr: Clone + Sync + 'static,
+{
+    let observer = app.observer().clone();
+    // Every task holds a receiver, so `closed` tells when all are gone. A dropped sender aborts them, too.
+    let (phase, watched) = watch::channel(Phase::Serve);
+    let mut stop = pin!(shutdown::requested(&observer, signal));
+    loop {
+        tokio::select! {
+            (io, addr) = listener.accept() => {
+                tokio::spawn(connection(io, addr, app.clone(), watched.clone()));
+            }
+            () = &mut stop => break,
+        }
+    }
+    drop((listener, watched));
+    drain(&phase, &observer).await;
+    shutdown::flush(&observer).await;
+}
+
+async fn drain(phase: &watch::Sender<Phase>, observer: &Observer) {
+    phase.send_replace(Phase::Drain);
+    if tokio::time::timeout(observer.drain().timeout, phase.closed()).await.is_err() {
+        phase.send_replace(Phase::Abort);
+        // A handler that blocks its thread cannot be aborted, and must not hold up the exit.
+        let _ = tokio::time::timeout(ABORT, phase.closed()).await;
+    }
+}
+
+async fn connection<I, A>(io: I, addr: A, app: ObservedApp, phase: watch::Receiver<Phase>)
+where
+    I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    A: Clone + Send + Sync + 'static,
+{
+    let mut server = Builder::new(Tasks(phase.clone()));
+    // With a timer, hyper gives a client 30 s for a request's head.
+    server.http1().timer(TokioTimer::new());
+    server.http2().timer(TokioTimer::new()).enable_connect_protocol();
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(addr.clone()));
+        // An axum router is always ready.
+        app.clone().call(request)
+    });
+    let mut connection = pin!(server.serve_connection_with_upgrades(TokioIo::new(io), service));
+    tokio::select! {
+        // How a connection ends is the requests' business: each has its record.
+        _ = connection.as_mut() => return,
+        () = reached(phase.clone(), Phase::Drain) => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        _ = connection => {}
+        () = reached(phase, Phase::Abort) => {}
+    }
+}
+
+/// Spawns HTTP/2's streams, which are tasks of their own, so that they are aborted with their connection.
+#[derive(Clone)]
+struct Tasks(watch::Receiver<Phase>);
+
+impl<F> Executor<F> for Tasks
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, future: F) {
+        let phase = self.0.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = future => {}
+                () = reached(phase, Phase::Abort) => {}
+            }
+        });
+    }
+}
+
+/// Waits for a phase. The sender is gone when the server was dropped: then all phases are over.
+async fn reached(mut phase: watch::Receiver<Phase>, goal: Phase) {
+    let _ = phase.wait_for(|phase| *phase >= goal).await;
+}

@@ -1,0 +1,80 @@
+//! The service: observes each request of the one below it.
+
+use std::{
+    fmt::Display,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use obs_core::{ObservedBody, Observer, RequestHandle, RequestHead};
+use tower_service::Service;
+
+use crate::{ResponseFuture, route};
+
+/// Observes each request of the service below it: made by [`ObserveLayer`](crate::ObserveLayer).
+///
+/// The request's type stays what it is, the response's body becomes an [`ObservedBody`]. Nothing is boxed, and
+/// the inner service is not cloned.
+///
+/// # Errors
+/// The inner service's own, untouched.
+///
+/// # Panics
+/// None of the service below: a panic in its `call`, its future or its body is recorded. The client gets a
+/// 500, unless the observer's policy is to let panics go on.
+#[derive(Clone, Debug)]
+pub struct Observe<S> {
+    inner: S,
+    observer: Observer,
+    route_prefix: Option<Arc<str>>,
+}
+
+impl<S> Observe<S> {
+    pub(crate) const fn new(inner: S, observer: Observer, route_prefix: Option<Arc<str>>) -> Self {
+        Self { inner, observer, route_prefix }
+    }
+}
+
+impl<S, ReqB, ResB> Service<Request<ReqB>> for Observe<S>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    S::Error: Display,
+    ReqB: Body,
+    ResB: Body,
+{
+    type Response = Response<ObservedBody<ResB>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
+        let route = route::of(&self.observer, self.route_prefix.as_deref(), request.extensions());
+        let found = request.extensions().get::<RequestHandle>();
+        if let Some(own) = found.and_then(|handle| handle.of(&self.observer)) {
+            if let Some(route) = route {
+                own.refine_route(route);
+            }
+            return ResponseFuture::within(self.inner.call(request));
+        }
+
+        let head = RequestHead::of(&request)
+            .path(route::full_path(&request))
+            .peer(route::peer(request.extensions()));
+        let mut observation = self.observer.start(head);
+        let has_route = || route.as_ref().is_some_and(|r| *r.as_str() == *route::full_path(&request));
+        observation = match observation.endpoint(has_route) {
+            Ok(endpoint) => return ResponseFuture::endpoint(endpoint),
+            Err(observation) => observation,
+        };
+        if let Some(route) = route {
+            observation.set_route(route);
+        }
+        request.extensions_mut().insert(observation.handle());
+        ResponseFuture::observed(observation.call(|| self.inner.call(request)))
+    }
+}

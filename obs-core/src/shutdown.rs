@@ -1,0 +1,109 @@
+//! How a service leaves (feature `tokio`): the pieces that both adapters' `serve` are made of.
+//!
+//! The order is: a signal, readiness taken back, serving on while load balancers notice, no new connections,
+//! running requests drained, the rest aborted, outputs flushed.
+//!
+//! ```no_run
+//! # async fn stop_accepting() {} async fn drained() {} async fn abort() {}
+//! # async fn leave(observer: obs_core::Observer) {
+//! use obs_core::shutdown;
+//!
+//! shutdown::requested(&observer, shutdown::signal()).await; // not ready, and the delay is over
+//! stop_accepting().await;
+//! if tokio::time::timeout(observer.drain().timeout, drained()).await.is_err() {
+//!     abort().await; // each aborted request is recorded
+//! }
+//! shutdown::flush(&observer).await;
+//! # }
+//! ```
+
+use std::{future::Future, io, time::Duration};
+
+use crate::{Observer, ShutdownReport, diagnostics};
+
+/// How long [`flush`] waits for outputs.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// Waits for SIGTERM or ctrl-c (SIGINT).
+///
+/// A second signal, at any time after this has returned, ends the process at once, with 128 and the signal's
+/// number as its status.
+///
+/// # Cancellation
+/// Dropping it is harmless; the signals' default action stays replaced, as always with tokio.
+pub async fn signal() {
+    let Ok(mut signals) = Signals::listen() else {
+        diagnostics::warn(format_args!("signals cannot be received; stop the process with SIGKILL"));
+        return std::future::pending().await;
+    };
+    signals.next().await;
+    tokio::spawn(async move {
+        let number = signals.next().await;
+        std::process::exit(number.saturating_add(128));
+    });
+}
+
+/// Waits for `signal`, takes readiness back, and lets the service serve on for the drain's delay. When it
+/// returns, it is time to stop accepting connections.
+///
+/// # Cancellation
+/// Once readiness has been taken back it stays so.
+pub async fn requested(observer: &Observer, signal: impl Future<Output = ()>) {
+    signal.await;
+    observer.start_draining();
+    let drain = observer.drain();
+    diagnostics::info(format_args!(
+        "shutting down {}: not ready from now on, accepting for {:?} more, then up to {:?} for running requests; \
+         a second signal exits at once",
+        observer.service_name(),
+        drain.delay,
+        drain.timeout,
+    ));
+    tokio::time::sleep(drain.delay).await;
+}
+
+/// Flushes the outputs without blocking the runtime, for 5 s at most.
+pub async fn flush(observer: &Observer) -> ShutdownReport {
+    let blocking = observer.clone();
+    let report = tokio::task::spawn_blocking(move || blocking.shutdown(FLUSH)).await;
+    report.unwrap_or(ShutdownReport { flushed: false, in_flight: observer.in_flight() })
+}
+
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// The number of the next signal.
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.terminate.recv() => 15,
+            _ = self.interrupt.recv() => 2,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> i32 {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        2
+    }
+}
