@@ -65,8 +65,12 @@ impl<B: MessageBody> ObservedBody<B> {
     }
 
     fn new(observation: Observation, body: Inner<B>, http2: bool) -> Self {
-        let empty = matches!(body.size(), BodySize::None | BodySize::Sized(0));
-        Self { body, observation: BodyObservation::actix(observation, empty, http2) }
+        let size = match body.size() {
+            BodySize::None => Some(0),
+            BodySize::Sized(size) => Some(size),
+            BodySize::Stream => None,
+        };
+        Self { body, observation: BodyObservation::actix(observation, size, http2) }
     }
 
     /// A body that nobody observes here, because another middleware of the same observer does.

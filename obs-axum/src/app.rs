@@ -36,7 +36,7 @@ mod sealed {
 
 impl RouterExt for Router {
     fn observed(self, observer: &Observer) -> ObservedApp {
-        ObservedApp { router: self.layer(observer.layer()), observer: observer.clone() }
+        ObservedApp::layered(self.layer(observer.layer()), observer)
     }
 }
 
@@ -63,6 +63,11 @@ pub struct ObservedApp {
 }
 
 impl ObservedApp {
+    /// A router that already has the layer somewhere.
+    pub(crate) fn layered(router: Router, observer: &Observer) -> Self {
+        Self { router, observer: observer.clone() }
+    }
+
     /// The observer of this application.
     #[must_use]
     pub const fn observer(&self) -> &Observer {

@@ -70,7 +70,7 @@ pub use obs_core::{
 pub use self::{
     app::{ObservedApp, RouterExt},
     extract::{Handle, NotObserved, RequestId},
-    serve::{Serve, serve},
+    serve::{Serve, serve, serve_router},
 };
 pub use self::{
     future::ResponseFuture,

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{extract::ConnectInfo, serve::Listener};
+use axum::{Router, extract::ConnectInfo, serve::Listener};
 use http::Request;
 use hyper::{body::Incoming, rt::Executor, service::service_fn};
 use hyper_util::{
@@ -40,6 +40,25 @@ const ABORT: Duration = Duration::from_secs(5);
 /// Dropping the future stops accepting; connections that are open are aborted.
 pub fn serve<L: Listener>(listener: L, app: ObservedApp) -> Serve<L> {
     Serve { listener, app, signal: Box::pin(shutdown::signal()) }
+}
+
+/// Serves a router that was put together with [`observer.layer()`](crate::ObserverExt::layer) and has more layers
+/// outside of it, in the same way as [`serve`].
+///
+/// ```no_run
+/// use axum::Router;
+/// use obs_axum::{Observer, ObserverExt};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cors = axum::middleware::map_response(|r: axum::response::Response| async { r });
+/// let observer = Observer::builder("shop").build()?;
+/// let router = Router::new().layer(observer.layer()).layer(cors); // what `cors` refuses is not observed
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+/// obs_axum::serve_router(listener, router, &observer).await?;
+/// # Ok(()) }
+/// ```
+pub fn serve_router<L: Listener>(listener: L, router: Router, observer: &Observer) -> Serve<L> {
+    serve(listener, ObservedApp::layered(router, observer))
 }
 
 /// A server that has not started: made by [`serve`], runs when awaited.

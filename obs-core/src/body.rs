@@ -93,20 +93,23 @@ impl BodyObservation {
         Self::new(observation, promised, true, if_dropped, at_head)
     }
 
-    /// The rule for actix-web. `empty` says that the body's size is none or 0, `http2` that the request came
-    /// over HTTP/2, where actix does not poll the body of an answer to HEAD.
+    /// The rule for actix-web. `size` is the body's own, 0 if it is none, and `None` if it is not known; `http2`
+    /// says that the request came over HTTP/2, where actix does not poll the body of an answer to HEAD.
     ///
     /// 101 is upgraded at the head. Otherwise only the end counts: actix polls every body to it, even one
     /// that it throws away, so bytes say nothing; those of an answer to HEAD and of a 304 are not counted.
     #[must_use]
-    pub fn actix(observation: Observation, empty: bool, http2: bool) -> Self {
+    pub fn actix(observation: Observation, size: Option<u64>, http2: bool) -> Self {
         let status = observation.status().unwrap_or_default();
         let head = observation.request().method == Method::Head;
-        let if_dropped =
-            if empty || (head && http2) { IfDropped::CompleteIfUnpolled } else { IfDropped::Cancelled };
+        let if_dropped = if size == Some(0) || (head && http2) {
+            IfDropped::CompleteIfUnpolled
+        } else {
+            IfDropped::Cancelled
+        };
         let at_head = (status == 101).then_some(Outcome::Upgraded);
         let counted = !head && status != 304;
-        Self::new(observation, None, counted, if_dropped, at_head)
+        Self::new(observation, size.filter(|_| counted), counted, if_dropped, at_head)
     }
 
     fn new(

@@ -1,0 +1,40 @@
+//! What one request costs, in instructions and in allocations: see `README.md`.
+
+mod allocator;
+mod measure;
+mod report;
+mod sample;
+mod settings;
+mod single_thread;
+
+use std::process::ExitCode;
+
+use settings::Setting;
+
+const USAGE: &str = "\
+usage: bench report                    measures every setting and prints a table
+       bench run <setting> <requests>  runs one setting and prints its allocations";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["report"] => report::print(),
+        ["run", setting, requests] => run(setting, requests),
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(setting: &str, requests: &str) -> Result<(), String> {
+    let setting = Setting::named(setting)?;
+    let requests = requests.parse().map_err(|_| format!("`{requests}` is no number of requests"))?;
+    (setting.run)(requests);
+    println!("{}", allocator::allocations());
+    Ok(())
+}

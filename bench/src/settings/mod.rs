@@ -1,0 +1,28 @@
+//! What is measured. A setting is a framework, bare or with one middleware; each middleware has its own file.
+
+mod actix;
+mod axum;
+mod obs;
+mod tower;
+
+/// One thing to measure.
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
+    /// The same without the middleware, to be taken off; `None` if it is bare itself.
+    pub(crate) bare: Option<&'static Self>,
+    /// Builds the service and sends it so many requests, one after the other, on this thread.
+    pub(crate) run: fn(u64),
+}
+
+/// All of them, in the order of the report.
+pub(crate) static ALL: [&Setting; 6] =
+    [&axum::BARE, &obs::AXUM, &tower::BARE, &obs::TOWER, &actix::BARE, &obs::ACTIX];
+
+impl Setting {
+    pub(crate) fn named(name: &str) -> Result<&'static Self, String> {
+        ALL.into_iter().find(|setting| setting.name == name).ok_or_else(|| {
+            let names: Vec<_> = ALL.iter().map(|setting| setting.name).collect();
+            format!("there is no setting `{name}`, but {}", names.join(", "))
+        })
+    }
+}

@@ -1,0 +1,23 @@
+//! The smallest actix-web service under observation. Try `curl 127.0.0.1:3000/items/7`, `/boom` and `/metrics`.
+use actix_web::{App, HttpServer, get, web::Path};
+use obs_actix::{Observe, Observer, current};
+
+#[get("/items/{id}")]
+async fn item(id: Path<u32>) -> String {
+    current().set("item.id", *id);
+    format!("item {id}\n")
+}
+
+#[get("/boom")]
+async fn boom() -> String {
+    panic!("out of stock");
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let observer = Observer::builder("shop").build()?;
+    let observe = Observe::new(&observer);
+    let server = HttpServer::new(move || App::new().service(item).service(boom).wrap(observe.clone()));
+    obs_actix::serve(server.bind("127.0.0.1:3000")?, &observer).await?;
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! A plain tower service under hyper, without axum: the layer, and the pieces of a graceful shutdown.
+//! Try `curl 127.0.0.1:3000/items/7`, `/other` and `/metrics`.
+
+use std::{convert::Infallible, pin::pin};
+
+use http_body_util::Full;
+use hyper::{Request, Response, body::Bytes, body::Incoming, server::conn::http1};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use obs_axum::{Observer, ObserverExt, current};
+use obs_core::shutdown;
+use tokio::sync::watch;
+use tower::{ServiceBuilder, service_fn};
+
+async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let mut response = Response::new(Full::from("not found\n"));
+    if request.uri().path().starts_with("/items/") {
+        // There is no router that could tell the route, so the handler does.
+        current().set_route("/items/{id}");
+        *response.body_mut() = Full::from("an item\n");
+    } else {
+        *response.status_mut() = hyper::StatusCode::NOT_FOUND;
+    }
+    Ok(response)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let observer = Observer::builder("shop").build()?;
+    let service = ServiceBuilder::new().layer(observer.layer()).service(service_fn(answer));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+
+    let (stop, stopping) = watch::channel(false);
+    let mut requested = pin!(shutdown::requested(&observer, shutdown::signal()));
+    loop {
+        let (stream, _) = tokio::select! {
+            accepted = listener.accept() => accepted?,
+            () = &mut requested => break,
+        };
+        let (service, mut stopping) = (TowerToHyperService::new(service.clone()), stopping.clone());
+        tokio::spawn(async move {
+            let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                _ = stopping.changed() => connection.as_mut().graceful_shutdown(),
+            }
+            let _ = connection.await;
+        });
+    }
+
+    drop((listener, stopping));
+    stop.send_replace(true);
+    // What still runs after this is aborted when the runtime ends, and recorded as cancelled.
+    let _ = tokio::time::timeout(observer.drain().timeout, stop.closed()).await;
+    shutdown::flush(&observer).await;
+    Ok(())
+}

@@ -1,0 +1,281 @@
+//! The application under test, in neutral terms.
+
+use std::{
+    error::Error,
+    fmt, io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use http::{HeaderMap, Response};
+use http_body::{Frame, SizeHint};
+use obs_core::current;
+use tokio::sync::Semaphore;
+
+/// Every route of the application that a neutral handler answers: method and template.
+pub const ROUTES: &[(&str, &str)] = &[
+    ("GET", "/plain"),
+    ("GET", "/empty"),
+    ("GET", "/no-content"),
+    ("GET", "/not-modified"),
+    ("GET", "/items/{id}"),
+    ("GET", "/outer/{a}/inner/{b}"),
+    ("GET", "/teapot"),
+    ("GET", "/fail"),
+    ("GET", "/chunked"),
+    ("GET", "/sized"),
+    ("GET", "/short"),
+    ("GET", "/trailers"),
+    ("GET", "/sse"),
+    ("GET", "/body-error"),
+    ("GET", "/panic-call"),
+    ("GET", "/panic-before"),
+    ("GET", "/panic-after"),
+    ("GET", "/panic-body"),
+    ("GET", "/panic-drop"),
+    ("GET", "/panic-body-drop"),
+    ("GET", "/gate"),
+    ("GET", "/outer-timeout"),
+    ("GET", "/inner-timeout"),
+    ("GET", "/early"),
+    ("GET", "/service-error"),
+    ("GET", "/endless"),
+    ("GET", "/huge"),
+    ("GET", "/late"),
+    ("POST", "/upload"),
+];
+
+/// What handlers and cases share.
+pub struct World {
+    /// `/gate` waits for a permit.
+    pub gate: Semaphore,
+    /// Handlers of `/gate`, `/panic-drop` and `/endless` that have begun.
+    pub entered: AtomicUsize,
+}
+
+impl World {
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { gate: Semaphore::new(0), entered: AtomicUsize::new(0) })
+    }
+}
+
+/// An error with a source, for the chain.
+#[derive(Debug)]
+pub struct OutOfStock;
+
+impl fmt::Display for OutOfStock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("out of stock")
+    }
+}
+
+impl Error for OutOfStock {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&fmt::Error)
+    }
+}
+
+struct PanicsOnDrop;
+
+impl Drop for PanicsOnDrop {
+    fn drop(&mut self) {
+        panic!("in a drop");
+    }
+}
+
+pub const HUGE: usize = 50 * 1024 * 1024;
+
+/// Panics in `call` itself, before there is a future: middlewares run this first.
+pub fn in_call(path: &str) {
+    assert!(path != "/panic-call", "in call");
+}
+
+/// What a middleware inside the observed layer answers before the handler.
+#[must_use]
+pub fn early(path: &str) -> Option<Response<Body>> {
+    (path == "/early").then(|| reply(401, Body::text("who are you?")))
+}
+
+/// Answers a request for `template`.
+pub async fn handle(world: Arc<World>, template: &'static str) -> Response<Body> {
+    match template {
+        "/empty" => reply(200, Body::Empty),
+        "/no-content" => reply(204, Body::Empty),
+        "/not-modified" => reply(304, Body::Empty),
+        "/teapot" => reply(418, Body::text("short and stout")),
+        "/fail" => {
+            current().error(&OutOfStock);
+            reply(500, Body::text("sorry"))
+        }
+        "/chunked" => reply(200, Body::pieces(["one", "two", "three"])),
+        "/sized" => with_header(reply(200, Body::sized(11, ["one", "two", "three"])), "content-length", "11"),
+        "/short" => with_header(reply(200, Body::sized(11, ["one", "two"])), "content-length", "11"),
+        "/trailers" => {
+            let mut trailers = HeaderMap::new();
+            trailers.insert("x-checksum", http::HeaderValue::from_static("42"));
+            let pieces = ["one", "two"].map(|piece| Ok(Frame::data(Bytes::from(piece))));
+            let all = stream::iter(pieces).chain(stream::once(async { Ok(Frame::trailers(trailers)) }));
+            reply(200, Body::stream(all))
+        }
+        "/sse" => {
+            let body = Body::pieces(["data: 1\n\n", "data: 2\n\n"]);
+            with_header(reply(200, body), "content-type", "text/event-stream")
+        }
+        "/body-error" => {
+            let failing = stream::iter([data("one"), Err(io::Error::other("the disk is gone"))]);
+            reply(200, Body::stream(slowly(failing)))
+        }
+        "/panic-before" => panic!("before an await"),
+        "/panic-after" => {
+            tokio::task::yield_now().await;
+            panic!("after an await");
+        }
+        "/panic-body" => {
+            let panicking = stream::once(async { panic!("in the body") });
+            reply(200, Body::stream(slowly(stream::iter([data("one")]).chain(panicking))))
+        }
+        "/panic-drop" => {
+            let _guard = PanicsOnDrop;
+            world.entered.fetch_add(1, Ordering::SeqCst);
+            std::future::pending().await
+        }
+        "/panic-body-drop" => {
+            let guard = PanicsOnDrop;
+            let pieces = stream::iter([data("one")]).map(move |piece| {
+                let _ = &guard;
+                piece
+            });
+            reply(200, Body::stream(pieces))
+        }
+        "/gate" => {
+            world.entered.fetch_add(1, Ordering::SeqCst);
+            let _permit = world.gate.acquire().await;
+            reply(200, Body::text("opened"))
+        }
+        "/outer-timeout" | "/inner-timeout" => std::future::pending().await,
+        "/endless" => {
+            world.entered.fetch_add(1, Ordering::SeqCst);
+            let frame = Bytes::from(vec![b'x'; 1024]);
+            let frames = stream::repeat_with(move || Ok(Frame::data(frame.clone())));
+            reply(200, Body::stream(slowly(frames)))
+        }
+        "/huge" => reply(200, Body::Full(Bytes::from(vec![b'x'; HUGE]))),
+        "/late" => {
+            let (request, world) = (current(), Arc::clone(&world));
+            tokio::spawn(async move {
+                let _permit = world.gate.acquire().await;
+                request.set("too", "late");
+            });
+            reply(200, Body::text("early"))
+        }
+        _ => {
+            current().set("greeting", "hi");
+            reply(200, Body::text("hello"))
+        }
+    }
+}
+
+fn reply(status: u16, body: Body) -> Response<Body> {
+    Response::builder().status(status).body(body).expect("a valid response")
+}
+
+fn with_header(mut reply: Response<Body>, name: &'static str, value: &'static str) -> Response<Body> {
+    reply.headers_mut().insert(name, http::HeaderValue::from_static(value));
+    reply
+}
+
+fn data(text: &'static str) -> io::Result<Frame<Bytes>> {
+    Ok(Frame::data(Bytes::from(text)))
+}
+
+/// Frames that do not all come at once: the server has time to send each.
+fn slowly<S: Stream>(frames: S) -> impl Stream<Item = S::Item> {
+    frames.then(|frame| async {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        frame
+    })
+}
+
+/// A response's body for every stack.
+pub enum Body {
+    Empty,
+    Full(Bytes),
+    Stream { frames: Pin<Box<dyn Stream<Item = io::Result<Frame<Bytes>>> + Send>>, length: Option<u64> },
+}
+
+impl Body {
+    fn text(text: &'static str) -> Self {
+        Self::Full(Bytes::from(text))
+    }
+
+    fn stream(frames: impl Stream<Item = io::Result<Frame<Bytes>>> + Send + 'static) -> Self {
+        Self::Stream { frames: Box::pin(frames), length: None }
+    }
+
+    fn pieces<const N: usize>(pieces: [&'static str; N]) -> Self {
+        Self::stream(slowly(stream::iter(pieces.map(data))))
+    }
+
+    fn sized<const N: usize>(length: u64, pieces: [&'static str; N]) -> Self {
+        let frames = slowly(stream::iter(pieces.map(data)));
+        Self::Stream { frames: Box::pin(frames), length: Some(length) }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let this = self.get_mut();
+        match this {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *this = Self::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Self::Stream { frames, .. } => frames.as_mut().poll_next(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            // As a stream behind a `Content-Length` header: the body itself does not know.
+            Self::Stream { .. } => SizeHint::default(),
+        }
+    }
+}
+
+impl actix_web::body::MessageBody for Body {
+    type Error = io::Error;
+
+    fn size(&self) -> actix_web::body::BodySize {
+        use actix_web::body::BodySize;
+        match self {
+            Self::Empty => BodySize::None,
+            Self::Full(bytes) => BodySize::Sized(bytes.len() as u64),
+            Self::Stream { length: Some(length), .. } => BodySize::Sized(*length),
+            Self::Stream { length: None, .. } => BodySize::Stream,
+        }
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        let frame = http_body::Body::poll_frame(self, cx);
+        frame.map_ok(|frame| frame.into_data().unwrap_or_default())
+    }
+}

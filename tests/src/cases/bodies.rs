@@ -1,0 +1,111 @@
+//! Bodies that come in pieces, and how they end.
+
+use bytes::Bytes;
+use obs_core::Outcome;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::exchange;
+use crate::{
+    app::HUGE,
+    client::get,
+    stacks::{Framework, Setup, Stack},
+    watch::{Expected, Watch},
+};
+
+pub async fn chunked(stack: Stack) {
+    let answer = exchange(stack, get("/chunked"), Expected::completed(200, "/chunked", 11)).await;
+    assert_eq!(answer.expect("a response").body, "onetwothree");
+}
+
+/// hyper stops after `Content-Length` bytes and never polls the end.
+pub async fn sized_stream(stack: Stack) {
+    let answer = exchange(stack, get("/sized"), Expected::completed(200, "/sized", 11)).await;
+    assert_eq!(answer.expect("a response").body, "onetwothree");
+}
+
+pub async fn too_short(stack: Stack) {
+    let expected = Expected::completed(200, "/short", 6).outcome(Outcome::Truncated);
+    let answer = exchange(stack, get("/short"), expected).await;
+    assert!(answer.is_err(), "the client notices, too");
+}
+
+pub async fn trailers(stack: Stack) {
+    if !stack.sends_trailers() {
+        return;
+    }
+    let answer = exchange(stack, get("/trailers"), Expected::completed(200, "/trailers", 6)).await;
+    let answer = answer.expect("a response");
+    assert_eq!(answer.body, "onetwo");
+    if stack.http2 {
+        // Over HTTP/1 hyper sends only trailers that a `Trailer` header has announced.
+        assert_eq!(answer.trailers.expect("trailers")["x-checksum"], "42");
+    }
+}
+
+pub async fn server_sent_events(stack: Stack) {
+    let answer = exchange(stack, get("/sse"), Expected::completed(200, "/sse", 18).stream()).await;
+    assert_eq!(answer.expect("a response").body, "data: 1\n\ndata: 2\n\n");
+}
+
+pub async fn websocket(stack: Stack) {
+    if stack.http2 {
+        return; // 101 belongs to HTTP/1.
+    }
+    let watch = Watch::default();
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    let mut upgrade = get("/ws");
+    upgrade.headers_mut().insert("connection", http::HeaderValue::from_static("upgrade"));
+    upgrade.headers_mut().insert("upgrade", http::HeaderValue::from_static("websocket"));
+    let response = client.open(upgrade).await.expect("a response");
+    assert_eq!(response.status(), 101);
+    watch.ended(1).await;
+    let upgraded = hyper::upgrade::on(response).await.expect("upgraded");
+    let mut stream = hyper_util::rt::TokioIo::new(upgraded);
+    stream.write_all(b"ping").await.expect("sent");
+    let mut echo = [0; 4];
+    stream.read_exact(&mut echo).await.expect("echoed");
+    assert_eq!(&echo, b"ping");
+    drop(stream);
+    client.leave().await;
+    server.stop().await;
+    watch.check(&[Expected::completed(101, "/ws", 0).outcome(Outcome::Upgraded).stream()]);
+}
+
+pub async fn body_error(stack: Stack) {
+    let watch = Watch::default();
+    let expected = Expected::completed(200, "/body-error", 3).outcome(Outcome::BodyError);
+    let setup = Setup::new(&watch);
+    let answer = super::exchange_with(stack, setup, &watch, get("/body-error"), expected).await;
+    assert!(answer.is_err(), "the client notices, too");
+    assert_eq!(watch.metric("http_request_errors_total", r#"error_type="body_error""#), 1.0);
+    assert_eq!(watch.lines()[0]["error.message"], "the disk is gone");
+}
+
+/// One frame of 50 MB that arrives whole, though it is sent in slices.
+pub async fn huge_frame(stack: Stack) {
+    let answer = exchange(stack, get("/huge"), Expected::completed(200, "/huge", HUGE as u64)).await;
+    let body = answer.expect("a response").body;
+    assert_eq!(body.len(), HUGE);
+    assert!(body.iter().all(|byte| *byte == b'x'));
+}
+
+/// The body of a request that nobody reads does not disturb.
+pub async fn unread_request_body(stack: Stack) {
+    let watch = Watch::default();
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    let upload = http::Request::post("/upload")
+        .body(http_body_util::Full::new(Bytes::from(vec![0; 100_000])))
+        .expect("a request");
+    // A server may close the connection early, and then the client may not see the answer.
+    if let Ok(answer) = client.send(upload).await {
+        assert_eq!(answer.status, 200);
+    }
+    let record = &watch.ended(1).await[0];
+    let declared = record.request().body_bytes;
+    assert!(declared == Some(100_000) || stack.framework == Framework::Actix && stack.http2, "{declared:?}");
+    client.leave().await;
+    server.stop().await;
+    watch.check(&[Expected::completed(200, "/upload", 5)]);
+}

@@ -1,0 +1,97 @@
+//! Clients that leave, and timeouts.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use http_body_util::BodyExt;
+use obs_core::Outcome;
+
+use super::{exchange, exchange_with};
+use crate::{
+    app::HUGE,
+    client::get,
+    stacks::{Framework, Setup, Stack},
+    watch::{Expected, Watch, until},
+};
+
+pub async fn before_the_head(stack: Stack) {
+    let watch = Watch::default();
+    let server = stack.serve(Setup::new(&watch)).await;
+    let world = server.world.clone();
+    let mut client = server.connect().await;
+    tokio::select! {
+        answer = client.open(get("/gate")) => panic!("an answer: {answer:?}"),
+        () = until(|| world.entered.load(Ordering::SeqCst) == 1) => {}
+    }
+    client.leave().await;
+    let mut expected =
+        Expected::completed(499, "/gate", 0).outcome(Outcome::CancelledBeforeResponse).no_status();
+    if !stack.notices_leaving_in_handler() {
+        // actix lets the handler finish. What it then says of the response differs by protocol.
+        world.gate.add_permits(1);
+        expected = if stack.http2 {
+            Expected::completed(200, "/gate", 0).outcome(Outcome::CancelledInBody)
+        } else {
+            Expected::completed(200, "/gate", 6)
+        };
+    }
+    watch.ended(1).await;
+    server.stop().await;
+    watch.check(&[expected]);
+    if stack.notices_leaving_in_handler() {
+        let labels = r#"endpoint="/gate",status="499""#;
+        assert_eq!(watch.metric("http_requests_total", labels), 1.0);
+        let labels = r#"endpoint="/gate",error_type="cancelled_before_response""#;
+        assert_eq!(watch.metric("http_request_errors_total", labels), 1.0);
+    }
+}
+
+/// Reads the first frame of the response to `path`, then leaves.
+async fn in_body(stack: Stack, path: &str) -> Watch {
+    let watch = Watch::default();
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    let mut response = client.open(get(path)).await.expect("a response");
+    let frame = response.body_mut().frame().await.expect("a frame").expect("no error");
+    assert!(frame.is_data());
+    drop(response);
+    client.leave().await;
+    watch.ended(1).await;
+    server.stop().await;
+    watch
+}
+
+pub async fn between_small_frames(stack: Stack) {
+    let watch = in_body(stack, "/endless").await;
+    let expected = Expected::completed(200, "/endless", 0).outcome(Outcome::CancelledInBody);
+    watch.check(&[expected.less_than(u64::MAX)]);
+    assert!(watch.ended(1).await[0].response_bytes >= 1024, "some frames went out");
+}
+
+/// hyper has the whole frame at once; only slicing shows that it was not sent.
+pub async fn in_one_huge_frame(stack: Stack) {
+    let watch = in_body(stack, "/huge").await;
+    // actix takes the frame as one, and the bytes count as handed over.
+    let limit = if stack.framework == Framework::Actix { HUGE as u64 + 1 } else { HUGE as u64 };
+    let expected = Expected::completed(200, "/huge", 0).outcome(Outcome::CancelledInBody);
+    watch.check(&[expected.less_than(limit)]);
+}
+
+/// A timeout outside of the layer drops the handler: the client has its answer, but not from here.
+pub async fn outer_timeout(stack: Stack) {
+    let watch = Watch::default();
+    let setup = Setup::new(&watch).outer_timeout(Duration::from_millis(50));
+    let expected =
+        Expected::completed(499, "/outer-timeout", 0).outcome(Outcome::CancelledBeforeResponse).no_status();
+    let answer = exchange_with(stack, setup, &watch, get("/outer-timeout"), expected).await;
+    // A plain tower timeout is a service error, which hyper answers by closing.
+    if stack.framework != Framework::Tower {
+        assert_eq!(answer.expect("a response").status, 504);
+    }
+}
+
+/// A timeout inside of the layer is a response like any other.
+pub async fn inner_timeout(stack: Stack) {
+    let bytes = if stack.framework == Framework::Actix { 8 } else { 0 };
+    let answer = exchange(stack, get("/slow"), Expected::completed(408, "/slow", bytes)).await;
+    assert_eq!(answer.expect("a response").status, 408);
+}

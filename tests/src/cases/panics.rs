@@ -1,0 +1,124 @@
+//! Panics: recorded once, with their place; the client gets an answer, and the server lives on.
+
+use obs_core::{Outcome, PanicPolicy};
+
+use super::exchange_with;
+use crate::{
+    client::get,
+    stacks::{Setup, Stack},
+    watch::{Expected, Watch, until},
+};
+
+/// A panic before the response: it is answered with a problem document that names the request.
+async fn answered(stack: Stack, path: &'static str, message: &str) {
+    let watch = Watch::default();
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    let answer = client.send(get(path)).await.expect("an answer");
+    assert_eq!(answer.status, 500);
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    let problem: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+    assert_eq!(problem["status"], 500);
+    assert_eq!(problem["request_id"].as_str(), answer.header("x-request-id"));
+
+    // The same connection goes on.
+    let next = client.send(get("/plain")).await.expect("an answer");
+    assert_eq!(next.status, 200);
+    let records = watch.ended(2).await;
+    let panic = records[0].panic.as_ref().expect("a panic");
+    assert_eq!(panic.message, message);
+    let location = panic.location.as_ref().expect("a location");
+    assert!(location.file.ends_with("tests/src/app.rs"), "{location}");
+    let backtrace = panic.backtrace.as_ref().expect("a backtrace").to_string();
+    assert!(backtrace.contains("obs_tests::app::"), "{backtrace}");
+
+    client.leave().await;
+    server.stop().await;
+    // Without a router nobody had named the route before `call` panicked.
+    let mut expected = Expected::completed(500, path, answer.body.len() as u64).outcome(Outcome::Panicked);
+    if path == "/panic-call" && !stack.has_router() {
+        expected = expected.unmatched();
+    }
+    watch.check(&[expected, Expected::completed(200, "/plain", 5)]);
+    assert_eq!(watch.metric("http_request_errors_total", r#"error_type="panic""#), 1.0);
+    let lines = watch.lines();
+    assert_eq!(lines[0]["error.message"], message);
+    assert_eq!(lines[0]["error.location"], location.to_string());
+}
+
+pub async fn in_call(stack: Stack) {
+    answered(stack, "/panic-call", "in call").await;
+}
+
+pub async fn before_an_await(stack: Stack) {
+    answered(stack, "/panic-before", "before an await").await;
+}
+
+pub async fn after_an_await(stack: Stack) {
+    answered(stack, "/panic-after", "after an await").await;
+}
+
+/// With the policy `Resume` the connection breaks as it would without us, and the record is the same.
+pub async fn resumed(stack: Stack) {
+    let watch = Watch::with(|builder| builder.panic_policy(PanicPolicy::Resume));
+    let expected = Expected::completed(500, "/panic-after", 0).outcome(Outcome::Panicked).no_status();
+    let setup = Setup::new(&watch);
+    let answer = exchange_with(stack, setup, &watch, get("/panic-after"), expected).await;
+    assert!(answer.is_err(), "{answer:?}");
+    assert_eq!(watch.metric("http_requests_total", r#"status="500""#), 1.0);
+}
+
+pub async fn in_body(stack: Stack) {
+    let watch = Watch::default();
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    let answer = client.send(get("/panic-body")).await;
+    assert!(answer.is_err(), "the stream is aborted: {answer:?}");
+    let record = &watch.ended(1).await[0];
+    assert_eq!(record.panic.as_ref().expect("a panic").message, "in the body");
+    client.leave().await;
+    // The server lives on.
+    let mut client = server.connect().await;
+    assert_eq!(client.send(get("/plain")).await.expect("an answer").status, 200);
+    watch.ended(2).await;
+    client.leave().await;
+    server.stop().await;
+    let panicked = Expected::completed(200, "/panic-body", 3).outcome(Outcome::Panicked);
+    watch.check(&[panicked, Expected::completed(200, "/plain", 5)]);
+}
+
+/// The client leaves, and a destructor of the handler panics.
+pub async fn in_drop(stack: Stack) {
+    if !stack.notices_leaving_in_handler() {
+        return; // Nothing is dropped then.
+    }
+    let watch = Watch::default();
+    let server = stack.serve(Setup::new(&watch)).await;
+    let entered = server.world.clone();
+    let mut client = server.connect().await;
+    let leaving = tokio::spawn(async move {
+        tokio::select! {
+            answer = client.open(get("/panic-drop")) => panic!("an answer: {answer:?}"),
+            () = until(|| entered.entered.load(std::sync::atomic::Ordering::SeqCst) == 1) => {}
+        }
+        client.leave().await;
+    });
+    leaving.await.expect("left");
+    watch.ended(1).await;
+    let mut client = server.connect().await;
+    assert_eq!(client.send(get("/plain")).await.expect("the server lives on").status, 200);
+    watch.ended(2).await;
+    client.leave().await;
+    server.stop().await;
+    let panicked = Expected::completed(500, "/panic-drop", 0).outcome(Outcome::Panicked).no_status();
+    watch.check(&[panicked, Expected::completed(200, "/plain", 5)]);
+}
+
+/// A body's destructor panics after the response was sent whole: that changes nothing any more.
+pub async fn in_body_drop(stack: Stack) {
+    let watch = Watch::default();
+    let expected = Expected::completed(200, "/panic-body-drop", 3);
+    let setup = Setup::new(&watch);
+    let answer = exchange_with(stack, setup, &watch, get("/panic-body-drop"), expected).await;
+    assert_eq!(answer.expect("a response").body, "one");
+}

@@ -1,0 +1,127 @@
+//! Responses that are there at once, and their routes.
+
+use super::{exchange, exchange_with};
+use crate::{
+    client::{get, request},
+    stacks::{Framework, Setup, Stack},
+    watch::{Expected, Watch},
+};
+
+pub async fn plain(stack: Stack) {
+    let watch = Watch::default();
+    let expected = Expected::completed(200, "/plain", 5);
+    let answer = exchange_with(stack, Setup::new(&watch), &watch, get("/plain?secret=1"), expected).await;
+    assert_eq!(answer.expect("a response").body, "hello");
+
+    let record = &watch.ended(1).await[0];
+    assert_eq!(record.fields.get("greeting"), Some(&"hi".into()));
+    let line = &watch.lines()[0];
+    assert_eq!(line["service.name"], "test");
+    assert_eq!(line["url.path"], "/plain", "without the query");
+    assert_eq!(line["network.protocol.version"], if stack.http2 { "2" } else { "1.1" });
+    assert_eq!(line["fields"]["greeting"], "hi");
+    let labels = r#"method="GET",endpoint="/plain",status="200""#;
+    assert_eq!(watch.metric("http_requests_total", labels), 1.0);
+}
+
+pub async fn empty(stack: Stack) {
+    let answer = exchange(stack, get("/empty"), Expected::completed(200, "/empty", 0)).await;
+    assert_eq!(answer.expect("a response").body, "");
+}
+
+pub async fn head(stack: Stack) {
+    let expected = Expected::completed(200, "/plain", 0);
+    let answer = exchange(stack, request("HEAD", "/plain"), expected).await;
+    assert_eq!(answer.expect("a response").body, "");
+}
+
+/// The answer to HEAD has a body that streams and is never sent.
+pub async fn head_of_a_stream(stack: Stack) {
+    let expected = Expected::completed(200, "/chunked", 0);
+    let answer = exchange(stack, request("HEAD", "/chunked"), expected).await;
+    assert_eq!(answer.expect("a response").body, "");
+}
+
+pub async fn no_content(stack: Stack) {
+    let answer = exchange(stack, get("/no-content"), Expected::completed(204, "/no-content", 0)).await;
+    assert_eq!(answer.expect("a response").status, 204);
+}
+
+pub async fn not_modified(stack: Stack) {
+    let expected = Expected::completed(304, "/not-modified", 0);
+    let answer = exchange(stack, get("/not-modified"), expected).await;
+    assert_eq!(answer.expect("a response").status, 304);
+}
+
+pub async fn unmatched(stack: Stack) {
+    let watch = Watch::default();
+    let expected = Expected::completed(404, "", 0).unmatched();
+    let setup = Setup::new(&watch);
+    let answer = exchange_with(stack, setup, &watch, get("/no/such/path"), expected).await;
+    assert_eq!(answer.expect("a response").status, 404);
+    assert_eq!(watch.metric("http_requests_total", r#"endpoint="unmatched",status="404""#), 1.0);
+}
+
+pub async fn method_not_allowed(stack: Stack) {
+    let expected = Expected::completed(405, "/plain", 0);
+    let answer = exchange(stack, request("DELETE", "/plain"), expected).await;
+    assert_eq!(answer.expect("a response").status, 405);
+}
+
+/// A method that a client made up makes no series of its own.
+pub async fn unknown_method(stack: Stack) {
+    let watch = Watch::default();
+    let expected = Expected::completed(405, "/plain", 0);
+    let setup = Setup::new(&watch);
+    let _ = exchange_with(stack, setup, &watch, request("BREW", "/plain"), expected).await;
+    assert_eq!(watch.metric("http_requests_total", r#"method="_OTHER""#), 1.0);
+    assert_eq!(watch.lines()[0]["http.request.method_original"], "BREW");
+}
+
+pub async fn client_error(stack: Stack) {
+    let watch = Watch::default();
+    let expected = Expected::completed(418, "/teapot", 15);
+    let _ = exchange_with(stack, Setup::new(&watch), &watch, get("/teapot"), expected).await;
+    assert_eq!(watch.metric("http_request_errors_total", ""), 0.0, "no failure of the service");
+}
+
+pub async fn handler_error(stack: Stack) {
+    let watch = Watch::default();
+    let expected = Expected::completed(500, "/fail", 5);
+    let _ = exchange_with(stack, Setup::new(&watch), &watch, get("/fail"), expected).await;
+    let error_type = std::any::type_name::<crate::app::OutOfStock>();
+    let labels = format!(r#"endpoint="/fail",error_type="{error_type}""#);
+    assert_eq!(watch.metric("http_request_errors_total", &labels), 1.0);
+    let line = &watch.lines()[0];
+    assert_eq!(line["error.type"], error_type);
+    assert_eq!(line["error.message"], "out of stock");
+    assert_eq!(line["error.sources"][0], std::fmt::Error.to_string());
+}
+
+pub async fn extractor_rejection(stack: Stack) {
+    if !stack.has_router() {
+        return; // Extractors come with the router.
+    }
+    let watch = Watch::default();
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    let answer = client.send(get("/number/seven")).await.expect("a response");
+    watch.ended(1).await;
+    client.leave().await;
+    server.stop().await;
+    let status = if stack.framework == Framework::Actix { 404 } else { 400 };
+    assert_eq!(answer.status, status);
+    watch.check(&[Expected::completed(status, "/number/{n}", answer.body.len() as u64)]);
+}
+
+/// A middleware inside the observed layer answers before the handler.
+pub async fn early_answer(stack: Stack) {
+    let answer = exchange(stack, get("/early"), Expected::completed(401, "/early", 12)).await;
+    assert_eq!(answer.expect("a response").status, 401);
+}
+
+pub async fn nested_route(stack: Stack) {
+    let expected = Expected::completed(200, "/outer/{a}/inner/{b}", 5);
+    let answer = exchange(stack, get("/outer/1/inner/2"), expected).await;
+    assert_eq!(answer.expect("a response").status, 200);
+}

@@ -1,0 +1,116 @@
+//! A client for HTTP/1 and HTTP/2 that can leave at any moment.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, client::conn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{net::TcpStream, task::JoinHandle};
+
+/// One connection.
+pub struct Client {
+    sender: Sender,
+    /// Ends with the connection; aborting it closes the socket.
+    connection: JoinHandle<()>,
+}
+
+enum Sender {
+    Http1(conn::http1::SendRequest<Full<Bytes>>),
+    Http2(conn::http2::SendRequest<Full<Bytes>>),
+}
+
+/// A response as far as it came.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    pub trailers: Option<HeaderMap>,
+}
+
+impl Answer {
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("text"))
+    }
+}
+
+impl Client {
+    pub async fn connect(addr: SocketAddr, http2: bool) -> Self {
+        let io = TokioIo::new(TcpStream::connect(addr).await.expect("the server listens"));
+        let (sender, connection) = if http2 {
+            let (sender, connection) =
+                conn::http2::handshake(TokioExecutor::new(), io).await.expect("an HTTP/2 server");
+            (Sender::Http2(sender), tokio::spawn(async { drop(connection.await) }))
+        } else {
+            let (sender, connection) = conn::http1::handshake(io).await.expect("an HTTP/1 server");
+            let connection = connection.with_upgrades();
+            (Sender::Http1(sender), tokio::spawn(async { drop(connection.await) }))
+        };
+        Self { sender, connection }
+    }
+
+    /// Sends a request and waits for the response's head.
+    ///
+    /// # Errors
+    /// If the connection or the stream ends before that.
+    pub async fn open(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
+        let mut request = request;
+        match &mut self.sender {
+            Sender::Http1(sender) => {
+                request.headers_mut().entry("host").or_insert(http::HeaderValue::from_static("test"));
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+            Sender::Http2(sender) => {
+                // HTTP/2 wants the whole URI.
+                let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+                *request.uri_mut() = format!("http://test{path}").parse().expect("a URI");
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+        }
+    }
+
+    /// Sends a request and reads the response to its end.
+    ///
+    /// # Errors
+    /// If the connection or the stream ends before that.
+    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Answer> {
+        let (parts, body) = self.open(request).await?.into_parts();
+        let collected = body.collect().await?;
+        Ok(Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            trailers: collected.trailers().cloned(),
+            body: collected.to_bytes(),
+        })
+    }
+
+    /// Another handle of an HTTP/2 connection, for requests at the same time.
+    #[must_use]
+    pub fn http2_sender(&self) -> Option<conn::http2::SendRequest<Full<Bytes>>> {
+        match &self.sender {
+            Sender::Http1(_) => None,
+            Sender::Http2(sender) => Some(sender.clone()),
+        }
+    }
+
+    /// Closes the socket, whatever was going on.
+    pub async fn leave(self) {
+        self.connection.abort();
+        let _ = self.connection.await;
+    }
+}
+
+#[must_use]
+pub fn get(path: &str) -> Request<Full<Bytes>> {
+    request("GET", path)
+}
+
+#[must_use]
+pub fn request(method: &str, path: &str) -> Request<Full<Bytes>> {
+    Request::builder().method(method).uri(path).body(Full::default()).expect("a valid request")
+}

@@ -1,0 +1,15 @@
+//! Behaviour cases, written once and run against every adapter over real sockets.
+//!
+//! * [`app`]: the application under test, in neutral terms: routes, handlers, bodies.
+//! * [`stacks`]: that application on axum, on plain tower under hyper, and on actix-web.
+//! * [`client`]: a client for HTTP/1 and HTTP/2 that can leave at any moment.
+//! * [`watch`]: an observer whose records, lines and metrics a case waits for and checks.
+//! * [`cases`]: the cases. `tests/behaviour.rs` runs each on each stack.
+
+#![allow(clippy::missing_panics_doc, missing_docs, missing_debug_implementations, clippy::unwrap_used)]
+
+pub mod app;
+pub mod cases;
+pub mod client;
+pub mod stacks;
+pub mod watch;

@@ -1,0 +1,79 @@
+//! The application as an axum router, under `obs_axum::serve`.
+
+use std::{future::Future, net::TcpListener, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{Path, Request},
+    http::StatusCode,
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
+    routing::{MethodFilter, any, get, on},
+};
+use obs_axum::{ObserverExt, RouterExt};
+use tower::util::MapRequestLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use super::{INNER_TIMEOUT, Setup, upgrade};
+use crate::app::{self, Body, ROUTES};
+
+pub fn serve(
+    listener: TcpListener,
+    setup: Setup,
+    signal: impl Future<Output = ()> + Send + 'static,
+) -> impl Future<Output = ()> + Send {
+    let server = tokio::spawn(async move {
+        let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+        let router = router(&setup);
+        let server = match setup.outer_timeout {
+            None => obs_axum::serve(listener, router.observed(&setup.observer)),
+            Some(timeout) => {
+                let timeout = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, timeout);
+                let router = router.layer(setup.observer.layer()).layer(timeout);
+                obs_axum::serve_router(listener, router, &setup.observer)
+            }
+        };
+        server.with_signal(signal).await.expect("it serves");
+    });
+    async move { server.await.expect("the server does not panic") }
+}
+
+fn router(setup: &Setup) -> Router {
+    let mut router = Router::new();
+    for (method, template) in ROUTES {
+        let world = Arc::clone(&setup.world);
+        let handler = move || async move { into_response(app::handle(world, template).await) };
+        let method = MethodFilter::try_from(method.parse::<http::Method>().unwrap()).unwrap();
+        router = router.route(template, on(method, handler));
+    }
+    let inner_timeout = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, INNER_TIMEOUT);
+    router = router
+        .route("/slow", any(std::future::pending::<()>).layer(inner_timeout))
+        .route("/number/{n}", get(|Path(n): Path<u32>| async move { n.to_string() }))
+        .route("/ws", any(|request: Request| async { into_response(upgrade(request)) }));
+    if setup.own_health {
+        router = router.route("/health", get(|| async { "my own" }));
+    }
+    router = router.layer(from_fn(early)).layer(MapRequestLayer::new(|request: Request| {
+        app::in_call(request.uri().path());
+        request
+    }));
+    if setup.twice {
+        router = router.layer(setup.observer.layer());
+    }
+    if let Some(inner) = &setup.inner {
+        router = router.layer(inner.layer());
+    }
+    router
+}
+
+async fn early(request: Request, next: Next) -> Response {
+    match app::early(request.uri().path()) {
+        Some(response) => into_response(response),
+        None => next.run(request).await,
+    }
+}
+
+fn into_response(response: http::Response<Body>) -> Response {
+    response.map(axum::body::Body::new).into_response()
+}

@@ -1,0 +1,182 @@
+//! The application on each stack, and what each framework can and cannot see.
+
+pub mod actix;
+pub mod axum;
+pub mod tower;
+
+use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+
+use http::{Request, Response};
+use hyper_util::rt::TokioIo;
+use obs_core::Observer;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::oneshot,
+};
+
+use crate::{
+    app::{Body, World},
+    client::Client,
+    watch::Watch,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framework {
+    Axum,
+    /// A plain tower service under hyper.
+    Tower,
+    Actix,
+}
+
+/// A framework and the protocol that the client speaks to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stack {
+    pub framework: Framework,
+    pub http2: bool,
+}
+
+/// Capabilities: where a framework really cannot do or see something, the cases ask here, and the README's table
+/// says the same.
+impl Stack {
+    /// It drops the handler when the client leaves.
+    #[must_use]
+    pub fn notices_leaving_in_handler(self) -> bool {
+        self.framework != Framework::Actix
+    }
+
+    /// It sends trailers.
+    #[must_use]
+    pub fn sends_trailers(self) -> bool {
+        self.framework != Framework::Actix
+    }
+
+    /// A service may return an error instead of a response. An axum router cannot, and actix makes a response of it.
+    #[must_use]
+    pub fn has_service_errors(self) -> bool {
+        self.framework == Framework::Tower
+    }
+
+    /// It knows routes by itself; without a router the handler names them.
+    #[must_use]
+    pub fn has_router(self) -> bool {
+        self.framework != Framework::Tower
+    }
+}
+
+/// What is to be served.
+#[derive(Clone)]
+pub struct Setup {
+    pub observer: Observer,
+    pub world: Arc<World>,
+    /// A second observer's layer, inside the first one's.
+    pub inner: Option<Observer>,
+    /// A second layer inside the first one, of the same observer.
+    pub twice: bool,
+    /// A route of the application's own at `/health`.
+    pub own_health: bool,
+    /// A timeout outside of the observed layer.
+    pub outer_timeout: Option<Duration>,
+}
+
+impl Setup {
+    #[must_use]
+    pub fn new(watch: &Watch) -> Self {
+        Self {
+            observer: watch.observer.clone(),
+            world: World::new(),
+            inner: None,
+            twice: false,
+            own_health: false,
+            outer_timeout: None,
+        }
+    }
+
+    #[must_use]
+    pub fn inner(mut self, observer: &Observer) -> Self {
+        self.inner = Some(observer.clone());
+        self
+    }
+
+    #[must_use]
+    pub fn twice(mut self) -> Self {
+        self.twice = true;
+        self
+    }
+
+    #[must_use]
+    pub fn outer_timeout(mut self, timeout: Duration) -> Self {
+        self.outer_timeout = Some(timeout);
+        self
+    }
+
+    #[must_use]
+    pub fn own_health(mut self) -> Self {
+        self.own_health = true;
+        self
+    }
+}
+
+/// A running server.
+pub struct Server {
+    pub addr: SocketAddr,
+    pub world: Arc<World>,
+    http2: bool,
+    stop: Option<oneshot::Sender<()>>,
+    stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Stack {
+    pub async fn serve(self, setup: Setup) -> Server {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.set_nonblocking(true).expect("a non-blocking socket");
+        let addr = listener.local_addr().expect("an address");
+        let world = Arc::clone(&setup.world);
+        let (stop, stopping) = oneshot::channel();
+        let signal = async move { drop(stopping.await) };
+        let stopped: Pin<Box<dyn Future<Output = ()> + Send>> = match self.framework {
+            Framework::Axum => Box::pin(axum::serve(listener, setup, signal)),
+            Framework::Tower => Box::pin(tower::serve(listener, setup, signal)),
+            Framework::Actix => Box::pin(actix::serve(listener, setup, signal)),
+        };
+        Server { addr, world, http2: self.http2, stop: Some(stop), stopped }
+    }
+}
+
+impl Server {
+    pub async fn connect(&self) -> Client {
+        Client::connect(self.addr, self.http2).await
+    }
+
+    /// What SIGTERM does.
+    pub fn request_shutdown(&mut self) {
+        self.stop.take();
+    }
+
+    /// Shuts down and waits until the server has ended: nothing can be recorded after this.
+    pub async fn stop(mut self) {
+        self.request_shutdown();
+        self.stopped.await;
+    }
+}
+
+/// How long the inner timeout layer waits for `/slow`.
+pub const INNER_TIMEOUT: Duration = Duration::from_millis(20);
+
+/// Answers an upgrade and echoes one message over the upgraded connection.
+fn upgrade<B: Send + 'static>(mut request: Request<B>) -> Response<Body> {
+    let upgraded = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let Ok(upgraded) = upgraded.await else { return };
+        let mut stream = TokioIo::new(upgraded);
+        let mut message = [0; 4];
+        if stream.read_exact(&mut message).await.is_ok() {
+            let _ = stream.write_all(&message).await;
+        }
+    });
+    Response::builder()
+        .status(101)
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .body(Body::Empty)
+        .expect("a valid response")
+}

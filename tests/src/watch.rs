@@ -1,0 +1,232 @@
+//! An observer whose records, lines and metrics a case waits for and checks.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use obs_core::{EventOutput, Observer, ObserverBuilder, Outcome, RecordSink, RequestRecord};
+use tokio::sync::watch;
+
+/// Longer than anything takes on a busy machine; nothing waits for it unless it hangs.
+pub const BOUND: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Records(watch::Sender<Vec<RequestRecord>>);
+
+impl RecordSink for Records {
+    fn name(&self) -> &'static str {
+        "records"
+    }
+
+    fn on_finish(&self, record: &RequestRecord) {
+        self.0.send_modify(|records| records.push(record.clone()));
+    }
+}
+
+/// One observer and all that comes out of it.
+pub struct Watch {
+    pub observer: Observer,
+    lines: Lines,
+    records: watch::Receiver<Vec<RequestRecord>>,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self::with(|builder| builder)
+    }
+}
+
+impl Watch {
+    #[must_use]
+    pub fn with(settings: impl FnOnce(ObserverBuilder) -> ObserverBuilder) -> Self {
+        let (send, records) = watch::channel(Vec::new());
+        let lines = Lines::default();
+        let builder = Observer::builder("test")
+            .no_environment()
+            // Cases that look at the shutdown set their own.
+            .drain(Duration::ZERO, Duration::ZERO)
+            .events(EventOutput::writer(lines.clone()))
+            .sink(Records(send));
+        let observer = settings(builder).build().expect("valid settings");
+        Self { observer, lines, records }
+    }
+
+    /// Waits until `n` requests have ended.
+    pub async fn ended(&self, n: usize) -> Vec<RequestRecord> {
+        let mut records = self.records.clone();
+        let enough = records.wait_for(|records| records.len() >= n);
+        let result = tokio::time::timeout(BOUND, enough).await;
+        let records = self.records.borrow().clone();
+        assert!(result.is_ok(), "{n} requests should have ended, but only these did: {records:#?}");
+        records
+    }
+
+    /// Waits until `n` requests run.
+    pub async fn running(&self, n: u64) {
+        until(|| self.observer.in_flight() == n).await;
+    }
+
+    /// The lines written so far, each of them valid JSON.
+    #[must_use]
+    pub fn lines(&self) -> Vec<serde_json::Value> {
+        assert!(self.observer.shutdown(BOUND).flushed, "the lines are flushed");
+        let bytes = self.lines.0.lock().unwrap().clone();
+        assert!(bytes.is_empty() || bytes.ends_with(b"\n"), "whole lines only");
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).expect("a line of JSON")).collect()
+    }
+
+    /// The sum of all samples of `name` whose labels contain `labels`.
+    #[must_use]
+    pub fn metric(&self, name: &str, labels: &str) -> f64 {
+        let text = self.observer.metrics_text();
+        let of_name = |line: &&str| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{') || rest.starts_with(' '))
+        };
+        text.lines()
+            .filter(of_name)
+            .filter(|line| line.contains(labels))
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().expect("a number"))
+            .sum()
+    }
+
+    /// Checks everything that must hold once all requests have ended: as many records, histogram counts and
+    /// lines as requests, each record as expected, and nothing in flight.
+    pub fn check(&self, expected: &[Expected]) {
+        let records = self.records.borrow().clone();
+        assert_eq!(records.len(), expected.len(), "one record per request: {records:#?}");
+        for (record, expected) in records.iter().zip(expected) {
+            expected.check(record);
+        }
+        self.check_outputs(&records);
+    }
+
+    fn check_outputs(&self, records: &[RequestRecord]) {
+        let n = records.len() as f64;
+        let durations = self.metric("http_request_duration_seconds_count", "");
+        let streams = self.metric("http_stream_duration_seconds_count", "");
+        assert_eq!(durations + streams, n, "one histogram count per request");
+        let expected_streams = records.iter().filter(|record| record.stream).count();
+        assert_eq!(streams, expected_streams as f64, "streams are apart");
+        assert_eq!(self.metric("http_requests_total", ""), n);
+        let failed = records.iter().filter(|record| record.error_type().is_some()).count();
+        assert_eq!(self.metric("http_request_errors_total", ""), failed as f64);
+        assert_eq!(self.metric("http_requests_in_flight", ""), 0.0, "nothing is in flight");
+
+        let lines = self.lines();
+        let with_line: Vec<_> = records.iter().filter(|r| !r.endpoint || r.error_type().is_some()).collect();
+        assert_eq!(lines.len(), with_line.len(), "one line per request");
+        for record in with_line {
+            let id = record.request().id.as_str();
+            let line = lines.iter().find(|line| line["request_id"] == id).expect("its line");
+            assert_eq!(line["outcome"], record.outcome.as_str());
+            assert_eq!(line["http.route"].as_str(), record.route.as_ref().map(obs_core::Route::as_str));
+            assert_eq!(line["http.response.status_code"].as_u64(), record.status.map(u64::from));
+            assert_eq!(line["http.response.body.size"], record.response_bytes);
+            assert_eq!(
+                line["error.type"].as_str(),
+                record.error_type().or_else(|| line["error.type"].as_str())
+            );
+        }
+    }
+}
+
+/// What a record should say.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    outcome: Outcome,
+    status: Option<u16>,
+    route: Option<&'static str>,
+    bytes: Bytes,
+    stream: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Bytes {
+    Exactly(u64),
+    /// The client left: how much was handed over depends on buffers, but it is less than this.
+    LessThan(u64),
+}
+
+impl Expected {
+    /// A response to `route` that was sent whole.
+    #[must_use]
+    pub fn completed(status: u16, route: &'static str, bytes: u64) -> Self {
+        Self {
+            outcome: Outcome::Completed,
+            status: Some(status),
+            route: Some(route),
+            bytes: Bytes::Exactly(bytes),
+            stream: false,
+        }
+    }
+
+    #[must_use]
+    pub fn outcome(mut self, outcome: Outcome) -> Self {
+        self.outcome = outcome;
+        self
+    }
+
+    #[must_use]
+    pub fn unmatched(mut self) -> Self {
+        self.route = None;
+        self
+    }
+
+    #[must_use]
+    pub fn no_status(mut self) -> Self {
+        self.status = None;
+        self
+    }
+
+    #[must_use]
+    pub fn stream(mut self) -> Self {
+        self.stream = true;
+        self
+    }
+
+    #[must_use]
+    pub fn less_than(mut self, bytes: u64) -> Self {
+        self.bytes = Bytes::LessThan(bytes);
+        self
+    }
+
+    fn check(&self, record: &RequestRecord) {
+        assert_eq!(record.outcome, self.outcome, "the outcome of {record:#?}");
+        assert_eq!(record.status, self.status, "the status of {record:#?}");
+        let route = record.route.as_ref().map(obs_core::Route::as_str);
+        assert_eq!(route, self.route, "the route of {record:#?}");
+        assert_eq!(record.stream, self.stream, "whether it is a stream: {record:#?}");
+        match self.bytes {
+            Bytes::Exactly(bytes) => assert_eq!(record.response_bytes, bytes, "the bytes of {record:#?}"),
+            Bytes::LessThan(bytes) => assert!(record.response_bytes < bytes, "the bytes of {record:#?}"),
+        }
+        assert_eq!(record.time_to_head.is_some(), record.status.is_some());
+        assert!(record.time_to_head.is_none_or(|time| time <= record.duration));
+    }
+}
+
+/// Waits for a condition that nobody announces.
+pub async fn until(condition: impl Fn() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    assert!(tokio::time::timeout(BOUND, wait).await.is_ok(), "the condition came true");
+}

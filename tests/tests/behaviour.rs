@@ -1,0 +1,48 @@
+//! Runs every case on every stack: a test is called `axum_h2::panics::in_call`.
+
+/// All cases, as modules of tests for one stack.
+macro_rules! cases {
+    ($framework:ident, $http2:literal) => {
+        cases! { $framework, $http2,
+            responses: plain empty head head_of_a_stream no_content not_modified unmatched method_not_allowed
+                unknown_method client_error handler_error extractor_rejection early_answer nested_route;
+            bodies: chunked sized_stream too_short trailers server_sent_events websocket body_error huge_frame
+                unread_request_body;
+            panics: in_call before_an_await after_an_await resumed in_body in_drop in_body_drop;
+            leaving: before_the_head between_small_frames in_one_huge_frame outer_timeout inner_timeout;
+            many: a_thousand_on_one_connection a_hundred_at_once;
+            layers: service_error installed_twice two_observers sink_that_panics endpoints own_health late_write;
+            ids: generated inbound_kept inbound_invalid inbound_untrusted several_names own_generator
+                always_returned;
+            shutdown: waits_for_requests aborts_the_rest closes_idle_connections;
+        }
+    };
+    ($framework:ident, $http2:literal, $($group:ident: $($case:ident)*;)*) => {
+        $(mod $group {
+            use obs_tests::{cases::$group, stacks::{Framework, Stack}};
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                $group::$case(Stack { framework: Framework::$framework, http2: $http2 }).await;
+            })*
+        })*
+    };
+}
+
+mod axum_h1 {
+    cases!(Axum, false);
+}
+mod axum_h2 {
+    cases!(Axum, true);
+}
+mod tower_h1 {
+    cases!(Tower, false);
+}
+mod tower_h2 {
+    cases!(Tower, true);
+}
+mod actix_h1 {
+    cases!(Actix, false);
+}
+mod actix_h2 {
+    cases!(Actix, true);
+}
