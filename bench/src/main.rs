@@ -2,6 +2,7 @@
 
 mod allocator;
 mod measure;
+mod profile;
 mod report;
 mod sample;
 mod settings;

@@ -3,17 +3,12 @@
 //! Their difference is the cost of the requests alone. What is done once, such as building the application,
 //! filling caches or ending the process, is in both.
 
-use std::{
-    env, fs,
-    io::ErrorKind,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{env, io::ErrorKind, process::Command};
 
-use crate::settings::Setting;
+use crate::{profile::Profile, settings::Setting};
 
 /// The shorter run has so many requests, the longer one twice as many.
-const REQUESTS: u32 = 2_000;
+const REQUESTS: u32 = 10_000;
 
 /// What one request costs.
 #[derive(Clone, Copy)]
@@ -38,21 +33,26 @@ pub(crate) fn measure(setting: &Setting) -> Result<Cost, String> {
 }
 
 fn run(setting: &Setting, requests: u32) -> Result<Total, String> {
-    let program = env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
-    let profile = Profile::new();
+    let program =
+        env::current_exe().map_err(|error| format!("the path of this program is unknown: {error}"))?;
+    let profile = Profile::new()?;
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--separate-threads=yes", "--quiet"])
-        .arg(format!("--callgrind-out-file={}", profile.0.display()))
+        .arg(profile.argument())
         .arg(program)
         .args(["run", setting.name, &requests.to_string()])
         .output()
         .map_err(|error| match error.kind() {
-            ErrorKind::NotFound => "valgrind is missing: on Debian it is in the package `valgrind`".to_owned(),
+            ErrorKind::NotFound => {
+                "valgrind is missing: on Debian it is in the package `valgrind`".to_owned()
+            }
             _ => format!("valgrind cannot be started: {error}"),
         })?;
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    match (output.status.success(), stdout.trim().parse()) {
-        (true, Ok(allocations)) => Ok(Total { instructions: profile.instructions()?, allocations }),
-        _ => Err(format!("{} failed: {}", setting.name, String::from_utf8_lossy(&output.stderr))),
+    if !output.status.success() {
+        return Err(format!("`{}` failed: {}", setting.name, String::from_utf8_lossy(&output.stderr).trim()));
     }
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let allocations = stdout.trim().parse();
+    let allocations = allocations.map_err(|_| format!("`{stdout}` is no number of allocations"))?;
+    Ok(Total { instructions: profile.instructions()?, allocations })
 }

@@ -11,7 +11,7 @@ use actix_web::{
     body::{BodySize, MessageBody},
     web::Bytes,
 };
-use obs_core::{BodyObservation, Observation, Seen};
+use obs_core::{BodyObservation, ErrorReport, Observation, Seen};
 use pin_project_lite::pin_project;
 
 pin_project! {
@@ -111,7 +111,7 @@ impl<B: MessageBody> MessageBody for ObservedBody<B> {
             Some(Ok(bytes)) => {
                 observation.seen(Seen::Data { bytes: bytes.len() as u64, last: false });
             }
-            Some(Err(error)) => observation.failed(error),
+            Some(Err(error)) => observation.failed(ErrorReport::of(error.as_ref())),
         }
         Poll::Ready(next)
     }

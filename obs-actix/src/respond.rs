@@ -11,7 +11,7 @@ use actix_web::{
     },
     web::Bytes,
 };
-use obs_core::{Answer, Observation, Panic};
+use obs_core::{Answer, ErrorReport, Observation, Panic};
 
 use crate::{ObservedBody, head::Headers, service::Shared};
 
@@ -26,7 +26,7 @@ pub(crate) fn response<B: MessageBody>(
         observation.set_route(shared.observer.route_template(&template));
     }
     if let Some(error) = response.response().error() {
-        observation.failed(error);
+        observation.failed(ErrorReport::of_text(error));
     }
     let http2 = response.request().version() == actix_web::http::Version::HTTP_2;
     response.map_body(|head, body| ObservedBody::body(head_done(observation, shared, head), body, http2))
@@ -35,14 +35,16 @@ pub(crate) fn response<B: MessageBody>(
 /// An error of a middleware further within. actix makes a response of it later, where we are not asked, so we
 /// make it here, with the request id in it, and hand it on as an error again.
 pub(crate) fn error(mut observation: Observation, shared: &Shared, error: Error) -> Error {
-    observation.failed(&error);
+    observation.failed(ErrorReport::of_text(&error));
+    set_route(&mut observation, shared);
     let response = error.error_response();
     InternalError::from_response(error, boxed(observation, shared, response)).into()
 }
 
 /// The answer to a panic. There is no request left to make a response with, so it goes as an error.
-pub(crate) fn panic(observation: Observation, shared: &Shared, panic: Panic) -> Error {
+pub(crate) fn panic(mut observation: Observation, shared: &Shared, panic: Panic) -> Error {
     let message = panic.report().message.clone();
+    set_route(&mut observation, shared);
     let (observation, answer) = observation.panicked(panic);
     let response = boxed(observation, shared, http_response(answer));
     InternalError::from_response(message, response).into()
@@ -58,10 +60,14 @@ pub(crate) fn answer<B: MessageBody>(
     http_response(answer).map_body(|head, _| ObservedBody::own(head_done(observation, shared, head), body))
 }
 
-fn boxed(mut observation: Observation, shared: &Shared, response: HttpResponse) -> HttpResponse {
-    if let Some(route) = shared.route_by_path(&observation) {
+/// There is no response that knows its route.
+fn set_route(observation: &mut Observation, shared: &Shared) {
+    if let Some(route) = shared.route_by_path(observation) {
         observation.set_route(route);
     }
+}
+
+fn boxed(observation: Observation, shared: &Shared, response: HttpResponse) -> HttpResponse {
     let http2 = observation.request().version == Some(obs_core::HttpVersion::Http2);
     let observed = response.map_body(|head, body: BoxBody| {
         ObservedBody::body(head_done(observation, shared, head), body, http2)

@@ -10,6 +10,11 @@ use obs_core::{Observer, shutdown};
 /// How long requests that were aborted may take to be dropped.
 const ABORT: Duration = Duration::from_secs(5);
 
+/// How long the last response may take to reach its socket before connections are closed.
+const LINGER: Duration = Duration::from_secs(1);
+
+const POLL: Duration = Duration::from_millis(10);
+
 /// Runs `server`, which is bound already, until SIGTERM or ctrl-c.
 ///
 /// Then, in this order: `/readyz` answers 503; the server serves on for [`drain`](obs_core::ObserverBuilder::drain)'s
@@ -73,16 +78,25 @@ where
     let handle = running.handle();
     let mut running = rt::spawn(running);
     let mut requested = pin!(shutdown::requested(observer, signal));
-    let result = tokio::select! {
-        ended = &mut running => ended,
-        () = &mut requested => {
-            handle.stop(true).await;
-            running.await
-        }
-    };
+    tokio::select! {
+        ended = &mut running => ended??,
+        () = &mut requested => tokio::select! {
+            () = handle.stop(true) => running.await??,
+            // actix closes idle connections over HTTP/1 only; letting go of the server closes the others.
+            () = idle(observer) => running.abort(),
+        },
+    }
     aborted(observer).await;
     shutdown::flush(observer).await;
-    result?
+    Ok(())
+}
+
+/// Waits until no request runs, and long enough for the last response to reach its socket.
+async fn idle(observer: &Observer) {
+    while observer.in_flight() > 0 {
+        rt::time::sleep(POLL).await;
+    }
+    rt::time::sleep(LINGER).await;
 }
 
 /// Waits until the requests that outlived the timeout are recorded: actix lets go of its workers, and does
@@ -90,7 +104,7 @@ where
 async fn aborted(observer: &Observer) {
     let gone = async {
         while observer.in_flight() > 0 {
-            rt::time::sleep(Duration::from_millis(10)).await;
+            rt::time::sleep(POLL).await;
         }
     };
     let _ = rt::time::timeout(ABORT, gone).await;

@@ -9,7 +9,7 @@ use std::{
 
 use http::Response;
 use http_body::Body;
-use obs_core::{EndpointFuture, Observed, ObservedBody, Outcome};
+use obs_core::{EndpointFuture, ErrorReport, Observed, ObservedBody, Outcome};
 use pin_project_lite::pin_project;
 
 pin_project! {
@@ -67,7 +67,7 @@ where
                     return Poll::Ready(Ok(ObservedBody::respond(observation, response)));
                 }
                 (mut observation, Ok(Err(error))) => {
-                    observation.failed(&error);
+                    observation.failed(ErrorReport::of_text(&error));
                     observation.finish(Outcome::ServiceError);
                     return Poll::Ready(Err(error));
                 }

@@ -1,6 +1,6 @@
 //! Responses that the middleware gives itself, for the adapters to translate.
 
-use crate::RequestId;
+use crate::{Method, RequestStart};
 
 /// A whole response: to a request for `/metrics` or `/health`, or instead of a handler that panicked.
 ///
@@ -28,6 +28,14 @@ impl Answer {
         Self { status, headers: vec![("content-type", content_type)], body: body.into() }
     }
 
+    /// The answer to a request of this method: one to HEAD has no body, and over HTTP/2 nobody else cuts it off.
+    pub(crate) fn to(mut self, method: Method) -> Self {
+        if method == Method::Head {
+            self.body.clear();
+        }
+        self
+    }
+
     pub(crate) fn header(mut self, name: &'static str, value: &'static str) -> Self {
         self.headers.push((name, value));
         self
@@ -38,15 +46,16 @@ impl Answer {
 ///
 /// For HTTP a problem document (RFC 9457) with the request id; for gRPC a trailers-only response, whose
 /// status is 200 (gRPC over HTTP/2, "Responses") and whose `grpc-status` is 13, INTERNAL.
-pub(crate) fn to_panic(id: &RequestId, grpc: bool) -> Answer {
+pub(crate) fn to_panic(request: &RequestStart, grpc: bool) -> Answer {
     if grpc {
         return Answer::new(200, "application/grpc", "")
             .header("grpc-status", "13")
             .header("grpc-message", "internal error");
     }
     // An id needs no escaping: see `RequestId`.
+    let id = &request.id;
     let body = format!(
         r#"{{"type":"about:blank","title":"Internal Server Error","status":500,"request_id":"{id}"}}"#
     );
-    Answer::new(500, "application/problem+json", body)
+    Answer::new(500, "application/problem+json", body).to(request.method)
 }

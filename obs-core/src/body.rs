@@ -6,7 +6,10 @@
 
 use std::task::Poll;
 
-use crate::{HeaderLookup, Method, Observation, Outcome, current::Scope, head::length_header, panic::catch};
+use crate::{
+    ErrorReport, HeaderLookup, Method, Observation, Outcome, current::Scope, head::length_header,
+    panic::catch,
+};
 
 /// What a body has just yielded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,9 +184,9 @@ impl BodyObservation {
     }
 
     /// The body has yielded an error.
-    pub fn failed(&mut self, error: &dyn std::fmt::Display) {
+    pub fn failed(&mut self, report: ErrorReport) {
         if let Some(observation) = &mut self.observation {
-            observation.failed(error);
+            observation.failed(report);
         }
         self.finish(Outcome::BodyError);
     }

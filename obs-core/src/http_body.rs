@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::{Answer, BodyObservation, Observation, Seen};
+use crate::{Answer, BodyObservation, ErrorReport, Observation, Seen};
 
 /// Frames are handed over in slices of this size.
 ///
@@ -164,7 +164,7 @@ where
                     return Poll::Ready(None);
                 }
                 Some(Err(error)) => {
-                    this.observation.failed(&error);
+                    this.observation.failed(ErrorReport::of_text(&error));
                     return Poll::Ready(Some(Err(error)));
                 }
                 Some(Ok(frame)) => match frame.into_data() {

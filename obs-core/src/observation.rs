@@ -230,7 +230,7 @@ impl Observation {
     pub fn endpoint(mut self, has_route: impl FnOnce() -> bool) -> Result<Observed<EndpointFuture>, Self> {
         let request = self.state.start();
         let observer = self.state.observer();
-        let Some(future) = observer.endpoint(request.method.as_str(), &request.path) else {
+        let Some(future) = observer.answer_endpoint(request.method, &request.path) else {
             return Err(self);
         };
         if has_route() {
@@ -278,8 +278,7 @@ impl Observation {
     /// The error with which the service or the body failed, for the record.
     ///
     /// What the handler itself [reported](RequestHandle::error) says more and stays.
-    pub fn failed(&mut self, error: &dyn fmt::Display) {
-        let report = ErrorReport::message(error);
+    pub fn failed(&mut self, report: ErrorReport) {
         self.state.enrich(|e| {
             e.error.get_or_insert(report);
         });
@@ -311,7 +310,7 @@ impl Observation {
         let payload = self.note(panic);
         match self.state.observer.panic_policy() {
             PanicPolicy::Answer => {
-                let answer = answer::to_panic(&self.state.start.id, self.state.grpc);
+                let answer = answer::to_panic(&self.state.start, self.state.grpc);
                 (self, answer)
             }
             PanicPolicy::Resume => {

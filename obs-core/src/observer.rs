@@ -11,8 +11,8 @@ use std::{
 };
 
 use crate::{
-    EndpointFuture, Observation, ObserverBuilder, RequestHandle, RequestHead, RequestRecord, RequestStart,
-    Route, current, diagnostics,
+    EndpointFuture, Method, Observation, ObserverBuilder, RequestHandle, RequestHead, RequestRecord,
+    RequestStart, Route, current, diagnostics,
     events::Events,
     health::Health,
     id::IdPolicy,
@@ -139,6 +139,10 @@ impl Observer {
     /// Adapters use [`Observation::endpoint`], which also lets a route of the user's own win.
     #[must_use]
     pub fn endpoint(&self, method: &str, path: &str) -> Option<EndpointFuture> {
+        self.answer_endpoint(Method::parse(method), path)
+    }
+
+    pub(crate) fn answer_endpoint(&self, method: Method, path: &str) -> Option<EndpointFuture> {
         let endpoint = self.0.endpoints.find(path)?;
         Some(ops::answer(self, endpoint, method))
     }

@@ -108,8 +108,9 @@ pub struct ErrorReport {
 }
 
 impl ErrorReport {
-    /// An error with its sources.
-    pub(crate) fn of<E: Error + ?Sized>(error: &E) -> Self {
+    /// An error with its type and its sources.
+    #[must_use]
+    pub fn of<E: Error + ?Sized>(error: &E) -> Self {
         let mut sources = Vec::new();
         let mut next = error.source();
         while let Some(source) = next
@@ -118,11 +119,14 @@ impl ErrorReport {
             sources.push(Self::text(&source));
             next = source.source();
         }
-        Self { type_name: Some(std::any::type_name::<E>()), message: Self::text(&error), sources }
+        // Of a trait object the type is not known any more.
+        let type_name = Some(std::any::type_name::<E>()).filter(|name| !name.starts_with("dyn "));
+        Self { type_name, message: Self::text(&error), sources }
     }
 
     /// An error of which only its text is known.
-    pub(crate) fn message(error: &dyn fmt::Display) -> Self {
+    #[must_use]
+    pub fn of_text(error: &dyn fmt::Display) -> Self {
         Self { type_name: None, message: Self::text(error), sources: Vec::new() }
     }
 

@@ -16,9 +16,9 @@ pub(super) static BARE: Setting =
     Setting { name: "actix-bare", bare: None, run: |requests| run(app(), requests) };
 
 /// A few routes, so that there is something to choose from. Only `/items/{id}` is called.
-pub(super) fn app()
--> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()>>
-{
+pub(super) fn app() -> App<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()>,
+> {
     App::new()
         .route("/", web::get().to(|| async { "shop" }))
         .route("/items", web::get().to(|| async { "items" }))
@@ -44,8 +44,8 @@ where
         for number in 0..requests {
             let mut request = TestRequest::with_uri(sample::PATH);
             for (name, value) in sample::headers(number) {
-                request = request
-                    .insert_header((HeaderName::from_static(name), HeaderValue::from_static(value)));
+                request =
+                    request.insert_header((HeaderName::from_static(name), HeaderValue::from_static(value)));
             }
             let response = call_service(&service, request.to_request()).await;
             assert!(response.status().is_success());

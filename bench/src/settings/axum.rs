@@ -1,15 +1,19 @@
 //! An axum application.
 
+use std::convert::Infallible;
+
+use ::tower::Service;
 use axum::{
     Router,
-    extract::Path,
+    extract::{Path, Request},
+    response::Response,
     routing::{get, post},
 };
 
 use super::{Setting, tower};
 
 pub(super) static BARE: Setting =
-    Setting { name: "axum-bare", bare: None, run: |requests| tower::run(router(), requests) };
+    Setting { name: "axum-bare", bare: None, run: |requests| run(router(), requests) };
 
 /// A few routes, so that there is something to choose from. Only `/items/{id}` is called.
 pub(super) fn router() -> Router {
@@ -19,4 +23,9 @@ pub(super) fn router() -> Router {
         .route("/items/{id}", get(|Path(id): Path<u32>| async move { format!("item {id}") }))
         .route("/items/{id}/reviews", get(|| async { "reviews" }))
         .route("/orders", post(|| async { "ordered" }))
+}
+
+/// As [`tower::run`], with the bodies of axum's servers: an application would take any.
+pub(super) fn run(app: impl Service<Request, Response = Response, Error = Infallible>, requests: u64) {
+    tower::run(app, requests);
 }

@@ -2,17 +2,17 @@
 
 use std::{io, time::Duration};
 
+use ::tower::Layer as _;
 use obs_actix::Observe;
 use obs_axum::{ObserverExt as _, RouterExt as _};
 use obs_core::{EventOutput, Observer};
-use tower::Layer as _;
 
 use super::{Setting, actix, axum, tower};
 
 pub(super) static AXUM: Setting = Setting {
     name: "axum-observed",
     bare: Some(&axum::BARE),
-    run: |requests| observed(requests, |observer| tower::run(axum::router().observed(observer), requests)),
+    run: |requests| observed(requests, |observer| axum::run(axum::router().observed(observer), requests)),
 };
 
 pub(super) static TOWER: Setting = Setting {

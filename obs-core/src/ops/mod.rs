@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::{Answer, Observer, diagnostics, health::Health, metrics::text};
+use crate::{Answer, Method, Observer, diagnostics, health::Health, metrics::text};
 
 /// One of the endpoints.
 ///
@@ -113,8 +113,8 @@ impl fmt::Debug for EndpointFuture {
 }
 
 /// Answers a request for an endpoint.
-pub(crate) fn answer(observer: &Observer, endpoint: Endpoint, method: &str) -> EndpointFuture {
-    let answer = if !matches!(method, "GET" | "HEAD") {
+pub(crate) fn answer(observer: &Observer, endpoint: Endpoint, method: Method) -> EndpointFuture {
+    let answer = if !matches!(method, Method::Get | Method::Head) {
         Answer::new(405, "text/plain; charset=utf-8", "only GET and HEAD\n").header("allow", "GET, HEAD")
     } else {
         match endpoint {
@@ -123,7 +123,7 @@ pub(crate) fn answer(observer: &Observer, endpoint: Endpoint, method: &str) -> E
             Endpoint::Readyz | Endpoint::Health => observer.health().ready(),
         }
     };
-    EndpointFuture(Box::pin(ready(answer)))
+    EndpointFuture(Box::pin(ready(answer.to(method))))
 }
 
 #[cfg(test)]

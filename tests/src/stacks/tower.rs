@@ -115,7 +115,12 @@ fn service(setup: &Setup) -> Handler {
             if *method != request.method().as_str() && request.method() != http::Method::HEAD {
                 return Ok(status(405));
             }
-            Ok(app::handle(world, template).await)
+            let mut response = app::handle(world, template).await;
+            if request.method() == http::Method::HEAD && request.version() == http::Version::HTTP_2 {
+                // hyper cuts it off over HTTP/1 only.
+                *response.body_mut() = Body::Empty;
+            }
+            Ok(response)
         }
     });
     let handler = MapRequestLayer::new(|request: Request<Incoming>| {

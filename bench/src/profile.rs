@@ -1,0 +1,56 @@
+//! What callgrind writes about a run.
+
+use std::{env, fs, path::PathBuf, process};
+
+/// A directory for the profile of one run, removed in the end.
+pub(crate) struct Profile {
+    directory: PathBuf,
+}
+
+impl Profile {
+    pub(crate) fn new() -> Result<Self, String> {
+        let directory = env::temp_dir().join(format!("obs-bench-{}", process::id()));
+        match fs::create_dir(&directory) {
+            Ok(()) => Ok(Self { directory }),
+            Err(error) => Err(format!("{} cannot be made: {error}", directory.display())),
+        }
+    }
+
+    /// Tells callgrind where to write. It adds a number to the name for each thread.
+    pub(crate) fn argument(&self) -> String {
+        format!("--callgrind-out-file={}", self.directory.join("thread").display())
+    }
+
+    /// The instructions of the first thread, which runs the requests. The one that writes events is another:
+    /// it works in batches, when its clock says so, and would make the count vary.
+    pub(crate) fn instructions(&self) -> Result<u64, String> {
+        let file = self.directory.join("thread-01");
+        let text = fs::read_to_string(&file).map_err(|e| format!("callgrind has left no profile: {e}"))?;
+        total(&text).ok_or_else(|| "callgrind's profile has no total".to_owned())
+    }
+}
+
+impl Drop for Profile {
+    fn drop(&mut self) {
+        // What is left behind is only a temporary file.
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// The first number of the line `totals:` is that of the instructions.
+fn total(profile: &str) -> Option<u64> {
+    let totals = profile.lines().find_map(|line| line.strip_prefix("totals:"))?;
+    totals.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::total;
+
+    #[test]
+    fn the_total_is_found() {
+        let profile = "version: 1\nthread: 1\n\nevents: Ir\nsummary: 12\n\nfn=(1) main\n3 12\n\ntotals: 12\n";
+        assert_eq!(total(profile), Some(12));
+        assert_eq!(total("version: 1\n"), None);
+    }
+}

@@ -1,0 +1,32 @@
+//! The table of all settings, in Markdown.
+
+use crate::{
+    measure::{Cost, measure},
+    settings::{self, Setting},
+};
+
+pub(crate) fn print() -> Result<(), String> {
+    let mut costs: Vec<(&Setting, Cost)> = Vec::new();
+    for setting in settings::ALL {
+        eprintln!("{} …", setting.name);
+        costs.push((setting, measure(setting)?));
+    }
+    println!(
+        "| setting | instructions/request | allocations/request | net of bare: instructions | allocations |"
+    );
+    println!("|---|--:|--:|--:|--:|");
+    for (setting, cost) in &costs {
+        let bare = setting.bare.and_then(|bare| costs.iter().find(|(other, _)| other.name == bare.name));
+        println!("{}", row(setting.name, *cost, bare.map(|(_, cost)| *cost)));
+    }
+    Ok(())
+}
+
+fn row(name: &str, cost: Cost, bare: Option<Cost>) -> String {
+    let Cost { instructions, allocations } = cost;
+    let net = bare.map_or_else(
+        || "– | –".to_owned(),
+        |bare| format!("{:.0} | {:.2}", instructions - bare.instructions, allocations - bare.allocations),
+    );
+    format!("| {name} | {instructions:.0} | {allocations:.2} | {net} |")
+}
