@@ -8,7 +8,7 @@ use std::{env, io::ErrorKind, process::Command};
 use crate::{profile::Profile, settings::Setting};
 
 /// The shorter run has so many requests, the longer one twice as many.
-const REQUESTS: u32 = 10_000;
+const REQUESTS: u32 = 2_000;
 
 /// What one request costs.
 #[derive(Clone, Copy)]
@@ -37,7 +37,7 @@ fn run(setting: &Setting, requests: u32) -> Result<Total, String> {
         env::current_exe().map_err(|error| format!("the path of this program is unknown: {error}"))?;
     let profile = Profile::new()?;
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--separate-threads=yes", "--quiet"])
+        .args(["--tool=callgrind", "--separate-threads=yes", "--fair-sched=yes", "--quiet"])
         .arg(profile.argument())
         .arg(program)
         .args(["run", setting.name, &requests.to_string()])

@@ -18,6 +18,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let observer = Observer::builder("shop").build()?;
     let observe = Observe::new(&observer);
     let server = HttpServer::new(move || App::new().service(item).service(boom).wrap(observe.clone()));
-    obs_actix::serve(server.bind("127.0.0.1:3000")?, &observer).await?;
+    let addr = std::env::var("LISTEN").unwrap_or("127.0.0.1:3000".into());
+    obs_actix::serve(server.bind(addr)?, &observer).await?;
     Ok(())
 }

@@ -15,7 +15,8 @@ async fn boom() {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let observer = Observer::builder("shop").build()?;
     let app = Router::new().route("/items/{id}", get(item)).route("/boom", get(boom)).observed(&observer);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    let addr = std::env::var("LISTEN").unwrap_or("127.0.0.1:3000".into());
+    let listener = tokio::net::TcpListener::bind(addr).await?;
     obs_axum::serve(listener, app).await?;
     Ok(())
 }

@@ -27,7 +27,8 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let observer = Observer::builder("shop").build()?;
     let service = ServiceBuilder::new().layer(observer.layer()).service(service_fn(answer));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    let addr = std::env::var("LISTEN").unwrap_or("127.0.0.1:3000".into());
+    let listener = tokio::net::TcpListener::bind(addr).await?;
 
     let (stop, stopping) = watch::channel(false);
     let mut requested = pin!(shutdown::requested(&observer, shutdown::signal()));

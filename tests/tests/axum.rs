@@ -1,0 +1,212 @@
+//! What only axum has: nested routers, listeners, extractors.
+
+use std::{convert::Infallible, net::SocketAddr};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, Request},
+    response::Response,
+    routing::{any, get},
+};
+use obs_axum::{Handle, ObservedApp, ObserverExt, RequestId, RouterExt, current};
+use obs_tests::{
+    client::{Client, get as request},
+    watch::Watch,
+};
+use tokio::{net::TcpListener, sync::oneshot};
+use tower::{ServiceBuilder, service_fn};
+
+/// Serves `app`, sends a request for each path, and returns status and route of each record.
+async fn routes(watch: &Watch, app: ObservedApp, paths: &[&str]) -> Vec<(u16, String)> {
+    let (addr, stop) = serve(app).await;
+    let mut client = Client::connect(addr, false).await;
+    for path in paths {
+        client.send(request(path)).await.expect("an answer");
+    }
+    let records = watch.ended(paths.len()).await;
+    client.leave().await;
+    drop(stop);
+    records.iter().map(|record| (record.status.expect("a status"), record.route_label().to_owned())).collect()
+}
+
+async fn serve(app: ObservedApp) -> (SocketAddr, oneshot::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let addr = listener.local_addr().expect("an address");
+    let (stop, stopping) = oneshot::channel::<()>();
+    let signal = async { drop(stopping.await) };
+    tokio::spawn(obs_axum::serve(listener, app).with_signal(signal).into_future());
+    (addr, stop)
+}
+
+fn expect(routes: &[(u16, String)], expected: &[(u16, &str)]) {
+    let routes: Vec<_> = routes.iter().map(|(status, route)| (*status, route.as_str())).collect();
+    assert_eq!(routes, expected);
+}
+
+async fn ok() -> &'static str {
+    "ok"
+}
+
+#[tokio::test]
+async fn nested_routers_have_whole_templates() {
+    let watch = Watch::default();
+    let inner = Router::new().route("/", get(ok)).route("/items/{id}", get(ok));
+    let app = Router::new()
+        .nest("/api/{version}", inner)
+        .route("/assets/{*path}", get(ok))
+        .merge(Router::new().route("/merged", get(ok)))
+        .observed(&watch.observer);
+    let paths = ["/api/v1/items/7", "/api/v1", "/assets/a/b.css", "/merged", "/api/v1/nothing", "/"];
+    expect(
+        &routes(&watch, app, &paths).await,
+        &[
+            (200, "/api/{version}/items/{id}"),
+            (200, "/api/{version}"),
+            (200, "/assets/{*path}"),
+            (200, "/merged"),
+            (404, "unmatched"),
+            (404, "unmatched"),
+        ],
+    );
+    let record = &watch.ended(1).await[0];
+    assert_eq!(&*record.request().path, "/api/v1/items/7");
+}
+
+#[tokio::test]
+async fn fallbacks_are_observed_and_unmatched() {
+    let watch = Watch::default();
+    let app = Router::new().route("/a", get(ok)).fallback(any(ok)).observed(&watch.observer);
+    expect(&routes(&watch, app, &["/whatever", "/a"]).await, &[(200, "unmatched"), (200, "/a")]);
+}
+
+/// `nest_service` hides the inner routes from the layer outside; a layer within sees them.
+#[tokio::test]
+async fn nest_service_is_named_by_the_layer_within() {
+    let watch = Watch::default();
+    let routed = Router::new().route("/{name}", get(ok));
+    let files = service_fn(|_: Request| async { Ok::<_, Infallible>(Response::new(Body::from("file"))) });
+    let files = ServiceBuilder::new()
+        .layer(watch.observer.layer().route_prefix("/static"))
+        .map_response(|response: Response| response)
+        .service(files);
+    let app = Router::new()
+        .nest_service("/hidden", routed.clone())
+        .nest_service("/seen", routed.layer(watch.observer.layer()))
+        .nest_service("/static", files)
+        .observed(&watch.observer);
+    expect(
+        &routes(&watch, app, &["/hidden/a", "/seen/a", "/static/css/a.css"]).await,
+        &[(200, "unmatched"), (200, "/seen/{name}"), (200, "/static/{*path}")],
+    );
+}
+
+/// A layer on a nested router only: it sees the part, and records the whole.
+#[tokio::test]
+async fn a_layer_on_a_nested_router_records_the_whole_path() {
+    let watch = Watch::default();
+    let api = Router::new().route("/items/{id}", get(ok)).layer(watch.observer.layer());
+    let router = Router::new().nest("/api", api);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let addr = listener.local_addr().expect("an address");
+    tokio::spawn(obs_axum::serve_router(listener, router, &watch.observer).into_future());
+    let mut client = Client::connect(addr, false).await;
+    client.send(request("/api/items/7")).await.expect("an answer");
+    // The endpoints are at the root, and nothing is observed there.
+    assert_eq!(client.send(request("/api/metrics")).await.expect("an answer").status, 404);
+    assert_eq!(client.send(request("/metrics")).await.expect("an answer").status, 404);
+    let records = watch.ended(1).await;
+    assert_eq!(records[0].route_label(), "/api/items/{id}");
+    assert_eq!(&*records[0].request().path, "/api/items/7");
+}
+
+/// Only a route at the very path is the application's own; a catch-all does not take the endpoints away.
+#[tokio::test]
+async fn a_catch_all_leaves_the_endpoints() {
+    let watch = Watch::default();
+    let app = Router::new().route("/{*path}", get(ok)).observed(&watch.observer);
+    expect(&routes(&watch, app, &["/page", "/livez"]).await, &[(200, "/{*path}"), (200, "/livez")]);
+}
+
+#[tokio::test]
+async fn the_handler_names_the_route_last() {
+    let watch = Watch::default();
+    let named = || async { current().set_route("/by-the-handler") };
+    let app = Router::new().route("/{*path}", get(named)).observed(&watch.observer);
+    expect(&routes(&watch, app, &["/a"]).await, &[(200, "/by-the-handler")]);
+}
+
+#[tokio::test]
+async fn extractors_and_spawned_work() {
+    let watch = Watch::default();
+    let handler = |RequestId(id): RequestId,
+                   Handle(handle): Handle,
+                   ConnectInfo(peer): ConnectInfo<SocketAddr>| async move {
+        let task = tokio::spawn(handle.in_request(async { current().set("task", true) }));
+        task.await.expect("no panic");
+        let blocking = handle.clone();
+        let thread = move || blocking.run(|| current().set("thread", true));
+        tokio::task::spawn_blocking(thread).await.expect("no panic");
+        assert_eq!(handle.request().expect("active").peer, Some(peer));
+        id.to_string()
+    };
+    let app = Router::new().route("/", get(handler)).observed(&watch.observer);
+    let (addr, _stop) = serve(app).await;
+    let mut client = Client::connect(addr, false).await;
+    let answer = client.send(request("/")).await.expect("an answer");
+    assert_eq!(Some(&*String::from_utf8_lossy(&answer.body)), answer.header("x-request-id"));
+    let fields = &watch.ended(1).await[0].fields;
+    assert_eq!(fields.get("task"), Some(&true.into()));
+    assert_eq!(fields.get("thread"), Some(&true.into()));
+}
+
+#[tokio::test]
+async fn an_extractor_without_a_layer_says_what_is_missing() {
+    let router = Router::new().route("/", get(|RequestId(id): RequestId| async move { id.to_string() }));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let addr = listener.local_addr().expect("an address");
+    tokio::spawn(axum::serve(listener, router).into_future());
+    let mut client = Client::connect(addr, false).await;
+    let answer = client.send(request("/")).await.expect("an answer");
+    assert_eq!(answer.status, 500);
+    assert!(String::from_utf8_lossy(&answer.body).contains(".observed(&observer)"));
+}
+
+#[tokio::test]
+async fn other_servers_take_the_app() {
+    let watch = Watch::default();
+    let app = || Router::new().route("/", get(ok)).observed(&watch.observer);
+    for with_info in [false, true] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let addr = listener.local_addr().expect("an address");
+        if with_info {
+            let service = app().into_make_service_with_connect_info::<SocketAddr>();
+            tokio::spawn(axum::serve(listener, service).into_future());
+        } else {
+            tokio::spawn(axum::serve(listener, app()).into_future());
+        }
+        let mut client = Client::connect(addr, false).await;
+        assert_eq!(client.send(request("/")).await.expect("an answer").status, 200);
+    }
+    let records = watch.ended(2).await;
+    assert!(records[0].request().peer.is_none());
+    assert!(records[1].request().peer.is_some());
+}
+
+#[tokio::test]
+async fn serves_a_unix_socket() {
+    let watch = Watch::default();
+    let path = std::env::temp_dir().join(format!("obs-{}.sock", std::process::id()));
+    let listener = tokio::net::UnixListener::bind(&path).expect("a socket");
+    let app = Router::new().route("/", get(ok)).observed(&watch.observer);
+    tokio::spawn(obs_axum::serve(listener, app).into_future());
+    let stream = tokio::net::UnixStream::connect(&path).await.expect("connected");
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.expect("HTTP/1");
+    tokio::spawn(connection);
+    let mut get = request("/");
+    get.headers_mut().insert("host", http::HeaderValue::from_static("test"));
+    assert_eq!(sender.send_request(get).await.expect("an answer").status(), 200);
+    watch.ended(1).await;
+    std::fs::remove_file(path).expect("removed");
+}
