@@ -52,3 +52,26 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.dealloc(memory, layout) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{hint::black_box, thread};
+
+    use super::allocations;
+
+    #[test]
+    fn only_the_own_thread_counts() {
+        let before = allocations();
+        drop(black_box(Box::new(1)));
+        assert_eq!(allocations() - before, 1);
+        thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                let before = allocations();
+                let many: Vec<_> = (0..100).map(|n| black_box(Box::new(n))).collect();
+                (many.len(), allocations() - before)
+            });
+            assert_eq!(other.join().expect("no panic"), (100, 101));
+        });
+        assert!(allocations() - before < 100, "those of the other thread");
+    }
+}

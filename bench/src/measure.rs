@@ -10,11 +10,17 @@ use crate::{profile::Profile, settings::Setting};
 /// The shorter run has so many requests, the longer one twice as many.
 const REQUESTS: u32 = 2_000;
 
-/// What one request costs.
+/// How often a setting is measured. Runs differ in the seeds of their hash tables, hence in collisions, and in
+/// the time that events tell, hence in its digits: more requests in one run do not even that out.
+const TIMES: usize = 5;
+
+/// What one request costs: the median of all measurements.
 #[derive(Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) instructions: f64,
     pub(crate) allocations: f64,
+    /// How many instructions lie between the lowest measurement and the highest.
+    pub(crate) spread: f64,
 }
 
 /// What a whole run costs.
@@ -24,11 +30,19 @@ struct Total {
 }
 
 pub(crate) fn measure(setting: &Setting) -> Result<Cost, String> {
-    let (short, long) = (run(setting, REQUESTS)?, run(setting, 2 * REQUESTS)?);
     let per_request = |short: u64, long: u64| (long as f64 - short as f64) / f64::from(REQUESTS);
+    let (mut instructions, mut allocations) = ([0.0; TIMES], [0.0; TIMES]);
+    for (instructions, allocations) in instructions.iter_mut().zip(&mut allocations) {
+        let (short, long) = (run(setting, REQUESTS)?, run(setting, 2 * REQUESTS)?);
+        *instructions = per_request(short.instructions, long.instructions);
+        *allocations = per_request(short.allocations, long.allocations);
+    }
+    instructions.sort_by(f64::total_cmp);
+    allocations.sort_by(f64::total_cmp);
     Ok(Cost {
-        instructions: per_request(short.instructions, long.instructions),
-        allocations: per_request(short.allocations, long.allocations),
+        instructions: instructions[TIMES / 2],
+        allocations: allocations[TIMES / 2],
+        spread: instructions[TIMES - 1] - instructions[0],
     })
 }
 
@@ -37,6 +51,7 @@ fn run(setting: &Setting, requests: u32) -> Result<Total, String> {
         env::current_exe().map_err(|error| format!("the path of this program is unknown: {error}"))?;
     let profile = Profile::new()?;
     let output = Command::new("valgrind")
+        // Otherwise valgrind may starve the thread that writes events, until its buffer is full and loses some.
         .args(["--tool=callgrind", "--separate-threads=yes", "--fair-sched=yes", "--quiet"])
         .arg(profile.argument())
         .arg(program)

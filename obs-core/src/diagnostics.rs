@@ -2,7 +2,10 @@
 //!
 //! Callers say a thing once, so standard error is not flooded.
 
-use std::fmt;
+use std::{
+    fmt,
+    io::{self, Write as _},
+};
 
 use tracing::Level;
 
@@ -10,7 +13,7 @@ pub(crate) fn warn(message: fmt::Arguments<'_>) {
     if tracing::enabled!(target: "obs", Level::WARN) {
         tracing::warn!(target: "obs", "{message}");
     } else {
-        eprintln!("obs: warning: {message}");
+        to_stderr(format_args!("obs: warning: {message}"));
     }
 }
 
@@ -19,6 +22,11 @@ pub(crate) fn info(message: fmt::Arguments<'_>) {
     if tracing::enabled!(target: "obs", Level::INFO) {
         tracing::info!(target: "obs", "{message}");
     } else {
-        eprintln!("obs: {message}");
+        to_stderr(format_args!("obs: {message}"));
     }
+}
+
+/// `eprintln!` would panic where standard error is closed.
+fn to_stderr(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

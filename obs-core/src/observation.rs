@@ -260,6 +260,7 @@ impl Observation {
         self.progress.as_ref().and_then(|progress| progress.status)
     }
 
+    #[cfg(feature = "http")]
     pub(crate) fn observer(&self) -> &Observer {
         self.state.observer()
     }

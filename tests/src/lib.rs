@@ -8,6 +8,11 @@
 
 #![allow(clippy::missing_panics_doc, missing_docs, missing_debug_implementations, clippy::unwrap_used)]
 
+/// The README's snippets compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
+
 pub mod app;
 pub mod cases;
 pub mod client;

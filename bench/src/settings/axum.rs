@@ -13,7 +13,7 @@ use axum::{
 use super::{Setting, tower};
 
 pub(super) static BARE: Setting =
-    Setting { name: "axum-bare", bare: None, run: |requests| run(router(), requests) };
+    Setting { name: "axum-bare", bare: None, run: |requests| run(served(router()), requests) };
 
 /// A few routes, so that there is something to choose from. Only `/items/{id}` is called.
 pub(super) fn router() -> Router {
@@ -25,7 +25,13 @@ pub(super) fn router() -> Router {
         .route("/orders", post(|| async { "ordered" }))
 }
 
-/// As [`tower::run`], with the bodies of axum's servers: an application would take any.
+/// The router as `axum::serve` serves it: until its state is there, it makes its routes and their layers anew
+/// for each request.
+pub(super) fn served(router: Router) -> Router {
+    router.with_state(())
+}
+
+/// As [`tower::run`], with the body of axum's own requests: an application would take any.
 pub(super) fn run(app: impl Service<Request, Response = Response, Error = Infallible>, requests: u64) {
     tower::run(app, requests);
 }

@@ -15,12 +15,12 @@ pub(crate) struct Setting {
 }
 
 /// All of them, in the order of the report.
-pub(crate) static ALL: [&Setting; 6] =
-    [&axum::BARE, &obs::AXUM, &tower::BARE, &obs::TOWER, &actix::BARE, &obs::ACTIX];
+pub(crate) static ALL: &[&Setting] =
+    &[&axum::BARE, &obs::AXUM, &tower::BARE, &obs::TOWER, &actix::BARE, &obs::ACTIX];
 
 impl Setting {
     pub(crate) fn named(name: &str) -> Result<&'static Self, String> {
-        ALL.into_iter().find(|setting| setting.name == name).ok_or_else(|| {
+        ALL.iter().copied().find(|setting| setting.name == name).ok_or_else(|| {
             let names: Vec<_> = ALL.iter().map(|setting| setting.name).collect();
             format!("there is no setting `{name}`, but {}", names.join(", "))
         })

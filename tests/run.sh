@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Installs what the tests need and runs them all: format, lints, documents, tests, features, models, benchmark program.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '\n== %s\n' "$*"; }
+
+say "tools"
+missing=()
+for tool in valgrind cc; do
+    command -v "$tool" >/dev/null || missing+=("$tool")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    packages=("${missing[@]/#cc/build-essential}")
+    root=(); [ "$(id -u)" -eq 0 ] || root=(sudo)
+    "${root[@]}" apt-get update -q
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}"
+fi
+cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+
+# One set of flags for all steps, so that nothing is built twice.
+export RUSTFLAGS="${RUSTFLAGS:-} -D warnings" RUSTDOCFLAGS="${RUSTDOCFLAGS:-} -D warnings"
+
+if ! cargo deny --version >/dev/null 2>&1; then
+    cargo install cargo-deny --locked --version 0.20.2
+fi
+export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+
+say "licences and sources of all dependencies"
+cargo deny check bans licenses sources
+
+say "format"
+cargo fmt --all -- --check
+
+say "lints"
+cargo clippy --workspace --all-targets --all-features -- -D warnings
+
+say "feature combinations"
+cargo clippy -p obs-core --no-default-features
+cargo clippy -p obs-core --no-default-features --features http
+cargo clippy -p obs-core --no-default-features --features tokio
+cargo clippy -p obs-axum --no-default-features
+cargo clippy -p obs-axum
+
+say "documents"
+cargo doc --workspace --all-features --no-deps
+
+say "tests"
+cargo test --workspace --all-features --all-targets
+
+say "examples in the documents, README included"
+cargo test --workspace --all-features --doc
+
+say "model check of the sharded histogram"
+RUSTFLAGS="--cfg obs_loom" cargo test -p obs-core --lib --release --target-dir target/loom loom
+
+say "the benchmark program"
+cargo fmt --manifest-path bench/Cargo.toml -- --check
+cargo clippy --release --manifest-path bench/Cargo.toml -- -D warnings
+cargo run --release --manifest-path bench/Cargo.toml -- report
+
+say "all passed"
