@@ -11,7 +11,7 @@ use crate::{profile::Profile, settings::Setting};
 const REQUESTS: u32 = 2_000;
 
 /// How often a setting is measured. Runs differ in the seeds of their hash tables, hence in collisions, and in
-/// the time that events tell, hence in its digits: more requests in one run do not even that out.
+/// the time that events tell, hence in its digits: more requests in one run do not even that out. An odd number, so that one is in the middle.
 const TIMES: usize = 5;
 
 /// What one request costs: the median of all measurements.

@@ -33,9 +33,8 @@ pin_project! {
             // A request that is cancelled has no response to ask for its route.
             if let KindProj::Observed { future, shared } = this.project().kind.project()
                 && let Some(observation) = future.observation()
-                && let Some(route) = shared.route_by_path(observation)
             {
-                observation.set_route(route);
+                shared.set_route_by_path(observation);
             }
         }
     }

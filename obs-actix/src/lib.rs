@@ -41,6 +41,8 @@ pub use obs_core::{
     self, BuildError, EventOutput, Observer, RecordSink, RequestHandle, RequestRecord, current,
 };
 
+pub use obs_core::shutdown::signal as shutdown_signal;
+
 pub use self::{
     body::ObservedBody,
     extract::{Handle, NotObserved, RequestId},

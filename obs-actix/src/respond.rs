@@ -1,7 +1,7 @@
 //! Moves an observation into a response: status, id header, route, body.
 
 use actix_web::{
-    Error, HttpResponse, HttpResponseBuilder,
+    Error, HttpResponse,
     body::{BoxBody, MessageBody},
     dev::{ResponseHead, ServiceResponse},
     error::InternalError,
@@ -23,7 +23,7 @@ pub(crate) fn response<B: MessageBody>(
 ) -> ServiceResponse<ObservedBody<B>> {
     // The response's request knows which resource routing chose; asked before, guards would not count.
     if let Some(template) = response.request().match_pattern() {
-        observation.set_route(shared.observer.route_template(&template));
+        observation.set_route(&template);
     }
     if let Some(error) = response.response().error() {
         observation.failed(ErrorReport::of_text(error));
@@ -36,17 +36,22 @@ pub(crate) fn response<B: MessageBody>(
 /// make it here, with the request id in it, and hand it on as an error again.
 pub(crate) fn error(mut observation: Observation, shared: &Shared, error: Error) -> Error {
     observation.failed(ErrorReport::of_text(&error));
-    set_route(&mut observation, shared);
-    let response = error.error_response();
+    shared.set_route_by_path(&mut observation);
+    // It is the application's code, so it runs in its request as the handler did.
+    let (observation, response) = observation.run(|| error.error_response());
+    let response = match response {
+        Ok(response) => response,
+        Err(panicked) => return panic(observation, shared, panicked),
+    };
     InternalError::from_response(error, boxed(observation, shared, response)).into()
 }
 
 /// The answer to a panic. There is no request left to make a response with, so it goes as an error.
 pub(crate) fn panic(mut observation: Observation, shared: &Shared, panic: Panic) -> Error {
     let message = panic.report().message.clone();
-    set_route(&mut observation, shared);
+    shared.set_route_by_path(&mut observation);
     let (observation, answer) = observation.panicked(panic);
-    let response = boxed(observation, shared, http_response(answer));
+    let response = boxed(observation, shared, head_of(&answer).set_body(BoxBody::new(answer.into_body())));
     InternalError::from_response(message, response).into()
 }
 
@@ -54,17 +59,11 @@ pub(crate) fn panic(mut observation: Observation, shared: &Shared, panic: Panic)
 pub(crate) fn answer<B: MessageBody>(
     observation: Observation,
     shared: &Shared,
-    mut answer: Answer,
+    answer: Answer,
 ) -> HttpResponse<ObservedBody<B>> {
-    let body = Bytes::from(std::mem::take(&mut answer.body));
-    http_response(answer).map_body(|head, _| ObservedBody::own(head_done(observation, shared, head), body))
-}
-
-/// There is no response that knows its route.
-fn set_route(observation: &mut Observation, shared: &Shared) {
-    if let Some(route) = shared.route_by_path(observation) {
-        observation.set_route(route);
-    }
+    let head = head_of(&answer);
+    let body = Bytes::from(answer.into_body());
+    head.map_body(|head, ()| ObservedBody::own(head_done(observation, shared, head), body))
 }
 
 fn boxed(observation: Observation, shared: &Shared, response: HttpResponse) -> HttpResponse {
@@ -83,11 +82,13 @@ fn head_done(mut observation: Observation, shared: &Shared, head: &mut ResponseH
     observation
 }
 
-fn http_response(answer: Answer) -> HttpResponse {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut builder = HttpResponseBuilder::new(status);
-    for (name, value) in answer.headers {
-        builder.insert_header((HeaderName::from_static(name), HeaderValue::from_static(value)));
+fn head_of(answer: &Answer) -> HttpResponse<()> {
+    let status = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::with_body(status, ());
+    for (name, value) in answer.headers() {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
     }
-    builder.body(answer.body)
+    response
 }

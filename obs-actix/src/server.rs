@@ -1,6 +1,12 @@
 //! A server that leaves in order.
 
-use std::{fmt, future::Future, io, pin::pin, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    io,
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use actix_http::{Request, Response};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory};
@@ -17,15 +23,19 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// Runs `server`, which is bound already, until SIGTERM or ctrl-c.
 ///
-/// Then, in this order: `/readyz` answers 503; the server serves on for [`drain`](obs_core::ObserverBuilder::drain)'s
-/// delay (5 s by default), so that load balancers notice; no connection is accepted any more; running requests may
-/// take up to its timeout (20 s; actix counts whole seconds); what still runs is aborted, and each aborted request
+/// Then, in this order: `/readyz` answers 503; the server serves on for the
+/// [drain's delay](obs_core::ObserverBuilder::drain_delay) (5 s by default), so that load balancers notice; no
+/// connection is accepted any more; running requests may take up to the
+/// [drain's timeout](obs_core::ObserverBuilder::drain_timeout) (20 s; actix counts whole seconds); what still runs is aborted, and each aborted request
 /// recorded; the outputs are flushed. A second signal exits at once.
 ///
 /// actix's own signals are switched off. To leave on something else, see [`serve_until`].
 ///
 /// # Errors
 /// The server's own.
+///
+/// # Cancellation
+/// Dropping the future closes the listeners and all connections.
 ///
 /// ```no_run
 /// # use actix_web::{App, HttpServer, web};
@@ -74,29 +84,38 @@ where
 {
     let timeout = observer.drain().timeout;
     let whole_seconds = timeout.as_secs().saturating_add(u64::from(timeout.subsec_nanos() > 0));
-    let running = server.disable_signals().shutdown_timeout(whole_seconds).run();
+    let mut running = Box::pin(server.disable_signals().shutdown_timeout(whole_seconds).run());
     let handle = running.handle();
-    let mut running = rt::spawn(running);
     let mut requested = pin!(shutdown::requested(observer, signal));
-    tokio::select! {
-        ended = &mut running => ended??,
-        () = &mut requested => tokio::select! {
-            () = handle.stop(true) => running.await??,
-            // actix closes idle connections over HTTP/1 only; letting go of the server closes the others.
-            () = idle(observer) => running.abort(),
-        },
-    }
+    let result = tokio::select! {
+        ended = &mut running => ended,
+        () = &mut requested => {
+            let stopping = handle.stop(true);
+            tokio::select! {
+                (ended, ()) = async { tokio::join!(&mut running, stopping) } => ended,
+                // actix closes idle connections over HTTP/1 only; letting go of the server closes the others.
+                () = idle(observer) => Ok(()),
+                // A worker whose thread is blocked never answers.
+                () = rt::time::sleep(timeout.saturating_add(ABORT)) => Ok(()),
+            }
+        }
+    };
+    drop(running);
     aborted(observer).await;
     shutdown::flush(observer).await;
-    Ok(())
+    result
 }
 
-/// Waits until no request runs, and long enough for the last response to reach its socket.
+/// Waits until no request runs and no upgraded connection is open, for long enough that the last response has
+/// reached its socket.
 async fn idle(observer: &Observer) {
-    while observer.in_flight() > 0 {
+    let mut since = Instant::now();
+    while since.elapsed() < LINGER {
         rt::time::sleep(POLL).await;
+        if observer.in_flight() > 0 || observer.tunnels() > 0 {
+            since = Instant::now();
+        }
     }
-    rt::time::sleep(LINGER).await;
 }
 
 /// Waits until the requests that outlived the timeout are recorded: actix lets go of its workers, and does

@@ -8,7 +8,7 @@ use actix_web::{
     dev::{ResourceMap, Service, ServiceRequest, ServiceResponse, forward_ready},
     http::header::HeaderName,
 };
-use obs_core::{Observation, Observer, RequestHandle, Route};
+use obs_core::{Observation, Observer, RequestHandle};
 
 use crate::{ObservedBody, ResponseFuture, head};
 
@@ -43,10 +43,12 @@ impl Shared {
         Self { observer, id_header, resources: OnceCell::new() }
     }
 
-    /// The template by the path alone. Guards are not asked, so where they decide it may be another's.
-    pub(crate) fn route_by_path(&self, observation: &Observation) -> Option<Route> {
-        let template = self.resources.get()?.match_pattern(&observation.request().path)?;
-        Some(self.observer.route_template(&template))
+    /// Names the route by the path alone. Guards are not asked, so where they decide it may be another's.
+    pub(crate) fn set_route_by_path(&self, observation: &mut Observation) {
+        let resources = self.resources.get();
+        if let Some(template) = resources.and_then(|r| r.match_pattern(&observation.request().path)) {
+            observation.set_route(&template);
+        }
     }
 }
 
@@ -78,7 +80,8 @@ where
         let head = head::of(&request, &headers).within(found.as_ref());
         let has_route = || {
             let template = request.resource_map().match_pattern(request.path());
-            template.is_some_and(|template| template == request.path())
+            // One without parameters is at this very path; a catch-all must not take the endpoints away.
+            template.is_some_and(|template| !template.contains('{'))
         };
         let observation = match shared.observer.start(head).endpoint(has_route) {
             Ok(endpoint) => return ResponseFuture::endpoint(endpoint, request, Rc::clone(shared)),

@@ -65,7 +65,8 @@ pub struct ObservedApp {
 impl ObservedApp {
     /// A router that already has the layer somewhere.
     pub(crate) fn layered(router: Router, observer: &Observer) -> Self {
-        Self { router, observer: observer.clone() }
+        // With its state a router is resolved once; without, axum does it for every request.
+        Self { router: router.with_state(()), observer: observer.clone() }
     }
 
     /// The observer of this application.

@@ -67,6 +67,9 @@ pub use obs_core::{
 };
 
 #[cfg(feature = "axum")]
+pub use obs_core::shutdown::signal as shutdown_signal;
+
+#[cfg(feature = "axum")]
 pub use self::{
     app::{ObservedApp, RouterExt},
     extract::{Handle, NotObserved, RequestId},

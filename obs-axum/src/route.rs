@@ -1,16 +1,15 @@
 //! What axum's router knows of a request: template, full path, peer. Without axum, nothing.
 
-use std::net::SocketAddr;
+use std::{borrow::Cow, net::SocketAddr};
 
 use http::{Extensions, Request};
-use obs_core::{Observer, Route};
 
 /// The route's template with the prefix before it.
-pub(crate) fn of(observer: &Observer, prefix: Option<&str>, extensions: &Extensions) -> Option<Route> {
+pub(crate) fn of<'a>(prefix: Option<&str>, extensions: &'a Extensions) -> Option<Cow<'a, str>> {
     let template = template(extensions);
-    match (prefix, template) {
-        (None, template) => template.map(|template| observer.route_template(template)),
-        (Some(prefix), template) => Some(observer.route_template(&mounted(prefix, template))),
+    match prefix {
+        None => template.map(Cow::Borrowed),
+        Some(prefix) => Some(Cow::Owned(mounted(prefix, template))),
     }
 }
 
@@ -51,14 +50,12 @@ pub(crate) fn full_path<B>(request: &Request<B>) -> &str {
     request.uri().path()
 }
 
-#[cfg(feature = "axum")]
+/// The client's address: from axum's `ConnectInfo`, or as a server without axum may leave it in the extensions.
 pub(crate) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
-    extensions.get::<axum::extract::ConnectInfo<SocketAddr>>().map(|info| info.0)
-}
-
-/// Servers without axum may leave the peer's address itself in the extensions.
-#[cfg(not(feature = "axum"))]
-pub(crate) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
+    #[cfg(feature = "axum")]
+    if let Some(info) = extensions.get::<axum::extract::ConnectInfo<SocketAddr>>() {
+        return Some(info.0);
+    }
     extensions.get::<SocketAddr>().copied()
 }
 

@@ -20,14 +20,19 @@ use tower_service::Service;
 
 use crate::ObservedApp;
 
+/// How long a client may take for a request's head over HTTP/1, and how long its connection may be idle before:
+/// hyper counts both as one. Longer than the 60 s for which common load balancers keep theirs open.
+const HEAD_OR_IDLE: Duration = Duration::from_secs(75);
+
 /// How long an aborted task may take to be dropped.
 const ABORT: Duration = Duration::from_secs(5);
 
 /// Serves `app` over HTTP/1 and HTTP/2, until SIGTERM or ctrl-c.
 ///
-/// Then, in this order: `/readyz` answers 503; the server serves on for [`drain`](obs_core::ObserverBuilder::drain)'s
-/// delay (5 s by default), so that load balancers notice; no connection is accepted any more; running requests may
-/// take up to its timeout (20 s); what still runs is aborted, and each aborted request recorded; the outputs are
+/// Then, in this order: `/readyz` answers 503; the server serves on for the
+/// [drain's delay](obs_core::ObserverBuilder::drain_delay) (5 s by default), so that load balancers notice; no
+/// connection is accepted any more; running requests may take up to the
+/// [drain's timeout](obs_core::ObserverBuilder::drain_timeout) (20 s); what still runs is aborted, and each aborted request recorded; the outputs are
 /// flushed. A second signal exits at once.
 ///
 /// `listener` is any listener of axum, so Unix sockets and TLS work. Handlers get `ConnectInfo`. With another
@@ -146,8 +151,7 @@ where
     A: Clone + Send + Sync + 'static,
 {
     let mut server = Builder::new(Tasks(phase.clone()));
-    // With a timer, hyper gives a client 30 s for a request's head.
-    server.http1().timer(TokioTimer::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_OR_IDLE);
     server.http2().timer(TokioTimer::new()).enable_connect_protocol();
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(addr.clone()));
@@ -156,6 +160,8 @@ where
     });
     let mut connection = pin!(server.serve_connection_with_upgrades(TokioIo::new(io), service));
     tokio::select! {
+        // The connection first: a request that is in the socket already must be read before it drains.
+        biased;
         // How a connection ends is the requests' business: each has its record.
         _ = connection.as_mut() => return,
         () = reached(phase.clone(), Phase::Drain) => connection.as_mut().graceful_shutdown(),

@@ -53,11 +53,11 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
-        let route = route::of(&self.observer, self.route_prefix.as_deref(), request.extensions());
+        let route = route::of(self.route_prefix.as_deref(), request.extensions());
         let found = request.extensions().get::<RequestHandle>();
         if let Some(own) = found.and_then(|handle| handle.of(&self.observer)) {
             if let Some(route) = route {
-                own.refine_route(route);
+                own.refine_route(&route);
             }
             return ResponseFuture::within(self.inner.call(request));
         }
@@ -66,13 +66,14 @@ where
             .path(route::full_path(&request))
             .peer(route::peer(request.extensions()));
         let mut observation = self.observer.start(head);
-        let has_route = || route.as_ref().is_some_and(|r| *r.as_str() == *route::full_path(&request));
+        // A route without parameters is at this very path; a catch-all must not take the endpoints away.
+        let has_route = || route.as_ref().is_some_and(|route| !route.contains('{'));
         observation = match observation.endpoint(has_route) {
             Ok(endpoint) => return ResponseFuture::endpoint(endpoint),
             Err(observation) => observation,
         };
         if let Some(route) = route {
-            observation.set_route(route);
+            observation.set_route(&route);
         }
         request.extensions_mut().insert(observation.handle());
         ResponseFuture::observed(observation.call(|| self.inner.call(request)))

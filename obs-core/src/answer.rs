@@ -1,5 +1,7 @@
 //! Responses that the middleware gives itself, for the adapters to translate.
 
+use std::borrow::Cow;
+
 use crate::{Method, RequestStart};
 
 /// A whole response: to a request for `/metrics` or `/health`, or instead of a handler that panicked.
@@ -8,24 +10,41 @@ use crate::{Method, RequestStart};
 /// # let observer = obs_core::Observer::builder("shop").no_environment().build()?;
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let answer = observer.endpoint("GET", "/livez").expect("an endpoint").await;
-/// assert_eq!(answer.status, 200);
+/// assert_eq!(answer.status(), 200);
 /// # });
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Answer {
-    /// The status code.
-    pub status: u16,
-    /// Header names in lower case, and values.
-    pub headers: Vec<(&'static str, &'static str)>,
-    /// The whole body.
-    pub body: Vec<u8>,
+    status: u16,
+    headers: Vec<(&'static str, Cow<'static, str>)>,
+    body: Vec<u8>,
 }
 
 impl Answer {
-    pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: vec![("content-type", content_type)], body: body.into() }
+    pub(crate) fn new(
+        status: u16,
+        content_type: impl Into<Cow<'static, str>>,
+        body: impl Into<Vec<u8>>,
+    ) -> Self {
+        Self { status, headers: vec![("content-type", content_type.into())], body: body.into() }
+    }
+
+    /// The status code.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The headers: valid names in lower case, and valid values.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.headers.iter().map(|(name, value)| (*name, &**value))
+    }
+
+    /// The whole body.
+    #[must_use]
+    pub fn into_body(self) -> Vec<u8> {
+        self.body
     }
 
     /// The answer to a request of this method: one to HEAD has no body, and over HTTP/2 nobody else cuts it off.
@@ -37,7 +56,7 @@ impl Answer {
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: &'static str) -> Self {
-        self.headers.push((name, value));
+        self.headers.push((name, value.into()));
         self
     }
 }
@@ -46,9 +65,9 @@ impl Answer {
 ///
 /// For HTTP a problem document (RFC 9457) with the request id; for gRPC a trailers-only response, whose
 /// status is 200 (gRPC over HTTP/2, "Responses") and whose `grpc-status` is 13, INTERNAL.
-pub(crate) fn to_panic(request: &RequestStart, grpc: bool) -> Answer {
-    if grpc {
-        return Answer::new(200, "application/grpc", "")
+pub(crate) fn to_panic(request: &RequestStart, grpc: Option<&str>) -> Answer {
+    if let Some(content_type) = grpc {
+        return Answer::new(200, content_type.to_owned(), "")
             .header("grpc-status", "13")
             .header("grpc-message", "internal error");
     }

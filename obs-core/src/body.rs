@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use crate::{
     ErrorReport, HeaderLookup, Method, Observation, Outcome, current::Scope, head::length_header,
-    panic::catch,
+    observer::Tunnel, panic::catch,
 };
 
 /// What a body has just yielded.
@@ -67,6 +67,8 @@ pub struct BodyObservation {
     /// The bytes that are polled go to the client.
     counted: bool,
     if_dropped: IfDropped,
+    /// Counts an upgraded connection as long as the framework holds this.
+    _tunnel: Option<Tunnel>,
 }
 
 impl BodyObservation {
@@ -87,8 +89,11 @@ impl BodyObservation {
         let promised = length_header(headers, "content-length");
         let at_head = if method.is_tunnel(status) {
             Some(Outcome::Upgraded)
-        } else if method == Method::Head || matches!(status, 204 | 304) || ended {
+        } else if method == Method::Head || matches!(status, 204 | 304) {
             Some(Outcome::Completed)
+        } else if ended {
+            let short = promised.is_some_and(|promised| promised > 0);
+            Some(if short { Outcome::Truncated } else { Outcome::Completed })
         } else {
             None
         };
@@ -105,11 +110,9 @@ impl BodyObservation {
     pub fn actix(observation: Observation, size: Option<u64>, http2: bool) -> Self {
         let status = observation.status().unwrap_or_default();
         let head = observation.request().method == Method::Head;
-        let if_dropped = if size == Some(0) || (head && http2) {
-            IfDropped::CompleteIfUnpolled
-        } else {
-            IfDropped::Cancelled
-        };
+        // Over HTTP/2 actix does not poll what must not be sent; over HTTP/1 it polls that, too.
+        let unpolled = size == Some(0) || (http2 && (head || matches!(status, 204 | 304)));
+        let if_dropped = if unpolled { IfDropped::CompleteIfUnpolled } else { IfDropped::Cancelled };
         let at_head = (status == 101).then_some(Outcome::Upgraded);
         let counted = !head && status != 304;
         Self::new(observation, size.filter(|_| counted), counted, if_dropped, at_head)
@@ -123,8 +126,9 @@ impl BodyObservation {
         at_head: Option<Outcome>,
     ) -> Self {
         let scope = Some(Scope::new(observation.handle()));
+        let tunnel = (at_head == Some(Outcome::Upgraded)).then(|| observation.observer().tunnel());
         let observation = Some(observation);
-        let mut this = Self { observation, scope, promised, counted, if_dropped };
+        let mut this = Self { observation, scope, promised, counted, if_dropped, _tunnel: tunnel };
         if let Some(outcome) = at_head {
             this.finish(outcome);
         }
@@ -140,6 +144,7 @@ impl BodyObservation {
             promised: None,
             counted: false,
             if_dropped: IfDropped::Cancelled,
+            _tunnel: None,
         }
     }
 
@@ -156,7 +161,7 @@ impl BodyObservation {
             Ok(polled) => polled,
             Err(panic) => match self.observation.take() {
                 Some(observation) => observation.panicked_in_body(panic),
-                None => std::panic::resume_unwind(panic.into_parts().0),
+                None => panic.resume(),
             },
         }
     }
@@ -171,16 +176,18 @@ impl BodyObservation {
                     observation.sent(bytes);
                 }
                 if last {
-                    self.finish(Outcome::Completed);
+                    self.ended();
                 }
             }
-            Seen::Trailers => self.finish(Outcome::Completed),
-            Seen::End => {
-                let sent = self.observation.as_ref().map_or(0, Observation::bytes_sent);
-                let short = self.promised.is_some_and(|promised| sent < promised);
-                self.finish(if short { Outcome::Truncated } else { Outcome::Completed });
-            }
+            Seen::Trailers | Seen::End => self.ended(),
         }
+    }
+
+    /// The body is at its end: is that all it promised?
+    fn ended(&mut self) {
+        let sent = self.observation.as_ref().map_or(0, Observation::bytes_sent);
+        let short = self.promised.is_some_and(|promised| sent < promised);
+        self.finish(if short { Outcome::Truncated } else { Outcome::Completed });
     }
 
     /// The body has yielded an error.
@@ -197,7 +204,7 @@ impl BodyObservation {
         if let Err(panic) = scope.enter(|| catch(drop))
             && let Some(observation) = &mut self.observation
         {
-            observation.panicked_in_drop(panic);
+            observation.note(&panic);
         }
     }
 
@@ -219,6 +226,112 @@ impl Drop for BodyObservation {
         // If it is not complete, dropping the observation records `CancelledInBody`.
         if complete {
             self.finish(Outcome::Completed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+    use crate::{Observer, RecordSink, RequestHead, RequestRecord};
+
+    struct Outcomes(std::sync::mpsc::Sender<Outcome>);
+    impl RecordSink for Outcomes {
+        fn name(&self) -> &'static str {
+            "outcomes"
+        }
+        fn on_finish(&self, record: &RequestRecord) {
+            let _ = self.0.send(record.outcome);
+        }
+    }
+
+    struct Length(Option<&'static str>);
+    impl HeaderLookup for Length {
+        fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+            if let Some(length) = self.0.filter(|_| name == "content-length") {
+                f(length.as_bytes());
+            }
+        }
+    }
+
+    fn responded(method: &str, status: u16) -> (Observation, Receiver<Outcome>) {
+        let (send, outcomes) = channel();
+        let observer = Observer::builder("test").no_environment().sink(Outcomes(send)).build();
+        let mut observation = observer.expect("valid").start(RequestHead::new(method, "/", &()));
+        observation.responded(status, &());
+        (observation, outcomes)
+    }
+
+    const WHOLE: Seen = Seen::Data { bytes: 5, last: true };
+    const PART: Seen = Seen::Data { bytes: 5, last: false };
+
+    /// What hyper does with each body, and what it means.
+    #[test]
+    fn the_rule_for_tower() {
+        type Case = (&'static str, u16, Option<&'static str>, Option<u64>, bool, &'static [Seen], Outcome);
+        let cases: &[Case] = &[
+            ("HEAD", 200, Some("9"), Some(9), false, &[], Outcome::Completed),
+            ("GET", 204, None, None, false, &[], Outcome::Completed),
+            ("GET", 304, Some("9"), None, false, &[], Outcome::Completed),
+            ("GET", 200, None, Some(0), true, &[], Outcome::Completed),
+            ("GET", 200, Some("9"), Some(0), true, &[], Outcome::Truncated),
+            ("GET", 101, None, None, false, &[], Outcome::Upgraded),
+            ("CONNECT", 200, None, None, false, &[], Outcome::Upgraded),
+            ("CONNECT", 403, None, None, false, &[WHOLE], Outcome::Completed),
+            ("GET", 200, None, Some(5), false, &[WHOLE], Outcome::Completed),
+            ("GET", 200, Some("9"), Some(5), false, &[WHOLE], Outcome::Truncated),
+            ("GET", 200, None, None, false, &[PART, Seen::Trailers], Outcome::Completed),
+            ("GET", 200, None, None, false, &[PART, Seen::End], Outcome::Completed),
+            ("GET", 200, Some("9"), None, false, &[PART, Seen::End], Outcome::Truncated),
+            // Dropped, with all bytes handed over and with fewer.
+            ("GET", 200, Some("5"), None, false, &[PART], Outcome::Completed),
+            ("GET", 200, None, Some(5), false, &[PART], Outcome::Completed),
+            ("GET", 200, Some("9"), None, false, &[PART], Outcome::CancelledInBody),
+            ("GET", 200, None, None, false, &[PART], Outcome::CancelledInBody),
+            ("GET", 200, None, None, false, &[], Outcome::CancelledInBody),
+        ];
+        for case in cases {
+            let (method, status, length, exact, ended, seen, outcome) = *case;
+            let (observation, outcomes) = responded(method, status);
+            let mut body = BodyObservation::tower(observation, &Length(length), exact, ended);
+            seen.iter().for_each(|seen| body.seen(*seen));
+            drop(body);
+            assert_eq!(outcomes.try_iter().collect::<Vec<_>>(), [outcome], "{case:?}");
+        }
+    }
+
+    /// What actix does with each body, and what it means.
+    #[test]
+    fn the_rule_for_actix() {
+        type Case = (&'static str, u16, Option<u64>, bool, &'static [Seen], Outcome);
+        let cases: &[Case] = &[
+            ("GET", 200, Some(0), false, &[], Outcome::Completed),
+            ("GET", 101, None, false, &[], Outcome::Upgraded),
+            ("HEAD", 200, Some(5), true, &[], Outcome::Completed),
+            ("GET", 204, Some(5), true, &[], Outcome::Completed),
+            ("GET", 304, Some(5), true, &[], Outcome::Completed),
+            ("HEAD", 200, Some(5), false, &[PART, Seen::End], Outcome::Completed),
+            ("GET", 304, Some(5), false, &[PART, Seen::End], Outcome::Completed),
+            ("GET", 200, Some(5), false, &[PART, Seen::End], Outcome::Completed),
+            ("GET", 200, Some(9), false, &[PART, Seen::End], Outcome::Truncated),
+            ("GET", 200, None, false, &[PART, Seen::End], Outcome::Completed),
+            // All bytes were taken, and still it was not sent.
+            ("GET", 200, Some(5), false, &[PART], Outcome::CancelledInBody),
+            ("GET", 200, Some(5), true, &[], Outcome::CancelledInBody),
+            ("GET", 200, None, false, &[], Outcome::CancelledInBody),
+        ];
+        for case in cases {
+            let (method, status, size, http2, seen, outcome) = *case;
+            let (observation, outcomes) = responded(method, status);
+            let mut body = BodyObservation::actix(observation, size, http2);
+            for seen in seen {
+                assert!(body.poll(|| Poll::Ready(())).is_ready());
+                body.seen(*seen);
+            }
+            drop(body);
+            assert_eq!(outcomes.try_iter().collect::<Vec<_>>(), [outcome], "{case:?}");
         }
     }
 }

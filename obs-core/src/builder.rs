@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
     time::Duration,
 };
 
@@ -54,7 +57,8 @@ impl std::error::Error for BuildError {}
 ///     .request_id_headers(["x-request-id", "x-correlation-id"])
 ///     .trust_inbound(false)
 ///     .events(EventOutput::off())
-///     .drain(Duration::from_secs(2), Duration::from_secs(10))
+///     .drain_delay(Duration::from_secs(2))
+///     .drain_timeout(Duration::from_secs(10))
 ///     .build()?;
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
@@ -144,10 +148,16 @@ impl ObserverBuilder {
         self
     }
 
-    /// How the service leaves: `delay` is how long it serves on when it is no longer ready (5 s by default),
-    /// `timeout` how long running requests may then still take (20 s).
-    pub const fn drain(mut self, delay: Duration, timeout: Duration) -> Self {
-        self.drain = Drain { delay, timeout };
+    /// How long the service serves on at its shutdown when it is no longer ready, so that load balancers
+    /// notice. 5 s by default.
+    pub const fn drain_delay(mut self, delay: Duration) -> Self {
+        self.drain.delay = delay;
+        self
+    }
+
+    /// How long running requests may take after that, before they are aborted. 20 s by default.
+    pub const fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.drain.timeout = timeout;
         self
     }
 
@@ -182,9 +192,9 @@ impl ObserverBuilder {
             value: error.to_string(),
             expected: "an output for which a thread can be started",
         })?;
-        let events = events.map(Arc::new);
+        // The metrics come first: see `Sinks::on_finish`.
         let mut sinks: Vec<Box<dyn RecordSink>> = vec![Box::new(Arc::clone(&metrics))];
-        sinks.extend(events.iter().map(|e| Box::new(Arc::clone(e)) as Box<dyn RecordSink>));
+        sinks.extend(events.map(|events| Box::new(events) as Box<dyn RecordSink>));
         sinks.extend(self.sinks);
         let sinks = sinks.into_iter().map(|sink| {
             let label = Some(("sink", sink.name()));
@@ -207,7 +217,7 @@ impl ObserverBuilder {
             sinks: Sinks::new(sinks),
             late_writes,
             late_write_warned: AtomicBool::new(false),
-            events,
+            tunnels: AtomicU64::new(0),
             metrics,
         }))
     }

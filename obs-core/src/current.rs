@@ -18,10 +18,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use crate::{
-    ErrorReport, Observer, PanicReport, RequestId, RequestStart, Route, Value, observation::RequestState,
-    panic::catch_drop,
-};
+use crate::{ErrorReport, Observer, PanicReport, RequestId, RequestStart, Value, observation::RequestState};
 
 thread_local! {
     static CURRENT: RefCell<RequestHandle> = const { RefCell::new(RequestHandle::none()) };
@@ -117,8 +114,6 @@ impl RequestHandle {
     }
 
     /// Adds a field to the request's record, or sets it anew. At most 64 fields and 16 KiB.
-    ///
-    /// Dots in the key nest in the event: `user.plan` becomes `{"user":{"plan":…}}` for those who read it so.
     pub fn set(&self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
         if let Some(state) = &self.0 {
             let (key, value) = (key.into(), value.into());
@@ -141,18 +136,17 @@ impl RequestHandle {
     ///
     /// The text is static because it becomes a metric's label: a path would make endless series.
     pub fn set_route(&self, template: &'static str) {
-        if let Some(state) = &self.0 {
-            self.refine_route(state.observer().route_template(template));
-        }
+        self.refine_route(template);
     }
 
     /// For adapters: the more specific route that a layer further within sees.
-    pub fn refine_route(&self, route: Route) {
-        if let Some(state) = &self.0 {
-            state.enrich(|e| {
-                e.route = Some(route);
-                e.route_from_within = true;
-            });
+    ///
+    /// Each text is kept once for the observer's life, so it must be a template, never a path.
+    pub fn refine_route(&self, template: &str) {
+        if let Some(state) = &self.0
+            && let Some(observer) = state.observer().upgrade()
+        {
+            state.set_route(&observer, template, true);
         }
     }
 
@@ -198,7 +192,7 @@ impl RequestHandle {
         let mut next = Some(self);
         while let Some(handle) = next {
             let state = handle.0.as_ref()?;
-            if state.observer().is_same(observer) {
+            if state.observer().is(observer) {
                 return Some(handle.clone());
             }
             next = state.outer();
@@ -249,11 +243,6 @@ impl<F: Future> Future for InRequest<F> {
             None => Poll::Pending,
         }
     }
-}
-
-/// Drops `value` with the request current; a panic in its destructor becomes a value.
-pub(crate) fn drop_in<T>(scope: &mut Scope, value: T) -> Result<(), crate::Panic> {
-    scope.enter(|| catch_drop(value))
 }
 
 #[cfg(test)]

@@ -9,21 +9,28 @@ use std::{
 
 use tracing::Level;
 
+use crate::panic::catch;
+
 pub(crate) fn warn(message: fmt::Arguments<'_>) {
-    if tracing::enabled!(target: "obs", Level::WARN) {
-        tracing::warn!(target: "obs", "{message}");
-    } else {
-        to_stderr(format_args!("obs: warning: {message}"));
-    }
+    // A subscriber is user code.
+    let _ = catch(|| {
+        if tracing::enabled!(target: "obs", Level::WARN) {
+            tracing::warn!(target: "obs", "{message}");
+        } else {
+            to_stderr(format_args!("obs: warning: {message}"));
+        }
+    });
 }
 
 #[cfg(feature = "tokio")]
 pub(crate) fn info(message: fmt::Arguments<'_>) {
-    if tracing::enabled!(target: "obs", Level::INFO) {
-        tracing::info!(target: "obs", "{message}");
-    } else {
-        to_stderr(format_args!("obs: {message}"));
-    }
+    let _ = catch(|| {
+        if tracing::enabled!(target: "obs", Level::INFO) {
+            tracing::info!(target: "obs", "{message}");
+        } else {
+            to_stderr(format_args!("obs: {message}"));
+        }
+    });
 }
 
 /// `eprintln!` would panic where standard error is closed.

@@ -54,8 +54,15 @@ value_from! {
     i8 => I64 as i64, i16 => I64 as i64, i32 => I64 as i64, i64 => I64 as i64,
     u8 => U64 as u64, u16 => U64 as u64, u32 => U64 as u64, u64 => U64 as u64,
     f32 => F64 as f64, f64 => F64 as f64,
-    &'static str => Str as Cow<'static, str>, String => Str as Cow<'static, str>,
+    String => Str as Cow<'static, str>,
     Cow<'static, str> => Str as Cow<'static, str>,
+}
+
+/// Copies the text; `Value::Str(Cow::Borrowed(..))` does not.
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Str(Cow::Owned(value.to_owned()))
+    }
 }
 
 impl From<usize> for Value {

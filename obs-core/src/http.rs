@@ -50,13 +50,15 @@ impl Answer {
     /// The answer as an `http` response.
     #[must_use]
     pub fn into_http(self) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::from(self.body));
+        let mut response = Response::new(Bytes::new());
         *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        for (name, value) in self.headers {
-            let name = HeaderName::from_static(name);
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+            StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        for (name, value) in self.headers() {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                response.headers_mut().insert(HeaderName::from_static(name), value);
+            }
         }
+        *response.body_mut() = Bytes::from(self.into_body());
         response
     }
 }

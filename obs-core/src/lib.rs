@@ -24,7 +24,7 @@
 //! # let handler = || async { 200_u16 };
 //! let observer = Observer::builder("shop").no_environment().build()?;
 //! let mut observation = observer.start(RequestHead::new("GET", "/items/7", &()));
-//! observation.set_route(observer.route_template("/items/{id}"));
+//! observation.set_route("/items/{id}");
 //! // 1. Its handle goes into the request's extensions.
 //! let handle = observation.handle();
 //! // 2. The service runs in its scope; a panic comes back as a value.

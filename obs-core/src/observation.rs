@@ -7,7 +7,6 @@
 use std::{
     fmt,
     future::Future,
-    panic::resume_unwind,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -16,18 +15,22 @@ use crate::{
     Answer, EndpointFuture, ErrorReport, Fields, HeaderLookup, Method, Observed, Observer, Outcome, Panic,
     PanicPolicy, PanicReport, RequestHandle, RequestHead, RequestRecord, RequestStart, Route, answer,
     current::Scope,
-    head::{content_type_is, length_header},
+    head::{content_type_is, first_header, length_header},
+    observer::WeakObserver,
     panic::catch,
     record::{MAX_METHOD, MAX_PATH},
     text::bounded,
 };
 
 /// What a request's observation and all its handles share.
+///
+/// It does not keep the observer alive: a sink may keep records, and the observer keeps the sink.
 pub(crate) struct RequestState {
-    observer: Observer,
+    observer: WeakObserver,
     start: RequestStart,
     started: Instant,
-    grpc: bool,
+    /// The request's content type if it is one of gRPC's.
+    grpc: Option<String>,
     outer: Option<RequestHandle>,
     enrichment: Mutex<Enrichment>,
 }
@@ -50,7 +53,7 @@ impl RequestState {
         &self.start
     }
 
-    pub(crate) const fn observer(&self) -> &Observer {
+    pub(crate) const fn observer(&self) -> &WeakObserver {
         &self.observer
     }
 
@@ -63,10 +66,23 @@ impl RequestState {
         let mut enrichment = self.lock();
         if enrichment.finished {
             drop(enrichment);
-            self.observer.late_write(&self.start);
+            if let Some(observer) = self.observer.upgrade() {
+                observer.late_write(&self.start);
+            }
         } else {
             write(&mut enrichment);
         }
+    }
+
+    /// Names the route. What comes from within wins over what the framework says.
+    pub(crate) fn set_route(&self, observer: &Observer, template: &str, from_within: bool) {
+        let route = observer.intern_route(template);
+        self.enrich(|e| {
+            if from_within || !e.route_from_within {
+                e.route = Some(route);
+                e.route_from_within = from_within;
+            }
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, Enrichment> {
@@ -77,6 +93,7 @@ impl RequestState {
     ///
     /// The observation itself sits in a stack that will never unwind, so status and bytes stay unknown.
     pub(crate) fn abort(this: &Arc<Self>, panic: PanicReport) {
+        let Some(observer) = this.observer.upgrade() else { return };
         // The panicking thread might hold the lock, and it will never release it.
         let Ok(mut enrichment) = this.enrichment.try_lock() else { return };
         if enrichment.finished {
@@ -84,10 +101,10 @@ impl RequestState {
         }
         enrichment.panic = Some(panic);
         let progress = Progress::default();
-        let record = progress.record(this, &mut enrichment, Outcome::Panicked);
+        let record = progress.record(&observer, this, &mut enrichment, Outcome::Panicked);
         drop(enrichment);
-        this.observer.on_finish(&record);
-        this.observer.flush(Duration::from_secs(1));
+        observer.on_finish(&record);
+        observer.flush(Duration::from_secs(1));
     }
 }
 
@@ -104,6 +121,7 @@ struct Progress {
 impl Progress {
     fn record(
         &self,
+        observer: &Observer,
         state: &Arc<RequestState>,
         enrichment: &mut Enrichment,
         outcome: Outcome,
@@ -124,7 +142,7 @@ impl Progress {
             fields: std::mem::take(&mut enrichment.fields),
             stream: self.stream || enrichment.stream,
             endpoint: self.endpoint,
-            draining: state.observer.is_draining(),
+            draining: observer.is_draining(),
         }
     }
 }
@@ -145,7 +163,7 @@ impl Progress {
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let mut observation = observer.start(RequestHead::new("GET", "/items/7", &()));
-/// observation.set_route(observer.route_template("/items/{id}"));
+/// observation.set_route("/items/{id}");
 /// observation.responded(200, &());
 /// observation.finish(Outcome::Completed);
 /// # Ok::<(), obs_core::BuildError>(())
@@ -162,6 +180,7 @@ impl Progress {
 /// ```
 #[must_use = "dropping it records a cancelled request"]
 pub struct Observation {
+    observer: Observer,
     state: Arc<RequestState>,
     /// Taken when the record is made.
     progress: Option<Progress>,
@@ -187,15 +206,15 @@ impl Observation {
             body_bytes: length_header(head.headers, "content-length").or(head.body_bytes),
         };
         let state = Arc::new(RequestState {
-            observer: observer.clone(),
+            observer: observer.downgrade(),
             start,
             started,
-            grpc: content_type_is(head.headers, "application/grpc"),
+            grpc: grpc_type(head.headers),
             outer: outer.cloned(),
             enrichment: Mutex::default(),
         });
         observer.on_start(&state.start);
-        Self { state, progress: Some(Progress::default()) }
+        Self { observer: observer.clone(), state, progress: Some(Progress::default()) }
     }
 
     /// The handle for handlers; adapters put it into the request's extensions.
@@ -210,14 +229,12 @@ impl Observation {
         self.state.start()
     }
 
-    /// The route's template as the framework knows it. What the handler or a layer further within says
-    /// wins over it.
-    pub fn set_route(&mut self, route: Route) {
-        self.state.enrich(|e| {
-            if !e.route_from_within {
-                e.route = Some(route);
-            }
-        });
+    /// The route's template, such as `/items/{id}`, as the framework knows it. What the handler or a layer
+    /// further within says wins over it.
+    ///
+    /// Each text is kept once for the observer's life, so it must be a template, never a path.
+    pub fn set_route(&mut self, template: &str) {
+        self.state.set_route(&self.observer, template, false);
     }
 
     /// Answers the request if it asks for one of the observer's endpoints; else gives the observation back.
@@ -229,16 +246,14 @@ impl Observation {
     /// The observation itself, to go on with, if there is no endpoint to answer.
     pub fn endpoint(mut self, has_route: impl FnOnce() -> bool) -> Result<Observed<EndpointFuture>, Self> {
         let request = self.state.start();
-        let observer = self.state.observer();
-        let Some(future) = observer.answer_endpoint(request.method, &request.path) else {
+        let Some(future) = self.observer.answer_endpoint(request.method, &request.path) else {
             return Err(self);
         };
         if has_route() {
-            observer.endpoints().give_way(&request.path);
+            self.observer.endpoints().give_way(&request.path);
             return Err(self);
         }
-        let route = observer.route_template(&request.path);
-        self.set_route(route);
+        self.state.set_route(&self.observer, &request.path, false);
         if let Some(progress) = &mut self.progress {
             progress.endpoint = true;
         }
@@ -260,9 +275,8 @@ impl Observation {
         self.progress.as_ref().and_then(|progress| progress.status)
     }
 
-    #[cfg(feature = "http")]
-    pub(crate) fn observer(&self) -> &Observer {
-        self.state.observer()
+    pub(crate) const fn observer(&self) -> &Observer {
+        &self.observer
     }
 
     /// Counts bytes of the response's body.
@@ -308,15 +322,15 @@ impl Observation {
     /// # Panics
     /// Goes on with the panic if the policy is [`PanicPolicy::Resume`]; it is recorded before.
     pub fn panicked(mut self, panic: Panic) -> (Self, Answer) {
-        let payload = self.note(panic);
-        match self.state.observer.panic_policy() {
+        self.note(&panic);
+        match self.observer.panic_policy() {
             PanicPolicy::Answer => {
-                let answer = answer::to_panic(&self.state.start, self.state.grpc);
+                let answer = answer::to_panic(&self.state.start, self.state.grpc.as_deref());
                 (self, answer)
             }
             PanicPolicy::Resume => {
                 self.finish(Outcome::Panicked);
-                resume_unwind(payload)
+                panic.resume()
             }
         }
     }
@@ -324,21 +338,15 @@ impl Observation {
     /// A panic was caught while the body was sent: there is nothing left to answer, so it is recorded and
     /// goes on, and the framework aborts the stream.
     pub(crate) fn panicked_in_body(mut self, panic: Panic) -> ! {
-        let payload = self.note(panic);
+        self.note(&panic);
         self.finish(Outcome::Panicked);
-        resume_unwind(payload)
+        panic.resume()
     }
 
-    /// Notes a panic that ends here, in a destructor.
-    pub(crate) fn panicked_in_drop(&mut self, panic: Panic) {
-        // The payload's own destructor may panic, too.
-        let _ = crate::panic::catch_drop(self.note(panic));
-    }
-
-    fn note(&mut self, panic: Panic) -> Box<dyn std::any::Any + Send> {
-        let (payload, report) = panic.into_parts();
+    /// The record will say that it panicked, whatever its outcome seems to be.
+    pub(crate) fn note(&mut self, panic: &Panic) {
+        let report = panic.report().clone();
         self.state.enrich(|e| e.panic = Some(report));
-        payload
     }
 
     /// Ends the request: makes its record and gives it to every sink.
@@ -348,8 +356,8 @@ impl Observation {
 
     fn end(&mut self, outcome: Outcome) {
         if let Some(progress) = self.progress.take() {
-            let record = progress.record(&self.state, &mut self.state.lock(), outcome);
-            self.state.observer.on_finish(&record);
+            let record = progress.record(&self.observer, &self.state, &mut self.state.lock(), outcome);
+            self.observer.on_finish(&record);
         }
     }
 }
@@ -368,4 +376,13 @@ impl fmt::Debug for Observation {
             .field("status", &self.status())
             .finish_non_exhaustive()
     }
+}
+
+/// The content type of a gRPC request: its answers must have the same.
+fn grpc_type(headers: &dyn HeaderLookup) -> Option<String> {
+    if !content_type_is(headers, "application/grpc") {
+        return None;
+    }
+    let text = first_header(headers, "content-type", |value| String::from_utf8(value.to_vec()).ok());
+    text.flatten().filter(|text| text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic()))
 }

@@ -8,11 +8,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use crate::{
-    Observation, Panic,
-    current::{Scope, drop_in},
-    panic::{catch, catch_drop},
-};
+use crate::{Observation, Panic, current::Scope, panic::catch};
 
 pin_project! {
     /// A future under observation: see [`Observation::observe`].
@@ -58,8 +54,10 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let dropped = this.scope.enter(|| catch(|| this.future.set(None)));
-            if let (Some(observation), Err(panic)) = (this.observation, dropped) {
-                observation.panicked_in_drop(panic);
+            if let Some(observation) = this.observation
+                && let Some(panic) = this.panic.take().or(dropped.err())
+            {
+                observation.note(&panic);
             }
         }
     }
@@ -99,14 +97,10 @@ impl<F: Future> Future for Observed<F> {
         let dropped = this.scope.enter(|| catch(|| this.future.set(None)));
         let result = match (result, dropped) {
             (Ok(output), Err(panic)) => {
-                let _ = drop_in(this.scope, output);
+                let _ = this.scope.enter(|| catch(|| drop(output)));
                 Err(panic)
             }
-            (Err(first), Err(second)) => {
-                let _ = catch_drop(second);
-                Err(first)
-            }
-            (result, Ok(())) => result,
+            (result, _) => result,
         };
         match this.observation.take() {
             Some(observation) => Poll::Ready((observation, result)),
@@ -160,6 +154,15 @@ mod tests {
         assert_eq!(record.outcome, Outcome::Panicked);
         assert_eq!(record.fields.get("dropped"), Some(&true.into()));
         assert!(records.try_recv().is_err(), "only one");
+    }
+
+    #[test]
+    fn a_call_that_panicked_is_recorded_so_even_if_nobody_polls() {
+        let (send, records) = std::sync::mpsc::channel();
+        let observer = Observer::builder("test").no_environment().sink(Records(send)).build();
+        let observation = observer.expect("valid").start(RequestHead::new("GET", "/", &()));
+        drop(observation.call(|| -> std::future::Ready<()> { panic!("in call") }));
+        assert_eq!(records.try_recv().expect("one record").outcome, Outcome::Panicked);
     }
 
     #[test]

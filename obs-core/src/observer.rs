@@ -4,16 +4,15 @@ use std::{
     fmt,
     panic::{RefUnwindSafe, UnwindSafe},
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::{
     EndpointFuture, Method, Observation, ObserverBuilder, RequestHandle, RequestHead, RequestRecord,
     RequestStart, Route, current, diagnostics,
-    events::Events,
     health::Health,
     id::IdPolicy,
     metrics::{Counter, Metrics},
@@ -33,7 +32,7 @@ pub enum PanicPolicy {
     Resume,
 }
 
-/// How a service leaves: see [`ObserverBuilder::drain`].
+/// How a service leaves: see [`ObserverBuilder::drain_delay`] and [`ObserverBuilder::drain_timeout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drain {
@@ -53,7 +52,7 @@ impl Default for Drain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// Everything that was buffered has reached its output.
+    /// Everything that was buffered has reached its output in time.
     pub flushed: bool,
     /// Requests that had not ended.
     pub in_flight: u64,
@@ -73,6 +72,29 @@ pub struct ShutdownReport {
 #[derive(Clone)]
 pub struct Observer(Arc<Inner>);
 
+/// An observer that may be gone.
+pub(crate) struct WeakObserver(Weak<Inner>);
+
+impl WeakObserver {
+    pub(crate) fn upgrade(&self) -> Option<Observer> {
+        self.0.upgrade().map(Observer)
+    }
+
+    pub(crate) fn is(&self, observer: &Observer) -> bool {
+        std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&observer.0))
+    }
+}
+
+/// Counts one tunnel.
+#[derive(Debug)]
+pub(crate) struct Tunnel(Observer);
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        self.0.0.tunnels.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 pub(crate) struct Inner {
     pub(crate) service: Arc<str>,
     pub(crate) ids: IdPolicy,
@@ -82,8 +104,8 @@ pub(crate) struct Inner {
     pub(crate) health: Health,
     pub(crate) routes: RouteTable,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) events: Option<Arc<Events>>,
     pub(crate) sinks: Sinks,
+    pub(crate) tunnels: AtomicU64,
     pub(crate) late_writes: Arc<Counter>,
     pub(crate) late_write_warned: AtomicBool,
 }
@@ -110,22 +132,18 @@ impl Observer {
         current::peek().and_then(|handle| handle.of(self)).unwrap_or_default()
     }
 
-    /// Whether both are clones of one observer.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
     /// The service's name.
     #[must_use]
     pub fn service_name(&self) -> Arc<str> {
         Arc::clone(&self.0.service)
     }
 
-    /// The template as a route of this observer. Each text is kept once, so it must be a template, never a path.
-    #[must_use]
-    pub fn route_template(&self, template: &str) -> Route {
+    pub(crate) fn intern_route(&self, template: &str) -> Route {
         self.0.routes.intern(template)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakObserver {
+        WeakObserver(Arc::downgrade(&self.0))
     }
 
     /// The header that carries the request id, in lower case.
@@ -181,14 +199,25 @@ impl Observer {
     /// It blocks the thread, so on an async runtime it belongs into `spawn_blocking`. Requests that end later
     /// are still recorded.
     pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
-        let started = Instant::now();
         self.start_draining();
-        let flushed = self.flush(deadline.saturating_sub(started.elapsed()));
+        let flushed = self.flush(deadline);
         ShutdownReport { flushed, in_flight: self.in_flight() }
     }
 
     pub(crate) fn flush(&self, deadline: Duration) -> bool {
-        self.0.events.as_ref().is_none_or(|events| events.flush(deadline))
+        self.0.sinks.flush(deadline)
+    }
+
+    /// Upgraded connections whose body the framework still holds, as actix does while they last.
+    #[must_use]
+    pub fn tunnels(&self) -> u64 {
+        self.0.tunnels.load(Ordering::Relaxed)
+    }
+
+    /// One more of them, until the guard is dropped.
+    pub(crate) fn tunnel(&self) -> Tunnel {
+        self.0.tunnels.fetch_add(1, Ordering::Relaxed);
+        Tunnel(self.clone())
     }
 
     pub(crate) fn ids(&self) -> &IdPolicy {
@@ -232,6 +261,8 @@ impl Observer {
 // atomic or behind a mutex whose poison is ignored.
 impl UnwindSafe for Observer {}
 impl RefUnwindSafe for Observer {}
+impl UnwindSafe for WeakObserver {}
+impl RefUnwindSafe for WeakObserver {}
 
 impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

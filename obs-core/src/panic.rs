@@ -9,7 +9,7 @@ use std::{
     backtrace::Backtrace,
     cell::RefCell,
     fmt,
-    panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook},
+    panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, resume_unwind, set_hook, take_hook},
     sync::{Arc, Once},
 };
 
@@ -36,7 +36,7 @@ const MAX_MESSAGE: usize = 4 * 1024;
 /// let observation = observer.start(RequestHead::new("GET", "/", &()));
 /// let (observation, result) = observation.run(|| panic!("out of stock"));
 /// let (observation, answer) = observation.panicked(result.unwrap_err());
-/// assert_eq!(answer.status, 500);
+/// assert_eq!(answer.status(), 500);
 /// observation.finish(Outcome::Completed); // its record still says `Panicked`
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
@@ -74,7 +74,7 @@ impl fmt::Display for PanicLocation {
 ///
 /// It goes to [`Observation::panicked`](crate::Observation::panicked), which answers it or lets it go on.
 pub struct Panic {
-    payload: Box<dyn Any + Send>,
+    payload: Payload,
     report: PanicReport,
 }
 
@@ -85,14 +85,32 @@ impl Panic {
         &self.report
     }
 
-    pub(crate) fn into_parts(self) -> (Box<dyn Any + Send>, PanicReport) {
-        (self.payload, self.report)
+    /// Lets it go on. Its report stays in the slot: the hook is not called again, and another observer's layer
+    /// further out wants to know, too.
+    pub(crate) fn resume(mut self) -> ! {
+        let payload = self.payload.0.take().unwrap_or_else(|| Box::new("a panic"));
+        let _ = SLOT.try_with(|slot| slot.replace(Some(self.report)));
+        resume_unwind(payload)
     }
 }
 
 impl fmt::Debug for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Panic").field("report", &self.report).finish_non_exhaustive()
+    }
+}
+
+/// What was given to `panic!`. It may have a destructor that panics, too.
+struct Payload(Option<Box<dyn Any + Send>>);
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        let payload = self.0.take();
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            // A payload whose payload panics when dropped: leaking it ends the chain.
+            #[allow(clippy::mem_forget)]
+            std::mem::forget(another);
+        }
     }
 }
 
@@ -114,13 +132,8 @@ pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Panic> {
             .flatten()
             .filter(|report| report.message == message)
             .unwrap_or(PanicReport { message, location: None, backtrace: None });
-        Panic { payload, report }
+        Panic { payload: Payload(Some(payload)), report }
     })
-}
-
-/// Drops `value`; a panic in its destructor becomes a value.
-pub(crate) fn catch_drop<T>(value: T) -> Result<(), Panic> {
-    catch(move || drop(value))
 }
 
 /// Installs the hook, once per process. It always calls the hook that was there before.
@@ -129,8 +142,14 @@ pub(crate) fn install_hook() {
     INSTALL.call_once(|| {
         let previous = take_hook();
         set_hook(Box::new(move |info| {
-            note(info);
-            previous(info);
+            if cfg!(panic = "abort") {
+                // Recording runs sinks, and a panic in one would end the process before this is told.
+                previous(info);
+                note(info);
+            } else {
+                note(info);
+                previous(info);
+            }
         }));
     });
 }
@@ -166,8 +185,6 @@ fn message_of(payload: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::panic::resume_unwind;
-
     use super::*;
     use crate::{Observer, RequestHead};
 
@@ -197,6 +214,28 @@ mod tests {
         .expect_err("panicked");
         assert_eq!(panic.report().message, "from elsewhere");
         assert!(panic.report().location.is_none());
+    }
+
+    #[test]
+    fn a_panic_that_goes_on_keeps_its_location() {
+        let outer = in_request(|| {
+            catch(|| match catch(|| panic!("twice")) {
+                Ok(()) => {}
+                Err(panic) => panic.resume(),
+            })
+        });
+        assert!(outer.expect_err("panicked").report().location.is_some());
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_dropped_is_harmless() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("a payload's own");
+            }
+        }
+        drop(catch(|| resume_unwind(Box::new(Bomb))));
     }
 
     #[test]

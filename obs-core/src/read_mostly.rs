@@ -35,6 +35,11 @@ impl<K: Hash + Eq + Clone, V: Clone> ReadMostly<K, V> {
     ///
     /// `make` gets the number of entries before its own.
     pub(crate) fn get_or_insert(&self, key: K, limit: usize, make: impl FnOnce(usize) -> V) -> Option<V> {
+        // A full map costs its readers no lock.
+        let full = self.snapshot.load();
+        if full.len() >= limit {
+            return full.get(&key).cloned();
+        }
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.snapshot.load();
         if let Some(value) = current.get(&key) {

@@ -2,13 +2,18 @@
 
 use std::{
     error::Error,
-    fmt,
+    fmt::{self, Write as _},
     net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use crate::{Fields, HttpVersion, Method, PanicReport, RequestId, Route, observation::RequestState, text};
+use crate::{
+    Fields, HttpVersion, Method, PanicReport, RequestId, Route,
+    observation::RequestState,
+    panic::catch,
+    text::{self, Bounded},
+};
 
 /// The longest path and unknown method that a record keeps, in bytes.
 pub(crate) const MAX_PATH: usize = 1024;
@@ -131,7 +136,10 @@ impl ErrorReport {
     }
 
     fn text(error: &dyn fmt::Display) -> String {
-        text::bounded(&error.to_string(), MAX_MESSAGE).into_owned()
+        // An error's `Display` is user code: it may fail, panic, or never stop writing.
+        let mut text = Bounded::new(MAX_MESSAGE);
+        let _ = catch(|| write!(text, "{error}"));
+        text.into_text()
     }
 }
 

@@ -9,13 +9,21 @@ const MAX_ROUTES: usize = 16_384;
 
 /// A route's template, such as `/items/{id}`: never a path.
 ///
-/// Adapters get one from [`Observer::route_template`](crate::Observer::route_template), which keeps each
-/// text once; cloning it costs one atomic increment.
+/// An observer keeps each text once; cloning a route costs one atomic increment.
 ///
 /// ```
-/// # let observer = obs_core::Observer::builder("shop").no_environment().build()?;
-/// let route = observer.route_template("/items/{id}");
-/// assert_eq!(route.as_str(), "/items/{id}");
+/// use obs_core::{Observer, RecordSink, RequestRecord};
+///
+/// struct Items;
+/// impl RecordSink for Items {
+///     fn name(&self) -> &'static str { "items" }
+///     fn on_finish(&self, record: &RequestRecord) {
+///         if record.route.as_ref().is_some_and(|route| route.as_str() == "/items/{id}") {
+///             println!("an item took {:?}", record.duration);
+///         }
+///     }
+/// }
+/// let observer = Observer::builder("shop").no_environment().sink(Items).build()?;
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 #[derive(Clone)]

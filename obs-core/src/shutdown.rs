@@ -17,7 +17,9 @@
 //! # }
 //! ```
 
-use std::{future::Future, io, time::Duration};
+use std::{future::Future, io, thread, time::Duration};
+
+use tokio::{runtime::Builder, sync::oneshot};
 
 use crate::{Observer, ShutdownReport, diagnostics};
 
@@ -30,17 +32,25 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// number as its status.
 ///
 /// # Cancellation
-/// Dropping it is harmless; the signals' default action stays replaced, as always with tokio.
+/// Dropping it does not give the signals back: their default action stays replaced, as always with tokio.
 pub async fn signal() {
-    let Ok(mut signals) = Signals::listen() else {
-        diagnostics::warn(format_args!("signals cannot be received; stop the process with SIGKILL"));
-        return std::future::pending().await;
-    };
-    signals.next().await;
-    tokio::spawn(async move {
-        let number = signals.next().await;
-        std::process::exit(number.saturating_add(128));
+    let (send, first) = oneshot::channel();
+    // On a thread and a runtime of its own: the second signal must work when the service's runtime hangs, or
+    // is already gone.
+    let thread = thread::Builder::new().name("obs-signals".to_owned()).spawn(move || {
+        let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
+        runtime.block_on(async {
+            let Ok(mut signals) = Signals::listen() else { return };
+            signals.next().await;
+            let _ = send.send(());
+            let number = signals.next().await;
+            std::process::exit(number.saturating_add(128));
+        });
     });
+    if thread.is_err() || first.await.is_err() {
+        diagnostics::warn(format_args!("signals cannot be received; stop the process with SIGKILL"));
+        std::future::pending().await
+    }
 }
 
 /// Waits for `signal`, takes readiness back, and lets the service serve on for the drain's delay. When it
@@ -64,9 +74,20 @@ pub async fn requested(observer: &Observer, signal: impl Future<Output = ()>) {
 
 /// Flushes the outputs without blocking the runtime, for 5 s at most.
 pub async fn flush(observer: &Observer) -> ShutdownReport {
+    let (send, flushed) = oneshot::channel();
     let blocking = observer.clone();
-    let report = tokio::task::spawn_blocking(move || blocking.shutdown(FLUSH)).await;
-    report.unwrap_or(ShutdownReport { flushed: false, in_flight: observer.in_flight() })
+    // Not on the runtime's blocking threads: those may all be stuck in what is being shut down.
+    let thread = thread::Builder::new().name("obs-flush".to_owned());
+    let thread = thread.spawn(move || {
+        let _ = send.send(blocking.shutdown(FLUSH));
+    });
+    let nothing = ShutdownReport { flushed: false, in_flight: observer.in_flight() };
+    if thread.is_err() {
+        return nothing;
+    }
+    // A sink of the user's own may not keep to the deadline.
+    let report = tokio::time::timeout(FLUSH.saturating_mul(2), flushed).await;
+    report.ok().and_then(Result::ok).unwrap_or(nothing)
 }
 
 #[cfg(unix)]

@@ -1,6 +1,9 @@
 //! Where records go.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{RequestRecord, RequestStart, metrics::Counter, panic::catch};
 
@@ -43,6 +46,14 @@ pub trait RecordSink: Send + Sync + 'static {
 
     /// A request has ended.
     fn on_finish(&self, record: &RequestRecord);
+
+    /// Hands on what is still queued, waiting no longer than `deadline`; `false` if something was left or lost.
+    ///
+    /// Called at the shutdown, by [`Observer::shutdown`](crate::Observer::shutdown). A sink without a queue
+    /// has nothing to do.
+    fn flush(&self, _deadline: Duration) -> bool {
+        true
+    }
 }
 
 impl<S: RecordSink + ?Sized> RecordSink for Arc<S> {
@@ -57,10 +68,23 @@ impl<S: RecordSink + ?Sized> RecordSink for Arc<S> {
     fn on_finish(&self, record: &RequestRecord) {
         (**self).on_finish(record);
     }
+
+    fn flush(&self, deadline: Duration) -> bool {
+        (**self).flush(deadline)
+    }
 }
 
 /// All sinks of an observer.
 pub(crate) struct Sinks(Vec<Guarded>);
+
+/// Calls a sink; a panic in it is counted.
+fn call<T>((sink, errors): &Guarded, call: impl FnOnce(&dyn RecordSink) -> T) -> Option<T> {
+    let result = catch(|| call(sink.as_ref()));
+    if result.is_err() {
+        errors.add(1);
+    }
+    result.ok()
+}
 
 /// A sink and the count of its panics.
 type Guarded = (Box<dyn RecordSink>, Arc<Counter>);
@@ -71,18 +95,25 @@ impl Sinks {
     }
 
     pub(crate) fn on_start(&self, request: &RequestStart) {
-        self.each(|sink| sink.on_start(request));
-    }
-
-    pub(crate) fn on_finish(&self, record: &RequestRecord) {
-        self.each(|sink| sink.on_finish(record));
-    }
-
-    fn each(&self, call: impl Fn(&dyn RecordSink)) {
-        for (sink, errors) in &self.0 {
-            if catch(|| call(sink.as_ref())).is_err() {
-                errors.add(1);
-            }
+        for guarded in &self.0 {
+            let _ = call(guarded, |sink| sink.on_start(request));
         }
+    }
+
+    /// In the opposite order: when the metrics, which are the first, say that nothing is in flight, every other
+    /// sink has had its record.
+    pub(crate) fn on_finish(&self, record: &RequestRecord) {
+        for guarded in self.0.iter().rev() {
+            let _ = call(guarded, |sink| sink.on_finish(record));
+        }
+    }
+
+    /// Flushes one after the other within the deadline.
+    pub(crate) fn flush(&self, deadline: Duration) -> bool {
+        let started = Instant::now();
+        self.0.iter().fold(true, |flushed, guarded| {
+            let left = deadline.saturating_sub(started.elapsed());
+            flushed & call(guarded, |sink| sink.flush(left)).unwrap_or(false)
+        })
     }
 }

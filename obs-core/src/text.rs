@@ -1,6 +1,6 @@
 //! Small texts: cut to a bound, and status codes without allocation.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 /// `text`, or what fits of it into `max` bytes with `…` at its end.
 pub(crate) fn bounded(text: &str, max: usize) -> Cow<'_, str> {
@@ -15,6 +15,39 @@ pub(crate) fn bounded(text: &str, max: usize) -> Cow<'_, str> {
     let mut cut = text.get(..end).unwrap_or_default().to_owned();
     cut.push_str(CUT);
     Cow::Owned(cut)
+}
+
+/// A text that takes in no more than its bound.
+pub(crate) struct Bounded {
+    text: String,
+    max: usize,
+}
+
+impl Bounded {
+    pub(crate) const fn new(max: usize) -> Self {
+        Self { text: String::new(), max }
+    }
+
+    /// What was written, cut as [`bounded`] cuts.
+    pub(crate) fn into_text(self) -> String {
+        if self.text.len() <= self.max {
+            return self.text;
+        }
+        bounded(&self.text, self.max).into_owned()
+    }
+}
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        // One character over the bound tells that there was more.
+        for character in text.chars() {
+            if self.text.len() > self.max {
+                return Err(fmt::Error);
+            }
+            self.text.push(character);
+        }
+        Ok(())
+    }
 }
 
 /// The three digits of a status code; `_OTHER` for what is none.
@@ -52,6 +85,16 @@ mod tests {
         for code in [0, 99, 1000, u16::MAX] {
             assert_eq!(status(code), "_OTHER");
         }
+    }
+
+    #[test]
+    fn writing_stops_at_the_bound() {
+        use fmt::Write as _;
+        let mut text = Bounded::new(5);
+        assert!(text.write_str("abc").and_then(|()| text.write_str("de")).is_ok());
+        assert!(text.write_str(&"f".repeat(1_000_000)).is_err());
+        assert!(text.text.len() < 10, "no more is kept");
+        assert_eq!(text.into_text(), "ab…");
     }
 
     #[test]

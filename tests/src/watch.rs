@@ -59,7 +59,8 @@ impl Watch {
         let builder = Observer::builder("test")
             .no_environment()
             // Cases that look at the shutdown set their own.
-            .drain(Duration::ZERO, Duration::ZERO)
+            .drain_delay(Duration::ZERO)
+            .drain_timeout(Duration::ZERO)
             .events(EventOutput::writer(lines.clone()))
             .sink(Records(send));
         let observer = settings(builder).build().expect("valid settings");

@@ -1,6 +1,6 @@
 //! What only actix-web has: scopes, guards, its own extractors.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use actix_web::{App, HttpServer, guard, web};
 use obs_actix::{Handle, Observe, RequestId, current};
@@ -131,6 +131,32 @@ async fn extractors_and_spawned_work() {
     assert_eq!(records[0].fields.get("thread"), Some(&true.into()));
     assert!(records[0].request().peer.is_some());
     client.leave().await;
+}
+
+/// A handler that never gives its thread back cannot be aborted, and does not hold up the exit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blocked_worker_does_not_hold_up_the_shutdown() {
+    let watch = Watch::with(|builder| builder.drain_timeout(Duration::from_secs(1)));
+    let mut server = serve(&watch, true, |config| {
+        config.route(
+            "/block",
+            web::get().to(|| async {
+                loop {
+                    std::thread::park();
+                }
+                #[allow(unreachable_code)]
+                ""
+            }),
+        );
+    });
+    let mut client = Client::connect(server.addr, false).await;
+    let blocked = tokio::spawn(async move { client.send(get("/block")).await });
+    watch.running(1).await;
+    server.stop.take();
+    let thread = server.thread.take().expect("it runs");
+    until(|| thread.is_finished()).await;
+    assert_eq!(watch.observer.in_flight(), 1, "it still hangs there");
+    blocked.abort();
 }
 
 /// Over HTTP/1 actix notices a client that leaves, if half-closed connections are not allowed.

@@ -1,6 +1,6 @@
 //! What only axum has: nested routers, listeners, extractors.
 
-use std::{convert::Infallible, net::SocketAddr};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -14,8 +14,11 @@ use obs_tests::{
     client::{Client, get as request},
     watch::Watch,
 };
-use tokio::{net::TcpListener, sync::oneshot};
-use tower::{ServiceBuilder, service_fn};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, oneshot},
+};
+use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
 /// Serves `app`, sends a request for each path, and returns status and route of each record.
 async fn routes(watch: &Watch, app: ObservedApp, paths: &[&str]) -> Vec<(u16, String)> {
@@ -170,6 +173,30 @@ async fn an_extractor_without_a_layer_says_what_is_missing() {
     let answer = client.send(request("/")).await.expect("an answer");
     assert_eq!(answer.status, 500);
     assert!(String::from_utf8_lossy(&answer.body).contains(".observed(&observer)"));
+}
+
+/// What waits in the readiness of a layer further within has not reached us yet: such a queue is not seen.
+#[tokio::test]
+async fn queueing_in_a_layer_within_is_not_seen() {
+    let watch = Watch::default();
+    let gate = Arc::new(Semaphore::new(0));
+    let opens = Arc::clone(&gate);
+    let handler = service_fn(move |_: Request| {
+        let opens = Arc::clone(&opens);
+        async move {
+            drop(opens.acquire().await);
+            Ok::<_, Infallible>(Response::new(Body::empty()))
+        }
+    });
+    let queue = ServiceBuilder::new().layer(watch.observer.layer()).concurrency_limit(1).service(handler);
+    let (mut first, mut second) = (queue.clone(), queue);
+    let running = first.ready().await.expect("ready").call(Request::new(Body::empty()));
+    let waiting = second.poll_ready(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+    assert!(waiting.is_pending());
+    assert_eq!(watch.observer.in_flight(), 1, "the second one is not seen");
+    gate.add_permits(1);
+    drop(running.await.expect("an answer"));
+    watch.ended(1).await;
 }
 
 #[tokio::test]

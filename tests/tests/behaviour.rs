@@ -6,7 +6,7 @@ macro_rules! cases {
         cases! { $framework, $http2,
             responses: plain empty head head_of_a_stream no_content not_modified unmatched method_not_allowed
                 unknown_method client_error handler_error extractor_rejection early_answer nested_route;
-            bodies: chunked sized_stream too_short trailers server_sent_events websocket body_error huge_frame
+            bodies: chunked sized_stream too_short trailers server_sent_events websocket connect body_error huge_frame
                 unread_request_body;
             panics: in_call before_an_await after_an_await resumed in_body in_drop in_body_drop;
             leaving: before_the_head between_small_frames in_one_huge_frame outer_timeout inner_timeout;

@@ -29,5 +29,5 @@ async fn a_grpc_call_leaves_one_record() {
         assert_eq!(&*record.request().path, "/grpc.health.v1.Health/Check");
     }
     assert!(records[0].response_bytes > 0);
-    assert_eq!(watch.observer.in_flight(), 0);
+    watch.running(0).await;
 }

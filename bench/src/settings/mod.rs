@@ -22,7 +22,7 @@ impl Setting {
     pub(crate) fn named(name: &str) -> Result<&'static Self, String> {
         ALL.iter().copied().find(|setting| setting.name == name).ok_or_else(|| {
             let names: Vec<_> = ALL.iter().map(|setting| setting.name).collect();
-            format!("there is no setting `{name}`, but {}", names.join(", "))
+            format!("there is no setting `{name}`; there are {}", names.join(", "))
         })
     }
 }

@@ -19,6 +19,7 @@ struct State {
     /// Lines ever pushed and ever taken care of, whether written or lost.
     pushed: u64,
     settled: u64,
+    lost: u64,
     /// The writer sleeps without a time limit.
     parked: bool,
     /// Somebody waits in `flush`: do not wait for the tick.
@@ -95,6 +96,7 @@ impl Buffer {
                 state.parked = false;
             }
         }
+        state.urgent = false;
         mem::swap(&mut state.bytes, empty);
         Batch::Lines(mem::take(&mut state.lines))
     }
@@ -104,18 +106,22 @@ impl Buffer {
         woken.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// For the writer: these lines are written or lost.
-    pub(super) fn settle(&self, lines: u64) {
+    /// For the writer: these lines are written, or lost.
+    pub(super) fn settle(&self, lines: u64, written: bool) {
         let mut state = self.lock();
         state.settled = state.settled.saturating_add(lines);
+        if !written {
+            state.lost = state.lost.saturating_add(lines);
+        }
         drop(state);
         self.settled.notify_all();
     }
 
-    /// Waits until what was pushed before is settled, but no longer than `deadline`.
+    /// Waits until what was pushed before is settled, but no longer than `deadline`; `true` if all of it was
+    /// written.
     pub(super) fn flush(&self, deadline: Duration) -> bool {
         let mut state = self.lock();
-        let goal = state.pushed;
+        let (goal, lost) = (state.pushed, state.lost);
         state.urgent = true;
         self.wake.notify_one();
         let until = Instant::now().checked_add(deadline);
@@ -127,7 +133,7 @@ impl Buffer {
             let woken = self.settled.wait_timeout(state, left);
             state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
-        true
+        state.lost == lost
     }
 
     /// Lets the writer end once it has taken what is left.

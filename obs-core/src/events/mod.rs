@@ -82,11 +82,6 @@ impl Events {
         let writer = Writer::start(Arc::clone(&buffer), output, written, failed)?;
         Ok(Some(Self { buffer, overflow, _writer: writer }))
     }
-
-    /// Waits until everything buffered so far is written, but no longer than `deadline`.
-    pub(crate) fn flush(&self, deadline: Duration) -> bool {
-        self.buffer.flush(deadline)
-    }
 }
 
 impl RecordSink for Events {
@@ -113,5 +108,121 @@ impl RecordSink for Events {
         if LINE.try_with(|line| push(&mut line.borrow_mut())).is_err() {
             push(&mut Vec::new());
         }
+    }
+
+    fn flush(&self, deadline: Duration) -> bool {
+        self.buffer.flush(deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+    use crate::{Observer, Outcome, RequestHead};
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+    impl Shared {
+        fn lines(&self) -> usize {
+            let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            bytes.iter().filter(|byte| **byte == b'\n').count()
+        }
+    }
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Broken;
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Blocks until it is dropped.
+    struct Stuck(std::sync::mpsc::Receiver<()>);
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn observer(output: impl Write + Send + 'static) -> Observer {
+        let builder = Observer::builder("test").no_environment().events(EventOutput::writer(output));
+        builder.build().expect("valid")
+    }
+
+    fn request(observer: &Observer) {
+        observer.start(RequestHead::new("GET", "/", &())).finish(Outcome::Completed);
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_shutdown_flushes_and_says_so() {
+        let (output, lines) = (Shared::default(), 1000);
+        let observer = observer(output.clone());
+        (0..lines).for_each(|_| request(&observer));
+        assert!(observer.shutdown(LONG).flushed);
+        assert_eq!(output.lines(), lines);
+    }
+
+    #[test]
+    fn lines_that_were_lost_are_not_flushed() {
+        let observer = observer(Broken);
+        request(&observer);
+        assert!(!observer.shutdown(LONG).flushed);
+        assert!(observer.metrics_text().contains(r#"obs_events_dropped_total{reason="output_error"} 1"#));
+    }
+
+    #[test]
+    fn a_stuck_output_costs_lines_and_no_request() {
+        let (release, stuck) = std::sync::mpsc::channel();
+        let observer = observer(Stuck(stuck));
+        let until_full = CAPACITY / 100;
+        (0..until_full).for_each(|_| request(&observer));
+        let text = observer.metrics_text();
+        assert!(text.contains(&format!(
+            "http_requests_total{{method=\"GET\",endpoint=\"unmatched\",status=\"500\"}} {until_full}"
+        )));
+        assert!(!text.contains(r#"obs_events_dropped_total{reason="overflow"} 0"#), "{text}");
+        assert!(!observer.shutdown(Duration::from_millis(10)).flushed, "within its deadline");
+        drop(release);
+    }
+
+    /// The record of a request does not keep the observer alive, wherever it is kept.
+    #[test]
+    fn dropping_the_last_observer_flushes_although_a_sink_keeps_records() {
+        struct Keeps(Mutex<Vec<RequestRecord>>);
+        impl RecordSink for Keeps {
+            fn name(&self) -> &'static str {
+                "keeps"
+            }
+            fn on_finish(&self, record: &RequestRecord) {
+                self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
+            }
+        }
+        let output = Shared::default();
+        let builder = Observer::builder("test").no_environment().sink(Keeps(Mutex::default()));
+        let observer = builder.events(EventOutput::writer(output.clone())).build().expect("valid");
+        let handle = observer.start(RequestHead::new("GET", "/", &())).handle();
+        drop(observer);
+        assert_eq!(output.lines(), 1);
+        handle.set("too", "late");
     }
 }

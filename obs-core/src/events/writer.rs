@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::buffer::{Batch, Buffer};
-use crate::{diagnostics, metrics::Counter};
+use crate::{diagnostics, metrics::Counter, panic::catch};
 
 /// How long dropping the last observer waits for lines that are still buffered.
 const DROP_FLUSH: Duration = Duration::from_secs(1);
@@ -47,11 +47,21 @@ impl Drop for Writer {
 
 fn run(buffer: &Buffer, mut output: Box<dyn Write + Send>, written: &Counter, failed: &Counter) {
     let mut bytes = Vec::new();
+    let mut torn = false;
     let mut warned = false;
     while let Batch::Lines(lines) = buffer.take(&mut bytes) {
+        let write = || {
+            if torn {
+                // The last batch may have ended in the middle of a line.
+                output.write_all(b"\n")?;
+            }
+            output.write_all(&bytes)?;
+            output.flush()
+        };
         // A writer of the user's own may panic; the lines after it still have a chance.
-        let result = crate::panic::catch(|| output.write_all(&bytes).and_then(|()| output.flush()));
-        match result.unwrap_or_else(|_| Err(io::Error::other("the output panicked"))) {
+        let result = catch(write).unwrap_or_else(|_| Err(io::Error::other("the output panicked")));
+        torn = result.is_err();
+        match result {
             Ok(()) => written.add(lines),
             Err(error) => {
                 failed.add(lines);
@@ -64,6 +74,6 @@ fn run(buffer: &Buffer, mut output: Box<dyn Write + Send>, written: &Counter, fa
             }
         }
         bytes.clear();
-        buffer.settle(lines);
+        buffer.settle(lines, !torn);
     }
 }

@@ -72,7 +72,7 @@ impl Metrics {
     /// Requests that have started and not ended.
     pub(crate) fn in_flight(&self) -> u64 {
         let all = Method::ALL.iter();
-        all.fold(0_u64, |sum, method| sum.wrapping_add(self.in_flight.sum(method.index())))
+        all.map(|method| self.in_flight.level(method.index())).sum()
     }
 
     /// Everything in the text format 0.0.4.
@@ -81,7 +81,7 @@ impl Metrics {
         self.series.write(&mut out);
         out.family("http_requests_in_flight", "gauge", "Requests that have started and not ended.");
         for method in Method::ALL {
-            let running = self.in_flight.sum(method.index());
+            let running = self.in_flight.level(method.index());
             // A method that was never used would only be noise.
             if running > 0 || self.series.has_method(method) {
                 out.sample("http_requests_in_flight", &[("method", method.as_str())], running);

@@ -49,6 +49,12 @@ impl Sharded {
             .fold(0, |sum, word| sum.wrapping_add(word.load(Ordering::Relaxed)))
     }
 
+    /// The same of a number that is added to and taken from: shards are read one after the other, so what
+    /// started in one and ended in another meanwhile may seem to be less than nothing.
+    pub(crate) fn level(&self, number: usize) -> u64 {
+        u64::try_from(self.sum(number).cast_signed()).unwrap_or_default()
+    }
+
     fn word(&self, shard: usize, number: usize) -> Option<&AtomicU64> {
         let line = shard.wrapping_mul(self.lines_per_shard).wrapping_add(number / WORDS);
         self.lines.get(line)?.0.get(number % WORDS)
@@ -150,8 +156,9 @@ mod tests {
             sharded.add(number, number as u64);
         }
         assert!((0..40).all(|number| sharded.sum(number) == number as u64));
-        sharded.add(7, 7_u64.wrapping_neg());
-        assert_eq!(sharded.sum(7), 0);
+        sharded.add(7, 8_u64.wrapping_neg());
+        assert_eq!(sharded.level(7), 0, "not less than nothing");
+        assert_eq!(sharded.level(8), 8);
     }
 
     #[test]

@@ -72,6 +72,37 @@ pub async fn websocket(stack: Stack) {
     watch.check(&[Expected::completed(101, "/ws", 0).outcome(Outcome::Upgraded).stream()]);
 }
 
+/// Extended CONNECT (RFC 8441), as WebSockets use it over HTTP/2.
+pub async fn connect(stack: Stack) {
+    if !stack.http2 || stack.framework == Framework::Actix {
+        return; // actix has no CONNECT.
+    }
+    let watch = Watch::default();
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    // The server's settings, which allow it, are there with the first response.
+    client.send(get("/plain")).await.expect("a response");
+    let connect = http::Request::connect("http://test/ws")
+        .extension(hyper::ext::Protocol::from_static("websocket"))
+        .body(http_body_util::Full::default())
+        .expect("a request");
+    let mut sender = client.http2_sender().expect("HTTP/2");
+    let response = sender.send_request(connect).await.expect("a response");
+    assert_eq!(response.status(), 200);
+    watch.ended(2).await;
+    let upgraded = hyper::upgrade::on(response).await.expect("upgraded");
+    let mut stream = hyper_util::rt::TokioIo::new(upgraded);
+    stream.write_all(b"ping").await.expect("sent");
+    let mut echo = [0; 4];
+    stream.read_exact(&mut echo).await.expect("echoed");
+    assert_eq!(&echo, b"ping");
+    drop((stream, sender));
+    client.leave().await;
+    server.stop().await;
+    let upgraded = Expected::completed(200, "/ws", 0).outcome(Outcome::Upgraded).stream();
+    watch.check(&[Expected::completed(200, "/plain", 5), upgraded]);
+}
+
 pub async fn body_error(stack: Stack) {
     let watch = Watch::default();
     let expected = Expected::completed(200, "/body-error", 3).outcome(Outcome::BodyError);

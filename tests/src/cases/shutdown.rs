@@ -12,7 +12,7 @@ use crate::{
 
 /// The order of things: not ready but serving, then no new connections, then the running request is waited for.
 pub async fn waits_for_requests(stack: Stack) {
-    let watch = Watch::with(|builder| builder.drain(Duration::from_secs(1), BOUND));
+    let watch = Watch::with(|builder| builder.drain_delay(Duration::from_secs(1)).drain_timeout(BOUND));
     let mut server = stack.serve(Setup::new(&watch)).await;
     let mut client = server.connect().await;
     let world = server.world.clone();
@@ -57,7 +57,7 @@ async fn refuses(addr: std::net::SocketAddr) {
 
 /// What still runs after the timeout is aborted, and each request is recorded.
 pub async fn aborts_the_rest(stack: Stack) {
-    let watch = Watch::with(|builder| builder.drain(Duration::ZERO, Duration::from_secs(1)));
+    let watch = Watch::with(|builder| builder.drain_timeout(Duration::from_secs(1)));
     let mut server = stack.serve(Setup::new(&watch)).await;
     let (mut hanging, mut streaming) = (server.connect().await, server.connect().await);
     let hanging = tokio::spawn(async move { hanging.send(get("/gate")).await });
@@ -80,7 +80,7 @@ pub async fn aborts_the_rest(stack: Stack) {
 
 /// An idle connection does not hold anybody up.
 pub async fn closes_idle_connections(stack: Stack) {
-    let watch = Watch::with(|builder| builder.drain(Duration::ZERO, BOUND));
+    let watch = Watch::with(|builder| builder.drain_timeout(BOUND));
     let server = stack.serve(Setup::new(&watch)).await;
     let mut client = server.connect().await;
     client.send(get("/plain")).await.expect("a response");

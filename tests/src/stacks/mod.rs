@@ -173,10 +173,10 @@ fn upgrade<B: Send + 'static>(mut request: Request<B>) -> Response<Body> {
             let _ = stream.write_all(&message).await;
         }
     });
-    Response::builder()
-        .status(101)
-        .header("connection", "upgrade")
-        .header("upgrade", "websocket")
-        .body(Body::Empty)
-        .expect("a valid response")
+    let response = if request.method() == http::Method::CONNECT {
+        Response::builder()
+    } else {
+        Response::builder().status(101).header("connection", "upgrade").header("upgrade", "websocket")
+    };
+    response.body(Body::Empty).expect("a valid response")
 }

@@ -45,7 +45,8 @@ pub fn serve(
             let (service, mut stopping) = (service.clone(), stopping.clone());
             tokio::spawn(async move {
                 let service = TowerToHyperService::new(service);
-                let builder = Builder::new(TokioExecutor::new());
+                let mut builder = Builder::new(TokioExecutor::new());
+                builder.http2().enable_connect_protocol();
                 let stream = TokioIo::new(stream);
                 let mut connection = pin!(builder.serve_connection_with_upgrades(stream, service));
                 tokio::select! {
