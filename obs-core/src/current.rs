@@ -18,7 +18,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use crate::{ErrorReport, Observer, PanicReport, RequestId, RequestStart, Value, observation::RequestState};
+use crate::{ErrorReport, Observer, PanicReport, RequestId, RequestStart, Value, state::RequestState};
 
 thread_local! {
     static CURRENT: RefCell<RequestHandle> = const { RefCell::new(RequestHandle::none()) };
@@ -168,7 +168,7 @@ impl RequestHandle {
     /// What was known when the request started; `None` outside a request.
     #[must_use]
     pub fn request(&self) -> Option<&RequestStart> {
-        self.0.as_deref().map(RequestState::start)
+        self.0.as_deref().map(RequestState::request)
     }
 
     /// Takes the request along into a task: `tokio::spawn(current().in_request(work()))`.

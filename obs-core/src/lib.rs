@@ -78,6 +78,7 @@ mod route;
 #[cfg(feature = "tokio")]
 pub mod shutdown;
 mod sink;
+mod state;
 mod sync;
 mod text;
 

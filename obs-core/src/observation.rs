@@ -4,148 +4,16 @@
 //! response's body, and [`finish`](Observation::finish) takes it by value; dropping it anywhere on the way is
 //! a cancellation. So a request is recorded exactly once.
 
-use std::{
-    fmt,
-    future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime},
-};
+use std::{fmt, future::Future, sync::Arc};
 
 use crate::{
-    Answer, EndpointFuture, ErrorReport, Fields, HeaderLookup, Method, Observed, Observer, Outcome, Panic,
-    PanicPolicy, PanicReport, RequestHandle, RequestHead, RequestRecord, RequestStart, Route, answer,
+    Answer, EndpointFuture, ErrorReport, HeaderLookup, Observed, Observer, Outcome, Panic, PanicPolicy,
+    RequestHandle, RequestHead, RequestStart, answer,
     current::Scope,
-    head::{content_type_is, first_header, length_header},
-    observer::WeakObserver,
+    head::content_type_is,
     panic::catch,
-    record::{MAX_METHOD, MAX_PATH},
-    text::bounded,
+    state::{Progress, RequestState},
 };
-
-/// What a request's observation and all its handles share.
-///
-/// It does not keep the observer alive: a sink may keep records, and the observer keeps the sink.
-pub(crate) struct RequestState {
-    observer: WeakObserver,
-    start: RequestStart,
-    started: Instant,
-    /// The request's content type if it is one of gRPC's.
-    grpc: Option<String>,
-    outer: Option<RequestHandle>,
-    enrichment: Mutex<Enrichment>,
-}
-
-/// What may still be added while the request runs.
-#[derive(Default)]
-pub(crate) struct Enrichment {
-    pub(crate) fields: Fields,
-    pub(crate) error: Option<ErrorReport>,
-    pub(crate) panic: Option<PanicReport>,
-    pub(crate) route: Option<Route>,
-    /// The handler or a layer further within named the route: the framework's view no longer counts.
-    pub(crate) route_from_within: bool,
-    pub(crate) stream: bool,
-    finished: bool,
-}
-
-impl RequestState {
-    pub(crate) const fn start(&self) -> &RequestStart {
-        &self.start
-    }
-
-    pub(crate) const fn observer(&self) -> &WeakObserver {
-        &self.observer
-    }
-
-    pub(crate) const fn outer(&self) -> Option<&RequestHandle> {
-        self.outer.as_ref()
-    }
-
-    /// Writes to a request that runs; a late write is counted instead.
-    pub(crate) fn enrich(&self, write: impl FnOnce(&mut Enrichment)) {
-        let mut enrichment = self.lock();
-        if enrichment.finished {
-            drop(enrichment);
-            if let Some(observer) = self.observer.upgrade() {
-                observer.late_write(&self.start);
-            }
-        } else {
-            write(&mut enrichment);
-        }
-    }
-
-    /// Names the route. What comes from within wins over what the framework says.
-    pub(crate) fn set_route(&self, observer: &Observer, template: &str, from_within: bool) {
-        let route = observer.intern_route(template);
-        self.enrich(|e| {
-            if from_within || !e.route_from_within {
-                e.route = Some(route);
-                e.route_from_within = from_within;
-            }
-        });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Enrichment> {
-        self.enrichment.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ends the request of a process that is about to abort.
-    ///
-    /// The observation itself sits in a stack that will never unwind, so status and bytes stay unknown.
-    pub(crate) fn abort(this: &Arc<Self>, panic: PanicReport) {
-        let Some(observer) = this.observer.upgrade() else { return };
-        // The panicking thread might hold the lock, and it will never release it.
-        let Ok(mut enrichment) = this.enrichment.try_lock() else { return };
-        if enrichment.finished {
-            return;
-        }
-        enrichment.panic = Some(panic);
-        let progress = Progress::default();
-        let record = progress.record(&observer, this, &mut enrichment, Outcome::Panicked);
-        drop(enrichment);
-        observer.on_finish(&record);
-        observer.flush(Duration::from_secs(1));
-    }
-}
-
-/// How far the answer has come.
-#[derive(Default)]
-struct Progress {
-    status: Option<u16>,
-    time_to_head: Option<Duration>,
-    response_bytes: u64,
-    stream: bool,
-    endpoint: bool,
-}
-
-impl Progress {
-    fn record(
-        &self,
-        observer: &Observer,
-        state: &Arc<RequestState>,
-        enrichment: &mut Enrichment,
-        outcome: Outcome,
-    ) -> RequestRecord {
-        enrichment.finished = true;
-        let panic = enrichment.panic.take();
-        RequestRecord {
-            state: Arc::clone(state),
-            route: enrichment.route.take(),
-            status: self.status,
-            // Whatever becomes of the answer to a panic: it was one.
-            outcome: if panic.is_some() { Outcome::Panicked } else { outcome },
-            error: enrichment.error.take(),
-            panic,
-            duration: state.started.elapsed(),
-            time_to_head: self.time_to_head,
-            response_bytes: self.response_bytes,
-            fields: std::mem::take(&mut enrichment.fields),
-            stream: self.stream || enrichment.stream,
-            endpoint: self.endpoint,
-            draining: observer.is_draining(),
-        }
-    }
-}
 
 /// One request from its head to its end.
 ///
@@ -188,32 +56,8 @@ pub struct Observation {
 
 impl Observation {
     pub(crate) fn start(observer: &Observer, head: RequestHead<'_>) -> Self {
-        let started = Instant::now();
-        let started_at = SystemTime::now();
-        let outer = head.outer.filter(|outer| outer.is_active());
-        let shared = outer.and_then(RequestHandle::request_id).cloned();
-        let method = Method::parse(head.method);
-        let unknown = method == Method::Other;
-        let start = RequestStart {
-            service: observer.service_name(),
-            id: shared.unwrap_or_else(|| observer.ids().choose(head.headers, started_at)),
-            method,
-            method_original: unknown.then(|| bounded(head.method, MAX_METHOD).into()),
-            path: bounded(head.path, MAX_PATH).into(),
-            version: head.version,
-            peer: head.peer,
-            started_at,
-            body_bytes: length_header(head.headers, "content-length").or(head.body_bytes),
-        };
-        let state = Arc::new(RequestState {
-            observer: observer.downgrade(),
-            start,
-            started,
-            grpc: grpc_type(head.headers),
-            outer: outer.cloned(),
-            enrichment: Mutex::default(),
-        });
-        observer.on_start(&state.start);
+        let state = RequestState::start(observer, head);
+        observer.on_start(state.request());
         Self { observer: observer.clone(), state, progress: Some(Progress::default()) }
     }
 
@@ -226,7 +70,7 @@ impl Observation {
     /// What was known at the start.
     #[must_use]
     pub fn request(&self) -> &RequestStart {
-        self.state.start()
+        self.state.request()
     }
 
     /// The route's template, such as `/items/{id}`, as the framework knows it. What the handler or a layer
@@ -245,7 +89,7 @@ impl Observation {
     /// # Errors
     /// The observation itself, to go on with, if there is no endpoint to answer.
     pub fn endpoint(mut self, has_route: impl FnOnce() -> bool) -> Result<Observed<EndpointFuture>, Self> {
-        let request = self.state.start();
+        let request = self.state.request();
         let Some(future) = self.observer.answer_endpoint(request.method, &request.path) else {
             return Err(self);
         };
@@ -264,9 +108,9 @@ impl Observation {
     pub fn responded(&mut self, status: u16, headers: &dyn HeaderLookup) {
         if let Some(progress) = &mut self.progress {
             progress.status = Some(status);
-            progress.time_to_head = Some(self.state.started.elapsed());
-            progress.stream =
-                self.state.start.method.is_tunnel(status) || content_type_is(headers, "text/event-stream");
+            progress.time_to_head = Some(self.state.elapsed());
+            progress.stream = self.state.request().method.is_tunnel(status)
+                || content_type_is(headers, "text/event-stream");
         }
     }
 
@@ -325,7 +169,7 @@ impl Observation {
         self.note(&panic);
         match self.observer.panic_policy() {
             PanicPolicy::Answer => {
-                let answer = answer::to_panic(&self.state.start, self.state.grpc.as_deref());
+                let answer = answer::to_panic(self.state.request(), self.state.grpc());
                 (self, answer)
             }
             PanicPolicy::Resume => {
@@ -356,7 +200,7 @@ impl Observation {
 
     fn end(&mut self, outcome: Outcome) {
         if let Some(progress) = self.progress.take() {
-            let record = progress.record(&self.observer, &self.state, &mut self.state.lock(), outcome);
+            let record = RequestState::finish(&self.state, &self.observer, &progress, outcome);
             self.observer.on_finish(&record);
         }
     }
@@ -376,13 +220,4 @@ impl fmt::Debug for Observation {
             .field("status", &self.status())
             .finish_non_exhaustive()
     }
-}
-
-/// The content type of a gRPC request: its answers must have the same.
-fn grpc_type(headers: &dyn HeaderLookup) -> Option<String> {
-    if !content_type_is(headers, "application/grpc") {
-        return None;
-    }
-    let text = first_header(headers, "content-type", |value| String::from_utf8(value.to_vec()).ok());
-    text.flatten().filter(|text| text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic()))
 }

@@ -10,8 +10,8 @@ use std::{
 
 use crate::{
     Fields, HttpVersion, Method, PanicReport, RequestId, Route,
-    observation::RequestState,
     panic::catch,
+    state::RequestState,
     text::{self, Bounded},
 };
 
@@ -196,7 +196,7 @@ impl RequestRecord {
     /// What was known at its start.
     #[must_use]
     pub fn request(&self) -> &RequestStart {
-        self.state.start()
+        self.state.request()
     }
 
     /// The route's template, or `unmatched`.

@@ -19,7 +19,7 @@
 
 use std::{future::Future, io, thread, time::Duration};
 
-use tokio::{runtime::Builder, sync::oneshot};
+use tokio::sync::oneshot;
 
 use crate::{Observer, ShutdownReport, diagnostics};
 
@@ -32,22 +32,19 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// number as its status.
 ///
 /// # Cancellation
-/// Dropping it does not give the signals back: their default action stays replaced, as always with tokio.
+/// Dropping it does not give the signals back: their default action stays replaced.
 pub async fn signal() {
     let (send, first) = oneshot::channel();
-    // On a thread and a runtime of its own: the second signal must work when the service's runtime hangs, or
-    // is already gone.
-    let thread = thread::Builder::new().name("obs-signals".to_owned()).spawn(move || {
-        let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
-        runtime.block_on(async {
-            let Ok(mut signals) = Signals::listen() else { return };
-            signals.next().await;
-            let _ = send.send(());
-            let number = signals.next().await;
-            std::process::exit(number.saturating_add(128));
-        });
+    // On a thread of its own, without a runtime: the second signal must work when the service's runtime hangs,
+    // or is already gone.
+    let watch = thread::Builder::new().name("obs-signals".to_owned()).spawn(move || {
+        let Ok(mut signals) = Signals::listen() else { return };
+        signals.next();
+        let _ = send.send(());
+        let number = signals.next();
+        std::process::exit(number.saturating_add(128));
     });
-    if thread.is_err() || first.await.is_err() {
+    if watch.is_err() || first.await.is_err() {
         diagnostics::warn(format_args!("signals cannot be received; stop the process with SIGKILL"));
         std::future::pending().await
     }
@@ -90,41 +87,36 @@ pub async fn flush(observer: &Observer) -> ShutdownReport {
     report.ok().and_then(Result::ok).unwrap_or(nothing)
 }
 
+/// SIGTERM and ctrl-c, from the moment it is made: one that comes before `next` waits there. (tokio's own lose a
+/// signal that comes while they are set up, if the process has several runtimes, as actix has.)
 #[cfg(unix)]
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
+struct Signals(signal_hook::iterator::Signals);
 
 #[cfg(unix)]
 impl Signals {
     fn listen() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        signal_hook::iterator::Signals::new([SIGTERM, SIGINT]).map(Self)
     }
 
-    /// The number of the next signal.
-    async fn next(&mut self) -> i32 {
-        tokio::select! {
-            _ = self.terminate.recv() => 15,
-            _ = self.interrupt.recv() => 2,
-        }
+    /// Waits for the next signal and returns its number.
+    fn next(&mut self) -> i32 {
+        self.0.forever().next().unwrap_or_default()
     }
 }
 
 #[cfg(not(unix))]
-struct Signals;
+struct Signals(tokio::runtime::Runtime);
 
 #[cfg(not(unix))]
 impl Signals {
     fn listen() -> io::Result<Self> {
-        Ok(Self)
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map(Self)
     }
 
-    async fn next(&mut self) -> i32 {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    /// Waits for ctrl-c, which has the number of SIGINT here.
+    fn next(&mut self) -> i32 {
+        let _ = self.0.block_on(tokio::signal::ctrl_c());
         2
     }
 }

@@ -8,7 +8,7 @@ macro_rules! cases {
                 unknown_method client_error handler_error extractor_rejection early_answer nested_route;
             bodies: chunked sized_stream too_short trailers server_sent_events websocket connect body_error huge_frame
                 unread_request_body;
-            panics: in_call before_an_await after_an_await resumed in_body in_drop in_body_drop;
+            panics: in_call before_an_await after_an_await grpc resumed in_body in_drop in_body_drop;
             leaving: before_the_head between_small_frames in_one_huge_frame outer_timeout inner_timeout;
             many: a_thousand_on_one_connection a_hundred_at_once;
             layers: service_error installed_twice two_observers sink_that_panics endpoints own_health late_write;

@@ -58,6 +58,20 @@ pub async fn after_an_await(stack: Stack) {
     answered(stack, "/panic-after", "after an await").await;
 }
 
+/// To a gRPC client it is a status of gRPC's, without trailers after a body.
+pub async fn grpc(stack: Stack) {
+    let watch = Watch::default();
+    let mut request = get("/panic-before");
+    request.headers_mut().insert("content-type", http::HeaderValue::from_static("application/grpc+proto"));
+    let expected = Expected::completed(200, "/panic-before", 0).outcome(Outcome::Panicked);
+    let setup = Setup::new(&watch);
+    let answer = exchange_with(stack, setup, &watch, request, expected).await.expect("an answer");
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("grpc-status"), Some("13"));
+    assert_eq!(answer.header("content-type"), Some("application/grpc+proto"));
+    assert!(answer.header("x-request-id").is_some());
+}
+
 /// With the policy `Resume` the connection breaks as it would without us, and the record is the same.
 pub async fn resumed(stack: Stack) {
     let watch = Watch::with(|builder| builder.panic_policy(PanicPolicy::Resume));
