@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError, dev::Payload};
-use obs_core::RequestHandle;
+use obs_core::{RequestHandle, TraceContext};
 
 /// Extracts the request's id.
 ///
@@ -43,6 +43,21 @@ pub struct RequestId(pub obs_core::RequestId);
 #[derive(Clone, Debug)]
 pub struct Handle(pub RequestHandle);
 
+/// Extracts the request's place in its trace, to be [injected](obs_core::TraceContext::inject) into what it calls.
+///
+/// # Errors
+/// As [`RequestId`].
+///
+/// ```
+/// use obs_actix::Trace;
+///
+/// async fn item(Trace(trace): Trace) -> String {
+///     format!("trace {}", trace.trace_id)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Trace(pub TraceContext);
+
 /// No middleware of an observer is around the route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -67,6 +82,17 @@ impl FromRequest for RequestId {
         let extensions = request.extensions();
         let id = extensions.get::<RequestHandle>().and_then(RequestHandle::request_id);
         ready(id.cloned().map(Self).ok_or(NotObserved))
+    }
+}
+
+impl FromRequest for Trace {
+    type Error = NotObserved;
+    type Future = Ready<Result<Self, NotObserved>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let extensions = request.extensions();
+        let trace = extensions.get::<RequestHandle>().and_then(RequestHandle::trace);
+        ready(trace.cloned().map(Self).ok_or(NotObserved))
     }
 }
 

@@ -45,7 +45,7 @@ pub use obs_core::shutdown::signal as shutdown_signal;
 
 pub use self::{
     body::ObservedBody,
-    extract::{Handle, NotObserved, RequestId},
+    extract::{Handle, NotObserved, RequestId, Trace},
     future::ResponseFuture,
     server::{serve, serve_until},
     service::ObserveService,

@@ -79,6 +79,12 @@ fn head_done(mut observation: Observation, shared: &Shared, head: &mut ResponseH
     if let Ok(id) = HeaderValue::from_str(observation.request().id.as_str()) {
         head.headers_mut().insert(shared.id_header.clone(), id);
     }
+    if let Some((name, value)) = observation.trace_header()
+        && let Ok(value) = HeaderValue::from_str(&value)
+    {
+        // A handler's own `server-timing` stays.
+        head.headers_mut().append(HeaderName::from_static(name), value);
+    }
     observation
 }
 

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, request::Parts};
-use obs_core::RequestHandle;
+use obs_core::{RequestHandle, TraceContext};
 
 /// Extracts the request's id.
 ///
@@ -44,6 +44,21 @@ pub struct RequestId(pub obs_core::RequestId);
 #[derive(Clone, Debug)]
 pub struct Handle(pub RequestHandle);
 
+/// Extracts the request's place in its trace, to be [injected](obs_core::TraceContext::inject) into what it calls.
+///
+/// # Errors
+/// As [`RequestId`].
+///
+/// ```
+/// use obs_axum::Trace;
+///
+/// async fn item(Trace(trace): Trace) -> String {
+///     format!("trace {}", trace.trace_id)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Trace(pub TraceContext);
+
 /// No layer of an observer is around the route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -76,6 +91,15 @@ impl<S: Sync> OptionalFromRequestParts<S> for RequestId {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
         Ok(id(parts))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Trace {
+    type Rejection = NotObserved;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotObserved> {
+        let handle = parts.extensions.get::<RequestHandle>();
+        handle.and_then(RequestHandle::trace).cloned().map(Self).ok_or(NotObserved)
     }
 }
 

@@ -72,7 +72,7 @@ pub use obs_core::shutdown::signal as shutdown_signal;
 #[cfg(feature = "axum")]
 pub use self::{
     app::{ObservedApp, RouterExt},
-    extract::{Handle, NotObserved, RequestId},
+    extract::{Handle, NotObserved, RequestId, Trace},
     serve::{Serve, serve, serve_router},
 };
 pub use self::{

@@ -10,8 +10,16 @@ use std::{
 };
 
 use crate::{
-    Drain, Endpoint, EventOutput, Observer, PanicPolicy, RecordSink, events::Events, health::Health,
-    id::IdPolicy, metrics::Metrics, observer::Inner, ops::Endpoints, panic, route::RouteTable, sink::Sinks,
+    Drain, Endpoint, EventOutput, Observer, PanicPolicy, RecordSink, RequestHead, TraceHeader,
+    events::Events,
+    health::Health,
+    id::IdPolicy,
+    metrics::Metrics,
+    observer::{Inner, PublicEndpoint},
+    ops::Endpoints,
+    panic,
+    route::RouteTable,
+    sink::Sinks,
 };
 
 /// A setting that cannot be: its name, its value, and what would be right.
@@ -69,6 +77,8 @@ pub struct ObserverBuilder {
     request_id_headers: Vec<String>,
     trust_inbound: bool,
     generator: Option<Box<dyn Fn() -> String + Send + Sync>>,
+    public_endpoint: Option<PublicEndpoint>,
+    trace_header: TraceHeader,
     panic_policy: PanicPolicy,
     panic_hook: bool,
     endpoints: Option<[(Endpoint, String); 4]>,
@@ -85,6 +95,8 @@ impl ObserverBuilder {
             request_id_headers: vec!["x-request-id".to_owned()],
             trust_inbound: true,
             generator: None,
+            public_endpoint: None,
+            trace_header: TraceHeader::default(),
             panic_policy: PanicPolicy::default(),
             panic_hook: true,
             endpoints: Some(Endpoint::ALL.map(|e| (e, e.default_path().to_owned()))),
@@ -117,6 +129,30 @@ impl ObserverBuilder {
     /// [`RequestId`](crate::RequestId), or if the generator panics.
     pub fn request_id_generator(mut self, generator: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.generator = Some(Box::new(generator));
+        self
+    }
+
+    /// Which requests come from outside: their trace is not continued but kept as a
+    /// [link](crate::TraceContext::link), and their baggage is left behind. By default every valid trace is continued.
+    ///
+    /// ```
+    /// # use obs_core::Observer;
+    /// let observer = Observer::builder("shop")
+    ///     .public_endpoint(|head| head.peer.is_none_or(|peer| !peer.ip().is_loopback()))
+    ///     .build()?;
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    pub fn public_endpoint(
+        mut self,
+        is_public: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.public_endpoint = Some(Box::new(is_public));
+        self
+    }
+
+    /// Which response header tells the caller the request's place in its trace. None by default.
+    pub const fn trace_header(mut self, header: TraceHeader) -> Self {
+        self.trace_header = header;
         self
     }
 
@@ -209,6 +245,8 @@ impl ObserverBuilder {
         Ok(Observer::new(Inner {
             service: self.service.into(),
             ids: IdPolicy::new(self.request_id_headers, self.trust_inbound, self.generator),
+            public_endpoint: self.public_endpoint,
+            trace_header: self.trace_header,
             panic_policy: self.panic_policy,
             drain: self.drain,
             endpoints: Endpoints::new(self.endpoints.into_iter().flatten()),

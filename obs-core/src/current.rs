@@ -18,7 +18,9 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use crate::{ErrorReport, Observer, PanicReport, RequestId, RequestStart, Value, state::RequestState};
+use crate::{
+    ErrorReport, Observer, PanicReport, RequestId, RequestStart, TraceContext, Value, state::RequestState,
+};
 
 thread_local! {
     static CURRENT: RefCell<RequestHandle> = const { RefCell::new(RequestHandle::none()) };
@@ -163,6 +165,21 @@ impl RequestHandle {
     #[must_use]
     pub fn request_id(&self) -> Option<&RequestId> {
         self.request().map(|request| &request.id)
+    }
+
+    /// The request's place in its trace, to be [injected](TraceContext::inject) into what it calls; `None` outside a
+    /// request.
+    ///
+    /// ```
+    /// # struct Outgoing; impl Outgoing { fn header(&mut self, _: &str, _: &str) {} }
+    /// # let mut outgoing = Outgoing;
+    /// if let Some(trace) = obs_core::current().trace() {
+    ///     trace.inject(|name, value| outgoing.header(name, value));
+    /// }
+    /// ```
+    #[must_use]
+    pub fn trace(&self) -> Option<&TraceContext> {
+        self.request().map(|request| &request.trace)
     }
 
     /// What was known when the request started; `None` outside a request.

@@ -105,13 +105,20 @@ impl HttpVersion {
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct RequestHead<'a> {
-    pub(crate) method: &'a str,
-    pub(crate) path: &'a str,
-    pub(crate) version: Option<HttpVersion>,
-    pub(crate) peer: Option<SocketAddr>,
-    pub(crate) body_bytes: Option<u64>,
-    pub(crate) headers: &'a dyn HeaderLookup,
+    /// The method as it came.
+    pub method: &'a str,
+    /// The path without the query.
+    pub path: &'a str,
+    /// The protocol's version.
+    pub version: Option<HttpVersion>,
+    /// The address at the other end of the connection.
+    pub peer: Option<SocketAddr>,
+    /// The request body's exact size in bytes, where it is known without `Content-Length`.
+    pub body_bytes: Option<u64>,
+    /// The headers.
+    pub headers: &'a dyn HeaderLookup,
     pub(crate) outer: Option<&'a RequestHandle>,
 }
 

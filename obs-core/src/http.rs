@@ -4,7 +4,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, 
 use bytes::Bytes;
 use http_body::Body;
 
-use crate::{Answer, HeaderLookup, HttpVersion, RequestHandle, RequestHead, RequestId};
+use crate::{Answer, HeaderLookup, HttpVersion, RequestHandle, RequestHead, RequestId, TraceContext};
 
 impl HeaderLookup for HeaderMap {
     fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
@@ -43,6 +43,17 @@ impl RequestId {
     #[must_use]
     pub fn header_value(&self) -> HeaderValue {
         HeaderValue::from_str(self.as_str()).unwrap_or(HeaderValue::from_static("invalid"))
+    }
+}
+
+impl TraceContext {
+    /// Sets the headers that pass this context on, over ones that are there.
+    pub fn inject_http(&self, headers: &mut HeaderMap) {
+        self.inject(|name, value| {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        });
     }
 }
 

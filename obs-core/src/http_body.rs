@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use ::http::HeaderMap;
+use ::http::{HeaderMap, HeaderValue};
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -140,6 +140,12 @@ fn head_done(
     observation.responded(status, headers);
     let name = observation.observer().ids().response_name().clone();
     headers.insert(name, observation.request().id.header_value());
+    if let Some((name, value)) = observation.trace_header()
+        && let Ok(value) = HeaderValue::from_str(&value)
+    {
+        // A handler's own `server-timing` stays.
+        headers.append(name, value);
+    }
     BodyObservation::tower(observation, headers, exact_size, ended)
 }
 

@@ -1,15 +1,12 @@
 //! Request ids: made, taken over from a trusted caller, or replaced.
 
 use std::{
-    cell::RefCell,
     fmt,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use rand::{Rng, rngs::SmallRng};
-
-use crate::HeaderLookup;
+use crate::{HeaderLookup, random};
 
 /// The longest request id that is taken over from a caller or a generator, in bytes.
 pub const MAX_REQUEST_ID: usize = 128;
@@ -70,11 +67,8 @@ impl RequestId {
     /// The random bits come from a generator of the calling thread: no lock is shared with others,
     /// unlike in `Uuid::now_v7`, whose counter sits behind a mutex of the whole process.
     pub(crate) fn uuid_v7(now: SystemTime) -> Self {
-        thread_local! {
-            static RANDOM: RefCell<SmallRng> = RefCell::new(rand::make_rng());
-        }
         let mut random = [0; 10];
-        RANDOM.with_borrow_mut(|rng| rng.fill_bytes(&mut random));
+        random::fill(&mut random);
         let millis =
             now.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0));
         let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();

@@ -72,6 +72,7 @@ mod observed;
 mod observer;
 mod ops;
 mod panic;
+mod random;
 mod read_mostly;
 mod record;
 mod route;
@@ -81,6 +82,7 @@ mod sink;
 mod state;
 mod sync;
 mod text;
+pub mod trace;
 
 #[cfg(feature = "http")]
 pub use self::http_body::ObservedBody;
@@ -96,10 +98,11 @@ pub use self::{
     method::Method,
     observation::Observation,
     observed::Observed,
-    observer::{Drain, Observer, PanicPolicy, ShutdownReport},
+    observer::{Drain, Observer, PanicPolicy, ShutdownReport, TraceHeader},
     ops::{Endpoint, EndpointFuture},
     panic::{Panic, PanicLocation, PanicReport},
     record::{ErrorReport, Outcome, RequestRecord, RequestStart},
     route::Route,
     sink::RecordSink,
+    trace::TraceContext,
 };

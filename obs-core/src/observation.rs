@@ -8,7 +8,7 @@ use std::{fmt, future::Future, sync::Arc};
 
 use crate::{
     Answer, EndpointFuture, ErrorReport, HeaderLookup, Observed, Observer, Outcome, Panic, PanicPolicy,
-    RequestHandle, RequestHead, RequestStart, answer,
+    RequestHandle, RequestHead, RequestStart, TraceHeader, answer,
     current::Scope,
     head::content_type_is,
     panic::catch,
@@ -121,6 +121,17 @@ impl Observation {
 
     pub(crate) const fn observer(&self) -> &Observer {
         &self.observer
+    }
+
+    /// The response header that tells the caller the request's place in its trace, if there is to be one.
+    #[must_use]
+    pub fn trace_header(&self) -> Option<(&'static str, String)> {
+        let value = || self.request().trace.traceparent();
+        match self.observer.trace_header() {
+            TraceHeader::Off => None,
+            TraceHeader::TraceResponse => Some(("traceresponse", value())),
+            TraceHeader::ServerTiming => Some(("server-timing", format!("traceparent;desc=\"{}\"", value()))),
+        }
     }
 
     /// Counts bytes of the response's body.

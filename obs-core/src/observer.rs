@@ -17,6 +17,7 @@ use crate::{
     id::IdPolicy,
     metrics::{Counter, Metrics},
     ops::{self, Endpoints},
+    panic::catch,
     route::RouteTable,
     sink::Sinks,
 };
@@ -47,6 +48,22 @@ impl Default for Drain {
         Self { delay: Duration::from_secs(5), timeout: Duration::from_secs(20) }
     }
 }
+
+/// The response header that tells a caller the request's place in its trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TraceHeader {
+    /// None.
+    #[default]
+    Off,
+    /// `traceresponse`, a draft of W3C: for other services.
+    TraceResponse,
+    /// `server-timing: traceparent;desc="…"`: what browsers let a page read.
+    ServerTiming,
+}
+
+/// Whether a request comes from outside, so that its trace is not to be continued.
+pub(crate) type PublicEndpoint = Box<dyn Fn(&RequestHead<'_>) -> bool + Send + Sync>;
 
 /// What became of the events at a shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +117,8 @@ pub(crate) struct Inner {
     pub(crate) ids: IdPolicy,
     pub(crate) panic_policy: PanicPolicy,
     pub(crate) drain: Drain,
+    pub(crate) public_endpoint: Option<PublicEndpoint>,
+    pub(crate) trace_header: TraceHeader,
     pub(crate) endpoints: Endpoints,
     pub(crate) health: Health,
     pub(crate) routes: RouteTable,
@@ -222,6 +241,16 @@ impl Observer {
 
     pub(crate) fn ids(&self) -> &IdPolicy {
         &self.0.ids
+    }
+
+    /// A policy that panics trusts nobody.
+    pub(crate) fn trusts_trace(&self, head: &RequestHead<'_>) -> bool {
+        let is_public = |policy: &PublicEndpoint| catch(|| policy(head)).unwrap_or(true);
+        !self.0.public_endpoint.as_ref().is_some_and(is_public)
+    }
+
+    pub(crate) fn trace_header(&self) -> TraceHeader {
+        self.0.trace_header
     }
 
     pub(crate) fn panic_policy(&self) -> PanicPolicy {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    Fields, HttpVersion, Method, PanicReport, RequestId, Route,
+    Fields, HttpVersion, Method, PanicReport, RequestId, Route, TraceContext,
     panic::catch,
     state::RequestState,
     text::{self, Bounded},
@@ -94,6 +94,8 @@ pub struct RequestStart {
     pub version: Option<HttpVersion>,
     /// The other end of the connection, which may be a proxy.
     pub peer: Option<SocketAddr>,
+    /// Its place in its trace.
+    pub trace: TraceContext,
     /// When the request arrived, by the system's clock.
     pub started_at: SystemTime,
     /// The request body's size in bytes, from `Content-Length` or an exact size hint.

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     ErrorReport, Fields, HeaderLookup, Method, Observer, Outcome, PanicReport, RequestHandle, RequestHead,
-    RequestRecord, RequestStart, Route,
+    RequestRecord, RequestStart, Route, TraceContext,
     head::{content_type_is, first_header, length_header},
     observer::WeakObserver,
     record::{MAX_METHOD, MAX_PATH},
@@ -48,6 +48,7 @@ impl RequestState {
         let started_at = SystemTime::now();
         let outer = head.outer.filter(|outer| outer.is_active());
         let shared_id = outer.and_then(RequestHandle::request_id).cloned();
+        let shared_trace = outer.and_then(RequestHandle::trace).cloned();
         let method = Method::parse(head.method);
         let unknown = method == Method::Other;
         let start = RequestStart {
@@ -58,6 +59,8 @@ impl RequestState {
             path: bounded(head.path, MAX_PATH).into(),
             version: head.version,
             peer: head.peer,
+            trace: shared_trace
+                .unwrap_or_else(|| TraceContext::start(head.headers, || observer.trusts_trace(&head))),
             started_at,
             body_bytes: length_header(head.headers, "content-length").or(head.body_bytes),
         };

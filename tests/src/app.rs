@@ -3,9 +3,10 @@
 use std::{
     error::Error,
     fmt, io,
+    net::SocketAddr,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -18,6 +19,8 @@ use http::{HeaderMap, Response};
 use http_body::{Frame, SizeHint};
 use obs_core::current;
 use tokio::sync::Semaphore;
+
+use crate::client::{self, Client};
 
 /// Every route of the application that a neutral handler answers: method and template.
 pub const ROUTES: &[(&str, &str)] = &[
@@ -49,6 +52,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/endless"),
     ("GET", "/huge"),
     ("GET", "/late"),
+    ("GET", "/call"),
     ("POST", "/upload"),
 ];
 
@@ -58,12 +62,14 @@ pub struct World {
     pub gate: Semaphore,
     /// Handlers of `/gate`, `/panic-drop` and `/endless` that have begun.
     pub entered: AtomicUsize,
+    /// Whom `/call` calls.
+    pub downstream: OnceLock<SocketAddr>,
 }
 
 impl World {
     #[must_use]
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { gate: Semaphore::new(0), entered: AtomicUsize::new(0) })
+        Arc::new(Self { gate: Semaphore::new(0), entered: AtomicUsize::new(0), downstream: OnceLock::new() })
     }
 }
 
@@ -168,6 +174,15 @@ pub async fn handle(world: Arc<World>, template: &'static str) -> Response<Body>
             reply(200, Body::stream(slowly(frames)))
         }
         "/huge" => reply(200, Body::Full(Bytes::from(vec![b'x'; HUGE]))),
+        "/call" => {
+            let addr = *world.downstream.get().expect("a downstream");
+            let mut request = client::get("/plain");
+            current().trace().expect("a trace").inject_http(request.headers_mut());
+            let mut client = Client::connect(addr, false).await;
+            let answer = client.send(request).await.expect("an answer");
+            client.leave().await;
+            reply(answer.status, Body::text("called"))
+        }
         "/late" => {
             let (request, world) = (current(), Arc::clone(&world));
             tokio::spawn(async move {

@@ -14,6 +14,7 @@ macro_rules! cases {
             layers: service_error installed_twice two_observers sink_that_panics endpoints own_health late_write;
             ids: generated inbound_kept inbound_invalid inbound_untrusted several_names own_generator
                 always_returned;
+            trace: continued begun repeated linked told_to_the_caller passed_on;
             shutdown: waits_for_requests aborts_the_rest closes_idle_connections;
         }
     };

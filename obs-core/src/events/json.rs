@@ -14,6 +14,15 @@ pub(super) fn line(out: &mut Vec<u8>, record: &RequestRecord) {
     object.time("time", request.started_at);
     object.text("service.name", &request.service);
     object.text("request_id", request.id.as_str());
+    object.display("trace_id", &request.trace.trace_id);
+    object.display("span_id", &request.trace.span_id);
+    if let Some(parent) = &request.trace.parent_id {
+        object.display("parent_span_id", parent);
+    }
+    if let Some(link) = &request.trace.link {
+        object.display("link.trace_id", &link.trace_id);
+        object.display("link.span_id", &link.span_id);
+    }
     object.text("http.request.method", request.method.as_str());
     if let Some(original) = &request.method_original {
         object.text("http.request.method_original", original);
@@ -114,6 +123,13 @@ impl<'a> Object<'a> {
         string(self.out, text);
     }
 
+    /// What writes itself without anything to escape.
+    fn display(&mut self, key: &str, value: &dyn std::fmt::Display) {
+        self.key(key);
+        // Writing to a vector cannot fail, here and below.
+        let _ = write!(self.out, "\"{value}\"");
+    }
+
     fn texts(&mut self, key: &str, texts: &[String]) {
         self.key(key);
         let mut separator = b'[';
@@ -133,7 +149,6 @@ impl<'a> Object<'a> {
     fn millis(&mut self, key: &str, time: Duration) {
         self.key(key);
         let micros = time.as_micros();
-        // Writing to a vector cannot fail, here and below.
         let _ = write!(self.out, "{}.{:03}", micros / 1000, micros % 1000);
     }
 

@@ -8,6 +8,7 @@ pub mod many;
 pub mod panics;
 pub mod responses;
 pub mod shutdown;
+pub mod trace;
 
 use bytes::Bytes;
 use http::Request;

@@ -97,6 +97,13 @@ impl Setup {
         self
     }
 
+    /// `/call` calls the server at `addr`.
+    #[must_use]
+    pub fn calls(self, addr: SocketAddr) -> Self {
+        self.world.downstream.set(addr).expect("set once");
+        self
+    }
+
     #[must_use]
     pub fn twice(mut self) -> Self {
         self.twice = true;

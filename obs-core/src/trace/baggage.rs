@@ -1,0 +1,221 @@
+//! The `baggage` header (W3C Baggage).
+
+use std::borrow::Cow;
+
+use super::trim;
+use crate::HeaderLookup;
+
+/// What must be passed on, and what is: members, and bytes over all headers together.
+const MAX_MEMBERS: usize = 64;
+const MAX_BYTES: usize = 8192;
+
+/// What callers pass along for those who come after them: keys and values, as valid members, or nothing.
+///
+/// Bounded as W3C Baggage §3.3.2 guarantees it: 64 members and 8,192 bytes. What is beyond that, and members that are not
+/// valid, are left behind whole; nothing behind the bound is even read.
+///
+/// ```
+/// use obs_core::trace::Baggage;
+/// let baggage = Baggage::parse("tenant=blue%20team;ttl=1, feature = new");
+/// assert_eq!(baggage.get("tenant").as_deref(), Some("blue team"));
+/// assert_eq!(baggage.as_str(), "tenant=blue%20team;ttl=1,feature=new");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Baggage(Option<Box<str>>);
+
+impl Baggage {
+    /// All `baggage` headers joined, as far as the bounds go.
+    pub(crate) fn find(headers: &dyn HeaderLookup) -> Self {
+        let mut collected = Collected::default();
+        headers.each("baggage", &mut |value| collected.add(value));
+        collected.finish()
+    }
+
+    /// Reads a list.
+    #[must_use]
+    pub fn parse(list: &str) -> Self {
+        let mut collected = Collected::default();
+        collected.add(list.as_bytes());
+        collected.finish()
+    }
+
+    /// The list as a header's value.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_deref().unwrap_or_default()
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The decoded value of the first member with this key. Bytes that are no UTF-8 become U+FFFD.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Cow<'_, str>> {
+        self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
+    }
+
+    /// All members in their order, repeated keys included, with decoded values and without their properties.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        let members = self.as_str().split(',').filter_map(|member| member.split_once('='));
+        members.map(|(key, rest)| (key, decode(rest.split(';').next().unwrap_or_default())))
+    }
+}
+
+#[derive(Default)]
+struct Collected {
+    list: String,
+    members: usize,
+    /// Bytes read so far.
+    read: usize,
+}
+
+impl Collected {
+    fn add(&mut self, header: &[u8]) {
+        for member in header.split(|byte| *byte == b',') {
+            // The comma that stood before it counts, too.
+            self.read = self.read.saturating_add(member.len()).saturating_add(1);
+            if self.read > MAX_BYTES.saturating_add(1) || self.members >= MAX_MEMBERS {
+                self.members = MAX_MEMBERS;
+                return;
+            }
+            let Some(member) = std::str::from_utf8(member).ok().and_then(normal) else { continue };
+            if !self.list.is_empty() {
+                self.list.push(',');
+            }
+            self.list.push_str(&member);
+            self.members = self.members.saturating_add(1);
+        }
+    }
+
+    fn finish(self) -> Baggage {
+        Baggage((!self.list.is_empty()).then(|| self.list.into()))
+    }
+}
+
+/// A member without the white space that may stand between its parts; `None` if it is not valid.
+fn normal(member: &str) -> Option<String> {
+    let mut parts = member.split(';');
+    let (key, value) = parts.next()?.split_once('=')?;
+    let (key, value) = (trim(key), trim(value));
+    if !is_token(key) || !value.bytes().all(is_octet) {
+        return None;
+    }
+    let mut normal = format!("{key}={value}");
+    for property in parts {
+        let (key, value) = property.split_once('=').map_or((property, None), |(k, v)| (k, Some(v)));
+        let key = trim(key);
+        if !is_token(key) {
+            return None;
+        }
+        normal.push(';');
+        normal.push_str(key);
+        if let Some(value) = value.map(trim) {
+            if !value.bytes().all(is_octet) {
+                return None;
+            }
+            normal.push('=');
+            normal.push_str(value);
+        }
+    }
+    Some(normal)
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+/// `baggage-octet`: printable, without white space, `"`, `,`, `;` and `\`.
+const fn is_octet(b: u8) -> bool {
+    matches!(b, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e)
+}
+
+fn decode(value: &str) -> Cow<'_, str> {
+    if !value.contains('%') {
+        return Cow::Borrowed(value);
+    }
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let decoded = digits
+            .filter(|digits| *byte == b'%' && digits.bytes().all(|b| b.is_ascii_hexdigit()))
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        if let Some(decoded) = decoded {
+            bytes.push(decoded);
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(*byte);
+            rest = after;
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{super::tests::Pairs, *};
+
+    #[test]
+    fn the_examples_of_the_specification() {
+        let baggage = Baggage::parse(
+            "key1=value1;property1;property2, key2 = value2, key3=value3; propertyKey=propertyValue",
+        );
+        assert_eq!(
+            baggage.as_str(),
+            "key1=value1;property1;property2,key2=value2,key3=value3;propertyKey=propertyValue"
+        );
+        let all: Vec<_> = baggage.iter().map(|(k, v)| format!("{k}:{v}")).collect();
+        assert_eq!(all, ["key1:value1", "key2:value2", "key3:value3"]);
+        assert_eq!(Baggage::parse("serverNode=DF%2028").get("serverNode").as_deref(), Some("DF 28"));
+        assert_eq!(Baggage::parse("a=b=c").get("a").as_deref(), Some("b=c"), "a value may contain `=`");
+        assert_eq!(Baggage::parse("a=").get("a").as_deref(), Some(""));
+        assert_eq!(Baggage::parse("a=%FF%zz%4").get("a").as_deref(), Some("\u{fffd}%zz%4"));
+    }
+
+    #[test]
+    fn headers_are_joined_and_repeated_keys_keep_their_order() {
+        let headers = [("baggage", "a=1,b=2"), ("baggage", "a=3")];
+        let baggage = Baggage::find(&Pairs(&headers));
+        assert_eq!(baggage.as_str(), "a=1,b=2,a=3");
+        assert_eq!(baggage.get("a").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn what_is_not_valid_is_left_behind_alone() {
+        assert_eq!(Baggage::parse("a=1,no value,b=2,c d=3,=4,e=\"5\",f=6;g h,ä=7").as_str(), "a=1,b=2");
+    }
+
+    #[test]
+    fn both_bounds_hold_and_what_is_guaranteed_goes_through() {
+        let members = |n: usize| (0..n).map(|n| format!("k{n}=1")).collect::<Vec<_>>().join(",");
+        assert_eq!(Baggage::parse(&members(64)).as_str(), members(64));
+        assert_eq!(Baggage::parse(&members(1_000_000)).as_str(), members(64));
+        let exactly = format!("a={}", "x".repeat(MAX_BYTES - 2));
+        assert_eq!(Baggage::parse(&exactly).as_str(), exactly);
+        let second = format!("b=1,{exactly}");
+        assert_eq!(Baggage::parse(&second).as_str(), "b=1", "whole members only");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_harmless_and_what_goes_out_is_valid(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let mut collected = Collected::default();
+            collected.add(&bytes);
+            let baggage = collected.finish();
+            prop_assert!(baggage.as_str().len() <= MAX_BYTES);
+            prop_assert_eq!(Baggage::parse(baggage.as_str()), baggage);
+        }
+
+        #[test]
+        fn what_is_valid_survives(list in "[a-z!#$%&'*+.^_`|~-]{1,9}=[!#-+\\--:<-\\[\\]-~]{0,20}(,[a-z]{1,9}=[a-z%=]{0,20}(;[a-z]{1,5}(=[a-z]{0,5})?){0,2}){0,20}") {
+            let baggage = Baggage::parse(&list);
+            prop_assert_eq!(baggage.as_str(), &list);
+        }
+    }
+}

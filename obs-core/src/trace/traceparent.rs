@@ -1,0 +1,149 @@
+//! The `traceparent` header (Trace Context level 2, §3.2).
+
+use super::{RemoteSpan, SpanId, TraceFlags, TraceId, trim};
+use crate::HeaderLookup;
+
+/// `00-<32 hex>-<16 hex>-<2 hex>`.
+const LENGTH: usize = 55;
+
+/// The request's only `traceparent`, if it is valid. More than one is as good as none.
+pub(super) fn find(headers: &dyn HeaderLookup) -> Option<RemoteSpan> {
+    let (mut count, mut found) = (0_u32, None);
+    headers.each("traceparent", &mut |value| {
+        count = count.saturating_add(1);
+        found = parse(value);
+    });
+    found.filter(|_| count == 1)
+}
+
+pub(super) fn parse(value: &[u8]) -> Option<RemoteSpan> {
+    let text = trim(std::str::from_utf8(value).ok()?);
+    let (head, rest) = (text.get(..LENGTH)?, text.get(LENGTH..)?);
+    let mut parts = head.split('-');
+    let [version] = hex(parts.next()?)?;
+    let trace_id = TraceId::from_bytes(hex(parts.next()?)?)?;
+    let span_id = SpanId::from_bytes(hex(parts.next()?)?)?;
+    let [flags] = hex(parts.next()?)?;
+    // A higher version may say more, behind another dash.
+    let rest_fits = match version {
+        0 => rest.is_empty(),
+        0xff => false,
+        _ => rest.is_empty() || rest.starts_with('-'),
+    };
+    (rest_fits && parts.next().is_none()).then_some(RemoteSpan {
+        trace_id,
+        span_id,
+        flags: TraceFlags::from_byte(flags),
+    })
+}
+
+pub(super) fn format(trace_id: TraceId, span_id: SpanId, flags: TraceFlags) -> String {
+    format!("00-{trace_id}-{span_id}-{:02x}", flags.to_byte())
+}
+
+/// Exactly `N` bytes in lower-case hexadecimal digits.
+fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte.wrapping_sub(b'0')),
+        b'a'..=b'f' => Some(byte.wrapping_sub(b'a').wrapping_add(10)),
+        _ => None,
+    };
+    let digits = text.as_bytes().chunks_exact(2);
+    if text.len() != N.checked_mul(2)? || !digits.remainder().is_empty() {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits) {
+        let [high, low] = pair else { return None };
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const SPAN: &str = "00f067aa0ba902b7";
+
+    #[test]
+    fn the_table_of_the_specification() {
+        let zero_trace = "0".repeat(32);
+        let zero_span = "0".repeat(16);
+        for (value, valid) in [
+            (format!("00-{TRACE}-{SPAN}-01"), true),
+            (format!("00-{TRACE}-{SPAN}-00"), true),
+            (format!("00-{TRACE}-{SPAN}-ff"), true),
+            (format!(" 00-{TRACE}-{SPAN}-01\t"), true),
+            // A higher version: the first fields count, and what follows stands behind a dash.
+            (format!("01-{TRACE}-{SPAN}-01"), true),
+            (format!("cc-{TRACE}-{SPAN}-01-what-the-future-will-be-like"), true),
+            (format!("cc-{TRACE}-{SPAN}-01-"), true),
+            (format!("cc-{TRACE}-{SPAN}-01.what"), false),
+            (format!("cc-{TRACE}-{SPAN}-0"), false),
+            // Version 0 has an exact length.
+            (format!("00-{TRACE}-{SPAN}-01-"), false),
+            (format!("00-{TRACE}-{SPAN}-01-more"), false),
+            (format!("00-{TRACE}-{SPAN}-011"), false),
+            (format!("00-{TRACE}-{SPAN}-1"), false),
+            (format!("00-{TRACE}-{SPAN}"), false),
+            (format!("ff-{TRACE}-{SPAN}-01"), false),
+            (format!("0-{TRACE}-{SPAN}-001"), false),
+            (format!("000-{TRACE}-{SPAN}-1"), false),
+            // Lower case only, and nothing that merely parses as a number.
+            (format!("00-{}-{SPAN}-01", TRACE.to_uppercase()), false),
+            (format!("00-{TRACE}-{}-01", SPAN.to_uppercase()), false),
+            (format!("00-{TRACE}-{SPAN}-0A"), false),
+            (format!("+0-{TRACE}-{SPAN}-01"), false),
+            (format!("00-{TRACE}-{SPAN}-+1"), false),
+            (format!("00-{}.-{SPAN}-01", &TRACE[1..]), false),
+            // All zero is no id.
+            (format!("00-{zero_trace}-{SPAN}-01"), false),
+            (format!("00-{TRACE}-{zero_span}-01"), false),
+            // Dashes at other places, wrong lengths of the parts.
+            (format!("00-{TRACE}0-{}-01", &SPAN[1..]), false),
+            (format!("00_{TRACE}_{SPAN}_01"), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(parse(value.as_bytes()).is_some(), valid, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn known_flags_survive_and_others_do_not() {
+        let flags =
+            |text: &str| parse(format!("00-{TRACE}-{SPAN}-{text}").as_bytes()).map(|s| s.flags.to_byte());
+        assert_eq!(
+            [flags("00"), flags("01"), flags("02"), flags("03"), flags("ff")],
+            [0, 1, 2, 3, 3].map(Some)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_harmless_and_what_goes_out_is_valid(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+            if let Some(span) = parse(&bytes) {
+                let out = format(span.trace_id, span.span_id, span.flags);
+                prop_assert_eq!(out.len(), LENGTH);
+                prop_assert_eq!(parse(out.as_bytes()), Some(span));
+            }
+        }
+
+        #[test]
+        fn what_is_nearly_valid_is_decided_as_written(
+            version in "[0-9a-f]{2}", trace in "[0-9a-f]{32}", span in "[0-9a-f]{16}", flags in "[0-9a-f]{2}", rest in "(-[a-z]{0,9})?",
+        ) {
+            let valid = version != "ff" && (version != "00" || rest.is_empty())
+                && trace.bytes().any(|b| b != b'0') && span.bytes().any(|b| b != b'0');
+            let parsed = parse(format!("{version}-{trace}-{span}-{flags}{rest}").as_bytes());
+            prop_assert_eq!(parsed.is_some(), valid);
+            if let Some(parsed) = parsed {
+                prop_assert_eq!(parsed.trace_id.to_string(), trace);
+                prop_assert_eq!(parsed.span_id.to_string(), span);
+            }
+        }
+    }
+}

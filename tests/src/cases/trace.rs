@@ -1,0 +1,116 @@
+//! Trace context and baggage on the wire.
+
+use http::HeaderValue;
+use obs_core::{ObserverBuilder, TraceHeader};
+
+use crate::{
+    client::{Answer, get},
+    stacks::{Setup, Stack},
+    watch::{Expected, Watch},
+};
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03";
+
+/// Sends `/plain` with these headers.
+async fn send(
+    stack: Stack,
+    settings: impl FnOnce(ObserverBuilder) -> ObserverBuilder,
+    headers: &[(&'static str, &'static str)],
+) -> (Watch, Answer) {
+    let watch = Watch::with(settings);
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    let mut request = get("/plain");
+    for (name, value) in headers {
+        request.headers_mut().append(*name, HeaderValue::from_static(value));
+    }
+    let answer = client.send(request).await.expect("a response");
+    watch.ended(1).await;
+    client.leave().await;
+    server.stop().await;
+    watch.check(&[Expected::completed(200, "/plain", 5)]);
+    (watch, answer)
+}
+
+pub async fn continued(stack: Stack) {
+    let headers =
+        [("traceparent", PARENT), ("tracestate", "a=1"), ("tracestate", "b=2"), ("baggage", "k=v%20w")];
+    let (watch, answer) = send(stack, |builder| builder, &headers).await;
+    let trace = &watch.ended(1).await[0].request().trace.clone();
+    assert_eq!(trace.trace_id.to_string(), TRACE);
+    assert_eq!(trace.parent_id.expect("a parent").to_string(), "00f067aa0ba902b7");
+    assert!(trace.flags.is_sampled() && trace.flags.is_random());
+    assert_eq!(trace.state.as_str(), "a=1,b=2", "several headers are joined");
+    assert_eq!(trace.baggage.get("k").as_deref(), Some("v w"));
+    let line = &watch.lines()[0];
+    assert_eq!(line["trace_id"], TRACE);
+    assert_eq!(line["span_id"], trace.span_id.to_string());
+    assert_eq!(line["parent_span_id"], "00f067aa0ba902b7");
+    assert!(answer.header("traceresponse").is_none(), "off by default");
+}
+
+pub async fn begun(stack: Stack) {
+    let (watch, _) = send(stack, |builder| builder, &[("tracestate", "a=1")]).await;
+    let trace = &watch.ended(1).await[0].request().trace.clone();
+    assert!(trace.parent_id.is_none() && trace.link.is_none() && trace.state.is_empty());
+    assert_eq!(watch.lines()[0]["trace_id"], trace.trace_id.to_string());
+}
+
+/// A repeated `traceparent` is as good as none.
+pub async fn repeated(stack: Stack) {
+    let headers = [("traceparent", PARENT), ("traceparent", PARENT), ("tracestate", "a=1")];
+    let (watch, _) = send(stack, |builder| builder, &headers).await;
+    let trace = &watch.ended(1).await[0].request().trace.clone();
+    assert_ne!(trace.trace_id.to_string(), TRACE);
+    assert!(trace.parent_id.is_none() && trace.state.is_empty());
+}
+
+/// From outside, the trace is linked and not continued; the policy sees the peer's address.
+pub async fn linked(stack: Stack) {
+    let from_outside = |builder: ObserverBuilder| {
+        builder.public_endpoint(|head| head.path == "/plain" && head.method == "GET")
+    };
+    let headers = [("traceparent", PARENT), ("tracestate", "a=1"), ("baggage", "k=v")];
+    let (watch, _) = send(stack, from_outside, &headers).await;
+    let trace = &watch.ended(1).await[0].request().trace.clone();
+    assert_eq!(trace.link.expect("a link").trace_id.to_string(), TRACE);
+    assert_ne!(trace.trace_id.to_string(), TRACE);
+    assert!(trace.state.is_empty() && trace.baggage.is_empty());
+    assert_eq!(watch.lines()[0]["link.trace_id"], TRACE);
+}
+
+pub async fn told_to_the_caller(stack: Stack) {
+    let headers = [("traceparent", PARENT)];
+    let (watch, answer) = send(stack, |b| b.trace_header(TraceHeader::TraceResponse), &headers).await;
+    let expected = watch.ended(1).await[0].request().trace.traceparent();
+    assert_eq!(answer.header("traceresponse"), Some(&*expected));
+    let (watch, answer) = send(stack, |b| b.trace_header(TraceHeader::ServerTiming), &headers).await;
+    let expected = watch.ended(1).await[0].request().trace.traceparent();
+    assert_eq!(answer.header("server-timing"), Some(&*format!("traceparent;desc=\"{expected}\"")));
+}
+
+/// Two services: what the first calls is its child, over sockets.
+pub async fn passed_on(stack: Stack) {
+    let (front, back) = (Watch::default(), Watch::default());
+    let back_server = stack.serve(Setup::new(&back)).await;
+    let front_server = stack.serve(Setup::new(&front).calls(back_server.addr)).await;
+    let mut client = front_server.connect().await;
+    let mut request = get("/call");
+    for (name, value) in [("traceparent", PARENT), ("tracestate", "a=1"), ("baggage", "k=v")] {
+        request.headers_mut().append(name, HeaderValue::from_static(value));
+    }
+    assert_eq!(client.send(request).await.expect("a response").status, 200);
+    let (first, second) = (front.ended(1).await, back.ended(1).await);
+    client.leave().await;
+    front_server.stop().await;
+    back_server.stop().await;
+    let (first, second) = (&first[0].request().trace, &second[0].request().trace);
+    assert_eq!(first.trace_id.to_string(), TRACE);
+    assert_eq!(second.trace_id, first.trace_id);
+    assert_eq!(second.parent_id, Some(first.span_id));
+    assert_ne!(second.span_id, first.span_id);
+    assert_eq!(second.flags, first.flags);
+    assert_eq!(second.state.as_str(), "a=1");
+    assert_eq!(second.baggage.as_str(), "k=v");
+}
