@@ -9,6 +9,11 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "tokio")]
+use std::future::Future;
+
+#[cfg(feature = "tokio")]
+use crate::health::Check;
 use crate::{
     Drain, Endpoint, EventOutput, Observer, PanicPolicy, RecordSink, RequestHead, TraceHeader,
     events::Events,
@@ -21,6 +26,10 @@ use crate::{
     route::RouteTable,
     sink::Sinks,
 };
+
+/// How long a health check may take, unless it has a timeout of its own.
+#[cfg(feature = "tokio")]
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A setting that cannot be: its name, its value, and what would be right.
 ///
@@ -82,6 +91,9 @@ pub struct ObserverBuilder {
     panic_policy: PanicPolicy,
     panic_hook: bool,
     endpoints: Option<[(Endpoint, String); 4]>,
+    starting: bool,
+    #[cfg(feature = "tokio")]
+    checks: Vec<Check>,
     drain: Drain,
     events: EventOutput,
     sinks: Vec<Box<dyn RecordSink>>,
@@ -100,6 +112,9 @@ impl ObserverBuilder {
             panic_policy: PanicPolicy::default(),
             panic_hook: true,
             endpoints: Some(Endpoint::ALL.map(|e| (e, e.default_path().to_owned()))),
+            starting: false,
+            #[cfg(feature = "tokio")]
+            checks: Vec::new(),
             drain: Drain::default(),
             events: EventOutput::stdout(),
             sinks: Vec::new(),
@@ -184,6 +199,50 @@ impl ObserverBuilder {
         self
     }
 
+    /// Adds a check of something that the service needs: `/readyz` and `/health` ask it, `/livez` never does.
+    ///
+    /// All checks run at the same time, each as a task on the runtime that serves the probe. One that takes longer than a second
+    /// counts as failed, goes on, and is not started a second time; a result is good for a second, and however many probes ask
+    /// meanwhile, the check runs once. A check that panics has failed. The answer says which check fails and since when; the
+    /// error itself goes to our diagnostics, once per change.
+    ///
+    /// ```
+    /// # use obs_core::Observer;
+    /// # async fn ping() -> Result<(), std::io::Error> { Ok(()) }
+    /// let observer = Observer::builder("shop").check("db", || async { ping().await }).build()?;
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[cfg(feature = "tokio")]
+    pub fn check<F, E>(self, name: impl Into<String>, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: fmt::Display,
+    {
+        self.check_within(CHECK_TIMEOUT, name, check)
+    }
+
+    /// As [`check`](Self::check), with a timeout of its own.
+    #[cfg(feature = "tokio")]
+    pub fn check_within<F, E>(
+        mut self,
+        timeout: Duration,
+        name: impl Into<String>,
+        check: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: fmt::Display,
+    {
+        self.checks.push(Check::new(name.into(), timeout, check));
+        self
+    }
+
+    /// The service is not ready until [`Observer::started`] is called: for one that listens before it can serve.
+    pub const fn starting(mut self) -> Self {
+        self.starting = true;
+        self
+    }
+
     /// How long the service serves on at its shutdown when it is no longer ready, so that load balancers
     /// notice. 5 s by default.
     pub const fn drain_delay(mut self, delay: Duration) -> Self {
@@ -217,7 +276,7 @@ impl ObserverBuilder {
         if self.environment {
             self.read_environment(|name| std::env::var(name).ok())?;
         }
-        self.check()?;
+        self.validate()?;
         if self.panic_hook {
             panic::install_hook();
         }
@@ -237,6 +296,9 @@ impl ObserverBuilder {
             let errors = own.counter("obs_sink_errors_total", "Calls of a sink that panicked.", label);
             (sink, errors)
         });
+        let health = Health::default().starting(self.starting);
+        #[cfg(feature = "tokio")]
+        let health = health.checks(self.checks);
         let late_writes = own.counter(
             "obs_late_writes_total",
             "Fields and errors written to a request that had ended.",
@@ -250,7 +312,7 @@ impl ObserverBuilder {
             panic_policy: self.panic_policy,
             drain: self.drain,
             endpoints: Endpoints::new(self.endpoints.into_iter().flatten()),
-            health: Health::default(),
+            health,
             routes: RouteTable::new(),
             sinks: Sinks::new(sinks),
             late_writes,
@@ -283,7 +345,7 @@ impl ObserverBuilder {
         Ok(())
     }
 
-    fn check(&mut self) -> Result<(), BuildError> {
+    fn validate(&mut self) -> Result<(), BuildError> {
         if self.service.trim().is_empty() {
             return Err(error("service", &self.service, "the name of the service"));
         }
@@ -297,6 +359,13 @@ impl ObserverBuilder {
             if name.is_empty() || name.len() > 256 || !name.bytes().all(token) {
                 let expected = "a header name such as `x-request-id`";
                 return Err(error("request_id_headers", name, expected));
+            }
+        }
+        #[cfg(feature = "tokio")]
+        for (n, check) in self.checks.iter().enumerate() {
+            let taken = self.checks.iter().take(n).any(|other| other.name == check.name);
+            if check.name.is_empty() || taken {
+                return Err(error("check", &check.name, "a name that no other check has"));
             }
         }
         let paths: Vec<_> = self.endpoints.iter().flatten().map(|(_, path)| path).collect();
@@ -354,6 +423,14 @@ mod tests {
         assert!(message.contains("`endpoint_path` is \"metrics\""), "{message}");
         let message = refused(builder().endpoint_path(Endpoint::Metrics, "/health"));
         assert!(message.contains("a path of its own"), "{message}");
+    }
+
+    #[cfg(feature = "tokio")]
+    #[test]
+    fn two_checks_of_one_name_are_refused() {
+        let check = || async { Ok::<_, std::io::Error>(()) };
+        let message = refused(builder().check("db", check).check("db", check));
+        assert_eq!(message, "`check` is \"db\", but should be a name that no other check has");
     }
 
     #[test]

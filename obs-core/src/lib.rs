@@ -44,7 +44,7 @@
 //!
 //! # Features
 //! * `http`: for frameworks on `http` 1 and `http-body` 1.
-//! * `tokio`: signals and graceful shutdown.
+//! * `tokio`: health checks, signals and graceful shutdown.
 //!
 //! # Promises
 //! * The request path never fails, blocks or grows without bound because of telemetry.
@@ -65,6 +65,7 @@ mod http;
 #[cfg(feature = "http")]
 mod http_body;
 mod id;
+mod json;
 mod method;
 mod metrics;
 mod observation;

@@ -196,6 +196,11 @@ impl Observer {
         self.0.metrics.in_flight()
     }
 
+    /// Ends the start that [`starting`](ObserverBuilder::starting) began: the service is ready if its checks pass.
+    pub fn started(&self) {
+        self.0.health.started();
+    }
+
     /// Takes readiness back: `/readyz` and `/health` answer 503 from now on, everything else as before.
     pub fn start_draining(&self) {
         self.0.health.start_draining();

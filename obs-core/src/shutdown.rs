@@ -87,8 +87,7 @@ pub async fn flush(observer: &Observer) -> ShutdownReport {
     report.ok().and_then(Result::ok).unwrap_or(nothing)
 }
 
-/// SIGTERM and ctrl-c, from the moment it is made: one that comes before `next` waits there. (tokio's own lose a
-/// signal that comes while they are set up, if the process has several runtimes, as actix has.)
+/// SIGTERM and ctrl-c, from the moment it is made: one that comes before `next` waits there.
 #[cfg(unix)]
 struct Signals(signal_hook::iterator::Signals);
 

@@ -67,11 +67,20 @@ impl Service {
             .expect("it starts");
         let service = Self { child, addr };
         let started = Instant::now();
-        while TcpStream::connect(addr).is_err() {
-            assert!(started.elapsed() < BOUND, "it listens");
+        while TcpStream::connect(addr).is_err() || !service.catches_signals() {
+            assert!(started.elapsed() < BOUND, "it listens, and catches signals");
             std::thread::sleep(Duration::from_millis(10));
         }
         service
+    }
+
+    /// Whether it has set up what it does on SIGTERM and SIGINT: before that they have their default effect, or,
+    /// where a shell has started us in the background, none.
+    fn catches_signals(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a mask");
+        let caught = u64::from_str_radix(caught.trim(), 16).expect("hexadecimal digits");
+        [15, 2].iter().all(|signal| caught & (1 << (signal - 1)) != 0)
     }
 
     fn signal(&self, name: &str) {

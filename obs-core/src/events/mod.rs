@@ -4,7 +4,7 @@
 //! writes the buffer out. So a slow or stuck output costs lines, which are counted, and never a request.
 
 mod buffer;
-mod json;
+mod line;
 mod writer;
 
 use std::{
@@ -99,7 +99,7 @@ impl RecordSink for Events {
         }
         let push = |line: &mut Vec<u8>| {
             line.clear();
-            json::line(line, record);
+            line::write(line, record);
             if !self.buffer.push(line) {
                 self.overflow.add(1);
             }

@@ -1,16 +1,46 @@
-//! Whether the service is fit to serve.
+//! Whether the service is fit to serve: liveness, readiness, and the checks that readiness asks.
+
+#[cfg(feature = "tokio")]
+mod check;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(feature = "tokio")]
+use std::{sync::Arc, time::Duration};
 
-use crate::Answer;
+#[cfg(feature = "tokio")]
+pub(crate) use check::Check;
 
-/// The service's state: it serves, or it is on its way out.
-#[derive(Debug, Default)]
+use crate::{Answer, json::Object};
+
+/// How long a result is good for: probes come from several places, and none needs a run of its own.
+#[cfg(feature = "tokio")]
+const MAX_AGE: Duration = Duration::from_secs(1);
+
+/// The service's state: it starts, serves, or is on its way out.
+#[derive(Default)]
 pub(crate) struct Health {
+    starting: AtomicBool,
     draining: AtomicBool,
+    #[cfg(feature = "tokio")]
+    checks: Vec<Arc<Check>>,
 }
 
 impl Health {
+    pub(crate) fn starting(mut self, starting: bool) -> Self {
+        self.starting = AtomicBool::new(starting);
+        self
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn checks(mut self, checks: Vec<Check>) -> Self {
+        self.checks = checks.into_iter().map(Arc::new).collect();
+        self
+    }
+
+    pub(crate) fn started(&self) {
+        self.starting.store(false, Ordering::Relaxed);
+    }
+
     pub(crate) fn start_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
@@ -19,22 +49,66 @@ impl Health {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Liveness: the process can answer. It stays so while draining, lest it be killed on its way out.
+    /// Liveness: the process can answer. It asks no check, lest a dependency's failure restart the service, and
+    /// stays so while draining, lest the process be killed on its way out.
     pub(crate) fn live() -> Answer {
-        no_store(200, r#"{"status":"live"}"#)
+        answer(200, "live", |_| {})
     }
 
     /// Readiness: new requests are welcome.
-    pub(crate) fn ready(&self) -> Answer {
+    pub(crate) async fn ready(&self) -> Answer {
+        // On its way out or in, what the checks say does not matter, and they are left alone.
         if self.is_draining() {
-            no_store(503, r#"{"status":"draining"}"#)
-        } else {
-            no_store(200, r#"{"status":"ready"}"#)
+            return answer(503, "draining", |_| {});
         }
+        if self.starting.load(Ordering::Relaxed) {
+            return answer(503, "starting", |_| {});
+        }
+        self.checked().await
+    }
+
+    /// Runs all checks at the same time.
+    #[cfg(feature = "tokio")]
+    async fn checked(&self) -> Answer {
+        let ask = |check: &Arc<Check>| {
+            let check = Arc::clone(check);
+            tokio::spawn(async move { (Arc::clone(&check), check.status(MAX_AGE).await) })
+        };
+        let asked: Vec<_> = self.checks.iter().map(ask).collect();
+        let mut statuses = Vec::with_capacity(asked.len());
+        for status in asked {
+            // A check's panic is caught, so this fails only if the runtime ends, and the answer with it.
+            statuses.extend(status.await);
+        }
+        let ready = statuses.len() == self.checks.len() && statuses.iter().all(|(_, status)| status.passes);
+        let (code, status) = if ready { (200, "ready") } else { (503, "failing") };
+        answer(code, status, |object| {
+            if statuses.is_empty() {
+                return;
+            }
+            object.object("checks", |object| {
+                for (check, status) in &statuses {
+                    object.object(&check.name, |object| {
+                        object.text("status", if status.passes { "pass" } else { "fail" });
+                        object.time("since", status.since);
+                    });
+                }
+            });
+        })
+    }
+
+    #[cfg(not(feature = "tokio"))]
+    async fn checked(&self) -> Answer {
+        answer(200, "ready", |_| {})
     }
 }
 
-/// A probe wants to know how it is now.
-fn no_store(status: u16, json: &'static str) -> Answer {
-    Answer::new(status, "application/json", json).header("cache-control", "no-store")
+/// A probe wants to know how it is now, so nothing may be kept.
+fn answer(code: u16, status: &str, more: impl FnOnce(&mut Object<'_>)) -> Answer {
+    let mut body = Vec::new();
+    let mut object = Object::open(&mut body);
+    object.text("status", status);
+    more(&mut object);
+    object.close();
+    Answer::new(code, "application/json", body).header("cache-control", "no-store")
 }

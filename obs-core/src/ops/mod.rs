@@ -122,7 +122,7 @@ pub(crate) fn answer(observer: &Observer, endpoint: Endpoint, method: Method) ->
             match endpoint {
                 Endpoint::Metrics => Answer::new(200, text::CONTENT_TYPE, observer.metrics_text()),
                 Endpoint::Livez => Health::live(),
-                Endpoint::Readyz | Endpoint::Health => observer.health().ready(),
+                Endpoint::Readyz | Endpoint::Health => observer.health().ready().await,
             }
         };
         answer.to(method)

@@ -1,6 +1,7 @@
 //! The cases. Each is told the stack and runs a server of its own.
 
 pub mod bodies;
+pub mod health;
 pub mod ids;
 pub mod layers;
 pub mod leaving;

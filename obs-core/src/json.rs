@@ -1,105 +1,24 @@
-//! A record as one line of JSON (RFC 8259). Names are OpenTelemetry's where it has one.
+//! Writes JSON (RFC 8259) without building it first.
 
 use std::{
     io::Write as _,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crate::{RequestRecord, Value};
-
-/// Appends the record's line, with its line feed.
-pub(super) fn line(out: &mut Vec<u8>, record: &RequestRecord) {
-    let request = record.request();
-    let mut object = Object::open(out);
-    object.time("time", request.started_at);
-    object.text("service.name", &request.service);
-    object.text("request_id", request.id.as_str());
-    object.display("trace_id", &request.trace.trace_id);
-    object.display("span_id", &request.trace.span_id);
-    if let Some(parent) = &request.trace.parent_id {
-        object.display("parent_span_id", parent);
-    }
-    if let Some(link) = &request.trace.link {
-        object.display("link.trace_id", &link.trace_id);
-        object.display("link.span_id", &link.span_id);
-    }
-    object.text("http.request.method", request.method.as_str());
-    if let Some(original) = &request.method_original {
-        object.text("http.request.method_original", original);
-    }
-    if let Some(route) = &record.route {
-        object.text("http.route", route.as_str());
-    }
-    object.text("url.path", &request.path);
-    if let Some(version) = request.version {
-        object.text("network.protocol.version", version.as_str());
-    }
-    if let Some(status) = record.status {
-        object.number("http.response.status_code", u64::from(status));
-    }
-    object.text("outcome", record.outcome.as_str());
-    error(&mut object, record);
-    object.millis("duration_ms", record.duration);
-    if let Some(time) = record.time_to_head {
-        object.millis("time_to_head_ms", time);
-    }
-    if let Some(bytes) = request.body_bytes {
-        object.number("http.request.body.size", bytes);
-    }
-    object.number("http.response.body.size", record.response_bytes);
-    if record.stream {
-        object.raw("stream", "true");
-    }
-    if record.draining {
-        object.raw("draining", "true");
-    }
-    let mut fields = record.fields.iter().peekable();
-    if fields.peek().is_some() {
-        object.object("fields", |object| {
-            for (key, field) in fields {
-                object.value(key, field);
-            }
-        });
-    }
-    if record.fields.dropped() > 0 {
-        object.number("fields_dropped", u64::from(record.fields.dropped()));
-    }
-    object.close();
-    out.push(b'\n');
-}
-
-fn error(object: &mut Object<'_>, record: &RequestRecord) {
-    let error = record.error.as_ref();
-    // An error below 500 is no failure, but its type is still worth reading.
-    let error_type = record.error_type().or_else(|| error.and_then(|error| error.type_name));
-    if let Some(error_type) = error_type {
-        object.text("error.type", error_type);
-    }
-    if let Some(panic) = &record.panic {
-        object.text("error.message", &panic.message);
-        if let Some(location) = &panic.location {
-            object.text("error.location", &location.to_string());
-        }
-    } else if let Some(error) = error {
-        object.text("error.message", &error.message);
-        if !error.sources.is_empty() {
-            object.texts("error.sources", &error.sources);
-        }
-    }
-}
+use crate::Value;
 
 /// An object that is being written.
-struct Object<'a> {
+pub(crate) struct Object<'a> {
     out: &'a mut Vec<u8>,
     separator: u8,
 }
 
 impl<'a> Object<'a> {
-    const fn open(out: &'a mut Vec<u8>) -> Self {
+    pub(crate) const fn open(out: &'a mut Vec<u8>) -> Self {
         Self { out, separator: b'{' }
     }
 
-    fn close(self) {
+    pub(crate) fn close(self) {
         if self.separator == b'{' {
             self.out.push(b'{');
         }
@@ -113,24 +32,24 @@ impl<'a> Object<'a> {
         self.out.push(b':');
     }
 
-    fn raw(&mut self, key: &str, json: &str) {
+    pub(crate) fn raw(&mut self, key: &str, json: &str) {
         self.key(key);
         self.out.extend_from_slice(json.as_bytes());
     }
 
-    fn text(&mut self, key: &str, text: &str) {
+    pub(crate) fn text(&mut self, key: &str, text: &str) {
         self.key(key);
         string(self.out, text);
     }
 
     /// What writes itself without anything to escape.
-    fn display(&mut self, key: &str, value: &dyn std::fmt::Display) {
+    pub(crate) fn display(&mut self, key: &str, value: &dyn std::fmt::Display) {
         self.key(key);
         // Writing to a vector cannot fail, here and below.
         let _ = write!(self.out, "\"{value}\"");
     }
 
-    fn texts(&mut self, key: &str, texts: &[String]) {
+    pub(crate) fn texts(&mut self, key: &str, texts: &[String]) {
         self.key(key);
         let mut separator = b'[';
         for text in texts {
@@ -141,25 +60,25 @@ impl<'a> Object<'a> {
         self.out.push(b']');
     }
 
-    fn number(&mut self, key: &str, number: u64) {
+    pub(crate) fn number(&mut self, key: &str, number: u64) {
         self.raw(key, itoa::Buffer::new().format(number));
     }
 
     /// Milliseconds with three decimals: microseconds are what a clock of a service can tell.
-    fn millis(&mut self, key: &str, time: Duration) {
+    pub(crate) fn millis(&mut self, key: &str, time: Duration) {
         self.key(key);
         let micros = time.as_micros();
         let _ = write!(self.out, "{}.{:03}", micros / 1000, micros % 1000);
     }
 
-    fn time(&mut self, key: &str, time: SystemTime) {
+    pub(crate) fn time(&mut self, key: &str, time: SystemTime) {
         self.key(key);
         self.out.push(b'"');
         rfc3339(self.out, time);
         self.out.push(b'"');
     }
 
-    fn value(&mut self, key: &str, value: &Value) {
+    pub(crate) fn value(&mut self, key: &str, value: &Value) {
         match value {
             Value::Bool(value) => self.raw(key, if *value { "true" } else { "false" }),
             Value::I64(value) => self.raw(key, itoa::Buffer::new().format(*value)),
@@ -174,7 +93,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_>)) {
+    pub(crate) fn object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_>)) {
         self.key(key);
         let mut object = Object::open(self.out);
         write(&mut object);

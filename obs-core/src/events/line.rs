@@ -1,0 +1,84 @@
+//! A record as one line of JSON. Names are OpenTelemetry's where it has one.
+
+use crate::{RequestRecord, json::Object};
+
+/// Appends the record's line, with its line feed.
+pub(super) fn write(out: &mut Vec<u8>, record: &RequestRecord) {
+    let request = record.request();
+    let mut object = Object::open(out);
+    object.time("time", request.started_at);
+    object.text("service.name", &request.service);
+    object.text("request_id", request.id.as_str());
+    object.display("trace_id", &request.trace.trace_id);
+    object.display("span_id", &request.trace.span_id);
+    if let Some(parent) = &request.trace.parent_id {
+        object.display("parent_span_id", parent);
+    }
+    if let Some(link) = &request.trace.link {
+        object.display("link.trace_id", &link.trace_id);
+        object.display("link.span_id", &link.span_id);
+    }
+    object.text("http.request.method", request.method.as_str());
+    if let Some(original) = &request.method_original {
+        object.text("http.request.method_original", original);
+    }
+    if let Some(route) = &record.route {
+        object.text("http.route", route.as_str());
+    }
+    object.text("url.path", &request.path);
+    if let Some(version) = request.version {
+        object.text("network.protocol.version", version.as_str());
+    }
+    if let Some(status) = record.status {
+        object.number("http.response.status_code", u64::from(status));
+    }
+    object.text("outcome", record.outcome.as_str());
+    error(&mut object, record);
+    object.millis("duration_ms", record.duration);
+    if let Some(time) = record.time_to_head {
+        object.millis("time_to_head_ms", time);
+    }
+    if let Some(bytes) = request.body_bytes {
+        object.number("http.request.body.size", bytes);
+    }
+    object.number("http.response.body.size", record.response_bytes);
+    if record.stream {
+        object.raw("stream", "true");
+    }
+    if record.draining {
+        object.raw("draining", "true");
+    }
+    let mut fields = record.fields.iter().peekable();
+    if fields.peek().is_some() {
+        object.object("fields", |object| {
+            for (key, field) in fields {
+                object.value(key, field);
+            }
+        });
+    }
+    if record.fields.dropped() > 0 {
+        object.number("fields_dropped", u64::from(record.fields.dropped()));
+    }
+    object.close();
+    out.push(b'\n');
+}
+
+fn error(object: &mut Object<'_>, record: &RequestRecord) {
+    let error = record.error.as_ref();
+    // An error below 500 is no failure, but its type is still worth reading.
+    let error_type = record.error_type().or_else(|| error.and_then(|error| error.type_name));
+    if let Some(error_type) = error_type {
+        object.text("error.type", error_type);
+    }
+    if let Some(panic) = &record.panic {
+        object.text("error.message", &panic.message);
+        if let Some(location) = &panic.location {
+            object.text("error.location", &location.to_string());
+        }
+    } else if let Some(error) = error {
+        object.text("error.message", &error.message);
+        if !error.sources.is_empty() {
+            object.texts("error.sources", &error.sources);
+        }
+    }
+}

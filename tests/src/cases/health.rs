@@ -1,0 +1,178 @@
+//! Probes and the checks behind them.
+
+use std::{
+    future::pending,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use crate::{
+    client::{Client, get},
+    stacks::{Server, Setup, Stack},
+    watch::{Watch, until},
+};
+
+async fn probe(server: &Server, path: &str) -> (u16, Value) {
+    let mut client = server.connect().await;
+    let answer = client.send(get(path)).await.expect("an answer");
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    client.leave().await;
+    (answer.status, serde_json::from_slice(&answer.body).expect("JSON"))
+}
+
+/// Probes until the service answers with this status.
+async fn becomes(server: &Server, status: u16) -> Value {
+    loop {
+        let (now, body) = probe(server, "/readyz").await;
+        if now == status {
+            return body;
+        }
+    }
+}
+
+/// One check passes, the other fails, comes back and fails again: the answer says which and since when, not why.
+pub async fn says_which_and_since_when(stack: Stack) {
+    let up = Arc::new(AtomicBool::new(false));
+    let is_up = Arc::clone(&up);
+    let watch = Watch::with(|builder| {
+        builder.check("cache", || async { Ok::<_, io::Error>(()) }).check("db", move || {
+            let up = is_up.load(Ordering::SeqCst);
+            async move { if up { Ok(()) } else { Err(io::Error::other("password=hunter2 refused")) } }
+        })
+    });
+    let server = stack.serve(Setup::new(&watch)).await;
+    let (status, first) = probe(&server, "/readyz").await;
+    assert_eq!((status, &first["status"]), (503, &"failing".into()), "{first}");
+    assert_eq!(first["checks"]["db"]["status"], "fail");
+    assert_eq!(first["checks"]["cache"]["status"], "pass");
+    assert!(!first.to_string().contains("hunter2"), "the reason is not for everybody: {first}");
+    assert_eq!(probe(&server, "/livez").await.0, 200, "a dependency's failure does not kill us");
+    // It goes on failing, and has done so since the same moment.
+    let (_, second) = probe(&server, "/health").await;
+    assert_eq!(second["checks"]["db"], first["checks"]["db"]);
+
+    up.store(true, Ordering::SeqCst);
+    let ready = becomes(&server, 200).await;
+    assert_eq!((&ready["status"], &ready["checks"]["db"]["status"]), (&"ready".into(), &"pass".into()));
+    assert_ne!(ready["checks"]["db"]["since"], first["checks"]["db"]["since"]);
+    assert_eq!(ready["checks"]["cache"]["since"], first["checks"]["cache"]["since"]);
+    server.stop().await;
+}
+
+/// A check that hangs is reported, and not started a second time.
+pub async fn hanging(stack: Stack) {
+    let started = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&started);
+    let watch = Watch::with(|builder| {
+        builder.check_within(Duration::from_millis(50), "db", move || {
+            counts.fetch_add(1, Ordering::SeqCst);
+            pending::<Result<(), io::Error>>()
+        })
+    });
+    let server = stack.serve(Setup::new(&watch)).await;
+    let (status, first) = probe(&server, "/readyz").await;
+    assert_eq!((status, &first["checks"]["db"]["status"]), (503, &"fail".into()));
+    for _ in 0..5 {
+        let (status, next) = probe(&server, "/readyz").await;
+        assert_eq!(
+            (status, &next["checks"]),
+            (503, &first["checks"]),
+            "the same failure since the same moment"
+        );
+    }
+    assert_eq!(started.load(Ordering::SeqCst), 1);
+    server.stop().await;
+}
+
+/// A hundred probes at once run the check once.
+pub async fn one_run_for_all(stack: Stack) {
+    let started = Arc::new(AtomicUsize::new(0));
+    let gate = Arc::new(Semaphore::new(0));
+    let (counts, opens) = (Arc::clone(&started), Arc::clone(&gate));
+    let watch = Watch::with(|builder| {
+        builder.check_within(Duration::from_secs(60), "db", move || {
+            counts.fetch_add(1, Ordering::SeqCst);
+            let opens = Arc::clone(&opens);
+            async move { opens.acquire().await.map(drop) }
+        })
+    });
+    let server = stack.serve(Setup::new(&watch)).await;
+    let probes = (0..100).map(|_| {
+        let (addr, http2) = (server.addr, stack.http2);
+        tokio::spawn(async move { Client::connect(addr, http2).await.send(get("/readyz")).await })
+    });
+    let probes: Vec<_> = probes.collect();
+    watch.running(100).await;
+    gate.add_permits(1);
+    for answer in join_all(probes).await {
+        assert_eq!(answer.expect("no panic").expect("an answer").status, 200);
+    }
+    assert_eq!(started.load(Ordering::SeqCst), 1);
+    server.stop().await;
+}
+
+/// Liveness never asks a check; a prober that leaves does not cancel one.
+pub async fn left_alone(stack: Stack) {
+    let started = Arc::new(AtomicUsize::new(0));
+    let ended = Arc::new(AtomicUsize::new(0));
+    let gate = Arc::new(Semaphore::new(0));
+    let (starts, ends, opens) = (Arc::clone(&started), Arc::clone(&ended), Arc::clone(&gate));
+    let watch = Watch::with(|builder| {
+        builder.check_within(Duration::from_secs(60), "db", move || {
+            starts.fetch_add(1, Ordering::SeqCst);
+            let (ends, opens) = (Arc::clone(&ends), Arc::clone(&opens));
+            async move {
+                let passed = opens.acquire().await.map(drop);
+                ends.fetch_add(1, Ordering::SeqCst);
+                passed
+            }
+        })
+    });
+    let server = stack.serve(Setup::new(&watch)).await;
+    assert_eq!(probe(&server, "/livez").await.0, 200);
+    assert_eq!(started.load(Ordering::SeqCst), 0);
+    let mut client = server.connect().await;
+    tokio::select! {
+        answer = client.open(get("/readyz")) => panic!("an answer: {answer:?}"),
+        () = until(|| started.load(Ordering::SeqCst) == 1) => {}
+    }
+    client.leave().await;
+    gate.add_permits(1);
+    until(|| ended.load(Ordering::SeqCst) == 1).await;
+    server.stop().await;
+}
+
+/// A check that panics, in its call or its future, has failed.
+pub async fn panicking(stack: Stack) {
+    let watch = Watch::with(|builder| {
+        let in_call = || -> std::future::Ready<Result<(), io::Error>> { panic!("in the check's call") };
+        let in_future: fn() -> Result<(), io::Error> = || panic!("in the check's future");
+        builder.check("call", in_call).check("future", move || async move { in_future() })
+    });
+    let server = stack.serve(Setup::new(&watch)).await;
+    let (status, body) = probe(&server, "/readyz").await;
+    assert_eq!(status, 503);
+    assert_eq!([&body["checks"]["call"]["status"], &body["checks"]["future"]["status"]], ["fail", "fail"]);
+    server.stop().await;
+}
+
+/// Not ready while starting, and again while draining.
+pub async fn starting(stack: Stack) {
+    let watch = Watch::with(obs_core::ObserverBuilder::starting);
+    let server = stack.serve(Setup::new(&watch)).await;
+    assert_eq!(probe(&server, "/readyz").await, (503, serde_json::json!({"status": "starting"})));
+    assert_eq!(probe(&server, "/livez").await.0, 200);
+    watch.observer.started();
+    assert_eq!(probe(&server, "/readyz").await, (200, serde_json::json!({"status": "ready"})));
+    watch.observer.start_draining();
+    assert_eq!(probe(&server, "/readyz").await, (503, serde_json::json!({"status": "draining"})));
+    server.stop().await;
+}
