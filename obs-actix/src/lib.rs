@@ -47,7 +47,7 @@ pub use self::{
     body::ObservedBody,
     extract::{Handle, NotObserved, RequestId, Trace},
     future::ResponseFuture,
-    server::{serve, serve_until},
+    server::{Serve, serve},
     service::ObserveService,
     transform::Observe,
 };

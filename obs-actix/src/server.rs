@@ -2,15 +2,20 @@
 
 use std::{
     fmt,
-    future::Future,
+    future::{Future, IntoFuture},
     io,
-    pin::pin,
+    pin::{Pin, pin},
     time::{Duration, Instant},
 };
 
 use actix_http::{Request, Response};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory};
-use actix_web::{Error, HttpServer, body::MessageBody, dev::AppConfig, rt};
+use actix_web::{
+    Error, HttpServer,
+    body::MessageBody,
+    dev::{AppConfig, Server},
+    rt,
+};
 use obs_core::{Observer, shutdown};
 
 /// How long requests that were aborted may take to be dropped.
@@ -26,16 +31,19 @@ const POLL: Duration = Duration::from_millis(10);
 /// Then, in this order: `/readyz` answers 503; the server serves on for the
 /// [drain's delay](obs_core::ObserverBuilder::drain_delay) (5 s by default), so that load balancers notice; no
 /// connection is accepted any more; running requests may take up to the
-/// [drain's timeout](obs_core::ObserverBuilder::drain_timeout) (20 s; actix counts whole seconds); what still runs is aborted, and each aborted request
-/// recorded; the outputs are flushed. A second signal exits at once.
+/// [drain's timeout](obs_core::ObserverBuilder::drain_timeout) (20 s; actix counts whole seconds); what still runs is
+/// aborted, and each aborted request recorded; the outputs are flushed. A second signal exits at once.
 ///
-/// actix's own signals are switched off. To leave on something else, see [`serve_until`].
+/// actix's own signals are switched off.
 ///
 /// # Errors
 /// The server's own.
 ///
 /// # Cancellation
 /// Dropping the future closes the listeners and all connections.
+///
+/// # Panics
+/// As `HttpServer::run`: outside of a runtime, and if nothing is bound.
 ///
 /// ```no_run
 /// # use actix_web::{App, HttpServer, web};
@@ -47,30 +55,7 @@ const POLL: Duration = Duration::from_millis(10);
 /// obs_actix::serve(server.bind("127.0.0.1:3000")?, &observer).await?;
 /// # Ok(()) }
 /// ```
-pub async fn serve<F, I, S, B>(server: HttpServer<F, I, S, B>, observer: &Observer) -> io::Result<()>
-where
-    F: Fn() -> I + Send + Clone + 'static,
-    I: IntoServiceFactory<S, Request>,
-    S: ServiceFactory<Request, Config = AppConfig> + 'static,
-    S::Error: Into<Error> + 'static,
-    S::InitError: fmt::Debug,
-    S::Response: Into<Response<B>> + 'static,
-    <S::Service as Service<Request>>::Future: 'static,
-    S::Service: 'static,
-    B: MessageBody + 'static,
-{
-    serve_until(server, observer, shutdown::signal()).await
-}
-
-/// As [`serve`], but leaves when `signal` is done.
-///
-/// # Errors
-/// The server's own.
-pub async fn serve_until<F, I, S, B>(
-    server: HttpServer<F, I, S, B>,
-    observer: &Observer,
-    signal: impl Future<Output = ()>,
-) -> io::Result<()>
+pub fn serve<F, I, S, B>(server: HttpServer<F, I, S, B>, observer: &Observer) -> Serve
 where
     F: Fn() -> I + Send + Clone + 'static,
     I: IntoServiceFactory<S, Request>,
@@ -84,9 +69,45 @@ where
 {
     let timeout = observer.drain().timeout;
     let whole_seconds = timeout.as_secs().saturating_add(u64::from(timeout.subsec_nanos() > 0));
-    let mut running = Box::pin(server.disable_signals().shutdown_timeout(whole_seconds).run());
-    let handle = running.handle();
-    let mut requested = pin!(shutdown::requested(observer, signal));
+    let server = server.disable_signals().shutdown_timeout(whole_seconds).run();
+    Serve { server, observer: observer.clone(), signal: Box::pin(shutdown::signal()) }
+}
+
+/// A server that has not started: made by [`serve`], runs when awaited.
+#[must_use = "a server does nothing unless awaited"]
+pub struct Serve {
+    server: Server,
+    observer: Observer,
+    signal: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Serve {
+    /// Leaves when `signal` is done, instead of on SIGTERM and ctrl-c.
+    pub fn with_signal(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.signal = Box::pin(signal);
+        self
+    }
+}
+
+impl fmt::Debug for Serve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serve").field("observer", &self.observer).finish_non_exhaustive()
+    }
+}
+
+impl IntoFuture for Serve {
+    type Output = io::Result<()>;
+    type IntoFuture = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(run(self.server, self.observer, self.signal))
+    }
+}
+
+async fn run(server: Server, observer: Observer, signal: impl Future<Output = ()>) -> io::Result<()> {
+    let handle = server.handle();
+    let mut running = Box::pin(server);
+    let mut requested = pin!(shutdown::requested(&observer, signal));
     let result = tokio::select! {
         ended = &mut running => ended,
         () = &mut requested => {
@@ -94,15 +115,15 @@ where
             tokio::select! {
                 (ended, ()) = async { tokio::join!(&mut running, stopping) } => ended,
                 // actix closes idle connections over HTTP/1 only; letting go of the server closes the others.
-                () = idle(observer) => Ok(()),
+                () = idle(&observer) => Ok(()),
                 // A worker whose thread is blocked never answers.
-                () = rt::time::sleep(timeout.saturating_add(ABORT)) => Ok(()),
+                () = rt::time::sleep(observer.drain().timeout.saturating_add(ABORT)) => Ok(()),
             }
         }
     };
     drop(running);
-    aborted(observer).await;
-    shutdown::flush(observer).await;
+    aborted(&observer).await;
+    shutdown::flush(&observer).await;
     result
 }
 

@@ -39,7 +39,8 @@ fn serve(watch: &Watch, half_closed: bool, routes: fn(&mut web::ServiceConfig)) 
             .workers(2)
             .listen(listener)?;
         let signal = async { drop(stopping.await) };
-        actix_web::rt::System::new().block_on(obs_actix::serve_until(server, &observer, signal))
+        let run = async { obs_actix::serve(server, &observer).with_signal(signal).await };
+        actix_web::rt::System::new().block_on(run)
     });
     Server { addr, stop: Some(stop), thread: Some(thread) }
 }

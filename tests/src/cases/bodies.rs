@@ -60,13 +60,7 @@ pub async fn websocket(stack: Stack) {
     let response = client.open(upgrade).await.expect("a response");
     assert_eq!(response.status(), 101);
     watch.ended(1).await;
-    let upgraded = hyper::upgrade::on(response).await.expect("upgraded");
-    let mut stream = hyper_util::rt::TokioIo::new(upgraded);
-    stream.write_all(b"ping").await.expect("sent");
-    let mut echo = [0; 4];
-    stream.read_exact(&mut echo).await.expect("echoed");
-    assert_eq!(&echo, b"ping");
-    drop(stream);
+    echoes(response).await;
     client.leave().await;
     server.stop().await;
     watch.check(&[Expected::completed(101, "/ws", 0).outcome(Outcome::Upgraded).stream()]);
@@ -90,17 +84,22 @@ pub async fn connect(stack: Stack) {
     let response = sender.send_request(connect).await.expect("a response");
     assert_eq!(response.status(), 200);
     watch.ended(2).await;
+    echoes(response).await;
+    drop(sender);
+    client.leave().await;
+    server.stop().await;
+    let upgraded = Expected::completed(200, "/ws", 0).outcome(Outcome::Upgraded).stream();
+    watch.check(&[Expected::completed(200, "/plain", 5), upgraded]);
+}
+
+/// What is sent over the upgraded connection comes back.
+async fn echoes(response: http::Response<hyper::body::Incoming>) {
     let upgraded = hyper::upgrade::on(response).await.expect("upgraded");
     let mut stream = hyper_util::rt::TokioIo::new(upgraded);
     stream.write_all(b"ping").await.expect("sent");
     let mut echo = [0; 4];
     stream.read_exact(&mut echo).await.expect("echoed");
     assert_eq!(&echo, b"ping");
-    drop((stream, sender));
-    client.leave().await;
-    server.stop().await;
-    let upgraded = Expected::completed(200, "/ws", 0).outcome(Outcome::Upgraded).stream();
-    watch.check(&[Expected::completed(200, "/plain", 5), upgraded]);
 }
 
 pub async fn body_error(stack: Stack) {

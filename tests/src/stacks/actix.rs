@@ -33,7 +33,11 @@ pub fn serve(
     async move { ended.await.expect("the server does not panic").expect("it serves") }
 }
 
-async fn run(listener: TcpListener, setup: Setup, signal: impl Future<Output = ()>) -> std::io::Result<()> {
+async fn run(
+    listener: TcpListener,
+    setup: Setup,
+    signal: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     let observer = setup.observer.clone();
     let server = HttpServer::new(move || {
         let mut app = App::new();
@@ -99,7 +103,7 @@ async fn run(listener: TcpListener, setup: Setup, signal: impl Future<Output = (
         })
     });
     let server = server.workers(1).listen_auto_h2c(listener)?;
-    obs_actix::serve_until(server, &observer, signal).await
+    obs_actix::serve(server, &observer).with_signal(signal).await
 }
 
 /// Answers an upgrade and echoes what comes over the upgraded connection, which actix shows as two bodies.

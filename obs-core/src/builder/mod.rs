@@ -1,5 +1,9 @@
 //! Settings of an observer, from code and from the environment.
 
+mod environment;
+mod error;
+mod validation;
+
 use std::{
     fmt,
     sync::{
@@ -8,6 +12,8 @@ use std::{
     },
     time::Duration,
 };
+
+pub use error::BuildError;
 
 #[cfg(feature = "tokio")]
 use std::future::Future;
@@ -30,35 +36,6 @@ use crate::{
 /// How long a health check may take, unless it has a timeout of its own.
 #[cfg(feature = "tokio")]
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// A setting that cannot be: its name, its value, and what would be right.
-///
-/// ```
-/// use obs_core::Observer;
-/// let error = Observer::builder("shop").no_environment().request_id_headers(["x request id"]).build();
-/// assert_eq!(
-///     error.unwrap_err().to_string(),
-///     "`request_id_headers` is \"x request id\", but should be a header name such as `x-request-id`"
-/// );
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct BuildError {
-    /// The setting, as its method or its environment variable is called.
-    pub setting: &'static str,
-    /// What it was set to.
-    pub value: String,
-    /// What would be right.
-    pub expected: &'static str,
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is {:?}, but should be {}", self.setting, self.value, self.expected)
-    }
-}
-
-impl std::error::Error for BuildError {}
 
 /// Builds an [`Observer`].
 ///
@@ -321,139 +298,10 @@ impl ObserverBuilder {
             metrics,
         }))
     }
-
-    /// Takes over what is set: wrong `OBS_*` values are errors.
-    fn read_environment(&mut self, get: impl Fn(&str) -> Option<String>) -> Result<(), BuildError> {
-        let set = |name: &str| get(name).filter(|value| !value.trim().is_empty());
-        if let Some(name) = set("OTEL_SERVICE_NAME") {
-            self.service = name;
-        }
-        match set("OBS_EVENTS").as_deref() {
-            None => {}
-            Some("stdout") => self.events = EventOutput::stdout(),
-            Some("off") => self.events = EventOutput::off(),
-            Some(value) => return Err(error("OBS_EVENTS", value, "`stdout` or `off`")),
-        }
-        for (setting, target) in
-            [("OBS_DRAIN_DELAY", &mut self.drain.delay), ("OBS_DRAIN_TIMEOUT", &mut self.drain.timeout)]
-        {
-            if let Some(value) = set(setting) {
-                *target = duration(&value)
-                    .ok_or_else(|| error(setting, &value, "a duration such as `20s` or `500ms`"))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn validate(&mut self) -> Result<(), BuildError> {
-        if self.service.trim().is_empty() {
-            return Err(error("service", &self.service, "the name of the service"));
-        }
-        if self.request_id_headers.is_empty() {
-            return Err(error("request_id_headers", "", "at least one header name"));
-        }
-        for name in &mut self.request_id_headers {
-            name.make_ascii_lowercase();
-            // RFC 9110 §5.6.2: a field name is a token.
-            let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-            if name.is_empty() || name.len() > 256 || !name.bytes().all(token) {
-                let expected = "a header name such as `x-request-id`";
-                return Err(error("request_id_headers", name, expected));
-            }
-        }
-        #[cfg(feature = "tokio")]
-        for (n, check) in self.checks.iter().enumerate() {
-            let taken = self.checks.iter().take(n).any(|other| other.name == check.name);
-            if check.name.is_empty() || taken {
-                return Err(error("check", &check.name, "a name that no other check has"));
-            }
-        }
-        let paths: Vec<_> = self.endpoints.iter().flatten().map(|(_, path)| path).collect();
-        for (n, path) in paths.iter().enumerate() {
-            if !path.starts_with('/') || path.contains(['?', '#', '{', ' ']) {
-                return Err(error("endpoint_path", path, "a plain path such as `/metrics`"));
-            }
-            if paths.iter().skip(n.saturating_add(1)).any(|other| other == path) {
-                return Err(error("endpoint_path", path, "a path of its own for each endpoint"));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn error(setting: &'static str, value: &str, expected: &'static str) -> BuildError {
-    BuildError { setting, value: value.to_owned(), expected }
-}
-
-/// `20s`, `500ms`, or whole seconds without a unit.
-fn duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    if let Some(millis) = text.strip_suffix("ms") {
-        return millis.trim().parse().ok().map(Duration::from_millis);
-    }
-    let seconds = text.strip_suffix('s').unwrap_or(text);
-    seconds.trim().parse().ok().map(Duration::from_secs)
 }
 
 impl fmt::Debug for ObserverBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ObserverBuilder").field("service", &self.service).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn builder() -> ObserverBuilder {
-        ObserverBuilder::new("test".to_owned()).no_environment()
-    }
-
-    fn refused(builder: ObserverBuilder) -> String {
-        builder.build().expect_err("refused").to_string()
-    }
-
-    #[test]
-    fn what_cannot_be_is_refused_with_a_reason() {
-        let message = refused(ObserverBuilder::new(" ".to_owned()).no_environment());
-        assert_eq!(message, "`service` is \" \", but should be the name of the service");
-        let message = refused(builder().request_id_headers(Vec::<String>::new()));
-        assert!(message.contains("at least one header name"), "{message}");
-        let message = refused(builder().endpoint_path(Endpoint::Metrics, "metrics"));
-        assert!(message.contains("`endpoint_path` is \"metrics\""), "{message}");
-        let message = refused(builder().endpoint_path(Endpoint::Metrics, "/health"));
-        assert!(message.contains("a path of its own"), "{message}");
-    }
-
-    #[cfg(feature = "tokio")]
-    #[test]
-    fn two_checks_of_one_name_are_refused() {
-        let check = || async { Ok::<_, std::io::Error>(()) };
-        let message = refused(builder().check("db", check).check("db", check));
-        assert_eq!(message, "`check` is \"db\", but should be a name that no other check has");
-    }
-
-    #[test]
-    fn the_environment_wins_and_wrong_values_are_errors() {
-        let environment = |pairs: &'static [(&str, &str)]| {
-            move |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
-        };
-        let mut settings = builder();
-        let good = environment(&[
-            ("OTEL_SERVICE_NAME", "canary"),
-            ("OBS_DRAIN_DELAY", "250ms"),
-            ("OBS_DRAIN_TIMEOUT", "7"),
-            ("OBS_EVENTS", ""),
-        ]);
-        settings.read_environment(good).expect("all right");
-        assert_eq!(settings.service, "canary");
-        assert_eq!(settings.drain.delay, Duration::from_millis(250));
-        assert_eq!(settings.drain.timeout, Duration::from_secs(7));
-
-        let wrong = builder().read_environment(environment(&[("OBS_EVENTS", "kafka")]));
-        let message = wrong.expect_err("refused").to_string();
-        assert_eq!(message, "`OBS_EVENTS` is \"kafka\", but should be `stdout` or `off`");
-        let wrong = builder().read_environment(environment(&[("OBS_DRAIN_DELAY", "soon")]));
-        assert!(wrong.expect_err("refused").to_string().contains("OBS_DRAIN_DELAY"));
     }
 }
