@@ -38,7 +38,8 @@ mod service;
 mod transform;
 
 pub use obs_core::{
-    self, BuildError, EventOutput, Observer, RecordSink, RequestHandle, RequestRecord, current,
+    self, BuildError, Endpoint, ErrorReport, EventOutput, Observer, ObserverBuilder, Outcome, PanicPolicy,
+    RecordSink, RequestHandle, RequestRecord, RequestStart, TraceContext, TraceHeader, Value, current,
 };
 
 pub use obs_core::shutdown::signal as shutdown_signal;

@@ -70,7 +70,7 @@ where
     let timeout = observer.drain().timeout;
     let whole_seconds = timeout.as_secs().saturating_add(u64::from(timeout.subsec_nanos() > 0));
     let server = server.disable_signals().shutdown_timeout(whole_seconds).run();
-    Serve { server, observer: observer.clone(), signal: Box::pin(shutdown::signal()) }
+    Serve { server, observer: observer.clone(), signal: Box::pin(shutdown::signal(observer)) }
 }
 
 /// A server that has not started: made by [`serve`], runs when awaited.

@@ -25,7 +25,7 @@ pub trait RouterExt: sealed::Sealed {
     /// Observes every request of this router, its fallback included, and answers `/metrics`, `/health`,
     /// `/livez` and `/readyz`.
     ///
-    /// The last call: what comes out has no `route` and no `fallback`, so nothing can be added unobserved.
+    /// The last call, after `with_state`: what comes out has no `route` and no `fallback`, so nothing can be added unobserved.
     fn observed(self, observer: &Observer) -> ObservedApp;
 }
 
@@ -42,7 +42,9 @@ impl RouterExt for Router {
 
 /// An axum application whose every request is observed: made by [`RouterExt::observed`].
 ///
-/// It is a tower service, goes into [`serve`](crate::serve()) and into `axum::serve`.
+/// It is a tower service and goes into [`serve`](crate::serve()). `axum::serve` takes it, too, but neither drains nor flushes at
+/// SIGTERM, and knows the peer's address only with
+/// [`into_make_service_with_connect_info`](Self::into_make_service_with_connect_info).
 ///
 /// ```no_run
 /// use axum::{Router, routing::get};
@@ -104,7 +106,7 @@ where
     }
 }
 
-/// So that `axum::serve(listener, app)` takes it.
+/// So that `axum::serve(listener, app)` takes it: see the type's own words on what is missing then.
 impl<L: Listener> Service<IncomingStream<'_, L>> for ObservedApp {
     type Response = Router;
     type Error = Infallible;

@@ -31,7 +31,7 @@ pub struct RequestId(pub obs_core::RequestId);
 
 /// Extracts the request's handle; outside of a layer, one that does nothing.
 ///
-/// [`current()`](obs_core::current) is the same handle without an argument. This one also goes along into tasks.
+/// [`current()`](obs_core::current) is the same handle without an argument.
 ///
 /// ```
 /// use obs_axum::Handle;

@@ -55,6 +55,9 @@ impl ObserveLayer {
 
     /// Where the service is mounted, if the service itself cannot see it.
     ///
+    /// For a nested axum router this is not needed: use `nest`, or put the layer on the inner router
+    /// (`nest_service("/in", router.layer(observer.layer()))`), and the route is exact.
+    ///
     /// The prefix goes before the route's template; a template that begins with it already stays as it is. For a
     /// service that has no templates, such as one that serves files, the route becomes `<prefix>/{*path}`.
     ///

@@ -63,7 +63,8 @@ mod serve;
 mod service;
 
 pub use obs_core::{
-    self, BuildError, EventOutput, Observer, RecordSink, RequestHandle, RequestRecord, current,
+    self, BuildError, Endpoint, ErrorReport, EventOutput, Observer, ObserverBuilder, Outcome, PanicPolicy,
+    RecordSink, RequestHandle, RequestRecord, RequestStart, TraceContext, TraceHeader, Value, current,
 };
 
 #[cfg(feature = "axum")]

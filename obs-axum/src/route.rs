@@ -8,7 +8,11 @@ use http::{Extensions, Request};
 pub(crate) fn of<'a>(prefix: Option<&str>, extensions: &'a Extensions) -> Option<Cow<'a, str>> {
     let template = template(extensions);
     match prefix {
-        None => template.map(Cow::Borrowed),
+        // axum joins `/in/` of a nested service and its inner `/` so.
+        None => template.map(|template| match template.strip_suffix("//") {
+            Some(outer) => Cow::Owned(format!("{outer}/")),
+            None => Cow::Borrowed(template),
+        }),
         Some(prefix) => Some(Cow::Owned(mounted(prefix, template))),
     }
 }

@@ -38,13 +38,17 @@ const ABORT: Duration = Duration::from_secs(5);
 /// `listener` is any listener of axum, so Unix sockets and TLS work. Handlers get `ConnectInfo`. With another
 /// server, [`obs_core::shutdown`] has the pieces this is made of.
 ///
+/// A connection that is in the middle of sending a request's head is waited for as a running request is. The future
+/// is made by `.await` or `.into_future()`, which `tokio::spawn` needs.
+///
 /// # Errors
 /// None today; the type leaves room.
 ///
 /// # Cancellation
 /// Dropping the future stops accepting; connections that are open are aborted.
 pub fn serve<L: Listener>(listener: L, app: ObservedApp) -> Serve<L> {
-    Serve { listener, app, signal: Box::pin(shutdown::signal()) }
+    let signal = Box::pin(shutdown::signal(app.observer()));
+    Serve { listener, app, signal }
 }
 
 /// Serves a router that was put together with [`observer.layer()`](crate::ObserverExt::layer) and has more layers

@@ -22,8 +22,9 @@ use crate::{ResponseFuture, route};
 /// The inner service's own, untouched.
 ///
 /// # Panics
-/// None of the service below: a panic in its `call`, its future or its body is recorded. The client gets a
-/// 500, unless the observer's policy is to let panics go on.
+/// Not if the service below does, in its `call` or its future: the client gets a 500, unless the observer's policy is
+/// to let panics go on. A panic in the body goes on through [`ObservedBody`], and the server aborts
+/// the stream. All are recorded.
 #[derive(Clone, Debug)]
 pub struct Observe<S> {
     inner: S,

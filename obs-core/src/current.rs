@@ -125,12 +125,23 @@ impl RequestHandle {
 
     /// Reports the error that made the request fail, with its type and its sources. The last one counts.
     ///
-    /// Its type becomes the `error_type` of a 5xx answer.
+    /// Its type becomes the `error_type` of a 5xx answer, unless it has a [kind](Self::error_kind). For what is no `Error` itself, such
+    /// as `anyhow::Error` or `Box<dyn Error + Send + Sync>`, pass `&*error`.
     pub fn error<E: Error + ?Sized>(&self, error: &E) {
         if let Some(state) = &self.0 {
             // The error's own `Display` runs before the lock is taken: it may call us.
             let report = ErrorReport::of(error);
             state.enrich(|e| e.error = Some(report));
+        }
+    }
+
+    /// Names the kind of the request's failure, for the `error_type` of a 5xx answer: `error_kind("out_of_stock")`.
+    ///
+    /// It takes the place of the error's type, before or after [`error`](Self::error). The text is static because it becomes
+    /// a metric's label.
+    pub fn error_kind(&self, kind: &'static str) {
+        if let Some(state) = &self.0 {
+            state.enrich(|e| e.error_kind = Some(kind));
         }
     }
 

@@ -65,6 +65,12 @@ impl From<&str> for Value {
     }
 }
 
+impl From<&crate::RequestId> for Value {
+    fn from(id: &crate::RequestId) -> Self {
+        Self::from(id.as_str())
+    }
+}
+
 impl From<usize> for Value {
     fn from(value: usize) -> Self {
         Self::U64(value as u64)

@@ -2,11 +2,14 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::{HeaderLookup, random};
+use crate::{HeaderLookup, diagnostics, panic::catch, random};
 
 /// The longest request id that is taken over from a caller or a generator, in bytes.
 pub const MAX_REQUEST_ID: usize = 128;
@@ -110,6 +113,8 @@ pub(crate) struct IdPolicy {
     headers: Vec<String>,
     trust_inbound: bool,
     generator: Option<Generator>,
+    /// It was said that the generator is wrong.
+    warned: AtomicBool,
     /// The first name, ready to be written: making one per request would allocate.
     #[cfg(feature = "http")]
     response_name: http::HeaderName,
@@ -127,6 +132,7 @@ impl IdPolicy {
             headers,
             trust_inbound,
             generator,
+            warned: AtomicBool::new(false),
         }
     }
 
@@ -147,13 +153,20 @@ impl IdPolicy {
         {
             return id;
         }
-        if let Some(generate) = &self.generator
-            && let Ok(text) = crate::panic::catch(generate)
-            && let Some(id) = RequestId::parse(text.as_bytes())
-        {
-            return id;
+        self.generated().unwrap_or_else(|| RequestId::uuid_v7(now))
+    }
+
+    /// What the user's generator makes, if it is valid.
+    fn generated(&self) -> Option<RequestId> {
+        let generate = self.generator.as_ref()?;
+        let id = catch(generate).ok().and_then(|text| RequestId::parse(text.as_bytes()));
+        if id.is_none() && !self.warned.swap(true, Ordering::Relaxed) {
+            diagnostics::warn(format_args!(
+                "the request id generator panics or makes ids that are not 1 to {MAX_REQUEST_ID} bytes of \
+                 [A-Za-z0-9._:/+=@-]; UUIDs take their place"
+            ));
         }
-        RequestId::uuid_v7(now)
+        id
     }
 
     /// The first valid value under the first name that has one.

@@ -48,7 +48,7 @@
 //!
 //! # Promises
 //! * The request path never fails, blocks or grows without bound because of telemetry.
-//! * There are no globals but the panic hook.
+//! * There are no globals but the panic hook, and the signals if `shutdown::signal` is asked for them.
 //! * Own diagnostics go to `tracing` with the target `obs`.
 
 mod answer;

@@ -65,11 +65,11 @@ pub enum TraceHeader {
 /// Whether a request comes from outside, so that its trace is not to be continued.
 pub(crate) type PublicEndpoint = Box<dyn Fn(&RequestHead<'_>) -> bool + Send + Sync>;
 
-/// What became of the events at a shutdown.
+/// What a shutdown found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// Everything that was buffered has reached its output in time.
+    /// Everything that was buffered, in the line's buffer and in the user's own sinks, has reached its output in time.
     pub flushed: bool,
     /// Requests that had not ended.
     pub in_flight: u64,
@@ -83,7 +83,7 @@ pub struct ShutdownReport {
 /// ```
 /// use obs_core::Observer;
 ///
-/// let observer = Observer::builder("shop").build()?; // reads OTEL_* and OBS_*
+/// let observer = Observer::builder("shop").build()?; // reads OTEL_SERVICE_NAME and OBS_*
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 #[derive(Clone)]

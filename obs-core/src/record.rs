@@ -46,7 +46,7 @@ pub enum Outcome {
     Panicked,
     /// The handler was dropped before it had answered: the client left, or a timeout outside this layer struck.
     CancelledBeforeResponse,
-    /// The response's body was dropped before its end: the client left.
+    /// The response's body was dropped before its end: the client left, or the shutdown aborted it.
     CancelledInBody,
 }
 
@@ -80,7 +80,7 @@ impl Outcome {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RequestStart {
-    /// The name of the service, as given to [`Observer::builder`](crate::Observer::builder).
+    /// The name of the service, from [`Observer::builder`](crate::Observer::builder) or the environment.
     pub service: Arc<str>,
     /// The request's id.
     pub id: RequestId,
@@ -106,7 +106,8 @@ pub struct RequestStart {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorReport {
-    /// The error's Rust type, where it is known.
+    /// The kind that the handler gave it, else the error's Rust type where it is known. A type's name changes when
+    /// it is moved, so for dashboards that last give it a [kind](crate::RequestHandle::error_kind).
     pub type_name: Option<&'static str>,
     /// Its `Display`, at most 4 KiB of it.
     pub message: String,
@@ -220,13 +221,14 @@ impl RequestRecord {
     /// The low-cardinality kind of its failure; `None` if it did not fail.
     ///
     /// An outcome that is not ok names itself. A 5xx answer has the type that the handler reported, else the
-    /// status. An answer below 500 is no failure of the service, even if its handler reported an error.
+    /// status. An answer below 500 is no failure of the service, even if its handler reported an error; nor is a
+    /// 503 of our own to a probe, which is what it asked for.
     #[must_use]
     pub fn error_type(&self) -> Option<&'static str> {
         if !self.outcome.is_ok() {
             return Some(self.outcome.as_str());
         }
-        let status = self.status.filter(|status| *status >= 500)?;
+        let status = self.status.filter(|status| *status >= 500 && !self.endpoint)?;
         let reported = self.error.as_ref().and_then(|error| error.type_name);
         Some(reported.unwrap_or_else(|| text::status(status)))
     }

@@ -8,7 +8,7 @@
 //! # async fn leave(observer: obs_core::Observer) {
 //! use obs_core::shutdown;
 //!
-//! shutdown::requested(&observer, shutdown::signal()).await; // not ready, and the delay is over
+//! shutdown::requested(&observer, shutdown::signal(&observer)).await; // not ready, and the delay is over
 //! stop_accepting().await;
 //! if tokio::time::timeout(observer.drain().timeout, drained()).await.is_err() {
 //!     abort().await; // each aborted request is recorded
@@ -26,27 +26,34 @@ use crate::{Observer, ShutdownReport, diagnostics};
 /// How long [`flush`] waits for outputs.
 const FLUSH: Duration = Duration::from_secs(5);
 
+/// How long the outputs have when a second signal comes.
+const LAST_FLUSH: Duration = Duration::from_millis(200);
+
 /// Waits for SIGTERM or ctrl-c (SIGINT).
 ///
 /// A second signal, at any time after this has returned, ends the process at once, with 128 and the signal's
-/// number as its status.
+/// number as its status: what is buffered has 200 ms to be written, and requests that still run leave no record.
 ///
 /// # Cancellation
-/// Dropping it does not give the signals back: their default action stays replaced.
-pub async fn signal() {
-    let (send, first) = oneshot::channel();
-    // On a thread of its own, without a runtime: the second signal must work when the service's runtime hangs,
-    // or is already gone.
-    let watch = thread::Builder::new().name("obs-signals".to_owned()).spawn(move || {
-        let Ok(mut signals) = Signals::listen() else { return };
-        signals.next();
-        let _ = send.send(());
-        let number = signals.next();
-        std::process::exit(number.saturating_add(128));
-    });
-    if watch.is_err() || first.await.is_err() {
-        diagnostics::warn(format_args!("signals cannot be received; stop the process with SIGKILL"));
-        std::future::pending().await
+/// Dropping it does not give the signals back: their default action stays replaced, in the whole process.
+pub fn signal(observer: &Observer) -> impl Future<Output = ()> + Send + use<> {
+    let observer = observer.clone();
+    async move {
+        let (send, first) = oneshot::channel();
+        // On a thread of its own, without a runtime: the second signal must work when the service's runtime
+        // hangs, or is already gone.
+        let watch = thread::Builder::new().name("obs-signals".to_owned()).spawn(move || {
+            let Ok(mut signals) = Signals::listen() else { return };
+            signals.next();
+            let _ = send.send(());
+            let number = signals.next();
+            observer.shutdown(LAST_FLUSH);
+            std::process::exit(number.saturating_add(128));
+        });
+        if watch.is_err() || first.await.is_err() {
+            diagnostics::warn(format_args!("signals cannot be received; stop the process with SIGKILL"));
+            std::future::pending().await
+        }
     }
 }
 
@@ -60,7 +67,7 @@ pub async fn requested(observer: &Observer, signal: impl Future<Output = ()>) {
     observer.start_draining();
     let drain = observer.drain();
     diagnostics::info(format_args!(
-        "shutting down {}: not ready from now on, accepting for {:?} more, then up to {:?} for running requests; \
+        "shutting down {}: not ready and serving on for {:?}, then up to {:?} for running requests; \
          a second signal exits at once",
         observer.service_name(),
         drain.delay,

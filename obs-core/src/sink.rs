@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{RequestRecord, RequestStart, metrics::Counter, panic::catch};
+use crate::{RequestRecord, RequestStart, diagnostics, metrics::Counter, panic::catch};
 
 /// An output: it is told of every request's start and reads every finished record.
 ///
@@ -16,8 +16,8 @@ use crate::{RequestRecord, RequestStart, metrics::Counter, panic::catch};
 /// A sink that panics hurts no request: the panic is caught and counted in `obs_sink_errors_total`.
 ///
 /// # Cancellation
-/// Each `on_start` is followed by exactly one `on_finish`, however the request ends; with `panic = "abort"`,
-/// by at most one.
+/// Each `on_start` is followed by exactly one `on_finish`, however the request ends; if the process is ended from
+/// outside, by a panic that aborts or by a second signal, by at most one.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,7 +38,7 @@ use crate::{RequestRecord, RequestStart, metrics::Counter, panic::catch};
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 pub trait RecordSink: Send + Sync + 'static {
-    /// A short constant name, for the sink's own metrics.
+    /// A short constant name for the sink's own metrics, which no other sink of the observer has.
     fn name(&self) -> &'static str;
 
     /// A request has started.
@@ -49,8 +49,8 @@ pub trait RecordSink: Send + Sync + 'static {
 
     /// Hands on what is still queued, waiting no longer than `deadline`; `false` if something was left or lost.
     ///
-    /// Called at the shutdown, by [`Observer::shutdown`](crate::Observer::shutdown). A sink without a queue
-    /// has nothing to do.
+    /// Called by [`Observer::shutdown`](crate::Observer::shutdown), and before a panic aborts the process. Dropping
+    /// the last observer does not call it: the sink is dropped then. A sink without a queue has nothing to do.
     fn flush(&self, _deadline: Duration) -> bool {
         true
     }
@@ -81,6 +81,9 @@ pub(crate) struct Sinks(Vec<Guarded>);
 fn call<T>((sink, errors): &Guarded, call: impl FnOnce(&dyn RecordSink) -> T) -> Option<T> {
     let result = catch(|| call(sink.as_ref()));
     if result.is_err() {
+        if errors.get() == 0 {
+            diagnostics::warn(format_args!("a sink panicked; it is counted in `obs_sink_errors_total`"));
+        }
         errors.add(1);
     }
     result.ok()

@@ -33,12 +33,23 @@ pub(crate) struct RequestState {
 pub(crate) struct Enrichment {
     pub(crate) fields: Fields,
     pub(crate) error: Option<ErrorReport>,
+    pub(crate) error_kind: Option<&'static str>,
     pub(crate) panic: Option<PanicReport>,
     pub(crate) route: Option<Route>,
     /// The handler or a layer further within named the route: the framework's view no longer counts.
     pub(crate) route_from_within: bool,
     pub(crate) stream: bool,
     finished: bool,
+}
+
+impl Enrichment {
+    /// The error with the kind that the handler gave it.
+    fn take_error(&mut self) -> Option<ErrorReport> {
+        let Some(kind) = self.error_kind else { return self.error.take() };
+        let mut error = self.error.take().unwrap_or_else(|| ErrorReport::of_text(&kind));
+        error.type_name = Some(kind);
+        Some(error)
+    }
 }
 
 impl RequestState {
@@ -62,7 +73,9 @@ impl RequestState {
             trace: shared_trace
                 .unwrap_or_else(|| TraceContext::start(head.headers, || observer.trusts_trace(&head))),
             started_at,
-            body_bytes: length_header(head.headers, "content-length").or(head.body_bytes),
+            body_bytes: length_header(head.headers, "content-length")
+                // Frameworks differ in what they say of a request without a body.
+                .or(head.body_bytes.filter(|bytes| *bytes > 0)),
         };
         Arc::new(Self {
             observer: observer.downgrade(),
@@ -165,7 +178,7 @@ impl RequestState {
             status: progress.status,
             // Whatever becomes of the answer to a panic: it was one.
             outcome: if panic.is_some() { Outcome::Panicked } else { outcome },
-            error: enrichment.error.take(),
+            error: enrichment.take_error(),
             panic,
             duration: this.elapsed(),
             time_to_head: progress.time_to_head,

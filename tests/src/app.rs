@@ -32,6 +32,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/outer/{a}/inner/{b}"),
     ("GET", "/teapot"),
     ("GET", "/fail"),
+    ("GET", "/fail-kind"),
     ("GET", "/chunked"),
     ("GET", "/sized"),
     ("GET", "/short"),
@@ -120,6 +121,11 @@ pub async fn handle(world: Arc<World>, template: &'static str) -> Response<Body>
         "/fail" => {
             current().error(&OutOfStock);
             reply(500, Body::text("sorry"))
+        }
+        "/fail-kind" => {
+            current().error_kind("bank_is_closed");
+            current().error(&OutOfStock);
+            reply(502, Body::text("sorry"))
         }
         "/chunked" => reply(200, Body::pieces(["one", "two", "three"])),
         "/sized" => with_header(reply(200, Body::sized(11, ["one", "two", "three"])), "content-length", "11"),

@@ -87,7 +87,7 @@ async fn fallbacks_are_observed_and_unmatched() {
 #[tokio::test]
 async fn nest_service_is_named_by_the_layer_within() {
     let watch = Watch::default();
-    let routed = Router::new().route("/{name}", get(ok));
+    let routed = Router::new().route("/", get(ok)).route("/{name}", get(ok));
     let files = service_fn(|_: Request| async { Ok::<_, Infallible>(Response::new(Body::from("file"))) });
     let files = ServiceBuilder::new()
         .layer(watch.observer.layer().route_prefix("/static"))
@@ -99,8 +99,8 @@ async fn nest_service_is_named_by_the_layer_within() {
         .nest_service("/static", files)
         .observed(&watch.observer);
     expect(
-        &routes(&watch, app, &["/hidden/a", "/seen/a", "/static/css/a.css"]).await,
-        &[(200, "unmatched"), (200, "/seen/{name}"), (200, "/static/{*path}")],
+        &routes(&watch, app, &["/hidden/a", "/seen/a", "/seen/", "/static/css/a.css"]).await,
+        &[(200, "unmatched"), (200, "/seen/{name}"), (200, "/seen/"), (200, "/static/{*path}")],
     );
 }
 

@@ -5,7 +5,7 @@ macro_rules! cases {
     ($framework:ident, $http2:literal) => {
         cases! { $framework, $http2,
             responses: plain empty head head_of_a_stream no_content not_modified unmatched method_not_allowed
-                unknown_method client_error handler_error extractor_rejection early_answer nested_route;
+                unknown_method client_error handler_error handler_error_kind extractor_rejection early_answer nested_route;
             bodies: chunked sized_stream too_short trailers server_sent_events websocket connect body_error huge_frame
                 unread_request_body;
             panics: in_call before_an_await after_an_await grpc resumed in_body in_drop in_body_drop;

@@ -19,6 +19,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let observe = Observe::new(&observer);
     let server = HttpServer::new(move || App::new().service(item).service(boom).wrap(observe.clone()));
     let addr = std::env::var("LISTEN").unwrap_or("127.0.0.1:3000".into());
+    eprintln!("listening on {addr}");
     obs_actix::serve(server.bind(addr)?, &observer).await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! A plain tower service under hyper, without axum: the layer, and the pieces of a graceful shutdown.
 //! Try `curl 127.0.0.1:3000/items/7`, `/other` and `/metrics`.
 
-use std::{convert::Infallible, pin::pin};
+use std::{convert::Infallible, pin::pin, time::Duration};
 
 use http_body_util::Full;
 use hyper::{Request, Response, body::Bytes, body::Incoming, server::conn::http1};
@@ -28,14 +28,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let observer = Observer::builder("shop").build()?;
     let service = ServiceBuilder::new().layer(observer.layer()).service(service_fn(answer));
     let addr = std::env::var("LISTEN").unwrap_or("127.0.0.1:3000".into());
-    let listener = tokio::net::TcpListener::bind(addr).await?;
+    let listener = tokio::net::TcpListener::bind(&addr).await?;
+    eprintln!("listening on {addr}");
 
     let (stop, stopping) = watch::channel(false);
-    let mut requested = pin!(shutdown::requested(&observer, shutdown::signal()));
+    let mut requested = pin!(shutdown::requested(&observer, shutdown::signal(&observer)));
     loop {
-        let (stream, _) = tokio::select! {
-            accepted = listener.accept() => accepted?,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = &mut requested => break,
+        };
+        let Ok((stream, _)) = accepted else {
+            // Too many open files, say: others may close some.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
         };
         let (service, mut stopping) = (TowerToHyperService::new(service.clone()), stopping.clone());
         tokio::spawn(async move {

@@ -12,7 +12,6 @@ use std::fmt;
 ///     "`request_id_headers` is \"x request id\", but should be a header name such as `x-request-id`"
 /// );
 /// ```
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct BuildError {
     /// The setting, as its method or its environment variable is called.
@@ -26,6 +25,13 @@ pub struct BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` is {:?}, but should be {}", self.setting, self.value, self.expected)
+    }
+}
+
+/// As `Display`: `main` prints errors so.
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -27,6 +27,13 @@ impl ObserverBuilder {
                 return Err(error("check", &check.name, "a name that no other check has"));
             }
         }
+        let mut names = vec!["metrics", "events"];
+        for sink in &self.sinks {
+            if names.contains(&sink.name()) {
+                return Err(error("sink", sink.name(), "a sink whose name no other one has"));
+            }
+            names.push(sink.name());
+        }
         let paths: Vec<_> = self.endpoints.iter().flatten().map(|(_, path)| path).collect();
         for (n, path) in paths.iter().enumerate() {
             if !path.starts_with('/') || path.contains(['?', '#', '{', ' ']) {

@@ -65,10 +65,11 @@ pub(super) fn write(out: &mut Vec<u8>, record: &RequestRecord) {
 
 fn error(object: &mut Object<'_>, record: &RequestRecord) {
     let error = record.error.as_ref();
-    // An error below 500 is no failure, but its type is still worth reading.
-    let error_type = record.error_type().or_else(|| error.and_then(|error| error.type_name));
-    if let Some(error_type) = error_type {
+    if let Some(error_type) = record.error_type() {
         object.text("error.type", error_type);
+    } else if let Some(reported) = error.and_then(|error| error.type_name) {
+        // An error below 500 is no failure, but its type is still worth reading.
+        object.text("exception.type", reported);
     }
     if let Some(panic) = &record.panic {
         object.text("error.message", &panic.message);

@@ -94,7 +94,8 @@ impl RecordSink for Events {
             static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
         // Probes and scrapes are worth a line only when they fail.
-        if record.endpoint && record.error_type().is_none() {
+        let failed = !record.outcome.is_ok() || record.status.is_some_and(|status| status >= 500);
+        if record.endpoint && !failed {
             return;
         }
         let push = |line: &mut Vec<u8>| {

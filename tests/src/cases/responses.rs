@@ -98,6 +98,15 @@ pub async fn handler_error(stack: Stack) {
     assert_eq!(line["error.sources"][0], std::fmt::Error.to_string());
 }
 
+/// A kind of the handler's own is what dashboards see.
+pub async fn handler_error_kind(stack: Stack) {
+    let watch = Watch::default();
+    let expected = Expected::completed(502, "/fail-kind", 5);
+    let _ = exchange_with(stack, Setup::new(&watch), &watch, get("/fail-kind"), expected).await;
+    assert_eq!(watch.metric("http_request_errors_total", r#"error_type="bank_is_closed""#), 1.0);
+    assert_eq!(watch.lines()[0]["error.message"], "out of stock");
+}
+
 pub async fn extractor_rejection(stack: Stack) {
     if !stack.has_router() {
         return; // Extractors come with the router.
