@@ -2,15 +2,33 @@
 
 use actix_web::{
     dev::ServiceRequest,
-    http::{Version, header::HeaderMap},
+    http::{
+        Version,
+        header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName},
+    },
 };
 use obs_core::{HeaderLookup, HttpVersion, RequestHead};
+
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub(crate) struct Headers<'a>(pub(crate) &'a HeaderMap);
 
 impl HeaderLookup for Headers<'_> {
     fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
-        self.0.get_all(name).for_each(|value| f(value.as_bytes()));
+        // Making a name of a text allocates.
+        let all = match name {
+            "traceparent" => self.0.get_all(&TRACEPARENT),
+            "tracestate" => self.0.get_all(&TRACESTATE),
+            "baggage" => self.0.get_all(&BAGGAGE),
+            "x-request-id" => self.0.get_all(&X_REQUEST_ID),
+            "content-type" => self.0.get_all(CONTENT_TYPE),
+            "content-length" => self.0.get_all(CONTENT_LENGTH),
+            name => self.0.get_all(name),
+        };
+        all.for_each(|value| f(value.as_bytes()));
     }
 }
 

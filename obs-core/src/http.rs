@@ -1,14 +1,32 @@
 //! For frameworks on `http` 1 (feature `http`): header look-up, heads, answers.
 
-use ::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
+use ::http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
 use bytes::Bytes;
 use http_body::Body;
 
 use crate::{Answer, HeaderLookup, HttpVersion, RequestHandle, RequestHead, RequestId, TraceContext};
 
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 impl HeaderLookup for HeaderMap {
     fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
-        self.get_all(name).iter().for_each(|value| f(value.as_bytes()));
+        // Making a name of a text costs more than looking it up.
+        let all = match name {
+            "traceparent" => self.get_all(&TRACEPARENT),
+            "tracestate" => self.get_all(&TRACESTATE),
+            "baggage" => self.get_all(&BAGGAGE),
+            "x-request-id" => self.get_all(&X_REQUEST_ID),
+            "content-type" => self.get_all(CONTENT_TYPE),
+            "content-length" => self.get_all(CONTENT_LENGTH),
+            name => self.get_all(name),
+        };
+        all.iter().for_each(|value| f(value.as_bytes()));
     }
 }
 

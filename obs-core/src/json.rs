@@ -66,9 +66,10 @@ impl<'a> Object<'a> {
 
     /// Milliseconds with three decimals: microseconds are what a clock of a service can tell.
     pub(crate) fn millis(&mut self, key: &str, time: Duration) {
-        self.key(key);
-        let micros = time.as_micros();
-        let _ = write!(self.out, "{}.{:03}", micros / 1000, micros % 1000);
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.number(key, micros / 1000);
+        self.out.push(b'.');
+        digits(self.out, micros % 1000, 3);
     }
 
     pub(crate) fn time(&mut self, key: &str, time: SystemTime) {
@@ -101,11 +102,24 @@ impl<'a> Object<'a> {
     }
 }
 
+/// The bytes that a JSON string cannot have as they are. A look-up costs less than comparing each.
+static ESCAPED: [bool; 256] = {
+    let mut escaped = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        escaped[byte] = true;
+        byte += 1;
+    }
+    escaped[b'"' as usize] = true;
+    escaped[b'\\' as usize] = true;
+    escaped
+};
+
 /// A JSON string. Runs of bytes that need no escape are copied as they are.
 fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|b| *b < 0x20 || matches!(b, b'"' | b'\\')) {
+    while let Some(at) = rest.iter().position(|byte| ESCAPED[usize::from(*byte)]) {
         let (plain, special) = rest.split_at(at);
         out.extend_from_slice(plain);
         let Some((byte, after)) = special.split_first() else { break };
@@ -130,14 +144,29 @@ fn rfc3339(out: &mut Vec<u8>, time: SystemTime) {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     let (year, month, day) = civil(days);
-    let _ = write!(
-        out,
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:06}Z",
-        second / 3600,
-        second / 60 % 60,
-        second % 60,
-        since.subsec_micros()
-    );
+    for (value, width, then) in [
+        (year, 4, b'-'),
+        (month, 2, b'-'),
+        (day, 2, b'T'),
+        (second / 3600, 2, b':'),
+        (second / 60 % 60, 2, b':'),
+        (second % 60, 2, b'.'),
+        (u64::from(since.subsec_micros()), 6, b'Z'),
+    ] {
+        digits(out, value, width);
+        out.push(then);
+    }
+}
+
+/// The last `width` decimal digits of a number, at most 8 of them.
+fn digits(out: &mut Vec<u8>, mut value: u64, width: usize) {
+    let mut text = [b'0'; 8];
+    for digit in text.iter_mut().take(width).rev() {
+        // The remainder of ten is one digit.
+        *digit = b'0'.saturating_add(u8::try_from(value % 10).unwrap_or_default());
+        value /= 10;
+    }
+    out.extend_from_slice(text.get(..width).unwrap_or_default());
 }
 
 /// Year, month and day of a number of days since 1970-01-01, in the Gregorian calendar.

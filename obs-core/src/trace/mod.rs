@@ -46,7 +46,12 @@ macro_rules! id {
         /// Lower-case hexadecimal digits.
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                const DIGITS: &[u8; 16] = b"0123456789abcdef";
+                let mut text = [0; $hex];
+                for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+                    pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+                }
+                f.write_str(std::str::from_utf8(&text).unwrap_or_default())
             }
         }
 
@@ -184,12 +189,7 @@ impl TraceContext {
     /// An untrusted context becomes a link; its state and its baggage are left behind.
     pub(crate) fn start(headers: &dyn HeaderLookup, trusted: impl FnOnce() -> bool) -> Self {
         let remote = traceparent::find(headers);
-        let has_baggage = {
-            let mut any = false;
-            headers.each("baggage", &mut |_| any = true);
-            any
-        };
-        let trusted = (remote.is_some() || has_baggage) && trusted();
+        let trusted = trusted();
         let baggage = if trusted { Baggage::find(headers) } else { Baggage::default() };
         match remote.filter(|_| trusted) {
             Some(parent) => Self {
