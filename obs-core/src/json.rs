@@ -25,31 +25,34 @@ impl<'a> Object<'a> {
         self.out.push(b'}');
     }
 
-    fn key(&mut self, key: &str) {
+    /// A key of our own, which has nothing to escape.
+    fn key(&mut self, key: &'static str) {
+        self.out.push(self.separator);
+        self.separator = b',';
+        quoted(self.out, key);
+        self.out.push(b':');
+    }
+
+    /// Anybody's key.
+    fn any_key(&mut self, key: &str) {
         self.out.push(self.separator);
         self.separator = b',';
         string(self.out, key);
         self.out.push(b':');
     }
 
-    pub(crate) fn raw(&mut self, key: &str, json: &str) {
-        self.key(key);
-        self.out.extend_from_slice(json.as_bytes());
-    }
-
-    pub(crate) fn text(&mut self, key: &str, text: &str) {
+    pub(crate) fn text(&mut self, key: &'static str, text: &str) {
         self.key(key);
         string(self.out, text);
     }
 
-    /// What writes itself without anything to escape.
-    pub(crate) fn display(&mut self, key: &str, value: &dyn std::fmt::Display) {
+    /// A text that has nothing to escape.
+    pub(crate) fn word(&mut self, key: &'static str, word: &str) {
         self.key(key);
-        // Writing to a vector cannot fail, here and below.
-        let _ = write!(self.out, "\"{value}\"");
+        quoted(self.out, word);
     }
 
-    pub(crate) fn texts(&mut self, key: &str, texts: &[String]) {
+    pub(crate) fn texts(&mut self, key: &'static str, texts: &[String]) {
         self.key(key);
         let mut separator = b'[';
         for text in texts {
@@ -60,46 +63,62 @@ impl<'a> Object<'a> {
         self.out.push(b']');
     }
 
-    pub(crate) fn number(&mut self, key: &str, number: u64) {
-        self.raw(key, itoa::Buffer::new().format(number));
+    /// `true`; what is false is left out.
+    pub(crate) fn flag(&mut self, key: &'static str) {
+        self.key(key);
+        self.out.extend_from_slice(b"true");
+    }
+
+    pub(crate) fn number(&mut self, key: &'static str, number: u64) {
+        self.key(key);
+        self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
     /// Milliseconds with three decimals: microseconds are what a clock of a service can tell.
-    pub(crate) fn millis(&mut self, key: &str, time: Duration) {
+    pub(crate) fn millis(&mut self, key: &'static str, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.number(key, micros / 1000);
         self.out.push(b'.');
         digits(self.out, micros % 1000, 3);
     }
 
-    pub(crate) fn time(&mut self, key: &str, time: SystemTime) {
+    pub(crate) fn time(&mut self, key: &'static str, time: SystemTime) {
         self.key(key);
         self.out.push(b'"');
         rfc3339(self.out, time);
         self.out.push(b'"');
     }
 
+    /// A field of the user's.
     pub(crate) fn value(&mut self, key: &str, value: &Value) {
+        self.any_key(key);
         match value {
-            Value::Bool(value) => self.raw(key, if *value { "true" } else { "false" }),
-            Value::I64(value) => self.raw(key, itoa::Buffer::new().format(*value)),
-            Value::U64(value) => self.number(key, *value),
+            Value::Bool(true) => self.out.extend_from_slice(b"true"),
+            Value::Bool(false) => self.out.extend_from_slice(b"false"),
+            Value::I64(value) => self.out.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes()),
+            Value::U64(value) => self.out.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes()),
             Value::F64(value) if value.is_finite() => {
-                self.key(key);
-                // `Debug` turns to an exponent where `Display` would write 300 digits.
+                // `Debug` turns to an exponent where `Display` would write 300 digits. Writing to a vector cannot
+                // fail, here and below.
                 let _ = write!(self.out, "{value:?}");
             }
-            Value::F64(_) => self.raw(key, "null"),
-            Value::Str(text) => self.text(key, text),
+            Value::F64(_) => self.out.extend_from_slice(b"null"),
+            Value::Str(text) => string(self.out, text),
         }
     }
 
     pub(crate) fn object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_>)) {
-        self.key(key);
+        self.any_key(key);
         let mut object = Object::open(self.out);
         write(&mut object);
         object.close();
     }
+}
+
+fn quoted(out: &mut Vec<u8>, word: &str) {
+    out.push(b'"');
+    out.extend_from_slice(word.as_bytes());
+    out.push(b'"');
 }
 
 /// The bytes that a JSON string cannot have as they are. A look-up costs less than comparing each.

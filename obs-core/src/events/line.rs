@@ -8,17 +8,17 @@ pub(super) fn write(out: &mut Vec<u8>, record: &RequestRecord) {
     let mut object = Object::open(out);
     object.time("time", request.started_at);
     object.text("service.name", &request.service);
-    object.text("request_id", request.id.as_str());
-    object.display("trace_id", &request.trace.trace_id);
-    object.display("span_id", &request.trace.span_id);
+    object.word("request_id", request.id.as_str());
+    object.word("trace_id", &request.trace.trace_id.hex());
+    object.word("span_id", &request.trace.span_id.hex());
     if let Some(parent) = &request.trace.parent_id {
-        object.display("parent_span_id", parent);
+        object.word("parent_span_id", &parent.hex());
     }
     if let Some(link) = &request.trace.link {
-        object.display("link.trace_id", &link.trace_id);
-        object.display("link.span_id", &link.span_id);
+        object.word("link.trace_id", &link.trace_id.hex());
+        object.word("link.span_id", &link.span_id.hex());
     }
-    object.text("http.request.method", request.method.as_str());
+    object.word("http.request.method", request.method.as_str());
     if let Some(original) = &request.method_original {
         object.text("http.request.method_original", original);
     }
@@ -27,12 +27,12 @@ pub(super) fn write(out: &mut Vec<u8>, record: &RequestRecord) {
     }
     object.text("url.path", &request.path);
     if let Some(version) = request.version {
-        object.text("network.protocol.version", version.as_str());
+        object.word("network.protocol.version", version.as_str());
     }
     if let Some(status) = record.status {
         object.number("http.response.status_code", u64::from(status));
     }
-    object.text("outcome", record.outcome.as_str());
+    object.word("outcome", record.outcome.as_str());
     error(&mut object, record);
     object.millis("duration_ms", record.duration);
     if let Some(time) = record.time_to_head {
@@ -43,10 +43,10 @@ pub(super) fn write(out: &mut Vec<u8>, record: &RequestRecord) {
     }
     object.number("http.response.body.size", record.response_bytes);
     if record.stream {
-        object.raw("stream", "true");
+        object.flag("stream");
     }
     if record.draining {
-        object.raw("draining", "true");
+        object.flag("draining");
     }
     let mut fields = record.fields.iter().peekable();
     if fields.peek().is_some() {

@@ -89,7 +89,7 @@ impl Health {
             object.object("checks", |object| {
                 for (check, status) in &statuses {
                     object.object(&check.name, |object| {
-                        object.text("status", if status.passes { "pass" } else { "fail" });
+                        object.word("status", if status.passes { "pass" } else { "fail" });
                         object.time("since", status.since);
                     });
                 }
@@ -104,10 +104,10 @@ impl Health {
 }
 
 /// A probe wants to know how it is now, so nothing may be kept.
-fn answer(code: u16, status: &str, more: impl FnOnce(&mut Object<'_>)) -> Answer {
+fn answer(code: u16, status: &'static str, more: impl FnOnce(&mut Object<'_>)) -> Answer {
     let mut body = Vec::new();
     let mut object = Object::open(&mut body);
-    object.text("status", status);
+    object.word("status", status);
     more(&mut object);
     object.close();
     Answer::new(code, "application/json", body).header("cache-control", "no-store")

@@ -12,6 +12,17 @@ use std::fmt;
 pub use self::{baggage::Baggage, tracestate::TraceState};
 use crate::{HeaderLookup, random};
 
+/// `N` hexadecimal digits, without allocation.
+pub(crate) struct Hex<const N: usize>([u8; N]);
+
+impl<const N: usize> std::ops::Deref for Hex<N> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $bytes:literal, $hex:literal) => {
         $(#[$doc])*
@@ -43,15 +54,22 @@ macro_rules! id {
             }
         }
 
-        /// Lower-case hexadecimal digits.
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl $name {
+            /// Its lower-case hexadecimal digits.
+            pub(crate) fn hex(self) -> Hex<$hex> {
                 const DIGITS: &[u8; 16] = b"0123456789abcdef";
                 let mut text = [0; $hex];
                 for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
                     pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
                 }
-                f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+                Hex(text)
+            }
+        }
+
+        /// Lower-case hexadecimal digits.
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.hex())
             }
         }
 
