@@ -21,7 +21,8 @@ use tower_service::Service;
 use crate::ObservedApp;
 
 /// How long a client may take for a request's head over HTTP/1, and how long its connection may be idle before:
-/// hyper counts both as one. Longer than the 60 s for which common load balancers keep theirs open.
+/// hyper counts both as one, from a connection's first bytes on. Longer than the 60 s for which common load balancers
+/// keep theirs open.
 const HEAD_OR_IDLE: Duration = Duration::from_secs(75);
 
 /// How long an aborted task may take to be dropped.

@@ -17,7 +17,7 @@
 //! # }
 //! ```
 
-use std::{future::Future, io, thread, time::Duration};
+use std::{future::Future, io, sync::mpsc, thread, time::Duration};
 
 use tokio::sync::oneshot;
 
@@ -37,7 +37,8 @@ const LAST_FLUSH: Duration = Duration::from_millis(200);
 /// # Cancellation
 /// Dropping it does not give the signals back: their default action stays replaced, in the whole process.
 pub fn signal(observer: &Observer) -> impl Future<Output = ()> + Send + use<> {
-    let observer = observer.clone();
+    // Not to keep the observer alive: dropping the last one flushes.
+    let observer = observer.downgrade();
     async move {
         let (send, first) = oneshot::channel();
         // On a thread of its own, without a runtime: the second signal must work when the service's runtime
@@ -47,13 +48,27 @@ pub fn signal(observer: &Observer) -> impl Future<Output = ()> + Send + use<> {
             signals.next();
             let _ = send.send(());
             let number = signals.next();
-            observer.shutdown(LAST_FLUSH);
+            if let Some(observer) = observer.upgrade() {
+                last_flush(observer);
+            }
             std::process::exit(number.saturating_add(128));
         });
         if watch.is_err() || first.await.is_err() {
             diagnostics::warn(format_args!("signals cannot be received; stop the process with SIGKILL"));
             std::future::pending().await
         }
+    }
+}
+
+/// A sink of the user's own may not keep to its deadline, and must not hold up the exit.
+fn last_flush(observer: Observer) {
+    let (send, flushed) = mpsc::channel();
+    let flush = thread::Builder::new().spawn(move || {
+        observer.shutdown(LAST_FLUSH);
+        let _ = send.send(());
+    });
+    if flush.is_ok() {
+        let _ = flushed.recv_timeout(LAST_FLUSH);
     }
 }
 

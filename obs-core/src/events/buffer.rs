@@ -16,6 +16,8 @@ const PARK_AFTER: Duration = Duration::from_secs(1);
 struct State {
     bytes: Vec<u8>,
     lines: u64,
+    /// Bytes that the writer has taken and not settled: they still count.
+    taken: usize,
     /// Lines ever pushed and ever taken care of, whether written or lost.
     pushed: u64,
     settled: u64,
@@ -25,6 +27,12 @@ struct State {
     /// Somebody waits in `flush`: do not wait for the tick.
     urgent: bool,
     closed: bool,
+}
+
+impl State {
+    fn waiting(&self) -> usize {
+        self.bytes.len().saturating_add(self.taken)
+    }
 }
 
 /// Requests push lines, the writer takes them all at once.
@@ -61,7 +69,7 @@ impl Buffer {
     /// Adds a line; `false` if there is no room for it.
     pub(super) fn push(&self, line: &[u8]) -> bool {
         let mut state = self.lock();
-        if state.closed || state.bytes.len().saturating_add(line.len()) > self.capacity {
+        if state.closed || state.waiting().saturating_add(line.len()) > self.capacity {
             return false;
         }
         state.bytes.extend_from_slice(line);
@@ -98,6 +106,7 @@ impl Buffer {
         }
         state.urgent = false;
         mem::swap(&mut state.bytes, empty);
+        state.taken = empty.len();
         Batch::Lines(mem::take(&mut state.lines))
     }
 
@@ -109,6 +118,7 @@ impl Buffer {
     /// For the writer: these lines are written, or lost.
     pub(super) fn settle(&self, lines: u64, written: bool) {
         let mut state = self.lock();
+        state.taken = 0;
         state.settled = state.settled.saturating_add(lines);
         if !written {
             state.lost = state.lost.saturating_add(lines);
@@ -156,6 +166,8 @@ mod tests {
         let mut bytes = Vec::new();
         assert_eq!(buffer.take(&mut bytes), Batch::Lines(2));
         assert_eq!(bytes, b"ab\ncd\n");
+        assert!(!buffer.push(b"e\n"), "what is being written still counts");
+        buffer.settle(2, true);
         assert!(buffer.push(b"e\n"), "room again");
         buffer.close();
         assert!(!buffer.push(b"f\n"), "closed");

@@ -59,12 +59,14 @@ impl Health {
     pub(crate) async fn ready(&self) -> Answer {
         // On its way out or in, what the checks say does not matter, and they are left alone.
         if self.is_draining() {
-            return answer(503, "draining", |_| {});
+            return draining();
         }
         if self.starting.load(Ordering::Relaxed) {
             return answer(503, "starting", |_| {});
         }
-        self.checked().await
+        let answer = self.checked().await;
+        // The checks may have taken their time.
+        if self.is_draining() { draining() } else { answer }
     }
 
     /// Runs all checks at the same time.
@@ -101,6 +103,10 @@ impl Health {
     async fn checked(&self) -> Answer {
         answer(200, "ready", |_| {})
     }
+}
+
+fn draining() -> Answer {
+    answer(503, "draining", |_| {})
 }
 
 /// A probe wants to know how it is now, so nothing may be kept.

@@ -92,6 +92,33 @@ pub async fn hanging(stack: Stack) {
     server.stop().await;
 }
 
+/// A check that passes too late has failed, however often it does.
+pub async fn late(stack: Stack) {
+    let ended = Arc::new(AtomicUsize::new(0));
+    let gate = Arc::new(Semaphore::new(0));
+    let (ends, opens) = (Arc::clone(&ended), Arc::clone(&gate));
+    let watch = Watch::with(|builder| {
+        builder.check_within(Duration::from_millis(50), "db", move || {
+            let (ends, opens) = (Arc::clone(&ends), Arc::clone(&opens));
+            async move {
+                let passed = opens.acquire().await.map(drop);
+                ends.fetch_add(1, Ordering::SeqCst);
+                passed
+            }
+        })
+    });
+    let server = stack.serve(Setup::new(&watch)).await;
+    let (status, first) = probe(&server, "/readyz").await;
+    assert_eq!(status, 503);
+    gate.add_permits(1);
+    until(|| ended.load(Ordering::SeqCst) == 1).await;
+    let (status, second) = probe(&server, "/readyz").await;
+    assert_eq!((status, &second["checks"]), (503, &first["checks"]), "and since the same moment");
+    // The next run is in time.
+    becomes(&server, 200).await;
+    server.stop().await;
+}
+
 /// A hundred probes at once run the check once.
 pub async fn one_run_for_all(stack: Stack) {
     let started = Arc::new(AtomicUsize::new(0));
