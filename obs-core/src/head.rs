@@ -7,7 +7,8 @@ use crate::RequestHandle;
 /// Looks headers up by name, whatever header map the framework has.
 ///
 /// axum, hyper and tonic are on `http` 1, actix-web is on `http` 0.2, so the core names neither.
-/// Implementations allocate nothing.
+/// Implementations should allocate nothing for the names that the core asks for on every request: `content-type`,
+/// `content-length`, `x-request-id`, `traceparent`, `tracestate`, `baggage`.
 ///
 /// ```
 /// use obs_core::HeaderLookup;

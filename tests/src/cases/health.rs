@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use crate::{
     client::{Client, get},
     stacks::{Server, Setup, Stack},
-    watch::{Watch, until},
+    watch::{BOUND, Watch, until},
 };
 
 async fn probe(server: &Server, path: &str) -> (u16, Value) {
@@ -92,21 +92,36 @@ pub async fn hanging(stack: Stack) {
     server.stop().await;
 }
 
-/// A check that passes too late has failed, however often it does.
-pub async fn late(stack: Stack) {
-    let ended = Arc::new(AtomicUsize::new(0));
-    let gate = Arc::new(Semaphore::new(0));
-    let (ends, opens) = (Arc::clone(&ended), Arc::clone(&gate));
-    let watch = Watch::with(|builder| {
-        builder.check_within(Duration::from_millis(50), "db", move || {
+/// A check that waits at a gate, and how often it has started and ended.
+struct Gated {
+    watch: Watch,
+    gate: Arc<Semaphore>,
+    started: Arc<AtomicUsize>,
+    ended: Arc<AtomicUsize>,
+}
+
+impl Gated {
+    fn new(timeout: Duration) -> Self {
+        let gate = Arc::new(Semaphore::new(0));
+        let (started, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (starts, ends, opens) = (Arc::clone(&started), Arc::clone(&ended), Arc::clone(&gate));
+        let check = move || {
+            starts.fetch_add(1, Ordering::SeqCst);
             let (ends, opens) = (Arc::clone(&ends), Arc::clone(&opens));
             async move {
                 let passed = opens.acquire().await.map(drop);
                 ends.fetch_add(1, Ordering::SeqCst);
                 passed
             }
-        })
-    });
+        };
+        let watch = Watch::with(|builder| builder.check_within(timeout, "db", check));
+        Self { watch, gate, started, ended }
+    }
+}
+
+/// A check that passes too late has failed, however often it does.
+pub async fn late(stack: Stack) {
+    let Gated { watch, gate, ended, .. } = Gated::new(Duration::from_millis(50));
     let server = stack.serve(Setup::new(&watch)).await;
     let (status, first) = probe(&server, "/readyz").await;
     assert_eq!(status, 503);
@@ -121,16 +136,7 @@ pub async fn late(stack: Stack) {
 
 /// A hundred probes at once run the check once.
 pub async fn one_run_for_all(stack: Stack) {
-    let started = Arc::new(AtomicUsize::new(0));
-    let gate = Arc::new(Semaphore::new(0));
-    let (counts, opens) = (Arc::clone(&started), Arc::clone(&gate));
-    let watch = Watch::with(|builder| {
-        builder.check_within(Duration::from_secs(60), "db", move || {
-            counts.fetch_add(1, Ordering::SeqCst);
-            let opens = Arc::clone(&opens);
-            async move { opens.acquire().await.map(drop) }
-        })
-    });
+    let Gated { watch, gate, started, .. } = Gated::new(BOUND);
     let server = stack.serve(Setup::new(&watch)).await;
     let probes = (0..100).map(|_| {
         let (addr, http2) = (server.addr, stack.http2);
@@ -148,21 +154,7 @@ pub async fn one_run_for_all(stack: Stack) {
 
 /// Liveness never asks a check; a prober that leaves does not cancel one.
 pub async fn left_alone(stack: Stack) {
-    let started = Arc::new(AtomicUsize::new(0));
-    let ended = Arc::new(AtomicUsize::new(0));
-    let gate = Arc::new(Semaphore::new(0));
-    let (starts, ends, opens) = (Arc::clone(&started), Arc::clone(&ended), Arc::clone(&gate));
-    let watch = Watch::with(|builder| {
-        builder.check_within(Duration::from_secs(60), "db", move || {
-            starts.fetch_add(1, Ordering::SeqCst);
-            let (ends, opens) = (Arc::clone(&ends), Arc::clone(&opens));
-            async move {
-                let passed = opens.acquire().await.map(drop);
-                ends.fetch_add(1, Ordering::SeqCst);
-                passed
-            }
-        })
-    });
+    let Gated { watch, gate, started, ended } = Gated::new(BOUND);
     let server = stack.serve(Setup::new(&watch)).await;
     assert_eq!(probe(&server, "/livez").await.0, 200);
     assert_eq!(started.load(Ordering::SeqCst), 0);
