@@ -1,10 +1,10 @@
 //! actix's request heads, on `http` 0.2, as the core reads them.
 
 use actix_web::{
-    dev::{Payload, ServiceRequest},
+    dev::ServiceRequest,
     http::{
         Version,
-        header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName},
+        header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, TRANSFER_ENCODING},
     },
 };
 use obs_core::{HeaderLookup, HttpVersion, RequestHead, UrlScheme};
@@ -34,11 +34,10 @@ impl HeaderLookup for Headers<'_> {
 
 /// The head without what lies in extensions: those are a `RefCell` that must not stay borrowed.
 pub(crate) fn of<'a>(request: &'a ServiceRequest, headers: &'a Headers<'a>) -> RequestHead<'a> {
-    let (_, payload) = request.parts();
     let head = RequestHead::new(request.method().as_str(), request.path(), headers)
         .query(request.uri().query())
         .scheme(request.uri().scheme_str().map_or_else(|| of_connection(request), UrlScheme::parse))
-        .body_bytes(matches!(payload, Payload::None).then_some(0))
+        .body_bytes(has_no_body(request).then_some(0))
         .peer(request.peer_addr());
     match request.version() {
         Version::HTTP_09 => head.version(HttpVersion::Http09),
@@ -48,6 +47,11 @@ pub(crate) fn of<'a>(request: &'a ServiceRequest, headers: &'a Headers<'a>) -> R
         Version::HTTP_3 => head.version(HttpVersion::Http3),
         _ => head,
     }
+}
+
+/// Over HTTP/1 a body is announced by one of two headers (RFC 9112 §6.3); where there is `Content-Length`, that is what counts.
+fn has_no_body(request: &ServiceRequest) -> bool {
+    request.version() <= Version::HTTP_11 && !request.headers().contains_key(TRANSFER_ENCODING)
 }
 
 /// Over HTTP/1 a request names no scheme, but the server knows whether it speaks TLS.

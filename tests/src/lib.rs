@@ -8,10 +8,16 @@
 
 #![allow(clippy::missing_panics_doc, missing_docs, missing_debug_implementations, clippy::unwrap_used)]
 
-/// The README's snippets compile.
+/// The documents' snippets compile.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-pub struct Readme;
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    pub struct Readme;
+    #[doc = include_str!("../../docs/metrics.md")]
+    pub struct Metrics;
+    #[doc = include_str!("../../docs/moving-over.md")]
+    pub struct MovingOver;
+}
 
 pub mod app;
 pub mod cases;

@@ -1,17 +1,19 @@
-//! The README's reference is what the code does: every metric and every field of the line, and no other.
+//! The documents' reference is what the code does: every metric and every field of the line, and no other.
 
 use std::collections::BTreeSet;
 
 use http::HeaderMap;
-use obs_core::{Metrics, Observation, Outcome, RequestHead};
+use obs_core::{MetricNaming, Metrics, Observation, Outcome, RequestHead};
 use obs_tests::{app::OutOfStock, watch::Watch};
 
-/// The names in backticks in the first column of the table below `heading`.
-fn table(heading: &str) -> BTreeSet<String> {
-    let readme = include_str!("../../README.md");
-    let rows = readme.lines().skip_while(|line| !line.starts_with(heading)).skip(2);
+const README: &str = include_str!("../../README.md");
+const METRICS: &str = include_str!("../../docs/metrics.md");
+
+/// The names in backticks in a column of the table below `heading`.
+fn table(document: &str, heading: &str, column: usize) -> BTreeSet<String> {
+    let rows = document.lines().skip_while(|line| !line.starts_with(heading)).skip(2);
     let rows = rows.take_while(|line| line.starts_with('|'));
-    let columns = rows.filter_map(|row| row.split('|').nth(1));
+    let columns = rows.filter_map(|row| row.split('|').nth(column));
     columns.flat_map(|column| column.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
 }
 
@@ -51,9 +53,10 @@ fn traffic(watch: &Watch) {
     panicking.finish(Outcome::Completed);
 }
 
-fn watch() -> Watch {
+fn watch(naming: MetricNaming) -> Watch {
     let watch = Watch::with(|builder| {
-        builder.metrics(Metrics::new().response_head(true)).public_endpoint(|head| {
+        let metrics = Metrics::new().response_head(true).naming(naming);
+        builder.metrics(metrics).public_endpoint(|head| {
             obs_core::first_header(head.headers, "x-from", |from| from == b"outside").unwrap_or(false)
         })
     });
@@ -61,19 +64,63 @@ fn watch() -> Watch {
     watch
 }
 
+/// Every metric and every label, in both namings.
 #[test]
-fn every_metric() {
-    let text = watch().observer.metrics_text();
-    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    let shown: BTreeSet<_> = types.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
-    assert_eq!(shown, table("| metric | labels"));
+fn every_metric_and_every_label() {
+    for (naming, column) in [(MetricNaming::Prometheus, 1), (MetricNaming::OpenTelemetry, 2)] {
+        let text = watch(naming).observer.metrics_text();
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let shown: BTreeSet<_> = types.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
+        let mut documented = table(METRICS, "| Prometheus | OpenTelemetry", column);
+        documented.extend(table(METRICS, "| metric | labels", 1));
+        assert_eq!(shown, documented);
+
+        let labels = text.lines().filter(|line| line.starts_with("http_")).filter_map(|line| {
+            let (_, labels) = line.split_once('{')?;
+            labels.rsplit_once('}').map(|(labels, _)| labels)
+        });
+        let names = labels.flat_map(|labels| labels.split("\",").filter_map(|label| label.split('=').next()));
+        let shown: BTreeSet<_> = names.filter(|name| *name != "le").map(str::to_owned).collect();
+        let mut documented = table(METRICS, "| Prometheus' label", column);
+        documented.retain(|name| !name.starts_with("http_request_errors"));
+        assert_eq!(shown, documented);
+    }
+}
+
+/// The bounds that the document names are those of the code.
+#[test]
+fn every_bucket() {
+    for (naming, family, bounds) in [
+        (MetricNaming::Prometheus, "http_request_duration_seconds", "durations .005"),
+        (MetricNaming::OpenTelemetry, "http_server_request_duration_seconds", "naming .005"),
+        (MetricNaming::Prometheus, "http_stream_duration_seconds", "streams 1"),
+        (MetricNaming::Prometheus, "http_request_size_bytes", "sizes 100"),
+    ] {
+        let text = watch(naming).observer.metrics_text();
+        let prefix = format!("{family}_bucket{{");
+        let buckets = text.lines().filter(|line| line.starts_with(&prefix));
+        let le = buckets.filter_map(|line| line.split("le=\"").nth(1)?.split('"').next());
+        let shown: BTreeSet<_> = le.filter(|le| *le != "+Inf").map(bits).collect();
+        let document = METRICS.replace('\n', " ");
+        let (word, first) = bounds.split_once(' ').expect("a word and the first bound");
+        let start = document.find(bounds).expect("the document names them") + word.len();
+        let documented = document[start..].split([' ', ',', ';']).filter(|word| !word.is_empty());
+        let documented = documented.take_while(|word| !matches!(*word, "s" | "bytes" | "bytes."));
+        assert_eq!(shown, documented.map(bits).collect(), "{family} from {first}");
+    }
+}
+
+/// A number as it can be put into a set.
+fn bits(number: &str) -> u64 {
+    let number = number.replace('k', "e3").replace('M', "e6");
+    number.parse::<f64>().unwrap_or_else(|_| panic!("a number: {number}")).to_bits()
 }
 
 #[test]
 fn every_field_of_the_line() {
-    let lines = watch().lines();
+    let lines = watch(MetricNaming::default()).lines();
     assert_eq!(lines.len(), 4);
     let keys = lines.iter().flat_map(|line| line.as_object().expect("an object").keys());
     let shown: BTreeSet<_> = keys.cloned().collect();
-    assert_eq!(shown, table("| field of the line"));
+    assert_eq!(shown, table(README, "| field of the line", 1));
 }

@@ -114,13 +114,10 @@ impl<'a> Facts<'a> {
 }
 
 /// Tells one label set from another: what no label tells is the same for all.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Key {
-    route: u32,
-    status: u16,
-    method: u8,
-    scheme: u8,
-    version: u8,
+    /// Route, status, method, scheme and version side by side: one number is hashed faster than five.
+    packed: u64,
     error_type: Option<&'static str>,
 }
 
@@ -186,22 +183,23 @@ impl Scheme {
     }
 
     fn key_of(&self, labels: &[(Source, Cow<'static, str>)], facts: &Facts<'_>) -> Key {
-        let mut key = Key { route: 0, status: 0, method: 0, scheme: 0, version: 0, error_type: None };
+        let (mut key, mut status) = (Key::default(), 0);
         for (source, _) in labels {
             match source {
-                Source::Method => key.method = facts.method as u8,
-                Source::Endpoint => key.route = facts.route.map_or(0, Route::id),
-                Source::Status => key.status = self.status(facts).unwrap_or_default(),
+                Source::Method => key.packed |= (facts.method as u64) << 8,
+                Source::Endpoint => key.packed |= u64::from(facts.route.map_or(0, Route::id)) << 32,
+                Source::Status => status = self.status(facts).unwrap_or_default(),
                 // Where there are both, the code tells the class.
-                Source::StatusClass if key.status == 0 => key.status = self.status(facts).unwrap_or(0) / 100,
+                Source::StatusClass if status == 0 => status = self.status(facts).unwrap_or_default() / 100,
                 Source::StatusClass => {}
                 Source::ErrorType => key.error_type = facts.error_type,
-                Source::Scheme => key.scheme = facts.scheme as u8,
+                Source::Scheme => key.packed |= (facts.scheme as u64) << 4,
                 Source::ProtocolVersion => {
-                    key.version = facts.version.map_or(0, |v| (v as u8).saturating_add(1))
+                    key.packed |= facts.version.map_or(0, |version| (version as u64).saturating_add(1));
                 }
             }
         }
+        key.packed |= u64::from(status) << 16;
         key
     }
 
