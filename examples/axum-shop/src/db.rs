@@ -10,7 +10,7 @@ pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Connects, and makes and fills the tables that are not there yet.
 pub async fn open(url: &str) -> Result<Db, String> {
-    // Both once per process; before, `AnyPool` knows no database.
+    // Without it, `AnyPool` knows no database at all.
     install_default_drivers();
     let db = AnyPoolOptions::new().max_connections(8).acquire_timeout(PATIENCE).connect(url).await;
     let db = db.map_err(|error| format!("cannot open the database: {error}"))?;

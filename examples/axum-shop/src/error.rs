@@ -18,8 +18,8 @@ pub enum AppError {
     Quantity(i64),
     #[error("the payment was refused: {0}")]
     PaymentRefused(String),
-    #[error("payments cannot be reached")]
-    PaymentsUnreachable(#[source] reqwest::Error),
+    #[error("payments do not answer")]
+    PaymentsUnreachable(#[from] reqwest::Error),
     #[error("payments answered with {0}")]
     PaymentsFailed(StatusCode),
     #[error("no payments: set `PAYMENTS_URL`, or build the shop with the feature `payments`")]

@@ -40,7 +40,7 @@ async fn main() -> Result<(), Failure> {
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
 
     #[cfg(feature = "payments")]
-    let (config, bundled) = bundled::start(config)?;
+    let (config, payments) = bundled::start(config)?;
     let shop = Shop { db: db.clone(), payments: Payments::at(config.payments.as_deref())? };
     let app = Router::new()
         .route("/items", get(items::list))
@@ -54,7 +54,9 @@ async fn main() -> Result<(), Failure> {
 
     // The shop's last order may need payments, so payments leave after the shop.
     #[cfg(feature = "payments")]
-    bundled.stop().await?;
+    if let Some(payments) = payments {
+        payments.stop().await?;
+    }
     db.close().await;
     Ok(())
 }

@@ -10,7 +10,7 @@ pub fn print(addr: SocketAddr, config: &Config) {
         "shop listens on http://{addr}
   database  {database}
   payments  {payments}
-try
+try (README.md has more)
   curl http://{addr}/items
   curl http://{addr}/orders -H 'content-type: application/json' -d '{{\"item_id\":1,\"quantity\":2}}'
   curl http://{addr}/boom
