@@ -145,6 +145,7 @@ async fn postgresql_goes_and_comes_back() {
     let ready = json(&until_status(&shop, 503, || get("/readyz")).await);
     assert_eq!(ready["status"], "failing", "{ready}");
     assert_eq!(ready["checks"]["db"]["status"], "fail", "{ready}");
+    shop.says("pool timed out").await; // the pool's reason, for the operator only
     assert_eq!(send(&shop, get("/livez")).await.status, 200, "a restart would not help");
     let started = Instant::now();
     let answer = send(&shop, get("/items")).await;

@@ -25,7 +25,7 @@ impl Config {
     pub fn database_in_words(&self) -> &str {
         match self.database.strip_prefix("sqlite:") {
             Some(file) => file.trim_start_matches("//").split('?').next().unwrap_or(file),
-            None => "PostgreSQL, as `DATABASE_URL` says",
+            None => "the one that `DATABASE_URL` names",
         }
     }
 }

@@ -1,22 +1,24 @@
 //! The database: SQLite in a file, or PostgreSQL, behind one pool.
 use std::time::Duration;
 
-use sqlx::any::{AnyPoolOptions, install_default_drivers};
+use sqlx::{
+    AnyConnection, Connection,
+    any::{AnyPoolOptions, install_default_drivers},
+};
 
 pub type Db = sqlx::AnyPool;
 
 /// How long a request waits for a connection: when the database is gone, it fails soon and not after sqlx's 30 s.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Connects, and makes and fills the tables that are not there yet.
-pub async fn open(url: &str) -> Result<Db, String> {
-    // Without it, `AnyPool` knows no database at all.
-    install_default_drivers();
-    let db = AnyPoolOptions::new().max_connections(8).acquire_timeout(PATIENCE).connect(url).await;
-    let db = db.map_err(|error| format!("cannot open the database: {error}"))?;
-    let made = sqlx::raw_sql(include_str!("schema.sql")).execute(&db).await;
-    made.map_err(|error| format!("cannot make the tables: {error}"))?;
-    Ok(db)
+/// Makes and fills the tables that are not there yet, and returns the pool.
+pub async fn open(url: &str) -> sqlx::Result<Db> {
+    install_default_drivers(); // without it, sqlx's `Any` knows no database at all
+    // Not through the pool: all that it says of a database that is not there is that it has waited long enough.
+    let mut first = AnyConnection::connect(url).await?;
+    sqlx::raw_sql(include_str!("schema.sql")).execute(&mut first).await?;
+    first.close().await?;
+    AnyPoolOptions::new().max_connections(8).acquire_timeout(PATIENCE).connect_lazy(url)
 }
 
 /// Asks whether the database answers.

@@ -29,7 +29,9 @@ struct Shop {
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let config = Config::from_env()?;
-    let db = db::open(&config.database).await?;
+    let db = db::open(&config.database)
+        .await
+        .map_err(|error| format!("cannot open the database, {}: {error}", config.database_in_words()))?;
     let ping = db.clone();
     let observer = Observer::builder("shop")
         // Longer than the pool waits for a connection, so that the pool's own reason is reported.
