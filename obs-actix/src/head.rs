@@ -1,13 +1,13 @@
 //! actix's request heads, on `http` 0.2, as the core reads them.
 
 use actix_web::{
-    dev::ServiceRequest,
+    dev::{Payload, ServiceRequest},
     http::{
         Version,
         header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName},
     },
 };
-use obs_core::{HeaderLookup, HttpVersion, RequestHead};
+use obs_core::{HeaderLookup, HttpVersion, RequestHead, UrlScheme};
 
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -34,7 +34,12 @@ impl HeaderLookup for Headers<'_> {
 
 /// The head without what lies in extensions: those are a `RefCell` that must not stay borrowed.
 pub(crate) fn of<'a>(request: &'a ServiceRequest, headers: &'a Headers<'a>) -> RequestHead<'a> {
-    let head = RequestHead::new(request.method().as_str(), request.path(), headers).peer(request.peer_addr());
+    let (_, payload) = request.parts();
+    let head = RequestHead::new(request.method().as_str(), request.path(), headers)
+        .query(request.uri().query())
+        .scheme(request.uri().scheme_str().map_or_else(|| of_connection(request), UrlScheme::parse))
+        .body_bytes(matches!(payload, Payload::None).then_some(0))
+        .peer(request.peer_addr());
     match request.version() {
         Version::HTTP_09 => head.version(HttpVersion::Http09),
         Version::HTTP_10 => head.version(HttpVersion::Http10),
@@ -43,4 +48,9 @@ pub(crate) fn of<'a>(request: &'a ServiceRequest, headers: &'a Headers<'a>) -> R
         Version::HTTP_3 => head.version(HttpVersion::Http3),
         _ => head,
     }
+}
+
+/// Over HTTP/1 a request names no scheme, but the server knows whether it speaks TLS.
+fn of_connection(request: &ServiceRequest) -> UrlScheme {
+    if request.app_config().secure() { UrlScheme::Https } else { UrlScheme::Http }
 }

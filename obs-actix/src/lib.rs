@@ -32,14 +32,16 @@ mod body;
 mod extract;
 mod future;
 mod head;
+mod payload;
 mod respond;
 mod server;
 mod service;
 mod transform;
 
 pub use obs_core::{
-    self, BuildError, Endpoint, ErrorReport, EventOutput, Observer, ObserverBuilder, Outcome, PanicPolicy,
-    RecordSink, RequestHandle, RequestRecord, RequestStart, TraceContext, TraceHeader, Value, current,
+    self, BuildError, Endpoint, ErrorReport, EventOutput, MetricLabel, MetricNaming, Metrics, Observer,
+    ObserverBuilder, Outcome, PanicPolicy, RecordSink, RequestHandle, RequestRecord, RequestStart,
+    TraceContext, TraceHeader, Value, current, prometheus,
 };
 
 pub use obs_core::shutdown::signal as shutdown_signal;

@@ -9,7 +9,6 @@ use actix_web::{
         StatusCode,
         header::{HeaderName, HeaderValue},
     },
-    web::Bytes,
 };
 use obs_core::{Answer, ErrorReport, Observation, Panic};
 
@@ -62,7 +61,7 @@ pub(crate) fn answer<B: MessageBody>(
     answer: Answer,
 ) -> HttpResponse<ObservedBody<B>> {
     let head = head_of(&answer);
-    let body = Bytes::from(answer.into_body());
+    let body = answer.into_body();
     head.map_body(|head, ()| ObservedBody::own(head_done(observation, shared, head), body))
 }
 

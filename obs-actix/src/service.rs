@@ -10,7 +10,7 @@ use actix_web::{
 };
 use obs_core::{Observation, Observer, RequestHandle};
 
-use crate::{ObservedBody, ResponseFuture, head};
+use crate::{ObservedBody, ResponseFuture, head, payload};
 
 /// Observes each request of the service below it: made by [`Observe`](crate::Observe) for each worker.
 ///
@@ -70,7 +70,7 @@ where
 
     forward_ready!(service);
 
-    fn call(&self, request: ServiceRequest) -> Self::Future {
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let shared = &self.shared;
         let found = request.extensions().get::<RequestHandle>().cloned();
         if found.as_ref().is_some_and(|handle| handle.of(&shared.observer).is_some()) {
@@ -84,13 +84,14 @@ where
             // One without parameters is at this very path; a catch-all must not take the endpoints away.
             template.is_some_and(|template| !template.contains('{'))
         };
-        let observation = match shared.observer.start(head).endpoint(has_route) {
+        let observation = match shared.observer.start(head).endpoint(&head, has_route) {
             Ok(endpoint) => return ResponseFuture::endpoint(endpoint, request, Rc::clone(shared)),
             Err(observation) => observation,
         };
         // From here on nothing of the request may be kept: routing needs it to be the only one.
         shared.resources.get_or_init(|| request.resource_map().clone());
         request.extensions_mut().insert(observation.handle());
+        payload::count(&observation, &mut request);
         let future = observation.call(|| self.service.call(request));
         ResponseFuture::observed(future, Rc::clone(shared))
     }

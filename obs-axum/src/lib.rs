@@ -57,14 +57,17 @@ mod app;
 mod extract;
 mod future;
 mod layer;
+#[cfg(feature = "axum")]
+mod request_body;
 mod route;
 #[cfg(feature = "axum")]
 mod serve;
 mod service;
 
 pub use obs_core::{
-    self, BuildError, Endpoint, ErrorReport, EventOutput, Observer, ObserverBuilder, Outcome, PanicPolicy,
-    RecordSink, RequestHandle, RequestRecord, RequestStart, TraceContext, TraceHeader, Value, current,
+    self, BuildError, Endpoint, ErrorReport, EventOutput, MetricLabel, MetricNaming, Metrics, Observer,
+    ObserverBuilder, Outcome, PanicPolicy, RecordSink, RequestHandle, RequestRecord, RequestStart,
+    TraceContext, TraceHeader, Value, current, prometheus,
 };
 
 #[cfg(feature = "axum")]

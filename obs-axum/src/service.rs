@@ -42,7 +42,7 @@ impl<S, ReqB, ResB> Service<Request<ReqB>> for Observe<S>
 where
     S: Service<Request<ReqB>, Response = Response<ResB>>,
     S::Error: Display,
-    ReqB: Body,
+    ReqB: Body + 'static,
     ResB: Body,
 {
     type Response = Response<ObservedBody<ResB>>;
@@ -69,7 +69,7 @@ where
         let mut observation = self.observer.start(head);
         // A route without parameters is at this very path; a catch-all must not take the endpoints away.
         let has_route = || route.as_ref().is_some_and(|route| !route.contains('{'));
-        observation = match observation.endpoint(has_route) {
+        observation = match observation.endpoint(&head, has_route) {
             Ok(endpoint) => return ResponseFuture::endpoint(endpoint),
             Err(observation) => observation,
         };
@@ -77,6 +77,8 @@ where
             observation.set_route(&route);
         }
         request.extensions_mut().insert(observation.handle());
+        #[cfg(feature = "axum")]
+        crate::request_body::count(&observation, &mut request);
         ResponseFuture::observed(observation.call(|| self.inner.call(request)))
     }
 }

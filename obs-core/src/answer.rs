@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+
 use crate::{Method, RequestStart};
 
 /// A whole response: to a request for `/metrics` or `/health`, or instead of a handler that panicked.
@@ -9,7 +11,8 @@ use crate::{Method, RequestStart};
 /// ```
 /// # let observer = obs_core::Observer::builder("shop").no_environment().build()?;
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let answer = observer.endpoint("GET", "/livez").expect("an endpoint").await;
+/// # use obs_core::RequestHead;
+/// let answer = observer.endpoint(&RequestHead::new("GET", "/livez", &())).expect("an endpoint").await;
 /// assert_eq!(answer.status(), 200);
 /// # });
 /// # Ok::<(), obs_core::BuildError>(())
@@ -18,14 +21,14 @@ use crate::{Method, RequestStart};
 pub struct Answer {
     status: u16,
     headers: Vec<(&'static str, Cow<'static, str>)>,
-    body: Vec<u8>,
+    body: Bytes,
 }
 
 impl Answer {
     pub(crate) fn new(
         status: u16,
         content_type: impl Into<Cow<'static, str>>,
-        body: impl Into<Vec<u8>>,
+        body: impl Into<Bytes>,
     ) -> Self {
         Self { status, headers: vec![("content-type", content_type.into())], body: body.into() }
     }
@@ -43,7 +46,7 @@ impl Answer {
 
     /// The whole body.
     #[must_use]
-    pub fn into_body(self) -> Vec<u8> {
+    pub fn into_body(self) -> Bytes {
         self.body
     }
 

@@ -92,6 +92,51 @@ impl HttpVersion {
     }
 }
 
+/// The scheme of a request's URL, as far as it is known: behind a proxy it is what the proxy speaks.
+///
+/// ```
+/// use obs_core::UrlScheme;
+/// assert_eq!(UrlScheme::parse("HTTPS").as_str(), "https");
+/// assert_eq!(UrlScheme::parse("gopher"), UrlScheme::Other);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UrlScheme {
+    /// `http`: also where nobody says.
+    #[default]
+    Http,
+    /// `https`
+    Https,
+    /// `_OTHER`: anything else that a client sent.
+    Other,
+}
+
+impl UrlScheme {
+    pub(crate) const ALL: [Self; 3] = [Self::Http, Self::Https, Self::Other];
+
+    /// The scheme that `text` names, in any case.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        if text.eq_ignore_ascii_case("http") {
+            Self::Http
+        } else if text.eq_ignore_ascii_case("https") {
+            Self::Https
+        } else {
+            Self::Other
+        }
+    }
+
+    /// `http`, `https` or `_OTHER`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Other => "_OTHER",
+        }
+    }
+}
+
 /// A request's head as an adapter hands it to [`Observer::start`](crate::Observer::start).
 ///
 /// Everything is borrowed: the core copies what it keeps.
@@ -112,11 +157,15 @@ pub struct RequestHead<'a> {
     pub method: &'a str,
     /// The path without the query.
     pub path: &'a str,
+    /// What comes after the path's `?`.
+    pub query: Option<&'a str>,
+    /// The scheme of the URL.
+    pub scheme: UrlScheme,
     /// The protocol's version.
     pub version: Option<HttpVersion>,
     /// The address at the other end of the connection.
     pub peer: Option<SocketAddr>,
-    /// The request body's exact size in bytes, where it is known without `Content-Length`.
+    /// The request body's exact size in bytes, where it is known without `Content-Length`: 0 if there is none.
     pub body_bytes: Option<u64>,
     /// The headers.
     pub headers: &'a dyn HeaderLookup,
@@ -127,7 +176,31 @@ impl<'a> RequestHead<'a> {
     /// A head with its three required parts. `path` is without the query.
     #[must_use]
     pub fn new(method: &'a str, path: &'a str, headers: &'a dyn HeaderLookup) -> Self {
-        Self { method, path, version: None, peer: None, body_bytes: None, headers, outer: None }
+        Self {
+            method,
+            path,
+            query: None,
+            scheme: UrlScheme::Http,
+            version: None,
+            peer: None,
+            body_bytes: None,
+            headers,
+            outer: None,
+        }
+    }
+
+    /// What comes after the path's `?`.
+    #[must_use]
+    pub const fn query(mut self, query: Option<&'a str>) -> Self {
+        self.query = query;
+        self
+    }
+
+    /// The scheme of the URL.
+    #[must_use]
+    pub const fn scheme(mut self, scheme: UrlScheme) -> Self {
+        self.scheme = scheme;
+        self
     }
 
     /// The protocol's version.

@@ -7,7 +7,9 @@ use ::http::{
 use bytes::Bytes;
 use http_body::Body;
 
-use crate::{Answer, HeaderLookup, HttpVersion, RequestHandle, RequestHead, RequestId, TraceContext};
+use crate::{
+    Answer, HeaderLookup, HttpVersion, RequestHandle, RequestHead, RequestId, TraceContext, UrlScheme,
+};
 
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -36,6 +38,8 @@ impl<'a> RequestHead<'a> {
     #[must_use]
     pub fn of<B: Body>(request: &'a Request<B>) -> Self {
         let head = Self::new(request.method().as_str(), request.uri().path(), request.headers())
+            .query(request.uri().query())
+            .scheme(request.uri().scheme_str().map_or(UrlScheme::Http, UrlScheme::parse))
             .body_bytes(request.body().size_hint().exact())
             .within(request.extensions().get::<RequestHandle>());
         match request.version() {
@@ -87,7 +91,7 @@ impl Answer {
                 response.headers_mut().insert(HeaderName::from_static(name), value);
             }
         }
-        *response.body_mut() = Bytes::from(self.into_body());
+        *response.body_mut() = self.into_body();
         response
     }
 }

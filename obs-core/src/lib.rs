@@ -87,6 +87,9 @@ pub mod trace;
 
 #[cfg(feature = "http")]
 pub use self::http_body::ObservedBody;
+/// The crate whose `Registry` holds the metrics: see [`Observer::registry`].
+pub use prometheus;
+
 pub use self::{
     answer::Answer,
     body::{BodyObservation, Seen},
@@ -94,9 +97,10 @@ pub use self::{
     current::{InRequest, RequestHandle, current},
     events::EventOutput,
     field::{Fields, MAX_FIELD_BYTES, MAX_FIELDS, Value},
-    head::{HeaderLookup, HttpVersion, RequestHead, first_header},
+    head::{HeaderLookup, HttpVersion, RequestHead, UrlScheme, first_header},
     id::{MAX_REQUEST_ID, RequestId},
     method::Method,
+    metrics::{MetricLabel, MetricNaming, Metrics},
     observation::Observation,
     observed::Observed,
     observer::{Drain, Observer, PanicPolicy, ShutdownReport, TraceHeader},
@@ -105,5 +109,6 @@ pub use self::{
     record::{ErrorReport, Outcome, RequestRecord, RequestStart},
     route::Route,
     sink::RecordSink,
+    state::RequestBody,
     trace::TraceContext,
 };

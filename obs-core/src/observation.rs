@@ -8,7 +8,7 @@ use std::{fmt, future::Future, sync::Arc};
 
 use crate::{
     Answer, EndpointFuture, ErrorReport, HeaderLookup, Observed, Observer, Outcome, Panic, PanicPolicy,
-    RequestHandle, RequestHead, RequestStart, TraceHeader, answer,
+    RequestBody, RequestHandle, RequestHead, RequestStart, TraceHeader, answer,
     current::Scope,
     head::content_type_is,
     panic::catch,
@@ -83,25 +83,34 @@ impl Observation {
 
     /// Answers the request if it asks for one of the observer's endpoints; else gives the observation back.
     ///
-    /// A route of the user's own at the very path wins: `has_route` says whether there is one, and is only
-    /// asked if the path is an endpoint's.
+    /// `head` is the one that it was started with. A route of the user's own at the very path wins: `has_route` says whether
+    /// there is one, and is only asked if the path is an endpoint's.
     ///
     /// # Errors
     /// The observation itself, to go on with, if there is no endpoint to answer.
-    pub fn endpoint(mut self, has_route: impl FnOnce() -> bool) -> Result<Observed<EndpointFuture>, Self> {
-        let request = self.state.request();
-        let Some(future) = self.observer.answer_endpoint(request.method, &request.path) else {
-            return Err(self);
-        };
+    pub fn endpoint(
+        mut self,
+        head: &RequestHead<'_>,
+        has_route: impl FnOnce() -> bool,
+    ) -> Result<Observed<EndpointFuture>, Self> {
+        let Some(future) = self.observer.endpoint(head) else { return Err(self) };
         if has_route() {
-            self.observer.endpoints().give_way(&request.path);
+            self.observer.endpoints().give_way(head.path);
             return Err(self);
         }
-        self.state.set_route(&self.observer, &request.path, false);
+        self.state.set_route(&self.observer, head.path, false);
         if let Some(progress) = &mut self.progress {
             progress.endpoint = true;
         }
         Ok(self.observe(future))
+    }
+
+    /// Counts the request's body while the service reads it; `None` if its size is known, so that there is nothing to count.
+    ///
+    /// Adapters wrap a body of unknown size, where the framework boxes bodies anyway.
+    #[must_use]
+    pub fn request_body(&self) -> Option<RequestBody> {
+        RequestBody::unknown(&self.state)
     }
 
     /// The response's head is there.

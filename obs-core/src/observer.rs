@@ -10,12 +10,14 @@ use std::{
     time::Duration,
 };
 
+use prometheus::Registry;
+
 use crate::{
     EndpointFuture, Method, Observation, ObserverBuilder, RequestHandle, RequestHead, RequestRecord,
     RequestStart, Route, current, diagnostics,
     health::Health,
     id::IdPolicy,
-    metrics::{Counter, Metrics},
+    metrics::{Counter, MetricSink, Scrapes},
     ops::{self, Endpoints},
     panic::catch,
     route::RouteTable,
@@ -122,7 +124,8 @@ pub(crate) struct Inner {
     pub(crate) endpoints: Endpoints,
     pub(crate) health: Health,
     pub(crate) routes: RouteTable,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<MetricSink>,
+    pub(crate) scrapes: Scrapes,
     pub(crate) sinks: Sinks,
     pub(crate) tunnels: AtomicU64,
     pub(crate) late_writes: Arc<Counter>,
@@ -175,19 +178,55 @@ impl Observer {
     ///
     /// Adapters use [`Observation::endpoint`], which also lets a route of the user's own win.
     #[must_use]
-    pub fn endpoint(&self, method: &str, path: &str) -> Option<EndpointFuture> {
-        self.answer_endpoint(Method::parse(method), path)
+    pub fn endpoint(&self, head: &RequestHead<'_>) -> Option<EndpointFuture> {
+        let endpoint = self.0.endpoints.find(head.path)?;
+        Some(ops::answer(self, endpoint, head))
     }
 
-    pub(crate) fn answer_endpoint(&self, method: Method, path: &str) -> Option<EndpointFuture> {
-        let endpoint = self.0.endpoints.find(path)?;
-        Some(ops::answer(self, endpoint, method))
+    /// The registry that our metrics are in. What is registered there appears in `/metrics`, and whoever gathers it finds ours.
+    ///
+    /// ```
+    /// use obs_core::{Observer, prometheus::IntCounter};
+    ///
+    /// let observer = Observer::builder("shop").no_environment().build()?;
+    /// let orders = IntCounter::new("shop_orders_total", "Orders that were placed.").unwrap();
+    /// observer.registry().register(Box::new(orders.clone())).unwrap();
+    /// orders.inc();
+    /// assert!(observer.metrics_text().contains("shop_orders_total 1"));
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        self.0.scrapes.registry()
     }
 
-    /// The metrics in Prometheus' text format, as `/metrics` shows them.
+    /// Makes the metrics of a route exist at 0, before its first request: rates then see that one, too.
+    ///
+    /// ```
+    /// let observer = obs_core::Observer::builder("shop").no_environment().build()?;
+    /// observer.route("GET", "/items/{id}").route("POST", "/orders");
+    /// let line = r#"http_requests_total{method="POST",endpoint="/orders",status="200"} 0"#;
+    /// assert!(observer.metrics_text().contains(line));
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    pub fn route(&self, method: &str, template: &str) -> &Self {
+        self.0.metrics.declare(Method::parse(method), &self.intern_route(template));
+        self
+    }
+
+    /// The metrics in Prometheus' text format, as `/metrics` shows them. It is made on this thread.
     #[must_use]
     pub fn metrics_text(&self) -> String {
-        String::from_utf8_lossy(&self.0.metrics.text()).into_owned()
+        String::from_utf8_lossy(&self.0.scrapes.text()).into_owned()
+    }
+
+    pub(crate) fn scrapes(&self) -> &Scrapes {
+        &self.0.scrapes
+    }
+
+    /// Whether requests of this route are not counted.
+    pub(crate) fn excludes(&self, route: Option<&Route>) -> bool {
+        self.0.routes.excludes(route)
     }
 
     /// Requests that have started and not ended.

@@ -9,8 +9,9 @@ use std::{
 };
 
 use crate::{
-    Fields, HttpVersion, Method, PanicReport, RequestId, Route, TraceContext,
+    Fields, HttpVersion, Method, PanicReport, RequestId, Route, TraceContext, UrlScheme,
     panic::catch,
+    route,
     state::RequestState,
     text::{self, Bounded},
 };
@@ -90,6 +91,8 @@ pub struct RequestStart {
     pub method_original: Option<Box<str>>,
     /// The path without its query, at most 1 KiB of it.
     pub path: Box<str>,
+    /// The scheme of the URL.
+    pub scheme: UrlScheme,
     /// The protocol's version.
     pub version: Option<HttpVersion>,
     /// The other end of the connection, which may be a proxy.
@@ -98,7 +101,7 @@ pub struct RequestStart {
     pub trace: TraceContext,
     /// When the request arrived, by the system's clock.
     pub started_at: SystemTime,
-    /// The request body's size in bytes, from `Content-Length` or an exact size hint.
+    /// The request body's size in bytes, from `Content-Length` or an exact size hint: 0 if there is none.
     pub body_bytes: Option<u64>,
 }
 
@@ -182,6 +185,9 @@ pub struct RequestRecord {
     pub duration: Duration,
     /// From the request's head to the response's head; `None` if there was none.
     pub time_to_head: Option<Duration>,
+    /// The request body's size in bytes: as it was declared, or else as many as the service has read. `None` if it was not declared
+    /// and nobody could count.
+    pub request_bytes: Option<u64>,
     /// Bytes of the response's body that were handed to the transport.
     pub response_bytes: u64,
     /// The handler's own fields.
@@ -193,6 +199,7 @@ pub struct RequestRecord {
     pub endpoint: bool,
     /// It ended while the service was shutting down.
     pub draining: bool,
+    pub(crate) excluded_from_metrics: bool,
 }
 
 impl RequestRecord {
@@ -205,7 +212,7 @@ impl RequestRecord {
     /// The route's template, or `unmatched`.
     #[must_use]
     pub fn route_label(&self) -> &str {
-        self.route.as_ref().map_or("unmatched", Route::as_str)
+        self.route.as_ref().map_or(route::UNMATCHED, Route::as_str)
     }
 
     /// The status for metrics' labels: the one that was sent; `499` if the request was cancelled before

@@ -4,6 +4,9 @@ use std::{fmt, sync::Arc};
 
 use crate::read_mostly::ReadMostly;
 
+/// What the endpoint label says of a request that matched no route.
+pub(crate) const UNMATCHED: &str = "unmatched";
+
 /// How many templates one observer keeps. Templates come from code, so only a mistake gets here.
 const MAX_ROUTES: usize = 16_384;
 
@@ -29,6 +32,7 @@ const MAX_ROUTES: usize = 16_384;
 #[derive(Clone)]
 pub struct Route {
     id: u32,
+    excluded: bool,
     template: Arc<str>,
 }
 
@@ -42,6 +46,11 @@ impl Route {
     /// Unique within the observer; part of a time series' key.
     pub(crate) const fn id(&self) -> u32 {
         self.id
+    }
+
+    /// Whether its requests are not counted.
+    pub(crate) const fn excluded(&self) -> bool {
+        self.excluded
     }
 }
 
@@ -69,19 +78,28 @@ impl fmt::Debug for Route {
 pub(crate) struct RouteTable {
     routes: ReadMostly<Box<str>, Route>,
     overflow: Route,
+    excluded: Vec<String>,
+    unmatched_excluded: bool,
 }
 
 impl RouteTable {
-    /// No route has this id: it stands for requests that matched none.
-    pub(crate) const UNMATCHED: u32 = 0;
+    /// 0 stands for requests that matched none.
     const OVERFLOW: u32 = 1;
     const FIRST: usize = 2;
 
-    pub(crate) fn new() -> Self {
+    /// `excluded` are templates, or beginnings of templates with a `*` behind.
+    pub(crate) fn new(excluded: Vec<String>) -> Self {
         Self {
             routes: ReadMostly::new(),
-            overflow: Route { id: Self::OVERFLOW, template: "overflow".into() },
+            overflow: Route { id: Self::OVERFLOW, excluded: false, template: "overflow".into() },
+            unmatched_excluded: excludes(&excluded, UNMATCHED),
+            excluded,
         }
+    }
+
+    /// Whether requests of this route are not counted.
+    pub(crate) fn excludes(&self, route: Option<&Route>) -> bool {
+        route.map_or(self.unmatched_excluded, Route::excluded)
     }
 
     pub(crate) fn intern(&self, template: &str) -> Route {
@@ -90,8 +108,16 @@ impl RouteTable {
         }
         let make = |n: usize| Route {
             id: u32::try_from(n.saturating_add(Self::FIRST)).unwrap_or(Self::OVERFLOW),
+            excluded: excludes(&self.excluded, template),
             template: template.into(),
         };
         self.routes.get_or_insert(template.into(), MAX_ROUTES, make).unwrap_or_else(|| self.overflow.clone())
     }
+}
+
+fn excludes(patterns: &[String], template: &str) -> bool {
+    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(beginning) => template.starts_with(beginning),
+        None => pattern == template,
+    })
 }

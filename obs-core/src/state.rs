@@ -2,7 +2,10 @@
 
 use std::{
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -25,8 +28,13 @@ pub(crate) struct RequestState {
     /// The request's content type if it is one of gRPC's.
     grpc: Option<String>,
     outer: Option<RequestHandle>,
+    /// Bytes of the request's body that were read, where somebody counts.
+    received: AtomicU64,
     enrichment: Mutex<Enrichment>,
 }
+
+/// Nobody counts the request's body.
+const UNKNOWN: u64 = u64::MAX;
 
 /// What may still be added while the request runs.
 #[derive(Default)]
@@ -68,14 +76,13 @@ impl RequestState {
             method,
             method_original: unknown.then(|| bounded(head.method, MAX_METHOD).into()),
             path: bounded(head.path, MAX_PATH).into(),
+            scheme: head.scheme,
             version: head.version,
             peer: head.peer,
             trace: shared_trace
                 .unwrap_or_else(|| TraceContext::start(head.headers, || observer.trusts_trace(&head))),
             started_at,
-            body_bytes: length_header(head.headers, "content-length")
-                // Frameworks differ in what they say of a request without a body.
-                .or(head.body_bytes.filter(|bytes| *bytes > 0)),
+            body_bytes: length_header(head.headers, "content-length").or(head.body_bytes),
         };
         Arc::new(Self {
             observer: observer.downgrade(),
@@ -83,6 +90,7 @@ impl RequestState {
             started,
             grpc: grpc_type(head.headers),
             outer: outer.cloned(),
+            received: AtomicU64::new(UNKNOWN),
             enrichment: Mutex::default(),
         })
     }
@@ -172,9 +180,13 @@ impl RequestState {
     ) -> RequestRecord {
         enrichment.finished = true;
         let panic = enrichment.panic.take();
+        let route = enrichment.route.take();
+        let received = this.received.load(Ordering::Relaxed);
         RequestRecord {
             state: Arc::clone(this),
-            route: enrichment.route.take(),
+            excluded_from_metrics: observer.excludes(route.as_ref()),
+            route,
+            request_bytes: this.start.body_bytes.or((received != UNKNOWN).then_some(received)),
             status: progress.status,
             // Whatever becomes of the answer to a panic: it was one.
             outcome: if panic.is_some() { Outcome::Panicked } else { outcome },
@@ -188,6 +200,40 @@ impl RequestState {
             endpoint: progress.endpoint,
             draining: observer.is_draining(),
         }
+    }
+}
+
+/// Counts the bytes of a request's body: see [`Observation::request_body`](crate::Observation::request_body).
+///
+/// ```
+/// # use obs_core::{Observer, RequestHead};
+/// let observer = Observer::builder("shop").no_environment().build()?;
+/// let observation = observer.start(RequestHead::new("POST", "/orders", &()));
+/// let body = observation.request_body().expect("nobody has said how long it is");
+/// body.received(17); // after each chunk
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+pub struct RequestBody(Arc<RequestState>);
+
+impl RequestBody {
+    pub(crate) fn unknown(state: &Arc<RequestState>) -> Option<Self> {
+        if state.start.body_bytes.is_some() {
+            return None;
+        }
+        state.received.store(0, Ordering::Relaxed);
+        Some(Self(Arc::clone(state)))
+    }
+
+    /// The service has read so many bytes more.
+    pub fn received(&self, bytes: u64) {
+        self.0.received.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let received = self.0.received.load(Ordering::Relaxed);
+        f.debug_struct("RequestBody").field("received", &received).finish()
     }
 }
 

@@ -1,10 +1,12 @@
 //! A client for HTTP/1 and HTTP/2 that can leave at any moment.
 
-use std::net::SocketAddr;
+use std::{convert::Infallible, net::SocketAddr};
 
 use bytes::Bytes;
+use futures_util::stream;
 use http::{HeaderMap, Request, Response};
-use http_body_util::{BodyExt, Full};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, client::conn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{net::TcpStream, task::JoinHandle};
@@ -17,9 +19,12 @@ pub struct Client {
 }
 
 enum Sender {
-    Http1(conn::http1::SendRequest<Full<Bytes>>),
-    Http2(conn::http2::SendRequest<Full<Bytes>>),
+    Http1(conn::http1::SendRequest<Payload>),
+    Http2(conn::http2::SendRequest<Payload>),
 }
+
+/// A request's body.
+pub type Payload = UnsyncBoxBody<Bytes, Infallible>;
 
 /// A response as far as it came.
 #[derive(Debug)]
@@ -61,8 +66,11 @@ impl Client {
     ///
     /// # Errors
     /// If the connection or the stream ends before that.
-    pub async fn open(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
-        let mut request = request;
+    pub async fn open<B>(&mut self, request: Request<B>) -> hyper::Result<Response<Incoming>>
+    where
+        B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+    {
+        let mut request = request.map(BodyExt::boxed_unsync);
         match &mut self.sender {
             Sender::Http1(sender) => {
                 request.headers_mut().entry("host").or_insert(http::HeaderValue::from_static("test"));
@@ -83,7 +91,10 @@ impl Client {
     ///
     /// # Errors
     /// If the connection or the stream ends before that.
-    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Answer> {
+    pub async fn send<B>(&mut self, request: Request<B>) -> hyper::Result<Answer>
+    where
+        B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+    {
         let (parts, body) = self.open(request).await?.into_parts();
         let collected = body.collect().await?;
         Ok(Answer {
@@ -96,7 +107,7 @@ impl Client {
 
     /// Another handle of an HTTP/2 connection, for requests at the same time.
     #[must_use]
-    pub fn http2_sender(&self) -> Option<conn::http2::SendRequest<Full<Bytes>>> {
+    pub fn http2_sender(&self) -> Option<conn::http2::SendRequest<Payload>> {
         match &self.sender {
             Sender::Http1(_) => None,
             Sender::Http2(sender) => Some(sender.clone()),
@@ -126,4 +137,12 @@ pub fn post(path: &str, json: &str) -> Request<Full<Bytes>> {
     let body = Full::from(Bytes::from(json.to_owned()));
     let request = Request::post(path).header("content-type", "application/json").body(body);
     request.expect("a valid request")
+}
+
+/// A request whose body comes in pieces, and whose length nobody declares.
+#[must_use]
+pub fn in_pieces<const N: usize>(path: &str, pieces: [&'static str; N]) -> Request<Payload> {
+    let frames = pieces.map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes()))));
+    let body = StreamBody::new(stream::iter(frames)).boxed_unsync();
+    Request::post(path).body(body).expect("a valid request")
 }

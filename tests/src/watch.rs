@@ -125,6 +125,12 @@ impl Watch {
         let expected_streams = records.iter().filter(|record| record.stream).count();
         assert_eq!(streams, expected_streams as f64, "streams are apart");
         assert_eq!(self.metric("http_requests_total", ""), n);
+        assert_eq!(self.metric("http_response_size_bytes_count", ""), n);
+        let sent: u64 = records.iter().map(|record| record.response_bytes).sum();
+        assert_eq!(self.metric("http_response_size_bytes_sum", ""), sent as f64);
+        let sized: Vec<_> = records.iter().filter_map(|record| record.request_bytes).collect();
+        assert_eq!(self.metric("http_request_size_bytes_count", ""), sized.len() as f64);
+        assert_eq!(self.metric("http_request_size_bytes_sum", ""), sized.iter().sum::<u64>() as f64);
         let failed = records.iter().filter(|record| record.error_type().is_some()).count();
         assert_eq!(self.metric("http_request_errors_total", ""), failed as f64);
         assert_eq!(self.metric("http_requests_in_flight", ""), 0.0, "nothing is in flight");

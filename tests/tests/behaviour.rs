@@ -12,6 +12,8 @@ macro_rules! cases {
             leaving: before_the_head between_small_frames in_one_huge_frame outer_timeout inner_timeout;
             many: a_thousand_on_one_connection a_hundred_at_once;
             layers: service_error installed_twice two_observers sink_that_panics endpoints own_health late_write;
+            exposition: negotiated compressed chosen unread_by_head users_metrics sizes opentelemetry exemplars
+                excluded declared;
             health: says_which_and_since_when hanging late one_run_for_all left_alone panicking starting;
             ids: generated inbound_kept inbound_invalid inbound_untrusted several_names own_generator
                 always_returned;

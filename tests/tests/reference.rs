@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use http::HeaderMap;
-use obs_core::{Observation, Outcome, RequestHead};
+use obs_core::{Metrics, Observation, Outcome, RequestHead};
 use obs_tests::{app::OutOfStock, watch::Watch};
 
 /// The names in backticks in the first column of the table below `heading`.
@@ -53,7 +53,7 @@ fn traffic(watch: &Watch) {
 
 fn watch() -> Watch {
     let watch = Watch::with(|builder| {
-        builder.public_endpoint(|head| {
+        builder.metrics(Metrics::new().response_head(true)).public_endpoint(|head| {
             obs_core::first_header(head.headers, "x-from", |from| from == b"outside").unwrap_or(false)
         })
     });

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{BuildError, ObserverBuilder, error::error};
-use crate::EventOutput;
+use crate::{EventOutput, MetricNaming};
 
 impl ObserverBuilder {
     /// Takes over what is set: wrong `OBS_*` values are errors.
@@ -20,6 +20,14 @@ impl ObserverBuilder {
             Some("stdout") => self.events = EventOutput::stdout(),
             Some("off") => self.events = EventOutput::off(),
             Some(value) => return Err(error("OBS_EVENTS", value, "`stdout` or `off`")),
+        }
+        match set("OBS_METRICS_NAMING").as_deref() {
+            None => {}
+            Some("prometheus") => self.metrics.naming = MetricNaming::Prometheus,
+            Some("opentelemetry") => self.metrics.naming = MetricNaming::OpenTelemetry,
+            Some(value) => {
+                return Err(error("OBS_METRICS_NAMING", value, "`prometheus` or `opentelemetry`"));
+            }
         }
         for (setting, target) in
             [("OBS_DRAIN_DELAY", &mut self.drain.delay), ("OBS_DRAIN_TIMEOUT", &mut self.drain.timeout)]

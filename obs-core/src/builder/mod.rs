@@ -21,11 +21,11 @@ use std::future::Future;
 #[cfg(feature = "tokio")]
 use crate::health::Check;
 use crate::{
-    Drain, Endpoint, EventOutput, Observer, PanicPolicy, RecordSink, RequestHead, TraceHeader,
+    Drain, Endpoint, EventOutput, Metrics, Observer, PanicPolicy, RecordSink, RequestHead, TraceHeader,
     events::Events,
     health::Health,
     id::IdPolicy,
-    metrics::Metrics,
+    metrics::{Bridge, MetricSink, Scrapes},
     observer::{Inner, PublicEndpoint},
     ops::Endpoints,
     panic,
@@ -40,7 +40,8 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 /// Builds an [`Observer`].
 ///
 /// The environment is read by [`build`](Self::build) and wins over the code, because it is what an operator
-/// can change: `OTEL_SERVICE_NAME` (the service's name), `OBS_EVENTS` (`stdout` or `off`), `OBS_DRAIN_DELAY` and
+/// can change: `OTEL_SERVICE_NAME` (the service's name), `OBS_EVENTS` (`stdout` or `off`), `OBS_METRICS_NAMING` (`prometheus` or
+/// `opentelemetry`), `OBS_DRAIN_DELAY` and
 /// `OBS_DRAIN_TIMEOUT` (as `20s` or `500ms`).
 ///
 /// ```
@@ -72,6 +73,7 @@ pub struct ObserverBuilder {
     #[cfg(feature = "tokio")]
     checks: Vec<Check>,
     drain: Drain,
+    metrics: Metrics,
     events: EventOutput,
     sinks: Vec<Box<dyn RecordSink>>,
 }
@@ -93,6 +95,7 @@ impl ObserverBuilder {
             #[cfg(feature = "tokio")]
             checks: Vec::new(),
             drain: Drain::default(),
+            metrics: Metrics::default(),
             events: EventOutput::stdout(),
             sinks: Vec::new(),
         }
@@ -233,6 +236,12 @@ impl ObserverBuilder {
         self
     }
 
+    /// How the metrics are called, which labels and buckets they have, and where they are registered.
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
     /// Where the line of each request goes: to standard output by default.
     pub fn events(mut self, output: EventOutput) -> Self {
         self.events = output;
@@ -257,7 +266,7 @@ impl ObserverBuilder {
         if self.panic_hook {
             panic::install_hook();
         }
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(MetricSink::new(&self.metrics));
         let own = metrics.own();
         let events = Events::start(self.events, own).map_err(|error| BuildError {
             setting: "events",
@@ -268,11 +277,11 @@ impl ObserverBuilder {
         let mut sinks: Vec<Box<dyn RecordSink>> = vec![Box::new(Arc::clone(&metrics))];
         sinks.extend(events.map(|events| Box::new(events) as Box<dyn RecordSink>));
         sinks.extend(self.sinks);
-        let sinks = sinks.into_iter().map(|sink| {
+        let sinks = Sinks::new(sinks.into_iter().map(|sink| {
             let label = Some(("sink", sink.name()));
             let errors = own.counter("obs_sink_errors_total", "Calls of a sink that panicked.", label);
             (sink, errors)
-        });
+        }));
         let health = Health::default().starting(self.starting);
         #[cfg(feature = "tokio")]
         let health = health.checks(self.checks);
@@ -281,6 +290,14 @@ impl ObserverBuilder {
             "Fields and errors written to a request that had ended.",
             None,
         );
+        // Last: by now all our metrics exist, and nothing else fails, so that they do not stay in a user's registry.
+        let registry = self.metrics.registry.unwrap_or_default();
+        let bridge = Bridge::new(registry, Arc::clone(&metrics)).map_err(|error| BuildError {
+            setting: "registry",
+            value: error.to_string(),
+            expected: "a registry that no other observer uses and that has no metric of one of our names",
+        })?;
+        let scrapes = Scrapes::new(bridge);
         Ok(Observer::new(Inner {
             service: self.service.into(),
             ids: IdPolicy::new(self.request_id_headers, self.trust_inbound, self.generator),
@@ -290,12 +307,13 @@ impl ObserverBuilder {
             drain: self.drain,
             endpoints: Endpoints::new(self.endpoints.into_iter().flatten()),
             health,
-            routes: RouteTable::new(),
-            sinks: Sinks::new(sinks),
+            routes: RouteTable::new(self.metrics.excluded),
+            sinks,
             late_writes,
             late_write_warned: AtomicBool::new(false),
             tunnels: AtomicU64::new(0),
             metrics,
+            scrapes,
         }))
     }
 }

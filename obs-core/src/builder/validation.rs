@@ -43,6 +43,46 @@ impl ObserverBuilder {
                 return Err(error("endpoint_path", path, "a path of its own for each endpoint"));
             }
         }
+        self.validate_metrics()
+    }
+
+    fn validate_metrics(&self) -> Result<(), BuildError> {
+        let metrics = &self.metrics;
+        let buckets = [
+            ("duration_buckets", metrics.duration.as_deref()),
+            ("stream_buckets", Some(metrics.stream.as_slice())),
+            ("size_buckets", Some(metrics.size.as_slice())),
+        ];
+        for (setting, bounds) in buckets {
+            let Some(bounds) = bounds else { continue };
+            let ascending = bounds.iter().zip(bounds.iter().skip(1)).all(|(a, b)| a < b);
+            if bounds.is_empty() || !ascending || !bounds.iter().all(|bound| (1e-9..1e15).contains(bound)) {
+                let expected = "ascending bounds above 0, without `+Inf`";
+                return Err(error(setting, &format!("{bounds:?}"), expected));
+            }
+        }
+        let names = metrics.label_names();
+        for (n, name) in names.iter().enumerate() {
+            let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+            let valid = !name.is_empty()
+                && name.bytes().all(allowed)
+                && !name.starts_with(|c: char| c.is_ascii_digit())
+                && !name.starts_with("__")
+                && name != "le";
+            if !valid {
+                return Err(error("labels", name, "a label name such as `endpoint`"));
+            }
+            if names.iter().take(n).any(|other| other == name) {
+                return Err(error("labels", name, "a name of its own for each label"));
+            }
+        }
+        if metrics.excluded.iter().any(String::is_empty) {
+            return Err(error("exclude_routes", "", "templates such as `/internal/{id}` or `/internal/*`"));
+        }
+        if !(1..=1_000_000).contains(&metrics.series_limit) {
+            let value = metrics.series_limit.to_string();
+            return Err(error("series_limit", &value, "between 1 and 1,000,000"));
+        }
         Ok(())
     }
 }
@@ -70,6 +110,34 @@ mod tests {
         assert!(message.contains("`endpoint_path` is \"metrics\""), "{message}");
         let message = refused(builder().endpoint_path(Endpoint::Metrics, "/health"));
         assert!(message.contains("a path of its own"), "{message}");
+    }
+
+    #[test]
+    fn metrics_that_cannot_be() {
+        use crate::{MetricLabel, Metrics};
+        for (metrics, expected) in [
+            (Metrics::new().duration_buckets([]), "`duration_buckets` is \"[]\""),
+            (Metrics::new().duration_buckets([2.0, 1.0]), "`duration_buckets` is \"[2.0, 1.0]\""),
+            (Metrics::new().size_buckets([f64::INFINITY]), "without `+Inf`"),
+            (Metrics::new().stream_buckets([f64::NAN]), "`stream_buckets`"),
+            (Metrics::new().labels([MetricLabel::method().named("le")]), "`labels` is \"le\""),
+            (Metrics::new().labels([MetricLabel::method(), MetricLabel::method()]), "a name of its own"),
+            (Metrics::new().exclude_routes([""]), "`exclude_routes`"),
+            (Metrics::new().series_limit(0), "`series_limit` is \"0\""),
+        ] {
+            let message = refused(builder().metrics(metrics));
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn two_observers_on_one_registry_are_refused_and_one_after_the_other_is_fine() {
+        let metrics = crate::Metrics::new().registry(prometheus::Registry::new());
+        let first = builder().metrics(metrics.clone()).build().expect("the first");
+        let message = refused(builder().metrics(metrics.clone()));
+        assert!(message.starts_with("`registry` is \"Duplicate metrics collector"), "{message}");
+        drop(first);
+        assert!(builder().metrics(metrics).build().is_ok());
     }
 
     #[cfg(feature = "tokio")]

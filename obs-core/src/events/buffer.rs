@@ -146,6 +146,11 @@ impl Buffer {
         state.lost == lost
     }
 
+    /// Bytes that wait or are being written.
+    pub(super) fn waiting(&self) -> u64 {
+        self.lock().waiting() as u64
+    }
+
     /// Lets the writer end once it has taken what is left.
     pub(super) fn close(&self) {
         self.lock().closed = true;

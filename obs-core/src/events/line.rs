@@ -38,7 +38,7 @@ pub(super) fn write(out: &mut Vec<u8>, record: &RequestRecord) {
     if let Some(time) = record.time_to_head {
         object.millis("time_to_head_ms", time);
     }
-    if let Some(bytes) = request.body_bytes {
+    if let Some(bytes) = record.request_bytes.filter(|bytes| *bytes > 0) {
         object.number("http.request.body.size", bytes);
     }
     object.number("http.response.body.size", record.response_bytes);

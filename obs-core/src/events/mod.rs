@@ -79,6 +79,10 @@ impl Events {
         let failed = own.counter(DROPPED, DROPPED_HELP, Some(("reason", "output_error")));
         let overflow = own.counter(DROPPED, DROPPED_HELP, Some(("reason", "overflow")));
         let buffer = Arc::new(Buffer::new(CAPACITY));
+        let queue = Arc::clone(&buffer);
+        own.gauge("obs_events_queued_bytes", "Bytes of lines that wait for the output.", move || {
+            queue.waiting()
+        });
         let writer = Writer::start(Arc::clone(&buffer), output, written, failed)?;
         Ok(Some(Self { buffer, overflow, _writer: writer }))
     }

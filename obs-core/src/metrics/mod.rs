@@ -1,24 +1,37 @@
-//! Metrics of the finished records: the Prometheus scheme, on sharded atomics.
+//! Metrics of the finished records, on sharded atomics, and everything that `/metrics` shows.
 //!
-//! | family | type | labels |
-//! |---|---|---|
-//! | `http_requests_total` | counter | `method`, `endpoint`, `status` |
-//! | `http_request_duration_seconds` | histogram, head to last body byte | `method`, `endpoint`, `status` |
-//! | `http_stream_duration_seconds` | histogram, streams only | `method`, `endpoint`, `status` |
-//! | `http_requests_in_flight` | gauge | `method` |
-//! | `http_request_errors_total` | counter | `method`, `endpoint`, `error_type` |
+//! ```text
+//! record ─▶ series ─▶ histogram, exemplar          (the request's thread)
+//!              └────▶ family ─▶ exposition ─▶ page  (a scrape's thread)
+//! the user's registry ──▲ registry ▼── anybody who gathers it
+//! ```
 
+mod exemplar;
+mod exposition;
+mod family;
+mod histogram;
 mod own;
+mod registry;
+mod scheme;
+mod scrape;
 mod series;
+mod settings;
 mod sharded;
-pub(crate) mod text;
 
-pub(crate) use own::Own;
+pub use self::settings::{MetricLabel, MetricNaming, Metrics};
+pub(crate) use self::{
+    own::Own,
+    registry::Bridge,
+    scrape::{Scrape, Scrapes},
+};
+
+use family::{Family, Kind, Sample};
+use scheme::{Facts, Scheme};
 use series::Series;
 use sharded::Sharded;
 
 use crate::{
-    Method, RecordSink, RequestRecord, RequestStart,
+    Method, RecordSink, RequestRecord, RequestStart, Route, UrlScheme,
     sync::{AtomicU64, Ordering},
 };
 
@@ -40,27 +53,39 @@ impl Counter {
     }
 }
 
-/// All metrics of one observer.
-pub(crate) struct Metrics {
+/// The sink that counts: all metrics of one observer.
+pub(crate) struct MetricSink {
     series: Series,
-    /// One number per method.
+    /// One number per method and scheme.
     in_flight: Sharded,
     own: Own,
+    /// OpenMetrics shows since when a series counts.
+    created: bool,
+    /// Families and samples of the user's that could not be shown, and collectors that panicked.
+    left_out: std::sync::Arc<Counter>,
 }
 
-impl Metrics {
-    pub(crate) fn new() -> Self {
-        let own = Own::default();
+impl MetricSink {
+    pub(crate) fn new(settings: &Metrics) -> Self {
+        let own = Own::new();
         let shards = sharded::default_shards();
         let overflowed = own.counter(
             "obs_series_overflow_total",
             "Requests counted in an overflow series because their family is full.",
             None,
         );
+        let left_out = own.counter(
+            "obs_metrics_left_out_total",
+            "Metrics of the registry that a page could not show, and collectors that panicked.",
+            None,
+        );
+        let scheme = Scheme::new(settings);
         Self {
-            series: Series::new(shards, overflowed),
-            in_flight: Sharded::new(Method::ALL.len(), shards),
+            series: Series::new(scheme, settings.series_limit, settings.exemplars, shards, overflowed),
+            in_flight: Sharded::new(in_flight_slot(Method::ALL.len(), UrlScheme::Http), shards),
             own,
+            created: settings.created,
+            left_out,
         }
     }
 
@@ -71,38 +96,71 @@ impl Metrics {
 
     /// Requests that have started and not ended.
     pub(crate) fn in_flight(&self) -> u64 {
-        let all = Method::ALL.iter();
-        all.map(|method| self.in_flight.level(method.index())).sum()
+        let slots = 0..in_flight_slot(Method::ALL.len(), UrlScheme::Http);
+        slots.map(|slot| self.in_flight.level(slot)).sum()
     }
 
-    /// Everything in the text format 0.0.4.
-    pub(crate) fn text(&self) -> Vec<u8> {
-        let mut out = text::Text::new();
-        self.series.write(&mut out);
-        out.family("http_requests_in_flight", "gauge", "Requests that have started and not ended.");
+    /// Makes the series of a route whose requests are still to come.
+    pub(crate) fn declare(&self, method: Method, route: &Route) {
+        if !route.excluded() {
+            self.series.declare(Facts::expected(method, route));
+        }
+    }
+
+    /// Everything of ours as it is now; families without samples, too.
+    fn families(&self) -> Vec<Family> {
+        let mut families = Vec::new();
+        self.series.families(&mut families);
+        families.push(self.in_flight_family());
+        self.own.families(&mut families);
+        families
+    }
+
+    fn in_flight_family(&self) -> Family {
+        let scheme = self.series.scheme();
+        let mut family = Scheme::family(scheme.names.in_flight, Kind::Gauge);
         for method in Method::ALL {
-            let running = self.in_flight.level(method.index());
-            // A method that was never used would only be noise.
-            if running > 0 || self.series.has_method(method) {
-                out.sample("http_requests_in_flight", &[("method", method.as_str())], running);
+            for url_scheme in UrlScheme::ALL {
+                let running = self.in_flight.level(in_flight_slot(method.index(), url_scheme));
+                // What was never used would only be noise.
+                let used = url_scheme == UrlScheme::Http && self.series.has_method(method);
+                if running == 0 && !used {
+                    continue;
+                }
+                let labels = scheme.in_flight_labels(method, url_scheme);
+                // Without labels that tell them apart, they are one.
+                match family.samples.last_mut().filter(|sample| sample.labels == labels) {
+                    Some(sample) => sample.add(running),
+                    None => family.samples.push(Sample::gauge(labels, running)),
+                }
             }
         }
-        self.own.write(&mut out);
-        out.finish()
+        if family.samples.is_empty() && scheme.in_flight_labels(Method::Get, UrlScheme::Http).is_empty() {
+            family.samples.push(Sample::gauge(family::LabelSet::default(), 0));
+        }
+        family
     }
 }
 
-impl RecordSink for Metrics {
+/// The place of a method, by its index, and a scheme.
+fn in_flight_slot(method: usize, scheme: UrlScheme) -> usize {
+    method.saturating_mul(UrlScheme::ALL.len()).saturating_add(scheme as usize)
+}
+
+impl RecordSink for MetricSink {
     fn name(&self) -> &'static str {
         "metrics"
     }
 
     fn on_start(&self, request: &RequestStart) {
-        self.in_flight.add(request.method.index(), 1);
+        self.in_flight.add(in_flight_slot(request.method.index(), request.scheme), 1);
     }
 
     fn on_finish(&self, record: &RequestRecord) {
-        self.in_flight.add(record.request().method.index(), 1_u64.wrapping_neg());
-        self.series.record(record);
+        let request = record.request();
+        self.in_flight.add(in_flight_slot(request.method.index(), request.scheme), 1_u64.wrapping_neg());
+        if !record.excluded_from_metrics {
+            self.series.record(record);
+        }
     }
 }

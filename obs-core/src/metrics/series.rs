@@ -1,81 +1,66 @@
-//! The time series of finished requests, one per method, route and status.
+//! The time series of finished requests: one per label set.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
 };
 
-use super::{Counter, sharded::Histogram, text::Text};
-use crate::{Method, RequestRecord, Route, diagnostics, read_mostly::ReadMostly, route::RouteTable, text};
+use super::{
+    Counter,
+    exemplar::Exemplars,
+    family::{Bucket, Family, Kind, LabelSet, Value},
+    histogram::{Histograms, Snapshot},
+    own::seconds_since_1970,
+    scheme::{DURATION_PART, Facts, HEAD_PART, Key, REQUEST_SIZE_PART, RESPONSE_SIZE_PART, Scheme},
+};
+use crate::{Method, RequestRecord, diagnostics, read_mostly::ReadMostly};
 
-/// How many label sets a family has at most. What comes after them is counted in one overflow series.
-const MAX_SERIES: usize = 2_000;
-
-/// The value of every label of an overflow series.
-const OVERFLOW: &str = "overflow";
-
-/// Nanoseconds of .005 .01 .025 .05 .1 .25 .5 1 2.5 5 10 seconds.
-const DURATION: [u64; 11] = [
-    5_000_000,
-    10_000_000,
-    25_000_000,
-    50_000_000,
-    100_000_000,
-    250_000_000,
-    500_000_000,
-    1_000_000_000,
-    2_500_000_000,
-    5_000_000_000,
-    10_000_000_000,
-];
-
-/// Nanoseconds of 1 5 30 60 300 1800 7200 seconds.
-const STREAM: [u64; 7] = [
-    1_000_000_000,
-    5_000_000_000,
-    30_000_000_000,
-    60_000_000_000,
-    300_000_000_000,
-    1_800_000_000_000,
-    7_200_000_000_000,
-];
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct RequestKey {
-    method: Method,
-    status: u16,
-    route: u32,
-}
-
-/// Method, endpoint and the third label of a family.
-type Labels = (&'static str, Box<str>, &'static str);
-
-/// Durations of one label set. Requests are counted by the histograms, so no request is in one family
-/// and missing in the other.
+/// The histograms of one label set. Requests are counted by them, so no request is in one family and missing in another.
 struct RequestSeries {
-    labels: Labels,
-    duration: Histogram,
-    stream: OnceLock<Histogram>,
+    labels: LabelSet,
+    created: f64,
+    method: Method,
+    histograms: Histograms,
+    exemplars: Exemplars,
+    /// Streams are rare.
+    stream: OnceLock<(Histograms, Exemplars)>,
 }
 
 struct ErrorSeries {
-    labels: Labels,
+    labels: LabelSet,
+    created: f64,
     count: Counter,
+    exemplar: Exemplars,
 }
 
 pub(super) struct Series {
+    scheme: Scheme,
+    limit: usize,
+    exemplars: bool,
     shards: usize,
-    requests: ReadMostly<RequestKey, Arc<RequestSeries>>,
+    requests: ReadMostly<Key, Arc<RequestSeries>>,
     requests_overflow: OnceLock<Arc<RequestSeries>>,
-    errors: ReadMostly<(Method, u32, &'static str), Arc<ErrorSeries>>,
+    errors: ReadMostly<Key, Arc<ErrorSeries>>,
     errors_overflow: OnceLock<Arc<ErrorSeries>>,
     overflowed: Arc<Counter>,
     warned: AtomicBool,
 }
 
 impl Series {
-    pub(super) fn new(shards: usize, overflowed: Arc<Counter>) -> Self {
+    pub(super) fn new(
+        scheme: Scheme,
+        limit: usize,
+        exemplars: bool,
+        shards: usize,
+        overflowed: Arc<Counter>,
+    ) -> Self {
         Self {
+            scheme,
+            limit,
+            exemplars,
             shards,
             requests: ReadMostly::new(),
             requests_overflow: OnceLock::new(),
@@ -86,142 +71,349 @@ impl Series {
         }
     }
 
+    pub(super) const fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
     pub(super) fn record(&self, record: &RequestRecord) {
-        let nanos = u64::try_from(record.duration.as_nanos()).unwrap_or(u64::MAX);
-        let series = self.of_request(record);
+        let facts = Facts::of(record);
+        let series = self.of_request(&facts);
+        let nanos = nanos(record.duration);
         if record.stream {
-            let stream = || Histogram::new(&STREAM, self.shards);
-            series.stream.get_or_init(stream).observe(nanos);
+            let (histograms, exemplars) = series.stream.get_or_init(|| {
+                let histograms = Histograms::new(&self.scheme.stream, self.shards);
+                let slots = histograms.bounds(0).map_or(0, |bounds| bounds.buckets());
+                (histograms, Exemplars::new(slots))
+            });
+            let bucket = histograms.observe(0, nanos);
+            self.offer(exemplars, bucket, record, nanos);
         } else {
-            series.duration.observe(nanos);
+            let bucket = series.histograms.observe(DURATION_PART, nanos);
+            self.offer(&series.exemplars, bucket, record, nanos);
         }
-        if let Some(error_type) = record.error_type() {
-            self.of_error(record, error_type).count.add(1);
+        if let Some(bytes) = record.request_bytes {
+            series.histograms.observe(REQUEST_SIZE_PART, bytes);
+        }
+        series.histograms.observe(RESPONSE_SIZE_PART, record.response_bytes);
+        if let Some(time) = record.time_to_head
+            && self.scheme.head
+        {
+            series.histograms.observe(HEAD_PART, self::nanos(time));
+        }
+        if let Some(error_type) = facts.error_type
+            && self.scheme.names.errors.is_some()
+        {
+            let series = self.of_error(&Facts { error_type: Some(error_type), ..facts });
+            series.count.add(1);
+            self.offer(&series.exemplar, 0, record, 1);
         }
     }
 
-    fn of_request(&self, record: &RequestRecord) -> Arc<RequestSeries> {
-        let method = record.request().method;
-        let key = RequestKey { method, status: record.status_label(), route: route_id(record) };
+    fn offer(&self, exemplars: &Exemplars, slot: usize, record: &RequestRecord, raw: u64) {
+        if self.exemplars {
+            exemplars.offer(slot, record, raw);
+        }
+    }
+
+    /// Makes the series of a route whose requests are still to come.
+    pub(super) fn declare(&self, facts: Facts<'_>) {
+        self.exists(&facts.answered(200));
+        self.foresee_errors(facts);
+    }
+
+    fn of_request(&self, facts: &Facts<'_>) -> Arc<RequestSeries> {
+        let key = self.scheme.key(facts);
         if let Some(series) = self.requests.get(&key) {
             return series;
         }
-        let new = |labels| {
-            let duration = Histogram::new(&DURATION, self.shards);
-            Arc::new(RequestSeries { labels, duration, stream: OnceLock::new() })
-        };
-        let labels = || (method.as_str(), record.route_label().into(), text::status(record.status_label()));
-        self.requests.get_or_insert(key, MAX_SERIES, |_| new(labels())).unwrap_or_else(|| {
-            self.overflow("http_requests_total");
-            Arc::clone(self.requests_overflow.get_or_init(|| new(overflow_labels())))
+        if let Some(series) = self.exists(facts) {
+            self.foresee_errors(*facts);
+            return series;
+        }
+        self.overflow(self.scheme.names.duration.0);
+        let overflow = || Arc::new(self.new_series(facts.method, self.scheme.overflow()));
+        Arc::clone(self.requests_overflow.get_or_init(overflow))
+    }
+
+    /// The series of these labels; `None` if there is no room for it.
+    fn exists(&self, facts: &Facts<'_>) -> Option<Arc<RequestSeries>> {
+        let make = |_| Arc::new(self.new_series(facts.method, self.scheme.label_set(facts)));
+        self.requests.get_or_insert(self.scheme.key(facts), self.limit, make)
+    }
+
+    /// A rate sees only what grows, so a series that begins with its first error hides it: errors begin at 0.
+    fn foresee_errors(&self, facts: Facts<'_>) {
+        let failed = facts.answered(500);
+        self.exists(&failed);
+        if self.scheme.names.errors.is_some() {
+            self.error_exists(&failed);
+            self.error_exists(&Facts { error_type: Some(crate::Outcome::Panicked.as_str()), ..failed });
+        }
+    }
+
+    fn new_series(&self, method: Method, labels: LabelSet) -> RequestSeries {
+        let histograms = Histograms::new(&self.scheme.layout, self.shards);
+        let slots = histograms.bounds(DURATION_PART).map_or(0, |bounds| bounds.buckets());
+        RequestSeries {
+            labels,
+            created: seconds_since_1970(SystemTime::now()),
+            method,
+            histograms,
+            exemplars: Exemplars::new(slots),
+            stream: OnceLock::new(),
+        }
+    }
+
+    fn of_error(&self, facts: &Facts<'_>) -> Arc<ErrorSeries> {
+        if let Some(series) = self.errors.get(&self.scheme.error_key(facts)) {
+            return series;
+        }
+        self.error_exists(facts).unwrap_or_else(|| {
+            self.overflow(self.scheme.names.errors.map_or("", |(name, _)| name));
+            let overflow = || Arc::new(Self::new_error_series(self.scheme.error_overflow()));
+            Arc::clone(self.errors_overflow.get_or_init(overflow))
         })
     }
 
-    fn of_error(&self, record: &RequestRecord, error_type: &'static str) -> Arc<ErrorSeries> {
-        let method = record.request().method;
-        let key = (method, route_id(record), error_type);
-        if let Some(series) = self.errors.get(&key) {
-            return series;
-        }
-        let new = |labels| Arc::new(ErrorSeries { labels, count: Counter::new() });
-        let labels = || (method.as_str(), record.route_label().into(), error_type);
-        self.errors.get_or_insert(key, MAX_SERIES, |_| new(labels())).unwrap_or_else(|| {
-            self.overflow("http_request_errors_total");
-            Arc::clone(self.errors_overflow.get_or_init(|| new(overflow_labels())))
-        })
+    fn error_exists(&self, facts: &Facts<'_>) -> Option<Arc<ErrorSeries>> {
+        let make = |_| Arc::new(Self::new_error_series(self.scheme.error_label_set(facts)));
+        self.errors.get_or_insert(self.scheme.error_key(facts), self.limit, make)
+    }
+
+    fn new_error_series(labels: LabelSet) -> ErrorSeries {
+        let created = seconds_since_1970(SystemTime::now());
+        ErrorSeries { labels, created, count: Counter::new(), exemplar: Exemplars::new(1) }
     }
 
     fn overflow(&self, family: &'static str) {
         self.overflowed.add(1);
         if !self.warned.swap(true, Ordering::Relaxed) {
+            let limit = self.limit;
             diagnostics::warn(format_args!(
-                "`{family}` has more than {MAX_SERIES} label sets; further ones are counted in its `{OVERFLOW}` series"
+                "`{family}` has {limit} label sets, which is its limit; what comes with others is counted in its overflow series"
             ));
         }
     }
 
+    /// Whether there is a series of this method.
     pub(super) fn has_method(&self, method: Method) -> bool {
-        self.requests.entries().iter().any(|(key, _)| key.method == method)
+        self.requests.entries().iter().any(|(_, series)| series.method == method)
     }
 
-    pub(super) fn write(&self, out: &mut Text) {
+    /// What there is now, for a scrape.
+    pub(super) fn families(&self, out: &mut Vec<Family>) {
+        let names = self.scheme.names;
         let mut requests: Vec<_> = self.requests.entries().into_iter().map(|(_, s)| s).collect();
-        requests.sort_by(|a, b| by_endpoint(&a.labels, &b.labels));
+        requests.sort_by(|a, b| self.scheme.order(&a.labels).cmp(&self.scheme.order(&b.labels)));
         requests.extend(self.requests_overflow.get().cloned());
-        // One snapshot serves both families: they agree within a scrape.
-        let requests: Vec<_> = requests
-            .iter()
-            .map(|series| {
-                let stream = series.stream.get().map(Histogram::snapshot);
-                (series, series.duration.snapshot(), stream)
-            })
-            .collect();
 
-        out.family("http_requests_total", "counter", "Requests that have ended.");
-        for (series, duration, stream) in &requests {
-            let streams = stream.as_ref().map_or(0, super::sharded::Snapshot::count);
-            let total = duration.count().saturating_add(streams);
-            out.sample("http_requests_total", &labels(&series.labels, "status"), total);
+        let mut count = names.requests.map(|name| Scheme::family(name, Kind::Counter));
+        let mut duration = Scheme::family(names.duration, Kind::Histogram);
+        let mut stream = Scheme::family(names.stream, Kind::Histogram);
+        let mut head = Scheme::family(names.head, Kind::Histogram);
+        let mut request_size = Scheme::family(names.request_size, Kind::Histogram);
+        let mut response_size = Scheme::family(names.response_size, Kind::Histogram);
+        for series in &requests {
+            // One snapshot serves both families: they agree within a scrape.
+            let snapshot = series.histograms.snapshot(DURATION_PART);
+            let streamed = series.stream.get().map(|(histograms, _)| histograms.snapshot(0));
+            if let Some(count) = &mut count {
+                let streams = streamed.as_ref().map_or(0, Snapshot::count);
+                let value = snapshot.count().saturating_add(streams);
+                count.push(series.labels.clone(), Value::Count { value, exemplar: None }, series.created);
+            }
+            // A series that has only streams has no latency.
+            if streamed.is_none() || snapshot.count() > 0 {
+                series.push(
+                    &mut duration,
+                    &series.histograms,
+                    DURATION_PART,
+                    &snapshot,
+                    Some(&series.exemplars),
+                );
+            }
+            if let Some(((histograms, exemplars), snapshot)) = series.stream.get().zip(streamed) {
+                series.push(&mut stream, histograms, 0, &snapshot, Some(exemplars));
+            }
+            for (family, part) in [
+                (&mut request_size, REQUEST_SIZE_PART),
+                (&mut response_size, RESPONSE_SIZE_PART),
+                (&mut head, HEAD_PART),
+            ] {
+                let snapshot = series.histograms.snapshot(part);
+                series.push(family, &series.histograms, part, &snapshot, None);
+            }
         }
-
-        let name = "http_request_duration_seconds";
-        out.family(name, "histogram", "Time from a request's head to its response's last byte.");
-        for (series, duration, _) in requests.iter().filter(|(_, d, _)| d.count() > 0) {
-            out.histogram(name, &labels(&series.labels, "status"), &DURATION, duration);
+        out.extend(count);
+        out.extend([duration, stream, request_size, response_size]);
+        if self.scheme.head {
+            out.push(head);
         }
+        out.extend(names.errors.map(|name| self.error_family(Scheme::family(name, Kind::Counter))));
+    }
 
-        let name = "http_stream_duration_seconds";
-        out.family(name, "histogram", "Time that long-lived streams lasted; they are not in the latency.");
-        for (series, stream) in requests.iter().filter_map(|(s, _, h)| Some((s, h.as_ref()?))) {
-            out.histogram(name, &labels(&series.labels, "status"), &STREAM, stream);
-        }
-
+    fn error_family(&self, mut family: Family) -> Family {
         let mut errors: Vec<_> = self.errors.entries().into_iter().map(|(_, s)| s).collect();
-        errors.sort_by(|a, b| by_endpoint(&a.labels, &b.labels));
+        errors.sort_by(|a, b| self.scheme.order(&a.labels).cmp(&self.scheme.order(&b.labels)));
         errors.extend(self.errors_overflow.get().cloned());
-        let name = "http_request_errors_total";
-        out.family(name, "counter", "Requests that failed, by the kind of failure.");
         for series in errors {
-            out.sample(name, &labels(&series.labels, "error_type"), series.count.get());
+            let exemplar = series.exemplar.snapshot().into_iter().next().flatten();
+            let value = Value::Count { value: series.count.get(), exemplar };
+            family.push(series.labels.clone(), value, series.created);
         }
+        family
     }
 }
 
-fn route_id(record: &RequestRecord) -> u32 {
-    record.route.as_ref().map_or(RouteTable::UNMATCHED, Route::id)
+impl RequestSeries {
+    /// Adds one of its histograms to a family.
+    fn push(
+        &self,
+        family: &mut Family,
+        histograms: &Histograms,
+        part: usize,
+        snapshot: &Snapshot,
+        exemplars: Option<&Exemplars>,
+    ) {
+        let Some(bounds) = histograms.bounds(part) else { return };
+        family.unit = Some(bounds.unit);
+        let mut kept = exemplars.map(Exemplars::snapshot).unwrap_or_default().into_iter();
+        let upper = bounds.upper.iter().copied().chain([f64::INFINITY]);
+        let buckets = upper.zip(&snapshot.buckets).map(|(bound, count)| {
+            let exemplar = kept.next().flatten();
+            let exemplar = exemplar.map(|exemplar| {
+                let value = bounds.unit.of_raw(exemplar.raw);
+                (exemplar, value)
+            });
+            Bucket { bound, count: *count, exemplar }
+        });
+        let sum = bounds.unit.of_raw(snapshot.sum);
+        let value = Value::Histogram { buckets: buckets.collect(), sum, count: snapshot.count() };
+        family.push(self.labels.clone(), value, self.created);
+    }
 }
 
-fn overflow_labels() -> Labels {
-    (OVERFLOW, OVERFLOW.into(), OVERFLOW)
-}
-
-fn by_endpoint(a: &Labels, b: &Labels) -> std::cmp::Ordering {
-    (&a.1, a.0, a.2).cmp(&(&b.1, b.0, b.2))
-}
-
-fn labels<'a>(labels: &'a Labels, third: &'a str) -> [(&'a str, &'a str); 3] {
-    [("method", labels.0), ("endpoint", &labels.1), (third, labels.2)]
+fn nanos(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(all(test, not(obs_loom)))]
 mod tests {
-    use crate::{Observer, Outcome, RequestHead};
+    use crate::{MetricLabel, MetricNaming, Metrics, Observer, Outcome, RequestHead};
+
+    fn observer(metrics: Metrics) -> Observer {
+        Observer::builder("test").no_environment().metrics(metrics).build().expect("valid")
+    }
+
+    fn answer(observer: &Observer, route: &str, status: u16) {
+        let mut observation = observer.start(RequestHead::new("GET", "/", &()));
+        observation.set_route(route);
+        observation.responded(status, &());
+        observation.finish(Outcome::Completed);
+    }
+
+    fn count(text: &str, prefix: &str) -> usize {
+        text.lines().filter(|line| line.starts_with(prefix)).count()
+    }
 
     #[test]
     fn the_number_of_series_is_bounded() {
-        let observer = Observer::builder("test").no_environment().build().expect("valid");
+        let observer = observer(Metrics::new());
         for n in 0..2_500 {
-            let mut observation = observer.start(RequestHead::new("GET", "/", &()));
-            observation.set_route(&format!("/route/{n}"));
-            observation.responded(500, &());
-            observation.finish(Outcome::Completed);
+            answer(&observer, &format!("/route/{n}"), 500);
         }
         let text = observer.metrics_text();
-        let count = |prefix| text.lines().filter(|line: &&str| line.starts_with(prefix)).count();
-        assert_eq!(count("http_requests_total{"), 2_001);
-        assert_eq!(count("http_request_errors_total{"), 2_001);
+        assert_eq!(count(&text, "http_requests_total{"), 2_001);
+        assert_eq!(count(&text, "http_request_errors_total{"), 2_001);
         let overflow = r#"http_requests_total{method="overflow",endpoint="overflow",status="overflow"} 500"#;
         assert!(text.contains(overflow));
-        assert!(text.contains("obs_series_overflow_total 1000"));
+        // Each route has two kinds of errors from the start, so half of the room was taken by panics at 0.
+        assert!(text.contains("obs_series_overflow_total 2000"));
+    }
+
+    #[test]
+    fn errors_begin_at_0_with_a_routes_first_request() {
+        let observer = observer(Metrics::new().series_limit(3));
+        answer(&observer, "/items/{id}", 200);
+        let text = observer.metrics_text();
+        for line in [
+            r#"http_requests_total{method="GET",endpoint="/items/{id}",status="200"} 1"#,
+            r#"http_requests_total{method="GET",endpoint="/items/{id}",status="500"} 0"#,
+            r#"http_request_duration_seconds_count{method="GET",endpoint="/items/{id}",status="500"} 0"#,
+            r#"http_request_errors_total{method="GET",endpoint="/items/{id}",error_type="500"} 0"#,
+            r#"http_request_errors_total{method="GET",endpoint="/items/{id}",error_type="panic"} 0"#,
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} in {text}");
+        }
+        // What is only foreseen takes no room from what happens, and warns of nothing.
+        answer(&observer, "/other", 200);
+        let text = observer.metrics_text();
+        assert_eq!(count(&text, "http_requests_total{"), 3);
+        assert!(text.contains("obs_series_overflow_total 0"));
+    }
+
+    #[test]
+    fn a_declared_route_is_there_from_the_start() {
+        let observer = observer(Metrics::new());
+        observer.route("POST", "/orders");
+        let text = observer.metrics_text();
+        for status in [200, 500] {
+            let line =
+                format!(r#"http_requests_total{{method="POST",endpoint="/orders",status="{status}"}} 0"#);
+            assert!(text.contains(&line), "{text}");
+        }
+    }
+
+    #[test]
+    fn labels_can_be_chosen_and_named() {
+        let labels = [MetricLabel::endpoint().named("path"), MetricLabel::status_class()];
+        let observer = observer(Metrics::new().labels(labels));
+        answer(&observer, "/items/{id}", 201);
+        answer(&observer, "/items/{id}", 204);
+        answer(&observer, "/items/{id}", 503);
+        let text = observer.metrics_text();
+        assert!(text.contains(r#"http_requests_total{path="/items/{id}",status_class="2xx"} 2"#), "{text}");
+        assert!(text.contains(r#"http_requests_total{path="/items/{id}",status_class="5xx"} 1"#), "{text}");
+        assert!(
+            text.contains(r#"http_request_errors_total{path="/items/{id}",error_type="503"} 1"#),
+            "{text}"
+        );
+        assert!(text.contains("\nhttp_requests_in_flight 0\n"), "{text}");
+    }
+
+    #[test]
+    fn excluded_routes_are_not_counted() {
+        let observer = observer(Metrics::new().exclude_routes(["/internal/*", "/exact", "unmatched"]));
+        for route in ["/internal/jobs", "/internal/{id}", "/exact", "/exact/not"] {
+            answer(&observer, route, 200);
+        }
+        drop(observer.start(RequestHead::new("GET", "/no/route", &())));
+        observer.route("GET", "/internal/declared");
+        let text = observer.metrics_text();
+        assert_eq!(count(&text, "http_requests_total{"), 2, "one with its 500: {text}");
+        assert!(text.contains(r#"endpoint="/exact/not""#));
+    }
+
+    #[test]
+    fn opentelemetrys_names_labels_and_buckets() {
+        let observer = observer(Metrics::new().naming(MetricNaming::OpenTelemetry));
+        answer(&observer, "/items/{id}", 200);
+        answer(&observer, "/items/{id}", 503);
+        drop(observer.start(RequestHead::new("GET", "/", &())));
+        let text = observer.metrics_text();
+        let name = "http_server_request_duration_seconds";
+        for labels in [
+            r#"http_request_method="GET",http_route="/items/{id}",http_response_status_code="200",url_scheme="http""#,
+            r#"http_request_method="GET",http_route="/items/{id}",http_response_status_code="503",error_type="503",url_scheme="http""#,
+            // Neither a status nor a route.
+            r#"http_request_method="GET",error_type="cancelled_before_response",url_scheme="http""#,
+        ] {
+            assert!(text.contains(&format!("{name}_count{{{labels}}} 1")), "{labels} in {text}");
+            assert_eq!(count(&text, &format!("{name}_bucket{{{labels},le")), 15, "14 and +Inf");
+        }
+        assert!(
+            text.contains(r#"http_server_active_requests{http_request_method="GET",url_scheme="http"} 0"#)
+        );
+        assert!(!text.contains("http_requests_total") && !text.contains("http_request_errors_total"));
     }
 }

@@ -67,7 +67,7 @@ pub(crate) fn default_shards() -> usize {
 }
 
 /// Threads are numbered in the order of their first use.
-fn thread_shard() -> usize {
+pub(super) fn thread_shard() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
         static SHARD: usize = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -75,79 +75,9 @@ fn thread_shard() -> usize {
     SHARD.try_with(|shard| *shard).unwrap_or_default()
 }
 
-/// A cumulative histogram of durations.
-///
-/// The sum is kept in whole nanoseconds, which lasts for 584 years and needs no compare-and-swap loop; the
-/// count is the sum of the buckets, so it always equals the `+Inf` bucket.
-#[derive(Debug)]
-pub(crate) struct Histogram {
-    /// Upper bounds in nanoseconds, ascending.
-    bounds: &'static [u64],
-    /// The sum, then one number per bucket, the last one without bound.
-    numbers: Sharded,
-}
-
-/// A histogram's state at a scrape.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Snapshot {
-    /// Cumulative, one per bound and one for `+Inf`.
-    pub(crate) buckets: Vec<u64>,
-    pub(crate) sum_nanos: u64,
-}
-
-impl Snapshot {
-    pub(crate) fn count(&self) -> u64 {
-        self.buckets.last().copied().unwrap_or_default()
-    }
-}
-
-impl Histogram {
-    const SUM: usize = 0;
-    const FIRST_BUCKET: usize = 1;
-
-    pub(crate) fn new(bounds: &'static [u64], shards: usize) -> Self {
-        let numbers = bounds.len().saturating_add(Self::FIRST_BUCKET).saturating_add(1);
-        Self { bounds, numbers: Sharded::new(numbers, shards) }
-    }
-
-    pub(crate) fn observe(&self, nanos: u64) {
-        self.observe_in(thread_shard(), nanos);
-    }
-
-    fn observe_in(&self, shard: usize, nanos: u64) {
-        // A bound belongs to its own bucket.
-        let bucket = self.bounds.partition_point(|bound| *bound < nanos);
-        self.numbers.add_in(shard, bucket.saturating_add(Self::FIRST_BUCKET), 1);
-        self.numbers.add_in(shard, Self::SUM, nanos);
-    }
-
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        let mut total = 0_u64;
-        let buckets = (0..=self.bounds.len())
-            .map(|bucket| {
-                let own = self.numbers.sum(bucket.saturating_add(Self::FIRST_BUCKET));
-                total = total.saturating_add(own);
-                total
-            })
-            .collect();
-        Snapshot { buckets, sum_nanos: self.numbers.sum(Self::SUM) }
-    }
-}
-
 #[cfg(all(test, not(obs_loom)))]
 mod tests {
-    use std::{sync::Arc, thread};
-
     use super::*;
-
-    #[test]
-    fn bounds_are_inclusive() {
-        let histogram = Histogram::new(&[10, 20], 2);
-        for nanos in [0, 10, 11, 20, 21] {
-            histogram.observe(nanos);
-        }
-        assert_eq!(histogram.snapshot(), Snapshot { buckets: vec![2, 4, 5], sum_nanos: 62 });
-    }
 
     #[test]
     fn numbers_beyond_one_line_are_kept_apart() {
@@ -159,59 +89,5 @@ mod tests {
         sharded.add(7, 8_u64.wrapping_neg());
         assert_eq!(sharded.level(7), 0, "not less than nothing");
         assert_eq!(sharded.level(8), 8);
-    }
-
-    #[test]
-    fn threads_lose_nothing() {
-        let histogram = Arc::new(Histogram::new(&[10], 4));
-        let threads: Vec<_> = (0..8)
-            .map(|n| {
-                let histogram = Arc::clone(&histogram);
-                thread::spawn(move || (0..10_000).for_each(|_| histogram.observe(n * 2)))
-            })
-            .collect();
-        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
-        let snapshot = histogram.snapshot();
-        assert_eq!(snapshot.buckets, [60_000, 80_000]);
-        assert_eq!(snapshot.sum_nanos, 560_000);
-    }
-}
-
-/// Every interleaving of two writers, in one shard and in two, and a reader, under the memory model.
-/// `RUSTFLAGS="--cfg obs_loom" cargo test -p obs-core --lib --release loom`
-#[cfg(all(test, obs_loom))]
-mod loom_tests {
-    use loom::{sync::Arc, thread};
-
-    use super::*;
-
-    /// Two threads observe, each in its shard, while a third scrapes.
-    fn check(shards: [usize; 2]) {
-        loom::model(move || {
-            let histogram = Arc::new(Histogram::new(&[10], 2));
-            let writers = [(shards[0], 5), (shards[1], 50)].map(|(shard, nanos)| {
-                let histogram = Arc::clone(&histogram);
-                thread::spawn(move || histogram.observe_in(shard, nanos))
-            });
-            let during = histogram.snapshot();
-            let [first, all] = during.buckets[..] else { panic!("two buckets") };
-            assert!(first <= 1 && all <= 2 && first <= all, "never more than was observed");
-            assert!([0, 5, 50, 55].contains(&during.sum_nanos), "never a torn sum");
-            for writer in writers {
-                writer.join().expect("no panic");
-            }
-            let last = histogram.snapshot();
-            assert_eq!(last, Snapshot { buckets: vec![1, 2], sum_nanos: 55 }, "nothing is lost");
-        });
-    }
-
-    #[test]
-    fn loom_one_shard() {
-        check([0, 0]);
-    }
-
-    #[test]
-    fn loom_two_shards() {
-        check([0, 1]);
     }
 }

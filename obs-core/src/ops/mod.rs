@@ -8,24 +8,26 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::{Answer, Method, Observer, diagnostics, health::Health, metrics::text};
+use crate::{Answer, Method, Observer, RequestHead, diagnostics, health::Health, metrics::Scrape};
 
 /// One of the endpoints.
 ///
 /// ```
-/// use obs_core::{Endpoint, Observer};
+/// use obs_core::{Endpoint, Observer, RequestHead};
 /// let observer = Observer::builder("shop")
 ///     .no_environment()
 ///     .endpoint_path(Endpoint::Metrics, "/internal/metrics")
 ///     .build()?;
-/// assert!(observer.endpoint("GET", "/internal/metrics").is_some());
-/// assert!(observer.endpoint("GET", "/metrics").is_none());
+/// assert!(observer.endpoint(&RequestHead::new("GET", "/internal/metrics", &())).is_some());
+/// assert!(observer.endpoint(&RequestHead::new("GET", "/metrics", &())).is_none());
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Endpoint {
-    /// `/metrics`: everything counted, in Prometheus' text format 0.0.4.
+    /// `/metrics`: everything counted, and the user's own metrics, in Prometheus' text format 0.0.4 or as OpenMetrics 1.0,
+    /// whichever `Accept` prefers; compressed if `Accept-Encoding` takes gzip; only the families that `name[]` parameters of
+    /// the query name, if there are any.
     Metrics,
     /// `/health`: how the service is.
     Health,
@@ -113,16 +115,17 @@ impl fmt::Debug for EndpointFuture {
 }
 
 /// Answers a request for an endpoint, when polled.
-pub(crate) fn answer(observer: &Observer, endpoint: Endpoint, method: Method) -> EndpointFuture {
-    let observer = observer.clone();
+pub(crate) fn answer(observer: &Observer, endpoint: Endpoint, head: &RequestHead<'_>) -> EndpointFuture {
+    let (observer, method) = (observer.clone(), Method::parse(head.method));
+    let scrape = (endpoint == Endpoint::Metrics).then(|| Scrape::of(head));
     EndpointFuture(Box::pin(async move {
         let answer = if !matches!(method, Method::Get | Method::Head) {
             Answer::new(405, "text/plain; charset=utf-8", "only GET and HEAD\n").header("allow", "GET, HEAD")
         } else {
-            match endpoint {
-                Endpoint::Metrics => Answer::new(200, text::CONTENT_TYPE, observer.metrics_text()),
-                Endpoint::Livez => Health::live(),
-                Endpoint::Readyz | Endpoint::Health => observer.health().ready().await,
+            match (endpoint, scrape) {
+                (_, Some(scrape)) => observer.scrapes().answer(&scrape, method).await,
+                (Endpoint::Livez, _) => Health::live(),
+                _ => observer.health().ready().await,
             }
         };
         answer.to(method)
@@ -134,7 +137,7 @@ mod tests {
     use super::*;
 
     fn get(observer: &Observer, method: &str, path: &str) -> Option<Answer> {
-        let future = observer.endpoint(method, path)?;
+        let future = observer.endpoint(&RequestHead::new(method, path, &()))?;
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         Some(runtime.block_on(future))
     }
@@ -161,6 +164,6 @@ mod tests {
     #[test]
     fn endpoints_can_be_switched_off() {
         let observer = Observer::builder("test").no_environment().without_endpoints().build().expect("valid");
-        assert!(Endpoint::ALL.iter().all(|e| observer.endpoint("GET", e.default_path()).is_none()));
+        assert!(Endpoint::ALL.iter().all(|e| get(&observer, "GET", e.default_path()).is_none()));
     }
 }

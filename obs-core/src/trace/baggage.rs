@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::trim;
-use crate::HeaderLookup;
+use crate::{HeaderLookup, text::percent_decoded};
 
 /// What must be passed on, and what is: members, and bytes over all headers together.
 const MAX_MEMBERS: usize = 64;
@@ -60,7 +60,7 @@ impl Baggage {
     /// All members in their order, repeated keys included, with decoded values and without their properties.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
         let members = self.as_str().split(',').filter_map(|member| member.split_once('='));
-        members.map(|(key, rest)| (key, decode(rest.split(';').next().unwrap_or_default())))
+        members.map(|(key, rest)| (key, percent_decoded(rest.split(';').next().unwrap_or_default())))
     }
 }
 
@@ -131,28 +131,6 @@ fn is_token(key: &str) -> bool {
 /// `baggage-octet`: printable, without white space, `"`, `,`, `;` and `\`.
 const fn is_octet(b: u8) -> bool {
     matches!(b, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e)
-}
-
-fn decode(value: &str) -> Cow<'_, str> {
-    if !value.contains('%') {
-        return Cow::Borrowed(value);
-    }
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let decoded = digits
-            .filter(|digits| *byte == b'%' && digits.bytes().all(|b| b.is_ascii_hexdigit()))
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        if let Some(decoded) = decoded {
-            bytes.push(decoded);
-            rest = after.get(2..).unwrap_or_default();
-        } else {
-            bytes.push(*byte);
-            rest = after;
-        }
-    }
-    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]

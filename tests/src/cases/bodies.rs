@@ -81,7 +81,8 @@ pub async fn connect(stack: Stack) {
         .body(http_body_util::Full::default())
         .expect("a request");
     let mut sender = client.http2_sender().expect("HTTP/2");
-    let response = sender.send_request(connect).await.expect("a response");
+    let response =
+        sender.send_request(connect.map(http_body_util::BodyExt::boxed_unsync)).await.expect("a response");
     assert_eq!(response.status(), 200);
     watch.ended(2).await;
     echoes(response).await;

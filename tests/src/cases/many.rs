@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 
 use crate::{
-    client::{Client, get},
+    client::{Client, Payload, get},
     stacks::{Setup, Stack},
     watch::{Expected, Watch},
 };
@@ -49,10 +49,10 @@ pub async fn a_hundred_at_once(stack: Stack) {
     watch.check(&vec![Expected::completed(200, "/gate", 6); 100]);
 }
 
-async fn on_stream(mut sender: hyper::client::conn::http2::SendRequest<Full<Bytes>>) -> Bytes {
+async fn on_stream(mut sender: hyper::client::conn::http2::SendRequest<Payload>) -> Bytes {
     let mut request = get("/gate");
     *request.uri_mut() = "http://test/gate".parse().expect("a URI");
-    let response = sender.send_request(request).await.expect("a response");
+    let response = sender.send_request(request.map(BodyExt::boxed_unsync)).await.expect("a response");
     response.into_body().collect().await.expect("a body").to_bytes()
 }
 

@@ -1,6 +1,7 @@
 //! The cases. Each is told the stack and runs a server of its own.
 
 pub mod bodies;
+pub mod exposition;
 pub mod health;
 pub mod ids;
 pub mod layers;
@@ -11,9 +12,11 @@ pub mod responses;
 pub mod shutdown;
 pub mod trace;
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
 use http::Request;
-use http_body_util::Full;
+use http_body::Body;
 
 use crate::{
     client::Answer,
@@ -22,18 +25,24 @@ use crate::{
 };
 
 /// One request on a fresh server, and the one record that it must leave.
-async fn exchange(stack: Stack, request: Request<Full<Bytes>>, expected: Expected) -> hyper::Result<Answer> {
+async fn exchange<B>(stack: Stack, request: Request<B>, expected: Expected) -> hyper::Result<Answer>
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
     let watch = Watch::default();
     exchange_with(stack, Setup::new(&watch), &watch, request, expected).await
 }
 
-async fn exchange_with(
+async fn exchange_with<B>(
     stack: Stack,
     setup: Setup,
     watch: &Watch,
-    request: Request<Full<Bytes>>,
+    request: Request<B>,
     expected: Expected,
-) -> hyper::Result<Answer> {
+) -> hyper::Result<Answer>
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
     let server = stack.serve(setup).await;
     let mut client = server.connect().await;
     let answer = client.send(request).await;

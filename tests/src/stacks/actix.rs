@@ -57,6 +57,7 @@ async fn run(
         app = app
             .route("/slow", web::get().to(std::future::pending::<HttpResponse>))
             .route("/number/{n}", web::get().to(|n: web::Path<u32>| ready(n.to_string())))
+            .route("/read", web::post().to(|body: web::Bytes| ready(body.len().to_string())))
             .route("/ws", web::get().to(echo));
         if setup.own_health {
             app = app.route("/health", web::get().to(|| ready("my own")));

@@ -4,11 +4,12 @@ use std::{future::Future, net::TcpListener, sync::Arc};
 
 use axum::{
     Router,
+    body::Bytes,
     extract::{Path, Request},
     http::StatusCode,
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
-    routing::{MethodFilter, any, get, on},
+    routing::{MethodFilter, any, get, on, post},
 };
 use obs_axum::{ObserverExt, RouterExt};
 use tower::util::MapRequestLayer;
@@ -50,6 +51,7 @@ fn router(setup: &Setup) -> Router {
     router = router
         .route("/slow", any(std::future::pending::<()>).layer(inner_timeout))
         .route("/number/{n}", get(|Path(n): Path<u32>| async move { n.to_string() }))
+        .route("/read", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/ws", any(|request: Request| async { into_response(upgrade(request)) }));
     if setup.own_health {
         router = router.route("/health", get(|| async { "my own" }));

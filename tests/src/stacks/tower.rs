@@ -104,6 +104,12 @@ fn service(setup: &Setup) -> Handler {
                     let _ = slow.await;
                     return Ok(status(408));
                 }
+                "/read" => {
+                    current().set_route("/read");
+                    let body = request.into_body().collect().await.map_err(|_| Broken("half a body"))?;
+                    let length = body.to_bytes().len().to_string();
+                    return Ok(Response::new(Body::Full(length.into())));
+                }
                 "/ws" => {
                     current().set_route("/ws");
                     return Ok(upgrade(request));

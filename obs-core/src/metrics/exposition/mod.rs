@@ -1,0 +1,275 @@
+//! Families as text: Prometheus' format 0.0.4, or OpenMetrics 1.0.
+
+mod accept;
+mod number;
+mod openmetrics;
+mod writer;
+
+use std::collections::HashSet;
+
+pub(super) use accept::{accepts_gzip, format};
+use openmetrics::{reserved_names, sample_names};
+use writer::Writer;
+
+use super::family::{Family, Kind};
+
+/// The formats of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Format {
+    /// Prometheus' text format 0.0.4.
+    Text,
+    /// OpenMetrics 1.0, which older servers ask for by the version of its draft.
+    OpenMetrics { draft: bool },
+}
+
+impl Format {
+    pub(super) const fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics { draft: false } => {
+                "application/openmetrics-text; version=1.0.0; charset=utf-8"
+            }
+            Self::OpenMetrics { draft: true } => "application/openmetrics-text; version=0.0.1; charset=utf-8",
+        }
+    }
+}
+
+/// What a page is to hold.
+pub(super) struct Page<'a> {
+    pub(super) format: Format,
+    /// Names of families or samples; all families if it is empty.
+    pub(super) names: &'a [String],
+    /// Whether OpenMetrics says since when a series counts.
+    pub(super) created: bool,
+}
+
+impl Page<'_> {
+    /// Writes the families; `left_out` hears of what no page can show.
+    pub(super) fn render(&self, families: &[Family], left_out: &dyn Fn(&str)) -> Vec<u8> {
+        let mut writer = Writer::new(self.format, self.created);
+        let mut taken = HashSet::new();
+        // Ours come first when names are given out, whatever their place in the page.
+        let kinds = [true, false].map(|own| {
+            let kinds = families.iter().map(|family| {
+                (family.own == own).then(|| self.shown_as(family, &mut taken, left_out)).flatten()
+            });
+            kinds.collect::<Vec<_>>()
+        });
+        let [own, others] = kinds;
+        for (family, kind) in
+            families.iter().zip(own.into_iter().zip(others).map(|(own, other)| own.or(other)))
+        {
+            if let Some(kind) = kind
+                && self.wants(family)
+            {
+                writer.family(family, kind, left_out);
+            }
+        }
+        writer.finish()
+    }
+
+    fn wants(&self, family: &Family) -> bool {
+        let names = self.names;
+        names.is_empty()
+            || names.iter().any(|name| *name == family.name)
+            || sample_names(family, family.kind).any(|sample| names.contains(&sample))
+    }
+
+    /// As which kind a family can be shown without breaking the page for all; `None` if it cannot.
+    fn shown_as(
+        &self,
+        family: &Family,
+        taken: &mut HashSet<String>,
+        left_out: &dyn Fn(&str),
+    ) -> Option<Kind> {
+        if family.samples.is_empty() {
+            return None;
+        }
+        if !writer::is_metric_name(&family.name) {
+            left_out("the registry holds a metric whose name is not valid; /metrics leaves it out");
+            return None;
+        }
+        if self.format == Format::Text {
+            return Some(family.kind);
+        }
+        // What OpenMetrics forbids for its kind goes out under the same names, without a kind.
+        let kinds = openmetrics::is_legal(family).then_some(family.kind).into_iter().chain([Kind::Untyped]);
+        for kind in kinds {
+            let names = reserved_names(family, kind);
+            if names.iter().all(|name| !taken.contains(name)) {
+                taken.extend(names);
+                return Some(kind);
+            }
+        }
+        left_out("two metrics have names that collide in OpenMetrics; /metrics leaves one of them out there");
+        None
+    }
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use std::{cell::Cell, sync::Arc};
+
+    use super::*;
+    use crate::metrics::{
+        family::{Bucket, LabelSet, Sample, Value},
+        histogram::Unit,
+    };
+
+    const OPEN: Format = Format::OpenMetrics { draft: false };
+
+    fn family(name: &'static str, kind: Kind, value: Value) -> Family {
+        let mut family = Family::new(name, "Help\nwith a \\ and a \"quote\".", kind);
+        let labels: LabelSet = Arc::from([("path".into(), "a\\b\"c\nd".to_owned())]);
+        family.samples.push(Sample { labels, value, created: Some(1.5), timestamp: None });
+        family
+    }
+
+    fn others(name: &'static str, kind: Kind, value: Value) -> Family {
+        Family { own: false, ..family(name, kind, value) }
+    }
+
+    fn histogram(bounds: &[(f64, u64)], sum: f64) -> Value {
+        let bucket = |(bound, count): &(f64, u64)| Bucket { bound: *bound, count: *count, exemplar: None };
+        let count = bounds.last().map_or(0, |(_, count)| *count);
+        Value::Histogram { buckets: bounds.iter().map(bucket).collect(), sum, count }
+    }
+
+    fn page(format: Format, families: &[Family]) -> (String, u32) {
+        let left_out = Cell::new(0);
+        let page = Page { format, names: &[], created: true };
+        let text = page.render(families, &|_| left_out.set(left_out.get() + 1));
+        (String::from_utf8(text).expect("UTF-8"), left_out.get())
+    }
+
+    #[test]
+    fn a_page_of_each_format() {
+        let mut seconds =
+            family("t_seconds", Kind::Histogram, histogram(&[(1.0, 1), (1e6, 2), (f64::INFINITY, 3)], 1.5));
+        seconds.unit = Some(Unit::Seconds);
+        let families = [
+            family("hits_total", Kind::Counter, Value::Count { value: 3, exemplar: None }),
+            Family::new("empty", "Never shown.", Kind::Gauge),
+            seconds,
+        ];
+        let (text, left_out) = page(Format::Text, &families);
+        assert_eq!(
+            text,
+            r#"# HELP hits_total Help\nwith a \\ and a "quote".
+# TYPE hits_total counter
+hits_total{path="a\\b\"c\nd"} 3
+# HELP t_seconds Help\nwith a \\ and a "quote".
+# TYPE t_seconds histogram
+t_seconds_bucket{path="a\\b\"c\nd",le="1"} 1
+t_seconds_bucket{path="a\\b\"c\nd",le="1e+06"} 2
+t_seconds_bucket{path="a\\b\"c\nd",le="+Inf"} 3
+t_seconds_sum{path="a\\b\"c\nd"} 1.5
+t_seconds_count{path="a\\b\"c\nd"} 3
+"#
+        );
+        let (open, left_out_too) = page(OPEN, &families);
+        assert_eq!(
+            open,
+            r#"# HELP hits Help\nwith a \\ and a \"quote\".
+# TYPE hits counter
+hits_total{path="a\\b\"c\nd"} 3
+hits_created{path="a\\b\"c\nd"} 1.5
+# HELP t_seconds Help\nwith a \\ and a \"quote\".
+# TYPE t_seconds histogram
+# UNIT t_seconds seconds
+t_seconds_bucket{path="a\\b\"c\nd",le="1.0"} 1
+t_seconds_bucket{path="a\\b\"c\nd",le="1e+06"} 2
+t_seconds_bucket{path="a\\b\"c\nd",le="+Inf"} 3
+t_seconds_sum{path="a\\b\"c\nd"} 1.5
+t_seconds_count{path="a\\b\"c\nd"} 3
+t_seconds_created{path="a\\b\"c\nd"} 1.5
+# EOF
+"#
+        );
+        assert_eq!(left_out + left_out_too, 0);
+    }
+
+    #[test]
+    fn what_openmetrics_forbids_keeps_its_names_and_loses_its_kind() {
+        let cases = [
+            (others("hits", Kind::Counter, Value::Number(1.0)), "# TYPE hits unknown\nhits{"),
+            (
+                others("hits_total", Kind::Counter, Value::Number(f64::NAN)),
+                "# TYPE hits_total unknown\nhits_total{",
+            ),
+            (
+                others("h", Kind::Histogram, histogram(&[(-1.0, 1), (f64::INFINITY, 1)], -2.0)),
+                "# TYPE h_bucket unknown\nh_bucket{",
+            ),
+            (
+                others(
+                    "s",
+                    Kind::Summary,
+                    Value::Summary { quantiles: vec![(0.5, -1.0)], sum: 1.0, count: 1 },
+                ),
+                "# TYPE s_sum unknown\ns_sum{",
+            ),
+        ];
+        for (family, expected) in cases {
+            let (mut family, help) = (family, "");
+            family.help = help.into();
+            let name = family.name.clone();
+            let (open, left_out) = page(OPEN, &[family]);
+            assert!(open.contains(expected), "{name}: {open}");
+            assert_eq!(left_out, 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_collide_in_openmetrics_only_hurt_themselves() {
+        let families = [
+            others("hits", Kind::Gauge, Value::Number(1.0)),
+            family("hits_total", Kind::Counter, Value::Number(2.0)),
+            others("more", Kind::Gauge, Value::Number(3.0)),
+            others("more_total", Kind::Counter, Value::Number(4.0)),
+        ];
+        let (open, left_out) = page(OPEN, &families);
+        assert!(!open.contains("hits{"), "ours wins: {open}");
+        assert!(open.contains("# TYPE hits counter"), "{open}");
+        assert!(open.contains("# TYPE more gauge") && open.contains("# TYPE more_total unknown"), "{open}");
+        assert_eq!(left_out, 1);
+        let (text, left_out) = page(Format::Text, &families);
+        assert!(text.contains("hits{") && text.contains("more_total{"), "{text}");
+        assert_eq!(left_out, 0);
+    }
+
+    #[test]
+    fn invalid_names_and_doubles_are_left_out() {
+        let mut doubled = others("twice", Kind::Gauge, Value::Number(1.0));
+        let labels = doubled.samples[0].labels.clone();
+        doubled.samples.push(Sample { labels, value: Value::Number(2.0), created: None, timestamp: None });
+        let bad_label: LabelSet = Arc::from([("bad-label".into(), String::new())]);
+        let mut labelled = others("labelled", Kind::Gauge, Value::Number(1.0));
+        labelled.samples[0].labels = bad_label;
+        let families = [others("bad-name", Kind::Gauge, Value::Number(1.0)), doubled, labelled];
+        for format in [Format::Text, OPEN] {
+            let (text, left_out) = page(format, &families);
+            assert!(!text.contains("bad") && text.matches("twice{").count() == 1, "{text}");
+            assert_eq!(left_out, 3);
+        }
+    }
+
+    #[test]
+    fn names_choose_families() {
+        let families = [
+            family("hits_total", Kind::Counter, Value::Number(1.0)),
+            family("t_seconds", Kind::Histogram, histogram(&[(f64::INFINITY, 1)], 1.0)),
+            family("level", Kind::Gauge, Value::Number(1.0)),
+        ];
+        let chosen = |names: &[&str], format| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            let page = Page { format, names: &names, created: true };
+            let text = String::from_utf8(page.render(&families, &|_| {})).expect("UTF-8");
+            ["hits_total{", "t_seconds_sum{", "level{"].map(|name| text.contains(name))
+        };
+        assert_eq!(chosen(&["hits_total"], Format::Text), [true, false, false]);
+        assert_eq!(chosen(&["hits_total", "level"], OPEN), [true, false, true]);
+        assert_eq!(chosen(&["t_seconds_bucket"], OPEN), [false, true, false]);
+        assert_eq!(chosen(&["nothing"], OPEN), [false; 3]);
+    }
+}

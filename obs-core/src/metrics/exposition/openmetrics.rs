@@ -1,0 +1,67 @@
+//! What OpenMetrics 1.0 allows, and Prometheus' text format does not mind.
+
+use crate::metrics::family::{Bucket, Family, Kind, Value};
+
+/// What a counter's samples end with.
+pub(super) const TOTAL: &str = "_total";
+
+/// The names of a family's samples, as both formats write them.
+pub(super) fn sample_names(family: &Family, kind: Kind) -> impl Iterator<Item = String> {
+    let suffixes: &[&str] = match kind {
+        Kind::Histogram => &["_bucket", "_sum", "_count"],
+        Kind::Summary => &["", "_sum", "_count"],
+        Kind::Counter | Kind::Gauge | Kind::Untyped => &[""],
+    };
+    suffixes.iter().map(|suffix| format!("{}{suffix}", family.name))
+}
+
+/// The family's name: a counter's is its sample's without `_total`.
+pub(super) fn family_name(family: &Family, kind: Kind) -> &str {
+    match kind {
+        Kind::Counter => family.name.strip_suffix(TOTAL).unwrap_or(&family.name),
+        _ => &family.name,
+    }
+}
+
+/// Every name that no other family may have.
+pub(super) fn reserved_names(family: &Family, kind: Kind) -> Vec<String> {
+    // Without a kind, each sample's name is a family.
+    let mut names: Vec<_> =
+        sample_names(family, if kind == Kind::Untyped { family.kind } else { kind }).collect();
+    let base = family_name(family, kind);
+    if matches!(kind, Kind::Counter | Kind::Histogram | Kind::Summary) {
+        names.push(format!("{base}_created"));
+    }
+    if kind != Kind::Untyped && !names.iter().any(|name| name == base) {
+        names.push(base.to_owned());
+    }
+    names
+}
+
+/// Whether the family is what its kind promises: OpenMetrics 1.0, "Metric Types".
+pub(super) fn is_legal(family: &Family) -> bool {
+    let counts = |value: f64| value >= 0.0; // not so for NaN
+    let named = match family.kind {
+        Kind::Counter => family.name.ends_with(TOTAL) && family.name.len() > TOTAL.len(),
+        Kind::Untyped => false,
+        Kind::Gauge | Kind::Histogram | Kind::Summary => true,
+    };
+    named
+        && family.samples.iter().all(|sample| match &sample.value {
+            Value::Count { .. } => true,
+            Value::Number(value) => family.kind != Kind::Counter || counts(*value),
+            Value::Histogram { buckets, sum, .. } => counts(*sum) && ascending(buckets),
+            Value::Summary { quantiles, sum, .. } => {
+                counts(*sum)
+                    && quantiles
+                        .iter()
+                        .all(|(q, value)| (0.0..=1.0).contains(q) && (*value >= 0.0 || value.is_nan()))
+            }
+        })
+}
+
+/// Bounds and counts grow, from no less than 0.
+fn ascending(buckets: &[Bucket]) -> bool {
+    let first = buckets.first().is_none_or(|first| first.bound >= 0.0);
+    first && buckets.iter().zip(buckets.iter().skip(1)).all(|(a, b)| a.bound < b.bound && a.count <= b.count)
+}

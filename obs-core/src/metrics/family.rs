@@ -1,0 +1,91 @@
+//! A family of metrics at a scrape: ours and the user's in one shape, for one encoder.
+
+use std::{borrow::Cow, sync::Arc};
+
+use super::{exemplar::Exemplar, histogram::Unit};
+
+/// Names and values of a sample's labels.
+pub(crate) type LabelSet = Arc<[(Cow<'static, str>, String)]>;
+
+/// All samples of one name.
+#[derive(Debug)]
+pub(crate) struct Family {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) help: Cow<'static, str>,
+    pub(crate) kind: Kind,
+    pub(crate) unit: Option<Unit>,
+    pub(crate) samples: Vec<Sample>,
+    /// Labels of every sample, behind its own.
+    pub(crate) common: LabelSet,
+    /// Ours, not the user's.
+    pub(crate) own: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+    Summary,
+    Untyped,
+}
+
+#[derive(Debug)]
+pub(crate) struct Sample {
+    pub(crate) labels: LabelSet,
+    pub(crate) value: Value,
+    /// Seconds since 1970 at which it began to count.
+    pub(crate) created: Option<f64>,
+    /// Milliseconds since 1970, where the user's collector has set them.
+    pub(crate) timestamp: Option<i64>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Value {
+    Count { value: u64, exemplar: Option<Exemplar> },
+    Number(f64),
+    Histogram { buckets: Vec<Bucket>, sum: f64, count: u64 },
+    Summary { quantiles: Vec<(f64, f64)>, sum: f64, count: u64 },
+}
+
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    pub(crate) bound: f64,
+    /// Cumulative.
+    pub(crate) count: u64,
+    /// With its value in the family's unit.
+    pub(crate) exemplar: Option<(Exemplar, f64)>,
+}
+
+impl Family {
+    pub(crate) fn new(name: &'static str, help: &'static str, kind: Kind) -> Self {
+        Self {
+            name: name.into(),
+            help: help.into(),
+            kind,
+            unit: None,
+            samples: Vec::new(),
+            common: LabelSet::default(),
+            own: true,
+        }
+    }
+
+    pub(crate) fn push(&mut self, labels: LabelSet, value: Value, created: f64) {
+        self.samples.push(Sample { labels, value, created: Some(created), timestamp: None });
+    }
+}
+
+impl Sample {
+    /// A gauge: it has no beginning.
+    pub(crate) fn gauge(labels: LabelSet, value: u64) -> Self {
+        let value = Value::Count { value, exemplar: None };
+        Self { labels, value, created: None, timestamp: None }
+    }
+
+    /// Adds to a count.
+    pub(crate) fn add(&mut self, n: u64) {
+        if let Value::Count { value, .. } = &mut self.value {
+            *value = value.saturating_add(n);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Cumulative histograms: several of them, of one time series, in one block of numbers.
+
+use std::sync::Arc;
+
+use super::sharded::{Sharded, thread_shard};
+
+/// What a histogram measures. Observations are whole raw numbers, exposition has the base unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Kept in nanoseconds.
+    Seconds,
+    Bytes,
+}
+
+impl Unit {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Seconds => "seconds",
+            Self::Bytes => "bytes",
+        }
+    }
+
+    pub(crate) fn of_raw(self, raw: u64) -> f64 {
+        match self {
+            Self::Seconds => raw as f64 / 1e9,
+            Self::Bytes => raw as f64,
+        }
+    }
+
+    fn to_raw(self, value: f64) -> u64 {
+        match self {
+            Self::Seconds => (value * 1e9).round() as u64,
+            Self::Bytes => value.floor() as u64,
+        }
+    }
+}
+
+/// The upper bounds of a histogram's buckets, ascending, without `+Inf`.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    pub(crate) unit: Unit,
+    /// As they are shown.
+    pub(crate) upper: Box<[f64]>,
+    raw: Box<[u64]>,
+}
+
+impl Bounds {
+    pub(crate) fn new(unit: Unit, upper: &[f64]) -> Self {
+        let raw = upper.iter().map(|bound| unit.to_raw(*bound)).collect();
+        Self { unit, upper: upper.into(), raw }
+    }
+
+    /// The bucket that `raw` falls into; a bound belongs to its own.
+    pub(crate) fn bucket(&self, raw: u64) -> usize {
+        self.raw.partition_point(|bound| *bound < raw)
+    }
+
+    /// How many buckets there are, `+Inf` included.
+    pub(crate) fn buckets(&self) -> usize {
+        self.upper.len().saturating_add(1)
+    }
+}
+
+/// Which histograms a block holds: each has its sum, then one number per bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    parts: Arc<[Part]>,
+    numbers: usize,
+}
+
+#[derive(Debug)]
+struct Part {
+    bounds: Arc<Bounds>,
+    sum: usize,
+}
+
+impl Layout {
+    pub(crate) fn new(bounds: impl IntoIterator<Item = Arc<Bounds>>) -> Self {
+        let mut numbers = 0_usize;
+        let parts = bounds.into_iter().map(|bounds| {
+            let sum = numbers;
+            numbers = numbers.saturating_add(bounds.buckets()).saturating_add(1);
+            Part { bounds, sum }
+        });
+        Self { parts: parts.collect(), numbers }
+    }
+}
+
+/// The histograms of one time series.
+///
+/// A sum is kept in whole raw units: nanoseconds last for 584 years, and need no compare-and-swap loop. A count is
+/// the sum of the buckets, so it always equals the `+Inf` bucket.
+#[derive(Debug)]
+pub(crate) struct Histograms {
+    layout: Layout,
+    numbers: Sharded,
+}
+
+/// A histogram's state at a scrape.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    /// Cumulative, one per bound and one for `+Inf`.
+    pub(crate) buckets: Vec<u64>,
+    /// In raw units.
+    pub(crate) sum: u64,
+}
+
+impl Snapshot {
+    pub(crate) fn count(&self) -> u64 {
+        self.buckets.last().copied().unwrap_or_default()
+    }
+}
+
+impl Histograms {
+    pub(crate) fn new(layout: &Layout, shards: usize) -> Self {
+        Self { layout: layout.clone(), numbers: Sharded::new(layout.numbers, shards) }
+    }
+
+    pub(crate) fn bounds(&self, part: usize) -> Option<&Arc<Bounds>> {
+        self.layout.parts.get(part).map(|part| &part.bounds)
+    }
+
+    /// Counts an observation and says which bucket it fell into.
+    pub(crate) fn observe(&self, part: usize, raw: u64) -> usize {
+        self.observe_in(thread_shard(), part, raw)
+    }
+
+    fn observe_in(&self, shard: usize, part: usize, raw: u64) -> usize {
+        let Some(part) = self.layout.parts.get(part) else { return 0 };
+        let bucket = part.bounds.bucket(raw);
+        self.numbers.add_in(shard, part.sum.saturating_add(bucket).saturating_add(1), 1);
+        self.numbers.add_in(shard, part.sum, raw);
+        bucket
+    }
+
+    pub(crate) fn snapshot(&self, part: usize) -> Snapshot {
+        let Some(part) = self.layout.parts.get(part) else { return Snapshot { buckets: Vec::new(), sum: 0 } };
+        let mut total = 0_u64;
+        let first = part.sum.saturating_add(1);
+        let buckets = (0..part.bounds.buckets()).map(|bucket| {
+            total = total.saturating_add(self.numbers.sum(first.saturating_add(bucket)));
+            total
+        });
+        Snapshot { buckets: buckets.collect(), sum: self.numbers.sum(part.sum) }
+    }
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn bytes(upper: &[f64]) -> Arc<Bounds> {
+        Bounds::new(Unit::Bytes, upper).into()
+    }
+
+    #[test]
+    fn bounds_are_inclusive() {
+        let histograms = Histograms::new(&Layout::new([bytes(&[10.0, 20.0])]), 2);
+        let buckets = [0, 10, 11, 20, 21].map(|value| histograms.observe(0, value));
+        assert_eq!(buckets, [0, 0, 1, 1, 2]);
+        assert_eq!(histograms.snapshot(0), Snapshot { buckets: vec![2, 4, 5], sum: 62 });
+    }
+
+    #[test]
+    fn seconds_are_compared_as_nanoseconds() {
+        let bounds = Bounds::new(Unit::Seconds, &[0.005, 0.3]);
+        assert_eq!([5_000_000, 5_000_001, 300_000_000, 300_000_001].map(|n| bounds.bucket(n)), [0, 1, 1, 2]);
+        assert!((Unit::Seconds.of_raw(5_000_000) - 0.005).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn histograms_of_one_block_are_kept_apart() {
+        let histograms = Histograms::new(&Layout::new([bytes(&[1.0; 11]), bytes(&[10.0]), bytes(&[])]), 2);
+        histograms.observe(1, 5);
+        histograms.observe(2, 7);
+        assert_eq!(histograms.snapshot(0).count(), 0);
+        assert_eq!(histograms.snapshot(1), Snapshot { buckets: vec![1, 1], sum: 5 });
+        assert_eq!(histograms.snapshot(2), Snapshot { buckets: vec![1], sum: 7 });
+    }
+
+    #[test]
+    fn threads_lose_nothing() {
+        let histograms = Arc::new(Histograms::new(&Layout::new([bytes(&[10.0])]), 4));
+        let threads: Vec<_> = (0..8)
+            .map(|n| {
+                let histograms = Arc::clone(&histograms);
+                thread::spawn(move || {
+                    for _ in 0..10_000 {
+                        histograms.observe(0, n * 2);
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        assert_eq!(histograms.snapshot(0), Snapshot { buckets: vec![60_000, 80_000], sum: 560_000 });
+    }
+}
+
+/// Every interleaving of two writers, in one shard and in two, and a reader, under the memory model.
+/// `RUSTFLAGS="--cfg obs_loom" cargo test -p obs-core --lib --release loom`
+#[cfg(all(test, obs_loom))]
+mod loom_tests {
+    use loom::{sync::Arc, thread};
+
+    use super::*;
+
+    /// Two threads observe, each in its shard, while a third scrapes.
+    fn check(shards: [usize; 2]) {
+        loom::model(move || {
+            let layout = Layout::new([std::sync::Arc::new(Bounds::new(Unit::Bytes, &[10.0]))]);
+            let histograms = Arc::new(Histograms::new(&layout, 2));
+            let writers = [(shards[0], 5), (shards[1], 50)].map(|(shard, value)| {
+                let histograms = Arc::clone(&histograms);
+                thread::spawn(move || histograms.observe_in(shard, 0, value))
+            });
+            let during = histograms.snapshot(0);
+            let [first, all] = during.buckets[..] else { panic!("two buckets") };
+            assert!(first <= 1 && all <= 2 && first <= all, "never more than was observed");
+            assert!([0, 5, 50, 55].contains(&during.sum), "never a torn sum");
+            for writer in writers {
+                writer.join().expect("no panic");
+            }
+            assert_eq!(histograms.snapshot(0), Snapshot { buckets: vec![1, 2], sum: 55 }, "nothing is lost");
+        });
+    }
+
+    #[test]
+    fn loom_one_shard() {
+        check([0, 0]);
+    }
+
+    #[test]
+    fn loom_two_shards() {
+        check([0, 1]);
+    }
+}

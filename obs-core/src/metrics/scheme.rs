@@ -1,0 +1,314 @@
+//! How the HTTP metrics are called, and which labels and buckets they have.
+
+use std::{borrow::Cow, sync::Arc};
+
+use super::{
+    family::{Family, Kind, LabelSet},
+    histogram::{Bounds, Layout, Unit},
+    settings::{MetricLabel, MetricNaming, Metrics, Source},
+};
+use crate::{HttpVersion, Method, RequestRecord, Route, UrlScheme, text};
+
+/// The value of every label of an overflow series.
+const OVERFLOW: &str = "overflow";
+
+/// Bounds of the duration's buckets in seconds.
+const PROMETHEUS_DURATION: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const OPENTELEMETRY_DURATION: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+/// A family's name and help.
+type Name = (&'static str, &'static str);
+
+/// The families of a naming.
+pub(super) struct Names {
+    /// OpenTelemetry has none: a histogram counts its requests.
+    pub(super) requests: Option<Name>,
+    pub(super) duration: Name,
+    pub(super) stream: Name,
+    pub(super) head: Name,
+    pub(super) request_size: Name,
+    pub(super) response_size: Name,
+    pub(super) in_flight: Name,
+    /// OpenTelemetry has none: the failure is a label of the histogram.
+    pub(super) errors: Option<Name>,
+}
+
+const DURATION: &str = "Time from a request's head to its response's last byte.";
+const STREAM: &str = "Time that long-lived streams lasted; they are not in the latency.";
+const HEAD: &str = "Time from a request's head to its response's head.";
+const REQUEST_SIZE: &str = "Size of the request's body, where it is known.";
+const RESPONSE_SIZE: &str = "Bytes of the response's body that were handed to the transport.";
+const IN_FLIGHT: &str = "Requests that have started and not ended.";
+
+static PROMETHEUS: Names = Names {
+    requests: Some(("http_requests_total", "Requests that have ended.")),
+    duration: ("http_request_duration_seconds", DURATION),
+    stream: ("http_stream_duration_seconds", STREAM),
+    head: ("http_response_head_seconds", HEAD),
+    request_size: ("http_request_size_bytes", REQUEST_SIZE),
+    response_size: ("http_response_size_bytes", RESPONSE_SIZE),
+    in_flight: ("http_requests_in_flight", IN_FLIGHT),
+    errors: Some(("http_request_errors_total", "Requests that failed, by the kind of failure.")),
+};
+
+/// Stable and development metrics of the semantic conventions for HTTP, as Prometheus writes them; for what the
+/// conventions lack, names in their manner.
+static OPENTELEMETRY: Names = Names {
+    requests: None,
+    duration: ("http_server_request_duration_seconds", DURATION),
+    stream: ("http_server_stream_duration_seconds", STREAM),
+    head: ("http_server_response_head_duration_seconds", HEAD),
+    request_size: ("http_server_request_body_size_bytes", REQUEST_SIZE),
+    response_size: ("http_server_response_body_size_bytes", RESPONSE_SIZE),
+    in_flight: ("http_server_active_requests", IN_FLIGHT),
+    errors: None,
+};
+
+/// What labels tell of a request.
+#[derive(Clone, Copy)]
+pub(super) struct Facts<'a> {
+    pub(super) method: Method,
+    pub(super) route: Option<&'a Route>,
+    /// What was sent.
+    pub(super) status: Option<u16>,
+    /// What counts as sent.
+    pub(super) status_label: u16,
+    pub(super) error_type: Option<&'static str>,
+    pub(super) scheme: UrlScheme,
+    pub(super) version: Option<HttpVersion>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(record: &'a RequestRecord) -> Self {
+        let request = record.request();
+        Self {
+            method: request.method,
+            route: record.route.as_ref(),
+            status: record.status,
+            status_label: record.status_label(),
+            error_type: record.error_type(),
+            scheme: request.scheme,
+            version: request.version,
+        }
+    }
+
+    /// What is known of a request that is still to come.
+    pub(super) const fn expected(method: Method, route: &'a Route) -> Self {
+        Self {
+            method,
+            route: Some(route),
+            status: None,
+            status_label: 0,
+            error_type: None,
+            scheme: UrlScheme::Http,
+            version: Some(HttpVersion::Http11),
+        }
+    }
+
+    /// The same request, had it been answered with `status`.
+    pub(super) fn answered(self, status: u16) -> Self {
+        let error_type = (status >= 500).then(|| text::status(status));
+        Self { status: Some(status), status_label: status, error_type, ..self }
+    }
+}
+
+/// Tells one label set from another: what no label tells is the same for all.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    route: u32,
+    status: u16,
+    method: u8,
+    scheme: u8,
+    version: u8,
+    error_type: Option<&'static str>,
+}
+
+/// The naming, labels and buckets of one observer.
+pub(super) struct Scheme {
+    pub(super) names: &'static Names,
+    naming: MetricNaming,
+    labels: Vec<(Source, Cow<'static, str>)>,
+    /// The same without the status, with the kind of failure.
+    error_labels: Vec<(Source, Cow<'static, str>)>,
+    /// Duration, both sizes, and the head's time if it is measured.
+    pub(super) layout: Layout,
+    pub(super) stream: Layout,
+    pub(super) head: bool,
+}
+
+/// Places in the layout.
+pub(super) const DURATION_PART: usize = 0;
+pub(super) const REQUEST_SIZE_PART: usize = 1;
+pub(super) const RESPONSE_SIZE_PART: usize = 2;
+pub(super) const HEAD_PART: usize = 3;
+
+impl Scheme {
+    pub(super) fn new(settings: &Metrics) -> Self {
+        let naming = settings.naming;
+        let (names, buckets): (_, &[f64]) = match naming {
+            MetricNaming::Prometheus => (&PROMETHEUS, &PROMETHEUS_DURATION),
+            MetricNaming::OpenTelemetry => (&OPENTELEMETRY, &OPENTELEMETRY_DURATION),
+        };
+        let chosen = settings.labels.clone().unwrap_or_else(|| default_labels(naming));
+        let named = |label: MetricLabel| {
+            let name = label.name.unwrap_or(Cow::Borrowed(default_name(naming, label.source)));
+            (label.source, name)
+        };
+        let labels: Vec<_> = chosen.into_iter().map(named).collect();
+        let mut error_labels = labels.clone();
+        error_labels.retain(|(source, _)| {
+            !matches!(source, Source::Status | Source::StatusClass | Source::ErrorType)
+        });
+        let own = labels.iter().find(|(source, _)| *source == Source::ErrorType).cloned();
+        error_labels.push(own.unwrap_or_else(|| named(MetricLabel::error_type())));
+
+        let duration = Arc::new(Bounds::new(Unit::Seconds, settings.duration.as_deref().unwrap_or(buckets)));
+        let size = Arc::new(Bounds::new(Unit::Bytes, &settings.size));
+        let head = settings.response_head.then(|| Arc::clone(&duration));
+        Self {
+            names,
+            naming,
+            labels,
+            error_labels,
+            layout: Layout::new([duration, Arc::clone(&size), size].into_iter().chain(head)),
+            stream: Layout::new([Arc::new(Bounds::new(Unit::Seconds, &settings.stream))]),
+            head: settings.response_head,
+        }
+    }
+
+    pub(super) fn key(&self, facts: &Facts<'_>) -> Key {
+        self.key_of(&self.labels, facts)
+    }
+
+    pub(super) fn error_key(&self, facts: &Facts<'_>) -> Key {
+        self.key_of(&self.error_labels, facts)
+    }
+
+    fn key_of(&self, labels: &[(Source, Cow<'static, str>)], facts: &Facts<'_>) -> Key {
+        let mut key = Key { route: 0, status: 0, method: 0, scheme: 0, version: 0, error_type: None };
+        for (source, _) in labels {
+            match source {
+                Source::Method => key.method = facts.method as u8,
+                Source::Endpoint => key.route = facts.route.map_or(0, Route::id),
+                Source::Status => key.status = self.status(facts).unwrap_or_default(),
+                // Where there are both, the code tells the class.
+                Source::StatusClass if key.status == 0 => key.status = self.status(facts).unwrap_or(0) / 100,
+                Source::StatusClass => {}
+                Source::ErrorType => key.error_type = facts.error_type,
+                Source::Scheme => key.scheme = facts.scheme as u8,
+                Source::ProtocolVersion => {
+                    key.version = facts.version.map_or(0, |v| (v as u8).saturating_add(1))
+                }
+            }
+        }
+        key
+    }
+
+    fn status(&self, facts: &Facts<'_>) -> Option<u16> {
+        match self.naming {
+            MetricNaming::Prometheus => Some(facts.status_label),
+            MetricNaming::OpenTelemetry => facts.status,
+        }
+    }
+
+    pub(super) fn label_set(&self, facts: &Facts<'_>) -> LabelSet {
+        self.set_of(&self.labels, facts)
+    }
+
+    pub(super) fn error_label_set(&self, facts: &Facts<'_>) -> LabelSet {
+        self.set_of(&self.error_labels, facts)
+    }
+
+    /// A label without a value is left out, which is the same to Prometheus.
+    fn set_of(&self, labels: &[(Source, Cow<'static, str>)], facts: &Facts<'_>) -> LabelSet {
+        let value = |source: Source| match source {
+            Source::Method => Some(facts.method.as_str().to_owned()),
+            Source::Endpoint => match facts.route {
+                Some(route) => Some(route.as_str().to_owned()),
+                None => (self.naming == MetricNaming::Prometheus).then(|| crate::route::UNMATCHED.to_owned()),
+            },
+            Source::Status => self.status(facts).map(|status| text::status(status).to_owned()),
+            Source::StatusClass => self.status(facts).map(|status| format!("{}xx", status / 100)),
+            Source::ErrorType => facts.error_type.map(str::to_owned),
+            Source::Scheme => Some(facts.scheme.as_str().to_owned()),
+            Source::ProtocolVersion => facts.version.map(|version| version.as_str().to_owned()),
+        };
+        let labels = labels.iter().filter_map(|(source, name)| Some((name.clone(), value(*source)?)));
+        labels.collect()
+    }
+
+    pub(super) fn overflow(&self) -> LabelSet {
+        self.overflow_of(&self.labels)
+    }
+
+    pub(super) fn error_overflow(&self) -> LabelSet {
+        self.overflow_of(&self.error_labels)
+    }
+
+    fn overflow_of(&self, labels: &[(Source, Cow<'static, str>)]) -> LabelSet {
+        match self.naming {
+            MetricNaming::Prometheus => {
+                labels.iter().map(|(_, name)| (name.clone(), OVERFLOW.to_owned())).collect()
+            }
+            // Metrics SDK specification, "Cardinality limits".
+            MetricNaming::OpenTelemetry => [("otel_metric_overflow".into(), "true".to_owned())].into(),
+        }
+    }
+
+    /// The labels of what is in flight: of what a request's head tells alone.
+    pub(super) fn in_flight_labels(&self, method: Method, scheme: UrlScheme) -> LabelSet {
+        let labels = self.labels.iter().filter_map(|(source, name)| match source {
+            Source::Method => Some((name.clone(), method.as_str().to_owned())),
+            Source::Scheme => Some((name.clone(), scheme.as_str().to_owned())),
+            _ => None,
+        });
+        labels.collect()
+    }
+
+    /// The place of a series in the page: by endpoint, then by its other labels.
+    pub(super) fn order<'a>(&self, labels: &'a LabelSet) -> (Option<&'a str>, &'a LabelSet) {
+        let endpoint = self.labels.iter().find(|(source, _)| *source == Source::Endpoint);
+        let value = endpoint.and_then(|(_, name)| labels.iter().find(|(n, _)| n == name));
+        (value.map(|(_, value)| value.as_str()), labels)
+    }
+
+    pub(super) fn family((name, help): Name, kind: Kind) -> Family {
+        Family::new(name, help, kind)
+    }
+}
+
+fn default_labels(naming: MetricNaming) -> Vec<MetricLabel> {
+    let common = [MetricLabel::method(), MetricLabel::endpoint(), MetricLabel::status()].into_iter();
+    match naming {
+        MetricNaming::Prometheus => common.collect(),
+        MetricNaming::OpenTelemetry => common
+            .chain([MetricLabel::error_type(), MetricLabel::scheme(), MetricLabel::protocol_version()])
+            .collect(),
+    }
+}
+
+const fn default_name(naming: MetricNaming, source: Source) -> &'static str {
+    match (naming, source) {
+        (_, Source::ErrorType) => "error_type",
+        (MetricNaming::Prometheus, Source::Method) => "method",
+        (MetricNaming::Prometheus, Source::Endpoint) => "endpoint",
+        (MetricNaming::Prometheus, Source::Status) => "status",
+        (MetricNaming::Prometheus, Source::Scheme) => "scheme",
+        (MetricNaming::Prometheus, Source::ProtocolVersion) => "version",
+        (_, Source::StatusClass) => "status_class",
+        (MetricNaming::OpenTelemetry, Source::Method) => "http_request_method",
+        (MetricNaming::OpenTelemetry, Source::Endpoint) => "http_route",
+        (MetricNaming::OpenTelemetry, Source::Status) => "http_response_status_code",
+        (MetricNaming::OpenTelemetry, Source::Scheme) => "url_scheme",
+        (MetricNaming::OpenTelemetry, Source::ProtocolVersion) => "network_protocol_version",
+    }
+}
+
+impl Metrics {
+    /// The names of all labels that a sample may have, in the order of the settings.
+    pub(crate) fn label_names(&self) -> Vec<Cow<'static, str>> {
+        let scheme = Scheme::new(self);
+        scheme.labels.into_iter().map(|(_, name)| name).collect()
+    }
+}

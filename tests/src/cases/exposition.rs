@@ -1,0 +1,182 @@
+//! What a scrape gets: formats, compression, the user's own metrics, sizes, exemplars, namings.
+
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+use http::{HeaderValue, Request};
+use http_body_util::Full;
+use obs_core::{MetricNaming, Metrics, Outcome, prometheus::IntCounter};
+
+use super::exchange_with;
+use crate::{
+    client::{Answer, get, in_pieces, request},
+    stacks::{Framework, Setup, Stack},
+    watch::{Expected, Watch},
+};
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+fn scrape(path: &str, headers: &[(&'static str, &'static str)]) -> Request<Full<bytes::Bytes>> {
+    let mut request = get(path);
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, HeaderValue::from_static(value));
+    }
+    request
+}
+
+/// Scrapes once, after a request to `/items/7`, and takes the server down.
+async fn scraped(
+    stack: Stack,
+    watch: &Watch,
+    first: Request<Full<bytes::Bytes>>,
+    scrape: Request<Full<bytes::Bytes>>,
+) -> Answer {
+    let server = stack.serve(Setup::new(watch)).await;
+    let mut client = server.connect().await;
+    client.send(first).await.expect("a response");
+    watch.ended(1).await;
+    let answer = client.send(scrape).await.expect("a response");
+    client.leave().await;
+    server.stop().await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("vary"), Some("accept, accept-encoding"));
+    answer
+}
+
+fn text(answer: &Answer) -> &str {
+    std::str::from_utf8(&answer.body).expect("UTF-8")
+}
+
+pub async fn negotiated(stack: Stack) {
+    let accept = "text/plain;q=0.5, application/openmetrics-text;version=1.0.0";
+    let scrape = scrape("/metrics", &[("accept", accept)]);
+    let answer = scraped(stack, &Watch::default(), get("/items/7"), scrape).await;
+    assert_eq!(answer.header("content-type"), Some(OPENMETRICS));
+    let text = text(&answer);
+    assert!(
+        text.ends_with("# EOF\n") && text.contains("# UNIT http_request_duration_seconds seconds\n"),
+        "{text}"
+    );
+    assert!(text.contains("# TYPE http_requests counter\n"), "{text}");
+    let labels = r#"{method="GET",endpoint="/items/{id}",status="200"}"#;
+    assert!(text.contains(&format!("\nhttp_requests_total{labels} 1\n")), "{text}");
+    assert!(text.contains(&format!("\nhttp_requests_created{labels} 1")), "{text}");
+}
+
+pub async fn compressed(stack: Stack) {
+    let scrape = scrape("/metrics", &[("accept-encoding", "gzip")]);
+    let answer = scraped(stack, &Watch::default(), get("/items/7"), scrape).await;
+    assert_eq!(answer.header("content-encoding"), Some("gzip"));
+    let mut text = String::new();
+    GzDecoder::new(&answer.body[..]).read_to_string(&mut text).expect("gzip");
+    assert!(text.starts_with("# HELP ") && text.contains("http_requests_total{"), "{text}");
+    assert!(answer.body.len() < text.len() / 2);
+}
+
+pub async fn chosen(stack: Stack) {
+    let scrape = get("/metrics?name[]=http_requests_total&name%5B%5D=obs_late_writes_total");
+    let answer = scraped(stack, &Watch::default(), get("/items/7"), scrape).await;
+    let text = text(&answer);
+    let families: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    assert_eq!(families, ["http_requests_total counter", "obs_late_writes_total counter"], "{text}");
+}
+
+pub async fn unread_by_head(stack: Stack) {
+    let answer = scraped(stack, &Watch::default(), get("/items/7"), request("HEAD", "/metrics")).await;
+    assert!(answer.body.is_empty());
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+}
+
+/// Theirs in our page, ours in their registry.
+pub async fn users_metrics(stack: Stack) {
+    let watch = Watch::default();
+    let orders = IntCounter::new("shop_orders_total", "Orders that were placed.").expect("valid");
+    watch.observer.registry().register(Box::new(orders.clone())).expect("a new name");
+    orders.inc_by(3);
+    let answer = scraped(stack, &watch, get("/items/7"), get("/metrics")).await;
+    assert!(text(&answer).contains("# TYPE shop_orders_total counter\nshop_orders_total 3\n"));
+
+    let gathered = watch.observer.registry().gather();
+    let ours = gathered.iter().find(|family| family.name() == "http_requests_total").expect("ours");
+    let of_item = |metric: &&obs_core::prometheus::proto::Metric| {
+        let has = |name: &str, value: &str| {
+            metric.get_label().iter().any(|label| label.name() == name && label.value() == value)
+        };
+        has("endpoint", "/items/{id}") && has("status", "200") && has("method", "GET")
+    };
+    assert_eq!(ours.get_metric().iter().filter(of_item).count(), 1);
+}
+
+/// Bytes that were declared count, and those that were not are counted where the framework boxes bodies anyway.
+pub async fn sizes(stack: Stack) {
+    let watch = Watch::default();
+    let expected = Expected::completed(200, "/read", 2);
+    let pieces = in_pieces("/read", ["one", "two", "three"]);
+    let answer = exchange_with(stack, Setup::new(&watch), &watch, pieces, expected.clone()).await;
+    assert_eq!(answer.expect("a response").body, "11", "the handler reads all of it");
+    let record = &watch.ended(1).await[0];
+    assert_eq!(record.request().body_bytes, None);
+    let counted = stack.framework != Framework::Tower;
+    assert_eq!(record.request_bytes, counted.then_some(11));
+    assert_eq!(watch.lines()[0]["http.request.body.size"].as_u64(), counted.then_some(11));
+
+    let watch = Watch::default();
+    let declared = Request::post("/read").body(Full::from("twelve bytes")).expect("a request");
+    let answer = exchange_with(stack, Setup::new(&watch), &watch, declared, expected).await;
+    assert_eq!(answer.expect("a response").body, "12");
+    assert_eq!(watch.ended(1).await[0].request_bytes, Some(12));
+    let bucket = r#"endpoint="/read",status="200",le="100""#;
+    assert_eq!(watch.metric("http_request_size_bytes_bucket", bucket), 1.0);
+}
+
+pub async fn opentelemetry(stack: Stack) {
+    let metrics = Metrics::new().naming(MetricNaming::OpenTelemetry);
+    let watch = Watch::with(|builder| builder.metrics(metrics));
+    let answer = scraped(stack, &watch, get("/items/7"), get("/metrics")).await;
+    let version = if stack.http2 { "2" } else { "1.1" };
+    let labels = format!(
+        r#"{{http_request_method="GET",http_route="/items/{{id}}",http_response_status_code="200",url_scheme="http",network_protocol_version="{version}"}}"#
+    );
+    let text = text(&answer);
+    assert!(text.contains(&format!("http_server_request_duration_seconds_count{labels} 1")), "{text}");
+    assert!(text.contains(&format!("http_server_response_body_size_bytes_sum{labels} 5")), "{text}");
+}
+
+/// From a bucket to the trace.
+pub async fn exemplars(stack: Stack) {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let first = scrape("/fail", &[("traceparent", PARENT), ("x-request-id", "find-me")]);
+    let watch = Watch::default();
+    let scrape = scrape("/metrics", &[("accept", "application/openmetrics-text")]);
+    let answer = scraped(stack, &watch, first, scrape).await;
+    let exemplar = r##"# {trace_id="4bf92f3577b34da6a3ce929d0e0e4736",request_id="find-me"} "##;
+    let with: Vec<_> = text(&answer).lines().filter(|line| line.contains(exemplar)).collect();
+    assert_eq!(with.len(), 2, "{with:?}");
+    assert!(with[0].starts_with("http_request_duration_seconds_bucket{"), "{}", with[0]);
+    assert!(with[1].starts_with("http_request_errors_total{"), "{}", with[1]);
+    assert!(!watch.observer.metrics_text().contains("find-me"), "it would break a scrape of the text format");
+}
+
+pub async fn excluded(stack: Stack) {
+    let metrics = Metrics::new().exclude_routes(["/items/*", "/metrics"]);
+    let watch = Watch::with(|builder| builder.metrics(metrics));
+    let answer = scraped(stack, &watch, get("/items/7"), get("/metrics")).await;
+    assert!(!text(&answer).contains("/items/"), "{}", text(&answer));
+    assert_eq!(watch.ended(2).await[0].outcome, Outcome::Completed);
+    assert_eq!(watch.lines().len(), 1, "its line is still there");
+    assert_eq!(watch.metric("http_requests_total", ""), 0.0);
+}
+
+pub async fn declared(stack: Stack) {
+    let watch = Watch::default();
+    watch.observer.route("GET", "/items/{id}");
+    for status in ["200", "500"] {
+        let text = watch.observer.metrics_text();
+        let line =
+            format!(r#"http_requests_total{{method="GET",endpoint="/items/{{id}}",status="{status}"}} 0"#);
+        assert!(text.contains(&line), "{text}");
+    }
+    let answer = scraped(stack, &watch, get("/items/7"), get("/metrics")).await;
+    let line = r#"http_requests_total{method="GET",endpoint="/items/{id}",status="200"} 1"#;
+    assert!(text(&answer).contains(line), "the same series");
+}
