@@ -40,6 +40,11 @@ impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("text"))
     }
+
+    #[must_use]
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("UTF-8")
+    }
 }
 
 impl Client {
@@ -124,6 +129,14 @@ pub fn get(path: &str) -> Request<Full<Bytes>> {
 #[must_use]
 pub fn request(method: &str, path: &str) -> Request<Full<Bytes>> {
     Request::builder().method(method).uri(path).body(Full::default()).expect("a valid request")
+}
+
+/// A request with a body of JSON.
+#[must_use]
+pub fn post(path: &str, json: &str) -> Request<Full<Bytes>> {
+    let body = Full::from(Bytes::from(json.to_owned()));
+    let request = Request::post(path).header("content-type", "application/json").body(body);
+    request.expect("a valid request")
 }
 
 /// A request whose body comes in pieces, and whose length nobody declares.

@@ -4,6 +4,7 @@
 //! * [`stacks`]: that application on axum, on plain tower under hyper, and on actix-web.
 //! * [`client`]: a client for HTTP/1 and HTTP/2 that can leave at any moment.
 //! * [`watch`]: an observer whose records, lines and metrics a case waits for and checks.
+//! * [`process`], [`postgres`]: whole processes, and a database of their own.
 //! * [`cases`]: the cases. `tests/behaviour.rs` runs each on each stack.
 
 #![allow(clippy::missing_panics_doc, missing_docs, missing_debug_implementations, clippy::unwrap_used)]
@@ -22,5 +23,7 @@ mod documents {
 pub mod app;
 pub mod cases;
 pub mod client;
+pub mod postgres;
+pub mod process;
 pub mod stacks;
 pub mod watch;

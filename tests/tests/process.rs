@@ -1,148 +1,64 @@
 //! Whole processes: the examples copied out of the tree, signals, and a panic that aborts.
 
-use std::{
-    io::{BufRead, BufReader, Read},
-    net::{SocketAddr, TcpListener, TcpStream},
-    os::unix::process::ExitStatusExt,
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
-};
+use std::{os::unix::process::ExitStatusExt, path::Path, process::Command};
 
 use obs_tests::{
-    client::{Client, get},
-    watch::BOUND,
+    client::{Client, get, post},
+    process::{Service, build, copy_and_build, root, temporary},
 };
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a parent").to_owned()
-}
-
-/// Builds the crate at `manifest`, with the tree's own versions, and returns its program.
-fn build(folder: &Path, name: &str) -> PathBuf {
-    std::fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file");
-    let target = root().join("target/copied");
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet"])
-        .current_dir(folder)
-        .env("CARGO_TARGET_DIR", &target)
-        // What the tests themselves are built with does not matter to a copy.
-        .env_remove("RUSTFLAGS")
-        .status();
-    assert!(status.expect("cargo runs").success(), "{name} builds outside of the tree");
-    target.join("debug").join(name)
-}
-
-/// Copies an example out of the tree, as a user would, and builds it there.
-fn copy_and_build(name: &str) -> PathBuf {
-    let source = root().join("examples").join(name);
-    let folder = std::env::temp_dir().join(format!("obs-{name}-{}", std::process::id()));
-    std::fs::create_dir_all(folder.join("src")).expect("a folder");
-    std::fs::copy(source.join("src/main.rs"), folder.join("src/main.rs")).expect("the source");
-    let manifest = std::fs::read_to_string(source.join("Cargo.toml")).expect("the manifest");
-    assert!(!manifest.contains("workspace"), "it stands alone: {manifest}");
-    // The one thing that a copy has to change as long as the crates are not in a registry.
-    let manifest = manifest.replace("../..", root().to_str().expect("a path in UTF-8"));
-    std::fs::write(folder.join("Cargo.toml"), manifest).expect("written");
-    let program = build(&folder, name);
-    std::fs::remove_dir_all(folder).expect("removed");
-    program
-}
-
-/// A running example.
-struct Service {
-    child: Child,
-    addr: SocketAddr,
-}
-
-impl Service {
-    fn start(program: &Path) -> Self {
-        let addr = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
-        let child = Command::new(program)
-            .env("LISTEN", addr.to_string())
-            .env("OBS_DRAIN_DELAY", "1s")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let service = Self { child, addr };
-        let started = Instant::now();
-        while TcpStream::connect(addr).is_err() || !service.catches_signals() {
-            assert!(started.elapsed() < BOUND, "it listens, and catches signals");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        service
-    }
-
-    /// Whether it has set up what it does on SIGTERM and SIGINT: before that they have their default effect, or,
-    /// where a shell has started us in the background, none.
-    fn catches_signals(&self) -> bool {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a mask");
-        let caught = u64::from_str_radix(caught.trim(), 16).expect("hexadecimal digits");
-        [15, 2].iter().all(|signal| caught & (1 << (signal - 1)) != 0)
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let status = Command::new("kill").args(["-s", name, &pid]).status();
-        assert!(status.expect("kill runs").success());
-    }
-
-    /// Waits for a line on standard error that contains `text`.
-    fn says(&mut self, text: &str) {
-        let errors = BufReader::new(self.child.stderr.take().expect("piped"));
-        let found = errors.lines().map_while(Result::ok).any(|line| line.contains(text));
-        assert!(found, "it says {text:?}");
-    }
-
-    /// Waits for its end.
-    fn ended(mut self) -> (ExitStatus, Vec<serde_json::Value>) {
-        let mut lines = String::new();
-        self.child.stdout.take().expect("piped").read_to_string(&mut lines).expect("UTF-8");
-        let lines = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-        (self.child.wait().expect("it ends"), lines)
-    }
-}
-
-/// The copied example answers, leaves one line per request on standard output, and leaves in order on SIGTERM.
-async fn copied_example(name: &str) {
-    let program = copy_and_build(name);
-    let mut service = Service::start(&program);
+/// A copied example answers, leaves one line per request on standard output, and leaves in order on SIGTERM.
+async fn leaves_in_order(program: &Path, variables: &[(&str, &str)]) {
+    let service = Service::start(program, variables).await;
     let mut client = Client::connect(service.addr, false).await;
-    assert_eq!(client.send(get("/items/7")).await.expect("an answer").status, 200);
+    assert_eq!(client.send(get("/items/1")).await.expect("an answer").status, 200);
     service.signal("TERM");
-    service.says("shutting down shop");
+    service.says("shutting down shop").await;
     // It is no longer ready, but serves on.
     assert_eq!(client.send(get("/readyz")).await.expect("an answer").status, 503);
-    assert_eq!(client.send(get("/items/8")).await.expect("an answer").status, 200);
-    let (status, lines) = service.ended();
+    assert_eq!(client.send(get("/items/2")).await.expect("an answer").status, 200);
+    let (status, lines) = service.ended().await;
     assert_eq!(status.code(), Some(0), "{status}");
     let paths: Vec<_> = lines.iter().map(|line| line["url.path"].as_str().unwrap_or_default()).collect();
-    assert_eq!(paths, ["/items/7", "/readyz", "/items/8"]);
+    assert_eq!(paths, ["/items/1", "/readyz", "/items/2"]);
     assert!(lines.iter().all(|line| line["outcome"] == "completed" && line["service.name"] == "shop"));
 
-    let mut service = Service::start(&program);
+    let service = Service::start(program, variables).await;
     service.signal("INT");
-    service.says("a second signal exits at once");
+    service.says("a second signal exits at once").await;
     service.signal("TERM");
-    let (status, _) = service.ended();
+    let (status, _) = service.ended().await;
     assert_eq!(status.code(), Some(128 + 15), "{status}");
 }
 
 #[tokio::test]
 async fn minimal_axum_copied_out_of_the_tree() {
-    copied_example("minimal-axum").await;
+    leaves_in_order(&copy_and_build("minimal-axum"), &[]).await;
 }
 
 #[tokio::test]
 async fn minimal_actix_copied_out_of_the_tree() {
-    copied_example("minimal-actix").await;
+    leaves_in_order(&copy_and_build("minimal-actix"), &[]).await;
 }
 
 #[tokio::test]
 async fn tower_hyper_copied_out_of_the_tree() {
-    copied_example("tower-hyper").await;
+    leaves_in_order(&copy_and_build("tower-hyper"), &[]).await;
+}
+
+#[tokio::test]
+async fn axum_shop_copied_out_of_the_tree_without_payments() {
+    let program = copy_and_build("axum-shop");
+    let file = temporary("copied-shop.db");
+    let database = format!("sqlite://{}?mode=rwc", file.display());
+    leaves_in_order(&program, &[("DATABASE_URL", &database)]).await;
+
+    let shop = Service::announced("shop", &program, &[("DATABASE_URL", &database)]).await;
+    let mut client = Client::connect(shop.addr, false).await;
+    let order = client.send(post("/orders", r#"{"item_id":1,"quantity":2}"#)).await.expect("an answer");
+    assert_eq!(order.status, 503);
+    assert!(order.text().contains("PAYMENTS_URL"), "it says what to set: {}", order.text());
+    std::fs::remove_file(file).expect("removed");
 }
 
 #[test]

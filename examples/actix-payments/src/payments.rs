@@ -1,0 +1,55 @@
+//! Taking payments. They are kept in memory.
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use actix_web::{HttpResponse, post, web};
+use obs_actix::current;
+use serde::{Deserialize, Serialize};
+
+use crate::error::PaymentsError;
+
+/// No more at once.
+pub(crate) const MAX_CENTS: i64 = 100_000;
+
+/// Which order was paid by which payment.
+#[derive(Default)]
+pub(crate) struct Ledger(Mutex<HashMap<String, String>>);
+
+#[derive(Deserialize)]
+struct NewPayment {
+    order_id: String,
+    amount_cents: i64,
+}
+
+#[derive(Serialize)]
+struct Payment {
+    id: String,
+}
+
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    config.service(pay);
+}
+
+#[post("/payments")]
+async fn pay(new: web::Json<NewPayment>, ledger: web::Data<Ledger>) -> Result<HttpResponse, PaymentsError> {
+    let NewPayment { order_id, amount_cents } = new.into_inner();
+    current().set("order.id", order_id.as_str());
+    current().set("payment.amount_cents", amount_cents);
+    if !(1..=MAX_CENTS).contains(&amount_cents) {
+        return Err(PaymentsError::Refused(amount_cents));
+    }
+    let id = ledger.pay(order_id);
+    current().set("payment.id", id.as_str());
+    Ok(HttpResponse::Created().json(Payment { id }))
+}
+
+impl Ledger {
+    /// An order that is sent again is not paid again.
+    fn pay(&self, order_id: String) -> String {
+        let mut payments = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = payments.len() + 1;
+        payments.entry(order_id).or_insert_with(|| format!("pay-{next}")).clone()
+    }
+}

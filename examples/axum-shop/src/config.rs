@@ -1,0 +1,39 @@
+//! Settings, all from the environment: `LISTEN`, `DATABASE_URL`, `PAYMENTS_URL`.
+use std::env::{self, VarError};
+
+pub struct Config {
+    pub listen: String,
+    /// `sqlite:…` or `postgres://…`.
+    pub database: String,
+    /// Where payments answer, if anywhere.
+    pub payments: Option<String>,
+}
+
+impl Config {
+    pub fn from_env() -> Result<Self, String> {
+        // Not the working directory: that may be somebody's checkout.
+        let file = env::temp_dir().join("axum-shop.db");
+        Ok(Self {
+            listen: variable("LISTEN")?.unwrap_or_else(|| "127.0.0.1:3000".into()),
+            database: variable("DATABASE_URL")?
+                .unwrap_or_else(|| format!("sqlite://{}?mode=rwc", file.display())),
+            payments: variable("PAYMENTS_URL")?,
+        })
+    }
+
+    /// The database in words. A URL of PostgreSQL may contain a password, so it is not shown.
+    pub fn database_in_words(&self) -> &str {
+        match self.database.strip_prefix("sqlite:") {
+            Some(file) => file.trim_start_matches("//").split('?').next().unwrap_or(file),
+            None => "the one that `DATABASE_URL` names",
+        }
+    }
+}
+
+fn variable(name: &str) -> Result<Option<String>, String> {
+    match env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(format!("`{name}` is not UTF-8")),
+    }
+}

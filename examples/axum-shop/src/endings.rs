@@ -1,0 +1,110 @@
+//! A route for every way a request can end, to be tried by hand.
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{
+        Query, WebSocketUpgrade,
+        rejection::QueryRejection,
+        ws::{Message, WebSocket},
+    },
+    response::{IntoResponse, Response, Sse, sse::Event},
+    routing::get,
+};
+use futures_util::{Stream, stream};
+use serde::Deserialize;
+use tokio::time::sleep;
+
+use crate::error::{AppError, ImportError};
+
+/// No pause is longer than a minute, whatever a client asks for.
+const MAX_MS: u64 = 60_000;
+const MAX_CHUNKS: u64 = 1_000;
+
+#[derive(Deserialize)]
+struct Slow {
+    ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Chunks {
+    chunks: Option<u64>,
+    ms: Option<u64>,
+}
+
+pub fn routes() -> Router {
+    Router::new()
+        .route("/slow", get(slow))
+        .route("/stream", get(chunks))
+        .route("/ticks", get(ticks))
+        .route("/ws", get(ws))
+        .route("/boom", get(boom))
+        .route("/boom-body", get(boom_body))
+        .route("/fail", get(fail))
+}
+
+/// Takes its time before it answers: leave meanwhile.
+async fn slow(query: Result<Query<Slow>, QueryRejection>) -> Result<String, AppError> {
+    let ms = query?.ms.unwrap_or(1_000).min(MAX_MS);
+    sleep(Duration::from_millis(ms)).await;
+    Ok(format!("waited {ms} ms\n"))
+}
+
+/// A body that comes in chunks: leave in the middle.
+async fn chunks(query: Result<Query<Chunks>, QueryRejection>) -> Result<Body, AppError> {
+    let Query(query) = query?;
+    let chunks = query.chunks.unwrap_or(10).min(MAX_CHUNKS);
+    let pause = Duration::from_millis(query.ms.unwrap_or(500).min(MAX_MS));
+    Ok(Body::from_stream(stream::unfold(1, move |n| async move {
+        if n > chunks {
+            return None;
+        }
+        sleep(pause).await;
+        Some((Ok::<_, Infallible>(format!("chunk {n}\n")), n + 1))
+    })))
+}
+
+/// Server-sent events without an end.
+async fn ticks() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    Sse::new(stream::unfold(1_u64, |n| async move {
+        sleep(Duration::from_secs(1)).await;
+        Some((Ok(Event::default().data(format!("tick {n}"))), n + 1))
+    }))
+}
+
+/// A WebSocket that says everything back.
+async fn ws(upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(echo)
+}
+
+async fn echo(mut socket: WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        // axum itself answers pings.
+        if matches!(message, Message::Text(_) | Message::Binary(_)) && socket.send(message).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Panics before there is an answer: the client gets a 500.
+async fn boom() {
+    panic!("the shelf has fallen");
+}
+
+/// Panics when the head and a first chunk are out: the connection is cut.
+async fn boom_body() -> impl IntoResponse {
+    Body::from_stream(stream::unfold(true, |first| async move {
+        if !first {
+            sleep(Duration::from_millis(50)).await; // the first chunk is on its way
+            panic!("the string has torn");
+        }
+        Some((Ok::<_, Infallible>("the parcel begins\n"), false))
+    }))
+}
+
+/// Fails with an error that has sources.
+async fn fail() -> Result<String, AppError> {
+    let cents: i64 = "29,90".parse().map_err(|source| ImportError { line: 1, source })?;
+    Ok(format!("{cents} cents\n"))
+}

@@ -1,0 +1,79 @@
+//! The one error type: what the client reads, and what the request's line says.
+use axum::{
+    Json,
+    extract::rejection::{JsonRejection, PathRejection, QueryRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use obs_axum::current;
+use serde_json::json;
+
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error("{message}")]
+    Rejected { status: StatusCode, message: String },
+    #[error("there is no item {0}")]
+    NoSuchItem(i64),
+    #[error("the quantity is {0}, but should be 1 to {max}", max = crate::orders::MAX_QUANTITY)]
+    Quantity(i64),
+    #[error("the payment was refused: {0}")]
+    PaymentRefused(String),
+    #[error("payments do not answer")]
+    PaymentsUnreachable(#[from] reqwest::Error),
+    #[error("payments answered with {0}")]
+    PaymentsFailed(StatusCode),
+    #[error("no payments: set `PAYMENTS_URL`, or build the shop with the feature `payments`")]
+    NoPayments,
+    #[error("the database does not answer")]
+    Database(#[from] sqlx::Error),
+    #[error("the price list cannot be imported")]
+    Import(#[from] ImportError),
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("line {line} has no price")]
+pub struct ImportError {
+    pub line: usize,
+    pub source: std::num::ParseIntError,
+}
+
+impl AppError {
+    /// Its status, and its kind: the `error_type` of a 5xx in the metrics.
+    fn status_and_kind(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Rejected { status, .. } => (*status, "rejected"),
+            Self::NoSuchItem(_) => (StatusCode::NOT_FOUND, "no_such_item"),
+            Self::Quantity(_) => (StatusCode::UNPROCESSABLE_ENTITY, "quantity"),
+            Self::PaymentRefused(_) => (StatusCode::PAYMENT_REQUIRED, "payment_refused"),
+            Self::PaymentsUnreachable(_) => (StatusCode::BAD_GATEWAY, "payments_unreachable"),
+            Self::PaymentsFailed(_) => (StatusCode::BAD_GATEWAY, "payments_failed"),
+            Self::NoPayments => (StatusCode::SERVICE_UNAVAILABLE, "no_payments"),
+            Self::Database(_) => (StatusCode::SERVICE_UNAVAILABLE, "database"),
+            Self::Import(_) => (StatusCode::INTERNAL_SERVER_ERROR, "import"),
+        }
+    }
+}
+
+/// The client gets the message, without the sources: those are for the operator, in the line.
+impl IntoResponse for AppError {
+    /// Runs inside the request, so every handler that returns `Err(AppError)` reports itself here.
+    fn into_response(self) -> Response {
+        let (status, kind) = self.status_and_kind();
+        current().error(&self);
+        current().error_kind(kind);
+        (status, Json(json!({ "error": self.to_string() }))).into_response()
+    }
+}
+
+/// What an extractor refuses is answered in the same words.
+macro_rules! rejections {
+    ($($rejection:ty),*) => {$(
+        impl From<$rejection> for AppError {
+            fn from(rejection: $rejection) -> Self {
+                Self::Rejected { status: rejection.status(), message: rejection.body_text() }
+            }
+        }
+    )*};
+}
+
+rejections!(JsonRejection, PathRejection, QueryRejection);

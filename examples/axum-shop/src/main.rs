@@ -1,0 +1,64 @@
+//! A shop: items and orders in a database, payments over HTTP, and a route for every way a request can end.
+#[cfg(feature = "payments")]
+mod bundled;
+mod config;
+mod db;
+mod endings;
+mod error;
+mod items;
+mod orders;
+mod payments;
+mod welcome;
+
+use axum::{Router, routing::get};
+use obs_axum::{Observer, RouterExt};
+use tokio::net::TcpListener;
+
+use crate::{config::Config, db::Db, payments::Payments};
+
+/// Why the program ends early.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What handlers share.
+#[derive(Clone)]
+struct Shop {
+    db: Db,
+    payments: Payments,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let config = Config::from_env()?;
+    let db = db::open(&config.database)
+        .await
+        .map_err(|error| format!("cannot open the database, {}: {error}", config.database_in_words()))?;
+    let ping = db.clone();
+    let observer = Observer::builder("shop")
+        // Longer than the pool waits for a connection, so that the pool's own reason is reported.
+        .check_within(db::PATIENCE * 2, "db", move || db::ping(ping.clone()))
+        .build()?;
+    let listener = TcpListener::bind(&config.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+
+    #[cfg(feature = "payments")]
+    let (config, payments) = bundled::start(config)?;
+    let shop = Shop { db: db.clone(), payments: Payments::at(config.payments.as_deref())? };
+    let app = Router::new()
+        .route("/items", get(items::list))
+        .route("/items/{id}", get(items::one))
+        .route("/orders", get(orders::list).post(orders::place))
+        .with_state(shop)
+        .merge(endings::routes())
+        .observed(&observer);
+    welcome::print(listener.local_addr()?, &config);
+    obs_axum::serve(listener, app).await?;
+
+    // The shop's last order may need payments, so payments leave after the shop.
+    #[cfg(feature = "payments")]
+    if let Some(payments) = payments {
+        payments.stop().await?;
+    }
+    db.close().await;
+    Ok(())
+}

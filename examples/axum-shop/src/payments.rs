@@ -1,0 +1,74 @@
+//! The client of the payments service: the trace and the request's id go with every call.
+use std::time::Duration;
+
+use obs_axum::current;
+use reqwest::{Client, StatusCode, Url, header::HeaderMap};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{Failure, error::AppError};
+
+#[derive(Clone)]
+pub struct Payments {
+    client: Client,
+    /// Where to pay, if anywhere.
+    url: Option<Url>,
+}
+
+#[derive(Deserialize)]
+struct Payment {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+}
+
+impl Payments {
+    /// The service at `base`.
+    pub fn at(base: Option<&str>) -> Result<Self, Failure> {
+        let client = Client::builder()
+            .connect_timeout(Duration::from_secs(1))
+            .timeout(Duration::from_secs(5))
+            // actix closes what is idle for 5 s; an order must not meet a connection that is being closed.
+            .pool_idle_timeout(Duration::from_secs(4))
+            .no_proxy() // payments are next door
+            .build()?;
+        Ok(Self { client, url: base.map(endpoint).transpose()? })
+    }
+
+    /// Pays for an order, and returns the payment's id.
+    pub async fn pay(&self, order_id: &str, amount_cents: i64) -> Result<String, AppError> {
+        let url = self.url.clone().ok_or(AppError::NoPayments)?;
+        let body = json!({ "order_id": order_id, "amount_cents": amount_cents });
+        let request = self.client.post(url).headers(context()).json(&body);
+        let response = request.send().await?;
+        match response.status() {
+            status if status.is_success() => Ok(response.json::<Payment>().await?.id),
+            StatusCode::PAYMENT_REQUIRED => {
+                Err(AppError::PaymentRefused(response.json::<Refusal>().await?.error))
+            }
+            status => Err(AppError::PaymentsFailed(status)),
+        }
+    }
+}
+
+fn endpoint(base: &str) -> Result<Url, String> {
+    let url = Url::parse(&format!("{}/payments", base.trim_end_matches('/'))).ok();
+    url.filter(|url| url.scheme() == "http")
+        .ok_or_else(|| format!("`PAYMENTS_URL` is {base:?}, but should be as http://127.0.0.1:3001"))
+}
+
+/// The headers by which the other service continues this request's trace, under the same request id.
+fn context() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let request = current();
+    if let Some(trace) = request.trace() {
+        trace.inject_http(&mut headers);
+    }
+    if let Some(id) = request.request_id() {
+        headers.insert("x-request-id", id.header_value());
+    }
+    headers
+}

@@ -1,0 +1,21 @@
+//! What is said at the start, on standard error: standard output belongs to the events.
+use std::net::SocketAddr;
+
+use crate::config::Config;
+
+pub fn print(addr: SocketAddr, config: &Config) {
+    let nowhere = "nowhere, so orders fail: set `PAYMENTS_URL`, or build with the feature `payments`";
+    let payments = config.payments.as_deref().unwrap_or(nowhere);
+    eprintln!(
+        "shop listens on http://{addr}
+  database  {database}
+  payments  {payments}
+try (README.md has more)
+  curl http://{addr}/items
+  curl http://{addr}/orders -H 'content-type: application/json' -d '{{\"item_id\":1,\"quantity\":2}}'
+  curl http://{addr}/boom
+  curl http://{addr}/metrics
+  curl http://{addr}/health",
+        database = config.database_in_words(),
+    );
+}

@@ -1,0 +1,218 @@
+//! Whole processes: programs built from the tree or from a copy, started, listened to, and ended.
+
+use std::{
+    fmt::Write as _,
+    io::{BufRead, BufReader, Read},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
+};
+
+use serde_json::Value;
+
+use crate::watch::until;
+
+/// Where what a copy does not want begins in an example's manifest.
+const DELETE: &str = "# Delete from here to the end";
+
+#[must_use]
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a parent").to_owned()
+}
+
+/// A path in the system's folder for temporary files that no other test uses.
+#[must_use]
+pub fn temporary(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("obs-{name}-{}", std::process::id()))
+}
+
+/// Builds the tree's own example, as `cargo run` would, and returns its program.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", name, "--message-format", "json"])
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{name} builds");
+    let messages = String::from_utf8(output.stdout).expect("UTF-8");
+    let program = messages.lines().find_map(|line| {
+        let message: Value = serde_json::from_str(line).expect("a message of cargo's");
+        let of_program = message["target"]["name"] == name && message["target"]["kind"][0] == "bin";
+        of_program.then(|| message["executable"].as_str().expect("a path").into())
+    });
+    program.expect("a program")
+}
+
+/// Builds the crate in `folder`, with the tree's own versions, and returns its program.
+#[must_use]
+pub fn build(folder: &Path, name: &str) -> PathBuf {
+    std::fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file");
+    let target = root().join("target/copied");
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--quiet"])
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", &target)
+        // What the tests themselves are built with does not matter to a copy.
+        .env_remove("RUSTFLAGS")
+        .output()
+        .expect("cargo runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name} builds outside of the tree: {errors}");
+    assert!(!errors.contains(&format!("`{name}` (bin")), "it builds without a warning: {errors}");
+    target.join("debug").join(name)
+}
+
+/// Copies an example out of the tree, as a user would, and builds it there.
+#[must_use]
+pub fn copy_and_build(name: &str) -> PathBuf {
+    let source = root().join("examples").join(name);
+    let folder = temporary(name);
+    std::fs::create_dir_all(folder.join("src")).expect("a folder");
+    for file in std::fs::read_dir(source.join("src")).expect("the sources") {
+        let file = file.expect("a file");
+        std::fs::copy(file.path(), folder.join("src").join(file.file_name())).expect("the source");
+    }
+    let manifest = std::fs::read_to_string(source.join("Cargo.toml")).expect("the manifest");
+    assert!(!manifest.contains("workspace"), "it stands alone: {manifest}");
+    let manifest = manifest.split(DELETE).next().expect("its beginning");
+    // The one thing that a copy has to change as long as the crates are not in a registry.
+    let manifest = manifest.replace("../..", root().to_str().expect("a path in UTF-8"));
+    std::fs::write(folder.join("Cargo.toml"), manifest).expect("written");
+    let program = build(&folder, name);
+    std::fs::remove_dir_all(folder).expect("removed");
+    program
+}
+
+/// A running service: killed when it is dropped.
+pub struct Service {
+    child: Child,
+    pub addr: SocketAddr,
+    stdout: Output,
+    stderr: Output,
+}
+
+impl Service {
+    /// Starts a service that listens where it is told to.
+    pub async fn start(program: &Path, variables: &[(&str, &str)]) -> Self {
+        let addr = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+        let mut command = Command::new(program);
+        command.env("LISTEN", addr.to_string()).env("OBS_DRAIN_DELAY", "1s").envs(variables.iter().copied());
+        let service = Self::spawn(command, addr);
+        until(|| TcpStream::connect(addr).is_ok()).await;
+        until(|| service.catches_signals()).await;
+        service
+    }
+
+    /// Starts a service that says where it listens: `shop listens on http://127.0.0.1:4000`.
+    pub async fn announced(name: &str, program: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(program);
+        for other in ["DATABASE_URL", "OBS_EVENTS", "OTEL_SERVICE_NAME", "PAYMENTS_URL"] {
+            command.env_remove(other);
+        }
+        command.env("LISTEN", "127.0.0.1:0").env("OBS_DRAIN_DELAY", "0").envs(variables.iter().copied());
+        let mut service = Self::spawn(command, SocketAddr::from(([127, 0, 0, 1], 0)));
+        let line = service.says(&format!("{name} listens on http://")).await;
+        service.addr = line.rsplit('/').next().and_then(|addr| addr.parse().ok()).expect("an address");
+        until(|| service.catches_signals()).await;
+        service
+    }
+
+    fn spawn(mut command: Command, addr: SocketAddr) -> Self {
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let stdout = Output::of(child.stdout.take().expect("piped"));
+        let stderr = Output::of(child.stderr.take().expect("piped"));
+        Self { child, addr, stdout, stderr }
+    }
+
+    /// Whether it has set up what it does on SIGTERM and SIGINT: before that they have their default effect, or,
+    /// where a shell has started us in the background, none.
+    fn catches_signals(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = caught.expect("it still runs");
+        let caught = u64::from_str_radix(caught.trim(), 16).expect("hexadecimal digits");
+        [15, 2].iter().all(|signal| caught & (1 << (signal - 1)) != 0)
+    }
+
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    /// Waits for a line on standard error that contains `text`.
+    pub async fn says(&self, text: &str) -> String {
+        let found = || self.stderr.lines().into_iter().find(|line| line.contains(text));
+        until(|| found().is_some() || self.stderr.ended()).await;
+        found().unwrap_or_else(|| panic!("it says {text:?}, but it said: {:#?}", self.stderr.lines()))
+    }
+
+    /// The events so far.
+    #[must_use]
+    pub fn events(&self) -> Vec<Value> {
+        let lines = self.stdout.lines();
+        lines.iter().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    }
+
+    /// Waits for the event of `service` with this request id.
+    pub async fn event(&self, service: &str, request_id: &str) -> Value {
+        let is_it = |line: &Value| line["service.name"] == service && line["request_id"] == request_id;
+        let found = || self.events().into_iter().find(is_it);
+        until(|| found().is_some() || self.stdout.ended()).await;
+        found().unwrap_or_else(|| panic!("an event of {request_id}: {:#?}", self.stdout.lines()))
+    }
+
+    /// Waits for its end.
+    pub async fn ended(mut self) -> (ExitStatus, Vec<Value>) {
+        until(|| self.stdout.ended()).await;
+        (self.child.wait().expect("it ends"), self.events())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let mut said = String::new();
+            for line in self.stdout.lines().iter().chain(&self.stderr.lines()) {
+                let _ = writeln!(said, "{line}");
+            }
+            eprintln!("the service at {} said:\n{said}", self.addr);
+        }
+    }
+}
+
+/// What a process has written so far, read by a thread so that it never blocks.
+struct Output {
+    text: Arc<Mutex<Vec<String>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Output {
+    fn of(from: impl Read + Send + 'static) -> Self {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&text);
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(from).lines().map_while(Result::ok) {
+                shared.lock().unwrap().push(line);
+            }
+        });
+        Self { text, reader }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.text.lock().unwrap().clone()
+    }
+
+    /// Whether the process has closed it.
+    fn ended(&self) -> bool {
+        self.reader.is_finished()
+    }
+}

@@ -1,0 +1,164 @@
+//! The shop and its payments as processes: an order across both, orders that fail, and a database that goes.
+
+use std::{
+    path::PathBuf,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use obs_tests::{
+    client::{Answer, Client, get, post},
+    postgres::Postgres,
+    process::{Service, example, temporary},
+    watch::BOUND,
+};
+use serde_json::Value;
+
+type Request = http::Request<http_body_util::Full<bytes::Bytes>>;
+
+fn shop() -> &'static PathBuf {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| example("axum-shop"))
+}
+
+/// A shop with a database file of its own.
+async fn start(test: &str, variables: &[(&str, &str)]) -> (Service, PathBuf) {
+    let file = temporary(&format!("{test}.db"));
+    let database = format!("sqlite://{}?mode=rwc", file.display());
+    let variables = [&[("DATABASE_URL", database.as_str())], variables].concat();
+    (Service::announced("shop", shop(), &variables).await, file)
+}
+
+async fn send(shop: &Service, request: Request) -> Answer {
+    Client::connect(shop.addr, false).await.send(request).await.expect("an answer")
+}
+
+fn json(answer: &Answer) -> Value {
+    serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("JSON, not {:?}", answer.text()))
+}
+
+async fn stored(shop: &Service) -> usize {
+    json(&send(shop, get("/orders")).await).as_array().expect("a list").len()
+}
+
+#[tokio::test]
+async fn an_order_is_one_trace_across_both_frameworks() {
+    let (shop, file) = start("one-trace", &[]).await;
+    let answer = send(&shop, post("/orders", r#"{"item_id":1,"quantity":2}"#)).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let order = json(&answer);
+    assert_eq!((&order["item"], &order["total_cents"]), (&"teapot".into(), &5980.into()));
+    assert_eq!(stored(&shop).await, 1);
+
+    let id = answer.header("x-request-id").expect("a request id");
+    let (of_shop, of_payments) = (shop.event("shop", id).await, shop.event("payments", id).await);
+    assert_eq!(of_payments["trace_id"], of_shop["trace_id"]);
+    assert_eq!(of_payments["parent_span_id"], of_shop["span_id"]);
+    assert!(of_shop.get("parent_span_id").is_none(), "the trace begins in the shop: {of_shop}");
+    for event in [&of_shop, &of_payments] {
+        assert_eq!(event["outcome"], "completed");
+        assert_eq!(event["http.response.status_code"], 201);
+        assert_eq!(event["fields"]["order.id"], order["id"]);
+        assert_eq!(event["fields"]["payment.id"], order["payment_id"]);
+    }
+
+    shop.signal("TERM");
+    shop.says("shutting down shop").await;
+    shop.says("shutting down payments").await;
+    let (status, events) = shop.ended().await;
+    assert_eq!(status.code(), Some(0), "{status}");
+    assert_eq!(events.len(), 3, "one line per request: {events:#?}");
+    std::fs::remove_file(file).expect("removed");
+}
+
+#[tokio::test]
+async fn orders_that_fail_store_nothing() {
+    let (shop, file) = start("failing", &[]).await;
+    let cases = [
+        ("not JSON", 400, "JSON", "rejected"),
+        (r#"{"item_id":1}"#, 422, "quantity", "rejected"),
+        (r#"{"item_id":1,"quantity":0}"#, 422, "1 to 100", "quantity"),
+        (r#"{"item_id":1,"quantity":101}"#, 422, "1 to 100", "quantity"),
+        (r#"{"item_id":99,"quantity":1}"#, 404, "no item 99", "no_such_item"),
+        (r#"{"item_id":5,"quantity":2}"#, 402, "199800", "payment_refused"),
+    ];
+    for (body, status, says, kind) in cases {
+        let answer = send(&shop, post("/orders", body)).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.text());
+        let message = json(&answer)["error"].as_str().expect("a message").to_owned();
+        assert!(message.contains(says), "{body}: {message}");
+        let event = shop.event("shop", answer.header("x-request-id").expect("a request id")).await;
+        assert_eq!(event["exception.type"], kind, "{event}");
+        assert_eq!(event["error.message"], message.as_str(), "{event}");
+    }
+    let mut form = post("/orders", "item_id=1");
+    form.headers_mut().remove("content-type");
+    assert_eq!(send(&shop, form).await.status, 415);
+    assert_eq!(stored(&shop).await, 0);
+    std::fs::remove_file(file).expect("removed");
+}
+
+#[tokio::test]
+async fn payments_that_are_down_are_a_bad_gateway() {
+    // Bound and not listening: nobody answers there, and nobody else gets the port.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let payments = format!("http://{}", socket.local_addr().expect("an address"));
+    let (shop, file) = start("no-payments", &[("PAYMENTS_URL", &payments)]).await;
+    let answer = send(&shop, post("/orders", r#"{"item_id":1,"quantity":2}"#)).await;
+    assert_eq!(answer.status, 502, "{}", answer.text());
+    assert_eq!(json(&answer)["error"], "payments do not answer");
+    let event = shop.event("shop", answer.header("x-request-id").expect("a request id")).await;
+    assert_eq!(event["error.type"], "payments_unreachable");
+    let sources = event["error.sources"].as_array().expect("sources");
+    assert!(sources.iter().any(|source| source.to_string().contains("refused")), "{event}");
+    assert_eq!(stored(&shop).await, 0);
+    // Payments are no check: the shop can still sell nothing, but show everything.
+    assert_eq!(send(&shop, get("/readyz")).await.status, 200);
+    std::fs::remove_file(file).expect("removed");
+}
+
+/// Sends a request until it is answered with this status.
+async fn until_status(shop: &Service, status: u16, request: impl Fn() -> Request) -> Answer {
+    let started = Instant::now();
+    loop {
+        let answer = send(shop, request()).await;
+        if answer.status == status {
+            return answer;
+        }
+        assert!(started.elapsed() < BOUND, "{status}, but it is {}: {}", answer.status, answer.text());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn postgresql_goes_and_comes_back() {
+    let postgres = Postgres::start().await;
+    let shop = Service::announced("shop", shop(), &[("DATABASE_URL", &postgres.url())]).await;
+    let order = || post("/orders", r#"{"item_id":2,"quantity":3}"#);
+    assert_eq!(send(&shop, get("/readyz")).await.status, 200);
+    let answer = send(&shop, order()).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    assert_eq!(stored(&shop).await, 1);
+
+    postgres.stop();
+    let ready = json(&until_status(&shop, 503, || get("/readyz")).await);
+    assert_eq!(ready["status"], "failing", "{ready}");
+    assert_eq!(ready["checks"]["db"]["status"], "fail", "{ready}");
+    shop.says("pool timed out").await; // the pool's reason, for the operator only
+    assert_eq!(send(&shop, get("/livez")).await.status, 200, "a restart would not help");
+    let started = Instant::now();
+    let answer = send(&shop, get("/items")).await;
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert!(started.elapsed() < Duration::from_secs(20), "not the 30 s that sqlx waits by itself");
+    let event = shop.event("shop", answer.header("x-request-id").expect("a request id")).await;
+    assert_eq!(event["error.type"], "database", "{event}");
+    assert!(!event["error.sources"].as_array().expect("sources").is_empty(), "{event}");
+
+    postgres.go_on().await;
+    until_status(&shop, 200, || get("/readyz")).await;
+    until_status(&shop, 201, order).await;
+    assert_eq!(stored(&shop).await, 2);
+    shop.signal("TERM");
+    assert_eq!(shop.ended().await.0.code(), Some(0));
+}
