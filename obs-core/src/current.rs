@@ -1,26 +1,12 @@
-//! The request that runs on this thread, and the handle through which handlers reach it.
+//! The request that runs on this thread.
 //!
 //! A thread-local is swapped around every poll, call and drop of a request's parts, so no async runtime is
 //! needed and nothing is passed along. A task or thread that the handler starts is outside of it, unless
 //! [`RequestHandle::in_request`] or [`RequestHandle::run`] takes it along.
 
-use std::{
-    borrow::Cow,
-    cell::RefCell,
-    error::Error,
-    fmt,
-    future::Future,
-    mem,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{cell::RefCell, mem};
 
-use pin_project_lite::pin_project;
-
-use crate::{
-    ErrorReport, Observer, PanicReport, RequestId, RequestStart, TraceContext, Value, state::RequestState,
-};
+use crate::RequestHandle;
 
 thread_local! {
     static CURRENT: RefCell<RequestHandle> = const { RefCell::new(RequestHandle::none()) };
@@ -78,207 +64,15 @@ fn swap(handle: &mut RequestHandle) {
     });
 }
 
-/// A handler's access to its own request: fields, errors, route, id.
-///
-/// Cheap to clone, `Send` and `Sync`; it may outlive the request. What is written after the request has ended
-/// is lost, counted in `obs_late_writes_total` and warned about once. A handle that belongs to no request
-/// (see [`current`]) does nothing.
-///
-/// ```
-/// use obs_core::{Observer, RequestHead};
-///
-/// let observer = Observer::builder("shop").no_environment().build()?;
-/// let observation = observer.start(RequestHead::new("GET", "/items/7", &()));
-/// let handle = observation.handle();
-/// handle.set("item.id", 7);
-/// handle.run(|| obs_core::current().set("db.rows", 1)); // the same request
-/// assert!(handle.request_id().is_some());
-/// # Ok::<(), obs_core::BuildError>(())
-/// ```
-#[derive(Clone, Default)]
-pub struct RequestHandle(Option<Arc<RequestState>>);
-
-impl RequestHandle {
-    /// A handle that belongs to no request.
-    #[must_use]
-    pub const fn none() -> Self {
-        Self(None)
-    }
-
-    pub(crate) const fn new(state: Arc<RequestState>) -> Self {
-        Self(Some(state))
-    }
-
-    /// Whether it belongs to a request (which may have ended).
-    #[must_use]
-    pub const fn is_active(&self) -> bool {
-        self.0.is_some()
-    }
-
-    /// Adds a field to the request's record, or sets it anew. At most 64 fields and 16 KiB.
-    pub fn set(&self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
-        if let Some(state) = &self.0 {
-            let (key, value) = (key.into(), value.into());
-            state.enrich(|e| e.fields.set(key, value));
-        }
-    }
-
-    /// Reports the error that made the request fail, with its type and its sources. The last one counts.
-    ///
-    /// Its type becomes the `error_type` of a 5xx answer, unless it has a [kind](Self::error_kind). For what is no `Error` itself, such
-    /// as `anyhow::Error` or `Box<dyn Error + Send + Sync>`, pass `&*error`.
-    pub fn error<E: Error + ?Sized>(&self, error: &E) {
-        if let Some(state) = &self.0 {
-            // The error's own `Display` runs before the lock is taken: it may call us.
-            let report = ErrorReport::of(error);
-            state.enrich(|e| e.error = Some(report));
-        }
-    }
-
-    /// Names the kind of the request's failure, for the `error_type` of a 5xx answer: `error_kind("out_of_stock")`.
-    ///
-    /// It takes the place of the error's type, before or after [`error`](Self::error). The text is static because it becomes
-    /// a metric's label.
-    pub fn error_kind(&self, kind: &'static str) {
-        if let Some(state) = &self.0 {
-            state.enrich(|e| e.error_kind = Some(kind));
-        }
-    }
-
-    /// Names the request's route where the framework cannot know it. It wins over what the framework says.
-    ///
-    /// The text is static because it becomes a metric's label: a path would make endless series.
-    pub fn set_route(&self, template: &'static str) {
-        self.refine_route(template);
-    }
-
-    /// For adapters: the more specific route that a layer further within sees.
-    ///
-    /// Each text is kept once for the observer's life, so it must be a template, never a path.
-    pub fn refine_route(&self, template: &str) {
-        if let Some(state) = &self.0
-            && let Some(observer) = state.observer().upgrade()
-        {
-            state.set_route(&observer, template, true);
-        }
-    }
-
-    /// Says that the answer is a long-lived stream, so that its duration stays out of the latency histogram.
-    ///
-    /// Server-sent events and upgrades are recognised without it; a long download is no stream.
-    pub fn streaming(&self) {
-        if let Some(state) = &self.0 {
-            state.enrich(|e| e.stream = true);
-        }
-    }
-
-    /// The request's id; `None` outside a request.
-    #[must_use]
-    pub fn request_id(&self) -> Option<&RequestId> {
-        self.request().map(|request| &request.id)
-    }
-
-    /// The request's place in its trace, to be [injected](TraceContext::inject) into what it calls; `None` outside a
-    /// request.
-    ///
-    /// ```
-    /// # struct Outgoing; impl Outgoing { fn header(&mut self, _: &str, _: &str) {} }
-    /// # let mut outgoing = Outgoing;
-    /// if let Some(trace) = obs_core::current().trace() {
-    ///     trace.inject(|name, value| outgoing.header(name, value));
-    /// }
-    /// ```
-    #[must_use]
-    pub fn trace(&self) -> Option<&TraceContext> {
-        self.request().map(|request| &request.trace)
-    }
-
-    /// What was known when the request started; `None` outside a request.
-    #[must_use]
-    pub fn request(&self) -> Option<&RequestStart> {
-        self.0.as_deref().map(RequestState::request)
-    }
-
-    /// Takes the request along into a task: `tokio::spawn(current().in_request(work()))`.
-    ///
-    /// [`current`] is this request while the future is polled and dropped. The request does not wait for it.
-    pub fn in_request<F: Future>(&self, future: F) -> InRequest<F> {
-        InRequest { scope: Scope::new(self.clone()), future: Some(future) }
-    }
-
-    /// Takes the request along into a thread: `spawn_blocking(move || handle.run(work))`.
-    ///
-    /// # Panics
-    /// Only if `f` does.
-    pub fn run<T>(&self, f: impl FnOnce() -> T) -> T {
-        Scope::new(self.clone()).enter(f)
-    }
-
-    /// The handle that `observer` has for this request: this one, or that of a layer around it.
-    #[must_use]
-    pub fn of(&self, observer: &Observer) -> Option<Self> {
-        let mut next = Some(self);
-        while let Some(handle) = next {
-            let state = handle.0.as_ref()?;
-            if state.observer().is(observer) {
-                return Some(handle.clone());
-            }
-            next = state.outer();
-        }
-        None
-    }
-
-    /// The process is about to abort: records what is known and flushes.
-    pub(crate) fn aborting(&self, report: PanicReport) {
-        if let Some(state) = &self.0 {
-            RequestState::abort(state, report);
-        }
-    }
-}
-
-impl fmt::Debug for RequestHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestHandle").field("request_id", &self.request_id()).finish()
-    }
-}
-
-pin_project! {
-    /// A future that runs inside a request: see [`RequestHandle::in_request`].
-    #[derive(Debug)]
-    #[must_use = "futures do nothing unless polled"]
-    pub struct InRequest<F> {
-        scope: Scope,
-        #[pin]
-        future: Option<F>,
-    }
-
-    impl<F> PinnedDrop for InRequest<F> {
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            this.scope.enter(|| this.future.set(None));
-        }
-    }
-}
-
-impl<F: Future> Future for InRequest<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        match this.future.as_pin_mut() {
-            Some(future) => this.scope.enter(|| future.poll(cx)),
-            // The field is emptied only by drop.
-            None => Poll::Pending,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{future::poll_fn, task::Waker};
+    use std::{
+        future::{Future, poll_fn},
+        task::{Context, Poll, Waker},
+    };
 
     use super::*;
-    use crate::{Observation, RequestHead};
+    use crate::{Observation, Observer, RequestHead, RequestId};
 
     fn start(observer: &Observer) -> Observation {
         observer.start(RequestHead::new("GET", "/", &()))
@@ -340,10 +134,7 @@ mod tests {
         let inner = second.start(RequestHead::new("GET", "/", &()).within(Some(&handle)));
         assert_eq!(inner.request().id, outer.request().id, "the id is shared");
         inner.handle().run(|| {
-            assert!(Arc::ptr_eq(
-                current().0.as_ref().expect("active"),
-                inner.handle().0.as_ref().expect("active")
-            ));
+            assert!(current().is_same(&inner.handle()));
             assert!(first.current().is_active());
             assert!(second.current().is_active());
             assert!(!observer().current().is_active());

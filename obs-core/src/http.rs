@@ -79,6 +79,23 @@ impl TraceContext {
     }
 }
 
+impl RequestHandle {
+    /// [Passes the request on](Self::inject) in headers on `http` 1, over ones that are there.
+    ///
+    /// ```
+    /// let mut headers = http::HeaderMap::new();
+    /// obs_core::current().inject_http(&mut headers);
+    /// assert!(headers.is_empty(), "there is no request here");
+    /// ```
+    pub fn inject_http(&self, headers: &mut HeaderMap) {
+        self.inject(|name, value| {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+                headers.insert(name, value);
+            }
+        });
+    }
+}
+
 impl Answer {
     /// The answer as an `http` response.
     #[must_use]

@@ -58,6 +58,7 @@ mod current;
 mod diagnostics;
 mod events;
 mod field;
+mod handle;
 mod head;
 mod health;
 #[cfg(feature = "http")]
@@ -94,9 +95,10 @@ pub use self::{
     answer::Answer,
     body::{BodyObservation, Seen},
     builder::{BuildError, ObserverBuilder},
-    current::{InRequest, RequestHandle, current},
+    current::current,
     events::EventOutput,
     field::{Fields, MAX_FIELD_BYTES, MAX_FIELDS, Value},
+    handle::{InRequest, RequestHandle},
     head::{HeaderLookup, HttpVersion, RequestHead, UrlScheme, first_header},
     id::{MAX_REQUEST_ID, RequestId},
     method::Method,

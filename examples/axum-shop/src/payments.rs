@@ -42,8 +42,9 @@ impl Payments {
     pub async fn pay(&self, order_id: &str, amount_cents: i64) -> Result<String, AppError> {
         let url = self.url.clone().ok_or(AppError::NoPayments)?;
         let body = json!({ "order_id": order_id, "amount_cents": amount_cents });
-        let request = self.client.post(url).headers(context()).json(&body);
-        let response = request.send().await?;
+        let mut context = HeaderMap::new();
+        current().inject_http(&mut context); // the other service continues this request's trace, under the same id
+        let response = self.client.post(url).headers(context).json(&body).send().await?;
         match response.status() {
             status if status.is_success() => Ok(response.json::<Payment>().await?.id),
             StatusCode::PAYMENT_REQUIRED => {
@@ -58,17 +59,4 @@ fn endpoint(base: &str) -> Result<Url, String> {
     let url = Url::parse(&format!("{}/payments", base.trim_end_matches('/'))).ok();
     url.filter(|url| url.scheme() == "http")
         .ok_or_else(|| format!("`PAYMENTS_URL` is {base:?}, but should be as http://127.0.0.1:3001"))
-}
-
-/// The headers by which the other service continues this request's trace, under the same request id.
-fn context() -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let request = current();
-    if let Some(trace) = request.trace() {
-        trace.inject_http(&mut headers);
-    }
-    if let Some(id) = request.request_id() {
-        headers.insert("x-request-id", id.header_value());
-    }
-    headers
 }

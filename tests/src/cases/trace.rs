@@ -105,6 +105,7 @@ pub async fn passed_on(stack: Stack) {
     client.leave().await;
     front_server.stop().await;
     back_server.stop().await;
+    assert_eq!(second[0].request().id, first[0].request().id, "one id for both");
     let (first, second) = (&first[0].request().trace, &second[0].request().trace);
     assert_eq!(first.trace_id.to_string(), TRACE);
     assert_eq!(second.trace_id, first.trace_id);
