@@ -10,6 +10,7 @@ use prometheus::{
 
 use super::{
     MetricSink,
+    exposition::is_legal,
     family::{Bucket, Family, Kind, LabelSet, Sample, Value},
 };
 use crate::{diagnostics, panic::catch};
@@ -121,16 +122,20 @@ impl Bridge {
             samples: Vec::new(),
             common: LabelSet::default(),
             own: false,
+            others: true,
         });
         for metric in others {
             match value(kind, metric) {
-                // Somebody else's of our name must at least be of our kind.
-                Some(value) if family.kind == kind => family.samples.push(Sample {
-                    labels: labels(metric),
-                    value,
-                    created: None,
-                    timestamp: Some(metric.timestamp_ms()).filter(|time| *time != 0),
-                }),
+                // Somebody else's of our name must be of our kind, so that ours stays what it is.
+                Some(value) if family.kind == kind && (!family.own || is_legal(kind, &value)) => {
+                    family.others = true;
+                    family.samples.push(Sample {
+                        labels: labels(metric),
+                        value,
+                        created: None,
+                        timestamp: Some(metric.timestamp_ms()).filter(|time| *time != 0),
+                    });
+                }
                 _ => self.left_out(
                     "the registry holds a metric whose type cannot be shown; /metrics leaves it out",
                 ),
