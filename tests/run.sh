@@ -6,16 +6,27 @@ cd "$(dirname "$0")/.."
 say() { printf '\n== %s\n' "$*"; }
 
 say "tools"
-missing=()
-for tool in valgrind cc; do
-    command -v "$tool" >/dev/null || missing+=("$tool")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-    packages=("${missing[@]/#cc/build-essential}")
+packages=()
+command -v valgrind >/dev/null || packages+=(valgrind)
+command -v cc >/dev/null || packages+=(build-essential)
+command -v prometheus >/dev/null && command -v promtool >/dev/null || packages+=(prometheus)
+python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+install() (
     root=(); [ "$(id -u)" -eq 0 ] || root=(sudo)
+    # The tests start a Prometheus of their own; installing the package would start one on all interfaces.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap '"${root[@]}" rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee "$policy" >/dev/null
+        "${root[@]}" chmod 755 "$policy"
+    fi
     "${root[@]}" apt-get update -q
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}"
-fi
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
+)
+[ ${#packages[@]} -eq 0 ] || install "${packages[@]}"
+# Other people's parsers, which read our pages.
+[ -x target/judges/bin/python ] || python3 -m venv target/judges
+target/judges/bin/python -m pip install -q --disable-pip-version-check -r tests/judges/requirements.txt
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 

@@ -4,6 +4,11 @@
 //! * [`stacks`]: that application on axum, on plain tower under hyper, and on actix-web.
 //! * [`client`]: a client for HTTP/1 and HTTP/2 that can leave at any moment.
 //! * [`watch`]: an observer whose records, lines and metrics a case waits for and checks.
+//! * [`users`]: metrics of a user's own, of every type.
+//! * [`judge`]: what an independent parser reads on a page of metrics.
+//! * [`scrape`]: scrapes of the application.
+//! * [`prometheus`]: a running Prometheus that scrapes services and answers queries.
+//! * [`programs`]: programs that are no part of the workspace.
 //! * [`cases`]: the cases. `tests/behaviour.rs` runs each on each stack.
 
 #![allow(clippy::missing_panics_doc, missing_docs, missing_debug_implementations, clippy::unwrap_used)]
@@ -16,5 +21,10 @@ pub struct Readme;
 pub mod app;
 pub mod cases;
 pub mod client;
+pub mod judge;
+pub mod programs;
+pub mod prometheus;
+pub mod scrape;
 pub mod stacks;
+pub mod users;
 pub mod watch;

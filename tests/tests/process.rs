@@ -11,27 +11,9 @@ use std::{
 
 use obs_tests::{
     client::{Client, get},
+    programs::{build, root},
     watch::BOUND,
 };
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a parent").to_owned()
-}
-
-/// Builds the crate at `manifest`, with the tree's own versions, and returns its program.
-fn build(folder: &Path, name: &str) -> PathBuf {
-    std::fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file");
-    let target = root().join("target/copied");
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet"])
-        .current_dir(folder)
-        .env("CARGO_TARGET_DIR", &target)
-        // What the tests themselves are built with does not matter to a copy.
-        .env_remove("RUSTFLAGS")
-        .status();
-    assert!(status.expect("cargo runs").success(), "{name} builds outside of the tree");
-    target.join("debug").join(name)
-}
 
 /// Copies an example out of the tree, as a user would, and builds it there.
 fn copy_and_build(name: &str) -> PathBuf {
@@ -44,7 +26,7 @@ fn copy_and_build(name: &str) -> PathBuf {
     // The one thing that a copy has to change as long as the crates are not in a registry.
     let manifest = manifest.replace("../..", root().to_str().expect("a path in UTF-8"));
     std::fs::write(folder.join("Cargo.toml"), manifest).expect("written");
-    let program = build(&folder, name);
+    let program = build(&folder, name, "");
     std::fs::remove_dir_all(folder).expect("removed");
     program
 }
@@ -148,8 +130,7 @@ async fn tower_hyper_copied_out_of_the_tree() {
 #[test]
 fn a_panic_that_aborts_is_recorded_first() {
     let folder = root().join("tests/fixtures/panic-abort");
-    let program = build(&folder, "panic-abort");
-    std::fs::remove_file(folder.join("Cargo.lock")).expect("removed");
+    let program = build(&folder, "panic-abort", "");
     let output = Command::new(program).env_remove("OBS_EVENTS").output().expect("it runs");
     assert_eq!(output.status.signal(), Some(6), "SIGABRT: {}", output.status);
     let stdout = String::from_utf8(output.stdout).expect("UTF-8");
