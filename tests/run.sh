@@ -6,26 +6,29 @@ cd "$(dirname "$0")/.."
 say() { printf '\n== %s\n' "$*"; }
 
 say "tools"
-missing=()
-for tool in valgrind cc; do
-    command -v "$tool" >/dev/null || missing+=("$tool")
-done
+packages=()
+command -v valgrind >/dev/null || packages+=(valgrind)
+command -v cc >/dev/null || packages+=(build-essential)
 # Debian keeps the server's programs outside of the path.
-compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
-if [ ${#missing[@]} -gt 0 ]; then
-    packages=("${missing[@]/#cc/build-essential}")
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
+command -v prometheus >/dev/null && command -v promtool >/dev/null || packages+=(prometheus)
+python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+install() (
     root=(); [ "$(id -u)" -eq 0 ] || root=(sudo)
-    (
-        # A test starts a PostgreSQL of its own; the package's must not start by itself.
-        policy=/usr/sbin/policy-rc.d
-        if [ ! -e "$policy" ]; then
-            trap '"${root[@]}" rm -f "$policy"' EXIT
-            printf '#!/bin/sh\nexit 101\n' | "${root[@]}" install -m 755 /dev/stdin "$policy"
-        fi
-        "${root[@]}" apt-get update -q
-        "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}"
-    )
-fi
+    # The tests start servers of their own; installing the packages would start others.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap '"${root[@]}" rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee "$policy" >/dev/null
+        "${root[@]}" chmod 755 "$policy"
+    fi
+    "${root[@]}" apt-get update -q
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
+)
+[ ${#packages[@]} -eq 0 ] || install "${packages[@]}"
+# Other people's parsers, which read our pages.
+[ -x target/judges/bin/python ] || python3 -m venv target/judges
+target/judges/bin/python -m pip install -q --disable-pip-version-check -r tests/judges/requirements.txt
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 

@@ -5,6 +5,11 @@
 //! * [`client`]: a client for HTTP/1 and HTTP/2 that can leave at any moment.
 //! * [`watch`]: an observer whose records, lines and metrics a case waits for and checks.
 //! * [`process`], [`postgres`]: whole processes, and a database of their own.
+//! * [`users`]: metrics of a user's own, of every type.
+//! * [`judge`]: what an independent parser reads on a page of metrics.
+//! * [`scrape`]: scrapes of the application.
+//! * [`prometheus`]: a running Prometheus that scrapes services and answers queries.
+//! * [`programs`]: programs that are no part of the workspace.
 //! * [`cases`]: the cases. `tests/behaviour.rs` runs each on each stack.
 
 #![allow(clippy::missing_panics_doc, missing_docs, missing_debug_implementations, clippy::unwrap_used)]
@@ -23,7 +28,12 @@ mod documents {
 pub mod app;
 pub mod cases;
 pub mod client;
+pub mod judge;
 pub mod postgres;
 pub mod process;
+pub mod programs;
+pub mod prometheus;
+pub mod scrape;
 pub mod stacks;
+pub mod users;
 pub mod watch;

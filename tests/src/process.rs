@@ -12,15 +12,13 @@ use std::{
 
 use serde_json::Value;
 
-use crate::watch::until;
+use crate::{
+    programs::{build, root},
+    watch::until,
+};
 
 /// Where what a copy does not want begins in an example's manifest.
 const DELETE: &str = "# Delete from here to the end";
-
-#[must_use]
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a parent").to_owned()
-}
 
 /// A path in the system's folder for temporary files that no other test uses.
 #[must_use]
@@ -47,25 +45,6 @@ pub fn example(name: &str) -> PathBuf {
     program.expect("a program")
 }
 
-/// Builds the crate in `folder`, with the tree's own versions, and returns its program.
-#[must_use]
-pub fn build(folder: &Path, name: &str) -> PathBuf {
-    std::fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file");
-    let target = root().join("target/copied");
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet"])
-        .current_dir(folder)
-        .env("CARGO_TARGET_DIR", &target)
-        // What the tests themselves are built with does not matter to a copy.
-        .env_remove("RUSTFLAGS")
-        .output()
-        .expect("cargo runs");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name} builds outside of the tree: {errors}");
-    assert!(!errors.contains(&format!("`{name}` (bin")), "it builds without a warning: {errors}");
-    target.join("debug").join(name)
-}
-
 /// Copies an example out of the tree, as a user would, and builds it there.
 #[must_use]
 pub fn copy_and_build(name: &str) -> PathBuf {
@@ -82,7 +61,7 @@ pub fn copy_and_build(name: &str) -> PathBuf {
     // The one thing that a copy has to change as long as the crates are not in a registry.
     let manifest = manifest.replace("../..", root().to_str().expect("a path in UTF-8"));
     std::fs::write(folder.join("Cargo.toml"), manifest).expect("written");
-    let program = build(&folder, name);
+    let program = build(&folder, name, "");
     std::fs::remove_dir_all(folder).expect("removed");
     program
 }

@@ -11,6 +11,7 @@ macro_rules! cases {
             panics: in_call before_an_await after_an_await grpc resumed in_body in_drop in_body_drop;
             leaving: before_the_head between_small_frames in_one_huge_frame outer_timeout inner_timeout;
             many: a_thousand_on_one_connection a_hundred_at_once;
+            metrics: scrapes_share_a_page scrapers_that_leave a_collector_that_panics;
             layers: service_error installed_twice two_observers sink_that_panics endpoints own_health late_write;
             exposition: negotiated compressed chosen unread_by_head users_metrics sizes opentelemetry exemplars
                 excluded declared;

@@ -4,7 +4,8 @@ use std::{os::unix::process::ExitStatusExt, path::Path, process::Command};
 
 use obs_tests::{
     client::{Client, get, post},
-    process::{Service, build, copy_and_build, root, temporary},
+    process::{Service, copy_and_build, temporary},
+    programs::{build, root},
 };
 
 /// A copied example answers, leaves one line per request on standard output, and leaves in order on SIGTERM.
@@ -64,8 +65,7 @@ async fn axum_shop_copied_out_of_the_tree_without_payments() {
 #[test]
 fn a_panic_that_aborts_is_recorded_first() {
     let folder = root().join("tests/fixtures/panic-abort");
-    let program = build(&folder, "panic-abort");
-    std::fs::remove_file(folder.join("Cargo.lock")).expect("removed");
+    let program = build(&folder, "panic-abort", "");
     let output = Command::new(program).env_remove("OBS_EVENTS").output().expect("it runs");
     assert_eq!(output.status.signal(), Some(6), "SIGABRT: {}", output.status);
     let stdout = String::from_utf8(output.stdout).expect("UTF-8");

@@ -19,6 +19,8 @@ pub(crate) struct Family {
     pub(crate) common: LabelSet,
     /// Ours, not the user's.
     pub(crate) own: bool,
+    /// Whether there are samples of the user's among them.
+    pub(crate) others: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +69,7 @@ impl Family {
             samples: Vec::new(),
             common: LabelSet::default(),
             own: true,
+            others: false,
         }
     }
 

@@ -158,9 +158,10 @@ impl RecordSink for MetricSink {
 
     fn on_finish(&self, record: &RequestRecord) {
         let request = record.request();
-        self.in_flight.add(in_flight_slot(request.method.index(), request.scheme), 1_u64.wrapping_neg());
         if !record.excluded_from_metrics {
             self.series.record(record);
         }
+        // At last: what is not in flight any more has been counted.
+        self.in_flight.add(in_flight_slot(request.method.index(), request.scheme), 1_u64.wrapping_neg());
     }
 }

@@ -10,13 +10,15 @@ use prometheus::{
 
 use super::{
     MetricSink,
+    exposition::is_legal,
     family::{Bucket, Family, Kind, LabelSet, Sample, Value},
 };
 use crate::{diagnostics, panic::catch};
 
 thread_local! {
-    /// This thread gathers for a page of our own.
-    static OWN_PAGE: Cell<bool> = const { Cell::new(false) };
+    /// Whose page this thread gathers for: the address of its metrics, 0 if it is nobody's. A user's collector may gather
+    /// another registry meanwhile, in which another observer's metrics are, or show another observer's page.
+    static PAGE_OF: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The time of placeholders: no collector has it.
@@ -79,14 +81,13 @@ impl Bridge {
     /// All families of the registry as they are now, ours among them, by name.
     pub(super) fn families(&self) -> Vec<Family> {
         let gathered = catch(|| {
-            struct Leave;
-            impl Drop for Leave {
+            struct Back(usize);
+            impl Drop for Back {
                 fn drop(&mut self) {
-                    OWN_PAGE.set(false);
+                    PAGE_OF.set(self.0);
                 }
             }
-            OWN_PAGE.set(true);
-            let _leave = Leave;
+            let _back = Back(PAGE_OF.replace(address(&self.metrics)));
             self.registry.gather()
         });
         let mut ours: Vec<_> = self.metrics.families().into_iter().map(Some).collect();
@@ -121,16 +122,20 @@ impl Bridge {
             samples: Vec::new(),
             common: LabelSet::default(),
             own: false,
+            others: true,
         });
         for metric in others {
             match value(kind, metric) {
-                // Somebody else's of our name must at least be of our kind.
-                Some(value) if family.kind == kind => family.samples.push(Sample {
-                    labels: labels(metric),
-                    value,
-                    created: None,
-                    timestamp: Some(metric.timestamp_ms()).filter(|time| *time != 0),
-                }),
+                // Somebody else's of our name must be of our kind, so that ours stays what it is.
+                Some(value) if family.kind == kind && (!family.own || is_legal(kind, &value)) => {
+                    family.others = true;
+                    family.samples.push(Sample {
+                        labels: labels(metric),
+                        value,
+                        created: None,
+                        timestamp: Some(metric.timestamp_ms()).filter(|time| *time != 0),
+                    });
+                }
                 _ => self.left_out(
                     "the registry holds a metric whose type cannot be shown; /metrics leaves it out",
                 ),
@@ -175,7 +180,7 @@ impl Collector for OurCollector {
     }
 
     fn collect(&self) -> Vec<proto::MetricFamily> {
-        if OWN_PAGE.get() {
+        if PAGE_OF.get() == address(&self.metrics) {
             return self
                 .descs
                 .iter()
@@ -185,6 +190,10 @@ impl Collector for OurCollector {
         }
         self.metrics.families().into_iter().map(to_proto).collect()
     }
+}
+
+fn address(metrics: &Arc<MetricSink>) -> usize {
+    Arc::as_ptr(metrics).addr()
 }
 
 fn placeholder(desc: &Desc, time: i64) -> proto::MetricFamily {

@@ -7,6 +7,7 @@ pub mod ids;
 pub mod layers;
 pub mod leaving;
 pub mod many;
+pub mod metrics;
 pub mod panics;
 pub mod responses;
 pub mod shutdown;

@@ -81,8 +81,14 @@ pub struct Setup {
 impl Setup {
     #[must_use]
     pub fn new(watch: &Watch) -> Self {
+        Self::of(&watch.observer)
+    }
+
+    /// An observer that nobody watches.
+    #[must_use]
+    pub fn of(observer: &Observer) -> Self {
         Self {
-            observer: watch.observer.clone(),
+            observer: observer.clone(),
             world: World::new(),
             inner: None,
             twice: false,

@@ -8,7 +8,8 @@ mod writer;
 use std::collections::HashSet;
 
 pub(super) use accept::{accepts_gzip, format};
-use openmetrics::{reserved_names, sample_names};
+pub(super) use openmetrics::is_legal;
+use openmetrics::{family_is_legal, reserved_names, sample_names, text_names};
 use writer::Writer;
 
 use super::family::{Family, Kind};
@@ -89,20 +90,29 @@ impl Page<'_> {
             left_out("the registry holds a metric whose name is not valid; /metrics leaves it out");
             return None;
         }
+        let mut take = |names: Vec<String>| {
+            let free = names.iter().all(|name| !taken.contains(name));
+            if free {
+                taken.extend(names);
+            }
+            free
+        };
         if self.format == Format::Text {
-            return Some(family.kind);
+            if take(text_names(family)) {
+                return Some(family.kind);
+            }
+            left_out("two metrics have names that collide; /metrics leaves one of them out");
+            return None;
         }
         // What OpenMetrics forbids for its kind goes out under the same names, without a kind.
-        let kinds = openmetrics::is_legal(family).then_some(family.kind).into_iter().chain([Kind::Untyped]);
-        for kind in kinds {
-            let names = reserved_names(family, kind);
-            if names.iter().all(|name| !taken.contains(name)) {
-                taken.extend(names);
-                return Some(kind);
-            }
+        let legal = family_is_legal(family).then_some(family.kind);
+        let shown = legal.into_iter().chain([Kind::Untyped]).find(|kind| take(reserved_names(family, *kind)));
+        if shown.is_none() {
+            left_out(
+                "two metrics have names that collide in OpenMetrics; /metrics leaves one of them out there",
+            );
         }
-        left_out("two metrics have names that collide in OpenMetrics; /metrics leaves one of them out there");
-        None
+        shown
     }
 }
 
@@ -126,7 +136,7 @@ mod tests {
     }
 
     fn others(name: &'static str, kind: Kind, value: Value) -> Family {
-        Family { own: false, ..family(name, kind, value) }
+        Family { own: false, others: true, ..family(name, kind, value) }
     }
 
     fn histogram(bounds: &[(f64, u64)], sum: f64) -> Value {

@@ -23,7 +23,14 @@ pub(super) fn family_name(family: &Family, kind: Kind) -> &str {
     }
 }
 
-/// Every name that no other family may have.
+/// Every name that no other family may have in the text format, whose parsers take `a_count` for a part of a histogram `a`.
+pub(super) fn text_names(family: &Family) -> Vec<String> {
+    let mut names: Vec<_> = sample_names(family, family.kind).collect();
+    names.push(family.name.to_string());
+    names
+}
+
+/// The same in OpenMetrics.
 pub(super) fn reserved_names(family: &Family, kind: Kind) -> Vec<String> {
     // Without a kind, each sample's name is a family.
     let mut names: Vec<_> =
@@ -39,25 +46,27 @@ pub(super) fn reserved_names(family: &Family, kind: Kind) -> Vec<String> {
 }
 
 /// Whether the family is what its kind promises: OpenMetrics 1.0, "Metric Types".
-pub(super) fn is_legal(family: &Family) -> bool {
-    let counts = |value: f64| value >= 0.0; // not so for NaN
+pub(super) fn family_is_legal(family: &Family) -> bool {
     let named = match family.kind {
         Kind::Counter => family.name.ends_with(TOTAL) && family.name.len() > TOTAL.len(),
         Kind::Untyped => false,
         Kind::Gauge | Kind::Histogram | Kind::Summary => true,
     };
-    named
-        && family.samples.iter().all(|sample| match &sample.value {
-            Value::Count { .. } => true,
-            Value::Number(value) => family.kind != Kind::Counter || counts(*value),
-            Value::Histogram { buckets, sum, .. } => counts(*sum) && ascending(buckets),
-            Value::Summary { quantiles, sum, .. } => {
-                counts(*sum)
-                    && quantiles
-                        .iter()
-                        .all(|(q, value)| (0.0..=1.0).contains(q) && (*value >= 0.0 || value.is_nan()))
-            }
-        })
+    named && family.samples.iter().all(|sample| is_legal(family.kind, &sample.value))
+}
+
+/// Whether a sample's value is what its kind promises.
+pub(in crate::metrics) fn is_legal(kind: Kind, value: &Value) -> bool {
+    let counts = |value: f64| value >= 0.0; // not so for NaN
+    match value {
+        Value::Count { .. } => true,
+        Value::Number(value) => kind != Kind::Counter || counts(*value),
+        Value::Histogram { buckets, sum, .. } => counts(*sum) && ascending(buckets),
+        Value::Summary { quantiles, sum, .. } => {
+            let fine = |(q, value): &(f64, f64)| (0.0..=1.0).contains(q) && (*value >= 0.0 || value.is_nan());
+            counts(*sum) && quantiles.iter().all(fine)
+        }
+    }
 }
 
 /// Bounds and counts grow, from no less than 0.

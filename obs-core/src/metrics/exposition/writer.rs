@@ -1,11 +1,11 @@
 //! Writes families line by line.
 
-use std::io::Write as _;
+use std::{collections::HashSet, io::Write as _};
 
 use super::{Format, number, openmetrics::family_name};
 use crate::metrics::{
     exemplar::Exemplar,
-    family::{Family, Kind, LabelSet, Sample, Value},
+    family::{Family, Kind, Sample, Value},
 };
 
 pub(super) struct Writer {
@@ -40,23 +40,26 @@ impl Writer {
         for part in parts {
             let base = if self.openmetrics { family_name(family, kind) } else { &family.name };
             self.head(&format!("{base}{}", part.unwrap_or_default()), family, kind);
-            let mut last: Option<&Sample> = None;
+            // Ours differ from each other.
+            let mut seen = family.others.then(HashSet::new);
             for sample in &family.samples {
-                // Registries sort, so the same labels stand side by side.
-                if last.is_some_and(|last| last.labels == sample.labels && last.timestamp == sample.timestamp)
-                {
+                let Some(labels) = labels(family, sample) else {
                     left_out(
-                        "the registry holds two metrics of one name with the same labels; /metrics shows the first",
+                        "the registry holds a metric with a label that is not valid; /metrics leaves it out",
                     );
                     continue;
+                };
+                if let Some(seen) = &mut seen {
+                    let mut sorted = labels.clone();
+                    sorted.sort_unstable();
+                    if !seen.insert((sorted, sample.timestamp)) {
+                        left_out(
+                            "the registry holds two metrics of one name with the same labels; /metrics shows the first",
+                        );
+                        continue;
+                    }
                 }
-                last = Some(sample);
-                match labels(&sample.labels, &family.common) {
-                    Some(labels) => self.sample(family, kind, *part, sample, &labels),
-                    None => left_out(
-                        "the registry holds a metric with a label that is not valid; /metrics leaves it out",
-                    ),
-                }
+                self.sample(family, kind, *part, sample, &written(&labels));
             }
         }
     }
@@ -188,14 +191,34 @@ impl Writer {
     }
 }
 
-/// The labels between the braces, a sample's own before the common ones; `None` if a name is not valid.
-fn labels(own: &LabelSet, common: &LabelSet) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
-    let is_own = |name: &str| own.iter().any(|(own, _)| own == name);
-    for (name, value) in own.iter().chain(common.iter().filter(|(name, _)| !is_own(name))) {
+/// A label's name and value.
+type Label<'a> = (&'a str, &'a str);
+
+/// The labels of a sample, its own before the common ones, each name once; `None` if a name is not valid.
+///
+/// A registry puts its common labels behind those of the user's metrics, whatever names they have.
+fn labels<'a>(family: &'a Family, sample: &'a Sample) -> Option<Vec<Label<'a>>> {
+    let reserved = match family.kind {
+        Kind::Histogram => "le",
+        Kind::Summary => "quantile",
+        Kind::Counter | Kind::Gauge | Kind::Untyped => "",
+    };
+    let mut out: Vec<Label<'_>> = Vec::with_capacity(sample.labels.len().saturating_add(family.common.len()));
+    for (name, value) in sample.labels.iter().chain(family.common.iter()) {
         if !is_label_name(name) {
             return None;
         }
+        if name != reserved && !out.iter().any(|(other, _)| other == name) {
+            out.push((name, value));
+        }
+    }
+    Some(out)
+}
+
+/// What stands between the braces.
+fn written(labels: &[Label<'_>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, value) in labels {
         if !out.is_empty() {
             out.push(b',');
         }
@@ -204,7 +227,7 @@ fn labels(own: &LabelSet, common: &LabelSet) -> Option<Vec<u8>> {
         escape(&mut out, value, true);
         out.push(b'"');
     }
-    Some(out)
+    out
 }
 
 fn escape(out: &mut Vec<u8>, text: &str, quotes: bool) {
@@ -224,7 +247,7 @@ pub(super) fn is_metric_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(allowed) && !name.starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// `[a-zA-Z_][a-zA-Z0-9_]*`
-pub(super) fn is_label_name(name: &str) -> bool {
-    is_metric_name(name) && !name.contains(':')
+/// `[a-zA-Z_][a-zA-Z0-9_]*`, but not the name that stands for the metric's.
+fn is_label_name(name: &str) -> bool {
+    is_metric_name(name) && !name.contains(':') && name != "__name__"
 }

@@ -1,0 +1,43 @@
+//! Scrapes of the application, as a monitoring system would send them.
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+
+use crate::{
+    client::{Answer, get},
+    judge::{Format, Page, judge},
+    stacks::{Framework, Server, Setup, Stack},
+    watch::Watch,
+};
+
+/// Serves the application on axum.
+pub async fn serve(watch: &Watch) -> Server {
+    Stack { framework: Framework::Axum, http2: false }.serve(Setup::new(watch)).await
+}
+
+/// A request for a page in this format.
+#[must_use]
+pub fn scrape(format: Format, path: &str) -> Request<Full<Bytes>> {
+    let mut request = get(path);
+    request.headers_mut().insert("accept", http::HeaderValue::from_static(format.accept()));
+    request
+}
+
+/// The answer to a scrape, on a connection of its own.
+pub async fn fetch(server: &Server, request: Request<Full<Bytes>>) -> Answer {
+    let mut client = server.connect().await;
+    let answer = client.send(request).await.expect("a page");
+    client.leave().await;
+    assert_eq!(answer.status, 200);
+    answer
+}
+
+/// Fetches the page in `format` and has it judged.
+pub async fn page(server: &Server, format: Format, path: &str) -> Page {
+    let answer = fetch(server, scrape(format, path)).await;
+    assert_eq!(answer.header("content-type"), Some(format.content_type()));
+    let page = judge(format, &answer.body);
+    page.check();
+    page
+}
