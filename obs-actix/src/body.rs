@@ -83,6 +83,8 @@ impl<B: MessageBody> Inner<B> {
     fn size(&self) -> BodySize {
         match self {
             Self::Service { body } => body.size(),
+            // Only HEAD is answered by nothing, and `Content-Length: 0` would be untrue (RFC 9110 §8.6).
+            Self::Own { body } if body.is_empty() => BodySize::None,
             Self::Own { body } => body.size(),
         }
     }

@@ -15,8 +15,8 @@ use crate::{ResponseFuture, route};
 
 /// Observes each request of the service below it: made by [`ObserveLayer`](crate::ObserveLayer).
 ///
-/// The request's type stays what it is, the response's body becomes an [`ObservedBody`]. Nothing is boxed, and
-/// the inner service is not cloned.
+/// The request's type stays what it is, the response's body becomes an [`ObservedBody`]. The inner service is not cloned, and
+/// nothing is boxed but an axum body whose length nobody has declared, to count it.
 ///
 /// # Errors
 /// The inner service's own, untouched.

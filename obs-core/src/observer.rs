@@ -160,7 +160,7 @@ impl Observer {
         Arc::clone(&self.0.service)
     }
 
-    pub(crate) fn intern_route(&self, template: &str) -> Route {
+    pub(crate) fn intern_route(&self, template: &str) -> Option<Route> {
         self.0.routes.intern(template)
     }
 
@@ -200,7 +200,8 @@ impl Observer {
         self.0.scrapes.registry()
     }
 
-    /// Makes the metrics of a route exist at 0, before its first request: rates then see that one, too.
+    /// Makes the metrics of a route exist at 0, before its first request: rates then see that one, too. In OpenTelemetry's naming they
+    /// are those of HTTP/1.1 without TLS.
     ///
     /// ```
     /// let observer = obs_core::Observer::builder("shop").no_environment().build()?;
@@ -210,7 +211,10 @@ impl Observer {
     /// # Ok::<(), obs_core::BuildError>(())
     /// ```
     pub fn route(&self, method: &str, template: &str) -> &Self {
-        self.0.metrics.declare(Method::parse(method), &self.intern_route(template));
+        let method = Method::parse(&method.to_ascii_uppercase());
+        if let Some(route) = self.intern_route(template) {
+            self.0.metrics.declare(method, &route);
+        }
         self
     }
 

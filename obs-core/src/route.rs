@@ -7,6 +7,9 @@ use crate::read_mostly::ReadMostly;
 /// What the endpoint label says of a request that matched no route.
 pub(crate) const UNMATCHED: &str = "unmatched";
 
+/// What it says of one for which there is no room.
+const OVERFLOW: &str = "overflow";
+
 /// How many templates one observer keeps. Templates come from code, so only a mistake gets here.
 const MAX_ROUTES: usize = 16_384;
 
@@ -76,7 +79,7 @@ impl fmt::Debug for Route {
 
 /// All templates that an observer has seen.
 pub(crate) struct RouteTable {
-    routes: ReadMostly<Box<str>, Route>,
+    routes: ReadMostly<Arc<str>, Route>,
     overflow: Route,
     excluded: Vec<String>,
     unmatched_excluded: bool,
@@ -91,7 +94,7 @@ impl RouteTable {
     pub(crate) fn new(excluded: Vec<String>) -> Self {
         Self {
             routes: ReadMostly::new(),
-            overflow: Route { id: Self::OVERFLOW, excluded: false, template: "overflow".into() },
+            overflow: Route { id: Self::OVERFLOW, excluded: false, template: OVERFLOW.into() },
             unmatched_excluded: excludes(&excluded, UNMATCHED),
             excluded,
         }
@@ -102,16 +105,27 @@ impl RouteTable {
         route.map_or(self.unmatched_excluded, Route::excluded)
     }
 
-    pub(crate) fn intern(&self, template: &str) -> Route {
-        if let Some(route) = self.routes.get(template) {
-            return route;
+    /// The route of this template; `None` for the text that stands for no route.
+    pub(crate) fn intern(&self, template: &str) -> Option<Route> {
+        if let Some(route) = self.routes.read(template, Route::clone) {
+            return Some(route);
         }
+        // These labels are taken.
+        if template == UNMATCHED {
+            return None;
+        }
+        if template == OVERFLOW {
+            return Some(self.overflow.clone());
+        }
+        let key: Arc<str> = template.into();
+        let text = Arc::clone(&key);
         let make = |n: usize| Route {
             id: u32::try_from(n.saturating_add(Self::FIRST)).unwrap_or(Self::OVERFLOW),
             excluded: excludes(&self.excluded, template),
-            template: template.into(),
+            template: text,
         };
-        self.routes.get_or_insert(template.into(), MAX_ROUTES, make).unwrap_or_else(|| self.overflow.clone())
+        let route = self.routes.get_or_insert(key, MAX_ROUTES, make);
+        Some(route.unwrap_or_else(|| self.overflow.clone()))
     }
 }
 

@@ -33,6 +33,9 @@ pub(crate) struct RequestState {
     enrichment: Mutex<Enrichment>,
 }
 
+/// No body is longer, in bytes: a greater `Content-Length` is a lie, and would spoil the sum of all sizes.
+const MAX_LENGTH: u64 = 1 << 44;
+
 /// Nobody counts the request's body.
 const UNKNOWN: u64 = u64::MAX;
 
@@ -82,7 +85,9 @@ impl RequestState {
             trace: shared_trace
                 .unwrap_or_else(|| TraceContext::start(head.headers, || observer.trusts_trace(&head))),
             started_at,
-            body_bytes: length_header(head.headers, "content-length").or(head.body_bytes),
+            body_bytes: length_header(head.headers, "content-length")
+                .filter(|length| *length <= MAX_LENGTH)
+                .or(head.body_bytes),
         };
         Arc::new(Self {
             observer: observer.downgrade(),
@@ -133,7 +138,7 @@ impl RequestState {
         let route = observer.intern_route(template);
         self.enrich(|e| {
             if from_within || !e.route_from_within {
-                e.route = Some(route);
+                e.route = route;
                 e.route_from_within = from_within;
             }
         });

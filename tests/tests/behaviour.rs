@@ -13,7 +13,7 @@ macro_rules! cases {
             many: a_thousand_on_one_connection a_hundred_at_once;
             metrics: scrapes_share_a_page scrapers_that_leave a_collector_that_panics;
             layers: service_error installed_twice two_observers sink_that_panics endpoints own_health late_write;
-            exposition: negotiated compressed chosen unread_by_head users_metrics sizes opentelemetry exemplars
+            exposition: negotiated compressed chosen unread_by_head users_metrics sizes opentelemetry exemplars plain
                 excluded declared;
             health: says_which_and_since_when hanging late one_run_for_all left_alone panicking starting;
             ids: generated inbound_kept inbound_invalid inbound_untrusted several_names own_generator

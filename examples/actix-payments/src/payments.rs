@@ -1,6 +1,6 @@
 //! Taking payments. They are kept in memory.
 use std::{
-    collections::HashMap,
+    collections::VecDeque,
     sync::{Mutex, PoisonError},
 };
 
@@ -13,9 +13,18 @@ use crate::error::PaymentsError;
 /// No more at once.
 pub(crate) const MAX_CENTS: i64 = 100_000;
 
-/// Which order was paid by which payment.
+/// How many payments are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// Which order was paid by which payment: the last ones.
 #[derive(Default)]
-pub(crate) struct Ledger(Mutex<HashMap<String, String>>);
+pub(crate) struct Ledger(Mutex<Payments>);
+
+#[derive(Default)]
+struct Payments {
+    taken: u64,
+    last: VecDeque<(String, String)>,
+}
 
 #[derive(Deserialize)]
 struct NewPayment {
@@ -49,7 +58,15 @@ impl Ledger {
     /// An order that is sent again is not paid again.
     fn pay(&self, order_id: String) -> String {
         let mut payments = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = payments.len() + 1;
-        payments.entry(order_id).or_insert_with(|| format!("pay-{next}")).clone()
+        if let Some((_, id)) = payments.last.iter().find(|(order, _)| *order == order_id) {
+            return id.clone();
+        }
+        payments.taken += 1;
+        let id = format!("pay-{}", payments.taken);
+        payments.last.push_back((order_id, id.clone()));
+        if payments.last.len() > REMEMBERED {
+            payments.last.pop_front();
+        }
+        id
     }
 }

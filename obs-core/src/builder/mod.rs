@@ -290,7 +290,7 @@ impl ObserverBuilder {
             "Fields and errors written to a request that had ended.",
             None,
         );
-        // Last: by now all our metrics exist, and nothing else fails, so that they do not stay in a user's registry.
+        // Last: by now all our metrics exist, and nothing else fails that would leave them in a user's registry.
         let registry = self.metrics.registry.unwrap_or_default();
         let bridge = Bridge::new(registry, Arc::clone(&metrics)).map_err(|error| BuildError {
             setting: "registry",

@@ -57,7 +57,7 @@ impl ObserverBuilder {
             let Some(bounds) = bounds else { continue };
             let ascending = bounds.iter().zip(bounds.iter().skip(1)).all(|(a, b)| a < b);
             if bounds.is_empty() || !ascending || !bounds.iter().all(|bound| (1e-9..1e15).contains(bound)) {
-                let expected = "ascending bounds above 0, without `+Inf`";
+                let expected = "ascending bounds above 0 and below 1e15, without `+Inf`";
                 return Err(error(setting, &format!("{bounds:?}"), expected));
             }
         }

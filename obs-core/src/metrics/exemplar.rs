@@ -64,8 +64,10 @@ struct Slot {
 
 impl Slot {
     fn wants(&self, rank: u64, now: u64) -> bool {
-        let until = self.kept_at.load(Ordering::Relaxed).saturating_add(KEPT_FOR.as_millis() as u64);
-        rank > self.rank.load(Ordering::Relaxed) || now > until
+        let kept_at = self.kept_at.load(Ordering::Relaxed);
+        let until = kept_at.saturating_add(KEPT_FOR.as_millis() as u64);
+        let set_back = now < kept_at.saturating_sub(KEPT_FOR.as_millis() as u64);
+        rank > self.rank.load(Ordering::Relaxed) || now > until || set_back
     }
 }
 

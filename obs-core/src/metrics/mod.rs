@@ -10,7 +10,9 @@ mod exemplar;
 mod exposition;
 mod family;
 mod histogram;
+mod names;
 mod own;
+mod proto;
 mod registry;
 mod scheme;
 mod scrape;
@@ -71,12 +73,12 @@ impl MetricSink {
         let shards = sharded::default_shards();
         let overflowed = own.counter(
             "obs_series_overflow_total",
-            "Requests counted in an overflow series because their family is full.",
+            "Observations that an overflow series has because the family is full.",
             None,
         );
         let left_out = own.counter(
             "obs_metrics_left_out_total",
-            "Metrics of the registry that a page could not show, and collectors that panicked.",
+            "Metrics of the registry that could not be shown, once for each page, and collectors that panicked.",
             None,
         );
         let scheme = Scheme::new(settings);
@@ -119,17 +121,18 @@ impl MetricSink {
     fn in_flight_family(&self) -> Family {
         let scheme = self.series.scheme();
         let mut family = Scheme::family(scheme.names.in_flight, Kind::Gauge);
+        let methods = self.series.methods();
         for method in Method::ALL {
             for url_scheme in UrlScheme::ALL {
                 let running = self.in_flight.level(in_flight_slot(method.index(), url_scheme));
                 // What was never used would only be noise.
-                let used = url_scheme == UrlScheme::Http && self.series.has_method(method);
+                let used = url_scheme == UrlScheme::Http && methods.contains(&method);
                 if running == 0 && !used {
                     continue;
                 }
                 let labels = scheme.in_flight_labels(method, url_scheme);
                 // Without labels that tell them apart, they are one.
-                match family.samples.last_mut().filter(|sample| sample.labels == labels) {
+                match family.samples.iter_mut().find(|sample| sample.labels == labels) {
                     Some(sample) => sample.add(running),
                     None => family.samples.push(Sample::gauge(labels, running)),
                 }

@@ -1,17 +1,22 @@
 //! The bridge to a `prometheus::Registry`, in both directions: ours as a collector in it, its others in our page.
 
-use std::{cell::Cell, collections::HashMap, sync::Arc};
+use std::{
+    cell::Cell,
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use prometheus::{
     Registry,
     core::{Collector, Desc},
-    proto,
+    proto::{Metric, MetricFamily},
 };
 
 use super::{
     MetricSink,
     exposition::is_legal,
-    family::{Bucket, Family, Kind, LabelSet, Sample, Value},
+    family::{Family, LabelSet, Sample},
+    proto::{kind, labels, to_proto, value},
 };
 use crate::{diagnostics, panic::catch};
 
@@ -28,35 +33,12 @@ thread_local! {
 /// with what the registry's types have no room for: exemplars, units, time of creation.
 const PLACEHOLDER: i64 = i64::MIN;
 
-/// What both builds of the `prometheus` crate understand.
-///
-/// With its feature `protobuf` a number is read by `value()`, without it by `get_value()`, and somebody else's dependency may switch
-/// the feature on. An inherent method wins over a trait's, so whichever exists is called.
-#[allow(dead_code)] // in each build one of the two
-trait Compat {
-    fn value(&self) -> f64;
-    fn get_value(&self) -> f64;
-}
-
-macro_rules! compat {
-    ($($type:ident),*) => {$(
-        impl Compat for proto::$type {
-            fn value(&self) -> f64 {
-                self.get_value()
-            }
-            fn get_value(&self) -> f64 {
-                self.value()
-            }
-        }
-    )*};
-}
-
-compat!(Counter, Gauge);
-
 /// Our metrics as a collector, and the registry that it is in.
 pub(crate) struct Bridge {
     registry: Registry,
     metrics: Arc<MetricSink>,
+    /// The names and common labels that the registry gave to our families the last time.
+    given: Mutex<Vec<(String, LabelSet)>>,
 }
 
 struct OurCollector {
@@ -71,7 +53,7 @@ impl Bridge {
     /// If they are there already, another observer's for instance, or a metric of one of their names is.
     pub(crate) fn new(registry: Registry, metrics: Arc<MetricSink>) -> prometheus::Result<Self> {
         registry.register(OurCollector::boxed(&metrics)?)?;
-        Ok(Self { registry, metrics })
+        Ok(Self { registry, metrics, given: Mutex::default() })
     }
 
     pub(crate) const fn registry(&self) -> &Registry {
@@ -93,21 +75,49 @@ impl Bridge {
         let mut ours: Vec<_> = self.metrics.families().into_iter().map(Some).collect();
         let Ok(gathered) = gathered else {
             self.left_out("a collector of the registry panicked, so /metrics shows only our own metrics");
-            return ours.into_iter().flatten().collect();
+            return self.named_as_before(ours);
         };
-        gathered.iter().map(|gathered| self.family(gathered, &mut ours)).collect()
+        let mut given: Vec<_> = (0..ours.len()).map(|_| None).collect();
+        let families = gathered.iter().map(|gathered| self.family(gathered, &mut ours, &mut given)).collect();
+        *self.lock_given() = given.into_iter().map(Option::unwrap_or_default).collect();
+        families
     }
 
-    fn family(&self, gathered: &proto::MetricFamily, ours: &mut [Option<Family>]) -> Family {
+    /// Our families without the registry's help.
+    fn named_as_before(&self, ours: Vec<Option<Family>>) -> Vec<Family> {
+        let mut given = self.lock_given().clone().into_iter();
+        let families = ours.into_iter().flatten().map(|mut family| {
+            if let Some((name, common)) = given.next().filter(|(name, _)| !name.is_empty()) {
+                family.name = name.into();
+                family.common = common;
+            }
+            family
+        });
+        families.collect()
+    }
+
+    fn lock_given(&self) -> MutexGuard<'_, Vec<(String, LabelSet)>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn family(
+        &self,
+        gathered: &MetricFamily,
+        ours: &mut [Option<Family>],
+        given: &mut [Option<(String, LabelSet)>],
+    ) -> Family {
         let mut family: Option<Family> = None;
         let mut others = Vec::new();
         for metric in gathered.get_metric() {
             let number = metric.timestamp_ms().wrapping_sub(PLACEHOLDER);
-            let own = usize::try_from(number).ok().and_then(|number| ours.get_mut(number)?.take());
-            match own {
+            let number = usize::try_from(number).unwrap_or(usize::MAX);
+            match ours.get_mut(number).and_then(Option::take) {
                 Some(mut own) => {
                     own.name = gathered.name().to_owned().into();
                     own.common = labels(metric);
+                    if let Some(given) = given.get_mut(number) {
+                        *given = Some((gathered.name().to_owned(), own.common.clone()));
+                    }
                     family = Some(own);
                 }
                 None => others.push(metric),
@@ -179,7 +189,7 @@ impl Collector for OurCollector {
         self.descs.iter().collect()
     }
 
-    fn collect(&self) -> Vec<proto::MetricFamily> {
+    fn collect(&self) -> Vec<MetricFamily> {
         if PAGE_OF.get() == address(&self.metrics) {
             return self
                 .descs
@@ -196,116 +206,92 @@ fn address(metrics: &Arc<MetricSink>) -> usize {
     Arc::as_ptr(metrics).addr()
 }
 
-fn placeholder(desc: &Desc, time: i64) -> proto::MetricFamily {
-    let mut metric = proto::Metric::default();
+fn placeholder(desc: &Desc, time: i64) -> MetricFamily {
+    let mut metric = Metric::default();
     metric.set_timestamp_ms(time);
-    let mut family = proto::MetricFamily::default();
+    let mut family = MetricFamily::default();
     family.set_name(desc.fq_name.clone());
     family.set_metric(vec![metric]);
     family
 }
 
-fn labels(metric: &proto::Metric) -> LabelSet {
-    let labels = metric.get_label().iter();
-    labels.map(|label| (label.name().to_owned().into(), label.value().to_owned())).collect()
-}
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use std::{
+        sync::{
+            atomic::{AtomicBool, Ordering},
+            mpsc::{self, Receiver, Sender},
+        },
+        thread,
+        time::Duration,
+    };
 
-const fn kind(kind: proto::MetricType) -> Kind {
-    match kind {
-        proto::MetricType::COUNTER => Kind::Counter,
-        proto::MetricType::GAUGE => Kind::Gauge,
-        proto::MetricType::HISTOGRAM => Kind::Histogram,
-        proto::MetricType::SUMMARY => Kind::Summary,
-        proto::MetricType::UNTYPED => Kind::Untyped,
+    use super::*;
+    use crate::{Metrics, Observer};
+
+    /// A collector of one gauge that does something else first.
+    struct First<F>(Desc, F);
+
+    impl<F: Fn() + Send + Sync> Collector for First<F> {
+        fn desc(&self) -> Vec<&Desc> {
+            vec![&self.0]
+        }
+        fn collect(&self) -> Vec<MetricFamily> {
+            (self.1)();
+            Vec::new()
+        }
     }
-}
 
-/// `None` for untyped metrics: no accessor of theirs exists in both builds, and nothing in the crate makes them.
-fn value(kind: Kind, metric: &proto::Metric) -> Option<Value> {
-    Some(match kind {
-        Kind::Untyped => return None,
-        Kind::Counter => Value::Number(metric.get_counter().value()),
-        Kind::Gauge => Value::Number(metric.get_gauge().value()),
-        Kind::Histogram => {
-            let histogram = metric.get_histogram();
-            let bucket = |bucket: &proto::Bucket| Bucket {
-                bound: bucket.upper_bound(),
-                count: bucket.cumulative_count(),
-                exemplar: None,
-            };
-            let mut buckets: Vec<_> = histogram.get_bucket().iter().map(bucket).collect();
-            // The count is that of the last bucket, whatever the collector says.
-            let count = buckets.last().map_or(0, |last| last.count).max(histogram.get_sample_count());
-            if buckets.last().is_none_or(|last| last.bound != f64::INFINITY) {
-                buckets.push(Bucket { bound: f64::INFINITY, count, exemplar: None });
-            }
-            if let Some(last) = buckets.last_mut() {
-                last.count = count;
-            }
-            Value::Histogram { buckets, sum: histogram.get_sample_sum(), count }
-        }
-        Kind::Summary => {
-            let summary = metric.get_summary();
-            let quantiles = summary.get_quantile().iter().map(|q| (q.quantile(), q.value()));
-            Value::Summary {
-                quantiles: quantiles.collect(),
-                sum: summary.sample_sum(),
-                count: summary.sample_count(),
-            }
-        }
-    })
-}
+    fn first(does: impl Fn() + Send + Sync + 'static) -> Box<dyn Collector> {
+        let desc = Desc::new("first".to_owned(), "Help.".to_owned(), Vec::new(), HashMap::new());
+        Box::new(First(desc.expect("valid"), does))
+    }
 
-/// For whoever gathers the registry without us. Only our own families come here: counters, gauges and histograms.
-fn to_proto(family: Family) -> proto::MetricFamily {
-    let mut out = proto::MetricFamily::default();
-    out.set_name(family.name.into_owned());
-    out.set_help(family.help.into_owned());
-    out.set_field_type(match family.kind {
-        Kind::Counter => proto::MetricType::COUNTER,
-        Kind::Histogram => proto::MetricType::HISTOGRAM,
-        Kind::Gauge | Kind::Summary | Kind::Untyped => proto::MetricType::GAUGE,
-    });
-    let metrics = family.samples.into_iter().map(|sample| {
-        let label = |(name, value): &(std::borrow::Cow<'static, str>, String)| {
-            let mut label = proto::LabelPair::default();
-            label.set_name(name.clone().into_owned());
-            label.set_value(value.clone());
-            label
-        };
-        let mut metric = proto::Metric::from_label(sample.labels.iter().map(label).collect());
-        match sample.value {
-            Value::Histogram { buckets, sum, count } => {
-                let bucket = |bucket: Bucket| {
-                    let mut out = proto::Bucket::default();
-                    out.set_upper_bound(bucket.bound);
-                    out.set_cumulative_count(bucket.count);
-                    out
-                };
-                let mut histogram = proto::Histogram::default();
-                histogram.set_bucket(buckets.into_iter().map(bucket).collect());
-                histogram.set_sample_sum(sum);
-                histogram.set_sample_count(count);
-                metric.set_histogram(histogram);
-            }
-            Value::Count { value, .. } => set_number(&mut metric, family.kind, value as f64),
-            Value::Number(value) => set_number(&mut metric, family.kind, value),
-            Value::Summary { .. } => {}
-        }
-        metric
-    });
-    out.set_metric(metrics.collect());
-    out
-}
+    fn observer(registry: &Registry) -> Observer {
+        let metrics = Metrics::new().registry(registry.clone());
+        Observer::builder("test").no_environment().metrics(metrics).build().expect("valid")
+    }
 
-fn set_number(metric: &mut proto::Metric, kind: Kind, value: f64) {
-    if kind == Kind::Counter {
-        let mut counter = proto::Counter::default();
-        counter.set_value(value);
-        metric.set_counter(counter);
-    } else {
-        let mut gauge = proto::Gauge::default();
-        gauge.set_value(value);
-        metric.set_gauge(gauge);
+    #[test]
+    fn a_collector_that_hangs_does_not_hold_up_the_end_of_an_observer() {
+        let registry = Registry::new();
+        let observer = observer(&registry);
+        let ((hang, hung), (entered, enters)): ((Sender<()>, Receiver<()>), _) =
+            (mpsc::channel(), mpsc::channel());
+        let hung = Mutex::new(hung);
+        registry
+            .register(first(move || {
+                let _ = entered.send(());
+                let _ = hung.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            }))
+            .expect("a new name");
+        let gathers = thread::spawn(move || registry.gather());
+        enters.recv().expect("it is being gathered");
+        let (send, dropped) = mpsc::channel();
+        thread::spawn(move || {
+            drop(observer);
+            send.send(())
+        });
+        dropped.recv_timeout(Duration::from_secs(60)).expect("it does not wait for the collector");
+        drop(hang);
+        gathers.join().expect("no panic");
+    }
+
+    #[test]
+    fn a_collector_that_panics_leaves_our_names_as_they_were() {
+        let labels = HashMap::from([("env".to_owned(), "test".to_owned())]);
+        let registry = Registry::new_custom(Some("api".to_owned()), Some(labels)).expect("valid");
+        let observer = observer(&registry);
+        observer.route("GET", "/items");
+        let panics = Arc::new(AtomicBool::new(false));
+        let panicking = Arc::clone(&panics);
+        let collector = first(move || assert!(!panicking.load(Ordering::SeqCst), "on purpose"));
+        registry.register(collector).expect("a new name");
+        let line = r#"api_http_requests_total{method="GET",endpoint="/items",status="200",env="test"} 0"#;
+        assert!(observer.metrics_text().contains(line), "{}", observer.metrics_text());
+        panics.store(true, Ordering::SeqCst);
+        let text = observer.metrics_text();
+        assert!(text.contains(line), "{text}");
+        assert!(observer.metrics_text().contains("api_obs_metrics_left_out_total{env=\"test\"} 1"));
     }
 }

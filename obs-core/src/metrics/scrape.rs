@@ -1,6 +1,11 @@
 //! Answers a scrape: page, format, compression; scrapes at the same time share one page.
 
-use std::{io::Write as _, sync::Arc};
+use std::{
+    io::Write as _,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
@@ -8,6 +13,7 @@ use flate2::{Compression, write::GzEncoder};
 use super::{
     Bridge,
     exposition::{self, Format, Page},
+    family::Family,
 };
 use crate::{Answer, Method, RequestHead, text::percent_decoded};
 
@@ -31,9 +37,10 @@ impl Scrape {
         Self { format: exposition::format(head.headers), gzip: exposition::accepts_gzip(head.headers), names }
     }
 
-    fn page(&self, bridge: &Bridge) -> Bytes {
+    /// The page of these families.
+    fn page(&self, bridge: &Bridge, families: &[Family]) -> Bytes {
         let page = Page { format: self.format, names: &self.names, created: bridge.shows_created() };
-        let text = page.render(&bridge.families(), &|what| bridge.left_out(what));
+        let text = page.render(families, &|what| bridge.left_out(what));
         if !self.gzip {
             return text.into();
         }
@@ -43,7 +50,11 @@ impl Scrape {
         gzip.finish().unwrap_or_default().into()
     }
 
-    fn answer(&self, page: Bytes) -> Answer {
+    fn answer(&self, page: Option<Bytes>) -> Answer {
+        let Some(page) = page else {
+            // An empty page would look like a service without metrics.
+            return Answer::new(500, "text/plain; charset=utf-8", "the page could not be made\n");
+        };
         let answer =
             Answer::new(200, self.format.content_type(), page).header("vary", "accept, accept-encoding");
         if self.gzip { answer.header("content-encoding", "gzip") } else { answer }
@@ -73,118 +84,151 @@ impl Scrapes {
     /// The whole page in Prometheus' text format, made on this thread.
     pub(crate) fn text(&self) -> Vec<u8> {
         let scrape = Scrape { format: Format::Text, gzip: false, names: Vec::new() };
-        scrape.page(&self.bridge).into()
+        scrape.page(&self.bridge, &self.bridge.families()).into()
     }
 
     /// The answer to a scrape.
     pub(crate) async fn answer(&self, scrape: &Scrape, method: Method) -> Answer {
-        scrape.answer(if method == Method::Head { Bytes::new() } else { self.page(scrape).await })
+        scrape.answer(if method == Method::Head { Some(Bytes::new()) } else { self.page(scrape).await })
     }
 
     #[cfg(feature = "tokio")]
-    async fn page(&self, scrape: &Scrape) -> Bytes {
+    async fn page(&self, scrape: &Scrape) -> Option<Bytes> {
         self.shared.page(&self.bridge, scrape).await
     }
 
     #[cfg(not(feature = "tokio"))]
-    async fn page(&self, scrape: &Scrape) -> Bytes {
-        scrape.page(&self.bridge)
+    async fn page(&self, scrape: &Scrape) -> Option<Bytes> {
+        Some(scrape.page(&self.bridge, &self.bridge.families()))
     }
 }
 
 /// The registry may live on, and another observer may be built with it.
 impl Drop for Scrapes {
     fn drop(&mut self) {
-        self.bridge.leave();
+        /// A collector that hangs holds the registry's lock, and must not hold up whoever drops the last observer.
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let bridge = Arc::clone(&self.bridge);
+        let (send, left) = mpsc::channel();
+        let leave = move || {
+            bridge.leave();
+            let _ = send.send(());
+        };
+        if thread::Builder::new().name("obs-unregister".to_owned()).spawn(leave).is_ok() {
+            let _ = left.recv_timeout(PATIENCE);
+        }
     }
 }
 
 #[cfg(feature = "tokio")]
 mod shared {
-    use std::sync::{Arc, Mutex, PoisonError, Weak};
+    use std::{
+        mem,
+        sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+        thread,
+    };
 
     use bytes::Bytes;
     use tokio::sync::{OnceCell, Semaphore, oneshot};
 
     use super::{Bridge, Scrape};
 
-    /// A page to come. It belongs to those who wait for it.
+    /// Pages to come, all of one gathering. They belong to those who wait for them.
+    #[derive(Default)]
     struct Flight {
-        scrape: Scrape,
-        page: OnceCell<Bytes>,
+        /// What they want, each once.
+        wanted: Mutex<Vec<Scrape>>,
+        pages: OnceCell<Vec<(Scrape, Bytes)>>,
     }
 
-    /// One page is made at a time, and what has not begun yet may be joined. So a page always shows what had happened before
-    /// its scrape, and however many scrapes come at once, few pages are made.
+    /// One gathering runs at a time, and what has not begun yet may be joined. So a page always shows what had happened before
+    /// its scrape, and however many scrapes come at once, few gatherings are made.
     pub(super) struct Shared {
-        waiting: Mutex<Vec<Weak<Flight>>>,
+        waiting: Mutex<Weak<Flight>>,
         turn: Arc<Semaphore>,
     }
 
     impl Default for Shared {
         fn default() -> Self {
-            Self { waiting: Mutex::default(), turn: Arc::new(Semaphore::new(1)) }
+            Self { waiting: Mutex::new(Weak::new()), turn: Arc::new(Semaphore::new(1)) }
         }
     }
 
     impl Shared {
-        pub(super) async fn page(&self, bridge: &Arc<Bridge>, scrape: &Scrape) -> Bytes {
+        pub(super) async fn page(&self, bridge: &Arc<Bridge>, scrape: &Scrape) -> Option<Bytes> {
             let flight = self.join(scrape);
             // Where the one who waits for the turn leaves, another of the flight takes its place.
-            let page = flight.page.get_or_init(|| async {
+            let pages = flight.pages.get_or_init(|| async {
                 let turn = Arc::clone(&self.turn).acquire_owned().await;
-                self.begins(&flight);
-                let (scrape, bridge) = (flight.scrape.clone(), Arc::clone(bridge));
+                let wanted = self.begin(&flight);
+                let bridge = Arc::clone(bridge);
                 off_the_runtime(move || {
-                    let page = scrape.page(&bridge);
+                    let families = bridge.families();
+                    let page = |scrape: Scrape| {
+                        let page = scrape.page(&bridge, &families);
+                        (scrape, page)
+                    };
+                    let pages = wanted.into_iter().map(page).collect();
                     drop(turn);
-                    page
+                    pages
                 })
                 .await
             });
-            page.await.clone()
+            let pages = pages.await;
+            pages.iter().find(|(of, _)| of == scrape).map(|(_, page)| page.clone())
         }
 
-        /// The flight of this request that has not begun yet.
+        /// The flight that has not begun yet.
         fn join(&self, scrape: &Scrape) -> Arc<Flight> {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.retain(|flight| flight.strong_count() > 0);
-            let found = waiting.iter().filter_map(Weak::upgrade).find(|flight| flight.scrape == *scrape);
-            found.unwrap_or_else(|| {
-                let flight = Arc::new(Flight { scrape: scrape.clone(), page: OnceCell::new() });
-                waiting.push(Arc::downgrade(&flight));
+            let mut waiting = lock(&self.waiting);
+            let flight = waiting.upgrade().unwrap_or_else(|| {
+                let flight = Arc::new(Flight::default());
+                *waiting = Arc::downgrade(&flight);
                 flight
-            })
+            });
+            let mut wanted = lock(&flight.wanted);
+            if !wanted.contains(scrape) {
+                wanted.push(scrape.clone());
+            }
+            drop(wanted);
+            flight
         }
 
         /// Who comes from now on is to see what happens from now on.
-        fn begins(&self, flight: &Arc<Flight>) {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.retain(|other| !std::ptr::eq(other.as_ptr(), Arc::as_ptr(flight)));
+        fn begin(&self, flight: &Arc<Flight>) -> Vec<Scrape> {
+            let mut waiting = lock(&self.waiting);
+            if std::ptr::eq(waiting.as_ptr(), Arc::as_ptr(flight)) {
+                *waiting = Weak::new();
+            }
+            // Kept, for whoever begins again if this one leaves.
+            lock(&flight.wanted).clone()
         }
     }
 
-    /// Runs `make` on a thread of its own.
+    fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `make` on a thread of its own; nothing if it panics.
     ///
     /// It is not one of the runtime's blocking threads: a service whose database hangs may have used them all up, and that is
     /// when its metrics are wanted most.
-    async fn off_the_runtime(make: impl FnOnce() -> Bytes + Send + 'static) -> Bytes {
-        let (send, page) = oneshot::channel();
+    async fn off_the_runtime<T: Default + Send + 'static>(make: impl FnOnce() -> T + Send + 'static) -> T {
+        let (send, made) = oneshot::channel();
         let make = Arc::new(Mutex::new(Some(make)));
-        let take = move |make: &Mutex<Option<_>>| make.lock().unwrap_or_else(PoisonError::into_inner).take();
         let theirs = Arc::clone(&make);
-        let thread = std::thread::Builder::new().name("obs-scrape".to_owned()).spawn(move || {
-            if let Some(make) = take(&theirs) {
+        let thread = thread::Builder::new().name("obs-scrape".to_owned()).spawn(move || {
+            let make = mem::take(&mut *lock(&theirs));
+            if let Some(make) = make {
                 let _ = send.send(make());
             }
         });
-        if thread.is_err()
-            && let Some(make) = take(&make)
-        {
+        if thread.is_err() {
             // No thread to be had: the page matters more than the time it takes.
-            return make();
+            let make = mem::take(&mut *lock(&make));
+            return make.map(|make| make()).unwrap_or_default();
         }
-        page.await.unwrap_or_default()
+        made.await.unwrap_or_default()
     }
 }
 

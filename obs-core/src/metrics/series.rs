@@ -46,7 +46,8 @@ pub(super) struct Series {
     errors: ReadMostly<Key, Arc<ErrorSeries>>,
     errors_overflow: OnceLock<Arc<ErrorSeries>>,
     overflowed: Arc<Counter>,
-    warned: AtomicBool,
+    /// Of the families of requests, and of errors.
+    warned: [AtomicBool; 2],
 }
 
 impl Series {
@@ -67,7 +68,7 @@ impl Series {
             errors: ReadMostly::new(),
             errors_overflow: OnceLock::new(),
             overflowed,
-            warned: AtomicBool::new(false),
+            warned: [AtomicBool::new(false), AtomicBool::new(false)],
         }
     }
 
@@ -77,7 +78,18 @@ impl Series {
 
     pub(super) fn record(&self, record: &RequestRecord) {
         let facts = Facts::of(record);
-        let series = self.of_request(&facts);
+        let key = self.scheme.key(&facts);
+        if self.requests.read(&key, |series| self.observe(series, record)).is_none() {
+            self.observe(&self.new_to_requests(&facts, key), record);
+        }
+        if facts.error_type.is_some() && self.scheme.names.errors.is_some() {
+            let series = self.of_error(&facts);
+            series.count.add(1);
+            self.offer(&series.exemplar, 0, record, 1);
+        }
+    }
+
+    fn observe(&self, series: &RequestSeries, record: &RequestRecord) {
         let nanos = nanos(record.duration);
         if record.stream {
             let (histograms, exemplars) = series.stream.get_or_init(|| {
@@ -94,18 +106,13 @@ impl Series {
         if let Some(bytes) = record.request_bytes {
             series.histograms.observe(REQUEST_SIZE_PART, bytes);
         }
-        series.histograms.observe(RESPONSE_SIZE_PART, record.response_bytes);
+        if record.status.is_some() {
+            series.histograms.observe(RESPONSE_SIZE_PART, record.response_bytes);
+        }
         if let Some(time) = record.time_to_head
             && self.scheme.head
         {
             series.histograms.observe(HEAD_PART, self::nanos(time));
-        }
-        if let Some(error_type) = facts.error_type
-            && self.scheme.names.errors.is_some()
-        {
-            let series = self.of_error(&Facts { error_type: Some(error_type), ..facts });
-            series.count.add(1);
-            self.offer(&series.exemplar, 0, record, 1);
         }
     }
 
@@ -117,20 +124,26 @@ impl Series {
 
     /// Makes the series of a route whose requests are still to come.
     pub(super) fn declare(&self, facts: Facts<'_>) {
-        self.exists(&facts.answered(200));
+        if self.exists(&facts.answered(200)).is_none() {
+            self.warn_of_overflow(self.scheme.names.duration.0, 0);
+        }
         self.foresee_errors(facts);
     }
 
-    fn of_request(&self, facts: &Facts<'_>) -> Arc<RequestSeries> {
-        let key = self.scheme.key(facts);
-        if let Some(series) = self.requests.get(&key) {
+    /// The series of a request that no snapshot knows yet.
+    fn new_to_requests(&self, facts: &Facts<'_>, key: Key) -> Arc<RequestSeries> {
+        let mut is_new = false;
+        let make = |_| {
+            is_new = true;
+            Arc::new(self.new_series(facts.method, self.scheme.label_set(facts)))
+        };
+        if let Some(series) = self.requests.get_or_insert(key, self.limit, make) {
+            if is_new {
+                self.foresee_errors(*facts);
+            }
             return series;
         }
-        if let Some(series) = self.exists(facts) {
-            self.foresee_errors(*facts);
-            return series;
-        }
-        self.overflow(self.scheme.names.duration.0);
+        self.overflow(self.scheme.names.duration.0, 0);
         let overflow = || Arc::new(self.new_series(facts.method, self.scheme.overflow()));
         Arc::clone(self.requests_overflow.get_or_init(overflow))
     }
@@ -142,10 +155,14 @@ impl Series {
     }
 
     /// A rate sees only what grows, so a series that begins with its first error hides it: errors begin at 0.
+    ///
+    /// What may never happen takes no more than half of the room from what does.
     fn foresee_errors(&self, facts: Facts<'_>) {
         let failed = facts.answered(500);
-        self.exists(&failed);
-        if self.scheme.names.errors.is_some() {
+        if self.requests.len() <= self.limit / 2 {
+            self.exists(&failed);
+        }
+        if self.scheme.names.errors.is_some() && self.errors.len() <= self.limit / 2 {
             self.error_exists(&failed);
             self.error_exists(&Facts { error_type: Some(crate::Outcome::Panicked.as_str()), ..failed });
         }
@@ -165,11 +182,11 @@ impl Series {
     }
 
     fn of_error(&self, facts: &Facts<'_>) -> Arc<ErrorSeries> {
-        if let Some(series) = self.errors.get(&self.scheme.error_key(facts)) {
+        if let Some(series) = self.errors.read(&self.scheme.error_key(facts), Arc::clone) {
             return series;
         }
         self.error_exists(facts).unwrap_or_else(|| {
-            self.overflow(self.scheme.names.errors.map_or("", |(name, _)| name));
+            self.overflow(self.scheme.names.errors.map_or("", |(name, _)| name), 1);
             let overflow = || Arc::new(Self::new_error_series(self.scheme.error_overflow()));
             Arc::clone(self.errors_overflow.get_or_init(overflow))
         })
@@ -185,9 +202,13 @@ impl Series {
         ErrorSeries { labels, created, count: Counter::new(), exemplar: Exemplars::new(1) }
     }
 
-    fn overflow(&self, family: &'static str) {
+    fn overflow(&self, family: &'static str, which: usize) {
         self.overflowed.add(1);
-        if !self.warned.swap(true, Ordering::Relaxed) {
+        self.warn_of_overflow(family, which);
+    }
+
+    fn warn_of_overflow(&self, family: &'static str, which: usize) {
+        if self.warned.get(which).is_some_and(|warned| !warned.swap(true, Ordering::Relaxed)) {
             let limit = self.limit;
             diagnostics::warn(format_args!(
                 "`{family}` has {limit} label sets, which is its limit; what comes with others is counted in its overflow series"
@@ -195,15 +216,19 @@ impl Series {
         }
     }
 
-    /// Whether there is a series of this method.
-    pub(super) fn has_method(&self, method: Method) -> bool {
-        self.requests.entries().iter().any(|(_, series)| series.method == method)
+    /// The methods of which there are series.
+    pub(super) fn methods(&self) -> Vec<Method> {
+        let series = self.requests.values();
+        Method::ALL
+            .into_iter()
+            .filter(|method| series.iter().any(|series| series.method == *method))
+            .collect()
     }
 
     /// What there is now, for a scrape.
     pub(super) fn families(&self, out: &mut Vec<Family>) {
         let names = self.scheme.names;
-        let mut requests: Vec<_> = self.requests.entries().into_iter().map(|(_, s)| s).collect();
+        let mut requests = self.requests.values();
         requests.sort_by(|a, b| self.scheme.order(&a.labels).cmp(&self.scheme.order(&b.labels)));
         requests.extend(self.requests_overflow.get().cloned());
 
@@ -253,7 +278,7 @@ impl Series {
     }
 
     fn error_family(&self, mut family: Family) -> Family {
-        let mut errors: Vec<_> = self.errors.entries().into_iter().map(|(_, s)| s).collect();
+        let mut errors = self.errors.values();
         errors.sort_by(|a, b| self.scheme.order(&a.labels).cmp(&self.scheme.order(&b.labels)));
         errors.extend(self.errors_overflow.get().cloned());
         for series in errors {
@@ -327,13 +352,13 @@ mod tests {
         assert_eq!(count(&text, "http_request_errors_total{"), 2_001);
         let overflow = r#"http_requests_total{method="overflow",endpoint="overflow",status="overflow"} 500"#;
         assert!(text.contains(overflow));
-        // Each route has two kinds of errors from the start, so half of the room was taken by panics at 0.
-        assert!(text.contains("obs_series_overflow_total 2000"));
+        // Each route has two kinds of errors from the start, until half of the room is taken: so by 501 panics at 0.
+        assert!(text.contains("obs_series_overflow_total 1501"), "500 requests, and as errors 1,001");
     }
 
     #[test]
     fn errors_begin_at_0_with_a_routes_first_request() {
-        let observer = observer(Metrics::new().series_limit(3));
+        let observer = observer(Metrics::new().series_limit(4));
         answer(&observer, "/items/{id}", 200);
         let text = observer.metrics_text();
         for line in [
@@ -345,10 +370,12 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "{line} in {text}");
         }
-        // What is only foreseen takes no room from what happens, and warns of nothing.
+        // What is only foreseen leaves half of the room to what happens, and warns of nothing.
         answer(&observer, "/other", 200);
+        answer(&observer, "/third", 200);
         let text = observer.metrics_text();
-        assert_eq!(count(&text, "http_requests_total{"), 3);
+        assert_eq!(count(&text, "http_requests_total{"), 4);
+        assert_eq!(count(&text, "http_requests_total{method=\"overflow\""), 0);
         assert!(text.contains("obs_series_overflow_total 0"));
     }
 
@@ -415,5 +442,42 @@ mod tests {
             text.contains(r#"http_server_active_requests{http_request_method="GET",url_scheme="http"} 0"#)
         );
         assert!(!text.contains("http_requests_total") && !text.contains("http_request_errors_total"));
+    }
+
+    #[test]
+    fn opentelemetrys_overflow_has_one_label() {
+        let observer = observer(Metrics::new().naming(MetricNaming::OpenTelemetry).series_limit(1));
+        answer(&observer, "/a", 200);
+        answer(&observer, "/b", 200);
+        let line = r#"http_server_request_duration_seconds_count{otel_metric_overflow="true"} 1"#;
+        assert!(observer.metrics_text().contains(line), "{}", observer.metrics_text());
+    }
+
+    #[test]
+    fn names_that_stand_for_something_else_are_no_routes() {
+        let observer = observer(Metrics::new());
+        answer(&observer, "unmatched", 200);
+        let mut nowhere = observer.start(RequestHead::new("GET", "/", &()));
+        nowhere.responded(200, &());
+        nowhere.finish(Outcome::Completed);
+        let line = r#"http_requests_total{method="GET",endpoint="unmatched",status="200"} 2"#;
+        assert!(observer.metrics_text().contains(line), "{}", observer.metrics_text());
+    }
+
+    #[test]
+    fn what_is_in_flight_has_each_label_set_once() {
+        let observer = observer(Metrics::new().labels([MetricLabel::scheme(), MetricLabel::status()]));
+        for method in ["GET", "POST", "PUT"] {
+            observer.start(RequestHead::new(method, "/", &())).finish(Outcome::Completed);
+        }
+        let https = RequestHead::new("GET", "/", &()).scheme(crate::UrlScheme::Https);
+        let _running = [observer.start(https), observer.start(RequestHead::new("PUT", "/", &()))];
+        let text = observer.metrics_text();
+        let lines: Vec<_> =
+            text.lines().filter(|line| line.starts_with("http_requests_in_flight{")).collect();
+        assert_eq!(
+            lines,
+            [r#"http_requests_in_flight{scheme="http"} 1"#, r#"http_requests_in_flight{scheme="https"} 1"#]
+        );
     }
 }

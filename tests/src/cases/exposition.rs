@@ -157,6 +157,15 @@ pub async fn exemplars(stack: Stack) {
     assert!(!watch.observer.metrics_text().contains("find-me"), "it would break a scrape of the text format");
 }
 
+/// Each can be left out.
+pub async fn plain(stack: Stack) {
+    let watch = Watch::with(|builder| builder.metrics(Metrics::new().exemplars(false).created(false)));
+    let scrape = scrape("/metrics", &[("accept", "application/openmetrics-text")]);
+    let answer = scraped(stack, &watch, get("/fail"), scrape).await;
+    let text = text(&answer);
+    assert!(text.contains("# UNIT ") && !text.contains(" # {") && !text.contains("_created"), "{text}");
+}
+
 pub async fn excluded(stack: Stack) {
     let metrics = Metrics::new().exclude_routes(["/items/*", "/metrics"]);
     let watch = Watch::with(|builder| builder.metrics(metrics));

@@ -11,7 +11,7 @@ pub(in crate::metrics) fn format(headers: &dyn HeaderLookup) -> Format {
         let version = parameter("version");
         let version = version.as_deref();
         let format = match range.to_ascii_lowercase().as_str() {
-            "application/openmetrics-text" => match version {
+            "application/openmetrics-text" | "application/*" => match version {
                 Some("1.0.0") | None => Format::OpenMetrics { draft: false },
                 Some("0.0.1") => Format::OpenMetrics { draft: true },
                 Some(_) => return,
@@ -66,7 +66,7 @@ fn each_item(
 /// A weight in thousandths (RFC 9110 §12.4.2); one that is no number counts as absent, so as 1.
 fn quality(text: Option<String>) -> u16 {
     let number = text.and_then(|text| text.parse::<f32>().ok()).filter(|q| (0.0..=1.0).contains(q));
-    (number.unwrap_or(1.0) * 1000.0) as u16
+    (number.unwrap_or(1.0) * 1000.0).round() as u16
 }
 
 #[cfg(all(test, not(obs_loom)))]

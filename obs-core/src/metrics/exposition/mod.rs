@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 pub(super) use accept::{accepts_gzip, format};
 pub(super) use openmetrics::is_legal;
-use openmetrics::{family_is_legal, reserved_names, sample_names, text_names};
+use openmetrics::{family_is_legal, reserved_names, text_names};
 use writer::Writer;
 
 use super::family::{Family, Kind};
@@ -71,9 +71,7 @@ impl Page<'_> {
 
     fn wants(&self, family: &Family) -> bool {
         let names = self.names;
-        names.is_empty()
-            || names.iter().any(|name| *name == family.name)
-            || sample_names(family, family.kind).any(|sample| names.contains(&sample))
+        names.is_empty() || reserved_names(family, family.kind).iter().any(|name| names.contains(name))
     }
 
     /// As which kind a family can be shown without breaking the page for all; `None` if it cannot.
@@ -280,6 +278,7 @@ t_seconds_created{path="a\\b\"c\nd"} 1.5
         assert_eq!(chosen(&["hits_total"], Format::Text), [true, false, false]);
         assert_eq!(chosen(&["hits_total", "level"], OPEN), [true, false, true]);
         assert_eq!(chosen(&["t_seconds_bucket"], OPEN), [false, true, false]);
+        assert_eq!(chosen(&["hits"], OPEN), [true, false, false], "the family's name in OpenMetrics");
         assert_eq!(chosen(&["nothing"], OPEN), [false; 3]);
     }
 }
