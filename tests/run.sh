@@ -9,6 +9,7 @@ say "tools"
 packages=()
 command -v valgrind >/dev/null || packages+=(valgrind)
 command -v cc >/dev/null || packages+=(build-essential)
+command -v jq >/dev/null || packages+=(jq)
 # Debian keeps the server's programs outside of the path.
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
 command -v prometheus >/dev/null && command -v promtool >/dev/null || packages+=(prometheus)
@@ -53,8 +54,10 @@ say "feature combinations"
 cargo clippy -p obs-core --no-default-features
 cargo clippy -p obs-core --no-default-features --features http
 cargo clippy -p obs-core --no-default-features --features tokio
+cargo clippy -p obs-core --no-default-features --features testing
 cargo clippy -p obs-axum --no-default-features
 cargo clippy -p obs-axum
+cargo clippy -p obs-actix
 
 say "documents"
 cargo doc --workspace --all-features --no-deps
@@ -65,7 +68,7 @@ cargo test --workspace --all-features --all-targets
 say "examples in the documents, README included"
 cargo test --workspace --all-features --doc
 
-say "model check of the sharded histogram"
+say "model checks of the sharded histogram and of the events' buffer"
 RUSTFLAGS="--cfg obs_loom" cargo test -p obs-core --lib --release --target-dir target/loom loom
 
 say "the benchmark program"

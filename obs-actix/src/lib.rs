@@ -39,12 +39,15 @@ mod service;
 mod transform;
 
 pub use obs_core::{
-    self, BuildError, Endpoint, ErrorReport, EventOutput, MetricLabel, MetricNaming, Metrics, Observer,
-    ObserverBuilder, Outcome, PanicPolicy, RecordSink, RequestHandle, RequestRecord, RequestStart,
-    TraceContext, TraceHeader, Value, current, prometheus,
+    self, BuildError, Endpoint, ErrorReport, EventFile, EventOutput, Events, Identity, MetricLabel,
+    MetricNaming, Metrics, Observer, ObserverBuilder, Outcome, Overflow, PanicPolicy, RecordSink, Redaction,
+    RequestHandle, RequestRecord, RequestStart, TraceContext, TraceHeader, Value, current, prometheus,
 };
 
 pub use obs_core::shutdown::signal as shutdown_signal;
+/// An observer in memory, for tests.
+#[cfg(feature = "testing")]
+pub use obs_core::testing;
 
 pub use self::{
     body::ObservedBody,

@@ -47,7 +47,7 @@ impl Shared {
     /// Names the route by the path alone. Guards are not asked, so where they decide it may be another's.
     pub(crate) fn set_route_by_path(&self, observation: &mut Observation) {
         let resources = self.resources.get();
-        if let Some(template) = resources.and_then(|r| r.match_pattern(&observation.request().path)) {
+        if let Some(template) = resources.and_then(|r| r.match_pattern(observation.request().path())) {
             observation.set_route(&template);
         }
     }

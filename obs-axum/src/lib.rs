@@ -65,9 +65,9 @@ mod serve;
 mod service;
 
 pub use obs_core::{
-    self, BuildError, Endpoint, ErrorReport, EventOutput, MetricLabel, MetricNaming, Metrics, Observer,
-    ObserverBuilder, Outcome, PanicPolicy, RecordSink, RequestHandle, RequestRecord, RequestStart,
-    TraceContext, TraceHeader, Value, current, prometheus,
+    self, BuildError, Endpoint, ErrorReport, EventFile, EventOutput, Events, Identity, MetricLabel,
+    MetricNaming, Metrics, Observer, ObserverBuilder, Outcome, Overflow, PanicPolicy, RecordSink, Redaction,
+    RequestHandle, RequestRecord, RequestStart, TraceContext, TraceHeader, Value, current, prometheus,
 };
 
 #[cfg(feature = "axum")]
@@ -79,6 +79,10 @@ pub use self::{
     extract::{Handle, NotObserved, RequestId, Trace},
     serve::{Serve, serve, serve_router},
 };
+/// An observer in memory, for tests.
+#[cfg(feature = "testing")]
+pub use obs_core::testing;
+
 pub use self::{
     future::ResponseFuture,
     layer::{ObserveLayer, ObserverExt},

@@ -2,11 +2,16 @@
 
 use std::borrow::Cow;
 
+use crate::text::cow_bounded;
+
 /// How many fields one request may have.
 pub const MAX_FIELDS: usize = 64;
 
 /// How many bytes the keys and values of one request's fields may take together.
 pub const MAX_FIELD_BYTES: usize = 16 * 1024;
+
+/// Less of a text is not worth to be kept.
+const WORTH_CUTTING: usize = 32;
 
 /// A field's value.
 ///
@@ -79,7 +84,8 @@ impl From<usize> for Value {
 
 /// The fields that a request's handler set, in the order of their first setting.
 ///
-/// Bounded: at most 64 fields and 16 KiB. A field that does not fit is left out and counted.
+/// Bounded: at most 64 fields and 16 KiB. A text that does not fit is cut, with `…` at its end; what cannot be cut is left out
+/// and counted.
 ///
 /// ```
 /// # use obs_core::{Observer, Outcome, RequestHead, RequestRecord, RecordSink, Value};
@@ -104,13 +110,21 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Sets `key` to `value`, over an earlier value of the same key.
+    /// Sets `key` to `value`, over an earlier value of the same key. A text that does not fit is cut, with `…` at its end.
     pub(crate) fn set(&mut self, key: Cow<'static, str>, value: Value) {
         let position = self.entries.iter().position(|(k, _)| *k == key);
         let freed = position
             .and_then(|at| self.entries.get(at))
             .map_or(0, |(key, old)| key.len().saturating_add(old.bytes()));
-        let bytes = self.bytes.saturating_sub(freed).saturating_add(key.len()).saturating_add(value.bytes());
+        let others = self.bytes.saturating_sub(freed).saturating_add(key.len());
+        let room = MAX_FIELD_BYTES.saturating_sub(others);
+        let value = match value {
+            Value::Str(text) if text.len() > room && room >= WORTH_CUTTING => {
+                Value::Str(cow_bounded(text, room))
+            }
+            value => value,
+        };
+        let bytes = others.saturating_add(value.bytes());
         if bytes > MAX_FIELD_BYTES || (position.is_none() && self.entries.len() >= MAX_FIELDS) {
             self.dropped = self.dropped.saturating_add(1);
             return;
@@ -165,7 +179,10 @@ mod tests {
         assert_eq!(fields.iter().count(), MAX_FIELDS);
         assert_eq!(fields.dropped(), 36);
         fields.set("key0".into(), "x".repeat(MAX_FIELD_BYTES).into());
-        assert_eq!(fields.get("key0"), Some(&Value::I64(0)), "too large: the old value stays");
+        let Some(Value::Str(cut)) = fields.get("key0") else { panic!("a text") };
+        assert!(cut.ends_with("x…") && cut.len() < MAX_FIELD_BYTES, "cut, and visibly");
+        fields.set("key1".into(), "x".repeat(100).into());
+        assert_eq!(fields.get("key1"), Some(&Value::I64(1)), "no room: the old value stays");
         assert_eq!(fields.dropped(), 37);
     }
 }

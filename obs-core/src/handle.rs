@@ -13,9 +13,18 @@ use std::{
 use pin_project_lite::pin_project;
 
 use crate::{
-    ErrorReport, Observer, PanicReport, RequestId, RequestStart, TraceContext, Value, current::Scope,
+    CallGuard, ErrorReport, MAX_FIELD_BYTES, Observer, PanicReport, RequestId, RequestStart, TraceContext,
+    Value,
+    current::Scope,
+    redact::Redactor,
     state::RequestState,
+    text::{bounded, cow_bounded, masked},
 };
+
+/// The longest user id, and key or variant of a feature flag, in bytes; the most flags.
+const MAX_USER: usize = 256;
+const MAX_FLAG: usize = 128;
+const MAX_FLAGS: usize = 32;
 
 /// A handler's access to its own request: fields, errors, route, id.
 ///
@@ -58,6 +67,20 @@ impl RequestHandle {
     pub fn set(&self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
         if let Some(state) = &self.0 {
             let (key, value) = (key.into(), value.into());
+            // A key that was made at run time may have anything in it.
+            let key = if matches!(key, Cow::Owned(_)) {
+                masked(key, |key| state.redactor().text(key))
+            } else {
+                key
+            };
+            let value = match value {
+                // What is too long is cut before it is looked through: that takes its time.
+                Value::Str(text) => {
+                    let text = cow_bounded(text, MAX_FIELD_BYTES);
+                    Value::Str(masked(text, |text| state.redactor().value(&key, text)))
+                }
+                number => masked_number(state.redactor(), &key, number),
+            };
             state.enrich(|e| e.fields.set(key, value));
         }
     }
@@ -69,7 +92,7 @@ impl RequestHandle {
     pub fn error<E: Error + ?Sized>(&self, error: &E) {
         if let Some(state) = &self.0 {
             // The error's own `Display` runs before the lock is taken: it may call us.
-            let report = ErrorReport::of(error);
+            let report = ErrorReport::of(error).redacted(state.redactor());
             state.enrich(|e| e.error = Some(report));
         }
     }
@@ -82,6 +105,37 @@ impl RequestHandle {
         if let Some(state) = &self.0 {
             state.enrich(|e| e.error_kind = Some(kind));
         }
+    }
+
+    /// Says whom the request serves. It is told as [the settings](crate::Events::user) allow: as it is, hashed, or not at all.
+    pub fn user(&self, id: impl AsRef<str>) {
+        let Some(state) = &self.0 else { return };
+        let Some(observer) = state.observer().upgrade() else { return };
+        let user = observer
+            .identities()
+            .user(id.as_ref(), |id| bounded(&state.redactor().text(id), MAX_USER).into_owned());
+        state.enrich(|e| e.user = user);
+    }
+
+    /// Notes that a feature flag was evaluated, and what came out: `flag("new-cart", "on")`. At most 32 flags.
+    pub fn flag(&self, key: impl Into<Cow<'static, str>>, variant: impl Into<Cow<'static, str>>) {
+        let Some(state) = &self.0 else { return };
+        let key = cow_bounded(masked(key.into(), |key| state.redactor().text(key)), MAX_FLAG);
+        let variant = masked(variant.into(), |variant| state.redactor().value(&key, variant));
+        let variant = cow_bounded(variant, MAX_FLAG);
+        state.enrich(|e| {
+            if let Some(flag) = e.flags.iter_mut().find(|(other, _)| *other == key) {
+                flag.1 = variant;
+            } else if e.flags.len() < MAX_FLAGS {
+                e.flags.push((key, variant));
+            }
+        });
+    }
+
+    /// A call of something that the request depends on begins, and ends when what is returned is dropped: how often, how long and
+    /// with which errors each dependency was called is in the request's record and its event.
+    pub fn call(&self, dependency: impl Into<Cow<'static, str>>) -> CallGuard {
+        CallGuard::start(self.0.clone(), dependency.into())
     }
 
     /// Names the request's route where the framework cannot know it. It wins over what the framework says.
@@ -196,6 +250,21 @@ impl RequestHandle {
             RequestState::abort(state, report);
         }
     }
+}
+
+/// A PIN or a card is a secret as a number, too.
+fn masked_number(redactor: &Redactor, key: &str, value: Value) -> Value {
+    /// Cards have 13 digits at least.
+    const SHORTEST_CARD: u64 = 1_000_000_000_000;
+    let digits = match value {
+        Value::U64(number) if number >= SHORTEST_CARD => number.to_string(),
+        Value::I64(number) if number.unsigned_abs() >= SHORTEST_CARD => number.to_string(),
+        // Of any other only the name tells.
+        Value::Bool(_) => return value,
+        _ => String::from("0"),
+    };
+    let masked = redactor.value(key, &digits);
+    if masked == digits { value } else { Value::Str(masked.into_owned().into()) }
 }
 
 impl fmt::Debug for RequestHandle {

@@ -147,7 +147,7 @@ impl UrlScheme {
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let head = RequestHead::new("GET", "/items/7", &()).version(HttpVersion::Http11);
 /// let observation = observer.start(head);
-/// assert_eq!(&*observation.request().path, "/items/7");
+/// assert_eq!(observation.request().path(), "/items/7");
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 #[derive(Clone, Copy)]

@@ -1,6 +1,7 @@
 //! Request ids: made, taken over from a trusted caller, or replaced.
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::{
         Arc,
@@ -9,7 +10,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::{HeaderLookup, diagnostics, panic::catch, random};
+use crate::{HeaderLookup, diagnostics, panic::catch, random, redact::Redactor};
 
 /// The longest request id that is taken over from a caller or a generator, in bytes.
 pub const MAX_REQUEST_ID: usize = 128;
@@ -81,6 +82,13 @@ impl RequestId {
     }
 }
 
+/// Whether there is nothing but hexadecimal digits in it, as a UUID has them: most ids are.
+fn is_uuid(text: &str) -> bool {
+    let hyphen = |at: usize| matches!(at, 8 | 13 | 18 | 23);
+    let fits = |(at, byte): (usize, u8)| if hyphen(at) { byte == b'-' } else { byte.is_ascii_hexdigit() };
+    text.len() == UUID_TEXT && text.bytes().enumerate().all(fits)
+}
+
 const fn allowed(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'/' | b'+' | b'=' | b'@' | b'-')
 }
@@ -146,10 +154,16 @@ impl IdPolicy {
         &self.response_name
     }
 
-    /// The caller's id if it is trusted and valid, else a new one.
-    pub(crate) fn choose(&self, headers: &dyn HeaderLookup, now: SystemTime) -> RequestId {
+    /// The caller's id if it is trusted, valid and no secret, else a new one.
+    pub(crate) fn choose(
+        &self,
+        headers: &dyn HeaderLookup,
+        redactor: &Redactor,
+        now: SystemTime,
+    ) -> RequestId {
         if self.trust_inbound
             && let Some(id) = self.inbound(headers)
+            && (is_uuid(id.as_str()) || matches!(redactor.text(id.as_str()), Cow::Borrowed(_)))
         {
             return id;
         }
@@ -194,6 +208,10 @@ mod tests {
 
     use super::*;
 
+    fn redactor() -> Redactor {
+        crate::Redaction::new().build().expect("valid")
+    }
+
     struct Pairs<'a>(&'a [(&'a str, &'a [u8])]);
     impl HeaderLookup for Pairs<'_> {
         fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
@@ -229,9 +247,9 @@ mod tests {
     fn names_are_tried_in_order_and_invalid_values_skipped() {
         let headers = Pairs(&[("b", b"from-b"), ("a", b"not valid"), ("a", b"from-a")]);
         let now = SystemTime::now();
-        assert_eq!(policy(&["a", "b"]).choose(&headers, now).as_str(), "from-a");
-        assert_eq!(policy(&["b", "a"]).choose(&headers, now).as_str(), "from-b");
-        assert_eq!(policy(&["c"]).choose(&headers, now).as_str().len(), UUID_TEXT);
+        assert_eq!(policy(&["a", "b"]).choose(&headers, &redactor(), now).as_str(), "from-a");
+        assert_eq!(policy(&["b", "a"]).choose(&headers, &redactor(), now).as_str(), "from-b");
+        assert_eq!(policy(&["c"]).choose(&headers, &redactor(), now).as_str().len(), UUID_TEXT);
     }
 
     #[test]
@@ -240,13 +258,13 @@ mod tests {
         let now = SystemTime::now();
         let mut untrusting = policy(&["a"]);
         untrusting.trust_inbound = false;
-        assert_ne!(untrusting.choose(&headers, now).as_str(), "mine");
+        assert_ne!(untrusting.choose(&headers, &redactor(), now).as_str(), "mine");
         untrusting.generator = Some(Box::new(|| "order-7".to_owned()));
-        assert_eq!(untrusting.choose(&headers, now).as_str(), "order-7");
+        assert_eq!(untrusting.choose(&headers, &redactor(), now).as_str(), "order-7");
         untrusting.generator = Some(Box::new(|| "not valid".to_owned()));
-        assert_eq!(untrusting.choose(&headers, now).as_str().len(), UUID_TEXT);
+        assert_eq!(untrusting.choose(&headers, &redactor(), now).as_str().len(), UUID_TEXT);
         untrusting.generator = Some(Box::new(|| panic!("a generator's own")));
-        assert_eq!(untrusting.choose(&headers, now).as_str().len(), UUID_TEXT);
+        assert_eq!(untrusting.choose(&headers, &redactor(), now).as_str().len(), UUID_TEXT);
     }
 
     proptest! {

@@ -54,6 +54,16 @@ impl<'a> Object<'a> {
 
     pub(crate) fn texts(&mut self, key: &'static str, texts: &[String]) {
         self.key(key);
+        self.list_of_texts(texts);
+    }
+
+    /// The same under a key of two parts, of which the second may be anybody's.
+    pub(crate) fn prefixed_texts(&mut self, prefix: &str, key: &str, texts: &[String]) {
+        self.any_key(&[prefix, key].concat());
+        self.list_of_texts(texts);
+    }
+
+    fn list_of_texts(&mut self, texts: &[String]) {
         let mut separator = b'[';
         for text in texts {
             self.out.push(separator);
@@ -104,6 +114,35 @@ impl<'a> Object<'a> {
             }
             Value::F64(_) => self.out.extend_from_slice(b"null"),
             Value::Str(text) => string(self.out, text),
+        }
+    }
+
+    /// A number that is finite.
+    pub(crate) fn float(&mut self, key: &'static str, number: f64) {
+        self.key(key);
+        let _ = write!(self.out, "{number}");
+    }
+
+    /// A list of objects; without any it is left out.
+    pub(crate) fn objects<T>(
+        &mut self,
+        key: &'static str,
+        items: impl Iterator<Item = T>,
+        write: impl Fn(&mut Object<'_>, T),
+    ) {
+        let mut separator = b'[';
+        for item in items {
+            if separator == b'[' {
+                self.key(key);
+            }
+            self.out.push(separator);
+            separator = b',';
+            let mut object = Object::open(self.out);
+            write(&mut object, item);
+            object.close();
+        }
+        if separator == b',' {
+            self.out.push(b']');
         }
     }
 
@@ -159,7 +198,7 @@ fn string(out: &mut Vec<u8>, text: &str) {
 }
 
 /// `2026-11-20T10:48:28.123456Z` (RFC 3339, UTC).
-fn rfc3339(out: &mut Vec<u8>, time: SystemTime) {
+pub(crate) fn rfc3339(out: &mut Vec<u8>, time: SystemTime) {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     let (year, month, day) = civil(days);

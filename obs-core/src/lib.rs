@@ -45,6 +45,7 @@
 //! # Features
 //! * `http`: for frameworks on `http` 1 and `http-body` 1.
 //! * `tokio`: health checks, signals and graceful shutdown.
+//! * `testing`: an observer in memory, for tests.
 //!
 //! # Promises
 //! * The request path never fails, blocks or grows without bound because of telemetry.
@@ -54,18 +55,21 @@
 mod answer;
 mod body;
 mod builder;
+mod calls;
 mod current;
 mod diagnostics;
 mod events;
 mod field;
 mod handle;
 mod head;
+mod head_text;
 mod health;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
 mod http_body;
 mod id;
+mod identity;
 mod json;
 mod method;
 mod metrics;
@@ -77,12 +81,16 @@ mod panic;
 mod random;
 mod read_mostly;
 mod record;
+mod redact;
 mod route;
+mod service;
 #[cfg(feature = "tokio")]
 pub mod shutdown;
 mod sink;
 mod state;
 mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod text;
 pub mod trace;
 
@@ -95,12 +103,17 @@ pub use self::{
     answer::Answer,
     body::{BodyObservation, Seen},
     builder::{BuildError, ObserverBuilder},
+    calls::{Call, CallGuard, Calls, DependencyCalls},
     current::current,
-    events::EventOutput,
+    events::{
+        EVENT_SCHEMA, EventFile, EventFormat, EventOutput, EventReceiver, EventSink, Events, Identity,
+        Overflow,
+    },
     field::{Fields, MAX_FIELD_BYTES, MAX_FIELDS, Value},
     handle::{InRequest, RequestHandle},
     head::{HeaderLookup, HttpVersion, RequestHead, UrlScheme, first_header},
     id::{MAX_REQUEST_ID, RequestId},
+    identity::User,
     method::Method,
     metrics::{MetricLabel, MetricNaming, Metrics},
     observation::Observation,
@@ -109,7 +122,9 @@ pub use self::{
     ops::{Endpoint, EndpointFuture},
     panic::{Panic, PanicLocation, PanicReport},
     record::{ErrorReport, Outcome, RequestRecord, RequestStart},
+    redact::{Redaction, Redactor, SecretPattern},
     route::Route,
+    service::Service,
     sink::RecordSink,
     state::RequestBody,
     trace::TraceContext,

@@ -158,6 +158,7 @@ impl Observation {
     ///
     /// What the handler itself [reported](RequestHandle::error) says more and stays.
     pub fn failed(&mut self, report: ErrorReport) {
+        let report = report.redacted(self.state.redactor());
         self.state.enrich(|e| {
             e.error.get_or_insert(report);
         });
@@ -209,7 +210,7 @@ impl Observation {
 
     /// The record will say that it panicked, whatever its outcome seems to be.
     pub(crate) fn note(&mut self, panic: &Panic) {
-        let report = panic.report().clone();
+        let report = panic.report().clone().redacted(self.state.redactor());
         self.state.enrich(|e| e.panic = Some(report));
     }
 

@@ -14,13 +14,16 @@ use prometheus::Registry;
 
 use crate::{
     EndpointFuture, Method, Observation, ObserverBuilder, RequestHandle, RequestHead, RequestRecord,
-    RequestStart, Route, current, diagnostics,
+    RequestStart, Route, Service, current, diagnostics,
+    events::EventPipeline,
     health::Health,
     id::IdPolicy,
+    identity::IdentityPolicy,
     metrics::{Counter, MetricSink, Scrapes},
     ops::{self, Endpoints},
     panic::catch,
-    route::RouteTable,
+    redact::Redactor,
+    route::{Excluded, RouteTable},
     sink::Sinks,
 };
 
@@ -75,6 +78,10 @@ pub struct ShutdownReport {
     pub flushed: bool,
     /// Requests that had not ended.
     pub in_flight: u64,
+    /// Events that were handed to their outputs since the start, one for each output.
+    pub written: u64,
+    /// Events that were lost since the start, one for each output: see `obs_events_dropped_total`.
+    pub dropped: u64,
 }
 
 /// Observes the requests of one service.
@@ -115,7 +122,12 @@ impl Drop for Tunnel {
 }
 
 pub(crate) struct Inner {
-    pub(crate) service: Arc<str>,
+    pub(crate) service: Arc<Service>,
+    pub(crate) redactor: Redactor,
+    pub(crate) identities: Arc<IdentityPolicy>,
+    /// The headers that events tell, in lower case.
+    pub(crate) headers: Vec<Arc<str>>,
+    pub(crate) events: Option<Arc<EventPipeline>>,
     pub(crate) ids: IdPolicy,
     pub(crate) panic_policy: PanicPolicy,
     pub(crate) drain: Drain,
@@ -154,10 +166,24 @@ impl Observer {
         current::peek().and_then(|handle| handle.of(self)).unwrap_or_default()
     }
 
-    /// The service's name.
+    /// The service that is observed.
     #[must_use]
-    pub fn service_name(&self) -> Arc<str> {
-        Arc::clone(&self.0.service)
+    pub fn service(&self) -> &Arc<Service> {
+        &self.0.service
+    }
+
+    /// What masks secrets in everything that leaves: for texts that go another way, such as a program's own log.
+    #[must_use]
+    pub fn redactor(&self) -> &Redactor {
+        &self.0.redactor
+    }
+
+    pub(crate) fn identities(&self) -> &IdentityPolicy {
+        &self.0.identities
+    }
+
+    pub(crate) fn told_headers(&self) -> &[Arc<str>] {
+        &self.0.headers
     }
 
     pub(crate) fn intern_route(&self, template: &str) -> Option<Route> {
@@ -228,8 +254,8 @@ impl Observer {
         &self.0.scrapes
     }
 
-    /// Whether requests of this route are not counted.
-    pub(crate) fn excludes(&self, route: Option<&Route>) -> bool {
+    /// From which outputs requests of this route are left out.
+    pub(crate) fn excludes(&self, route: Option<&Route>) -> Excluded {
         self.0.routes.excludes(route)
     }
 
@@ -268,7 +294,13 @@ impl Observer {
     pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         self.start_draining();
         let flushed = self.flush(deadline);
-        ShutdownReport { flushed, in_flight: self.in_flight() }
+        self.report(flushed)
+    }
+
+    pub(crate) fn report(&self, flushed: bool) -> ShutdownReport {
+        let events = self.0.events.as_ref();
+        let (written, dropped) = events.map_or((0, 0), |events| events.written_and_dropped());
+        ShutdownReport { flushed, in_flight: self.in_flight(), written, dropped }
     }
 
     pub(crate) fn flush(&self, deadline: Duration) -> bool {
@@ -328,7 +360,8 @@ impl Observer {
             diagnostics::warn(format_args!(
                 "something was written to request {} ({}) after it had ended, and is lost; \
                  further ones are only counted in `obs_late_writes_total`",
-                request.id, request.path
+                request.id,
+                request.path()
             ));
         }
     }
@@ -343,6 +376,6 @@ impl RefUnwindSafe for WeakObserver {}
 
 impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Observer").field("service", &self.0.service).finish_non_exhaustive()
+        f.debug_struct("Observer").field("service", &self.0.service.name).finish_non_exhaustive()
     }
 }

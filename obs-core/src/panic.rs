@@ -7,16 +7,19 @@
 use std::{
     any::Any,
     backtrace::Backtrace,
+    borrow::Cow,
     cell::RefCell,
     fmt,
     panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, resume_unwind, set_hook, take_hook},
     sync::{Arc, Once},
 };
 
-use crate::{current, text::bounded};
+use crate::{current, redact::Redactor, text::bounded};
 
 /// The longest panic message that is kept, in bytes.
 const MAX_MESSAGE: usize = 4 * 1024;
+/// How far behind that it is read, for a secret that lies across it.
+const BEHIND_THE_CUT: usize = 512;
 
 /// Where and why a handler, a service's `call`, a body or a drop panicked.
 ///
@@ -62,6 +65,19 @@ pub struct PanicLocation {
     pub line: u32,
     /// The column, from 1.
     pub column: u32,
+}
+
+impl PanicReport {
+    /// With what looks like a secret masked in its message.
+    pub(crate) fn redacted(mut self, redactor: &Redactor) -> Self {
+        if let Cow::Owned(masked) = redactor.text(&self.message) {
+            self.message = masked;
+        }
+        if self.message.len() > MAX_MESSAGE {
+            self.message = bounded(&self.message, MAX_MESSAGE).into_owned();
+        }
+        self
+    }
 }
 
 impl fmt::Display for PanicLocation {
@@ -180,7 +196,7 @@ fn message_of(payload: &(dyn Any + Send)) -> String {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a panic whose payload is not a text");
-    bounded(text, MAX_MESSAGE).into_owned()
+    bounded(text, MAX_MESSAGE.saturating_add(BEHIND_THE_CUT)).into_owned()
 }
 
 #[cfg(test)]

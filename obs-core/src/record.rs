@@ -1,6 +1,7 @@
 //! What every output reads: one immutable record per request.
 
 use std::{
+    borrow::Cow,
     error::Error,
     fmt::{self, Write as _},
     net::SocketAddr,
@@ -9,19 +10,23 @@ use std::{
 };
 
 use crate::{
-    Fields, HttpVersion, Method, PanicReport, RequestId, Route, TraceContext, UrlScheme,
+    Calls, Fields, HttpVersion, Method, PanicReport, RequestId, Route, Service, TraceContext, UrlScheme,
+    User,
+    head_text::HeadText,
     panic::catch,
+    redact::Redactor,
     route,
     state::RequestState,
-    text::{self, Bounded},
+    text::{self, Bounded, bounded},
 };
 
-/// The longest path and unknown method that a record keeps, in bytes.
-pub(crate) const MAX_PATH: usize = 1024;
+/// The longest unknown method that a record keeps, in bytes.
 pub(crate) const MAX_METHOD: usize = 32;
 /// The longest error message and the longest chain of sources that a record keeps.
 const MAX_MESSAGE: usize = 4 * 1024;
 const MAX_SOURCES: usize = 16;
+/// How far behind its end an error message is read, for a secret that lies across it.
+const BEHIND_THE_CUT: usize = 512;
 
 /// How a request ended.
 ///
@@ -78,19 +83,18 @@ impl Outcome {
 /// What is known of a request when it starts.
 ///
 /// [`RecordSink::on_start`](crate::RecordSink::on_start) gets it, and [`RequestRecord::request`] has it at the end.
-#[derive(Debug)]
+///
+/// What looks like a secret is masked in all its texts.
 #[non_exhaustive]
 pub struct RequestStart {
-    /// The name of the service, from [`Observer::builder`](crate::Observer::builder) or the environment.
-    pub service: Arc<str>,
+    /// The service, from [`Observer::builder`](crate::Observer::builder) or the environment.
+    pub service: Arc<Service>,
     /// The request's id.
     pub id: RequestId,
     /// The method, folded to a bounded set.
     pub method: Method,
     /// The method's own text where [`method`](Self::method) is `_OTHER`, at most 32 bytes of it.
     pub method_original: Option<Box<str>>,
-    /// The path without its query, at most 1 KiB of it.
-    pub path: Box<str>,
     /// The scheme of the URL.
     pub scheme: UrlScheme,
     /// The protocol's version.
@@ -103,6 +107,43 @@ pub struct RequestStart {
     pub started_at: SystemTime,
     /// The request body's size in bytes, from `Content-Length` or an exact size hint: 0 if there is none.
     pub body_bytes: Option<u64>,
+    /// The headers that [events tell](crate::Events::headers), each with all its values, in lower case.
+    pub headers: Vec<(Arc<str>, Vec<String>)>,
+    pub(crate) text: HeadText,
+}
+
+impl RequestStart {
+    /// The path without its query, at most 1 KiB of it.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.text.path()
+    }
+
+    /// What came after the path's `?`, at most 1 KiB of it.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.text.query()
+    }
+
+    /// The `User-Agent` header, at most 256 bytes of it.
+    #[must_use]
+    pub fn user_agent(&self) -> Option<&str> {
+        self.text.user_agent()
+    }
+}
+
+impl fmt::Debug for RequestStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestStart")
+            .field("id", &self.id)
+            .field("method", &self.method)
+            .field("path", &self.path())
+            .field("version", &self.version)
+            .field("peer", &self.peer)
+            .field("trace", &self.trace.traceparent())
+            .field("body_bytes", &self.body_bytes)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An error that ended a request or that its handler reported, as texts.
@@ -141,9 +182,23 @@ impl ErrorReport {
         Self { type_name: None, message: Self::text(error), sources: Vec::new() }
     }
 
+    /// With what looks like a secret masked.
+    pub(crate) fn redacted(mut self, redactor: &Redactor) -> Self {
+        for text in std::iter::once(&mut self.message).chain(&mut self.sources) {
+            if let Cow::Owned(masked) = redactor.text(text) {
+                *text = masked;
+            }
+            // What would be cut off could not be recognised any more, so it is cut off now.
+            if text.len() > MAX_MESSAGE {
+                *text = bounded(text, MAX_MESSAGE).into_owned();
+            }
+        }
+        self
+    }
+
     fn text(error: &dyn fmt::Display) -> String {
         // An error's `Display` is user code: it may fail, panic, or never stop writing.
-        let mut text = Bounded::new(MAX_MESSAGE);
+        let mut text = Bounded::new(MAX_MESSAGE.saturating_add(BEHIND_THE_CUT));
         let _ = catch(|| write!(text, "{error}"));
         text.into_text()
     }
@@ -190,6 +245,12 @@ pub struct RequestRecord {
     pub request_bytes: Option<u64>,
     /// Bytes of the response's body that were handed to the transport.
     pub response_bytes: u64,
+    /// Whom it served: see [`RequestHandle::user`](crate::RequestHandle::user).
+    pub user: Option<User>,
+    /// The feature flags that were evaluated, and what came out: see [`RequestHandle::flag`](crate::RequestHandle::flag).
+    pub flags: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    /// What it called.
+    pub calls: Calls,
     /// The handler's own fields.
     pub fields: Fields,
     /// A long-lived answer (server-sent events, an upgrade, what said so itself): kept out of the
@@ -200,6 +261,7 @@ pub struct RequestRecord {
     /// It ended while the service was shutting down.
     pub draining: bool,
     pub(crate) excluded_from_metrics: bool,
+    pub(crate) excluded_from_events: bool,
 }
 
 impl RequestRecord {

@@ -35,8 +35,15 @@ const MAX_ROUTES: usize = 16_384;
 #[derive(Clone)]
 pub struct Route {
     id: u32,
-    excluded: bool,
+    excluded: Excluded,
     template: Arc<str>,
+}
+
+/// From which outputs a route is left out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Excluded {
+    pub(crate) metrics: bool,
+    pub(crate) events: bool,
 }
 
 impl Route {
@@ -51,8 +58,7 @@ impl Route {
         self.id
     }
 
-    /// Whether its requests are not counted.
-    pub(crate) const fn excluded(&self) -> bool {
+    pub(crate) const fn excluded(&self) -> Excluded {
         self.excluded
     }
 }
@@ -81,8 +87,21 @@ impl fmt::Debug for Route {
 pub(crate) struct RouteTable {
     routes: ReadMostly<Arc<str>, Route>,
     overflow: Route,
-    excluded: Vec<String>,
-    unmatched_excluded: bool,
+    excluded: Exclusions,
+    unmatched_excluded: Excluded,
+}
+
+/// Templates, or beginnings of templates with a `*` behind.
+#[derive(Default)]
+pub(crate) struct Exclusions {
+    pub(crate) metrics: Vec<String>,
+    pub(crate) events: Vec<String>,
+}
+
+impl Exclusions {
+    fn of(&self, template: &str) -> Excluded {
+        Excluded { metrics: excludes(&self.metrics, template), events: excludes(&self.events, template) }
+    }
 }
 
 impl RouteTable {
@@ -90,18 +109,17 @@ impl RouteTable {
     const OVERFLOW: u32 = 1;
     const FIRST: usize = 2;
 
-    /// `excluded` are templates, or beginnings of templates with a `*` behind.
-    pub(crate) fn new(excluded: Vec<String>) -> Self {
+    pub(crate) fn new(excluded: Exclusions) -> Self {
         Self {
             routes: ReadMostly::new(),
-            overflow: Route { id: Self::OVERFLOW, excluded: false, template: OVERFLOW.into() },
-            unmatched_excluded: excludes(&excluded, UNMATCHED),
+            overflow: Route { id: Self::OVERFLOW, excluded: Excluded::default(), template: OVERFLOW.into() },
+            unmatched_excluded: excluded.of(UNMATCHED),
             excluded,
         }
     }
 
-    /// Whether requests of this route are not counted.
-    pub(crate) fn excludes(&self, route: Option<&Route>) -> bool {
+    /// From which outputs requests of this route are left out.
+    pub(crate) fn excludes(&self, route: Option<&Route>) -> Excluded {
         route.map_or(self.unmatched_excluded, Route::excluded)
     }
 
@@ -121,7 +139,7 @@ impl RouteTable {
         let text = Arc::clone(&key);
         let make = |n: usize| Route {
             id: u32::try_from(n.saturating_add(Self::FIRST)).unwrap_or(Self::OVERFLOW),
-            excluded: excludes(&self.excluded, template),
+            excluded: self.excluded.of(template),
             template: text,
         };
         let route = self.routes.get_or_insert(key, MAX_ROUTES, make);

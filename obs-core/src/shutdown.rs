@@ -84,7 +84,7 @@ pub async fn requested(observer: &Observer, signal: impl Future<Output = ()>) {
     diagnostics::info(format_args!(
         "shutting down {}: not ready and serving on for {:?}, then up to {:?} for running requests; \
          a second signal exits at once",
-        observer.service_name(),
+        observer.service().name,
         drain.delay,
         drain.timeout,
     ));
@@ -100,7 +100,7 @@ pub async fn flush(observer: &Observer) -> ShutdownReport {
     let thread = thread.spawn(move || {
         let _ = send.send(blocking.shutdown(FLUSH));
     });
-    let nothing = ShutdownReport { flushed: false, in_flight: observer.in_flight() };
+    let nothing = observer.report(false);
     if thread.is_err() {
         return nothing;
     }

@@ -1,6 +1,7 @@
 //! What a request's observation and all its handles share.
 
 use std::{
+    borrow::Cow,
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -10,11 +11,13 @@ use std::{
 };
 
 use crate::{
-    ErrorReport, Fields, HeaderLookup, Method, Observer, Outcome, PanicReport, RequestHandle, RequestHead,
-    RequestRecord, RequestStart, Route, TraceContext,
+    Calls, ErrorReport, Fields, HeaderLookup, Method, Observer, Outcome, PanicReport, RequestHandle,
+    RequestHead, RequestRecord, RequestStart, Route, TraceContext, User,
     head::{content_type_is, first_header, length_header},
+    head_text::HeadText,
     observer::WeakObserver,
-    record::{MAX_METHOD, MAX_PATH},
+    record::MAX_METHOD,
+    redact::Redactor,
     text::bounded,
 };
 
@@ -23,6 +26,7 @@ use crate::{
 /// It does not keep the observer alive: a sink may keep records, and the observer keeps the sink.
 pub(crate) struct RequestState {
     observer: WeakObserver,
+    redactor: Redactor,
     start: RequestStart,
     started: Instant,
     /// The request's content type if it is one of gRPC's.
@@ -50,6 +54,9 @@ pub(crate) struct Enrichment {
     /// The handler or a layer further within named the route: the framework's view no longer counts.
     pub(crate) route_from_within: bool,
     pub(crate) stream: bool,
+    pub(crate) user: Option<User>,
+    pub(crate) flags: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    pub(crate) calls: Calls,
     finished: bool,
 }
 
@@ -74,11 +81,12 @@ impl RequestState {
         let method = Method::parse(head.method);
         let unknown = method == Method::Other;
         let start = RequestStart {
-            service: observer.service_name(),
-            id: shared_id.unwrap_or_else(|| observer.ids().choose(head.headers, started_at)),
+            service: Arc::clone(observer.service()),
+            id: shared_id
+                .unwrap_or_else(|| observer.ids().choose(head.headers, observer.redactor(), started_at)),
             method,
-            method_original: unknown.then(|| bounded(head.method, MAX_METHOD).into()),
-            path: bounded(head.path, MAX_PATH).into(),
+            method_original: unknown
+                .then(|| bounded(&observer.redactor().text(head.method), MAX_METHOD).into()),
             scheme: head.scheme,
             version: head.version,
             peer: head.peer,
@@ -88,9 +96,12 @@ impl RequestState {
             body_bytes: length_header(head.headers, "content-length")
                 .filter(|length| *length <= MAX_LENGTH)
                 .or(head.body_bytes),
+            headers: told_headers(observer, &head),
+            text: HeadText::of(&head, observer.redactor()),
         };
         Arc::new(Self {
             observer: observer.downgrade(),
+            redactor: observer.redactor().clone(),
             start,
             started,
             grpc: grpc_type(head.headers),
@@ -110,6 +121,10 @@ impl RequestState {
 
     pub(crate) fn grpc(&self) -> Option<&str> {
         self.grpc.as_deref()
+    }
+
+    pub(crate) const fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     pub(crate) const fn observer(&self) -> &WeakObserver {
@@ -168,7 +183,7 @@ impl RequestState {
         if enrichment.finished {
             return;
         }
-        enrichment.panic = Some(panic);
+        enrichment.panic = Some(panic.redacted(&this.redactor));
         let progress = Progress::default();
         let record = Self::close(this, &mut enrichment, &observer, &progress, Outcome::Panicked);
         drop(enrichment);
@@ -187,9 +202,11 @@ impl RequestState {
         let panic = enrichment.panic.take();
         let route = enrichment.route.take();
         let received = this.received.load(Ordering::Relaxed);
+        let excluded = observer.excludes(route.as_ref());
         RequestRecord {
             state: Arc::clone(this),
-            excluded_from_metrics: observer.excludes(route.as_ref()),
+            excluded_from_metrics: excluded.metrics,
+            excluded_from_events: excluded.events,
             route,
             request_bytes: this.start.body_bytes.or((received != UNKNOWN).then_some(received)),
             status: progress.status,
@@ -200,6 +217,9 @@ impl RequestState {
             duration: this.elapsed(),
             time_to_head: progress.time_to_head,
             response_bytes: progress.response_bytes,
+            user: enrichment.user.take(),
+            flags: mem::take(&mut enrichment.flags),
+            calls: mem::take(&mut enrichment.calls),
             fields: mem::take(&mut enrichment.fields),
             stream: progress.stream || enrichment.stream,
             endpoint: progress.endpoint,
@@ -250,6 +270,27 @@ pub(crate) struct Progress {
     pub(crate) response_bytes: u64,
     pub(crate) stream: bool,
     pub(crate) endpoint: bool,
+}
+
+/// The values of the headers that events tell.
+fn told_headers(observer: &Observer, head: &RequestHead<'_>) -> Vec<(Arc<str>, Vec<String>)> {
+    /// The most values of a header, and the longest value, that are kept.
+    const MAX_VALUES: usize = 8;
+    const MAX_VALUE: usize = 1024;
+    let mut told = Vec::new();
+    for name in observer.told_headers() {
+        let mut values = Vec::new();
+        head.headers.each(name, &mut |value| {
+            if values.len() < MAX_VALUES {
+                let value = String::from_utf8_lossy(value);
+                values.push(bounded(&observer.redactor().value(name, &value), MAX_VALUE).into_owned());
+            }
+        });
+        if !values.is_empty() {
+            told.push((Arc::clone(name), values));
+        }
+    }
+    told
 }
 
 /// The content type of a gRPC request: its answers must have the same.

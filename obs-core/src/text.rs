@@ -17,6 +17,21 @@ pub(crate) fn bounded(text: &str, max: usize) -> Cow<'_, str> {
     Cow::Owned(cut)
 }
 
+/// The same of a text that may be owned.
+pub(crate) fn cow_bounded(text: Cow<'static, str>, max: usize) -> Cow<'static, str> {
+    if text.len() <= max { text } else { bounded(&text, max).into_owned().into() }
+}
+
+/// What `mask` makes of a text that may be owned.
+pub(crate) fn masked(text: Cow<'static, str>, mask: impl FnOnce(&str) -> Cow<'_, str>) -> Cow<'static, str> {
+    let masked = mask(&text);
+    if masked.as_ptr() == text.as_ptr() && masked.len() == text.len() {
+        drop(masked);
+        return text;
+    }
+    masked.into_owned().into()
+}
+
 /// A text that takes in no more than its bound.
 pub(crate) struct Bounded {
     text: String,

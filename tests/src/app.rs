@@ -54,6 +54,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/huge"),
     ("GET", "/late"),
     ("GET", "/call"),
+    ("GET", "/canary/{id}"),
+    ("GET", "/canary-panic/{id}"),
     ("POST", "/upload"),
 ];
 
@@ -90,6 +92,29 @@ impl Error for OutOfStock {
     }
 }
 
+/// Secrets: an address, a token, a card, an account, credentials, and one that only its name tells.
+pub const CANARIES: [&str; 6] = [
+    "canary@example.com",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.dGhpcy1pcy1hLXNpZ25hdHVyZQ",
+    "4111 1111 1111 1111",
+    "DE89 3704 0044 0532 0130 00",
+    "Bearer canary-0123456789abcdef",
+    "hunter2-canary",
+];
+
+/// Tells secrets wherever a handler can.
+fn tell_all() {
+    let [email, jwt, card, iban, bearer, password] = CANARIES;
+    let request = current();
+    request.user(email);
+    request.flag("mail", email);
+    request.set("order.password", password);
+    request.set("note", format!("paid with {card} from {iban}"));
+    request.set("upstream", format!("sent {bearer}, got {jwt}"));
+    drop(request.call("mail").operation(format!("SEND {email}")));
+    request.error(&io::Error::other(format!("no mail to {email}")));
+}
+
 struct PanicsOnDrop;
 
 impl Drop for PanicsOnDrop {
@@ -121,6 +146,15 @@ pub async fn handle(world: Arc<World>, template: &'static str) -> Response<Body>
         "/fail" => {
             current().error(&OutOfStock);
             reply(500, Body::text("sorry"))
+        }
+        "/canary/{id}" => {
+            tell_all();
+            reply(500, Body::text("sorry"))
+        }
+        "/canary-panic/{id}" => {
+            tell_all();
+            let [email, jwt, card, ..] = CANARIES;
+            panic!("{email} has {card} and {jwt}")
         }
         "/fail-kind" => {
             current().error_kind("bank_is_closed");

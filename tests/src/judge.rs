@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -78,11 +78,17 @@ pub fn judge_gzip(format: Format, page: &[u8]) -> Page {
     parse(format, page, Some("gzip"))
 }
 
+/// The Python in which the judges are installed.
+#[must_use]
+pub fn python() -> PathBuf {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/judges/bin/python");
+    assert!(python.exists(), "{} is missing: run tests/run.sh, which installs it", python.display());
+    python
+}
+
 fn parse(format: Format, page: &[u8], encoding: Option<&str>) -> Page {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = tests.join("../target/judges/bin/python");
-    assert!(python.exists(), "{} is missing: run tests/run.sh, which installs it", python.display());
-    let mut judge = Command::new(python)
+    let mut judge = Command::new(python())
         .arg(tests.join("judges/exposition.py"))
         .arg(if format == Format::Text { "text" } else { "openmetrics" })
         .args(encoding)

@@ -21,6 +21,10 @@ mod documents {
     pub struct Readme;
     #[doc = include_str!("../../docs/metrics.md")]
     pub struct Metrics;
+    #[doc = include_str!("../../docs/events.md")]
+    pub struct Events;
+    #[doc = include_str!("../../docs/privacy.md")]
+    pub struct Privacy;
     #[doc = include_str!("../../docs/moving-over.md")]
     pub struct MovingOver;
 }

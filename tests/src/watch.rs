@@ -2,11 +2,11 @@
 
 use std::{
     io::{self, Write},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
-use obs_core::{EventOutput, Observer, ObserverBuilder, Outcome, RecordSink, RequestRecord};
+use obs_core::{EventOutput, Events, Observer, ObserverBuilder, Outcome, RecordSink, RequestRecord};
 use tokio::sync::watch;
 
 /// Longer than anything takes on a busy machine; nothing waits for it unless it hangs.
@@ -61,7 +61,7 @@ impl Watch {
             // Cases that look at the shutdown set their own.
             .drain_delay(Duration::ZERO)
             .drain_timeout(Duration::ZERO)
-            .events(EventOutput::writer(lines.clone()))
+            .events(Events::new().headers(["x-told"]).output(EventOutput::writer(lines.clone())))
             .sink(Records(send));
         let observer = settings(builder).build().expect("valid settings");
         Self { observer, lines, records }
@@ -89,7 +89,8 @@ impl Watch {
         let bytes = self.lines.0.lock().unwrap().clone();
         assert!(bytes.is_empty() || bytes.ends_with(b"\n"), "whole lines only");
         let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        lines.map(|line| serde_json::from_slice(line).expect("a line of JSON")).collect()
+        let lines = lines.map(|line| serde_json::from_slice(line).expect("a line of JSON"));
+        lines.inspect(fulfils_the_schema).collect()
     }
 
     /// The sum of all samples of `name` whose labels contain `labels`.
@@ -224,6 +225,19 @@ impl Expected {
         assert_eq!(record.time_to_head.is_some(), record.status.is_some());
         assert!(record.time_to_head.is_none_or(|time| time <= record.duration));
     }
+}
+
+/// Checks an event against the schema that comes with the crate.
+pub fn fulfils_the_schema(event: &serde_json::Value) {
+    static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();
+    let schema = SCHEMA.get_or_init(|| {
+        let mut schema: serde_json::Value = serde_json::from_str(obs_core::EVENT_SCHEMA).expect("JSON");
+        // Readers have to allow new fields, but here each has to be described.
+        schema["additionalProperties"] = false.into();
+        jsonschema::draft202012::new(&schema).expect("a valid schema")
+    });
+    let errors: Vec<_> = schema.iter_errors(event).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?} in {event:#}");
 }
 
 /// Waits for a condition that nobody announces.

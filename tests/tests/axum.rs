@@ -73,7 +73,7 @@ async fn nested_routers_have_whole_templates() {
         ],
     );
     let record = &watch.ended(1).await[0];
-    assert_eq!(&*record.request().path, "/api/v1/items/7");
+    assert_eq!(record.request().path(), "/api/v1/items/7");
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn a_layer_on_a_nested_router_records_the_whole_path() {
     assert_eq!(client.send(request("/metrics")).await.expect("an answer").status, 404);
     let records = watch.ended(1).await;
     assert_eq!(records[0].route_label(), "/api/items/{id}");
-    assert_eq!(&*records[0].request().path, "/api/items/7");
+    assert_eq!(records[0].request().path(), "/api/items/7");
 }
 
 /// Only a route at the very path is the application's own; a catch-all does not take the endpoints away.

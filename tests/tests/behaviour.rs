@@ -19,6 +19,7 @@ macro_rules! cases {
             ids: generated inbound_kept inbound_invalid inbound_untrusted several_names own_generator
                 always_returned;
             trace: continued begun repeated linked told_to_the_caller passed_on;
+            secrets: nothing_leaves;
             shutdown: waits_for_requests aborts_the_rest closes_idle_connections;
         }
     };

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 use axum::{Router, routing::get};
 use futures_util::future::join_all;
 use obs_axum::RouterExt;
-use obs_core::{EventOutput, Observer};
+use obs_core::{Events, Observer};
 use obs_tests::{
     stacks::{Framework, Setup, Stack},
     watch::until,
@@ -17,7 +17,7 @@ use tokio::{
 
 /// An observer without lines and records: there are too many to keep.
 fn observer() -> Observer {
-    let builder = Observer::builder("test").no_environment().events(EventOutput::off());
+    let builder = Observer::builder("test").no_environment().events(Events::off());
     builder.drain_delay(Duration::ZERO).build().expect("valid")
 }
 

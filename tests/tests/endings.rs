@@ -119,7 +119,7 @@ async fn every_ending(tried: Tried) {
     let (_, event) = tried.whole("/items", 200, "completed").await;
     assert_eq!(event["http.route"], "/items");
     let (_, event) = tried.whole("/items/1", 200, "completed").await;
-    assert_eq!((&event["http.route"], &event["fields"]["item.id"]), (&json!("/items/{id}"), &json!(1)));
+    assert_eq!((&event["http.route"], &event["fields"]["item"]["id"]), (&json!("/items/{id}"), &json!(1)));
     let (_, event) = tried.whole("/items/99", 404, "completed").await;
     assert_eq!(event["error.message"], "there is no item 99");
     assert!(event.get("error.type").is_none(), "no failure of the service: {event}");

@@ -1,11 +1,16 @@
 //! Whole processes: the examples copied out of the tree, signals, and a panic that aborts.
 
-use std::{os::unix::process::ExitStatusExt, path::Path, process::Command};
+use std::{
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use obs_tests::{
     client::{Client, get, post},
-    process::{Service, copy_and_build, temporary},
+    process::{Service, copy_and_build, example, temporary},
     programs::{build, root},
+    watch::until,
 };
 
 /// A copied example answers, leaves one line per request on standard output, and leaves in order on SIGTERM.
@@ -60,6 +65,31 @@ async fn axum_shop_copied_out_of_the_tree_without_payments() {
     assert_eq!(order.status, 503);
     assert!(order.text().contains("PAYMENTS_URL"), "it says what to set: {}", order.text());
     std::fs::remove_file(file).expect("removed");
+}
+
+/// Nobody reads the standard output, so that it is stuck when the signal comes.
+#[tokio::test]
+async fn a_stuck_output_does_not_hold_up_the_end() {
+    let addr = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+    let child = Command::new(example("minimal-axum"))
+        .env("LISTEN", addr.to_string())
+        .env("OBS_DRAIN_DELAY", "0")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    until(|| std::net::TcpStream::connect(addr).is_ok()).await;
+    let mut client = Client::connect(addr, false).await;
+    // More than a pipe holds.
+    for _ in 0..1_000 {
+        assert_eq!(client.send(get("/items/1")).await.expect("an answer").status, 200);
+    }
+    client.leave().await;
+    let killed = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
+    assert!(killed.expect("kill runs").success());
+    let child = std::cell::RefCell::new(child);
+    until(|| child.borrow_mut().try_wait().expect("a child").is_some()).await;
+    let status = child.borrow_mut().wait().expect("it has ended");
+    assert_eq!(status.code(), Some(0), "{status}");
 }
 
 #[test]

@@ -6,7 +6,8 @@ use http::HeaderMap;
 use obs_core::{MetricNaming, Metrics, Observation, Outcome, RequestHead};
 use obs_tests::{app::OutOfStock, watch::Watch};
 
-const README: &str = include_str!("../../README.md");
+const EVENTS: &str = include_str!("../../docs/events.md");
+const CONFIGURATION: &str = include_str!("../../docs/configuration.md");
 const METRICS: &str = include_str!("../../docs/metrics.md");
 
 /// The names in backticks in a column of the table below `heading`.
@@ -22,16 +23,27 @@ fn start(watch: &Watch, method: &str, headers: &[(&'static str, &'static str)]) 
     for (name, value) in headers {
         map.insert(*name, http::HeaderValue::from_static(value));
     }
-    let head = RequestHead::new(method, "/items/7", &map).version(obs_core::HttpVersion::Http11);
+    let head = RequestHead::new(method, "/items/7", &map)
+        .query(Some("page=2"))
+        .peer(Some(([192, 0, 2, 7], 1234).into()))
+        .version(obs_core::HttpVersion::Http11);
     watch.observer.start(head)
 }
 
 /// Requests that bring out everything there is.
 fn traffic(watch: &Watch) {
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let mut completed = start(watch, "GET", &[("traceparent", PARENT), ("content-length", "3")]);
+    let mut completed = start(
+        watch,
+        "GET",
+        &[("traceparent", PARENT), ("content-length", "3"), ("user-agent", "curl"), ("x-told", "yes")],
+    );
     completed.set_route("/items/{id}");
-    completed.handle().error(&OutOfStock);
+    let handle = completed.handle();
+    handle.error(&OutOfStock);
+    handle.user("42");
+    handle.flag("new-cart", "on");
+    drop(handle.call("db").operation("SELECT").status(500));
     (0..100).for_each(|n| completed.handle().set(format!("key{n}"), n));
     completed.responded(404, &());
     completed.finish(Outcome::Completed);
@@ -56,7 +68,8 @@ fn traffic(watch: &Watch) {
 fn watch(naming: MetricNaming) -> Watch {
     let watch = Watch::with(|builder| {
         let metrics = Metrics::new().response_head(true).naming(naming);
-        builder.metrics(metrics).public_endpoint(|head| {
+        let builder = builder.service_version("1.0").deployment_environment("test").metrics(metrics);
+        builder.public_endpoint(|head| {
             obs_core::first_header(head.headers, "x-from", |from| from == b"outside").unwrap_or(false)
         })
     });
@@ -116,11 +129,64 @@ fn bits(number: &str) -> u64 {
     number.parse::<f64>().unwrap_or_else(|_| panic!("a number: {number}")).to_bits()
 }
 
+/// The table, the schema, and what comes out have the same fields; the other cases check each event against the schema.
 #[test]
-fn every_field_of_the_line() {
+fn every_field_of_an_event() {
+    let documented = table(EVENTS, "| field | when", 1);
+    let schema: serde_json::Value = serde_json::from_str(obs_core::EVENT_SCHEMA).expect("JSON");
+    let properties = schema["properties"].as_object().expect("properties").keys().cloned();
+    let described: BTreeSet<_> = properties.chain(["http.request.header.<name>".to_owned()]).collect();
+    assert_eq!(documented, described);
+
     let lines = watch(MetricNaming::default()).lines();
-    assert_eq!(lines.len(), 4);
     let keys = lines.iter().flat_map(|line| line.as_object().expect("an object").keys());
-    let shown: BTreeSet<_> = keys.cloned().collect();
-    assert_eq!(shown, table(README, "| field of the line", 1));
+    let mut shown: BTreeSet<_> = keys.cloned().collect();
+    // Who it was and what a probe leaves exclude others, so not all come out here.
+    assert!(shown.remove("http.request.header.x-told"));
+    shown.extend(["user.hash", "probe", "http.request.header.<name>"].map(str::to_owned));
+    assert_eq!(shown, documented);
+}
+
+/// Every setting is in the table of its type, and every variable in the environment's.
+#[test]
+fn every_setting() {
+    for (heading, code) in [
+        ("## `Observer::builder(name)`", include_str!("../../obs-core/src/builder/mod.rs")),
+        ("## `Metrics`", include_str!("../../obs-core/src/metrics/settings.rs")),
+        ("## `Events`", include_str!("../../obs-core/src/events/settings.rs")),
+        ("## `EventOutput`", include_str!("../../obs-core/src/events/output.rs")),
+        ("## `EventFile`", include_str!("../../obs-core/src/events/file/mod.rs")),
+        ("## `Redaction`", include_str!("../../obs-core/src/redact/settings.rs")),
+    ] {
+        let section = CONFIGURATION
+            .split("\n## ")
+            .find(|section| heading.ends_with(section.lines().next().unwrap_or_default()));
+        let documented = table(section.expect("a section"), "| setting", 1);
+        let names = code.split("pub fn ").skip(1).chain(code.split("pub const fn ").skip(1));
+        let setters = names.filter(|rest| {
+            let signature = rest.split('{').next().unwrap_or_default();
+            signature.contains("self") && signature.contains("-> Self")
+        });
+        let mut found: BTreeSet<_> = setters
+            .filter_map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next())
+            .map(str::to_owned)
+            .collect();
+        if heading == "## `Metrics`" {
+            found.remove("named"); // a label's
+        }
+        assert_eq!(found, documented, "{heading}");
+    }
+
+    let code = [
+        include_str!("../../obs-core/src/builder/environment.rs"),
+        include_str!("../../obs-core/src/events/output.rs"),
+    ]
+    .concat();
+    let code = code.split("#[cfg(test)]").next().expect("code");
+    let quoted = code.split('"').filter(|text| {
+        text.len() > 4 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') && text.contains('_')
+    });
+    let mut found: BTreeSet<_> = quoted.map(str::to_owned).collect();
+    found.insert("NO_COLOR".to_owned());
+    assert_eq!(found, table(CONFIGURATION, "| variable", 1));
 }

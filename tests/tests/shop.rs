@@ -1,6 +1,7 @@
 //! The shop and its payments as processes: an order across both, orders that fail, and a database that goes.
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::OnceLock,
     time::{Duration, Instant},
@@ -58,9 +59,12 @@ async fn an_order_is_one_trace_across_both_frameworks() {
     for event in [&of_shop, &of_payments] {
         assert_eq!(event["outcome"], "completed");
         assert_eq!(event["http.response.status_code"], 201);
-        assert_eq!(event["fields"]["order.id"], order["id"]);
-        assert_eq!(event["fields"]["payment.id"], order["payment_id"]);
+        assert_eq!(event["fields"]["order"]["id"], order["id"]);
+        assert_eq!(event["fields"]["payment"]["id"], order["payment_id"]);
     }
+    let call = &of_shop["slowest_calls"][0];
+    assert_eq!((&call["dependency"], &call["operation"]), (&"payments".into(), &"POST /payments".into()));
+    assert_eq!((&call["status"], &of_shop["calls"][0]["count"]), (&201.into(), &1.into()));
 
     shop.signal("TERM");
     shop.says("shutting down shop").await;
@@ -68,6 +72,28 @@ async fn an_order_is_one_trace_across_both_frameworks() {
     let (status, events) = shop.ended().await;
     assert_eq!(status.code(), Some(0), "{status}");
     assert_eq!(events.len(), 3, "one line per request: {events:#?}");
+    std::fs::remove_file(file).expect("removed");
+}
+
+/// A trace is kept or dropped whole, in both services.
+#[tokio::test]
+async fn sampling_agrees_across_both_frameworks() {
+    const ORDERS: usize = 60;
+    let (shop, file) = start("sampled", &[("OBS_EVENTS_SAMPLE_RATE", "0.5")]).await;
+    for _ in 0..ORDERS {
+        assert_eq!(send(&shop, post("/orders", r#"{"item_id":2,"quantity":1}"#)).await.status, 201);
+    }
+    shop.signal("TERM");
+    let (status, events) = shop.ended().await;
+    assert_eq!(status.code(), Some(0), "{status}");
+    let traces = |service: &str| {
+        let of_service = events.iter().filter(|event| event["service.name"] == service);
+        of_service.map(|event| event["trace_id"].as_str().expect("an id").to_owned()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(traces("shop"), traces("payments"));
+    // Eight standard deviations of a binomial distribution.
+    assert!((1..ORDERS).contains(&traces("shop").len()), "{} of {ORDERS}", traces("shop").len());
+    assert!(events.iter().all(|event| event["sample_rate"] == 0.5));
     std::fs::remove_file(file).expect("removed");
 }
 

@@ -26,7 +26,7 @@ async fn a_grpc_call_leaves_one_record() {
     for record in &records {
         assert_eq!(record.outcome, Outcome::Completed);
         assert_eq!(record.status, Some(200));
-        assert_eq!(&*record.request().path, "/grpc.health.v1.Health/Check");
+        assert_eq!(record.request().path(), "/grpc.health.v1.Health/Check");
     }
     assert!(records[0].response_bytes > 0);
     watch.running(0).await;

@@ -3,6 +3,7 @@
 mod actix;
 mod axum;
 mod obs;
+mod redact;
 mod tower;
 
 /// One thing to measure.
@@ -15,8 +16,19 @@ pub(crate) struct Setting {
 }
 
 /// All of them, in the order of the report.
-pub(crate) static ALL: &[&Setting] =
-    &[&axum::BARE, &obs::AXUM, &tower::BARE, &obs::TOWER, &actix::BARE, &obs::ACTIX];
+pub(crate) static ALL: &[&Setting] = &[
+    &axum::BARE,
+    &obs::AXUM,
+    &tower::BARE,
+    &obs::TOWER,
+    &actix::BARE,
+    &obs::ACTIX,
+    &redact::PATH,
+    &redact::USER_AGENT,
+    &redact::TEXT,
+    &redact::QUERY,
+    &redact::NAME,
+];
 
 impl Setting {
     pub(crate) fn named(name: &str) -> Result<&'static Self, String> {

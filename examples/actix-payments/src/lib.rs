@@ -3,10 +3,16 @@ mod endings;
 mod error;
 mod fees;
 mod payments;
+#[cfg(test)]
+mod tests;
 
 use std::{error::Error, future::Future, io, net::TcpListener, time::Duration};
 
-use actix_web::{App, HttpServer, rt::System, web::Data};
+use actix_web::{
+    App, HttpServer,
+    rt::System,
+    web::{Data, ServiceConfig},
+};
 use obs_actix::{Observe, Observer, Serve};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -30,18 +36,18 @@ pub fn run_until(listener: TcpListener, signal: impl Future<Output = ()> + Send 
     System::new().block_on(async { Ok(serve(listener, &observer)?.with_signal(signal).await?) })
 }
 
+fn routes(config: &mut ServiceConfig) {
+    config
+        .configure(error::messages)
+        .configure(fees::routes)
+        .configure(payments::routes)
+        .configure(endings::routes);
+}
+
 fn serve(listener: TcpListener, observer: &Observer) -> io::Result<Serve> {
     let observe = Observe::new(observer);
     let ledger = Data::new(payments::Ledger::default()); // one for all of actix's workers
-    let app = move || {
-        App::new()
-            .app_data(ledger.clone())
-            .configure(error::messages)
-            .configure(fees::routes)
-            .configure(payments::routes)
-            .configure(endings::routes)
-            .wrap(observe.clone())
-    };
+    let app = move || App::new().app_data(ledger.clone()).configure(routes).wrap(observe.clone());
     // So that a client that leaves ends its request, as it does under hyper.
     let server = HttpServer::new(app).h1_allow_half_closed(false).workers(2).listen(listener)?;
     Ok(obs_actix::serve(server, observer))

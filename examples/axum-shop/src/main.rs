@@ -8,10 +8,12 @@ mod error;
 mod items;
 mod orders;
 mod payments;
+#[cfg(test)]
+mod tests;
 mod welcome;
 
 use axum::{Router, routing::get};
-use obs_axum::{Observer, RouterExt};
+use obs_axum::{ObservedApp, Observer, RouterExt};
 use tokio::net::TcpListener;
 
 use crate::{config::Config, db::Db, payments::Payments};
@@ -24,6 +26,16 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 struct Shop {
     db: Db,
     payments: Payments,
+}
+
+fn app(shop: Shop, observer: &Observer) -> ObservedApp {
+    Router::new()
+        .route("/items", get(items::list))
+        .route("/items/{id}", get(items::one))
+        .route("/orders", get(orders::list).post(orders::place))
+        .with_state(shop)
+        .merge(endings::routes())
+        .observed(observer)
 }
 
 #[tokio::main]
@@ -44,15 +56,8 @@ async fn main() -> Result<(), Failure> {
     #[cfg(feature = "payments")]
     let (config, payments) = bundled::start(config)?;
     let shop = Shop { db: db.clone(), payments: Payments::at(config.payments.as_deref())? };
-    let app = Router::new()
-        .route("/items", get(items::list))
-        .route("/items/{id}", get(items::one))
-        .route("/orders", get(orders::list).post(orders::place))
-        .with_state(shop)
-        .merge(endings::routes())
-        .observed(&observer);
     welcome::print(listener.local_addr()?, &config);
-    obs_axum::serve(listener, app).await?;
+    obs_axum::serve(listener, app(shop, &observer)).await?;
 
     // The shop's last order may need payments, so payments leave after the shop.
     #[cfg(feature = "payments")]

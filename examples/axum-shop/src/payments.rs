@@ -44,7 +44,16 @@ impl Payments {
         let body = json!({ "order_id": order_id, "amount_cents": amount_cents });
         let mut context = HeaderMap::new();
         current().inject_http(&mut context); // the other service continues this request's trace, under the same id
-        let response = self.client.post(url).headers(context).json(&body).send().await?;
+        let mut call = current().call("payments").operation("POST /payments");
+        let response = self
+            .client
+            .post(url)
+            .headers(context)
+            .json(&body)
+            .send()
+            .await
+            .inspect_err(|_| call.set_failed())?;
+        call.set_status(response.status().as_u16());
         match response.status() {
             status if status.is_success() => Ok(response.json::<Payment>().await?.id),
             StatusCode::PAYMENT_REQUIRED => {

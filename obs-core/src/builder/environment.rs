@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{BuildError, ObserverBuilder, error::error};
-use crate::{EventOutput, MetricNaming};
+use crate::{EventFile, EventOutput, MetricNaming, text::percent_decoded};
 
 impl ObserverBuilder {
     /// Takes over what is set: wrong `OBS_*` values are errors.
@@ -12,14 +12,31 @@ impl ObserverBuilder {
         get: impl Fn(&str) -> Option<String>,
     ) -> Result<(), BuildError> {
         let set = |name: &str| get(name).filter(|value| !value.trim().is_empty());
-        if let Some(name) = set("OTEL_SERVICE_NAME") {
-            self.service = name;
+        for (name, value) in set("OTEL_RESOURCE_ATTRIBUTES").iter().flat_map(|list| resource_attributes(list))
+        {
+            match name {
+                "service.name" => self.service.name = value.into(),
+                "service.version" => self.service.version = Some(value),
+                "service.instance.id" => self.service.instance = value,
+                "deployment.environment.name" | "deployment.environment" => {
+                    self.service.environment = Some(value);
+                }
+                _ => {}
+            }
         }
-        match set("OBS_EVENTS").as_deref() {
-            None => {}
-            Some("stdout") => self.events = EventOutput::stdout(),
-            Some("off") => self.events = EventOutput::off(),
-            Some(value) => return Err(error("OBS_EVENTS", value, "`stdout` or `off`")),
+        if let Some(name) = set("OTEL_SERVICE_NAME") {
+            self.service.name = name.into();
+        }
+        if let Some(outputs) = set("OBS_EVENTS") {
+            self.events.outputs = Some(event_outputs(&outputs)?);
+        }
+        if let Some(rate) = set("OBS_EVENTS_SAMPLE_RATE") {
+            let number = rate.trim().parse::<f64>().ok().filter(|rate| (0.0..=1.0).contains(rate));
+            self.events.keep.rate =
+                number.ok_or_else(|| error("OBS_EVENTS_SAMPLE_RATE", &rate, "a number between 0 and 1"))?;
+        }
+        if let Some(key) = set("OBS_HASH_KEY") {
+            self.events.hash_key = Some(key.into_bytes());
         }
         match set("OBS_METRICS_NAMING").as_deref() {
             None => {}
@@ -39,6 +56,26 @@ impl ObserverBuilder {
         }
         Ok(())
     }
+}
+
+/// `stdout`, `off`, `file:/var/log/shop/events.jsonl`, or several with commas between them.
+fn event_outputs(list: &str) -> Result<Vec<EventOutput>, BuildError> {
+    let expected = "`stdout`, `off`, or `file:` and a path; several with commas between them";
+    let names = list.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "off");
+    let output = |name: &str| match name.strip_prefix("file:") {
+        Some(path) if !path.is_empty() => Ok(EventOutput::file(EventFile::new(path))),
+        None if name == "stdout" => Ok(EventOutput::stdout()),
+        _ => Err(error("OBS_EVENTS", list, expected)),
+    };
+    names.map(output).collect()
+}
+
+/// `key=value` with commas between them, values percent-encoded as in baggage (OpenTelemetry's specification, "Resource SDK"). What
+/// is not so is left out: it comes from outside.
+fn resource_attributes(list: &str) -> impl Iterator<Item = (&str, String)> {
+    let pairs = list.split(',').filter_map(|pair| pair.split_once('='));
+    let pairs = pairs.map(|(name, value)| (name.trim(), percent_decoded(value.trim()).into_owned()));
+    pairs.filter(|(_, value)| !value.is_empty())
 }
 
 /// `20s`, `500ms`, or whole seconds without a unit.
@@ -65,17 +102,23 @@ mod tests {
             ("OTEL_SERVICE_NAME", "canary"),
             ("OBS_DRAIN_DELAY", "250ms"),
             ("OBS_DRAIN_TIMEOUT", "7"),
-            ("OBS_EVENTS", ""),
+            ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other, service.version=1.2%20beta,broken"),
+            ("OBS_EVENTS", "off, stdout"),
         ]);
         settings.read_environment(good).expect("all right");
-        assert_eq!(settings.service, "canary");
+        assert_eq!(&*settings.service.name, "canary");
+        assert_eq!(settings.service.version.as_deref(), Some("1.2 beta"));
+        assert_eq!(settings.events.outputs.as_ref().map(Vec::len), Some(1));
         assert_eq!(settings.drain.delay, Duration::from_millis(250));
         assert_eq!(settings.drain.timeout, Duration::from_secs(7));
 
         let wrong =
             ObserverBuilder::new("test".to_owned()).read_environment(environment(&[("OBS_EVENTS", "kafka")]));
         let message = wrong.expect_err("refused").to_string();
-        assert_eq!(message, "`OBS_EVENTS` is \"kafka\", but should be `stdout` or `off`");
+        assert!(
+            message.starts_with("`OBS_EVENTS` is \"kafka\", but should be `stdout`, `off`, or `file:`"),
+            "{message}"
+        );
         let wrong = ObserverBuilder::new("test".to_owned())
             .read_environment(environment(&[("OBS_DRAIN_DELAY", "soon")]));
         assert!(wrong.expect_err("refused").to_string().contains("OBS_DRAIN_DELAY"));

@@ -1,17 +1,11 @@
 //! Settings of an observer, from code and from the environment.
 
+mod build;
 mod environment;
 mod error;
 mod validation;
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64},
-    },
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 pub use error::BuildError;
 
@@ -21,37 +15,29 @@ use std::future::Future;
 #[cfg(feature = "tokio")]
 use crate::health::Check;
 use crate::{
-    Drain, Endpoint, EventOutput, Metrics, Observer, PanicPolicy, RecordSink, RequestHead, TraceHeader,
-    events::Events,
-    health::Health,
-    id::IdPolicy,
-    metrics::{Bridge, MetricSink, Scrapes},
-    observer::{Inner, PublicEndpoint},
-    ops::Endpoints,
-    panic,
-    route::RouteTable,
-    sink::Sinks,
+    Drain, Endpoint, Events, Metrics, PanicPolicy, RecordSink, RequestHead, Service, TraceHeader,
+    observer::PublicEndpoint, redact::Redaction,
 };
 
 /// How long a health check may take, unless it has a timeout of its own.
 #[cfg(feature = "tokio")]
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Builds an [`Observer`].
+/// Builds an [`Observer`](crate::Observer).
 ///
 /// The environment is read by [`build`](Self::build) and wins over the code, because it is what an operator
-/// can change: `OTEL_SERVICE_NAME` (the service's name), `OBS_EVENTS` (`stdout` or `off`), `OBS_METRICS_NAMING` (`prometheus` or
-/// `opentelemetry`), `OBS_DRAIN_DELAY` and
-/// `OBS_DRAIN_TIMEOUT` (as `20s` or `500ms`).
+/// can change: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` (who the service is), `OBS_EVENTS` (`stdout`, `off`, `file:` and a
+/// path, or several with commas between them), `OBS_EVENTS_SAMPLE_RATE`, `OBS_HASH_KEY`, `OBS_METRICS_NAMING` (`prometheus` or
+/// `opentelemetry`), `OBS_DRAIN_DELAY` and `OBS_DRAIN_TIMEOUT` (as `20s` or `500ms`).
 ///
 /// ```
 /// use std::time::Duration;
-/// use obs_core::{EventOutput, Observer};
+/// use obs_core::{Events, Observer};
 ///
 /// let observer = Observer::builder("shop")
 ///     .request_id_headers(["x-request-id", "x-correlation-id"])
 ///     .trust_inbound(false)
-///     .events(EventOutput::off())
+///     .events(Events::off())
 ///     .drain_delay(Duration::from_secs(2))
 ///     .drain_timeout(Duration::from_secs(10))
 ///     .build()?;
@@ -59,7 +45,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 /// ```
 #[must_use = "`build` makes the observer"]
 pub struct ObserverBuilder {
-    service: String,
+    service: Service,
     environment: bool,
     request_id_headers: Vec<String>,
     trust_inbound: bool,
@@ -74,14 +60,17 @@ pub struct ObserverBuilder {
     checks: Vec<Check>,
     drain: Drain,
     metrics: Metrics,
-    events: EventOutput,
+    events: Events,
+    redaction: Redaction,
     sinks: Vec<Box<dyn RecordSink>>,
+    /// Told of a finished request when all others were.
+    told_last: Option<Box<dyn RecordSink>>,
 }
 
 impl ObserverBuilder {
     pub(crate) fn new(service: String) -> Self {
         Self {
-            service,
+            service: Service::new(service),
             environment: true,
             request_id_headers: vec!["x-request-id".to_owned()],
             trust_inbound: true,
@@ -96,8 +85,10 @@ impl ObserverBuilder {
             checks: Vec::new(),
             drain: Drain::default(),
             metrics: Metrics::default(),
-            events: EventOutput::stdout(),
+            events: Events::default(),
+            redaction: Redaction::new(),
             sinks: Vec::new(),
+            told_last: None,
         }
     }
 
@@ -217,7 +208,7 @@ impl ObserverBuilder {
         self
     }
 
-    /// The service is not ready until [`Observer::started`] is called: for one that listens before it can serve.
+    /// The service is not ready until [`Observer::started`](crate::Observer::started) is called: for one that listens before it can serve.
     pub const fn starting(mut self) -> Self {
         self.starting = true;
         self
@@ -242,9 +233,40 @@ impl ObserverBuilder {
         self
     }
 
-    /// Where the line of each request goes: to standard output by default.
-    pub fn events(mut self, output: EventOutput) -> Self {
-        self.events = output;
+    /// Which events there are, what they tell, and where they go: an [`Events`], or just an [`EventOutput`](crate::EventOutput). By default all of
+    /// them go to standard output.
+    pub fn events(mut self, events: impl Into<Events>) -> Self {
+        self.events = events.into();
+        self
+    }
+
+    /// What counts as a secret, which is masked before anything leaves.
+    pub fn redaction(mut self, redaction: Redaction) -> Self {
+        self.redaction = redaction;
+        self
+    }
+
+    /// The version of the service: `.service_version(env!("CARGO_PKG_VERSION"))`.
+    pub fn service_version(mut self, version: impl Into<String>) -> Self {
+        self.service.version = Some(version.into());
+        self
+    }
+
+    /// Which instance of the service this is: a new UUID for each observer by default.
+    pub fn service_instance(mut self, instance: impl Into<String>) -> Self {
+        self.service.instance = instance.into();
+        self
+    }
+
+    /// Where it is deployed: `production`, `staging`.
+    pub fn deployment_environment(mut self, environment: impl Into<String>) -> Self {
+        self.service.environment = Some(environment.into());
+        self
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn told_last(mut self, sink: impl RecordSink) -> Self {
+        self.told_last = Some(Box::new(sink));
         self
     }
 
@@ -253,73 +275,10 @@ impl ObserverBuilder {
         self.sinks.push(Box::new(sink));
         self
     }
-
-    /// Checks the settings and makes the observer. Starts the thread that writes events.
-    ///
-    /// # Errors
-    /// Names the first setting that cannot be.
-    pub fn build(mut self) -> Result<Observer, BuildError> {
-        if self.environment {
-            self.read_environment(|name| std::env::var(name).ok())?;
-        }
-        self.validate()?;
-        if self.panic_hook {
-            panic::install_hook();
-        }
-        let metrics = Arc::new(MetricSink::new(&self.metrics));
-        let own = metrics.own();
-        let events = Events::start(self.events, own).map_err(|error| BuildError {
-            setting: "events",
-            value: error.to_string(),
-            expected: "an output for which a thread can be started",
-        })?;
-        // The metrics come first: see `Sinks::on_finish`.
-        let mut sinks: Vec<Box<dyn RecordSink>> = vec![Box::new(Arc::clone(&metrics))];
-        sinks.extend(events.map(|events| Box::new(events) as Box<dyn RecordSink>));
-        sinks.extend(self.sinks);
-        let sinks = Sinks::new(sinks.into_iter().map(|sink| {
-            let label = Some(("sink", sink.name()));
-            let errors = own.counter("obs_sink_errors_total", "Calls of a sink that panicked.", label);
-            (sink, errors)
-        }));
-        let health = Health::default().starting(self.starting);
-        #[cfg(feature = "tokio")]
-        let health = health.checks(self.checks);
-        let late_writes = own.counter(
-            "obs_late_writes_total",
-            "Fields and errors written to a request that had ended.",
-            None,
-        );
-        // Last: by now all our metrics exist, and nothing else fails that would leave them in a user's registry.
-        let registry = self.metrics.registry.unwrap_or_default();
-        let bridge = Bridge::new(registry, Arc::clone(&metrics)).map_err(|error| BuildError {
-            setting: "registry",
-            value: error.to_string(),
-            expected: "a registry that no other observer uses and that has no metric of one of our names",
-        })?;
-        let scrapes = Scrapes::new(bridge);
-        Ok(Observer::new(Inner {
-            service: self.service.into(),
-            ids: IdPolicy::new(self.request_id_headers, self.trust_inbound, self.generator),
-            public_endpoint: self.public_endpoint,
-            trace_header: self.trace_header,
-            panic_policy: self.panic_policy,
-            drain: self.drain,
-            endpoints: Endpoints::new(self.endpoints.into_iter().flatten()),
-            health,
-            routes: RouteTable::new(self.metrics.excluded),
-            sinks,
-            late_writes,
-            late_write_warned: AtomicBool::new(false),
-            tunnels: AtomicU64::new(0),
-            metrics,
-            scrapes,
-        }))
-    }
 }
 
 impl fmt::Debug for ObserverBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ObserverBuilder").field("service", &self.service).finish_non_exhaustive()
+        f.debug_struct("ObserverBuilder").field("service", &self.service.name).finish_non_exhaustive()
     }
 }

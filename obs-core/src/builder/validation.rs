@@ -5,8 +5,8 @@ use super::{BuildError, ObserverBuilder, error::error};
 impl ObserverBuilder {
     /// Refuses the first setting that cannot be, and brings the others into their final form.
     pub(super) fn validate(&mut self) -> Result<(), BuildError> {
-        if self.service.trim().is_empty() {
-            return Err(error("service", &self.service, "the name of the service"));
+        if self.service.name.trim().is_empty() {
+            return Err(error("service", &self.service.name, "the name of the service"));
         }
         if self.request_id_headers.is_empty() {
             return Err(error("request_id_headers", "", "at least one header name"));
@@ -43,6 +43,7 @@ impl ObserverBuilder {
                 return Err(error("endpoint_path", path, "a path of its own for each endpoint"));
             }
         }
+        self.events.check()?;
         self.validate_metrics()
     }
 

@@ -1,13 +1,85 @@
-//! A record as one line of JSON. Names are OpenTelemetry's where it has one.
+//! An event as one line of JSON. Names are OpenTelemetry's where it has one; `schema/event-1.json` describes all of them.
 
-use crate::{RequestRecord, json::Object};
+use std::net::IpAddr;
 
-/// Appends the record's line, with its line feed.
-pub(super) fn write(out: &mut Vec<u8>, record: &RequestRecord) {
-    let request = record.request();
+use super::nested;
+use crate::{RequestRecord, User, identity::IdentityPolicy, json::Object};
+
+/// The version of the schema. It grows when a field changes its meaning or goes; new fields may come at any time.
+const SCHEMA: u64 = 1;
+
+/// What an event is made of.
+pub(super) struct Event<'a> {
+    pub(super) record: &'a RequestRecord,
+    /// The rate at which it was kept.
+    pub(super) sample_rate: f64,
+    pub(super) identities: &'a IdentityPolicy,
+}
+
+impl Event<'_> {
+    /// The client's address as the settings allow to tell it.
+    pub(super) fn client_address(&self) -> Option<String> {
+        let peer: IpAddr = self.record.request().peer?.ip();
+        self.identities.client_address(peer)
+    }
+}
+
+/// Appends the event's line, with its line feed.
+pub(super) fn write(out: &mut Vec<u8>, event: &Event<'_>) {
+    let record = event.record;
     let mut object = Object::open(out);
-    object.time("time", request.started_at);
-    object.text("service.name", &request.service);
+    object.time("time", record.request().started_at);
+    object.number("schema", SCHEMA);
+    service(&mut object, record);
+    request(&mut object, event);
+    object.word("outcome", record.outcome.as_str());
+    error(&mut object, record);
+    object.millis("duration_ms", record.duration);
+    if let Some(time) = record.time_to_head {
+        object.millis("time_to_head_ms", time);
+    }
+    if let Some(bytes) = record.request_bytes.filter(|bytes| *bytes > 0) {
+        object.number("http.request.body.size", bytes);
+    }
+    object.number("http.response.body.size", record.response_bytes);
+    for (name, is) in [("stream", record.stream), ("probe", record.endpoint), ("draining", record.draining)] {
+        if is {
+            object.flag(name);
+        }
+    }
+    match &record.user {
+        Some(User::Id(id)) => object.text("user.id", id),
+        Some(User::Hash(hash)) => object.word("user.hash", hash),
+        None => {}
+    }
+    flags_and_calls(&mut object, record);
+    if record.fields.iter().next().is_some() {
+        object.object("fields", |object| nested::write(object, &record.fields));
+    }
+    if record.fields.dropped() > 0 {
+        object.number("fields_dropped", u64::from(record.fields.dropped()));
+    }
+    object.float("sample_rate", event.sample_rate);
+    object.close();
+    out.push(b'\n');
+}
+
+fn service(object: &mut Object<'_>, record: &RequestRecord) {
+    let service = &record.request().service;
+    object.text("service.name", &service.name);
+    if let Some(version) = &service.version {
+        object.text("service.version", version);
+    }
+    object.text("service.instance.id", &service.instance);
+    if let Some(environment) = &service.environment {
+        object.text("deployment.environment.name", environment);
+    }
+}
+
+/// What was known at its start, and the route and status that it got.
+fn request(object: &mut Object<'_>, event: &Event<'_>) {
+    let record = event.record;
+    let request = record.request();
     object.word("request_id", request.id.as_str());
     object.word("trace_id", &request.trace.trace_id.hex());
     object.word("span_id", &request.trace.span_id.hex());
@@ -25,42 +97,25 @@ pub(super) fn write(out: &mut Vec<u8>, record: &RequestRecord) {
     if let Some(route) = &record.route {
         object.text("http.route", route.as_str());
     }
-    object.text("url.path", &request.path);
+    object.text("url.path", request.path());
+    if let Some(query) = request.query() {
+        object.text("url.query", query);
+    }
     if let Some(version) = request.version {
         object.word("network.protocol.version", version.as_str());
+    }
+    if let Some(address) = event.client_address() {
+        object.word("client.address", &address);
+    }
+    if let Some(user_agent) = request.user_agent() {
+        object.text("user_agent.original", user_agent);
+    }
+    for (name, values) in &request.headers {
+        object.prefixed_texts("http.request.header.", name, values);
     }
     if let Some(status) = record.status {
         object.number("http.response.status_code", u64::from(status));
     }
-    object.word("outcome", record.outcome.as_str());
-    error(&mut object, record);
-    object.millis("duration_ms", record.duration);
-    if let Some(time) = record.time_to_head {
-        object.millis("time_to_head_ms", time);
-    }
-    if let Some(bytes) = record.request_bytes.filter(|bytes| *bytes > 0) {
-        object.number("http.request.body.size", bytes);
-    }
-    object.number("http.response.body.size", record.response_bytes);
-    if record.stream {
-        object.flag("stream");
-    }
-    if record.draining {
-        object.flag("draining");
-    }
-    let mut fields = record.fields.iter().peekable();
-    if fields.peek().is_some() {
-        object.object("fields", |object| {
-            for (key, field) in fields {
-                object.value(key, field);
-            }
-        });
-    }
-    if record.fields.dropped() > 0 {
-        object.number("fields_dropped", u64::from(record.fields.dropped()));
-    }
-    object.close();
-    out.push(b'\n');
 }
 
 fn error(object: &mut Object<'_>, record: &RequestRecord) {
@@ -82,4 +137,33 @@ fn error(object: &mut Object<'_>, record: &RequestRecord) {
             object.texts("error.sources", &error.sources);
         }
     }
+}
+
+/// As lists of objects: names that differ from service to service are values there, and no columns.
+fn flags_and_calls(object: &mut Object<'_>, record: &RequestRecord) {
+    object.objects("feature_flags", record.flags.iter(), |object, (key, variant)| {
+        object.text("key", key);
+        object.text("variant", variant);
+    });
+    object.objects("calls", record.calls.by_dependency().iter(), |object, calls| {
+        object.text("dependency", &calls.dependency);
+        object.number("count", u64::from(calls.count));
+        object.number("errors", u64::from(calls.errors));
+        object.millis("total_ms", calls.total);
+        object.millis("longest_ms", calls.longest);
+    });
+    object.objects("slowest_calls", record.calls.slowest().iter(), |object, call| {
+        object.text("dependency", &call.dependency);
+        if let Some(operation) = &call.operation {
+            object.text("operation", operation);
+        }
+        if let Some(status) = call.status {
+            object.number("status", u64::from(status));
+        }
+        if call.failed {
+            object.flag("failed");
+        }
+        object.millis("start_ms", call.start);
+        object.millis("duration_ms", call.duration);
+    });
 }

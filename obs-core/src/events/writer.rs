@@ -1,43 +1,45 @@
-//! The thread that writes the buffer out.
+//! An output's thread: writes the buffer to the sink, and tries again when that fails.
 
 use std::{
-    io::{self, Write},
+    io,
     sync::Arc,
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use super::buffer::{Batch, Buffer};
+use super::{
+    EventSink,
+    buffer::{Buffer, Task},
+};
 use crate::{diagnostics, metrics::Counter, panic::catch};
 
 /// How long dropping the last observer waits for lines that are still buffered.
 const DROP_FLUSH: Duration = Duration::from_secs(1);
+
+/// Pauses between tries grow from one to the other.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How much memory a buffer keeps when it is empty.
+const KEPT: usize = 256 * 1024;
+
+/// How often the sink hears of the time.
+const SINK_TICK: Duration = Duration::from_secs(1);
 
 pub(super) struct Writer {
     buffer: Arc<Buffer>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Writer {
-    pub(super) fn start(
-        buffer: Arc<Buffer>,
-        output: Box<dyn Write + Send>,
-        written: Arc<Counter>,
-        failed: Arc<Counter>,
-    ) -> io::Result<Self> {
-        let shared = Arc::clone(&buffer);
-        let run = move || run(&shared, output, &written, &failed);
-        let thread = thread::Builder::new().name("obs-events".to_owned()).spawn(run)?;
-        Ok(Self { buffer, thread: Some(thread) })
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        let flushed = self.buffer.flush(DROP_FLUSH);
-        self.buffer.close();
+/// Lets writers end when the last observer is dropped, all within one time.
+pub(super) fn end<'a>(writers: impl Iterator<Item = &'a mut Writer>) {
+    let began = Instant::now();
+    let asked: Vec<_> = writers.map(|writer| (writer.buffer.ask_to_flush(), writer)).collect();
+    for (flush, writer) in asked {
+        let flushed = writer.buffer.wait_for(&flush, DROP_FLUSH.saturating_sub(began.elapsed()));
+        writer.buffer.close();
         // A thread that hangs in a stuck output is left behind: it must not hold up the caller.
-        if let Some(thread) = self.thread.take()
+        if let Some(thread) = writer.thread.take()
             && flushed
         {
             let _ = thread.join();
@@ -45,35 +47,114 @@ impl Drop for Writer {
     }
 }
 
-fn run(buffer: &Buffer, mut output: Box<dyn Write + Send>, written: &Counter, failed: &Counter) {
-    let mut bytes = Vec::new();
-    let mut torn = false;
-    let mut warned = false;
-    while let Batch::Lines(lines) = buffer.take(&mut bytes) {
-        let write = || {
-            if torn {
-                // The last batch may have ended in the middle of a line.
-                output.write_all(b"\n")?;
+impl Writer {
+    pub(super) fn start(
+        name: &str,
+        buffer: Arc<Buffer>,
+        sink: Box<dyn EventSink>,
+        written: Arc<Counter>,
+        lost: Arc<Counter>,
+    ) -> io::Result<Self> {
+        let shared = Arc::clone(&buffer);
+        let output = Output { name: name.to_owned(), buffer: shared, sink, written, lost, warned: false };
+        let thread = thread::Builder::new().name(format!("obs-events-{name}")).spawn(|| output.run())?;
+        Ok(Self { buffer, thread: Some(thread) })
+    }
+}
+
+/// Where an observer was not built to its end.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.buffer.close();
+    }
+}
+
+/// What the thread owns.
+struct Output {
+    name: String,
+    buffer: Arc<Buffer>,
+    sink: Box<dyn EventSink>,
+    written: Arc<Counter>,
+    lost: Arc<Counter>,
+    warned: bool,
+}
+
+impl Output {
+    fn run(mut self) {
+        let mut bytes = Vec::new();
+        let mut ticked = Instant::now();
+        loop {
+            match self.buffer.take(&mut bytes) {
+                Task::Lines(lines) => {
+                    self.write(&bytes, lines);
+                    bytes.clear();
+                    // What a burst has taken is not kept for ever.
+                    bytes.shrink_to(KEPT);
+                }
+                Task::Flush(number) => {
+                    let flushed = self.call(|sink| sink.flush()).is_ok();
+                    self.buffer.flushed(number, flushed);
+                }
+                Task::Tick => {}
+                Task::Closed => return,
             }
-            output.write_all(&bytes)?;
-            output.flush()
-        };
-        // A writer of the user's own may panic; the lines after it still have a chance.
-        let result = catch(write).unwrap_or_else(|_| Err(io::Error::other("the output panicked")));
-        torn = result.is_err();
-        match result {
-            Ok(()) => written.add(lines),
-            Err(error) => {
-                failed.add(lines);
-                if !warned {
-                    warned = true;
-                    diagnostics::warn(format_args!(
-                        "events cannot be written ({error}); they are counted in `obs_events_dropped_total`"
-                    ));
+            if ticked.elapsed() >= SINK_TICK {
+                ticked = Instant::now();
+                let _ = self.call(|sink| {
+                    sink.tick();
+                    Ok(())
+                });
+            }
+        }
+    }
+
+    /// Writes a batch to its end, however long the sink fails; gives up only when nobody waits for it any more.
+    fn write(&mut self, bytes: &[u8], lines: u64) {
+        let (mut rest, mut left) = (bytes, lines);
+        let mut pause = FIRST_PAUSE;
+        while !rest.is_empty() {
+            let result = self.call(|sink| match sink.write(rest) {
+                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+                result => result,
+            });
+            match result {
+                Ok(taken) => {
+                    let (done, after) = rest.split_at_checked(taken).unwrap_or((rest, &[]));
+                    let ended = done.iter().filter(|byte| **byte == b'\n').count() as u64;
+                    self.written.add(ended);
+                    self.buffer.written(done.len(), ended);
+                    left = left.saturating_sub(ended);
+                    rest = after;
+                    pause = FIRST_PAUSE;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.warn(&error);
+                    if !self.buffer.failed(pause) {
+                        self.lost.add(left);
+                        self.buffer.lost(left);
+                        return;
+                    }
+                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
                 }
             }
         }
-        bytes.clear();
-        buffer.settle(lines, !torn);
+    }
+
+    /// A sink of the user's own may panic; that counts as an error.
+    fn call<T>(&mut self, call: impl FnOnce(&mut dyn EventSink) -> io::Result<T>) -> io::Result<T> {
+        let sink = self.sink.as_mut();
+        catch(|| call(sink)).unwrap_or_else(|_| Err(io::Error::other("the sink panicked")))
+    }
+
+    fn warn(&mut self, error: &io::Error) {
+        if !self.warned {
+            self.warned = true;
+            diagnostics::warn(format_args!(
+                "the output {} cannot be written ({error}); it is tried again, and what finds no room meanwhile is counted in \
+                 `obs_events_dropped_total`",
+                self.name
+            ));
+        }
     }
 }

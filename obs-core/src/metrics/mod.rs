@@ -74,12 +74,12 @@ impl MetricSink {
         let overflowed = own.counter(
             "obs_series_overflow_total",
             "Observations that an overflow series has because the family is full.",
-            None,
+            &[],
         );
         let left_out = own.counter(
             "obs_metrics_left_out_total",
             "Metrics of the registry that could not be shown, once for each page, and collectors that panicked.",
-            None,
+            &[],
         );
         let scheme = Scheme::new(settings);
         Self {
@@ -104,7 +104,7 @@ impl MetricSink {
 
     /// Makes the series of a route whose requests are still to come.
     pub(crate) fn declare(&self, method: Method, route: &Route) {
-        if !route.excluded() {
+        if !route.excluded().metrics {
             self.series.declare(Facts::expected(method, route));
         }
     }

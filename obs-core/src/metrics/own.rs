@@ -1,6 +1,7 @@
 //! Numbers about the middleware itself.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
@@ -11,8 +12,11 @@ use super::{
     family::{Family, Kind, LabelSet, Sample, Value},
 };
 
-/// A family's name, its help and its label, if it has one.
-type Key = (&'static str, &'static str, Option<(&'static str, &'static str)>);
+/// A label's name and value.
+pub(crate) type OwnLabel = (&'static str, Cow<'static, str>);
+
+/// A family's name, its help and its labels.
+type Key = (&'static str, &'static str, Vec<OwnLabel>);
 
 /// Reads a number at a scrape.
 type Gauge = Box<dyn Fn() -> u64 + Send>;
@@ -38,14 +42,14 @@ impl Own {
         &self,
         family: &'static str,
         help: &'static str,
-        label: Option<(&'static str, &'static str)>,
+        labels: &[OwnLabel],
     ) -> Arc<Counter> {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Number::Counter(counter)) = numbers.get(&(family, help, label)) {
+        if let Some(Number::Counter(counter)) = numbers.get(&(family, help, labels.to_vec())) {
             return Arc::clone(counter);
         }
         let counter = Arc::new(Counter::new());
-        numbers.insert((family, help, label), Number::Counter(Arc::clone(&counter)));
+        numbers.insert((family, help, labels.to_vec()), Number::Counter(Arc::clone(&counter)));
         counter
     }
 
@@ -54,16 +58,17 @@ impl Own {
         &self,
         family: &'static str,
         help: &'static str,
+        labels: &[OwnLabel],
         read: impl Fn() -> u64 + Send + 'static,
     ) {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        numbers.insert((family, help, None), Number::Gauge(Box::new(read)));
+        numbers.insert((family, help, labels.to_vec()), Number::Gauge(Box::new(read)));
     }
 
     pub(super) fn families(&self, out: &mut Vec<Family>) {
         let numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
         let first = out.len();
-        for ((name, help, label), number) in numbers.iter() {
+        for ((name, help, labels), number) in numbers.iter() {
             let kind = match number {
                 Number::Counter(_) => Kind::Counter,
                 Number::Gauge(_) => Kind::Gauge,
@@ -73,7 +78,7 @@ impl Own {
             }
             let Some(family) = out.last_mut() else { continue };
             let labels: LabelSet =
-                label.iter().map(|(name, value)| ((*name).into(), (*value).to_owned())).collect();
+                labels.iter().map(|(name, value)| ((*name).into(), value.clone().into_owned())).collect();
             match number {
                 Number::Counter(counter) => {
                     let value = Value::Count { value: counter.get(), exemplar: None };

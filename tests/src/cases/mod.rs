@@ -10,6 +10,7 @@ pub mod many;
 pub mod metrics;
 pub mod panics;
 pub mod responses;
+pub mod secrets;
 pub mod shutdown;
 pub mod trace;
 

@@ -1,0 +1,52 @@
+//! Redaction alone, of what has no secret in it: one text is one request here.
+
+use std::hint::black_box;
+
+use obs_core::{Redaction, Redactor};
+
+use super::Setting;
+
+pub(super) static PATH: Setting = Setting {
+    name: "redact-path",
+    bare: None,
+    run: |times| each(times, "/items/7/reviews/new", |redactor, path| redactor.path(path).len()),
+};
+
+pub(super) static USER_AGENT: Setting = Setting {
+    name: "redact-user-agent",
+    bare: None,
+    run: |times| {
+        let agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36 Edg/126.0";
+        each(times, agent, |redactor, agent| redactor.text(agent).len());
+    },
+};
+
+/// Prose of 1 KiB, as a long error message has it.
+pub(super) static TEXT: Setting = Setting {
+    name: "redact-text-1k",
+    bare: None,
+    run: |times| {
+        let text = "The connection to the database was closed before the answer came, so the order is kept. "
+            .repeat(12);
+        each(times, text.get(..1024).expect("long enough"), |redactor, text| redactor.text(text).len());
+    },
+};
+
+pub(super) static QUERY: Setting = Setting {
+    name: "redact-query",
+    bare: None,
+    run: |times| each(times, "page=2&sort=price&q=green+tea", |redactor, query| redactor.query(query).len()),
+};
+
+pub(super) static NAME: Setting = Setting {
+    name: "redact-name",
+    bare: None,
+    run: |times| each(times, "user.plan", |redactor, name| usize::from(redactor.is_secret_name(name))),
+};
+
+fn each(times: u64, text: &str, redact: impl Fn(&Redactor, &str) -> usize) {
+    let redactor = Redaction::new().build().expect("the settings are right");
+    for _ in 0..times {
+        black_box(redact(&redactor, black_box(text)));
+    }
+}

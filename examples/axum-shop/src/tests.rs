@@ -1,0 +1,54 @@
+//! What the shop tells of its requests, asked of an observer in memory. Each test has its own, and a database of its own.
+use axum::{body::Body, http::Request};
+use http_body_util::BodyExt;
+use obs_axum::testing::TestObserver;
+use tower::ServiceExt;
+
+use crate::{Failure, Shop, app, db, payments::Payments};
+
+/// Sends one request to a shop that has no payments, and returns the answer's status.
+async fn send(test: &TestObserver, name: &str, request: Request<Body>) -> Result<u16, Failure> {
+    let file = std::env::temp_dir().join(format!("axum-shop-{name}-{}.db", std::process::id()));
+    let db = db::open(&format!("sqlite://{}?mode=rwc", file.display())).await?;
+    let app = app(Shop { db: db.clone(), payments: Payments::at(None)? }, test.observer());
+    let response = app.oneshot(request).await?;
+    let status = response.status().as_u16();
+    response.into_body().collect().await?; // a request ends with its answer's last byte
+    test.wait_for(1).await;
+    db.close().await;
+    std::fs::remove_file(file)?;
+    Ok(status)
+}
+
+#[tokio::test]
+async fn an_item_is_told() -> Result<(), Failure> {
+    let test = TestObserver::new();
+    assert_eq!(send(&test, "item", Request::get("/items/3").body(Body::empty())?).await?, 200);
+    test.event().has("http.route", "/items/{id}").has("outcome", "completed").has("fields.item.id", 3);
+    test.metric("http_requests_total", &[("endpoint", "/items/{id}"), ("status", "200")]).is(1.0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_item_that_is_missing_is_no_failure() -> Result<(), Failure> {
+    let test = TestObserver::new();
+    assert_eq!(send(&test, "missing", Request::get("/items/99").body(Body::empty())?).await?, 404);
+    test.event()
+        .has("exception.type", "no_such_item")
+        .has("error.message", "there is no item 99")
+        .has_no("error.type");
+    test.metric("http_request_errors_total", &[("endpoint", "/items/{id}"), ("error_type", "no_such_item")])
+        .is_not_there();
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_order_without_payments_fails_and_says_why() -> Result<(), Failure> {
+    let test = TestObserver::new();
+    let order = Request::post("/orders").header("content-type", "application/json");
+    let order = order.body(Body::from(r#"{"item_id":1,"quantity":2}"#))?;
+    assert_eq!(send(&test, "unpaid", order).await?, 503);
+    test.event().has("error.type", "no_payments").has("fields.order.total_cents", 5980).has_no("calls");
+    test.metric("http_request_errors_total", &[("error_type", "no_payments")]).is(1.0);
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! Makes the observer of its settings.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64},
+};
+
+use super::{BuildError, ObserverBuilder};
+use crate::{
+    Events, Observer, RecordSink,
+    events::EventPipeline,
+    health::Health,
+    id::IdPolicy,
+    identity::IdentityPolicy,
+    metrics::{Bridge, MetricSink, Scrapes},
+    observer::Inner,
+    ops::Endpoints,
+    panic,
+    route::{Exclusions, RouteTable},
+    sink::Sinks,
+};
+
+impl ObserverBuilder {
+    /// Checks the settings and makes the observer. Starts the thread that writes events.
+    ///
+    /// # Errors
+    /// Names the first setting that cannot be.
+    pub fn build(mut self) -> Result<Observer, BuildError> {
+        if self.environment {
+            self.read_environment(|name| std::env::var(name).ok())?;
+        }
+        self.validate()?;
+        if self.panic_hook {
+            panic::install_hook();
+        }
+        let metrics = Arc::new(MetricSink::new(&self.metrics));
+        let own = metrics.own();
+        let redactor = self.redaction.build()?;
+        let Events { outputs, keep, excluded, headers, client_address, user, hash_key } = self.events;
+        let identities = Arc::new(IdentityPolicy::new(client_address, user, hash_key.as_deref()));
+        let events = EventPipeline::start(outputs, keep, Arc::clone(&identities), own).map_err(|error| {
+            BuildError {
+                setting: "events",
+                value: error.to_string(),
+                expected: "outputs that can be opened, and a thread for each",
+            }
+        })?;
+        let events = events.map(Arc::new);
+        // The metrics come before all others of ours: see `Sinks::on_finish`.
+        let mut sinks: Vec<Box<dyn RecordSink>> = self.told_last.into_iter().collect();
+        sinks.push(Box::new(Arc::clone(&metrics)));
+        sinks.extend(events.clone().map(|events| Box::new(events) as Box<dyn RecordSink>));
+        sinks.extend(self.sinks);
+        let sinks = Sinks::new(sinks.into_iter().map(|sink| {
+            let label = ("sink", sink.name().into());
+            let errors = own.counter("obs_sink_errors_total", "Calls of a sink that panicked.", &[label]);
+            (sink, errors)
+        }));
+        let health = Health::default().starting(self.starting);
+        #[cfg(feature = "tokio")]
+        let health = health.checks(self.checks);
+        let late_writes = own.counter(
+            "obs_late_writes_total",
+            "Fields and errors written to a request that had ended.",
+            &[],
+        );
+        // Last: by now all our metrics exist, and nothing else fails that would leave them in a user's registry.
+        let registry = self.metrics.registry.unwrap_or_default();
+        let bridge = Bridge::new(registry, Arc::clone(&metrics)).map_err(|error| BuildError {
+            setting: "registry",
+            value: error.to_string(),
+            expected: "a registry that no other observer uses and that has no metric of one of our names",
+        })?;
+        let scrapes = Scrapes::new(bridge);
+        Ok(Observer::new(Inner {
+            service: Arc::new(self.service),
+            redactor,
+            identities,
+            headers: headers.iter().map(|name| name.to_ascii_lowercase().into()).collect(),
+            events,
+            ids: IdPolicy::new(self.request_id_headers, self.trust_inbound, self.generator),
+            public_endpoint: self.public_endpoint,
+            trace_header: self.trace_header,
+            panic_policy: self.panic_policy,
+            drain: self.drain,
+            endpoints: Endpoints::new(self.endpoints.into_iter().flatten()),
+            health,
+            routes: RouteTable::new(Exclusions { metrics: self.metrics.excluded, events: excluded }),
+            sinks,
+            late_writes,
+            late_write_warned: AtomicBool::new(false),
+            tunnels: AtomicU64::new(0),
+            metrics,
+            scrapes,
+        }))
+    }
+}

@@ -1,0 +1,175 @@
+//! Nothing secret leaves: names that mean secrets, and secrets that are recognised by how they look.
+//!
+//! Whatever goes out as text (events, error messages, and later logs and spans) passes through one [`Redactor`].
+
+mod names;
+mod patterns;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod url;
+mod words;
+
+use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
+
+use names::Names;
+use patterns::Patterns;
+pub use patterns::SecretPattern;
+pub use settings::Redaction;
+
+/// What stands in a text where a secret was.
+const MASK: &str = "[REDACTED]";
+
+/// The same in a URL, as OpenTelemetry's conventions write it.
+const URL_MASK: &str = "REDACTED";
+
+/// Takes secrets out of texts, values and URLs.
+///
+/// Made by [`Redaction::build`]. Cloning it copies one `Arc`.
+///
+/// Whatever is handed in, no method panics, and each takes time in proportion to the text's length (patterns of your
+/// own are as fast as the crate `regex-lite` is). What has no secret in it comes back borrowed.
+///
+/// ```
+/// use obs_core::Redaction;
+///
+/// let redactor = Redaction::new().build()?;
+/// assert_eq!(redactor.text("mail to jane@example.com bounced"), "mail to [REDACTED] bounced");
+/// assert_eq!(redactor.value("db.password", "hunter2"), "[REDACTED]");
+/// assert_eq!(redactor.query("page=2&token=abc"), "page=2&token=REDACTED");
+/// assert_eq!(redactor.path("/users/jane%40example.com/orders"), "/users/REDACTED/orders");
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct Redactor(Arc<Inner>);
+
+struct Inner {
+    names: Names,
+    patterns: Patterns,
+}
+
+impl Redactor {
+    /// The text with each secret that is recognised by its looks replaced by `[REDACTED]`.
+    ///
+    /// ```
+    /// # let redactor = obs_core::Redaction::new().build()?;
+    /// let text = redactor.text("cannot reach postgres://app:hunter2@db/shop: Bearer mF_9.B5f-4.1JqM was refused");
+    /// assert_eq!(text, "cannot reach postgres://[REDACTED]@db/shop: Bearer [REDACTED] was refused");
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        settled(text, MASK, |text| self.0.find(text))
+    }
+
+    /// Whether what has this name is a secret.
+    ///
+    /// Names are read by their words, in any case: `api_key`, `X-Api-Key` and `apiKey` are one name, and `author` has
+    /// nothing to do with `auth`.
+    ///
+    /// ```
+    /// # let redactor = obs_core::Redaction::new().build()?;
+    /// assert!(redactor.is_secret_name("X-Api-Key") && redactor.is_secret_name("refreshToken"));
+    /// assert!(!redactor.is_secret_name("author") && !redactor.is_secret_name("keyboard.layout"));
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn is_secret_name(&self, name: &str) -> bool {
+        self.0.names.is_secret(name)
+    }
+
+    /// A named value: `[REDACTED]` if the name means a secret, else as [`text`](Self::text) has it.
+    ///
+    /// ```
+    /// # let redactor = obs_core::Redaction::new().build()?;
+    /// assert_eq!(redactor.value("session", "4711"), "[REDACTED]");
+    /// assert_eq!(redactor.value("plan", "pro"), "pro");
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn value<'a>(&self, name: &str, value: &'a str) -> Cow<'a, str> {
+        if !value.is_empty() && self.is_secret_name(name) { Cow::Borrowed(MASK) } else { self.text(value) }
+    }
+
+    /// A URL's query, in which each value that is secret is `REDACTED`.
+    ///
+    /// It is secret if its key is, if its key is one of those that OpenTelemetry lists (`X-Amz-Signature`, `sig`, …), or if
+    /// there is a secret in it by its looks, percent-encoded or not. All else stays as it is, byte for byte.
+    ///
+    /// ```
+    /// # let redactor = obs_core::Redaction::new().build()?;
+    /// let query = redactor.query("to=jane%40example.com&sig=9f86d0&q=%zz+a");
+    /// assert_eq!(query, "to=REDACTED&sig=REDACTED&q=%zz+a");
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn query<'a>(&self, query: &'a str) -> Cow<'a, str> {
+        if self.0.is_off() {
+            return Cow::Borrowed(query);
+        }
+        settled(query, URL_MASK, |query| url::in_query(&self.0, query))
+    }
+
+    /// A URL's path, in which each segment with a secret in it is `REDACTED`.
+    ///
+    /// ```
+    /// # let redactor = obs_core::Redaction::new().build()?;
+    /// assert_eq!(redactor.path("/cards/4111%201111%201111%201111/limit"), "/cards/REDACTED/limit");
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn path<'a>(&self, path: &'a str) -> Cow<'a, str> {
+        settled(path, URL_MASK, |path| url::in_path(&self.0, path))
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redactor").finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// Where the secrets are: in order, and none of them touch.
+    fn find(&self, text: &str) -> Vec<Range<usize>> {
+        self.patterns.find(text, &self.names)
+    }
+
+    fn is_off(&self) -> bool {
+        self.patterns.is_off() && self.names.is_off()
+    }
+}
+
+/// How often a text is looked through at most. It has settled after the second time, unless it was made not to.
+const ROUNDS: usize = 4;
+
+/// Masks what is found until nothing more is.
+///
+/// What stands right beside a secret may be one that could not be told before, such as an account number with a token
+/// glued to its end. So a text that was redacted twice is the same as one that was redacted once.
+fn settled<'a>(text: &'a str, mask: &str, find: impl Fn(&str) -> Vec<Range<usize>>) -> Cow<'a, str> {
+    let mut settled = Cow::Borrowed(text);
+    for _ in 0..ROUNDS {
+        match masked(&settled, &find(&settled), mask) {
+            Cow::Borrowed(_) => break,
+            Cow::Owned(masked) => settled = Cow::Owned(masked),
+        }
+    }
+    settled
+}
+
+/// The text with `mask` in the place of each range.
+fn masked<'a>(text: &'a str, ranges: &[Range<usize>], mask: &str) -> Cow<'a, str> {
+    if ranges.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut kept = 0;
+    for range in ranges {
+        out.push_str(text.get(kept..range.start).unwrap_or_default());
+        out.push_str(mask);
+        kept = range.end;
+    }
+    out.push_str(text.get(kept..).unwrap_or_default());
+    Cow::Owned(out)
+}

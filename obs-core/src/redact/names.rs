@@ -1,0 +1,245 @@
+//! Names that mean secrets.
+
+use super::words::{Words, is_word};
+
+/// Each of these makes a name secret if it is one of its words.
+const WORDS: &str = "\
+    auth authorization bearer cookie credential csrf cvc cvv jwt oauth otp passcode passphrase passwd \
+    password pin pwd saml secret session sid ssn sso token totp xsrf";
+
+/// Words that make a name secret together: as `api_key`, `apiKey` or `apikey`.
+const TOGETHER: [&str; 3] = [
+    // Keys. `key` alone is most often no secret: cache keys, sort keys, primary keys.
+    "accesskey accountkey apikey authkey encryptionkey masterkey privatekey secretkey sessionkey sharedkey \
+    signingkey sshkey storagekey subscriptionkey",
+    // Run together, their words cannot be told apart any more.
+    "accesstoken apitoken authcode authtoken bearertoken clientsecret csrftoken idtoken jsessionid jwttoken \
+    oauthtoken phpsessid proxyauthorization refreshtoken sessid sessionid sessiontoken setcookie \
+    socialsecurity usertoken xsrftoken",
+    // Words that camel case may have torn apart, and kinds of passwords.
+    "passcode passphrase password dbpass dbpassword newpassword oldpassword userpass userpassword",
+];
+
+/// How many words a name of the user's may have.
+pub(super) const MAX_WORDS: usize = 6;
+
+/// Keys of a query that are masked by OpenTelemetry's HTTP conventions, in exactly this case.
+const SIGNATURES: [&str; 7] = [
+    "AWSAccessKeyId",
+    "Signature",
+    "X-Amz-Credential",
+    "X-Amz-Security-Token",
+    "X-Amz-Signature",
+    "X-Goog-Signature",
+    "sig",
+];
+
+/// Which names mean secrets.
+pub(super) struct Names {
+    words: Set,
+    together: Set,
+    /// Whole names that mean none, whatever their words.
+    harmless: Set,
+    signatures: bool,
+}
+
+impl Names {
+    pub(super) fn new() -> Self {
+        let (words, together) = (Set::of(&[WORDS]), Set::of(&TOGETHER));
+        Self { words, together, harmless: Set::of(&[]), signatures: true }
+    }
+
+    pub(super) fn off() -> Self {
+        Self { words: Set::of(&[]), together: Set::of(&[]), harmless: Set::of(&[]), signatures: false }
+    }
+
+    pub(super) fn is_off(&self) -> bool {
+        !self.signatures
+    }
+
+    /// `false` if the name has no words, or too many.
+    pub(super) fn add(&mut self, name: &str) -> bool {
+        let (letters, words) = (letters(name), Words::of(name).count());
+        self.harmless.remove(&letters);
+        // Camel case may tear apart what is one word to the user, so it is looked for both ways.
+        if words == 1 {
+            self.words.insert(&letters);
+        }
+        self.together.insert(&letters);
+        (1..=MAX_WORDS).contains(&words)
+    }
+
+    pub(super) fn take_away(&mut self, name: &str) -> bool {
+        let (letters, words) = (letters(name), Words::of(name).count());
+        self.words.remove(&letters);
+        self.together.remove(&letters);
+        self.harmless.insert(&letters);
+        (1..=MAX_WORDS).contains(&words)
+    }
+
+    pub(super) fn is_secret(&self, name: &str) -> bool {
+        // Nearly every name fits, and then nothing is allocated.
+        let (mut short, mut long) = ([0; 64], Vec::new());
+        let letters = if name.len() <= short.len() {
+            short.as_mut_slice()
+        } else {
+            long.resize(name.len(), 0);
+            long.as_mut_slice()
+        };
+        // Where in `letters` the last words begin, the last one first.
+        let mut starts = [0; MAX_WORDS];
+        let mut end = 0;
+        for (count, word) in Words::of(name).enumerate() {
+            starts.copy_within(..MAX_WORDS.saturating_sub(1), 1);
+            starts[0] = end;
+            for (to, byte) in letters.iter_mut().skip(end).zip(word) {
+                *to = byte.to_ascii_lowercase();
+            }
+            end = end.saturating_add(word.len());
+            let since = |start: usize| letters.get(start..end).unwrap_or_default();
+            let together = starts.iter().take(count.saturating_add(1));
+            if self.words.has_kind_of(since(starts[0]))
+                || together.into_iter().any(|start| self.together.has_kind_of(since(*start)))
+            {
+                return !self.is_harmless(name);
+            }
+        }
+        false
+    }
+
+    fn is_harmless(&self, name: &str) -> bool {
+        !self.harmless.0.is_empty() && self.harmless.has(&letters(name))
+    }
+
+    /// Whether what stands behind `name=` is a secret.
+    pub(super) fn is_secret_key(&self, name: &str) -> bool {
+        let signature = self.signatures && SIGNATURES.contains(&name);
+        if signature { !self.is_harmless(name) } else { self.is_secret(name) }
+    }
+}
+
+/// Letters and digits in lower case, all else left out.
+fn letters(name: &str) -> Vec<u8> {
+    name.bytes().filter(|b| is_word(*b)).map(|b| b.to_ascii_lowercase()).collect()
+}
+
+/// Names by their letters; those of one length are together, because most lengths and first letters tell enough.
+struct Set(Vec<Vec<Box<[u8]>>>);
+
+impl Set {
+    fn of(names: &[&str]) -> Self {
+        let mut set = Self(Vec::new());
+        for name in names.iter().flat_map(|names| names.split(' ')) {
+            set.insert(name.as_bytes());
+        }
+        set
+    }
+
+    fn insert(&mut self, letters: &[u8]) {
+        if self.has(letters) {
+            return;
+        }
+        if self.0.len() <= letters.len() {
+            self.0.resize_with(letters.len().saturating_add(1), Vec::new);
+        }
+        if let Some(names) = self.0.get_mut(letters.len()) {
+            names.push(letters.into());
+        }
+    }
+
+    fn remove(&mut self, letters: &[u8]) {
+        if let Some(names) = self.0.get_mut(letters.len()) {
+            names.retain(|name| **name != *letters);
+        }
+    }
+
+    fn has(&self, letters: &[u8]) -> bool {
+        let names = self.0.get(letters.len()).map(Vec::as_slice).unwrap_or_default();
+        names.iter().any(|name| name.first() == letters.first() && **name == *letters)
+    }
+
+    /// Also in the plural, and with a number behind it: `passwords`, `token2`.
+    fn has_kind_of(&self, letters: &[u8]) -> bool {
+        if self.has(letters) {
+            return true;
+        }
+        match letters.last() {
+            Some(b's') => self.has(letters.get(..letters.len().saturating_sub(1)).unwrap_or_default()),
+            Some(b'0'..=b'9') => {
+                let digits = letters.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+                self.has(letters.get(..letters.len().saturating_sub(digits)).unwrap_or_default())
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_mean_secrets() {
+        let names = Names::new();
+        let all = "\
+            authorization, Proxy-Authorization, Cookie, set-cookie, setCookie, token, tokens, token_count, \
+            access_token, accessToken, ACCESS_TOKEN, accesstoken, refreshtoken, idToken, X-CSRF-Token, \
+            csrf, csrftoken, xsrf, password, PASSWORD, passWord, pass_word, Passwords, password2, _password_, \
+            db.password, user[password], passwd, pwd, passphrase, pass phrase, secret, client_secret, \
+            clientSecret, clientsecret, credential, credentials, session, session.id, sessionID, sessionid, \
+            JSESSIONID, PHPSESSID, connect.sid, sid, jwt, JWTToken, JWTs, bearer, sso, saml, SAMLResponse, \
+            auth, x-auth-user, oauth2Token, otp, pin, pin_code, cvv, CVV2, cvc, ssn, api_key, api-key, \
+            apiKey, APIKey, apikey, X-API-KEY, api keys, access_key, aws_access_key_id, accesskey, \
+            privateKey, private_key, privatekey, secret_key, signing-key, Ocp-Apim-Subscription-Key, \
+            SharedKey, db_pass, social_security_number, größe.token";
+        for name in all.split(", ") {
+            assert!(names.is_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_mean_none() {
+        let names = Names::new();
+        let all = "\
+            -, author, authority, authored_by, keyboard, key, cache_key, keys, public_key, primaryKey, \
+            tokenizer, tokenized, monkey, passport, passport_number, pass, bypass, passenger, compass, \
+            secretary, cookiecutter, pinned, pinterest, spin, shopping, mapping, option, opinion, \
+            assessment, obsession, inside, side, sidebar, residence, classname, bearing, user.plan, \
+            item.id, s_id, p_in, access, api, private, apiVersion, accessLevel, credit, sessile, übertoken";
+        for name in all.split(", ") {
+            assert!(!names.is_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn keys_of_signatures_in_exactly_their_case() {
+        let names = Names::new();
+        for name in SIGNATURES {
+            assert!(names.is_secret_key(name), "{name}");
+        }
+        for name in ["SIG", "signature", "x-amz-signature", "x-goog-signature", "significant"] {
+            assert!(!names.is_secret_key(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_users_names() {
+        let mut names = Names::new();
+        assert!(names.add("customer number") && names.add("IBAN") && names.add("CardHolder"));
+        for name in
+            ["customer-number", "old.customerNumber", "CUSTOMERNUMBER", "iban", "user_iban", "cardholder"]
+        {
+            assert!(names.is_secret(name), "{name}");
+        }
+        assert!(!names.is_secret("customer") && !names.is_secret("number"));
+
+        assert!(names.take_away("session") && names.take_away("token-count") && names.take_away("sig"));
+        assert!(!names.is_secret("session") && !names.is_secret("session_length"));
+        assert!(!names.is_secret("tokenCount") && !names.is_secret_key("sig"));
+        assert!(names.is_secret("token") && names.is_secret("token_count_2") && names.is_secret("sessionid"));
+
+        assert!(names.add("session"), "the last one holds");
+        assert!(names.is_secret("session") && names.is_secret("session_length"));
+        assert!(!names.add("") && !names.add("one two three four five six seven"));
+    }
+}

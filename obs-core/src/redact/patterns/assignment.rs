@@ -1,0 +1,136 @@
+//! Values behind names that mean secrets: a URL with its query in an error message, a connection string, a cookie,
+//! a struct's `Debug`, JSON.
+
+use std::ops::Range;
+
+use super::{MASK, Names, Text, URL_MASK};
+
+/// Longer names are read from here on.
+const MAX_NAME: usize = 64;
+
+/// At a `=` or a `:`: the value behind it.
+///
+/// After `:`, only what is quoted is a value: "token: expired" is a sentence.
+pub(super) fn find(text: Text<'_>, at: usize, names: &Names) -> Option<Range<usize>> {
+    let equals = text.at(at) == b'=';
+    let spaced = text.before(at) == b' ';
+    let mut value = at.saturating_add(1);
+    // `==`, `=>`
+    if equals && b"=>".contains(&text.at(value)) {
+        value = value.saturating_add(1);
+    }
+    if text.at(value) == b' ' && (spaced || !equals) {
+        value = value.saturating_add(1);
+    }
+    for wrapper in ["Some(", "Ok("] {
+        if text.starts_with(value, wrapper) {
+            value = value.saturating_add(wrapper.len());
+        }
+    }
+    let escaped = text.at(value) == b'\\';
+    let mark = text.at(value.saturating_add(usize::from(escaped)));
+    let quoted = mark == b'"' || mark == b'\'';
+    // Almost every `:` and `=` ends here, before its name is looked up.
+    if !quoted && !equals || !names.is_secret_key(name(text, at)) {
+        return None;
+    }
+    let (start, end) = if quoted {
+        let start = value.saturating_add(if escaped { 2 } else { 1 });
+        (start, end_of_quote(text, start, mark, escaped))
+    } else {
+        (value, text.run(value, |b| !b.is_ascii_whitespace() && !b"&,;)}".contains(&b)))
+    };
+    (start < end && ![MASK, URL_MASK].contains(&text.slice(start, end))).then_some(start..end)
+}
+
+/// The name that ends before the sign at `at`, without quotes and brackets.
+fn name(text: Text<'_>, at: usize) -> &str {
+    let mut end = at;
+    for around in [" ", "\"'", "\\", "]"] {
+        if around.as_bytes().contains(&text.before(end)) {
+            end = end.saturating_sub(1);
+        }
+    }
+    let start =
+        text.back(end, end.saturating_sub(MAX_NAME), |b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+    text.slice(start, end)
+}
+
+/// Where the quote ends that began with `mark`, or the text.
+fn end_of_quote(text: Text<'_>, start: usize, mark: u8, escaped: bool) -> usize {
+    let mut at = start;
+    loop {
+        at = text.run(at, |b| b != mark && b != b'\\');
+        if at >= text.len() || text.at(at) == mark {
+            return at;
+        }
+        // A quote within an escaped text ends with `\"`; else that is a part of it.
+        let next = at.saturating_add(1);
+        if escaped && text.at(next) == mark {
+            return at;
+        }
+        // Two bytes, but never half a character: all but ASCII is longer and no mark.
+        at = if text.at(next).is_ascii() { next.saturating_add(1).min(text.len()) } else { next };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, harmless};
+
+    #[test]
+    fn values() {
+        check(&[
+            ("password=hunter2", "password=[REDACTED]"),
+            ("host=db password=hun'ter2 user=app", "host=db password=[REDACTED] user=app"),
+            (
+                "error for url (https://api/x?a=1&access_token=abc&b=2)",
+                "error for url (https://api/x?a=1&access_token=[REDACTED]&b=2)",
+            ),
+            ("?X-Amz-Signature=9f86&x=1", "?X-Amz-Signature=[REDACTED]&x=1"),
+            ("theme=dark; session=abc; lang=de", "theme=dark; session=[REDACTED]; lang=de"),
+            ("password = hunter2, x = 1", "password = [REDACTED], x = 1"),
+            ("token == abc", "token == [REDACTED]"),
+            ("user[password]=x y", "user[password]=[REDACTED] y"),
+            (
+                "Login { user: \"jane\", password: \"hunter2\" }",
+                "Login { user: \"jane\", password: \"[REDACTED]\" }",
+            ),
+            ("api_key: Some(\"a\\\"b\") }", "api_key: Some(\"[REDACTED]\") }"),
+            ("token=Some(\"abc\")", "token=Some(\"[REDACTED]\")"),
+            ("token=Secret(\"abc\")", "token=[REDACTED])"),
+            ("{\"apiKey\":\"abc\",\"n\":1}", "{\"apiKey\":\"[REDACTED]\",\"n\":1}"),
+            ("{\"apiKey\" : \"abc\"}", "{\"apiKey\" : \"[REDACTED]\"}"),
+            ("{\\\"pin\\\":\\\"1234\\\",\\\"n\\\":1}", "{\\\"pin\\\":\\\"[REDACTED]\\\",\\\"n\\\":1}"),
+            ("password: 'ä\\ö", "password: '[REDACTED]"),
+            ("password=\"\\", "password=\"[REDACTED]"),
+            ("token=token=token=", "token=[REDACTED]"),
+        ]);
+    }
+
+    #[test]
+    fn no_values() {
+        harmless(&[
+            "=",
+            ":",
+            "==",
+            "= x",
+            "token=",
+            "token= in the request",
+            "token:",
+            "token: expired",
+            "invalid password: too short",
+            "author=jane",
+            "a=b",
+            "key=abc",
+            "author: \"jane\"",
+            "password=\"\"",
+            "password: \"",
+            "std::auth::Error",
+            "token=[REDACTED]",
+            "/cart?token=REDACTED&x=1",
+            "token=\"[REDACTED]\"",
+            "\"token\": null",
+        ]);
+    }
+}

@@ -1,0 +1,56 @@
+//! The user and the password of a URL (RFC 3986 §3.2.1), as connection strings have them.
+
+use std::ops::Range;
+
+use super::{MASK, Text, URL_MASK};
+
+/// At a `:` before a `/`: what stands between `://` and the `@` before the host.
+///
+/// Passwords often have signs that should have been encoded, so only what surely ends an authority ends this one, and the
+/// last `@` counts.
+pub(super) fn find(text: Text<'_>, at: usize) -> Option<Range<usize>> {
+    if !text.starts_with(at, "://") || !text.before(at).is_ascii_alphanumeric() {
+        return None;
+    }
+    let start = at.saturating_add(3);
+    let end = text.run(start, |b| !b.is_ascii_whitespace() && !b"/?\"<>`".contains(&b));
+    let user = text.slice(start, end).rfind('@')?;
+    let credentials = text.slice(start, start.saturating_add(user));
+    // The last one is how OpenTelemetry's conventions write it.
+    (!["", MASK, URL_MASK, "REDACTED:REDACTED"].contains(&credentials))
+        .then(|| start..start.saturating_add(user))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, harmless};
+
+    #[test]
+    fn credentials() {
+        check(&[
+            (
+                "postgres://app:hunter2@db.example.com:5432/shop",
+                "postgres://[REDACTED]@db.example.com:5432/shop",
+            ),
+            ("redis://:hunter2@cache", "redis://[REDACTED]@cache"),
+            ("https://ghp_abc@github.com/x.git failed", "https://[REDACTED]@github.com/x.git failed"),
+            ("amqp://jane@example.com:p@ss#1@mq/v", "amqp://[REDACTED]@mq/v"),
+            ("(\"http://a:b@c\")", "(\"http://[REDACTED]@c\")"),
+            ("http://ä:ö@ü/", "http://[REDACTED]@ü/"),
+        ]);
+    }
+
+    #[test]
+    fn no_credentials() {
+        harmless(&[
+            "https://example.com/@jane",
+            "://a@b",
+            "http://",
+            "http://@host",
+            "http:/a@b",
+            "a://b://c",
+            "http://h?q=@x",
+            "http://REDACTED:REDACTED@h",
+        ]);
+    }
+}

@@ -1,0 +1,57 @@
+//! JSON Web Tokens (RFC 7519): parts in base64url with dots between them, the first of them a JSON object.
+
+use std::ops::Range;
+
+use super::Text;
+
+/// At a `J`: the token, if it is one, and up to where there is no need to ask again.
+///
+/// `eyJ` is how `{"` begins in base64. Three parts are a signed token and five an encrypted one. Two are enough if the
+/// second is an object, too: then the text was cut off, and what is left still says whose token it was.
+pub(super) fn find(text: Text<'_>, at: usize) -> Option<(Option<Range<usize>>, usize)> {
+    let start = at.checked_sub(2)?;
+    if !text.starts_with(start, "eyJ") {
+        return None;
+    }
+    let end = text.run(start, |b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    let run = text.slice(start, end);
+    let mut parts = run.split('.');
+    let (header, claims) = (parts.next()?, parts.next());
+    let token =
+        header.len() > 4 && claims.is_some_and(|claims| claims.starts_with("eyJ") || parts.next().is_some());
+    Some((token.then_some(start..end), end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, harmless};
+
+    const TOKEN: &str =
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+    #[test]
+    fn tokens() {
+        check(&[
+            (TOKEN, "[REDACTED]"),
+            (&format!("got {TOKEN}, expired"), "got [REDACTED], expired"),
+            (&format!("x{TOKEN}"), "x[REDACTED]"),
+            // Without a signature, cut off, and encrypted with no key of its own.
+            ("eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.", "[REDACTED]"),
+            ("eyJhbGciOiJub25lIn0.eyJzdWIiO…", "[REDACTED]…"),
+            ("eyJhbGciOiJkaXIifQ..48V1_ALb6US04U3b.5eym8TW_c8SuK0lt.XFBoMYUZodetZdvTiFvSkQ", "[REDACTED]"),
+        ]);
+    }
+
+    #[test]
+    fn no_tokens() {
+        harmless(&[
+            "eyJ",
+            "eyJhbGciOiJub25lIn0",
+            "eyJ.a.b",
+            "eyJhbGciOiJub25lIn0.txt",
+            "Jane. Joe. J.",
+            "a.b.c",
+            "J",
+        ]);
+    }
+}

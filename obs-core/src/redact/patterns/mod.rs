@@ -1,0 +1,253 @@
+//! Secrets that are recognised by how they look.
+//!
+//! One pass over the bytes. Each pattern has a byte that every match must have and that is rare elsewhere; only there its
+//! scanner is asked, which looks around. Scanners read the original text and not what others have left of it, so no
+//! secret is overlooked because a part of it was masked as something else.
+//!
+//! Each scanner keeps to linear time in one of three ways: it looks at a bounded number of bytes, or only at bytes up to
+//! another byte of its kind, or it says up to where it need not be asked again.
+
+mod assignment;
+mod card;
+mod credentials;
+mod email;
+mod iban;
+mod jwt;
+mod kind;
+mod pem;
+mod scheme;
+mod text;
+
+use std::ops::Range;
+
+use regex_lite::Regex;
+
+use super::{MASK, URL_MASK, names::Names};
+pub use kind::SecretPattern;
+#[cfg(test)]
+pub(super) use text::LOOKED;
+use text::Text;
+
+/// What is looked for.
+pub(super) struct Patterns {
+    triggers: [bool; 256],
+    on: [bool; SecretPattern::ALL.len()],
+    own: Vec<Regex>,
+}
+
+/// Up to where some scanners need not be asked again.
+#[derive(Default)]
+struct Until {
+    jwt: usize,
+    pem: usize,
+    email: usize,
+    assignment: usize,
+}
+
+impl Patterns {
+    pub(super) fn new(without: &[SecretPattern], own: Vec<Regex>) -> Self {
+        let mut patterns = Self { own, ..Self::off() };
+        for (pattern, on) in SecretPattern::ALL.into_iter().zip(&mut patterns.on) {
+            *on = !without.contains(&pattern);
+            for trigger in pattern.triggers().iter().filter(|_| *on) {
+                if let Some(entry) = patterns.triggers.get_mut(usize::from(*trigger)) {
+                    *entry = true;
+                }
+            }
+        }
+        patterns
+    }
+
+    pub(super) fn off() -> Self {
+        Self { triggers: [false; 256], on: [false; SecretPattern::ALL.len()], own: Vec::new() }
+    }
+
+    pub(super) fn is_off(&self) -> bool {
+        self.own.is_empty() && self.on.iter().all(|on| !on)
+    }
+
+    fn has(&self, pattern: SecretPattern) -> bool {
+        self.on.get(pattern as usize).copied().unwrap_or_default()
+    }
+
+    /// Where the secrets are: in order, and none of them touch.
+    pub(super) fn find(&self, text: &str, names: &Names) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        let mut until = Until::default();
+        let mut at = 0;
+        while let Some(trigger) = self.next_trigger(text, at) {
+            at = self.ask(Text::new(text), trigger, names, &mut until, &mut found);
+        }
+        for own in &self.own {
+            found.extend(
+                own.find_iter(text).map(|m| m.range()).filter(|r| !r.is_empty() && !is_masked(text, r)),
+            );
+        }
+        if found.is_empty() { found } else { merged(found) }
+    }
+
+    /// Where the next byte is that a scanner is asked at.
+    fn next_trigger(&self, text: &str, from: usize) -> Option<usize> {
+        let is_trigger = |b: u8| self.triggers.get(usize::from(b)).copied().unwrap_or_default();
+        let rest = text.as_bytes().get(from..)?;
+        // Eight at a time and without a branch for each: most have none.
+        let (eights, _) = rest.as_chunks::<8>();
+        let any = |eight: &[u8; 8]| eight.iter().fold(false, |any, b| any | is_trigger(*b));
+        let skipped = eights.iter().position(any).unwrap_or(eights.len()).saturating_mul(8);
+        let last = rest.get(skipped..)?.iter().position(|b| is_trigger(*b))?;
+        Some(from.saturating_add(skipped).saturating_add(last))
+    }
+
+    /// Whether there is nothing to be found in the text, nor in what it says when each `+` is a space.
+    pub(super) fn cannot_match(&self, text: &str) -> bool {
+        self.own.is_empty() && self.next_trigger(text, 0).is_none()
+    }
+
+    /// Asks the scanners that the byte at `at` is for; returns where to go on.
+    fn ask(
+        &self,
+        text: Text<'_>,
+        at: usize,
+        names: &Names,
+        until: &mut Until,
+        found: &mut Vec<Range<usize>>,
+    ) -> usize {
+        let next = at.saturating_add(1);
+        match text.at(at) {
+            b'0'..=b'9' => {
+                let end = text.run(at, |b| b.is_ascii_digit());
+                // Most numbers are ruled out here.
+                let length = end.saturating_sub(at);
+                if (length == 4 || length >= 13) && self.has(SecretPattern::Card) {
+                    found.extend(card::find(text, at..end));
+                }
+                if length >= 2 && text.before(at).is_ascii_alphabetic() && self.has(SecretPattern::Iban) {
+                    found.extend(iban::find(text, at));
+                }
+                return end;
+            }
+            b'b' | b'B' => found.extend(scheme::find(text, at)),
+            b'J' if at >= until.jwt => {
+                if let Some((token, end)) = jwt::find(text, at) {
+                    until.jwt = end;
+                    found.extend(token);
+                }
+            }
+            b'-' if at >= until.pem && text.at(next) == b'-' => {
+                if let Some(key) = pem::find(text, at) {
+                    until.pem = key.end;
+                    found.push(key);
+                }
+            }
+            b'@' => {
+                found.extend(email::find(text, at, next, until.email));
+                until.email = until.email.max(next);
+            }
+            b'%' if text.starts_with(next, "40") => {
+                let after = next.saturating_add(2);
+                found.extend(email::find(text, at, after, until.email));
+                until.email = until.email.max(after);
+            }
+            b':' if text.at(next) == b'/' => {
+                if self.has(SecretPattern::UrlCredentials)
+                    && let Some(credentials) = credentials::find(text, at)
+                {
+                    // The host behind the `@` shall stay: it is no address of `password@host`.
+                    until.email = until.email.max(credentials.end.saturating_add(1));
+                    found.push(credentials);
+                }
+            }
+            b':' | b'=' if at >= until.assignment && self.has(SecretPattern::NamedValue) => {
+                if let Some(value) = assignment::find(text, at, names) {
+                    until.assignment = value.end;
+                    found.push(value);
+                }
+            }
+            _ => {}
+        }
+        next
+    }
+}
+
+/// Whether a range lies within a mask: what was masked once stays as it is.
+fn is_masked(text: &str, range: &Range<usize>) -> bool {
+    let around = text.get(..range.end.saturating_add(MASK.len()).min(text.len())).unwrap_or(text);
+    let from = range.end.saturating_sub(MASK.len());
+    (from..=range.start).any(|at| around.get(at..).is_some_and(|rest| rest.starts_with(MASK)))
+}
+
+/// In order; what overlaps or touches becomes one.
+fn merged(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    found.sort_unstable_by_key(|range| range.start);
+    found.dedup_by(|next, last| {
+        let one = next.start <= last.end;
+        if one {
+            last.end = last.end.max(next.end);
+        }
+        one
+    });
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks each text against what is left of it, and that nothing is left to be done.
+    #[track_caller]
+    pub(super) fn check(cases: &[(&str, &str)]) {
+        let redactor = crate::Redaction::new().build().expect("right");
+        for (text, expected) in cases {
+            assert_eq!(redactor.text(text), *expected, "{text:?}");
+            assert_eq!(redactor.text(expected), *expected, "twice is once");
+        }
+    }
+
+    /// Checks that these texts stay as they are.
+    #[track_caller]
+    pub(super) fn harmless(texts: &[&str]) {
+        let redactor = crate::Redaction::new().build().expect("right");
+        for text in texts {
+            let left = redactor.text(text);
+            assert!(matches!(left, std::borrow::Cow::Borrowed(_)), "{text:?} became {left:?}");
+        }
+    }
+
+    #[test]
+    fn ranges_become_one_where_they_meet() {
+        assert_eq!(merged(vec![8..9, 0..2, 1..4, 4..5, 6..7]), [0..5, 6..7, 8..9]);
+        assert!(merged(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn several_secrets_in_one_text() {
+        check(&[
+            (
+                "jane@example.com paid 4111111111111111 from DE89370400440532013000",
+                "[REDACTED] paid [REDACTED] from [REDACTED]",
+            ),
+            ("authorization=Bearer mF_9.B5f", "authorization=[REDACTED] [REDACTED]"),
+            (
+                "private_key=-----BEGIN PRIVATE KEY-----\nMII=\n-----END PRIVATE KEY-----.",
+                "private_key=[REDACTED]",
+            ),
+            ("token=jane@example.com,x", "token=[REDACTED],x"),
+        ]);
+    }
+
+    #[test]
+    fn what_services_write_every_day_is_harmless() {
+        harmless(&[
+            "",
+            "/items/7",
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.6478.127 Safari/537.36",
+            "0193a5b2-7c1d-7e43-9a56-3f0c8d2b6e17",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "2026-11-20T13:20:09.118734Z took 1.000000004s, at src/main.rs:11:5",
+            "connection to 127.0.0.1:5432 refused: os error 111 (0x6f)",
+            "user=jane plan=pro count=17 key=abc author=\"Jane\"",
+            "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "größe: ½ — „schön“ 東京 🎉",
+        ]);
+    }
+}

@@ -1,0 +1,107 @@
+//! Credentials behind the name of their scheme: `Bearer <token>` (RFC 6750) and `Basic <base64>` (RFC 7617).
+
+use std::ops::Range;
+
+use super::Text;
+
+/// What follows `bearer` where people write about tokens. All else is masked: a word too many hurts less than a token.
+const NO_TOKENS: [&str; 18] = [
+    "and",
+    "auth",
+    "authentication",
+    "authorization",
+    "credentials",
+    "error",
+    "format",
+    "header",
+    "is",
+    "not",
+    "of",
+    "or",
+    "realm",
+    "scheme",
+    "token",
+    "tokens",
+    "type",
+    "was",
+];
+
+/// At a `b`: what follows the name of the scheme.
+pub(super) fn find(text: Text<'_>, at: usize) -> Option<Range<usize>> {
+    let (scheme, is_token): (&str, fn(&str) -> bool) = match text.at(at.saturating_add(1)) {
+        b'e' | b'E' => ("bearer", is_bearer_token),
+        b'a' | b'A' => ("basic", is_base64),
+        _ => return None,
+    };
+    if text.before(at).is_ascii_alphanumeric() || !text.starts_with_ignoring_case(at, scheme) {
+        return None;
+    }
+    let space = at.saturating_add(scheme.len());
+    let start = text.run(space, |b| b == b' ' || b == b'\t');
+    if start == space {
+        return None;
+    }
+    // RFC 9110 §11.2: `token68`
+    let end = text.run(start, |b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b));
+    let padded = text.run(end, |b| b == b'=');
+    // `Bearer realm="shop"` is a challenge with its parameters.
+    let parameter = padded > end && text.at(padded) == b'"';
+    let token = text.slice(start, end).trim_end_matches('.');
+    let end = if padded > end { padded } else { start.saturating_add(token.len()) };
+    (!parameter && is_token(text.slice(start, end))).then_some(start..end)
+}
+
+fn is_bearer_token(token: &str) -> bool {
+    !token.is_empty() && !NO_TOKENS.iter().any(|word| token.eq_ignore_ascii_case(word))
+}
+
+/// Base64 of any length has capitals within, digits or signs; "basic" is also a word, and what follows it then has not.
+fn is_base64(token: &str) -> bool {
+    let capitals = token.bytes().filter(u8::is_ascii_uppercase).count();
+    let all_capitals = capitals == token.len();
+    let capital_within = capitals > 0
+        && !all_capitals
+        && !(capitals == 1 && token.starts_with(|c: char| c.is_ascii_uppercase()));
+    token.len() >= 4 && (capital_within || token.bytes().any(|b| b.is_ascii_digit() || b"+/=".contains(&b)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, harmless};
+
+    #[test]
+    fn credentials() {
+        check(&[
+            ("Bearer mF_9.B5f-4.1JqM", "Bearer [REDACTED]"),
+            ("authorization: BEARER  abcdef, next", "authorization: BEARER  [REDACTED], next"),
+            ("bearer\tabc==.", "bearer\t[REDACTED]."),
+            ("sent Bearer abc.", "sent Bearer [REDACTED]."),
+            ("Basic YWxhZGRpbjpvcGVuc2VzYW1l", "Basic [REDACTED]"),
+            ("basic dTpw;", "basic [REDACTED];"),
+            ("(Basic dXNlcg==)", "(Basic [REDACTED])"),
+            ("bearer bearer abc", "bearer [REDACTED] [REDACTED]"),
+        ]);
+    }
+
+    #[test]
+    fn words() {
+        harmless(&[
+            "the bearer of this",
+            "Bearer token expired",
+            "Bearer",
+            "Bearer ",
+            "Bearer: x",
+            "Bearer \"",
+            "Bearer realm=\"shop\", error=\"invalid_token\"",
+            "forbearer abc",
+            "Basic realm=\"shop\"",
+            "basic authentication required",
+            "Basic Authentication",
+            "BASIC AUTHENTICATION",
+            "the Basic plan",
+            "basic 2FA",
+            "basically Abc1",
+            "aerobic Basic",
+        ]);
+    }
+}

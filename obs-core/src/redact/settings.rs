@@ -1,0 +1,225 @@
+//! What can be set about redaction.
+
+use std::sync::Arc;
+
+use regex_lite::Regex;
+
+use super::{
+    Inner, Redactor, SecretPattern,
+    names::{MAX_WORDS, Names},
+    patterns::Patterns,
+};
+use crate::BuildError;
+
+/// What counts as a secret.
+///
+/// On with the defaults unless it is [`off`](Self::off). Where two calls contradict each other, the last one holds.
+///
+/// ```
+/// use obs_core::{Redaction, SecretPattern};
+///
+/// let redactor = Redaction::new()
+///     .secret_names(["customer number"])        // also as `customer_number`, `customerNumber`, …
+///     .harmless_names(["token_count"])
+///     .pattern("customer", r"\bC-[0-9]{6}\b")
+///     .without_pattern(SecretPattern::Iban)
+///     .build()?;
+/// assert_eq!(redactor.value("customerNumber", "17"), "[REDACTED]");
+/// assert_eq!(redactor.value("token_count", "17"), "17");
+/// assert_eq!(redactor.text("C-123456 has left"), "[REDACTED] has left");
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "`build` makes the redactor"]
+pub struct Redaction {
+    on: bool,
+    names: Vec<(String, Meaning)>,
+    patterns: Vec<(String, String)>,
+    without: Vec<SecretPattern>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Meaning {
+    Secret,
+    Harmless,
+}
+
+impl Default for Redaction {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Redaction {
+    /// On, with the names and patterns that mean secrets nearly everywhere.
+    pub const fn new() -> Self {
+        Self { on: true, names: Vec::new(), patterns: Vec::new(), without: Vec::new() }
+    }
+
+    /// Off: everything goes out as it is, whatever else is set.
+    ///
+    /// ```
+    /// let redactor = obs_core::Redaction::off().build()?;
+    /// assert_eq!(redactor.value("password", "hunter2"), "hunter2");
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    pub const fn off() -> Self {
+        let mut off = Self::new();
+        off.on = false;
+        off
+    }
+
+    /// More names that mean secrets, of one to six words each.
+    ///
+    /// A name counts as secret if these words stand in it, one after the other.
+    pub fn secret_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.names.extend(names.into_iter().map(|name| (name.into(), Meaning::Secret)));
+        self
+    }
+
+    /// Names that mean no secret after all.
+    ///
+    /// A word such as `session` no longer makes a name secret; and whatever has exactly this name is none, so
+    /// `token_count` can be harmless while `token` stays secret.
+    pub fn harmless_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.names.extend(names.into_iter().map(|name| (name.into(), Meaning::Harmless)));
+        self
+    }
+
+    /// A pattern of your own, as a regular expression of the crate `regex-lite`: what it matches is masked.
+    ///
+    /// It runs on every text, value, path and query, each time over the whole of it, and costs far more than the built-in
+    /// ones. `name` is what an error calls it; a second pattern of one name replaces the first.
+    pub fn pattern(mut self, name: impl Into<String>, regex: impl Into<String>) -> Self {
+        let name = name.into();
+        self.patterns.retain(|(other, _)| *other != name);
+        self.patterns.push((name, regex.into()));
+        self
+    }
+
+    /// Switches a built-in pattern off.
+    pub fn without_pattern(mut self, pattern: SecretPattern) -> Self {
+        self.without.push(pattern);
+        self
+    }
+
+    /// Makes the redactor.
+    ///
+    /// # Errors
+    /// A pattern that is no regular expression or that matches the empty text, and a name without a word in it.
+    ///
+    /// ```
+    /// let error = obs_core::Redaction::new().pattern("customer", "C-[0-9").build().unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "`redaction` is \"pattern customer: C-[0-9\", but should be a regular expression of the crate `regex-lite`"
+    /// );
+    /// ```
+    pub fn build(self) -> Result<Redactor, BuildError> {
+        // Wrong settings are wrong also while it is off: who switches it on again shall not be surprised.
+        let mut names = Names::new();
+        for (name, meaning) in &self.names {
+            let known = match meaning {
+                Meaning::Secret => names.add(name),
+                Meaning::Harmless => names.take_away(name),
+            };
+            if !known {
+                let expected = const {
+                    assert!(MAX_WORDS == 6);
+                    "a name of one to six words"
+                };
+                return Err(refused(format!("name {name}"), expected));
+            }
+        }
+        let own = self.patterns.iter().map(own_pattern).collect::<Result<_, _>>()?;
+        let inner = if self.on {
+            Inner { names, patterns: Patterns::new(&self.without, own) }
+        } else {
+            Inner { names: Names::off(), patterns: Patterns::off() }
+        };
+        Ok(Redactor(Arc::new(inner)))
+    }
+}
+
+fn own_pattern((name, regex): &(String, String)) -> Result<Regex, BuildError> {
+    let value = || format!("pattern {name}: {regex}");
+    let pattern =
+        Regex::new(regex).map_err(|_| refused(value(), "a regular expression of the crate `regex-lite`"))?;
+    if pattern.is_match("") {
+        // It would match everywhere, and mask nothing but what it happens to stand at.
+        return Err(refused(value(), "a regular expression that does not match the empty text"));
+    }
+    Ok(pattern)
+}
+
+fn refused(value: String, expected: &'static str) -> BuildError {
+    BuildError { setting: "redaction", value, expected }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(redaction: Redaction) -> String {
+        redaction.build().expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_a_reason() {
+        let regex = message(Redaction::new().pattern("p", "("));
+        assert!(
+            regex.starts_with("`redaction` is \"pattern p: (\", but should be a regular expression"),
+            "{regex}"
+        );
+        let empty = message(Redaction::off().pattern("p", "x*"));
+        assert!(empty.ends_with("does not match the empty text"), "{empty}");
+        let name = message(Redaction::new().secret_names(["--"]));
+        assert_eq!(name, "`redaction` is \"name --\", but should be a name of one to six words");
+        let name = message(Redaction::new().harmless_names(["a b c d e f g"]));
+        assert!(name.contains("one to six words"), "{name}");
+    }
+
+    #[test]
+    fn off_is_off() {
+        let off = Redaction::off().secret_names(["plan"]).pattern("p", "pro").build().expect("right");
+        let secret = "Bearer mF_9.B5f-4.1JqM jane@example.com pro";
+        assert_eq!(off.text(secret), secret);
+        assert_eq!(off.value("plan", "pro"), "pro");
+        assert_eq!(off.query("sig=1&token=2"), "sig=1&token=2");
+        assert_eq!(off.path("/jane@example.com"), "/jane@example.com");
+        assert!(!off.is_secret_name("password"));
+    }
+
+    #[test]
+    fn patterns_of_ones_own() {
+        let redactor = Redaction::new()
+            .pattern("customer", "never")
+            .pattern("customer", "(?i)c-[0-9]+")
+            .pattern("mask", "[A-Z]{8}")
+            .build()
+            .expect("right");
+        assert_eq!(redactor.text("c-1, C-22 and jane@example.com"), "[REDACTED], [REDACTED] and [REDACTED]");
+        assert_eq!(redactor.text("this is [REDACTED]"), "this is [REDACTED]", "a mask is left alone");
+        assert_eq!(redactor.query("id=%43-17&a=b"), "id=REDACTED&a=b");
+        assert_eq!(redactor.path("/never/%63-17/a"), "/never/REDACTED/a");
+    }
+
+    #[test]
+    fn a_pattern_can_be_switched_off() {
+        for (pattern, text) in [
+            (SecretPattern::Jwt, "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.c2ln"),
+            (SecretPattern::Bearer, "Bearer mF_9.B5f-4.1JqM"),
+            (SecretPattern::PrivateKey, "-----BEGIN PRIVATE KEY-----\nMIIEvQ==\n-----END PRIVATE KEY-----"),
+            (SecretPattern::Card, "4111 1111 1111 1111"),
+            (SecretPattern::Email, "jane@example.com jane%40example.com"),
+            (SecretPattern::Iban, "DE89 3704 0044 0532 0130 00"),
+            (SecretPattern::UrlCredentials, "redis://app:hunter2@cache"),
+            (SecretPattern::NamedValue, "password=hunter2"),
+        ] {
+            let on = Redaction::new().build().expect("right");
+            assert_ne!(on.text(text), text);
+            let off = Redaction::new().without_pattern(pattern).build().expect("right");
+            assert_eq!(off.text(text), text);
+        }
+    }
+}

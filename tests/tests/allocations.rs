@@ -1,0 +1,58 @@
+//! How many allocations a request costs beyond the bare router, with metrics and events on: few, and always as many.
+//!
+//! Counts do not depend on what else the machine does. `bench/` measures the same, and instructions, for every framework.
+
+use allocation_counter::measure;
+use axum::{Router, body::Body, extract::Path, http::Request, routing::get};
+use http_body_util::BodyExt;
+use obs_axum::{EventOutput, ObserverExt};
+use obs_core::Observer;
+use tower::ServiceExt;
+
+/// The most that a request with a trace and an id of its caller's, a user agent and a query may cost.
+const MOST: u64 = 8;
+
+fn request() -> Request<Body> {
+    Request::get("/items/7?page=2")
+        .header("host", "shop")
+        .header("user-agent", "Mozilla/5.0 (X11; Linux x86_64)")
+        .header("x-request-id", "01a1f95d-f5ac-7dab-9a71-cff43bf29d0f")
+        .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+        .body(Body::empty())
+        .expect("a request")
+}
+
+fn router() -> Router {
+    Router::new().route("/items/{id}", get(|Path(id): Path<u32>| async move { format!("item {id}") }))
+}
+
+/// Allocations of one request, once everything that is made once is there.
+fn allocations(router: &Router) -> u64 {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let send = || {
+        let request = request();
+        let answer = router.clone().oneshot(request);
+        let body = runtime.block_on(async { answer.await.expect("an answer").into_body().collect().await });
+        assert_eq!(body.expect("a body").to_bytes(), "item 7");
+    };
+    (0..100).for_each(|_| send());
+    let counts: Vec<_> = (0..20).map(|_| measure(send).count_total).collect();
+    // The buffers of the events grow now and then.
+    counts.into_iter().min().expect("some")
+}
+
+#[test]
+fn a_request_costs_few_allocations() {
+    let observer = Observer::builder("test")
+        .no_environment()
+        .events(EventOutput::writer(std::io::sink()))
+        .build()
+        .expect("valid");
+    let bare = allocations(&router().with_state(()));
+    let observed = allocations(&router().layer(observer.layer()).with_state(()));
+    let more = observed.saturating_sub(bare);
+    assert!(
+        (1..=MOST).contains(&more),
+        "{observed} allocations, {more} more than the {bare} of the bare router"
+    );
+}

@@ -1,0 +1,150 @@
+//! Events from the request to their output: none is lost, doubled or torn by rotation, none is late, and a slow output holds up
+//! nobody at the end.
+
+use std::{
+    collections::HashSet,
+    fs, io,
+    path::Path,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use flate2::read::GzDecoder;
+use obs_core::{EventFile, EventOutput, EventSink, Events, Observer, Outcome, Overflow, RequestHead};
+use obs_tests::{
+    process::temporary,
+    watch::{BOUND, fulfils_the_schema},
+};
+use serde_json::Value;
+
+fn observer(events: impl Into<Events>) -> Observer {
+    Observer::builder("test").no_environment().events(events).build().expect("valid")
+}
+
+fn request(observer: &Observer, n: u64) {
+    let mut observation = observer.start(RequestHead::new("GET", "/items/7", &()));
+    observation.set_route("/items/{id}");
+    observation.handle().set("n", n);
+    observation.responded(200, &());
+    observation.finish(Outcome::Completed);
+}
+
+/// All lines of all segments, compressed or not.
+fn lines(folder: &Path) -> Vec<Value> {
+    let mut all = Vec::new();
+    for file in fs::read_dir(folder).expect("the folder") {
+        let path = file.expect("a file").path();
+        let bytes = fs::read(&path).expect("readable");
+        let mut text = String::new();
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            io::Read::read_to_string(&mut GzDecoder::new(&bytes[..]), &mut text).expect("gzip");
+        } else if path.to_string_lossy().ends_with(".tmp") {
+            continue;
+        } else {
+            text = String::from_utf8(bytes).expect("UTF-8");
+        }
+        assert!(text.is_empty() || text.ends_with('\n'), "{} ends with a line", path.display());
+        all.extend(text.lines().map(|line| serde_json::from_str(line).expect("a whole line")));
+    }
+    all
+}
+
+/// A segment is there twice for a moment: under its own name, and compressed under another.
+fn is_being_compressed(folder: &Path) -> bool {
+    let files = fs::read_dir(folder).expect("the folder").map(|file| file.expect("a file").file_name());
+    let names: HashSet<_> = files.map(|name| name.to_string_lossy().into_owned()).collect();
+    let twice = |name: &String| name.strip_suffix(".gz").is_some_and(|original| names.contains(original));
+    names.iter().any(|name| name.ends_with(".tmp") || twice(name))
+}
+
+#[test]
+fn rotation_under_load_loses_doubles_and_tears_nothing() {
+    const THREADS: u64 = 4;
+    const EACH: u64 = 3_000;
+    for gzip in [false, true] {
+        let folder = temporary(&format!("rotation-{gzip}"));
+        fs::create_dir_all(&folder).expect("a folder");
+        let file = EventFile::new(folder.join("events.jsonl"));
+        let file = file.rotate_size(100_000).keep_files(10_000).gzip(gzip);
+        let observer = observer(EventOutput::file(file).on_overflow(Overflow::Block(BOUND)));
+        thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let observer = &observer;
+                scope.spawn(move || (0..EACH).for_each(|n| request(observer, thread * EACH + n)));
+            }
+        });
+        let report = observer.shutdown(BOUND);
+        assert!(report.flushed, "{report:?}");
+        assert_eq!((report.written, report.dropped), (THREADS * EACH, 0));
+        drop(observer);
+        let began = Instant::now();
+        while gzip && is_being_compressed(&folder) {
+            assert!(began.elapsed() < BOUND, "the compression ends");
+            thread::sleep(Duration::from_millis(5));
+        }
+        let lines = lines(&folder);
+        lines.iter().take(10).for_each(fulfils_the_schema);
+        let numbers: HashSet<_> = lines.iter().filter_map(|line| line["fields"]["n"].as_u64()).collect();
+        assert_eq!(numbers, (0..THREADS * EACH).collect());
+        assert_eq!(lines.len() as u64, THREADS * EACH);
+        assert!(fs::read_dir(&folder).expect("the folder").count() > 10, "it has rotated");
+        fs::remove_dir_all(folder).expect("removed");
+    }
+}
+
+struct Arrivals(mpsc::Sender<Instant>);
+
+impl EventSink for Arrivals {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let _ = self.0.send(Instant::now());
+        Ok(lines.len())
+    }
+}
+
+/// A busy machine may delay any one of them, so the quickest counts: a writer that only looked once a second, say, would never be quick.
+#[test]
+fn an_event_is_at_its_sink_within_50_ms_at_one_a_second_and_in_a_burst() {
+    let (send, arrivals) = mpsc::channel();
+    let observer = observer(EventOutput::to(Arrivals(send)));
+    let mut quickest = [Duration::MAX; 2];
+    for n in 0..3 {
+        for (kind, pause) in [Duration::from_millis(1_200), Duration::ZERO].into_iter().enumerate() {
+            thread::sleep(pause);
+            let began = Instant::now();
+            request(&observer, n);
+            let arrived = arrivals.recv_timeout(BOUND).expect("it arrives");
+            quickest[kind] = quickest[kind].min(arrived.saturating_duration_since(began));
+        }
+    }
+    assert!(quickest.iter().all(|time| *time <= Duration::from_millis(50)), "{quickest:?}");
+}
+
+/// One line at a time, and each takes its time.
+struct Slow;
+
+impl EventSink for Slow {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        thread::sleep(Duration::from_millis(20));
+        Ok(lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |end| end + 1))
+    }
+}
+
+#[test]
+fn a_shutdown_keeps_its_deadline_and_says_what_is_left() {
+    let observer = observer(EventOutput::to(Slow));
+    (0..2_000).for_each(|n| request(&observer, n));
+    let began = Instant::now();
+    let report = observer.shutdown(Duration::from_millis(300));
+    // The slow output would need 40 s.
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert!(!report.flushed && report.dropped == 0, "{report:?}");
+    assert!((1..2_000).contains(&report.written), "{report:?}");
+    let began = Instant::now();
+    drop(observer);
+    assert!(
+        began.elapsed() < Duration::from_secs(30),
+        "the last observer waits a second: {:?}",
+        began.elapsed()
+    );
+}

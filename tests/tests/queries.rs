@@ -1,0 +1,108 @@
+//! The questions that the documents ask of events, asked: with DuckDB and with jq, of files that an observer has written.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use obs_core::{EventFile, EventOutput, Events, Observer, Outcome, RequestHead};
+use obs_tests::{judge::python, process::temporary, watch::BOUND};
+use serde_json::{Value, json};
+
+const DOCUMENT: &str = include_str!("../../docs/events.md");
+
+/// The blocks of a language behind the heading, in their order.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let (_, questions) = DOCUMENT.split_once("## Questions to ask").expect("the questions");
+    let fence = format!("```{language}\n");
+    questions.split(fence.as_str()).skip(1).filter_map(|rest| rest.split("\n```").next()).collect()
+}
+
+/// Three users, two of whom have the new cart; a route that fails; two dependencies.
+fn traffic(folder: &Path) {
+    let file = EventFile::new(folder.join("events.jsonl"));
+    let events = Events::new().output(EventOutput::file(file));
+    let observer = Observer::builder("shop").no_environment().events(events).build().expect("valid");
+    for n in 0..30_u64 {
+        let mut observation = observer.start(RequestHead::new("GET", "/items", &()));
+        observation.set_route(if n % 10 == 0 { "/orders" } else { "/items/{id}" });
+        let handle = observation.handle();
+        handle.user((n % 3).to_string());
+        handle.flag("new-cart", if n % 3 == 0 { "off" } else { "on" });
+        handle.set("user.plan", if n % 2 == 0 { "pro" } else { "free" });
+        drop(handle.call("db"));
+        handle.run(|| {
+            let call = obs_core::current().call("payments");
+            std::thread::sleep(Duration::from_millis(1));
+            drop(call);
+        });
+        observation.responded(if n == 0 { 500 } else { 200 }, &());
+        observation.finish(Outcome::Completed);
+    }
+    assert!(observer.shutdown(BOUND).flushed);
+}
+
+fn folder() -> PathBuf {
+    let folder = temporary("queries");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+fn duckdb(folder: &Path) -> Vec<Value> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/judges/query.py");
+    let mut child = Command::new(python())
+        .arg(script)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let statements = serde_json::to_vec(&blocks("sql")).expect("JSON");
+    child.stdin.take().expect("piped").write_all(&statements).expect("written");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+fn jq(folder: &Path) -> Vec<String> {
+    let run = |block: &&str| {
+        let output = Command::new("sh").args(["-c", block]).current_dir(folder).output().expect("sh runs");
+        assert!(output.status.success() && output.stderr.is_empty(), "{block}: {output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    blocks("sh").iter().map(run).collect()
+}
+
+/// The words of each line, without what differs from day to day.
+fn words(text: &str) -> Vec<Vec<&str>> {
+    text.lines().map(|line| line.split_whitespace().collect()).collect()
+}
+
+#[test]
+fn every_question_has_its_answer() {
+    let folder = folder();
+    traffic(&folder);
+    let rows = duckdb(&folder);
+    let [_view, users, adoption, routes, dependencies, plans] = &rows[..] else { panic!("{rows:?}") };
+    let days: i64 =
+        users.as_array().expect("rows").iter().filter_map(|row| row[1].as_i64()).max().expect("a day");
+    assert_eq!(days, 3, "users of a day: {users}");
+    assert_eq!(*adoption, json!([["on", 2, 20.0], ["off", 1, 10.0]]));
+    let route = |n: usize| (&routes[n][0], &routes[n][1], &routes[n][3]);
+    assert_eq!(route(0), (&json!("/items/{id}"), &json!(27.0), &json!(0.0)));
+    assert_eq!(route(1), (&json!("/orders"), &json!(3.0), &json!(1.0)));
+    assert_eq!((&dependencies[0][0], &dependencies[1][0]), (&json!("payments"), &json!("db")));
+    assert!(dependencies[0][2].as_f64().is_some_and(|mean| mean >= 1.0), "{dependencies}");
+    assert_eq!(*plans, json!([["free", 15], ["pro", 15]]).clone());
+
+    let answers = jq(&folder);
+    let [users, adoption, routes, dependencies] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!(words(users)[0][0], "3", "{users}");
+    assert_eq!(words(adoption), [["10", "off"], ["20", "on"]]);
+    assert_eq!(words(routes), [["27", "/items/{id}"], ["3", "/orders"]]);
+    assert_eq!(words(dependencies)[0][0], "payments");
+    std::fs::remove_dir_all(folder).expect("removed");
+}
