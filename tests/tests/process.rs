@@ -28,6 +28,7 @@ async fn leaves_in_order(program: &Path, variables: &[(&str, &str)]) {
     let paths: Vec<_> = lines.iter().map(|line| line["url.path"].as_str().unwrap_or_default()).collect();
     assert_eq!(paths, ["/items/1", "/readyz", "/items/2"]);
     assert!(lines.iter().all(|line| line["outcome"] == "completed" && line["service.name"] == "shop"));
+    assert_eq!(lines[1]["probe"], true, "a probe leaves an event because it failed");
 
     let service = Service::start(program, variables).await;
     service.signal("INT");

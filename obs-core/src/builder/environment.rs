@@ -103,12 +103,18 @@ mod tests {
             ("OBS_DRAIN_DELAY", "250ms"),
             ("OBS_DRAIN_TIMEOUT", "7"),
             ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other, service.version=1.2%20beta,broken"),
-            ("OBS_EVENTS", "off, stdout"),
+            ("OBS_EVENTS", "off, stdout,file:/var/log/shop.jsonl"),
+            ("OBS_EVENTS_SAMPLE_RATE", "0.25"),
+            ("OBS_HASH_KEY", "sixteen secret bytes"),
+            ("OBS_METRICS_NAMING", "opentelemetry"),
         ]);
         settings.read_environment(good).expect("all right");
         assert_eq!(&*settings.service.name, "canary");
         assert_eq!(settings.service.version.as_deref(), Some("1.2 beta"));
-        assert_eq!(settings.events.outputs.as_ref().map(Vec::len), Some(1));
+        assert_eq!(settings.events.outputs.as_ref().map(Vec::len), Some(2));
+        assert!((settings.events.keep.rate - 0.25).abs() < f64::EPSILON);
+        assert_eq!(settings.events.hash_key.as_deref(), Some(&b"sixteen secret bytes"[..]));
+        assert_eq!(settings.metrics.naming, MetricNaming::OpenTelemetry);
         assert_eq!(settings.drain.delay, Duration::from_millis(250));
         assert_eq!(settings.drain.timeout, Duration::from_secs(7));
 

@@ -158,12 +158,12 @@ impl Buffer {
             state = self.wait(&self.wake, state, TICK);
         }
         state.urgent = false;
-        if state.flush_is_due() {
-            return Task::Flush(state.flushes_wanted);
-        }
-        while state.lines == 0 {
+        loop {
             if state.flush_is_due() {
                 return Task::Flush(state.flushes_wanted);
+            }
+            if state.lines > 0 {
+                break;
             }
             if state.closed {
                 return Task::Closed;

@@ -98,24 +98,28 @@ impl EventOutput {
     pub fn stdout() -> Self {
         let terminal = io::stdout().is_terminal();
         let format = if terminal { EventFormat::Readable } else { EventFormat::Json };
-        Self::to(Plain::new(io::stdout())).named("stdout").format(format)
+        Self::new("stdout", Target::Sink(Box::new(Plain::new(io::stdout())))).format(format)
     }
 
     /// A file that rotates and survives: see [`EventFile`].
     pub fn file(file: EventFile) -> Self {
-        Self { target: Target::File(file), ..Self::to(Plain::new(io::sink())) }.named("file")
+        Self::new("file", Target::File(file))
     }
 
     /// Any writer.
     pub fn writer(writer: impl Write + Send + 'static) -> Self {
-        Self::to(Plain::new(writer)).named("writer")
+        Self::new("writer", Target::Sink(Box::new(Plain::new(writer))))
     }
 
     /// A sink of your own.
     pub fn to(sink: impl EventSink) -> Self {
+        Self::new("sink", Target::Sink(Box::new(sink)))
+    }
+
+    fn new(name: &'static str, target: Target) -> Self {
         Self {
-            name: "sink".into(),
-            target: Target::Sink(Box::new(sink)),
+            name: name.into(),
+            target,
             format: EventFormat::Json,
             filter: None,
             overflow: Overflow::Drop,

@@ -12,7 +12,7 @@ use super::{
     Counter,
     exemplar::Exemplars,
     family::{Bucket, Family, Kind, LabelSet, Value},
-    histogram::{Histograms, Snapshot},
+    histogram::{Histograms, Layout, Snapshot},
     own::seconds_since_1970,
     scheme::{DURATION_PART, Facts, HEAD_PART, Key, REQUEST_SIZE_PART, RESPONSE_SIZE_PART, Scheme},
 };
@@ -92,11 +92,8 @@ impl Series {
     fn observe(&self, series: &RequestSeries, record: &RequestRecord) {
         let nanos = nanos(record.duration);
         if record.stream {
-            let (histograms, exemplars) = series.stream.get_or_init(|| {
-                let histograms = Histograms::new(&self.scheme.stream, self.shards);
-                let slots = histograms.bounds(0).map_or(0, |bounds| bounds.buckets());
-                (histograms, Exemplars::new(slots))
-            });
+            let (histograms, exemplars) =
+                series.stream.get_or_init(|| self.with_exemplars(&self.scheme.stream));
             let bucket = histograms.observe(0, nanos);
             self.offer(exemplars, bucket, record, nanos);
         } else {
@@ -169,16 +166,22 @@ impl Series {
     }
 
     fn new_series(&self, method: Method, labels: LabelSet) -> RequestSeries {
-        let histograms = Histograms::new(&self.scheme.layout, self.shards);
-        let slots = histograms.bounds(DURATION_PART).map_or(0, |bounds| bounds.buckets());
+        let (histograms, exemplars) = self.with_exemplars(&self.scheme.layout);
         RequestSeries {
             labels,
             created: seconds_since_1970(SystemTime::now()),
             method,
             histograms,
-            exemplars: Exemplars::new(slots),
+            exemplars,
             stream: OnceLock::new(),
         }
+    }
+
+    /// Histograms, and an exemplar for each bucket of the first of them, which is that of the duration.
+    fn with_exemplars(&self, layout: &Layout) -> (Histograms, Exemplars) {
+        let histograms = Histograms::new(layout, self.shards);
+        let slots = histograms.bounds(DURATION_PART).map_or(0, |bounds| bounds.buckets());
+        (histograms, Exemplars::new(slots))
     }
 
     fn of_error(&self, facts: &Facts<'_>) -> Arc<ErrorSeries> {

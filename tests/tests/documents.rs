@@ -1,0 +1,42 @@
+//! What the documents say to Prometheus, judged by its own tool: queries and a configuration.
+
+use std::{fs, process::Command};
+
+use obs_tests::process::temporary;
+
+/// The first block of a language in a document.
+fn block<'a>(document: &'a str, language: &str) -> &'a str {
+    let (_, rest) = document.split_once(&format!("```{language}\n")).expect("a block");
+    rest.split("\n```").next().expect("its end")
+}
+
+fn promtool(kind: &str, name: &str, text: &str) {
+    let file = temporary(name);
+    fs::write(&file, text).expect("written");
+    let output = Command::new("promtool").args(["check", kind]).arg(&file).output();
+    let output = output.expect("promtool runs: tests/run.sh installs it");
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    fs::remove_file(file).expect("removed");
+}
+
+#[test]
+fn every_query_of_metrics_can_be_asked() {
+    let queries = block(include_str!("../../docs/metrics.md"), "promql");
+    // Behind the query a comment may stand.
+    let rules = queries.lines().enumerate().map(|(n, query)| {
+        format!("  - record: query:{n}\n    expr: >-\n      {}\n", query.split("  #").next().unwrap_or(query))
+    });
+    let rules: String = rules.collect();
+    assert!(rules.matches("record").count() >= 5, "{rules}");
+    promtool("rules", "queries.yml", &format!("groups:\n- name: documents\n  rules:\n{rules}"));
+}
+
+#[test]
+fn the_names_of_before_can_be_configured() {
+    let relabel = block(include_str!("../../docs/moving-over.md"), "yaml");
+    let indented = relabel.replace('\n', "\n  ");
+    let job = format!(
+        "scrape_configs:\n- job_name: shop\n  static_configs: [{{targets: ['127.0.0.1:3000']}}]\n  {indented}\n"
+    );
+    promtool("config", "relabel.yml", &job);
+}
