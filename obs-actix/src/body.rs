@@ -11,7 +11,7 @@ use actix_web::{
     body::{BodySize, MessageBody},
     web::Bytes,
 };
-use obs_core::{BodyObservation, ErrorReport, Observation, Seen};
+use obs_core::{BodyObservation, ErrorReport, Observation};
 use pin_project_lite::pin_project;
 
 pin_project! {
@@ -109,10 +109,8 @@ impl<B: MessageBody> MessageBody for ObservedBody<B> {
             }
         };
         match &next {
-            None => observation.seen(Seen::End),
-            Some(Ok(bytes)) => {
-                observation.seen(Seen::Data { bytes: bytes.len() as u64, last: false });
-            }
+            None => observation.ended(),
+            Some(Ok(bytes)) => observation.data(bytes, false),
             Some(Err(error)) => observation.failed(ErrorReport::of(error.as_ref())),
         }
         Poll::Ready(next)

@@ -4,30 +4,33 @@ use actix_web::{
     dev::ServiceRequest,
     http::{
         Version,
-        header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, TRANSFER_ENCODING},
+        header::{HeaderMap, HeaderName, TRANSFER_ENCODING},
     },
 };
 use obs_core::{HeaderLookup, HttpVersion, RequestHead, UrlScheme};
 
-static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
-static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The values of a header. The names that the core asks for are made once: making one of a text allocates.
+macro_rules! values {
+    ($headers:expr, $name:expr, $($known:literal)*) => {
+        match $name {
+            $($known => {
+                static NAME: HeaderName = HeaderName::from_static($known);
+                $headers.get_all(&NAME)
+            })*
+            name => $headers.get_all(name),
+        }
+    };
+}
 
 pub(crate) struct Headers<'a>(pub(crate) &'a HeaderMap);
 
 impl HeaderLookup for Headers<'_> {
     fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
-        // Making a name of a text allocates.
-        let all = match name {
-            "traceparent" => self.0.get_all(&TRACEPARENT),
-            "tracestate" => self.0.get_all(&TRACESTATE),
-            "baggage" => self.0.get_all(&BAGGAGE),
-            "x-request-id" => self.0.get_all(&X_REQUEST_ID),
-            "content-type" => self.0.get_all(CONTENT_TYPE),
-            "content-length" => self.0.get_all(CONTENT_LENGTH),
-            name => self.0.get_all(name),
-        };
+        let all = values!(self.0, name,
+            "traceparent" "tracestate" "baggage" "x-request-id" "content-type" "content-length" "user-agent" "host"
+            "forwarded" "x-forwarded-for" "x-forwarded-proto" "x-forwarded-host" "x-forwarded-port"
+            "b3" "x-b3-traceid" "x-b3-spanid" "x-b3-sampled" "x-b3-flags" "uber-trace-id"
+            "grpc-status" "grpc-message" "grpc-timeout");
         all.for_each(|value| f(value.as_bytes()));
     }
 }
@@ -37,6 +40,7 @@ pub(crate) fn of<'a>(request: &'a ServiceRequest, headers: &'a Headers<'a>) -> R
     let head = RequestHead::new(request.method().as_str(), request.path(), headers)
         .query(request.uri().query())
         .scheme(request.uri().scheme_str().map_or_else(|| of_connection(request), UrlScheme::parse))
+        .authority(request.uri().authority().map(|authority| authority.as_str()))
         .body_bytes(has_no_body(request).then_some(0))
         .peer(request.peer_addr());
     match request.version() {

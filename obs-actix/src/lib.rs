@@ -40,10 +40,14 @@ mod transform;
 
 pub use obs_core::{
     self, BuildError, Endpoint, ErrorReport, EventFile, EventOutput, Events, Identity, MetricLabel,
-    MetricNaming, Metrics, Observer, ObserverBuilder, Outcome, Overflow, PanicPolicy, RecordSink, Redaction,
-    RequestHandle, RequestRecord, RequestStart, TraceContext, TraceHeader, Value, current, prometheus,
+    MetricNaming, Metrics, Observer, ObserverBuilder, Outcome, Overflow, PanicPolicy, Propagator, RecordSink,
+    Redaction, RequestHandle, RequestRecord, RequestStart, TraceContext, TraceHeader, Value, current,
+    prometheus,
 };
 
+/// Spans with OpenTelemetry.
+#[cfg(feature = "otel")]
+pub use obs_core::otel;
 pub use obs_core::shutdown::signal as shutdown_signal;
 /// An observer in memory, for tests.
 #[cfg(feature = "testing")]

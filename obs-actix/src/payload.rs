@@ -33,7 +33,7 @@ impl Stream for Counted {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let chunk = ready!(Pin::new(&mut self.inner).poll_next(cx));
         if let Some(Ok(bytes)) = &chunk {
-            self.counter.received(bytes.len() as u64);
+            self.counter.received(bytes);
         }
         Poll::Ready(chunk)
     }

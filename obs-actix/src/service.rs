@@ -78,13 +78,13 @@ where
         }
 
         let headers = head::Headers(request.headers());
-        let head = head::of(&request, &headers).within(found.as_ref());
         let has_route = || {
             let template = request.resource_map().match_pattern(request.path());
             // One without parameters is at this very path; a catch-all must not take the endpoints away.
             template.is_some_and(|template| !template.contains('{'))
         };
-        let observation = match shared.observer.start(head).endpoint(&head, has_route) {
+        let head = head::of(&request, &headers).within(found.as_ref()).own_route(&has_route);
+        let observation = match shared.observer.start(head).endpoint(&head) {
             Ok(endpoint) => return ResponseFuture::endpoint(endpoint, request, Rc::clone(shared)),
             Err(observation) => observation,
         };

@@ -39,6 +39,9 @@
 //! ```
 //!
 //! # Under tonic
+//! The service and the method are the route, and the status comes from the trailers. With the feature `tonic` the layer also sees the
+//! client's address, and how many messages it sends.
+//!
 //! ```
 //! use obs_axum::{Observer, ObserverExt};
 //!
@@ -57,7 +60,7 @@ mod app;
 mod extract;
 mod future;
 mod layer;
-#[cfg(feature = "axum")]
+#[cfg(any(feature = "axum", feature = "tonic"))]
 mod request_body;
 mod route;
 #[cfg(feature = "axum")]
@@ -65,13 +68,18 @@ mod serve;
 mod service;
 
 pub use obs_core::{
-    self, BuildError, Endpoint, ErrorReport, EventFile, EventOutput, Events, Identity, MetricLabel,
-    MetricNaming, Metrics, Observer, ObserverBuilder, Outcome, Overflow, PanicPolicy, RecordSink, Redaction,
-    RequestHandle, RequestRecord, RequestStart, TraceContext, TraceHeader, Value, current, prometheus,
+    self, BuildError, Endpoint, ErrorReport, EventFile, EventOutput, Events, GrpcStatus, Identity,
+    MetricLabel, MetricNaming, Metrics, Observer, ObserverBuilder, Outcome, Overflow, PanicPolicy,
+    Propagator, RecordSink, Redaction, RequestHandle, RequestRecord, RequestStart, TraceContext, TraceHeader,
+    Value, current, prometheus,
 };
 
 #[cfg(feature = "axum")]
 pub use obs_core::shutdown::signal as shutdown_signal;
+
+/// Spans with OpenTelemetry.
+#[cfg(feature = "otel")]
+pub use obs_core::otel;
 
 #[cfg(feature = "axum")]
 pub use self::{

@@ -1,4 +1,4 @@
-//! Counts the bytes of a request's body whose length nobody has declared.
+//! Counts a request's body: bytes whose length nobody has declared, and gRPC's messages.
 
 use std::{
     any::Any,
@@ -7,40 +7,51 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use axum::body::{Body, Bytes};
 use http::Request;
-use http_body::{Frame, SizeHint};
+use http_body::{Body, Frame, SizeHint};
 use obs_core::{Observation, RequestBody};
 
-/// Wraps the body if it is axum's, which is a box anyway: any other layer leaves the request's type alone.
+/// Wraps the body if it is axum's or tonic's, which are boxes anyway: any other layer leaves the request's type alone.
 pub(crate) fn count<B: 'static>(observation: &Observation, request: &mut Request<B>) {
     let body: &mut dyn Any = request.body_mut();
-    if let Some(body) = body.downcast_mut::<Body>()
-        && let Some(counter) = observation.request_body()
-    {
-        let inner = mem::take(body);
-        *body = Body::new(Counted { inner, counter });
+    #[cfg(feature = "axum")]
+    if let Some(body) = body.downcast_mut() {
+        return wrap(observation, body, axum::body::Body::new);
+    }
+    #[cfg(feature = "tonic")]
+    if let Some(body) = body.downcast_mut() {
+        wrap(observation, body, tonic::body::Body::new);
     }
 }
 
-struct Counted {
-    inner: Body,
+fn wrap<B: Default>(observation: &Observation, body: &mut B, boxed: impl FnOnce(Counted<B>) -> B) {
+    if let Some(counter) = observation.request_body() {
+        let inner = mem::take(body);
+        *body = boxed(Counted { inner, counter });
+    }
+}
+
+struct Counted<B> {
+    inner: B,
     counter: RequestBody,
 }
 
-impl http_body::Body for Counted {
-    type Data = Bytes;
-    type Error = axum::Error;
+impl<B: Body + Unpin> Body for Counted<B>
+where
+    B::Data: AsRef<[u8]>,
+{
+    type Data = B::Data;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
         {
-            self.counter.received(data.len() as u64);
+            self.counter.received(data.as_ref());
         }
         Poll::Ready(frame)
     }

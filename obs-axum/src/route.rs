@@ -54,11 +54,15 @@ pub(crate) fn full_path<B>(request: &Request<B>) -> &str {
     request.uri().path()
 }
 
-/// The client's address: from axum's `ConnectInfo`, or as a server without axum may leave it in the extensions.
+/// The client's address: from axum's `ConnectInfo` or tonic's, or as another server may leave it in the extensions.
 pub(crate) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
     #[cfg(feature = "axum")]
     if let Some(info) = extensions.get::<axum::extract::ConnectInfo<SocketAddr>>() {
         return Some(info.0);
+    }
+    #[cfg(feature = "tonic")]
+    if let Some(info) = extensions.get::<tonic::transport::server::TcpConnectInfo>() {
+        return info.remote_addr();
     }
     extensions.get::<SocketAddr>().copied()
 }

@@ -63,13 +63,13 @@ where
             return ResponseFuture::within(self.inner.call(request));
         }
 
-        let head = RequestHead::of(&request)
-            .path(route::full_path(&request))
-            .peer(route::peer(request.extensions()));
-        let mut observation = self.observer.start(head);
         // A route without parameters is at this very path; a catch-all must not take the endpoints away.
         let has_route = || route.as_ref().is_some_and(|route| !route.contains('{'));
-        observation = match observation.endpoint(&head, has_route) {
+        let head = RequestHead::of(&request)
+            .path(route::full_path(&request))
+            .peer(route::peer(request.extensions()))
+            .own_route(&has_route);
+        let mut observation = match self.observer.start(head).endpoint(&head) {
             Ok(endpoint) => return ResponseFuture::endpoint(endpoint),
             Err(observation) => observation,
         };
@@ -77,7 +77,7 @@ where
             observation.set_route(&route);
         }
         request.extensions_mut().insert(observation.handle());
-        #[cfg(feature = "axum")]
+        #[cfg(any(feature = "axum", feature = "tonic"))]
         crate::request_body::count(&observation, &mut request);
         ResponseFuture::observed(observation.call(|| self.inner.call(request)))
     }

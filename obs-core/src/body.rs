@@ -11,23 +11,6 @@ use crate::{
     observer::Tunnel, panic::catch,
 };
 
-/// What a body has just yielded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Seen {
-    /// Bytes; `last` if the body says that nothing follows.
-    Data {
-        /// How many bytes.
-        bytes: u64,
-        /// The body is at its end.
-        last: bool,
-    },
-    /// Trailers, which are always the last frame.
-    Trailers,
-    /// The end.
-    End,
-}
-
 /// What it means that a body is dropped before it was seen to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum IfDropped {
@@ -46,7 +29,7 @@ enum IfDropped {
 ///
 /// ```
 /// use std::task::Poll;
-/// use obs_core::{BodyObservation, Observer, RequestHead, Seen};
+/// use obs_core::{BodyObservation, Observer, RequestHead};
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let mut observation = observer.start(RequestHead::new("GET", "/", &()));
@@ -54,7 +37,7 @@ enum IfDropped {
 /// let mut body = BodyObservation::tower(observation, &(), Some(5), false);
 /// let frame = body.poll(|| Poll::Ready("hello"));
 /// assert!(frame.is_ready());
-/// body.seen(Seen::Data { bytes: 5, last: true }); // finished: `Completed`
+/// body.data(b"hello", true); // finished: `Completed`
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 #[derive(Debug)]
@@ -166,25 +149,28 @@ impl BodyObservation {
         }
     }
 
-    /// The body has yielded something.
-    pub fn seen(&mut self, seen: Seen) {
-        match seen {
-            Seen::Data { bytes, last } => {
-                if let Some(observation) = &mut self.observation
-                    && self.counted
-                {
-                    observation.sent(bytes);
-                }
-                if last {
-                    self.ended();
-                }
-            }
-            Seen::Trailers | Seen::End => self.ended(),
+    /// The body has yielded bytes; `last` if it says that nothing follows.
+    pub fn data(&mut self, bytes: &[u8], last: bool) {
+        if let Some(observation) = &mut self.observation
+            && self.counted
+        {
+            observation.sent(bytes);
+        }
+        if last {
+            self.ended();
         }
     }
 
-    /// The body is at its end: is that all it promised?
-    fn ended(&mut self) {
+    /// The body has yielded trailers, which are always the last frame.
+    pub fn trailers(&mut self, trailers: &dyn HeaderLookup) {
+        if let Some(observation) = &mut self.observation {
+            observation.trailers(trailers);
+        }
+        self.ended();
+    }
+
+    /// The body is at its end. If that is not all it promised, it was truncated.
+    pub fn ended(&mut self) {
         let sent = self.observation.as_ref().map_or(0, Observation::bytes_sent);
         let short = self.promised.is_some_and(|promised| sent < promised);
         self.finish(if short { Outcome::Truncated } else { Outcome::Completed });
@@ -264,8 +250,24 @@ mod tests {
         (observation, outcomes)
     }
 
-    const WHOLE: Seen = Seen::Data { bytes: 5, last: true };
-    const PART: Seen = Seen::Data { bytes: 5, last: false };
+    /// What a body yields: five bytes with nothing behind them, five bytes, trailers, the end.
+    #[derive(Clone, Copy, Debug)]
+    enum Seen {
+        Whole,
+        Part,
+        Trailers,
+        End,
+    }
+    use Seen::{End, Part, Trailers, Whole};
+
+    fn see(body: &mut BodyObservation, seen: Seen) {
+        match seen {
+            Whole => body.data(b"12345", true),
+            Part => body.data(b"12345", false),
+            Trailers => body.trailers(&()),
+            End => body.ended(),
+        }
+    }
 
     /// What hyper does with each body, and what it means.
     #[test]
@@ -279,24 +281,24 @@ mod tests {
             ("GET", 200, Some("9"), Some(0), true, &[], Outcome::Truncated),
             ("GET", 101, None, None, false, &[], Outcome::Upgraded),
             ("CONNECT", 200, None, None, false, &[], Outcome::Upgraded),
-            ("CONNECT", 403, None, None, false, &[WHOLE], Outcome::Completed),
-            ("GET", 200, None, Some(5), false, &[WHOLE], Outcome::Completed),
-            ("GET", 200, Some("9"), Some(5), false, &[WHOLE], Outcome::Truncated),
-            ("GET", 200, None, None, false, &[PART, Seen::Trailers], Outcome::Completed),
-            ("GET", 200, None, None, false, &[PART, Seen::End], Outcome::Completed),
-            ("GET", 200, Some("9"), None, false, &[PART, Seen::End], Outcome::Truncated),
+            ("CONNECT", 403, None, None, false, &[Whole], Outcome::Completed),
+            ("GET", 200, None, Some(5), false, &[Whole], Outcome::Completed),
+            ("GET", 200, Some("9"), Some(5), false, &[Whole], Outcome::Truncated),
+            ("GET", 200, None, None, false, &[Part, Trailers], Outcome::Completed),
+            ("GET", 200, None, None, false, &[Part, End], Outcome::Completed),
+            ("GET", 200, Some("9"), None, false, &[Part, End], Outcome::Truncated),
             // Dropped, with all bytes handed over and with fewer.
-            ("GET", 200, Some("5"), None, false, &[PART], Outcome::Completed),
-            ("GET", 200, None, Some(5), false, &[PART], Outcome::Completed),
-            ("GET", 200, Some("9"), None, false, &[PART], Outcome::CancelledInBody),
-            ("GET", 200, None, None, false, &[PART], Outcome::CancelledInBody),
+            ("GET", 200, Some("5"), None, false, &[Part], Outcome::Completed),
+            ("GET", 200, None, Some(5), false, &[Part], Outcome::Completed),
+            ("GET", 200, Some("9"), None, false, &[Part], Outcome::CancelledInBody),
+            ("GET", 200, None, None, false, &[Part], Outcome::CancelledInBody),
             ("GET", 200, None, None, false, &[], Outcome::CancelledInBody),
         ];
         for case in cases {
             let (method, status, length, exact, ended, seen, outcome) = *case;
             let (observation, outcomes) = responded(method, status);
             let mut body = BodyObservation::tower(observation, &Length(length), exact, ended);
-            seen.iter().for_each(|seen| body.seen(*seen));
+            seen.iter().for_each(|seen| see(&mut body, *seen));
             drop(body);
             assert_eq!(outcomes.try_iter().collect::<Vec<_>>(), [outcome], "{case:?}");
         }
@@ -312,13 +314,13 @@ mod tests {
             ("HEAD", 200, Some(5), true, &[], Outcome::Completed),
             ("GET", 204, Some(5), true, &[], Outcome::Completed),
             ("GET", 304, Some(5), true, &[], Outcome::Completed),
-            ("HEAD", 200, Some(5), false, &[PART, Seen::End], Outcome::Completed),
-            ("GET", 304, Some(5), false, &[PART, Seen::End], Outcome::Completed),
-            ("GET", 200, Some(5), false, &[PART, Seen::End], Outcome::Completed),
-            ("GET", 200, Some(9), false, &[PART, Seen::End], Outcome::Truncated),
-            ("GET", 200, None, false, &[PART, Seen::End], Outcome::Completed),
+            ("HEAD", 200, Some(5), false, &[Part, End], Outcome::Completed),
+            ("GET", 304, Some(5), false, &[Part, End], Outcome::Completed),
+            ("GET", 200, Some(5), false, &[Part, End], Outcome::Completed),
+            ("GET", 200, Some(9), false, &[Part, End], Outcome::Truncated),
+            ("GET", 200, None, false, &[Part, End], Outcome::Completed),
             // All bytes were taken, and still it was not sent.
-            ("GET", 200, Some(5), false, &[PART], Outcome::CancelledInBody),
+            ("GET", 200, Some(5), false, &[Part], Outcome::CancelledInBody),
             ("GET", 200, Some(5), true, &[], Outcome::CancelledInBody),
             ("GET", 200, None, false, &[], Outcome::CancelledInBody),
         ];
@@ -328,7 +330,7 @@ mod tests {
             let mut body = BodyObservation::actix(observation, size, http2);
             for seen in seen {
                 assert!(body.poll(|| Poll::Ready(())).is_ready());
-                body.seen(*seen);
+                see(&mut body, *seen);
             }
             drop(body);
             assert_eq!(outcomes.try_iter().collect::<Vec<_>>(), [outcome], "{case:?}");

@@ -49,6 +49,9 @@ impl Scope {
                 swap(self.0);
             }
         }
+        // Left last: the request's span is current as long as the request is.
+        #[cfg(feature = "otel")]
+        let _span = self.0.span().map(|span| span.context().clone().attach());
         swap(&mut self.0);
         let _leave = Leave(&mut self.0);
         f()

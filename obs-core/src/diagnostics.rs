@@ -22,7 +22,7 @@ pub(crate) fn warn(message: fmt::Arguments<'_>) {
     });
 }
 
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "otel", feature = "tokio"))]
 pub(crate) fn info(message: fmt::Arguments<'_>) {
     let _ = catch(|| {
         if tracing::enabled!(target: "obs", Level::INFO) {

@@ -12,6 +12,8 @@ use std::{
 
 use pin_project_lite::pin_project;
 
+#[cfg(feature = "otel")]
+use crate::otel::RequestSpan;
 use crate::{
     CallGuard, ErrorReport, MAX_FIELD_BYTES, Observer, PanicReport, RequestId, RequestStart, TraceContext,
     Value,
@@ -187,7 +189,8 @@ impl RequestHandle {
     }
 
     /// Passes the request on to a service that it calls: `set` gets the name and the value of each header by which that one
-    /// continues the trace, under the same request id. Outside a request there is nothing to pass on.
+    /// continues the trace, under the same request id. Outside a request there is nothing to pass on. With OpenTelemetry, the call
+    /// hangs below the span that is current here.
     ///
     /// For clients on `http` 1 there is `inject_http` (feature `http`).
     ///
@@ -201,7 +204,19 @@ impl RequestHandle {
         if let Some(observer) = state.observer().upgrade() {
             set(observer.request_id_header(), state.request().id.as_str());
         }
+        #[cfg(feature = "otel")]
+        if let Some((span_id, flags)) =
+            state.span().and_then(|_| RequestSpan::innermost(&state.request().trace))
+        {
+            return state.request().trace.inject_as(span_id, flags, set);
+        }
         state.request().trace.inject(set);
+    }
+
+    /// The request's span with OpenTelemetry, if there is one.
+    #[cfg(feature = "otel")]
+    pub(crate) fn span(&self) -> Option<&RequestSpan> {
+        self.0.as_deref().and_then(RequestState::span)
     }
 
     /// What was known when the request started; `None` outside a request.

@@ -161,6 +161,8 @@ pub struct RequestHead<'a> {
     pub query: Option<&'a str>,
     /// The scheme of the URL.
     pub scheme: UrlScheme,
+    /// The authority of the URL, where it names one: else there is the header `Host`.
+    pub authority: Option<&'a str>,
     /// The protocol's version.
     pub version: Option<HttpVersion>,
     /// The address at the other end of the connection.
@@ -170,6 +172,7 @@ pub struct RequestHead<'a> {
     /// The headers.
     pub headers: &'a dyn HeaderLookup,
     pub(crate) outer: Option<&'a RequestHandle>,
+    pub(crate) own_route: Option<&'a dyn Fn() -> bool>,
 }
 
 impl<'a> RequestHead<'a> {
@@ -181,11 +184,13 @@ impl<'a> RequestHead<'a> {
             path,
             query: None,
             scheme: UrlScheme::Http,
+            authority: None,
             version: None,
             peer: None,
             body_bytes: None,
             headers,
             outer: None,
+            own_route: None,
         }
     }
 
@@ -200,6 +205,13 @@ impl<'a> RequestHead<'a> {
     #[must_use]
     pub const fn scheme(mut self, scheme: UrlScheme) -> Self {
         self.scheme = scheme;
+        self
+    }
+
+    /// The authority of the URL: HTTP/2's `:authority`, or that of a request in absolute form.
+    #[must_use]
+    pub const fn authority(mut self, authority: Option<&'a str>) -> Self {
+        self.authority = authority;
         self
     }
 
@@ -230,6 +242,14 @@ impl<'a> RequestHead<'a> {
     #[must_use]
     pub const fn within(mut self, outer: Option<&'a RequestHandle>) -> Self {
         self.outer = outer;
+        self
+    }
+
+    /// Says whether the application has a route of its own at the very path: it then wins over an endpoint of ours. Asked only where
+    /// there is an endpoint.
+    #[must_use]
+    pub const fn own_route(mut self, has_route: &'a dyn Fn() -> bool) -> Self {
+        self.own_route = Some(has_route);
         self
     }
 }

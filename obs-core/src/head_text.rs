@@ -1,25 +1,46 @@
-//! The texts of a request's head that are kept: path, query and user agent, in one allocation.
+//! The texts of a request's head that are kept: path, query, user agent and host, in one allocation.
 
 use std::borrow::Cow;
 
-use crate::{RequestHead, first_header, redact::Redactor, text::bounded};
+use crate::{RequestHead, first_header, forwarded, redact::Redactor, text::bounded};
 
 /// The longest of each that is kept, in bytes.
 const MAX_PATH: usize = 1024;
 const MAX_QUERY: usize = 1024;
 const MAX_USER_AGENT: usize = 256;
 
-/// Path, query and user agent side by side.
+/// Path, query, user agent and host side by side.
 pub(crate) struct HeadText {
     all: Box<str>,
     query_at: usize,
     user_agent_at: usize,
+    host_at: usize,
     has_query: bool,
     has_user_agent: bool,
 }
 
 impl HeadText {
-    pub(crate) fn of(head: &RequestHead<'_>, redactor: &Redactor) -> Self {
+    /// `forwarded` is the host that a trusted proxy tells; `with_host` says whether any is kept.
+    pub(crate) fn of(
+        head: &RequestHead<'_>,
+        redactor: &Redactor,
+        forwarded: Option<&str>,
+        with_host: bool,
+    ) -> Self {
+        let named = |found: &mut dyn FnMut(&str)| match forwarded.or(head.authority) {
+            Some(host) => found(host),
+            None => drop(first_header(head.headers, "host", |value| {
+                std::str::from_utf8(value).map(&mut *found).ok()
+            })),
+        };
+        let mut host = String::new();
+        if with_host {
+            named(&mut |named| {
+                if let Some(valid) = forwarded::valid_host(named) {
+                    host.push_str(valid);
+                }
+            });
+        }
         // What is cut off first cannot be recognised any more, so it is cut off last.
         let path = redactor.path(head.path);
         let path = bounded(&path, MAX_PATH);
@@ -28,12 +49,13 @@ impl HeadText {
         let with = |user_agent: Option<Cow<'_, str>>| {
             let query_at = path.len();
             let user_agent_at = query_at.saturating_add(query.as_deref().map_or(0, str::len));
-            let all =
-                [&*path, query.as_deref().unwrap_or_default(), user_agent.as_deref().unwrap_or_default()];
+            let user_agent_text = user_agent.as_deref().unwrap_or_default();
+            let all = [&*path, query.as_deref().unwrap_or_default(), user_agent_text, &host];
             Self {
                 all: all.concat().into(),
                 query_at,
                 user_agent_at,
+                host_at: user_agent_at.saturating_add(user_agent_text.len()),
                 has_query: query.is_some(),
                 has_user_agent: user_agent.is_some(),
             }
@@ -55,6 +77,12 @@ impl HeadText {
     }
 
     pub(crate) fn user_agent(&self) -> Option<&str> {
-        self.has_user_agent.then(|| self.all.get(self.user_agent_at..).unwrap_or_default())
+        self.has_user_agent.then(|| self.all.get(self.user_agent_at..self.host_at).unwrap_or_default())
+    }
+
+    /// The host that the client has named, with its port.
+    #[cfg(feature = "otel")]
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.all.get(self.host_at..).filter(|host| !host.is_empty())
     }
 }

@@ -40,6 +40,7 @@ impl<'a> RequestHead<'a> {
         let head = Self::new(request.method().as_str(), request.uri().path(), request.headers())
             .query(request.uri().query())
             .scheme(request.uri().scheme_str().map_or(UrlScheme::Http, UrlScheme::parse))
+            .authority(request.uri().authority().map(::http::uri::Authority::as_str))
             .body_bytes(request.body().size_hint().exact())
             .within(request.extensions().get::<RequestHandle>());
         match request.version() {

@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::{Answer, BodyObservation, ErrorReport, Observation, Seen};
+use crate::{Answer, BodyObservation, ErrorReport, Observation};
 
 /// Frames are handed over in slices of this size.
 ///
@@ -166,7 +166,7 @@ where
             let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
             match ready!(this.observation.poll(|| body.poll_frame(cx))) {
                 None => {
-                    this.observation.seen(Seen::End);
+                    this.observation.ended();
                     return Poll::Ready(None);
                 }
                 Some(Err(error)) => {
@@ -176,8 +176,8 @@ where
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => *this.rest = Rest::Frame(data),
                     Err(other) => {
-                        if other.is_trailers() {
-                            this.observation.seen(Seen::Trailers);
+                        if let Some(trailers) = other.trailers_ref() {
+                            this.observation.trailers(trailers);
                         }
                         return Poll::Ready(Some(Ok(other.map_data(|_| Bytes::new()))));
                     }
@@ -186,7 +186,7 @@ where
         }
         let Some(slice) = this.rest.next() else { return Poll::Ready(None) };
         let last = this.rest.len() == 0 && this.body.as_ref().as_pin_ref().is_none_or(|b| b.is_end_stream());
-        this.observation.seen(Seen::Data { bytes: slice.len() as u64, last });
+        this.observation.data(&slice, last);
         Poll::Ready(Some(Ok(Frame::data(slice))))
     }
 

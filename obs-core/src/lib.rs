@@ -45,6 +45,7 @@
 //! # Features
 //! * `http`: for frameworks on `http` 1 and `http-body` 1.
 //! * `tokio`: health checks, signals and graceful shutdown.
+//! * `otel`: spans with OpenTelemetry, exported over OTLP.
 //! * `testing`: an observer in memory, for tests.
 //!
 //! # Promises
@@ -60,6 +61,8 @@ mod current;
 mod diagnostics;
 mod events;
 mod field;
+mod forwarded;
+mod grpc;
 mod handle;
 mod head;
 mod head_text;
@@ -77,6 +80,8 @@ mod observation;
 mod observed;
 mod observer;
 mod ops;
+#[cfg(feature = "otel")]
+pub mod otel;
 mod panic;
 mod random;
 mod read_mostly;
@@ -101,7 +106,7 @@ pub use prometheus;
 
 pub use self::{
     answer::Answer,
-    body::{BodyObservation, Seen},
+    body::BodyObservation,
     builder::{BuildError, ObserverBuilder},
     calls::{Call, CallGuard, Calls, DependencyCalls},
     current::current,
@@ -110,6 +115,7 @@ pub use self::{
         Overflow,
     },
     field::{Fields, MAX_FIELD_BYTES, MAX_FIELDS, Value},
+    grpc::{GrpcCall, GrpcStatus},
     handle::{InRequest, RequestHandle},
     head::{HeaderLookup, HttpVersion, RequestHead, UrlScheme, first_header},
     id::{MAX_REQUEST_ID, RequestId},
@@ -127,5 +133,5 @@ pub use self::{
     service::Service,
     sink::RecordSink,
     state::RequestBody,
-    trace::TraceContext,
+    trace::{Propagator, TraceContext},
 };

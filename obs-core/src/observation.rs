@@ -10,9 +10,11 @@ use crate::{
     Answer, EndpointFuture, ErrorReport, HeaderLookup, Observed, Observer, Outcome, Panic, PanicPolicy,
     RequestBody, RequestHandle, RequestHead, RequestStart, TraceHeader, answer,
     current::Scope,
+    grpc,
     head::content_type_is,
+    ops,
     panic::catch,
-    state::{Progress, RequestState},
+    state::{GrpcAnswer, Progress, RequestState},
 };
 
 /// One request from its head to its end.
@@ -83,25 +85,17 @@ impl Observation {
 
     /// Answers the request if it asks for one of the observer's endpoints; else gives the observation back.
     ///
-    /// `head` is the one that it was started with. A route of the user's own at the very path wins: `has_route` says whether
-    /// there is one, and is only asked if the path is an endpoint's.
+    /// `head` is the one that it was started with. A [route of the user's own](RequestHead::own_route) at the very path wins.
     ///
     /// # Errors
     /// The observation itself, to go on with, if there is no endpoint to answer.
-    pub fn endpoint(
-        mut self,
-        head: &RequestHead<'_>,
-        has_route: impl FnOnce() -> bool,
-    ) -> Result<Observed<EndpointFuture>, Self> {
-        let Some(future) = self.observer.endpoint(head) else { return Err(self) };
-        if has_route() {
-            self.observer.endpoints().give_way(head.path);
-            return Err(self);
-        }
+    pub fn endpoint(mut self, head: &RequestHead<'_>) -> Result<Observed<EndpointFuture>, Self> {
+        let Some(endpoint) = self.state.endpoint() else { return Err(self) };
         self.state.set_route(&self.observer, head.path, false);
         if let Some(progress) = &mut self.progress {
             progress.endpoint = true;
         }
+        let future = ops::answer(&self.observer, endpoint, head);
         Ok(self.observe(future))
     }
 
@@ -120,6 +114,9 @@ impl Observation {
             progress.time_to_head = Some(self.state.elapsed());
             progress.stream = self.state.request().method.is_tunnel(status)
                 || content_type_is(headers, "text/event-stream");
+            if self.state.grpc().is_some_and(|request| request.native) && grpc::is_answer(headers) {
+                progress.grpc = Some(GrpcAnswer { status: grpc::status(headers), ..GrpcAnswer::default() });
+            }
         }
     }
 
@@ -144,9 +141,19 @@ impl Observation {
     }
 
     /// Counts bytes of the response's body.
-    pub(crate) fn sent(&mut self, bytes: u64) {
+    pub(crate) fn sent(&mut self, bytes: &[u8]) {
         if let Some(progress) = &mut self.progress {
-            progress.response_bytes = progress.response_bytes.saturating_add(bytes);
+            progress.response_bytes = progress.response_bytes.saturating_add(bytes.len() as u64);
+            if let Some(grpc) = &mut progress.grpc {
+                grpc.messages.see(bytes);
+            }
+        }
+    }
+
+    /// The response's trailers have come.
+    pub(crate) fn trailers(&mut self, trailers: &dyn HeaderLookup) {
+        if let Some(Progress { grpc: Some(answer), .. }) = &mut self.progress {
+            answer.status = grpc::status(trailers);
         }
     }
 
@@ -190,7 +197,8 @@ impl Observation {
         self.note(&panic);
         match self.observer.panic_policy() {
             PanicPolicy::Answer => {
-                let answer = answer::to_panic(self.state.request(), self.state.grpc());
+                let content_type = self.state.grpc().map(|request| request.content_type.as_str());
+                let answer = answer::to_panic(self.state.request(), content_type);
                 (self, answer)
             }
             PanicPolicy::Resume => {
@@ -221,7 +229,7 @@ impl Observation {
 
     fn end(&mut self, outcome: Outcome) {
         if let Some(progress) = self.progress.take() {
-            let record = RequestState::finish(&self.state, &self.observer, &progress, outcome);
+            let record = RequestState::finish(&self.state, &self.observer, progress, outcome);
             self.observer.on_finish(&record);
         }
     }

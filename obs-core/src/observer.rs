@@ -12,10 +12,13 @@ use std::{
 
 use prometheus::Registry;
 
+#[cfg(feature = "otel")]
+use crate::otel::Tracing;
 use crate::{
     EndpointFuture, Method, Observation, ObserverBuilder, RequestHandle, RequestHead, RequestRecord,
     RequestStart, Route, Service, current, diagnostics,
     events::EventPipeline,
+    forwarded::TrustedProxies,
     health::Health,
     id::IdPolicy,
     identity::IdentityPolicy,
@@ -25,6 +28,7 @@ use crate::{
     redact::Redactor,
     route::{Excluded, RouteTable},
     sink::Sinks,
+    trace::Propagators,
 };
 
 /// What happens after a panic in a handler has been recorded.
@@ -82,6 +86,10 @@ pub struct ShutdownReport {
     pub written: u64,
     /// Events that were lost since the start, one for each output: see `obs_events_dropped_total`.
     pub dropped: u64,
+    /// Spans that the collector has taken since the start; 0 if the application's own provider exports them, or none are made.
+    pub spans_exported: u64,
+    /// Spans that were lost since the start: see `obs_spans_dropped_total`.
+    pub spans_dropped: u64,
 }
 
 /// Observes the requests of one service.
@@ -133,6 +141,10 @@ pub(crate) struct Inner {
     pub(crate) drain: Drain,
     pub(crate) public_endpoint: Option<PublicEndpoint>,
     pub(crate) trace_header: TraceHeader,
+    pub(crate) propagators: Propagators,
+    #[cfg(feature = "otel")]
+    pub(crate) tracing: Option<Arc<Tracing>>,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) endpoints: Endpoints,
     pub(crate) health: Health,
     pub(crate) routes: RouteTable,
@@ -188,6 +200,32 @@ impl Observer {
 
     pub(crate) fn intern_route(&self, template: &str) -> Option<Route> {
         self.0.routes.intern(template)
+    }
+
+    /// The route of a template that a client has named, and nobody has confirmed.
+    pub(crate) fn guess_route(&self, template: &str) -> Option<Route> {
+        self.0.routes.guess(template)
+    }
+
+    pub(crate) fn propagators(&self) -> Propagators {
+        self.0.propagators
+    }
+
+    #[cfg(feature = "otel")]
+    pub(crate) fn tracing(&self) -> Option<&Arc<Tracing>> {
+        self.0.tracing.as_ref()
+    }
+
+    /// Whether the authority that the client has named is wanted.
+    pub(crate) fn tells_host(&self) -> bool {
+        #[cfg(feature = "otel")]
+        return self.0.tracing.is_some();
+        #[cfg(not(feature = "otel"))]
+        false
+    }
+
+    pub(crate) fn trusted_proxies(&self) -> &TrustedProxies {
+        &self.0.trusted_proxies
     }
 
     pub(crate) fn downgrade(&self) -> WeakObserver {
@@ -300,7 +338,19 @@ impl Observer {
     pub(crate) fn report(&self, flushed: bool) -> ShutdownReport {
         let events = self.0.events.as_ref();
         let (written, dropped) = events.map_or((0, 0), |events| events.written_and_dropped());
-        ShutdownReport { flushed, in_flight: self.in_flight(), written, dropped }
+        #[cfg(feature = "otel")]
+        let (spans_exported, spans_dropped) =
+            self.tracing().map_or((0, 0), |tracing| tracing.exported_and_dropped());
+        #[cfg(not(feature = "otel"))]
+        let (spans_exported, spans_dropped) = (0, 0);
+        ShutdownReport {
+            flushed,
+            in_flight: self.in_flight(),
+            written,
+            dropped,
+            spans_exported,
+            spans_dropped,
+        }
     }
 
     pub(crate) fn flush(&self, deadline: Duration) -> bool {

@@ -4,14 +4,14 @@ use std::{
     borrow::Cow,
     error::Error,
     fmt::{self, Write as _},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use crate::{
-    Calls, Fields, HttpVersion, Method, PanicReport, RequestId, Route, Service, TraceContext, UrlScheme,
-    User,
+    Calls, Fields, GrpcCall, GrpcStatus, HttpVersion, Method, PanicReport, RequestId, Route, Service,
+    TraceContext, UrlScheme, User,
     head_text::HeadText,
     panic::catch,
     redact::Redactor,
@@ -54,6 +54,8 @@ pub enum Outcome {
     CancelledBeforeResponse,
     /// The response's body was dropped before its end: the client left, or the shutdown aborted it.
     CancelledInBody,
+    /// Dropped as the two above, when the time that a gRPC caller was ready to wait (`grpc-timeout`) was over.
+    DeadlineExceeded,
 }
 
 impl Outcome {
@@ -69,6 +71,7 @@ impl Outcome {
             Self::Panicked => "panic",
             Self::CancelledBeforeResponse => "cancelled_before_response",
             Self::CancelledInBody => "cancelled_in_body",
+            Self::DeadlineExceeded => "deadline_exceeded",
         }
     }
 
@@ -77,6 +80,11 @@ impl Outcome {
     #[must_use]
     pub const fn is_ok(self) -> bool {
         matches!(self, Self::Completed | Self::Upgraded)
+    }
+
+    /// Whether the body was dropped before its end.
+    pub(crate) const fn is_abandoned_body(self) -> bool {
+        matches!(self, Self::CancelledInBody | Self::DeadlineExceeded)
     }
 }
 
@@ -95,12 +103,14 @@ pub struct RequestStart {
     pub method: Method,
     /// The method's own text where [`method`](Self::method) is `_OTHER`, at most 32 bytes of it.
     pub method_original: Option<Box<str>>,
-    /// The scheme of the URL.
+    /// The scheme of the URL, as the client sees it if [trusted proxies](crate::ObserverBuilder::trusted_proxies) tell.
     pub scheme: UrlScheme,
     /// The protocol's version.
     pub version: Option<HttpVersion>,
     /// The other end of the connection, which may be a proxy.
     pub peer: Option<SocketAddr>,
+    /// The client: who [trusted proxies](crate::ObserverBuilder::trusted_proxies) say it is, else the other end of the connection.
+    pub client: Option<IpAddr>,
     /// Its place in its trace.
     pub trace: TraceContext,
     /// When the request arrived, by the system's clock.
@@ -129,6 +139,12 @@ impl RequestStart {
     #[must_use]
     pub fn user_agent(&self) -> Option<&str> {
         self.text.user_agent()
+    }
+
+    /// The host that the client has named, with its port.
+    #[cfg(feature = "otel")]
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.text.host()
     }
 }
 
@@ -253,8 +269,10 @@ pub struct RequestRecord {
     pub calls: Calls,
     /// The handler's own fields.
     pub fields: Fields,
-    /// A long-lived answer (server-sent events, an upgrade, what said so itself): kept out of the
-    /// latency histogram.
+    /// What gRPC tells, if it was a call of gRPC.
+    pub grpc: Option<GrpcCall>,
+    /// A long-lived answer (server-sent events, an upgrade, gRPC with other than one message, what said so itself): kept out of
+    /// the latency histogram.
     pub stream: bool,
     /// Answered by the middleware itself: `/metrics`, `/health`, `/livez`, `/readyz`.
     pub endpoint: bool,
@@ -278,28 +296,44 @@ impl RequestRecord {
     }
 
     /// The status for metrics' labels: the one that was sent; `499` if the request was cancelled before
-    /// that, `500` if the service failed before that.
+    /// that, `504` if its deadline passed before that, `500` if the service failed before that.
     #[must_use]
     pub fn status_label(&self) -> u16 {
         self.status.unwrap_or(match self.outcome {
             Outcome::CancelledBeforeResponse => 499,
+            Outcome::DeadlineExceeded => 504,
             _ => 500,
         })
+    }
+
+    /// The status that a gRPC call ended with.
+    pub(crate) fn grpc_status(&self) -> Option<GrpcStatus> {
+        self.grpc.as_ref().and_then(|call| call.status)
+    }
+
+    /// A request for an endpoint of ours that went well is worth neither an event nor a span.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let failed = !self.outcome.is_ok() || self.status.is_some_and(|status| status >= 500);
+        self.endpoint && !failed
     }
 
     /// The low-cardinality kind of its failure; `None` if it did not fail.
     ///
     /// An outcome that is not ok names itself. A 5xx answer has the type that the handler reported, else the
     /// status. An answer below 500 is no failure of the service, even if its handler reported an error; nor is a
-    /// 503 of our own to a probe, which is what it asked for.
+    /// 503 of our own to a probe, which is what it asked for. A [status of gRPC's](GrpcStatus::is_failure) counts as a 5xx answer if
+    /// it is the service's failure.
     #[must_use]
     pub fn error_type(&self) -> Option<&'static str> {
         if !self.outcome.is_ok() {
             return Some(self.outcome.as_str());
         }
-        let status = self.status.filter(|status| *status >= 500 && !self.endpoint)?;
+        let failed = match self.grpc_status() {
+            Some(status) => status.is_failure().then(|| status.as_str()),
+            None => self.status.filter(|status| *status >= 500 && !self.endpoint).map(text::status),
+        };
         let reported = self.error.as_ref().and_then(|error| error.type_name);
-        Some(reported.unwrap_or_else(|| text::status(status)))
+        failed.map(|status| reported.unwrap_or(status))
     }
 }
 

@@ -1,6 +1,12 @@
 //! Route templates, each kept once.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use crate::read_mostly::ReadMostly;
 
@@ -12,6 +18,9 @@ const OVERFLOW: &str = "overflow";
 
 /// How many templates one observer keeps. Templates come from code, so only a mistake gets here.
 const MAX_ROUTES: usize = 16_384;
+
+/// How many that only clients have named.
+const MAX_GUESSES: usize = 64;
 
 /// A route's template, such as `/items/{id}`: never a path.
 ///
@@ -53,6 +62,11 @@ impl Route {
         &self.template
     }
 
+    #[cfg(feature = "otel")]
+    pub(crate) const fn text(&self) -> &Arc<str> {
+        &self.template
+    }
+
     /// Unique within the observer; part of a time series' key.
     pub(crate) const fn id(&self) -> u32 {
         self.id
@@ -89,6 +103,7 @@ pub(crate) struct RouteTable {
     overflow: Route,
     excluded: Exclusions,
     unmatched_excluded: Excluded,
+    guesses: AtomicUsize,
 }
 
 /// Templates, or beginnings of templates with a `*` behind.
@@ -115,6 +130,7 @@ impl RouteTable {
             overflow: Route { id: Self::OVERFLOW, excluded: Excluded::default(), template: OVERFLOW.into() },
             unmatched_excluded: excluded.of(UNMATCHED),
             excluded,
+            guesses: AtomicUsize::new(0),
         }
     }
 
@@ -144,6 +160,17 @@ impl RouteTable {
         };
         let route = self.routes.get_or_insert(key, MAX_ROUTES, make);
         Some(route.unwrap_or_else(|| self.overflow.clone()))
+    }
+}
+
+impl RouteTable {
+    /// The route of a template that only a client has named. Few of them are new, as clients make up what they like.
+    pub(crate) fn guess(&self, template: &str) -> Option<Route> {
+        let known = self.routes.read(template, Route::clone);
+        known.or_else(|| {
+            let free = self.guesses.fetch_add(1, Ordering::Relaxed) < MAX_GUESSES;
+            free.then(|| self.intern(template)).flatten()
+        })
     }
 }
 

@@ -10,10 +10,14 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+#[cfg(feature = "otel")]
+use crate::otel::RequestSpan;
 use crate::{
-    Calls, ErrorReport, Fields, HeaderLookup, Method, Observer, Outcome, PanicReport, RequestHandle,
-    RequestHead, RequestRecord, RequestStart, Route, TraceContext, User,
-    head::{content_type_is, first_header, length_header},
+    Calls, Endpoint, ErrorReport, Fields, GrpcCall, GrpcStatus, Method, Observer, Outcome, PanicReport,
+    RequestHandle, RequestHead, RequestRecord, RequestStart, Route, TraceContext, User,
+    forwarded::Forwarded,
+    grpc::{self, GrpcRequest, Messages},
+    head::length_header,
     head_text::HeadText,
     observer::WeakObserver,
     record::MAX_METHOD,
@@ -29,11 +33,16 @@ pub(crate) struct RequestState {
     redactor: Redactor,
     start: RequestStart,
     started: Instant,
-    /// The request's content type if it is one of gRPC's.
-    grpc: Option<String>,
+    /// Of a request whose content type is one of gRPC's.
+    grpc: Option<GrpcRequest>,
+    /// The endpoint of ours that it asks for.
+    endpoint: Option<Endpoint>,
+    #[cfg(feature = "otel")]
+    span: Option<RequestSpan>,
     outer: Option<RequestHandle>,
-    /// Bytes of the request's body that were read, where somebody counts.
+    /// Bytes and gRPC messages of the request's body that were read, where somebody counts.
     received: AtomicU64,
+    received_messages: AtomicU64,
     enrichment: Mutex<Enrichment>,
 }
 
@@ -80,33 +89,46 @@ impl RequestState {
         let shared_trace = outer.and_then(RequestHandle::trace).cloned();
         let method = Method::parse(head.method);
         let unknown = method == Method::Other;
-        let start = RequestStart {
+        let peer = head.peer.map(|peer| peer.ip());
+        let forwarded = Forwarded::of(head.headers, peer, observer.trusted_proxies()).unwrap_or_default();
+        let grpc = GrpcRequest::of(head.headers);
+        let endpoint = observer.endpoints().asked(&head);
+        #[cfg_attr(not(feature = "otel"), allow(unused_mut))]
+        let mut start = RequestStart {
             service: Arc::clone(observer.service()),
             id: shared_id
                 .unwrap_or_else(|| observer.ids().choose(head.headers, observer.redactor(), started_at)),
             method,
             method_original: unknown
                 .then(|| bounded(&observer.redactor().text(head.method), MAX_METHOD).into()),
-            scheme: head.scheme,
+            scheme: forwarded.scheme.unwrap_or(head.scheme),
             version: head.version,
             peer: head.peer,
-            trace: shared_trace
-                .unwrap_or_else(|| TraceContext::start(head.headers, || observer.trusts_trace(&head))),
+            client: forwarded.client.or(peer),
+            trace: shared_trace.unwrap_or_else(|| {
+                TraceContext::start(head.headers, observer.propagators(), || observer.trusts_trace(&head))
+            }),
             started_at,
             body_bytes: length_header(head.headers, "content-length")
                 .filter(|length| *length <= MAX_LENGTH)
                 .or(head.body_bytes),
             headers: told_headers(observer, &head),
-            text: HeadText::of(&head, observer.redactor()),
+            text: HeadText::of(&head, observer.redactor(), forwarded.host.as_deref(), observer.tells_host()),
         };
+        #[cfg(feature = "otel")]
+        let span = Self::start_span(observer, &mut start, grpc.as_ref(), endpoint, outer);
         Arc::new(Self {
             observer: observer.downgrade(),
             redactor: observer.redactor().clone(),
             start,
             started,
-            grpc: grpc_type(head.headers),
+            grpc,
+            endpoint,
+            #[cfg(feature = "otel")]
+            span,
             outer: outer.cloned(),
             received: AtomicU64::new(UNKNOWN),
+            received_messages: AtomicU64::new(UNKNOWN),
             enrichment: Mutex::default(),
         })
     }
@@ -119,8 +141,38 @@ impl RequestState {
         self.started.elapsed()
     }
 
-    pub(crate) fn grpc(&self) -> Option<&str> {
-        self.grpc.as_deref()
+    pub(crate) const fn grpc(&self) -> Option<&GrpcRequest> {
+        self.grpc.as_ref()
+    }
+
+    #[cfg(feature = "otel")]
+    pub(crate) const fn span(&self) -> Option<&RequestSpan> {
+        self.span.as_ref()
+    }
+
+    /// The span, unless it is a request for an endpoint of ours, which gets one only if it fails.
+    #[cfg(feature = "otel")]
+    fn start_span(
+        observer: &Observer,
+        start: &mut RequestStart,
+        grpc: Option<&GrpcRequest>,
+        endpoint: Option<Endpoint>,
+        outer: Option<&RequestHandle>,
+    ) -> Option<RequestSpan> {
+        let tracing = observer.tracing()?;
+        // Another observer makes a span of this very request already.
+        if outer.and_then(RequestHandle::span).is_some() {
+            return None;
+        }
+        if endpoint.is_some() {
+            start.trace.flags = start.trace.flags.with_sampled(false);
+            return None;
+        }
+        tracing.start(start, grpc.filter(|request| request.native), observer.identities())
+    }
+
+    pub(crate) const fn endpoint(&self) -> Option<Endpoint> {
+        self.endpoint
     }
 
     pub(crate) const fn redactor(&self) -> &Redactor {
@@ -167,7 +219,7 @@ impl RequestState {
     pub(crate) fn finish(
         this: &Arc<Self>,
         observer: &Observer,
-        progress: &Progress,
+        progress: Progress,
         outcome: Outcome,
     ) -> RequestRecord {
         Self::close(this, &mut this.lock(), observer, progress, outcome)
@@ -184,8 +236,7 @@ impl RequestState {
             return;
         }
         enrichment.panic = Some(panic.redacted(&this.redactor));
-        let progress = Progress::default();
-        let record = Self::close(this, &mut enrichment, &observer, &progress, Outcome::Panicked);
+        let record = Self::close(this, &mut enrichment, &observer, Progress::default(), Outcome::Panicked);
         drop(enrichment);
         observer.on_finish(&record);
         observer.flush(Duration::from_secs(1));
@@ -195,11 +246,28 @@ impl RequestState {
         this: &Arc<Self>,
         enrichment: &mut Enrichment,
         observer: &Observer,
-        progress: &Progress,
+        mut progress: Progress,
         outcome: Outcome,
     ) -> RequestRecord {
         enrichment.finished = true;
         let panic = enrichment.panic.take();
+        // Whatever becomes of the answer to a panic: it was one.
+        let mut outcome = if panic.is_some() { Outcome::Panicked } else { outcome };
+        let duration = this.elapsed();
+        let mut stream = progress.stream || enrichment.stream;
+        let mut call = None;
+        if let Some(request) = this.grpc.as_ref().filter(|request| request.native) {
+            let left = matches!(outcome, Outcome::CancelledBeforeResponse | Outcome::CancelledInBody);
+            if left && request.gave_up_by(duration) {
+                outcome = Outcome::DeadlineExceeded;
+            }
+            let answer = progress.grpc.take();
+            this.name_grpc_route(enrichment, observer, answer.as_ref(), &progress);
+            let within_message = answer.as_ref().is_some_and(|answer| answer.messages.within_one());
+            let grpc = this.grpc_call(enrichment, request, answer, outcome);
+            stream |= grpc.is_stream(outcome, within_message);
+            call = Some(grpc);
+        }
         let route = enrichment.route.take();
         let received = this.received.load(Ordering::Relaxed);
         let excluded = observer.excludes(route.as_ref());
@@ -210,20 +278,68 @@ impl RequestState {
             route,
             request_bytes: this.start.body_bytes.or((received != UNKNOWN).then_some(received)),
             status: progress.status,
-            // Whatever becomes of the answer to a panic: it was one.
-            outcome: if panic.is_some() { Outcome::Panicked } else { outcome },
+            outcome,
             error: enrichment.take_error(),
             panic,
-            duration: this.elapsed(),
+            duration,
             time_to_head: progress.time_to_head,
             response_bytes: progress.response_bytes,
             user: enrichment.user.take(),
             flags: mem::take(&mut enrichment.flags),
             calls: mem::take(&mut enrichment.calls),
             fields: mem::take(&mut enrichment.fields),
-            stream: progress.stream || enrichment.stream,
+            grpc: call,
+            stream,
             endpoint: progress.endpoint,
             draining: observer.is_draining(),
+        }
+    }
+}
+
+/// What gRPC adds when a request ends.
+impl RequestState {
+    /// The method is the route, if there is such a one: that the service does not know it, its answer says.
+    fn name_grpc_route(
+        &self,
+        enrichment: &mut Enrichment,
+        observer: &Observer,
+        answer: Option<&GrpcAnswer>,
+        progress: &Progress,
+    ) {
+        let path = self.start.path();
+        if enrichment.route_from_within || grpc::method(path).is_none() {
+            return;
+        }
+        let status = answer.and_then(|answer| answer.status.as_ref()).map(|(status, _)| *status);
+        if answer.is_some() && status != Some(GrpcStatus::Unimplemented) {
+            enrichment.route = observer.intern_route(path);
+        } else if progress.status.is_none() && enrichment.route.is_none() {
+            // Nobody has said that there is such a method, only that it was called.
+            enrichment.route = observer.guess_route(path);
+        }
+    }
+
+    fn grpc_call(
+        &self,
+        enrichment: &mut Enrichment,
+        request: &GrpcRequest,
+        answer: Option<GrpcAnswer>,
+        outcome: Outcome,
+    ) -> GrpcCall {
+        let answered = answer.is_some();
+        let GrpcAnswer { status, messages } = answer.unwrap_or_default();
+        let (status, message) = status.unzip();
+        if let Some(message) = message.flatten() {
+            let report = ErrorReport::of_text(&message).redacted(&self.redactor);
+            enrichment.error.get_or_insert(report);
+        }
+        let received = self.received_messages.load(Ordering::Relaxed);
+        GrpcCall {
+            // Clients take an answer without a status for this.
+            status: status.or((answered && outcome == Outcome::Completed).then_some(GrpcStatus::Unknown)),
+            request_messages: (received != UNKNOWN).then_some(received),
+            response_messages: messages.count(),
+            timeout: request.timeout,
         }
     }
 }
@@ -234,30 +350,42 @@ impl RequestState {
 /// # use obs_core::{Observer, RequestHead};
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let observation = observer.start(RequestHead::new("POST", "/orders", &()));
-/// let body = observation.request_body().expect("nobody has said how long it is");
-/// body.received(17); // after each chunk
+/// let mut body = observation.request_body().expect("nobody has said how long it is");
+/// body.received(b"a chunk");
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
-pub struct RequestBody(Arc<RequestState>);
+pub struct RequestBody {
+    state: Arc<RequestState>,
+    messages: Option<Messages>,
+}
 
 impl RequestBody {
     pub(crate) fn unknown(state: &Arc<RequestState>) -> Option<Self> {
-        if state.start.body_bytes.is_some() {
+        let grpc = state.grpc.as_ref().is_some_and(|request| request.native);
+        if state.start.body_bytes.is_some() && !grpc {
             return None;
         }
         state.received.store(0, Ordering::Relaxed);
-        Some(Self(Arc::clone(state)))
+        let messages = grpc.then(|| {
+            state.received_messages.store(0, Ordering::Relaxed);
+            Messages::default()
+        });
+        Some(Self { state: Arc::clone(state), messages })
     }
 
-    /// The service has read so many bytes more.
-    pub fn received(&self, bytes: u64) {
-        self.0.received.fetch_add(bytes, Ordering::Relaxed);
+    /// The service has read these bytes.
+    pub fn received(&mut self, bytes: &[u8]) {
+        self.state.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if let Some(messages) = &mut self.messages {
+            messages.see(bytes);
+            self.state.received_messages.store(messages.count(), Ordering::Relaxed);
+        }
     }
 }
 
 impl std::fmt::Debug for RequestBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let received = self.0.received.load(Ordering::Relaxed);
+        let received = self.state.received.load(Ordering::Relaxed);
         f.debug_struct("RequestBody").field("received", &received).finish()
     }
 }
@@ -270,6 +398,15 @@ pub(crate) struct Progress {
     pub(crate) response_bytes: u64,
     pub(crate) stream: bool,
     pub(crate) endpoint: bool,
+    /// Of an answer that is one of gRPC.
+    pub(crate) grpc: Option<GrpcAnswer>,
+}
+
+/// An answer of gRPC, as far as it has come.
+#[derive(Default)]
+pub(crate) struct GrpcAnswer {
+    pub(crate) status: Option<(GrpcStatus, Option<String>)>,
+    pub(crate) messages: Messages,
 }
 
 /// The values of the headers that events tell.
@@ -291,13 +428,4 @@ fn told_headers(observer: &Observer, head: &RequestHead<'_>) -> Vec<(Arc<str>, V
         }
     }
     told
-}
-
-/// The content type of a gRPC request: its answers must have the same.
-fn grpc_type(headers: &dyn HeaderLookup) -> Option<String> {
-    if !content_type_is(headers, "application/grpc") {
-        return None;
-    }
-    let text = first_header(headers, "content-type", |value| String::from_utf8(value.to_vec()).ok());
-    text.flatten().filter(|text| text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic()))
 }

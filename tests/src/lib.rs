@@ -3,6 +3,7 @@
 //! * [`app`]: the application under test, in neutral terms: routes, handlers, bodies.
 //! * [`stacks`]: that application on axum, on plain tower under hyper, and on actix-web.
 //! * [`client`]: a client for HTTP/1 and HTTP/2 that can leave at any moment.
+//! * [`collector`]: a collector of OpenTelemetry, which receives spans, checks them, and fails as it is told.
 //! * [`watch`]: an observer whose records, lines and metrics a case waits for and checks.
 //! * [`process`], [`postgres`]: whole processes, and a database of their own.
 //! * [`users`]: metrics of a user's own, of every type.
@@ -32,6 +33,7 @@ mod documents {
 pub mod app;
 pub mod cases;
 pub mod client;
+pub mod collector;
 pub mod judge;
 pub mod postgres;
 pub mod process;

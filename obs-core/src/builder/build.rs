@@ -6,8 +6,10 @@ use std::sync::{
 };
 
 use super::{BuildError, ObserverBuilder};
+#[cfg(feature = "otel")]
+use crate::otel::SpanSink;
 use crate::{
-    Events, Observer, RecordSink,
+    Events, Observer, RecordSink, diagnostics,
     events::EventPipeline,
     health::Health,
     id::IdPolicy,
@@ -30,6 +32,7 @@ impl ObserverBuilder {
             self.read_environment(|name| std::env::var(name).ok())?;
         }
         self.validate()?;
+        let trusted_proxies = self.parsed_proxies()?;
         if self.panic_hook {
             panic::install_hook();
         }
@@ -46,10 +49,20 @@ impl ObserverBuilder {
             }
         })?;
         let events = events.map(Arc::new);
+        #[cfg(feature = "otel")]
+        let tracing = match self.otel {
+            Some(otel) => Some(Arc::new(otel.build(&self.service, own)?)),
+            None => None,
+        };
         // The metrics come before all others of ours: see `Sinks::on_finish`.
         let mut sinks: Vec<Box<dyn RecordSink>> = self.told_last.into_iter().collect();
         sinks.push(Box::new(Arc::clone(&metrics)));
         sinks.extend(events.clone().map(|events| Box::new(events) as Box<dyn RecordSink>));
+        #[cfg(feature = "otel")]
+        sinks.extend(tracing.as_ref().map(|tracing| {
+            let sink = SpanSink::new(Arc::clone(tracing), Arc::clone(&identities));
+            Box::new(sink) as Box<dyn RecordSink>
+        }));
         sinks.extend(self.sinks);
         let sinks = Sinks::new(sinks.into_iter().map(|sink| {
             let label = ("sink", sink.name().into());
@@ -72,6 +85,9 @@ impl ObserverBuilder {
             expected: "a registry that no other observer uses and that has no metric of one of our names",
         })?;
         let scrapes = Scrapes::new(bridge);
+        for warning in self.warnings {
+            diagnostics::warn(format_args!("{warning}"));
+        }
         Ok(Observer::new(Inner {
             service: Arc::new(self.service),
             redactor,
@@ -81,6 +97,10 @@ impl ObserverBuilder {
             ids: IdPolicy::new(self.request_id_headers, self.trust_inbound, self.generator),
             public_endpoint: self.public_endpoint,
             trace_header: self.trace_header,
+            propagators: self.propagators,
+            trusted_proxies,
+            #[cfg(feature = "otel")]
+            tracing,
             panic_policy: self.panic_policy,
             drain: self.drain,
             endpoints: Endpoints::new(self.endpoints.into_iter().flatten()),

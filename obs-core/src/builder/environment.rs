@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{BuildError, ObserverBuilder, error::error};
-use crate::{EventFile, EventOutput, MetricNaming, text::percent_decoded};
+#[cfg(feature = "otel")]
+use crate::otel;
+use crate::{EventFile, EventOutput, MetricNaming, text::percent_decoded, trace::Propagators};
 
 impl ObserverBuilder {
     /// Takes over what is set: wrong `OBS_*` values are errors.
@@ -26,6 +28,14 @@ impl ObserverBuilder {
         }
         if let Some(name) = set("OTEL_SERVICE_NAME") {
             self.service.name = name.into();
+        }
+        if let Some(list) = set("OTEL_PROPAGATORS") {
+            self.read_propagators(&list);
+        }
+        self.read_otel(&get);
+        if let Some(list) = set("OBS_TRUSTED_PROXIES") {
+            let networks = list.split(',').map(str::trim).filter(|network| !network.is_empty());
+            self.trusted_proxies = networks.map(str::to_owned).collect();
         }
         if let Some(outputs) = set("OBS_EVENTS") {
             self.events.outputs = Some(event_outputs(&outputs)?);
@@ -55,6 +65,43 @@ impl ObserverBuilder {
             }
         }
         Ok(())
+    }
+}
+
+impl ObserverBuilder {
+    /// What is not a format that we know is named once and ignored.
+    fn read_propagators(&mut self, list: &str) {
+        let (propagators, unknown) = Propagators::from_list(list);
+        if unknown.is_empty() || !propagators.is_empty() {
+            self.propagators = propagators;
+        }
+        for name in unknown {
+            self.warnings.push(format!(
+                "`OTEL_PROPAGATORS` has \"{name}\", but should have `tracecontext`, `baggage`, `b3`, `b3multi` or `jaeger`; it is ignored"
+            ));
+        }
+    }
+
+    #[cfg(feature = "otel")]
+    fn read_otel(&mut self, get: &dyn Fn(&str) -> Option<String>) {
+        self.otel = otel::from_environment(self.otel.take(), get, &mut self.warnings);
+        if let Some(list) = get("OTEL_RESOURCE_ATTRIBUTES") {
+            otel::resource_from_environment(&mut self.otel, &list);
+        }
+    }
+
+    /// Whoever sets it wants spans, and this build makes none.
+    #[cfg(not(feature = "otel"))]
+    fn read_otel(&mut self, get: &dyn Fn(&str) -> Option<String>) {
+        let names = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+        let off = get("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+            || get("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
+        let set = |name: &&str| get(name).is_some_and(|value| !value.trim().is_empty());
+        if let Some(name) = names.iter().find(|name| set(name)).filter(|_| !off) {
+            self.warnings.push(format!(
+                "`{name}` is set, but this service is built without the feature `otel`, so no spans are exported"
+            ));
+        }
     }
 }
 

@@ -14,9 +14,13 @@ use std::future::Future;
 
 #[cfg(feature = "tokio")]
 use crate::health::Check;
+#[cfg(feature = "otel")]
+use crate::otel::Otel;
 use crate::{
     Drain, Endpoint, Events, Metrics, PanicPolicy, RecordSink, RequestHead, Service, TraceHeader,
-    observer::PublicEndpoint, redact::Redaction,
+    observer::PublicEndpoint,
+    redact::Redaction,
+    trace::{Propagator, Propagators},
 };
 
 /// How long a health check may take, unless it has a timeout of its own.
@@ -52,6 +56,12 @@ pub struct ObserverBuilder {
     generator: Option<Box<dyn Fn() -> String + Send + Sync>>,
     public_endpoint: Option<PublicEndpoint>,
     trace_header: TraceHeader,
+    propagators: Propagators,
+    trusted_proxies: Vec<String>,
+    #[cfg(feature = "otel")]
+    otel: Option<Otel>,
+    /// What of the environment was ignored, and why.
+    warnings: Vec<String>,
     panic_policy: PanicPolicy,
     panic_hook: bool,
     endpoints: Option<[(Endpoint, String); 4]>,
@@ -77,6 +87,11 @@ impl ObserverBuilder {
             generator: None,
             public_endpoint: None,
             trace_header: TraceHeader::default(),
+            propagators: Propagators::default(),
+            trusted_proxies: Vec::new(),
+            #[cfg(feature = "otel")]
+            otel: None,
+            warnings: Vec::new(),
             panic_policy: PanicPolicy::default(),
             panic_hook: true,
             endpoints: Some(Endpoint::ALL.map(|e| (e, e.default_path().to_owned()))),
@@ -139,6 +154,35 @@ impl ObserverBuilder {
     /// Which response header tells the caller the request's place in its trace. None by default.
     pub const fn trace_header(mut self, header: TraceHeader) -> Self {
         self.trace_header = header;
+        self
+    }
+
+    /// The formats in which traces are read from callers and passed on to what is called. Of several, the first that a request has is
+    /// read, and all are written. By default those of W3C: [`TraceContext`](Propagator::TraceContext) and
+    /// [`Baggage`](Propagator::Baggage).
+    ///
+    /// ```
+    /// use obs_core::{Observer, Propagator};
+    /// let formats = [Propagator::TraceContext, Propagator::Baggage, Propagator::B3];
+    /// let observer = Observer::builder("shop").no_environment().propagators(formats).build()?;
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    pub fn propagators(mut self, propagators: impl IntoIterator<Item = Propagator>) -> Self {
+        self.propagators = Propagators::new(propagators);
+        self
+    }
+
+    /// The proxies in front of the service, as addresses or networks: what they say of the client, in `Forwarded` (RFC 7239) or else
+    /// `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`, is believed. By default nobody is. A request that has both and in which they name
+    /// different clients tells nothing: a proxy has let through what the client wrote.
+    ///
+    /// ```
+    /// # use obs_core::Observer;
+    /// let observer = Observer::builder("shop").trusted_proxies(["10.0.0.0/8", "fd00::/8", "127.0.0.1"]).build()?;
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    pub fn trusted_proxies<N: Into<String>>(mut self, networks: impl IntoIterator<Item = N>) -> Self {
+        self.trusted_proxies = networks.into_iter().map(Into::into).collect();
         self
     }
 
@@ -268,6 +312,27 @@ impl ObserverBuilder {
     pub(crate) fn told_last(mut self, sink: impl RecordSink) -> Self {
         self.told_last = Some(Box::new(sink));
         self
+    }
+
+    /// Makes spans with OpenTelemetry, as these settings say: an [`Otel`], or a `TracerProvider` of the application's own.
+    ///
+    /// Without this line they are made if the environment has `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    #[cfg(feature = "otel")]
+    pub fn otel(mut self, otel: impl Into<Otel>) -> Self {
+        self.otel = Some(otel.into());
+        self
+    }
+
+    /// Makes spans with OpenTelemetry and exports them over OTLP to where the environment says, else to `http://localhost:4318`.
+    ///
+    /// ```
+    /// # use obs_core::Observer;
+    /// let observer = Observer::builder("shop").otlp().build()?;
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[cfg(feature = "otel")]
+    pub fn otlp(self) -> Self {
+        self.otel(Otel::new())
     }
 
     /// Adds an output of the user's own.

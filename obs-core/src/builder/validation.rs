@@ -1,6 +1,7 @@
 //! Which settings cannot be.
 
 use super::{BuildError, ObserverBuilder, error::error};
+use crate::forwarded::{Network, TrustedProxies};
 
 impl ObserverBuilder {
     /// Refuses the first setting that cannot be, and brings the others into their final form.
@@ -27,7 +28,7 @@ impl ObserverBuilder {
                 return Err(error("check", &check.name, "a name that no other check has"));
             }
         }
-        let mut names = vec!["metrics", "events"];
+        let mut names = vec!["metrics", "events", "spans"];
         for sink in &self.sinks {
             if names.contains(&sink.name()) {
                 return Err(error("sink", sink.name(), "a sink whose name no other one has"));
@@ -45,6 +46,15 @@ impl ObserverBuilder {
         }
         self.events.check()?;
         self.validate_metrics()
+    }
+
+    pub(super) fn parsed_proxies(&self) -> Result<TrustedProxies, BuildError> {
+        let expected = "addresses or networks such as `10.0.0.0/8`";
+        let parse = |text: &String| {
+            Network::parse(text.trim()).ok_or_else(|| error("trusted_proxies", text, expected))
+        };
+        let networks: Result<Vec<_>, _> = self.trusted_proxies.iter().map(parse).collect();
+        Ok(TrustedProxies::new(networks?))
     }
 
     fn validate_metrics(&self) -> Result<(), BuildError> {

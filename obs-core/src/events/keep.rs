@@ -48,7 +48,7 @@ fn share(trace: &TraceContext) -> f64 {
 #[cfg(all(test, not(obs_loom)))]
 mod tests {
     use super::*;
-    use crate::HeaderLookup;
+    use crate::{HeaderLookup, trace::Propagators};
 
     struct Parent(String);
     impl HeaderLookup for Parent {
@@ -60,7 +60,8 @@ mod tests {
     }
 
     fn share_of(id: u128, flags: u8) -> f64 {
-        share(&TraceContext::start(&Parent(format!("00-{id:032x}-00f067aa0ba902b7-{flags:02x}")), || true))
+        let parent = Parent(format!("00-{id:032x}-00f067aa0ba902b7-{flags:02x}"));
+        share(&TraceContext::start(&parent, Propagators::default(), || true))
     }
 
     #[test]

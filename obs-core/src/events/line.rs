@@ -1,9 +1,7 @@
 //! An event as one line of JSON. Names are OpenTelemetry's where it has one; `schema/event-1.json` describes all of them.
 
-use std::net::IpAddr;
-
 use super::nested;
-use crate::{RequestRecord, User, identity::IdentityPolicy, json::Object};
+use crate::{RequestRecord, User, grpc, identity::IdentityPolicy, json::Object};
 
 /// The version of the schema. It grows when a field changes its meaning or goes; new fields may come at any time.
 const SCHEMA: u64 = 1;
@@ -19,8 +17,7 @@ pub(super) struct Event<'a> {
 impl Event<'_> {
     /// The client's address as the settings allow to tell it.
     pub(super) fn client_address(&self) -> Option<String> {
-        let peer: IpAddr = self.record.request().peer?.ip();
-        self.identities.client_address(peer)
+        self.identities.client_address(self.record.request().client?)
     }
 }
 
@@ -32,6 +29,7 @@ pub(super) fn write(out: &mut Vec<u8>, event: &Event<'_>) {
     object.number("schema", SCHEMA);
     service(&mut object, record);
     request(&mut object, event);
+    grpc(&mut object, record);
     object.word("outcome", record.outcome.as_str());
     error(&mut object, record);
     object.millis("duration_ms", record.duration);
@@ -115,6 +113,24 @@ fn request(object: &mut Object<'_>, event: &Event<'_>) {
     }
     if let Some(status) = record.status {
         object.number("http.response.status_code", u64::from(status));
+    }
+}
+
+fn grpc(object: &mut Object<'_>, record: &RequestRecord) {
+    let Some(call) = &record.grpc else { return };
+    object.word("rpc.system.name", "grpc");
+    if let Some(method) = grpc::method_of(record.route.as_ref()) {
+        object.word("rpc.method", method);
+    }
+    if let Some(status) = call.status {
+        object.word("rpc.response.status_code", status.as_str());
+    }
+    if let Some(messages) = call.request_messages {
+        object.number("grpc.request.messages", messages);
+    }
+    object.number("grpc.response.messages", call.response_messages);
+    if let Some(timeout) = call.timeout {
+        object.millis("grpc.timeout_ms", timeout);
     }
 }
 

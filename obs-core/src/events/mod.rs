@@ -84,9 +84,7 @@ impl RecordSink for EventPipeline {
         thread_local! {
             static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
-        // Probes and scrapes are worth an event only when they fail.
-        let failed = !record.outcome.is_ok() || record.status.is_some_and(|status| status >= 500);
-        if record.excluded_from_events || (record.endpoint && !failed) {
+        if record.excluded_from_events || record.is_quiet() {
             return;
         }
         let Some(sample_rate) = self.keep.rate(record) else { return };

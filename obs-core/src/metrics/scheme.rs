@@ -8,7 +8,7 @@ use super::{
     names::{Name, Names, OPENTELEMETRY, OPENTELEMETRY_DURATION, PROMETHEUS, PROMETHEUS_DURATION},
     settings::{MetricLabel, MetricNaming, Metrics, Source},
 };
-use crate::{HttpVersion, Method, RequestRecord, Route, UrlScheme, text};
+use crate::{GrpcStatus, HttpVersion, Method, RequestRecord, Route, UrlScheme, text};
 
 /// The value of every label of an overflow series.
 const OVERFLOW: &str = "overflow";
@@ -23,6 +23,8 @@ pub(super) struct Facts<'a> {
     /// What counts as sent.
     pub(super) status_label: u16,
     pub(super) error_type: Option<&'static str>,
+    pub(super) grpc: bool,
+    pub(super) grpc_status: Option<GrpcStatus>,
     pub(super) scheme: UrlScheme,
     pub(super) version: Option<HttpVersion>,
 }
@@ -36,6 +38,8 @@ impl<'a> Facts<'a> {
             status: record.status,
             status_label: record.status_label(),
             error_type: record.error_type(),
+            grpc: record.grpc.is_some(),
+            grpc_status: record.grpc_status(),
             scheme: request.scheme,
             version: request.version,
         }
@@ -49,6 +53,8 @@ impl<'a> Facts<'a> {
             status: None,
             status_label: 0,
             error_type: None,
+            grpc: false,
+            grpc_status: None,
             scheme: UrlScheme::Http,
             version: Some(HttpVersion::Http11),
         }
@@ -59,12 +65,22 @@ impl<'a> Facts<'a> {
         let error_type = (status >= 500).then(|| text::status(status));
         Self { status: Some(status), status_label: status, error_type, ..self }
     }
+
+    /// The same request, had it failed: over gRPC failures are answered with 200, too.
+    pub(super) fn failed(self) -> Self {
+        if !self.grpc {
+            return self.answered(500);
+        }
+        let status = GrpcStatus::Internal;
+        Self { error_type: Some(status.as_str()), grpc_status: Some(status), ..self.answered(200) }
+    }
 }
 
 /// Tells one label set from another: what no label tells is the same for all.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Key {
-    /// Route, status, method, scheme and version side by side: one number is hashed faster than five.
+    /// Route (32 bits), status (16), gRPC's status (5), method (4), scheme (2) and version (3) side by side: one number is hashed
+    /// faster than six.
     packed: u64,
     error_type: Option<&'static str>,
 }
@@ -103,7 +119,7 @@ impl Scheme {
         let labels: Vec<_> = chosen.into_iter().map(named).collect();
         let mut error_labels = labels.clone();
         error_labels.retain(|(source, _)| {
-            !matches!(source, Source::Status | Source::StatusClass | Source::ErrorType)
+            !matches!(source, Source::Status | Source::StatusClass | Source::ErrorType | Source::GrpcStatus)
         });
         let own = labels.iter().find(|(source, _)| *source == Source::ErrorType).cloned();
         error_labels.push(own.unwrap_or_else(|| named(MetricLabel::error_type())));
@@ -134,14 +150,18 @@ impl Scheme {
         let (mut key, mut status) = (Key::default(), 0);
         for (source, _) in labels {
             match source {
-                Source::Method => key.packed |= (facts.method as u64) << 8,
+                Source::Method => key.packed |= (facts.method as u64) << 5,
                 Source::Endpoint => key.packed |= u64::from(facts.route.map_or(0, Route::id)) << 32,
                 Source::Status => status = self.status(facts).unwrap_or_default(),
                 // Where there are both, the code tells the class.
                 Source::StatusClass if status == 0 => status = self.status(facts).unwrap_or_default() / 100,
                 Source::StatusClass => {}
                 Source::ErrorType => key.error_type = facts.error_type,
-                Source::Scheme => key.packed |= (facts.scheme as u64) << 4,
+                Source::GrpcStatus => {
+                    let status = facts.grpc_status.map_or(0, |status| status.code().saturating_add(1));
+                    key.packed |= u64::from(status) << 9;
+                }
+                Source::Scheme => key.packed |= (facts.scheme as u64) << 3,
                 Source::ProtocolVersion => {
                     key.packed |= facts.version.map_or(0, |version| (version as u64).saturating_add(1));
                 }
@@ -177,6 +197,7 @@ impl Scheme {
             Source::Status => self.status(facts).map(|status| text::status(status).to_owned()),
             Source::StatusClass => self.status(facts).map(|status| format!("{}xx", status / 100)),
             Source::ErrorType => facts.error_type.map(str::to_owned),
+            Source::GrpcStatus => facts.grpc_status.map(|status| status.as_str().to_owned()),
             Source::Scheme => Some(facts.scheme.as_str().to_owned()),
             Source::ProtocolVersion => facts.version.map(|version| version.as_str().to_owned()),
         };
@@ -195,7 +216,9 @@ impl Scheme {
     fn overflow_of(&self, labels: &[(Source, Cow<'static, str>)]) -> LabelSet {
         match self.naming {
             MetricNaming::Prometheus => {
-                labels.iter().map(|(_, name)| (name.clone(), OVERFLOW.to_owned())).collect()
+                // Only some series have the label of gRPC's status.
+                let every = labels.iter().filter(|(source, _)| *source != Source::GrpcStatus);
+                every.map(|(_, name)| (name.clone(), OVERFLOW.to_owned())).collect()
             }
             // Metrics SDK specification, "Cardinality limits".
             MetricNaming::OpenTelemetry => [("otel_metric_overflow".into(), "true".to_owned())].into(),
@@ -225,7 +248,9 @@ impl Scheme {
 }
 
 fn default_labels(naming: MetricNaming) -> Vec<MetricLabel> {
-    let common = [MetricLabel::method(), MetricLabel::endpoint(), MetricLabel::status()].into_iter();
+    let common =
+        [MetricLabel::method(), MetricLabel::endpoint(), MetricLabel::status(), MetricLabel::grpc_status()]
+            .into_iter();
     match naming {
         MetricNaming::Prometheus => common.collect(),
         MetricNaming::OpenTelemetry => common
@@ -240,12 +265,14 @@ const fn default_name(naming: MetricNaming, source: Source) -> &'static str {
         (MetricNaming::Prometheus, Source::Method) => "method",
         (MetricNaming::Prometheus, Source::Endpoint) => "endpoint",
         (MetricNaming::Prometheus, Source::Status) => "status",
+        (MetricNaming::Prometheus, Source::GrpcStatus) => "grpc_status",
         (MetricNaming::Prometheus, Source::Scheme) => "scheme",
         (MetricNaming::Prometheus, Source::ProtocolVersion) => "version",
         (_, Source::StatusClass) => "status_class",
         (MetricNaming::OpenTelemetry, Source::Method) => "http_request_method",
         (MetricNaming::OpenTelemetry, Source::Endpoint) => "http_route",
         (MetricNaming::OpenTelemetry, Source::Status) => "http_response_status_code",
+        (MetricNaming::OpenTelemetry, Source::GrpcStatus) => "rpc_response_status_code",
         (MetricNaming::OpenTelemetry, Source::Scheme) => "url_scheme",
         (MetricNaming::OpenTelemetry, Source::ProtocolVersion) => "network_protocol_version",
     }

@@ -155,7 +155,7 @@ impl Series {
     ///
     /// What may never happen takes no more than half of the room from what does.
     fn foresee_errors(&self, facts: Facts<'_>) {
-        let failed = facts.answered(500);
+        let failed = facts.failed();
         if self.requests.len() <= self.limit / 2 {
             self.exists(&failed);
         }

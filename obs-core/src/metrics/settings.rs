@@ -50,6 +50,7 @@ pub(crate) enum Source {
     Status,
     StatusClass,
     ErrorType,
+    GrpcStatus,
     Scheme,
     ProtocolVersion,
 }
@@ -88,6 +89,12 @@ impl MetricLabel {
     #[must_use]
     pub const fn error_type() -> Self {
         Self::new(Source::ErrorType)
+    }
+
+    /// The status of a gRPC call (`OK`, `NOT_FOUND`); absent for all other requests, and if none was sent.
+    #[must_use]
+    pub const fn grpc_status() -> Self {
+        Self::new(Source::GrpcStatus)
     }
 
     /// `http` or `https`, `_OTHER` for anything else.
@@ -170,7 +177,7 @@ impl Metrics {
         self
     }
 
-    /// The labels of the HTTP metrics, in their order. By default method, endpoint and status, and in OpenTelemetry's
+    /// The labels of the HTTP metrics, in their order. By default method, endpoint, status and the status of gRPC, and in OpenTelemetry's
     /// naming what its conventions ask for.
     pub fn labels(mut self, labels: impl IntoIterator<Item = MetricLabel>) -> Self {
         self.labels = Some(labels.into_iter().collect());

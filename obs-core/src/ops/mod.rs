@@ -79,17 +79,22 @@ impl Endpoints {
         self.at(path).map(|place| place.endpoint)
     }
 
-    /// The user has a route of their own at `path`: it wins, and this says so once.
-    pub(crate) fn give_way(&self, path: &str) {
-        if let Some(place) = self.at(path)
-            && !place.warned.swap(true, Ordering::Relaxed)
-        {
+    /// The endpoint that a request asks for. If the application has a route of its own at that path, that one wins, and this says so
+    /// once.
+    pub(crate) fn asked(&self, head: &RequestHead<'_>) -> Option<Endpoint> {
+        let place = self.at(head.path)?;
+        if !head.own_route.is_some_and(|has_route| has_route()) {
+            return Some(place.endpoint);
+        }
+        if !place.warned.swap(true, Ordering::Relaxed) {
+            let path = head.path;
             diagnostics::warn(format_args!(
                 "the application has a route of its own at {path}, so obs does not answer {:?} there; \
                  `endpoint_path` moves it, `without_endpoints` switches all of them off",
                 place.endpoint
             ));
         }
+        None
     }
 }
 

@@ -3,13 +3,18 @@
 //! The service makes a span id of its own for every request, so that what it calls becomes its child. Nothing is
 //! exported here: the ids are in the record, in the line, and in what is [injected](TraceContext::inject) into calls.
 
+mod b3;
 mod baggage;
+mod jaeger;
+mod propagation;
 mod traceparent;
 mod tracestate;
+mod wire;
 
 use std::fmt;
 
-pub use self::{baggage::Baggage, tracestate::TraceState};
+pub(crate) use self::propagation::Propagators;
+pub use self::{baggage::Baggage, propagation::Propagator, tracestate::TraceState};
 use crate::{HeaderLookup, random};
 
 /// `N` hexadecimal digits, without allocation.
@@ -124,6 +129,12 @@ impl TraceFlags {
         Self(byte & (Self::SAMPLED.0 | Self::RANDOM.0))
     }
 
+    /// The same with the sampled flag so.
+    #[cfg(feature = "otel")]
+    pub(crate) const fn with_sampled(self, sampled: bool) -> Self {
+        if sampled { Self(self.0 | Self::SAMPLED.0) } else { Self(self.0 & !Self::SAMPLED.0) }
+    }
+
     /// Both flags as they go out.
     #[must_use]
     pub const fn to_byte(self) -> u8 {
@@ -199,25 +210,37 @@ pub struct TraceContext {
     pub link: Option<RemoteSpan>,
     /// What callers pass along for those who come after them.
     pub baggage: Baggage,
+    /// The formats in which it is passed on.
+    pub(crate) propagators: Propagators,
 }
 
 impl TraceContext {
     /// Continues the trace in `headers`, if there is a valid one and it is trusted, or begins a new one.
     ///
     /// An untrusted context becomes a link; its state and its baggage are left behind.
-    pub(crate) fn start(headers: &dyn HeaderLookup, trusted: impl FnOnce() -> bool) -> Self {
-        let remote = traceparent::find(headers);
+    pub(crate) fn start(
+        headers: &dyn HeaderLookup,
+        propagators: Propagators,
+        trusted: impl FnOnce() -> bool,
+    ) -> Self {
+        let remote = propagators.extract(headers);
         let trusted = trusted();
-        let baggage = if trusted { Baggage::find(headers) } else { Baggage::default() };
+        let baggage = if trusted && propagators.contains(Propagator::Baggage) {
+            Baggage::find(headers)
+        } else {
+            Baggage::default()
+        };
+        let link = remote.as_ref().map(|(span, _)| *span);
         match remote.filter(|_| trusted) {
-            Some(parent) => Self {
+            Some((parent, state)) => Self {
                 trace_id: parent.trace_id,
                 span_id: SpanId::random(),
                 parent_id: Some(parent.span_id),
                 flags: parent.flags,
-                state: TraceState::find(headers),
+                state,
                 link: None,
                 baggage,
+                propagators,
             },
             // All our bytes are random. With no sampler to ask, a new trace is recorded: as lines it is.
             None => Self {
@@ -226,8 +249,9 @@ impl TraceContext {
                 parent_id: None,
                 flags: TraceFlags(TraceFlags::SAMPLED.0 | TraceFlags::RANDOM.0),
                 state: TraceState::default(),
-                link: remote,
+                link,
                 baggage,
+                propagators,
             },
         }
     }
@@ -239,14 +263,32 @@ impl TraceContext {
     }
 
     /// Calls `set` with the name and the value of each header that passes this context on: `traceparent`, and
-    /// `tracestate` and `baggage` if there are any.
-    pub fn inject(&self, mut set: impl FnMut(&'static str, &str)) {
-        set("traceparent", &self.traceparent());
-        if !self.state.is_empty() {
-            set("tracestate", self.state.as_str());
-        }
-        if !self.baggage.is_empty() {
-            set("baggage", self.baggage.as_str());
+    /// `tracestate` and `baggage` if there are any, or what the [propagators](crate::ObserverBuilder::propagators) are instead.
+    pub fn inject(&self, set: impl FnMut(&'static str, &str)) {
+        self.inject_as(self.span_id, self.flags, set);
+    }
+
+    /// The same for a span within the request.
+    pub(crate) fn inject_as(
+        &self,
+        span_id: SpanId,
+        flags: TraceFlags,
+        mut set: impl FnMut(&'static str, &str),
+    ) {
+        for propagator in self.propagators.iter() {
+            match propagator {
+                Propagator::TraceContext => {
+                    set("traceparent", &traceparent::format(self.trace_id, span_id, flags));
+                    if !self.state.is_empty() {
+                        set("tracestate", self.state.as_str());
+                    }
+                }
+                Propagator::Baggage if !self.baggage.is_empty() => set("baggage", self.baggage.as_str()),
+                Propagator::Baggage => {}
+                Propagator::B3 => b3::inject_single(self.trace_id, span_id, flags, &mut set),
+                Propagator::B3Multi => b3::inject_multi(self.trace_id, span_id, flags, &mut set),
+                Propagator::Jaeger => jaeger::inject(self.trace_id, span_id, flags, &mut set),
+            }
         }
     }
 }
@@ -292,7 +334,7 @@ mod tests {
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03";
 
     fn start(pairs: &[(&str, &str)], trusted: bool) -> TraceContext {
-        TraceContext::start(&Pairs(pairs), || trusted)
+        TraceContext::start(&Pairs(pairs), Propagators::default(), || trusted)
     }
 
     #[test]

@@ -1,0 +1,94 @@
+//! Counts messages by their prefixes.
+
+/// A message's prefix: a byte of flags and four of length (gRPC over HTTP/2, "Length-Prefixed-Message").
+const PREFIX: u8 = 5;
+
+/// Counts the messages of a body as it goes by, however it is cut.
+#[derive(Debug, Default)]
+pub(crate) struct Messages {
+    count: u64,
+    /// How much of a prefix has come.
+    prefix: u8,
+    length: u32,
+    /// Bytes of the message that are still to come.
+    rest: u32,
+}
+
+impl Messages {
+    /// The next bytes.
+    pub(crate) fn see(&mut self, mut bytes: &[u8]) {
+        while let Some((first, after)) = bytes.split_first() {
+            if self.rest > 0 {
+                let here = bytes.len().min(usize::try_from(self.rest).unwrap_or(usize::MAX));
+                self.rest = self.rest.saturating_sub(u32::try_from(here).unwrap_or(u32::MAX));
+                bytes = bytes.get(here..).unwrap_or_default();
+                continue;
+            }
+            if self.prefix == 0 {
+                self.count = self.count.saturating_add(1);
+                self.length = 0;
+            } else {
+                self.length = self.length << 8 | u32::from(*first);
+            }
+            self.prefix = self.prefix.saturating_add(1);
+            if self.prefix == PREFIX {
+                (self.prefix, self.rest) = (0, self.length);
+            }
+            bytes = after;
+        }
+    }
+
+    /// Messages that have begun.
+    pub(crate) const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The last one has not come to its end.
+    pub(crate) const fn within_one(&self) -> bool {
+        self.prefix > 0 || self.rest > 0
+    }
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn body(lengths: &[u8]) -> Vec<u8> {
+        let message = |length: &u8| {
+            let mut message = vec![0, 0, 0, 0, *length];
+            message.extend(std::iter::repeat_n(7, usize::from(*length)));
+            message
+        };
+        lengths.iter().flat_map(message).collect()
+    }
+
+    #[test]
+    fn counts_what_has_begun() {
+        let mut messages = Messages::default();
+        messages.see(&body(&[3, 0]));
+        assert_eq!((messages.count(), messages.within_one()), (2, false));
+        messages.see(&[0, 0]);
+        assert_eq!((messages.count(), messages.within_one()), (3, true));
+        messages.see(&[0, 0, 2, 1]);
+        assert_eq!((messages.count(), messages.within_one()), (3, true));
+        messages.see(&[1]);
+        assert_eq!((messages.count(), messages.within_one()), (3, false));
+    }
+
+    proptest! {
+        #[test]
+        fn however_it_is_cut(lengths in prop::collection::vec(any::<u8>(), 0..8), cut in 1_usize..40) {
+            let mut messages = Messages::default();
+            body(&lengths).chunks(cut).for_each(|piece| messages.see(piece));
+            prop_assert_eq!(messages.count(), lengths.len() as u64);
+            prop_assert!(!messages.within_one());
+        }
+
+        #[test]
+        fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..256)) {
+            Messages::default().see(&bytes);
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! Spans that have ended and wait to be exported: bounded in number and bytes, for a thread that does not wake for each.
+
+use std::{
+    backtrace::Backtrace,
+    cell::RefCell,
+    mem,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use opentelemetry::{Context, KeyValue, Value};
+use opentelemetry_sdk::{
+    error::{OTelSdkError, OTelSdkResult},
+    trace::{Span, SpanData, SpanProcessor},
+};
+
+use super::FLUSH;
+use crate::{
+    diagnostics,
+    metrics::{Counter, Own},
+    text::bounded,
+};
+
+/// The event and the attribute that a panic's backtrace goes into.
+pub(super) const EXCEPTION: &str = "exception";
+pub(super) const STACKTRACE: &str = "exception.stacktrace";
+
+/// The longest backtrace that is exported, in bytes.
+const MAX_BACKTRACE: usize = 16 * 1024;
+
+/// What a span takes beside its texts, about.
+const SPAN_BYTES: usize = 512;
+const ATTRIBUTE_BYTES: usize = 64;
+
+/// How much may wait, and how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) spans: usize,
+    pub(super) bytes: usize,
+    /// How many are exported at once.
+    pub(super) batch: usize,
+    /// How long the first of them waits for others.
+    pub(super) delay: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { spans: 2048, bytes: 8 * 1024 * 1024, batch: 512, delay: Duration::from_secs(5) }
+    }
+}
+
+struct Waiting {
+    span: SpanData,
+    /// Of the panic that ended it. Its symbols are looked up where it is exported, because that takes milliseconds.
+    backtrace: Option<Arc<Backtrace>>,
+    bytes: usize,
+}
+
+#[derive(Default)]
+struct State {
+    spans: Vec<Waiting>,
+    bytes: usize,
+    /// When the first of them has come.
+    since: Option<Instant>,
+    /// The thread sleeps until it is woken.
+    parked: bool,
+    /// Spans that have come, that are done with, and those of them that were lost.
+    pushed: u64,
+    settled: u64,
+    lost: u64,
+    /// Somebody waits until then.
+    flush: Option<Instant>,
+    closed: bool,
+}
+
+impl State {
+    fn flushing(&self, now: Instant) -> bool {
+        self.flush.is_some_and(|until| now < until)
+    }
+}
+
+pub(super) struct Queue {
+    limits: Limits,
+    state: Mutex<State>,
+    /// For the thread.
+    wake: Condvar,
+    /// For those who flush.
+    done: Condvar,
+    exported: Arc<Counter>,
+    overflowed: Arc<Counter>,
+    failed: Arc<Counter>,
+    rejected: Arc<Counter>,
+    warned: AtomicBool,
+}
+
+impl Queue {
+    pub(super) fn new(limits: Limits, own: &Own) -> Self {
+        let dropped = |reason: &'static str| {
+            let help = "Spans that were lost, by reason.";
+            own.counter("obs_spans_dropped_total", help, &[("reason", reason.into())])
+        };
+        Self {
+            limits,
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            done: Condvar::new(),
+            exported: own.counter("obs_spans_exported_total", "Spans that the collector has taken.", &[]),
+            overflowed: dropped("queue_full"),
+            failed: dropped("export_failed"),
+            rejected: dropped("rejected"),
+            warned: AtomicBool::new(false),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, span: SpanData, backtrace: Option<Arc<Backtrace>>) {
+        let bytes = size(&span);
+        let mut state = self.lock();
+        let full =
+            state.spans.len() >= self.limits.spans || state.bytes.saturating_add(bytes) > self.limits.bytes;
+        if full || state.closed {
+            drop(state);
+            self.overflowed.add(1);
+            if full && !self.warned.swap(true, Ordering::Relaxed) {
+                diagnostics::warn(format_args!(
+                    "more spans end than can be exported, so some are lost; they are counted in `obs_spans_dropped_total`"
+                ));
+            }
+            return;
+        }
+        state.bytes = state.bytes.saturating_add(bytes);
+        state.pushed = state.pushed.saturating_add(1);
+        state.since.get_or_insert_with(Instant::now);
+        state.spans.push(Waiting { span, backtrace, bytes });
+        let wake = mem::take(&mut state.parked) || state.spans.len() == self.limits.batch;
+        drop(state);
+        if wake {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Waits for the next batch; `None` if there will be no other.
+    pub(super) fn next(&self) -> Option<Vec<SpanData>> {
+        let mut state = self.lock();
+        loop {
+            let now = Instant::now();
+            let hurry = state.closed || state.flushing(now);
+            match state.since {
+                None if state.closed => return None,
+                None => {
+                    state.parked = true;
+                    state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state.parked = false;
+                }
+                Some(since) => {
+                    let left = self.limits.delay.saturating_sub(now.saturating_duration_since(since));
+                    if hurry || left.is_zero() || state.spans.len() >= self.limits.batch {
+                        break;
+                    }
+                    state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+                }
+            }
+        }
+        let batch = self.take(&mut state);
+        drop(state);
+        Some(batch.into_iter().map(Waiting::resolved).collect())
+    }
+
+    fn take(&self, state: &mut State) -> Vec<Waiting> {
+        let count = state.spans.len().min(self.limits.batch);
+        let rest = state.spans.split_off(count);
+        let batch = mem::replace(&mut state.spans, rest);
+        let bytes = batch.iter().map(|waiting| waiting.bytes).sum();
+        state.bytes = state.bytes.saturating_sub(bytes);
+        state.since = (!state.spans.is_empty()).then(Instant::now);
+        batch
+    }
+
+    /// Waits before the next try, as long as it is said or, if somebody flushes, at most half of the time that is left. `false` if
+    /// there is none.
+    pub(super) fn pause(&self, wanted: Duration) -> bool {
+        const LEAST: Duration = Duration::from_millis(50);
+        let started = Instant::now();
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                return false;
+            }
+            let now = Instant::now();
+            let until = match state.flush.filter(|until| now < *until) {
+                Some(flush) => {
+                    let half = flush.saturating_duration_since(started) / 2;
+                    started.checked_add(wanted.min(half.max(LEAST)))
+                }
+                None => started.checked_add(wanted),
+            };
+            let left = until.map_or(wanted, |until| until.saturating_duration_since(now));
+            if left.is_zero() {
+                return true;
+            }
+            state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// How long a try may take: no longer than those who flush wait.
+    pub(super) fn patience(&self, wanted: Duration) -> Duration {
+        let now = Instant::now();
+        let flush = self.lock().flush.filter(|until| now < *until);
+        flush.map_or(wanted, |until| wanted.min(until.saturating_duration_since(now)))
+    }
+
+    /// So many spans are done with: the collector has taken some, rejected some, and the others could not be exported.
+    pub(super) fn settle(&self, exported: u64, rejected: u64, failed: u64) {
+        self.exported.add(exported);
+        self.rejected.add(rejected);
+        self.failed.add(failed);
+        let mut state = self.lock();
+        let lost = rejected.saturating_add(failed);
+        state.settled = state.settled.saturating_add(exported).saturating_add(lost);
+        state.lost = state.lost.saturating_add(lost);
+        drop(state);
+        self.done.notify_all();
+    }
+
+    /// Exports what has come so far; `false` if something was left when the time was over, or was lost.
+    pub(super) fn flush(&self, deadline: Duration) -> bool {
+        let now = Instant::now();
+        let until = now.checked_add(deadline).unwrap_or(now);
+        let mut state = self.lock();
+        let (all, lost) = (state.pushed, state.lost);
+        if state.settled >= all {
+            return true;
+        }
+        state.flush = Some(state.flush.map_or(until, |other| other.max(until)));
+        self.wake.notify_one();
+        while state.settled < all {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self.done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.lost == lost
+    }
+
+    /// Nothing comes any more: the thread tries once more what is there, and ends.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.wake.notify_one();
+    }
+
+    /// What waits now.
+    pub(super) fn waiting(&self) -> u64 {
+        let state = self.lock();
+        state.pushed.saturating_sub(state.settled)
+    }
+
+    pub(super) fn exported_and_dropped(&self) -> (u64, u64) {
+        let dropped = [&self.overflowed, &self.failed, &self.rejected];
+        (self.exported.get(), dropped.iter().map(|counter| counter.get()).sum())
+    }
+}
+
+impl Waiting {
+    /// The span, with its backtrace in words.
+    fn resolved(self) -> SpanData {
+        let Self { mut span, backtrace, .. } = self;
+        if let Some(backtrace) = backtrace
+            && let Some(event) = span.events.events.iter_mut().rfind(|event| event.name == EXCEPTION)
+        {
+            let frames = backtrace.to_string();
+            let place = event.attributes.iter_mut().find(|attribute| attribute.key.as_str() == STACKTRACE);
+            if let Some(place) = place {
+                place.value =
+                    bounded(&format!("{}\n{frames}", place.value), MAX_BACKTRACE).into_owned().into();
+            } else {
+                event
+                    .attributes
+                    .push(KeyValue::new(STACKTRACE, bounded(&frames, MAX_BACKTRACE).into_owned()));
+            }
+        }
+        span
+    }
+}
+
+/// About how many bytes a span takes.
+fn size(span: &SpanData) -> usize {
+    let of = |attributes: &[KeyValue]| -> usize {
+        attributes.iter().map(|attribute| ATTRIBUTE_BYTES.saturating_add(text(&attribute.value))).sum()
+    };
+    let events = span.events.events.iter().map(|event| ATTRIBUTE_BYTES.saturating_add(of(&event.attributes)));
+    let links = span.links.links.iter().map(|link| ATTRIBUTE_BYTES.saturating_add(of(&link.attributes)));
+    SPAN_BYTES
+        .saturating_add(span.name.len())
+        .saturating_add(of(&span.attributes))
+        .saturating_add(events.chain(links).sum())
+}
+
+fn text(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.as_str().len(),
+        Value::Array(opentelemetry::Array::String(texts)) => {
+            texts.iter().map(|text| text.as_str().len().saturating_add(ATTRIBUTE_BYTES)).sum()
+        }
+        // Of numbers, which are small, and of what is still to be invented.
+        Value::Array(array) => array.to_string().len(),
+        _ => 0,
+    }
+}
+
+thread_local! {
+    static BACKTRACE: RefCell<Option<Arc<Backtrace>>> = const { RefCell::new(None) };
+}
+
+/// Runs `end`, in which a span ends that this backtrace belongs to.
+pub(super) fn with_backtrace(backtrace: Option<Arc<Backtrace>>, end: impl FnOnce()) {
+    if backtrace.is_none() {
+        return end();
+    }
+    let _ = BACKTRACE.try_with(|place| place.replace(backtrace));
+    end();
+    let _ = BACKTRACE.try_with(RefCell::take);
+}
+
+/// The way from the SDK into the queue.
+pub(super) struct Handing(pub(super) Arc<Queue>);
+
+impl std::fmt::Debug for Handing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handing").field("waiting", &self.0.waiting()).finish()
+    }
+}
+
+impl SpanProcessor for Handing {
+    fn on_start(&self, _: &mut Span, _: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        if span.span_context.is_sampled() {
+            let backtrace = BACKTRACE.try_with(RefCell::take).ok().flatten();
+            self.0.push(span, backtrace);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        if self.0.flush(FLUSH) { Ok(()) } else { Err(OTelSdkError::Timeout(FLUSH)) }
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        if self.0.lock().closed {
+            return Ok(());
+        }
+        let flushed = self.0.flush(timeout);
+        self.0.close();
+        if flushed { Ok(()) } else { Err(OTelSdkError::Timeout(timeout)) }
+    }
+}

@@ -1,0 +1,235 @@
+//! Starts a request's span.
+
+use std::{
+    panic::{RefUnwindSafe, UnwindSafe},
+    sync::Arc,
+    time::Duration,
+};
+
+use opentelemetry::{
+    Context, InstrumentationScope, KeyValue,
+    baggage::BaggageExt as _,
+    trace::{
+        Link, Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, TraceContextExt as _, TraceFlags,
+        TraceId, TraceState, Tracer as _, TracerProvider as _,
+    },
+};
+use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
+
+use super::{attributes, ids, queue::Queue};
+use crate::{
+    RequestStart, TraceContext,
+    grpc::GrpcRequest,
+    identity::IdentityPolicy,
+    trace::{self, Propagators, RemoteSpan},
+};
+
+/// The conventions that the attributes follow.
+const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.39.0";
+
+/// Makes the spans of one observer's requests.
+pub(crate) struct Tracing {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+    /// The provider is ours, and so are the ids that it gives.
+    own_ids: bool,
+    /// The sampler may be one that looks at attributes.
+    sampler_reads: bool,
+    /// Of spans that we export ourselves.
+    queue: Option<Arc<Queue>>,
+}
+
+impl Drop for Tracing {
+    /// The SDK would wait for what is left when its provider goes: the thread exports that by itself.
+    fn drop(&mut self) {
+        if let Some(queue) = &self.queue {
+            queue.close();
+        }
+    }
+}
+
+/// A request's span, as the current one of a context.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestSpan(Context);
+
+/// A provider whose spans are never recorded.
+pub(super) fn off() -> SdkTracerProvider {
+    SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build()
+}
+
+impl Tracing {
+    /// With a provider of the application's own.
+    pub(super) fn foreign(provider: SdkTracerProvider) -> Self {
+        Self { tracer: tracer(&provider), provider, own_ids: false, sampler_reads: true, queue: None }
+    }
+
+    /// With a provider of ours, which gives spans to `queue`.
+    pub(super) fn own(provider: SdkTracerProvider, sampler_reads: bool, queue: Arc<Queue>) -> Self {
+        Self { tracer: tracer(&provider), provider, own_ids: true, sampler_reads, queue: Some(queue) }
+    }
+
+    pub(super) const fn provider(&self) -> &SdkTracerProvider {
+        &self.provider
+    }
+
+    /// Starts the span of a request, and takes over its ids.
+    pub(crate) fn start(
+        &self,
+        start: &mut RequestStart,
+        grpc: Option<&GrpcRequest>,
+        identities: &IdentityPolicy,
+    ) -> Option<RequestSpan> {
+        let parent = parent(&start.trace);
+        let mut builder = SpanBuilder::from_name(attributes::name_at_start(start, grpc))
+            .with_kind(SpanKind::Server)
+            .with_start_time(start.started_at);
+        if let Some(link) = &start.trace.link {
+            builder = builder.with_links(vec![Link::with_context(span_context(link, TraceState::NONE))]);
+        }
+        if self.sampler_reads {
+            builder = builder.with_attributes(attributes::at_start(start, grpc, identities));
+        }
+        let mut span = self.build(builder, &start.trace, &parent);
+        if span.is_recording() && !self.sampler_reads {
+            span.set_attributes(attributes::at_start(start, grpc, identities));
+        }
+        // A provider that was shut down gives none; the request keeps its own then.
+        adopt(&mut start.trace, span.span_context(), self.own_ids)?;
+        Some(RequestSpan(with_baggage(parent, &start.trace).with_span(span)))
+    }
+
+    fn build(
+        &self,
+        builder: SpanBuilder,
+        trace: &TraceContext,
+        parent: &Context,
+    ) -> opentelemetry_sdk::trace::Span {
+        let build = || self.tracer.build_with_context(builder, parent);
+        if self.own_ids { ids::with(trace, build) } else { build() }
+    }
+
+    /// The span of a request that is worth one only because it has failed.
+    pub(super) fn belated(&self, start: &RequestStart, identities: &IdentityPolicy) -> RequestSpan {
+        let builder = SpanBuilder::from_name(attributes::name_at_start(start, None))
+            .with_kind(SpanKind::Server)
+            .with_start_time(start.started_at)
+            .with_attributes(attributes::at_start(start, None, identities));
+        let parent = parent(&start.trace);
+        let span = self.build(builder, &start.trace, &parent);
+        RequestSpan(parent.with_span(span))
+    }
+
+    /// Exports what has ended; `false` if something is left.
+    pub(super) fn flush(&self, deadline: Duration) -> bool {
+        match &self.queue {
+            Some(queue) => queue.flush(deadline),
+            // The application's own exporters may take as long as they like.
+            None => {
+                let (provider, (send, flushed)) = (self.provider.clone(), std::sync::mpsc::channel());
+                let flush = move || {
+                    let _ = send.send(provider.force_flush().is_ok());
+                };
+                let thread = std::thread::Builder::new().name("obs-spans-flush".to_owned()).spawn(flush);
+                thread.is_ok() && flushed.recv_timeout(deadline).unwrap_or(false)
+            }
+        }
+    }
+
+    /// Spans that were exported and dropped since the start; of an own provider nobody knows.
+    pub(crate) fn exported_and_dropped(&self) -> (u64, u64) {
+        self.queue.as_ref().map_or((0, 0), |queue| queue.exported_and_dropped())
+    }
+}
+
+impl RequestSpan {
+    /// The context in which it is the current one.
+    pub(crate) const fn context(&self) -> &Context {
+        &self.0
+    }
+
+    /// The innermost span of the request that runs here, if it is one of its trace.
+    pub(crate) fn innermost(trace: &TraceContext) -> Option<(trace::SpanId, trace::TraceFlags)> {
+        Context::map_current(|context| {
+            let span = context.span();
+            let current = span.span_context();
+            let same = current.trace_id().to_bytes() == trace.trace_id.to_bytes();
+            let span_id = trace::SpanId::from_bytes(current.span_id().to_bytes()).filter(|_| same)?;
+            Some((span_id, trace.flags.with_sampled(current.is_sampled())))
+        })
+    }
+}
+
+// A span behind it is locked while it changes, and its lock's poison is ignored.
+impl UnwindSafe for RequestSpan {}
+impl RefUnwindSafe for RequestSpan {}
+
+fn tracer(provider: &SdkTracerProvider) -> SdkTracer {
+    let scope = InstrumentationScope::builder("obs")
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url(SCHEMA_URL);
+    provider.tracer_with_scope(scope.build())
+}
+
+/// What the span's parent is, if there is one.
+fn parent(trace: &TraceContext) -> Context {
+    remote_context(&Context::new(), trace)
+}
+
+/// The context with the caller's span.
+pub(super) fn remote_context(context: &Context, trace: &TraceContext) -> Context {
+    let Some(span_id) = trace.parent_id else { return context.clone() };
+    let remote = RemoteSpan { trace_id: trace.trace_id, span_id, flags: trace.flags };
+    // Keys that the SDK does not know yet (Trace Context level 2) stay in what we pass on.
+    let state = if trace.state.is_empty() {
+        TraceState::NONE
+    } else {
+        trace.state.as_str().parse().unwrap_or_default()
+    };
+    context.with_remote_span_context(span_context(&remote, state))
+}
+
+/// The trace of a span; `None` if it is not a valid one.
+pub(super) fn from_span_context(span: &SpanContext, propagators: Propagators) -> Option<TraceContext> {
+    Some(TraceContext {
+        trace_id: trace::TraceId::from_bytes(span.trace_id().to_bytes())?,
+        span_id: trace::SpanId::from_bytes(span.span_id().to_bytes())?,
+        parent_id: None,
+        flags: trace::TraceFlags::from_byte(span.trace_flags().to_u8()),
+        state: trace::TraceState::parse(&span.trace_state().header()),
+        link: None,
+        baggage: trace::Baggage::default(),
+        propagators,
+    })
+}
+
+fn span_context(remote: &RemoteSpan, state: TraceState) -> SpanContext {
+    SpanContext::new(
+        TraceId::from_bytes(remote.trace_id.to_bytes()),
+        SpanId::from_bytes(remote.span_id.to_bytes()),
+        TraceFlags::new(remote.flags.to_byte()),
+        true,
+        state,
+    )
+}
+
+/// Takes the span's ids over; `None` if it has none.
+fn adopt(trace: &mut TraceContext, span: &SpanContext, own_ids: bool) -> Option<()> {
+    trace.span_id = trace::SpanId::from_bytes(span.span_id().to_bytes())?;
+    let trace_id = trace::TraceId::from_bytes(span.trace_id().to_bytes())?;
+    if !own_ids && trace.trace_id != trace_id {
+        // Which bits of a generator that is not ours are random, only it can say.
+        trace.flags = trace::TraceFlags::from_byte(span.trace_flags().to_u8());
+    }
+    trace.trace_id = trace_id;
+    trace.flags = trace.flags.with_sampled(span.is_sampled());
+    Some(())
+}
+
+pub(super) fn with_baggage(context: Context, trace: &TraceContext) -> Context {
+    if trace.baggage.is_empty() {
+        return context;
+    }
+    let member =
+        |(key, value): (&str, std::borrow::Cow<'_, str>)| KeyValue::new(key.to_owned(), value.into_owned());
+    context.with_baggage(trace.baggage.iter().map(member))
+}

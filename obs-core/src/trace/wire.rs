@@ -1,0 +1,72 @@
+//! What the formats have in common: a header that comes once, and ids in hexadecimal digits.
+
+use super::trim;
+use crate::HeaderLookup;
+
+/// What `read` makes of the request's only header of this name. More than one is as good as none.
+pub(super) fn only<T>(headers: &dyn HeaderLookup, name: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let (mut count, mut found) = (0_u32, None);
+    headers.each(name, &mut |value| {
+        count = count.saturating_add(1);
+        found = std::str::from_utf8(value).ok().and_then(|text| read(trim(text)));
+    });
+    found.filter(|_| count == 1)
+}
+
+/// One to twice `N` hexadecimal digits in any case, as `N` bytes with zeros on the left.
+pub(super) fn padded<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.is_empty() || text.len() > N.checked_mul(2)? {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut digits = text.bytes().rev().map(digit);
+    let mut bytes = [0; N];
+    for byte in bytes.iter_mut().rev() {
+        let low = digits.next().unwrap_or(Some(0))?;
+        let high = digits.next().unwrap_or(Some(0))?;
+        *byte = high << 4 | low;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{super::tests::Pairs, *};
+
+    #[test]
+    fn a_repeated_header_is_as_good_as_none() {
+        let read = |pairs| only(&Pairs(pairs), "a", |text| Some(text.to_owned()));
+        assert_eq!(read(&[("a", " 1\t")]).as_deref(), Some("1"));
+        assert_eq!(read(&[("a", "1"), ("a", "1")]), None);
+        assert_eq!(read(&[("b", "1")]), None);
+    }
+
+    #[test]
+    fn digits_are_a_number() {
+        for (text, bytes) in [
+            ("1", Some([0, 1])),
+            ("1f", Some([0, 0x1f])),
+            ("abc", Some([0x0a, 0xbc])),
+            ("ABCD", Some([0xab, 0xcd])),
+            ("0000", Some([0, 0])),
+            ("00001", None),
+            ("", None),
+            ("+1", None),
+            (" 1", None),
+            ("ä", None),
+        ] {
+            assert_eq!(padded::<2>(text), bytes, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_a_number_is_read_as_one(text in "[0-9a-fA-F]{1,18}|.{0,20}") {
+            let number = text.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u64::from_str_radix(&text, 16).ok());
+            let expected = number.flatten().filter(|_| text.len() <= 16);
+            prop_assert_eq!(padded::<8>(&text).map(u64::from_be_bytes), expected);
+        }
+    }
+}
