@@ -165,7 +165,6 @@ impl RequestState {
             return None;
         }
         if endpoint.is_some() {
-            start.trace.flags = start.trace.flags.with_sampled(false);
             return None;
         }
         tracing.start(start, grpc.filter(|request| request.native), observer.identities())

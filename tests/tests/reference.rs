@@ -57,6 +57,16 @@ fn traffic(watch: &Watch) {
     failed.handle().error(&OutOfStock);
     failed.finish(Outcome::ServiceError);
 
+    let call = [("content-type", "application/grpc"), ("grpc-timeout", "1S")];
+    let mut call = start(watch, "POST", &call);
+    call.set_route("/shop.v1.Inventory/Reserve");
+    drop(call.request_body());
+    let mut answer = HeaderMap::new();
+    answer.insert("content-type", http::HeaderValue::from_static("application/grpc"));
+    answer.insert("grpc-status", http::HeaderValue::from_static("5"));
+    call.responded(200, &answer);
+    call.finish(Outcome::Completed);
+
     let panicking = start(watch, "GET", &[]);
     let (panicking, result) = panicking.run(|| panic!("on purpose"));
     let (mut panicking, _) = panicking.panicked(result.unwrap_err());
@@ -157,6 +167,7 @@ fn every_setting() {
         ("## `EventOutput`", include_str!("../../obs-core/src/events/output.rs")),
         ("## `EventFile`", include_str!("../../obs-core/src/events/file/mod.rs")),
         ("## `Redaction`", include_str!("../../obs-core/src/redact/settings.rs")),
+        ("## `Otel`", include_str!("../../obs-core/src/otel/settings.rs")),
     ] {
         let section = CONFIGURATION
             .split("\n## ")
@@ -180,9 +191,10 @@ fn every_setting() {
     let code = [
         include_str!("../../obs-core/src/builder/environment.rs"),
         include_str!("../../obs-core/src/events/output.rs"),
-    ]
-    .concat();
-    let code = code.split("#[cfg(test)]").next().expect("code");
+        include_str!("../../obs-core/src/otel/environment.rs"),
+    ];
+    let code: Vec<_> = code.iter().filter_map(|code| code.split("#[cfg(test)]").next()).collect();
+    let code = code.concat();
     let quoted = code.split('"').filter(|text| {
         text.len() > 4 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') && text.contains('_')
     });

@@ -33,8 +33,9 @@ impl Exemplar {
     /// `None` if nothing may be said of the request.
     fn of(record: &RequestRecord, raw: u64, at: SystemTime) -> Option<Self> {
         let request = record.request();
-        // The trace of one that is not sampled cannot be looked up.
-        let trace = request.trace.flags.is_sampled().then_some(request.trace.trace_id);
+        // The trace of one that is not sampled, or that leaves nothing, cannot be looked up.
+        let traced = request.trace.flags.is_sampled() && !record.is_quiet();
+        let trace = traced.then_some(request.trace.trace_id);
         let used = trace.map_or(0, |_| TRACE_ID.len().saturating_add(32));
         let fits =
             used.saturating_add(REQUEST_ID.len()).saturating_add(request.id.as_str().len()) <= MAX_LABELS;

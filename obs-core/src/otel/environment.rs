@@ -34,7 +34,7 @@ pub(crate) fn apply(
     if exporter == Some(false) {
         return None;
     }
-    let endpoint = reader.signal("ENDPOINT");
+    let endpoint = reader.signal("OTEL_EXPORTER_OTLP_ENDPOINT");
     if otel.is_none() && endpoint.is_none() && exporter.is_none() {
         return None;
     }
@@ -55,8 +55,8 @@ impl Reader<'_> {
 
     /// A setting of the exporter: that of the spans wins over that of all signals.
     fn signal(&self, name: &str) -> Option<(String, String)> {
-        self.read(&format!("OTEL_EXPORTER_OTLP_TRACES_{name}"))
-            .or_else(|| self.read(&format!("OTEL_EXPORTER_OTLP_{name}")))
+        let (before, after) = name.split_once("OTLP").unwrap_or((name, ""));
+        self.read(&format!("{before}OTLP_TRACES{after}")).or_else(|| self.read(name))
     }
 
     fn warn(&mut self, name: &str, value: impl Display, expected: &str) {
@@ -85,7 +85,7 @@ impl Reader<'_> {
             Some((name, url)) => self.warn(&name, url, &format!("a URL such as `{DEFAULT_ENDPOINT}`")),
             None => {}
         }
-        if let Some((name, list)) = self.signal("HEADERS") {
+        if let Some((name, list)) = self.signal("OTEL_EXPORTER_OTLP_HEADERS") {
             for pair in pairs(&list) {
                 let valid = pair.filter(|(name, value)| {
                     ureq::http::HeaderName::try_from(name).is_ok()
@@ -102,28 +102,32 @@ impl Reader<'_> {
             }
         }
         if let Some(millis) =
-            self.signal_number("TIMEOUT", "milliseconds above 0", |millis: &u64| *millis > 0)
+            self.signal_number("OTEL_EXPORTER_OTLP_TIMEOUT", "milliseconds above 0", |millis: &u64| {
+                *millis > 0
+            })
         {
             otel.timeout = Some(Duration::from_millis(millis));
         }
-        if let Some((name, value)) = self.signal("COMPRESSION") {
+        if let Some((name, value)) = self.signal("OTEL_EXPORTER_OTLP_COMPRESSION") {
             match value.as_str() {
                 "gzip" => otel.gzip = true,
                 "none" => otel.gzip = false,
                 _ => self.warn(&name, value, "`gzip` or `none`"),
             }
         }
-        if let Some(path) = self.file("CERTIFICATE") {
+        if let Some(path) = self.file("OTEL_EXPORTER_OTLP_CERTIFICATE") {
             otel.ca_file = Some(path);
         }
-        if let Some(identity) = self.file("CLIENT_CERTIFICATE").zip(self.file("CLIENT_KEY")) {
+        if let Some(identity) =
+            self.file("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE").zip(self.file("OTEL_EXPORTER_OTLP_CLIENT_KEY"))
+        {
             (otel.client_certificate, otel.client_key) = (Some(identity.0), Some(identity.1));
         }
     }
 
     /// Whether gRPC is asked for, which we do not speak.
     fn protocol(&mut self) -> bool {
-        let Some((name, value)) = self.signal("PROTOCOL") else { return false };
+        let Some((name, value)) = self.signal("OTEL_EXPORTER_OTLP_PROTOCOL") else { return false };
         match value.as_str() {
             "http/protobuf" => {}
             "grpc" => {

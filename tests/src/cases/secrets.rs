@@ -1,11 +1,12 @@
 //! Secrets in every place that a request has: none of them comes out anywhere.
 
 use http::HeaderValue;
-use obs_core::{EventOutput, Events};
+use obs_core::{EventOutput, Events, otel::Otel};
 
 use crate::{
     app::CANARIES,
     client::get,
+    collector::Collector,
     stacks::{Setup, Stack},
     watch::Watch,
 };
@@ -14,7 +15,9 @@ pub async fn nothing_leaves(stack: Stack) {
     let (output, events) = EventOutput::channel();
     let events_settings =
         Events::new().headers(["authorization", "cookie", "x-note", "x-told"]).output(output);
-    let watch = Watch::with(|builder| builder.events(events_settings));
+    let collector = Collector::start();
+    let otel = Otel::new().endpoint(collector.endpoint());
+    let watch = Watch::with(|builder| builder.events(events_settings).otel(otel));
     let server = stack.serve(Setup::new(&watch)).await;
     let mut client = server.connect().await;
     let [email, jwt, card, iban, bearer, password] = CANARIES;
@@ -46,7 +49,9 @@ pub async fn nothing_leaves(stack: Stack) {
     let lines: Vec<_> = std::iter::from_fn(|| events.try_recv()).collect();
     assert_eq!(lines.len(), 2);
     let metrics = watch.observer.metrics_text();
-    let outputs = [lines.join("\n"), format!("{records:#?}"), metrics];
+    let spans = collector.spans();
+    assert_eq!(spans.len(), 2);
+    let outputs = [lines.join("\n"), format!("{records:#?}"), metrics, format!("{spans:#?}")];
     for output in &outputs {
         for canary in CANARIES.iter().copied().chain([email_in_url.as_str(), card_in_url.as_str()]) {
             assert!(!output.contains(canary), "{canary} in {output}");

@@ -38,11 +38,16 @@ pub fn serve(
         let (stop, stopping) = watch::channel(0);
         let mut requested = pin!(shutdown::requested(&observer, signal));
         loop {
-            let (stream, _) = tokio::select! {
+            let (stream, peer) = tokio::select! {
                 accepted = listener.accept() => accepted.expect("accepts"),
                 () = &mut requested => break,
             };
-            let (service, mut stopping) = (service.clone(), stopping.clone());
+            let with_peer = move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(peer);
+                request
+            };
+            let service = MapRequestLayer::new(with_peer).layer(service.clone());
+            let mut stopping = stopping.clone();
             tokio::spawn(async move {
                 let service = TowerToHyperService::new(service);
                 let mut builder = Builder::new(TokioExecutor::new());
