@@ -17,7 +17,16 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use http::{HeaderMap, Response};
 use http_body::{Frame, SizeHint};
-use obs_core::current;
+use obs_core::{
+    current,
+    otel::{
+        opentelemetry::{
+            Context as OtelContext,
+            trace::{FutureExt as _, TraceContextExt as _, Tracer as _},
+        },
+        opentelemetry_sdk::trace::SdkTracer,
+    },
+};
 use tokio::sync::Semaphore;
 
 use crate::client::{self, Client};
@@ -54,6 +63,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/huge"),
     ("GET", "/late"),
     ("GET", "/call"),
+    ("GET", "/nested"),
     ("GET", "/canary/{id}"),
     ("GET", "/canary-panic/{id}"),
     ("POST", "/upload"),
@@ -67,12 +77,19 @@ pub struct World {
     pub entered: AtomicUsize,
     /// Whom `/call` calls.
     pub downstream: OnceLock<SocketAddr>,
+    /// Who makes the spans of `/nested`.
+    pub tracer: OnceLock<SdkTracer>,
 }
 
 impl World {
     #[must_use]
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { gate: Semaphore::new(0), entered: AtomicUsize::new(0), downstream: OnceLock::new() })
+        Arc::new(Self {
+            gate: Semaphore::new(0),
+            entered: AtomicUsize::new(0),
+            downstream: OnceLock::new(),
+            tracer: OnceLock::new(),
+        })
     }
 }
 
@@ -223,6 +240,10 @@ pub async fn handle(world: Arc<World>, template: &'static str) -> Response<Body>
             client.leave().await;
             reply(answer.status, Body::text("called"))
         }
+        "/nested" => {
+            nested(world.tracer.get().expect("a tracer")).await;
+            reply(200, Body::text("nested"))
+        }
         "/late" => {
             let (request, world) = (current(), Arc::clone(&world));
             tokio::spawn(async move {
@@ -236,6 +257,29 @@ pub async fn handle(world: Arc<World>, template: &'static str) -> Response<Body>
             reply(200, Body::text("hello"))
         }
     }
+}
+
+/// Spans below the request's: by OpenTelemetry's own means, by `tracing`, over an await, and in a task.
+async fn nested(tracer: &SdkTracer) {
+    let context = OtelContext::current_with_span(tracer.start("by-api"));
+    let below = async {
+        tokio::task::yield_now().await;
+        tracer.in_span("below-api", |_| ());
+        let mut headers = HeaderMap::new();
+        current().inject_http(&mut headers);
+        current().set("injected", headers["traceparent"].to_str().unwrap_or_default().to_owned());
+    };
+    below.with_context(context).await;
+    instrumented(tracer).await;
+    let spawned = tracer.clone();
+    let task = tokio::spawn(current().in_request(async move { spawned.in_span("spawned", |_| ()) }));
+    task.await.expect("it ends");
+}
+
+#[tracing::instrument(skip_all)]
+async fn instrumented(tracer: &SdkTracer) {
+    tokio::task::yield_now().await;
+    tracer.in_span("below-tracing", |_| ());
 }
 
 fn reply(status: u16, body: Body) -> Response<Body> {

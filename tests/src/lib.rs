@@ -26,6 +26,8 @@ mod documents {
     pub struct Events;
     #[doc = include_str!("../../docs/privacy.md")]
     pub struct Privacy;
+    #[doc = include_str!("../../docs/opentelemetry.md")]
+    pub struct OpenTelemetry;
     #[doc = include_str!("../../docs/moving-over.md")]
     pub struct MovingOver;
 }

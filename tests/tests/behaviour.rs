@@ -18,7 +18,9 @@ macro_rules! cases {
             health: says_which_and_since_when hanging late one_run_for_all left_alone panicking starting;
             ids: generated inbound_kept inbound_invalid inbound_untrusted several_names own_generator
                 always_returned;
-            trace: continued begun repeated linked told_to_the_caller passed_on;
+            trace: continued begun repeated linked told_to_the_caller passed_on formats;
+            spans: every_ending what_the_client_says proxied left continued linked passed_on not_sampled endpoints
+                two_observers;
             secrets: nothing_leaves;
             shutdown: waits_for_requests aborts_the_rest closes_idle_connections;
         }

@@ -57,6 +57,7 @@ pub struct Otel {
     pub(super) client_certificate: Option<PathBuf>,
     pub(super) client_key: Option<PathBuf>,
     pub(super) sampler: Option<Box<dyn ShouldSample>>,
+    sample_rate: Option<f64>,
     /// The sampler is not one of the SDK's own, which look at no attributes.
     pub(super) sampler_reads: bool,
     pub(super) resource: Vec<KeyValue>,
@@ -120,7 +121,8 @@ impl Otel {
     }
 
     /// The share of the traces that begin here which is recorded, from 0 to 1; one that a caller has begun follows its caller.
-    pub fn sample_rate(self, rate: f64) -> Self {
+    pub fn sample_rate(mut self, rate: f64) -> Self {
+        self.sample_rate = Some(rate);
         self.plain(parent_based(Sampler::TraceIdRatioBased(rate)))
     }
 
@@ -161,6 +163,9 @@ impl Otel {
     pub(crate) fn build(self, service: &Service, own: &Own) -> Result<Tracing, BuildError> {
         if let Some(provider) = self.provider {
             return Ok(Tracing::foreign(provider));
+        }
+        if let Some(rate) = self.sample_rate.filter(|rate| !(0.0..=1.0).contains(rate)) {
+            return Err(wrong("sample_rate", rate.to_string(), "a number between 0 and 1"));
         }
         let target = self.target()?;
         let resource = resource::detect(service, self.environment, self.resource);

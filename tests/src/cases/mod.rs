@@ -12,6 +12,7 @@ pub mod panics;
 pub mod responses;
 pub mod secrets;
 pub mod shutdown;
+pub mod spans;
 pub mod trace;
 
 use std::convert::Infallible;

@@ -115,3 +115,36 @@ pub async fn passed_on(stack: Stack) {
     assert_eq!(second.state.as_str(), "a=1");
     assert_eq!(second.baggage.as_str(), "k=v");
 }
+
+/// Other formats than W3C's, read and written.
+pub async fn formats(stack: Stack) {
+    use obs_core::Propagator::{B3, B3Multi, Jaeger};
+    let formats = |builder: ObserverBuilder| builder.propagators([B3, B3Multi, Jaeger]);
+    let (first, second) = (Watch::with(formats), Watch::with(formats));
+    let downstream = stack.serve(Setup::new(&second)).await;
+    let server = stack.serve(Setup::new(&first).calls(downstream.addr)).await;
+    let mut client = server.connect().await;
+    let headers: [&[(&str, &str)]; 3] = [
+        &[("b3", "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1"), ("traceparent", PARENT)],
+        &[("x-b3-traceid", TRACE), ("x-b3-spanid", "00f067aa0ba902b7"), ("x-b3-sampled", "1")],
+        &[("uber-trace-id", "4bf92f3577b34da6a3ce929d0e0e4736:f067aa0ba902b7:0:1")],
+    ];
+    for headers in headers {
+        let mut request = get("/call");
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, HeaderValue::from_static(value));
+        }
+        assert_eq!(client.send(request).await.expect("a response").status, 200);
+    }
+    client.leave().await;
+    let (first, second) = (first.ended(3).await, second.ended(3).await);
+    server.stop().await;
+    downstream.stop().await;
+    for (record, called) in first.iter().zip(&second) {
+        let (trace, called) = (&record.request().trace, &called.request().trace);
+        assert_eq!(trace.trace_id.to_string(), TRACE);
+        assert_eq!(trace.parent_id.map(|id| id.to_string()).as_deref(), Some("00f067aa0ba902b7"));
+        assert!(trace.flags.is_sampled() && !trace.flags.is_random());
+        assert_eq!((called.trace_id, called.parent_id), (trace.trace_id, Some(trace.span_id)));
+    }
+}

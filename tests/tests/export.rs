@@ -1,0 +1,333 @@
+//! Spans on their way to a collector that is well, slow, busy, broken or gone, from every runtime and from none.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use obs_core::{Observer, Outcome, RequestHead, otel::Otel};
+use obs_tests::{
+    collector::{Behaviour, Collector},
+    watch::{BOUND, until},
+};
+
+/// Where the service runs, and where its observer is built.
+#[derive(Clone, Copy)]
+enum Runtime {
+    MultiThread,
+    CurrentThread,
+    Actix,
+    None,
+}
+
+impl Runtime {
+    /// Runs what a service does.
+    fn run(self, service: impl Future<Output = ()> + 'static) {
+        match self {
+            Self::MultiThread => {
+                let runtime =
+                    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+                runtime.expect("a runtime").block_on(service);
+            }
+            Self::CurrentThread => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.expect("a runtime").block_on(service);
+            }
+            Self::Actix => actix_web::rt::System::new().block_on(service),
+            Self::None => {
+                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+                let ready = std::pin::pin!(service).poll(&mut context).is_ready();
+                assert!(ready, "nothing here waits for a runtime");
+            }
+        }
+    }
+}
+
+/// A batch is sent soon, and a try ends soon.
+fn otel(collector: &Collector) -> Otel {
+    Otel::new()
+        .endpoint(collector.endpoint())
+        .batch(Duration::from_millis(20), 512)
+        .timeout(Duration::from_millis(500))
+}
+
+fn observer(otel: Otel) -> Observer {
+    let builder = Observer::builder("test").no_environment().events(obs_core::Events::off());
+    builder.otel(otel).build().expect("valid settings")
+}
+
+fn requests(observer: &Observer, n: usize) {
+    for _ in 0..n {
+        let mut observation = observer.start(RequestHead::new("GET", "/items/7", &()));
+        observation.set_route("/items/{id}");
+        observation.responded(200, &());
+        observation.finish(Outcome::Completed);
+    }
+}
+
+/// One of our own metrics.
+fn metric(observer: &Observer, line: &str) -> u64 {
+    let text = observer.metrics_text();
+    let found = text.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok());
+    found.unwrap_or_else(|| panic!("{line} in {text}"))
+}
+
+const EXPORTED: &str = "obs_spans_exported_total";
+const FAILED: &str = r#"obs_spans_dropped_total{reason="export_failed"}"#;
+const FULL: &str = r#"obs_spans_dropped_total{reason="queue_full"}"#;
+const REJECTED: &str = r#"obs_spans_dropped_total{reason="rejected"}"#;
+const QUEUED: &str = "obs_spans_queued";
+
+/// Each on every runtime.
+mod cases {
+    use super::*;
+
+    pub(super) fn well(runtime: Runtime) {
+        let collector = Collector::start();
+        let otel = otel(&collector);
+        runtime.run(async move {
+            let observer = observer(otel);
+            requests(&observer, 10);
+            let report = observer.shutdown(BOUND);
+            assert!(report.flushed, "{report:?}");
+            assert_eq!((report.spans_exported, report.spans_dropped), (10, 0));
+        });
+        assert_eq!(collector.spans().len(), 10);
+    }
+
+    /// Without a flush: the thread exports by itself.
+    pub(super) fn by_itself(runtime: Runtime) {
+        let collector = Collector::start();
+        let otel = otel(&collector);
+        let observer = std::sync::Arc::new(std::sync::OnceLock::new());
+        let built = observer.clone();
+        runtime.run(async move {
+            let observer = built.get_or_init(|| super::observer(otel));
+            requests(observer, 3);
+        });
+        assert_eq!(collector.wait_for(3).len(), 3);
+    }
+
+    pub(super) fn refuses_and_comes_back(runtime: Runtime) {
+        let collector = Collector::start();
+        collector.refuse();
+        let observer = observer(otel(&collector));
+        let requesting = observer.clone();
+        runtime.run(async move { requests(&requesting, 10) });
+        let started = Instant::now();
+        let report = observer.shutdown(Duration::from_millis(300));
+        assert!(!report.flushed && started.elapsed() < BOUND, "{report:?}");
+        assert_eq!(metric(&observer, QUEUED), 10, "they wait");
+        collector.come_back();
+        assert_eq!(collector.wait_for(10).len(), 10);
+    }
+
+    pub(super) fn hangs(runtime: Runtime) {
+        let collector = Collector::start();
+        collector.answer(Behaviour::Hang);
+        let observer = observer(otel(&collector));
+        let requesting = observer.clone();
+        runtime.run(async move { requests(&requesting, 10) });
+        collector.wait_for_requests(1);
+        let started = Instant::now();
+        let report = observer.shutdown(Duration::from_millis(100));
+        assert!(!report.flushed && started.elapsed() < BOUND, "{report:?}");
+        collector.answer(Behaviour::Accept);
+        assert_eq!(collector.wait_for(10).len(), 10);
+    }
+
+    /// It says when it wants to be asked again.
+    pub(super) fn busy(runtime: Runtime) {
+        for code in [429, 503] {
+            let collector = Collector::start();
+            collector.then(Behaviour::Status { code, retry_after: Some(1) });
+            let observer = observer(otel(&collector));
+            let requesting = observer.clone();
+            runtime.run(async move { requests(&requesting, 2) });
+            assert_eq!(collector.wait_for(2).len(), 2);
+            let received = collector.received();
+            assert_eq!(received.len(), 2, "once refused, once taken");
+            let pause = received[1].at.duration_since(received[0].at);
+            assert!(pause >= Duration::from_secs(1), "{code}: {pause:?}");
+        }
+    }
+
+    pub(super) fn closes_half_way(runtime: Runtime) {
+        let collector = Collector::start();
+        collector.then(Behaviour::CloseInHead);
+        let observer = observer(otel(&collector));
+        let requesting = observer.clone();
+        runtime.run(async move { requests(&requesting, 5) });
+        assert_eq!(collector.wait_for(5).len(), 5);
+    }
+}
+
+macro_rules! on_every_runtime {
+    ($($case:ident)*) => {$(
+        mod $case {
+            use super::*;
+            #[test]
+            fn multi_thread() { cases::$case(Runtime::MultiThread); }
+            #[test]
+            fn current_thread() { cases::$case(Runtime::CurrentThread); }
+            #[test]
+            fn actix() { cases::$case(Runtime::Actix); }
+            #[test]
+            fn none() { cases::$case(Runtime::None); }
+        }
+    )*};
+}
+
+on_every_runtime! { well by_itself refuses_and_comes_back hangs busy closes_half_way }
+
+/// What cannot succeed is not tried again.
+#[test]
+fn what_is_not_accepted_is_lost_and_counted() {
+    let collector = Collector::start();
+    collector.answer(Behaviour::Status { code: 400, retry_after: None });
+    let observer = observer(otel(&collector));
+    requests(&observer, 7);
+    let report = observer.shutdown(BOUND);
+    assert!(!report.flushed, "it was lost: {report:?}");
+    assert_eq!((report.spans_exported, report.spans_dropped), (0, 7));
+    assert_eq!((metric(&observer, FAILED), collector.requests()), (7, 1));
+}
+
+#[test]
+fn what_is_rejected_in_part_is_counted() {
+    let collector = Collector::start();
+    collector.answer(Behaviour::Reject { spans: 2, message: "too old".to_owned() });
+    let observer = observer(otel(&collector));
+    requests(&observer, 5);
+    observer.shutdown(BOUND);
+    assert_eq!((metric(&observer, EXPORTED), metric(&observer, REJECTED)), (3, 2));
+}
+
+/// A collector that is gone costs a bounded number of spans' memory, and what is lost is counted to the last one.
+#[test]
+fn a_hundred_thousand_spans_without_a_collector() {
+    const SPANS: usize = 100_000;
+    let collector = Collector::start();
+    collector.refuse();
+    let observer = observer(otel(&collector));
+    requests(&observer, SPANS);
+    // One batch is under way, and as many as may wait for it.
+    let (queued, full) = (metric(&observer, QUEUED), metric(&observer, FULL));
+    assert!((2_048..=2_048 + 512).contains(&queued), "{queued}");
+    assert_eq!(queued + full + metric(&observer, FAILED), SPANS as u64);
+    collector.come_back();
+    assert_eq!(collector.wait_for(queued as usize).len(), queued as usize);
+}
+
+/// Large spans are bounded by their bytes.
+#[test]
+fn bytes_are_bounded_too() {
+    let collector = Collector::start();
+    collector.refuse();
+    let observer = observer(otel(&collector).queue(2_048, 64 * 1024));
+    for _ in 0..100 {
+        let observation = observer.start(RequestHead::new("GET", "/", &()));
+        observation.handle().set("large", "x".repeat(8 * 1024));
+        observation.finish(Outcome::Completed);
+    }
+    // What is under way counts no more.
+    assert!(metric(&observer, QUEUED) <= 2 * 64 / 8, "{}", metric(&observer, QUEUED));
+    assert!(metric(&observer, FULL) >= 84);
+}
+
+#[test]
+fn compressed_and_with_headers_and_a_resource() {
+    let collector = Collector::start();
+    let otel =
+        otel(&collector).gzip(true).header("x-tenant", "shop").resource_attribute("cloud.region", "eu-1");
+    let observer = Observer::builder("shop")
+        .no_environment()
+        .service_version("1.4.2")
+        .service_instance("one")
+        .deployment_environment("test")
+        .otel(otel)
+        .build()
+        .expect("valid");
+    requests(&observer, 1);
+    assert!(observer.shutdown(BOUND).flushed);
+    let received = &collector.received()[0];
+    assert!(received.gzip);
+    assert_eq!(received.headers["x-tenant"], "shop");
+    assert!(received.headers["user-agent"].to_str().expect("text").starts_with("obs/"));
+    let span = &collector.spans()[0];
+    assert_eq!((span.scope.as_str(), span.scope_version.is_empty()), ("obs", false));
+    for (name, value) in [
+        ("service.name", "shop"),
+        ("service.version", "1.4.2"),
+        ("service.instance.id", "one"),
+        ("deployment.environment.name", "test"),
+        ("cloud.region", "eu-1"),
+        ("telemetry.sdk.name", "opentelemetry"),
+        ("telemetry.sdk.language", "rust"),
+        ("telemetry.distro.name", "obs"),
+        ("os.type", std::env::consts::OS),
+    ] {
+        assert_eq!(span.resource[name], value, "{:#?}", span.resource);
+    }
+    assert_eq!(span.resource["process.pid"], std::process::id());
+    assert!(span.resource.contains_key("host.name") && span.resource.contains_key("host.arch"));
+}
+
+/// The given authority is believed and no other.
+#[test]
+fn over_tls() {
+    let (collector, ca) = Collector::start_tls();
+    let file = obs_tests::process::temporary("ca.pem");
+    std::fs::write(&file, ca).expect("written");
+    let trusting = observer(otel(&collector).ca_file(&file));
+    requests(&trusting, 2);
+    assert!(trusting.shutdown(BOUND).flushed);
+    assert_eq!(collector.spans().len(), 2);
+    let doubting = observer(otel(&collector));
+    requests(&doubting, 1);
+    assert!(!doubting.shutdown(Duration::from_millis(500)).flushed, "the system does not know it");
+    assert_eq!(collector.spans().len(), 2);
+    std::fs::remove_file(file).expect("removed");
+}
+
+/// The thread ends with its observer, and takes along what is left.
+#[tokio::test]
+async fn an_observer_that_goes() {
+    let collector = Collector::start();
+    let observer = observer(otel(&collector).batch(Duration::from_secs(3600), 512));
+    requests(&observer, 4);
+    drop(observer);
+    assert_eq!(collector.wait(4).await.len(), 4);
+    until(|| threads("obs-spans") == 0).await;
+}
+
+/// How many threads of this process have this name.
+fn threads(name: &str) -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("Linux");
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|found| found.trim() == name).count()
+}
+
+#[test]
+fn settings_that_cannot_be() {
+    let refused = |otel: Otel| {
+        let error = Observer::builder("test").no_environment().otel(otel).build().expect_err("refused");
+        error.to_string()
+    };
+    let message = refused(Otel::new().endpoint("collector:4318"));
+    assert_eq!(
+        message,
+        "`endpoint` is \"collector:4318\", but should be a URL such as `http://collector:4318`"
+    );
+    assert!(refused(Otel::new().header("no name", "x")).starts_with("`header` is \"no name\""));
+    assert!(
+        refused(Otel::new().ca_file("/no/such.pem")).starts_with("`ca_file` is \"/no/such.pem: No such file")
+    );
+    assert!(
+        refused(Otel::new().ca_file(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")))
+            .contains("certificates in PEM")
+    );
+    assert!(refused(Otel::new().queue(0, 1)).starts_with("`queue` is \"0, 1\""));
+    assert!(refused(Otel::new().batch(Duration::ZERO, 4_096)).starts_with("`batch` is \"4096\""));
+    assert!(refused(Otel::new().sample_rate(1.5)).starts_with("`sample_rate` is \"1.5\""));
+}

@@ -1,0 +1,82 @@
+//! The one line that touches the process' globals, for libraries that ask them. So this is one test in a process of its own.
+
+use std::collections::HashMap;
+
+use obs_core::{
+    HeaderLookup, Outcome, Propagator, RequestHead, current,
+    otel::{
+        Otel,
+        opentelemetry::{
+            Context,
+            baggage::BaggageExt as _,
+            global,
+            trace::{TraceContextExt as _, Tracer as _},
+        },
+    },
+};
+use obs_tests::{
+    collector::Collector,
+    watch::{BOUND, Watch},
+};
+
+struct Pairs(&'static [(&'static str, &'static str)]);
+
+impl HeaderLookup for Pairs {
+    fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+        self.0.iter().filter(|(n, _)| *n == name).for_each(|(_, value)| f(value.as_bytes()));
+    }
+}
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+#[test]
+fn libraries_see_the_observers_provider_and_its_formats() {
+    let collector = Collector::start();
+    let watch = Watch::with(|builder| {
+        let formats = [Propagator::TraceContext, Propagator::Baggage, Propagator::B3];
+        builder.propagators(formats).otel(Otel::new().endpoint(collector.endpoint()))
+    });
+    // Nothing of ours is global before.
+    let mut nothing = HashMap::new();
+    global::get_text_map_propagator(|global| global.inject(&mut nothing));
+    assert!(nothing.is_empty());
+    global::tracer("library").in_span("before", |_| ());
+
+    watch.observer.install_otel_globals();
+    // A key of level 2, which the SDK does not know.
+    let headers = Pairs(&[
+        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03"),
+        ("tracestate", "1tenant@@vendor=a"),
+        ("baggage", "tenant=blue%20team"),
+    ]);
+    let observation = watch.observer.start(RequestHead::new("GET", "/", &headers));
+    let mut carried = HashMap::new();
+    observation.handle().run(|| {
+        assert!(current().is_active());
+        global::tracer("library").in_span("library", |context| {
+            assert_eq!(context.baggage().get("tenant").map(|value| value.as_str()), Some("blue team"));
+            global::get_text_map_propagator(|global| global.inject_context(&context, &mut carried));
+        });
+    });
+    observation.finish(Outcome::Completed);
+    assert!(watch.observer.shutdown(BOUND).flushed);
+    let spans = collector.spans();
+    let library = spans.iter().find(|span| span.name == "library").expect("a span of the library");
+    let request = spans.iter().find(|span| span.name == "GET").expect("the request's span");
+    assert_eq!((spans.len(), library.parent_span_id.as_ref()), (2, Some(&request.span_id)));
+    assert_eq!(carried["traceparent"], format!("00-{TRACE}-{}-03", library.span_id));
+    assert_eq!(carried["tracestate"], "1tenant@@vendor=a");
+    assert_eq!(carried["baggage"], "tenant=blue%20team");
+    assert_eq!(carried["b3"], format!("{TRACE}-{}-1", library.span_id));
+
+    // And back, strictly: two different parents in one header are none.
+    let read = |carrier: &HashMap<String, String>| {
+        global::get_text_map_propagator(|global| global.extract_with_context(&Context::new(), carrier))
+    };
+    let context = read(&carried);
+    assert_eq!(context.span().span_context().trace_id().to_string(), TRACE);
+    assert!(context.span().span_context().is_remote());
+    assert_eq!(context.baggage().get("tenant").map(|value| value.as_str()), Some("blue team"));
+    let broken = HashMap::from([("traceparent".to_owned(), carried["traceparent"].to_uppercase())]);
+    assert!(!read(&broken).span().span_context().is_valid());
+}

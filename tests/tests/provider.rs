@@ -1,0 +1,172 @@
+//! A `TracerProvider` of the application's own, samplers that look at a request, and OpenTelemetry that is off.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http::HeaderMap;
+use obs_core::{
+    HttpVersion, Observer, Outcome, RequestHead,
+    otel::{
+        Otel,
+        opentelemetry::{
+            Context, KeyValue, Value,
+            trace::{
+                Link, Span as _, SpanKind, Status, TraceContextExt as _, TraceId, TraceState, Tracer as _,
+                TracerProvider as _,
+            },
+        },
+        opentelemetry_sdk::{
+            error::OTelSdkResult,
+            trace::{
+                SamplingDecision, SamplingResult, SdkTracerProvider, ShouldSample, SpanData, SpanExporter,
+            },
+        },
+    },
+};
+use obs_tests::{
+    collector::Collector,
+    watch::{BOUND, Watch},
+};
+
+#[derive(Clone, Debug, Default)]
+struct Kept(Arc<Mutex<Vec<SpanData>>>);
+
+impl SpanExporter for Kept {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        self.0.lock().unwrap().extend(batch);
+        Ok(())
+    }
+}
+
+/// What a sampler was shown: the name and the attributes.
+#[derive(Clone, Debug, Default)]
+struct Looks(Arc<Mutex<Vec<(String, Vec<KeyValue>)>>>);
+
+impl ShouldSample for Looks {
+    fn should_sample(
+        &self,
+        _: Option<&Context>,
+        _: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        _: &[Link],
+    ) -> SamplingResult {
+        assert_eq!(*kind, SpanKind::Server);
+        self.0.lock().unwrap().push((name.to_owned(), attributes.to_vec()));
+        let decision = SamplingDecision::Drop;
+        SamplingResult { decision, attributes: Vec::new(), trace_state: TraceState::default() }
+    }
+}
+
+fn request(observer: &Observer) {
+    let mut headers = HeaderMap::new();
+    headers.insert("host", http::HeaderValue::from_static("shop.example:8443"));
+    headers.insert("user-agent", http::HeaderValue::from_static("curl"));
+    headers.insert("x-told", http::HeaderValue::from_static("yes"));
+    let head = RequestHead::new("GET", "/items/7", &headers)
+        .query(Some("page=2"))
+        .version(HttpVersion::Http2)
+        .peer(Some(([192, 0, 2, 7], 4711).into()));
+    let mut observation = observer.start(head);
+    observation.set_route("/items/{id}");
+    observation.responded(200, &());
+    observation.finish(Outcome::Completed);
+}
+
+/// HTTP server spans: what must be there when a span is created, so that samplers see it.
+#[test]
+fn a_sampler_sees_what_the_conventions_want_it_to() {
+    let collector = Collector::start();
+    let looks = Looks::default();
+    let otel = Otel::new().endpoint(collector.endpoint()).sampler(looks.clone());
+    let watch = Watch::with(|builder| builder.otel(otel));
+    request(&watch.observer);
+    let seen = looks.0.lock().unwrap().pop().expect("it was asked");
+    assert_eq!(seen.0, "GET", "the route is not known yet, and the path is no name");
+    let mut names: Vec<_> = seen.1.iter().map(|attribute| attribute.key.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "client.address",
+            "http.request.header.x-told",
+            "http.request.method",
+            "network.peer.address",
+            "network.peer.port",
+            "network.protocol.version",
+            "server.address",
+            "server.port",
+            "url.path",
+            "url.query",
+            "url.scheme",
+            "user_agent.original",
+        ]
+    );
+    let value = |name: &str| {
+        seen.1.iter().find(|attribute| attribute.key.as_str() == name).expect("it").value.clone()
+    };
+    assert_eq!((value("server.address"), value("server.port")), ("shop.example".into(), Value::I64(8443)));
+    assert_eq!(value("network.protocol.version"), "2".into());
+    assert!(watch.observer.shutdown(BOUND).flushed);
+    assert!(collector.spans().is_empty());
+}
+
+/// The provider's own exporter gets the spans; ids come from it, and so does the decision.
+#[test]
+fn an_own_provider() {
+    let kept = Kept::default();
+    let provider = SdkTracerProvider::builder().with_simple_exporter(kept.clone()).build();
+    let watch = Watch::with(|builder| builder.otel(provider.clone()));
+    request(&watch.observer);
+    watch.observer.tracer_provider().tracer("application").in_span("own", |_| ());
+    let report = watch.observer.shutdown(BOUND);
+    assert!(report.flushed, "{report:?}");
+    let spans = kept.0.lock().unwrap().clone();
+    assert_eq!(spans.len(), 2);
+    assert_eq!(spans[0].name, "GET /items/{id}");
+    assert_eq!(spans[0].status, Status::Unset);
+    let event = &watch.lines()[0];
+    assert_eq!(event["span_id"], spans[0].span_context.span_id().to_string());
+    assert_eq!(event["trace_id"], spans[0].span_context.trace_id().to_string());
+
+    // Once it is shut down there are no spans, and requests go on with ids of their own.
+    provider.shutdown().expect("shut down");
+    request(&watch.observer);
+    assert_eq!(kept.0.lock().unwrap().len(), 2);
+    let event = &watch.lines()[1];
+    assert_eq!(event["trace_id"].as_str().map(str::len), Some(32));
+}
+
+/// An exporter that never comes back holds up no shutdown.
+#[test]
+fn an_own_provider_that_hangs() {
+    #[derive(Debug)]
+    struct Stuck;
+    impl SpanExporter for Stuck {
+        async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
+            std::future::pending().await
+        }
+    }
+    let provider = SdkTracerProvider::builder().with_batch_exporter(Stuck).build();
+    let watch = Watch::with(|builder| builder.otel(provider));
+    request(&watch.observer);
+    assert!(!watch.observer.shutdown(Duration::from_millis(100)).flushed);
+}
+
+/// Without OpenTelemetry the same code runs, and its spans are nothing.
+#[test]
+fn off() {
+    let watch = Watch::default();
+    request(&watch.observer);
+    let tracer = watch.observer.tracer_provider().tracer("application");
+    assert!(!tracer.start("nothing").is_recording());
+    let observation = watch.observer.start(RequestHead::new("GET", "/", &()));
+    observation.handle().run(|| assert!(!Context::current().span().span_context().is_valid()));
+    observation.finish(Outcome::Completed);
+    let report = watch.observer.shutdown(BOUND);
+    assert_eq!((report.spans_exported, report.spans_dropped), (0, 0));
+    assert!(!watch.observer.metrics_text().contains("obs_spans"));
+}
