@@ -55,9 +55,21 @@ cargo clippy -p obs-core --no-default-features
 cargo clippy -p obs-core --no-default-features --features http
 cargo clippy -p obs-core --no-default-features --features tokio
 cargo clippy -p obs-core --no-default-features --features testing
+cargo clippy -p obs-core --no-default-features --features otel
 cargo clippy -p obs-axum --no-default-features
+cargo clippy -p obs-axum --no-default-features --features tonic
+cargo clippy -p obs-axum --no-default-features --features otel
 cargo clippy -p obs-axum
 cargo clippy -p obs-actix
+cargo clippy -p obs-actix --features otel
+
+say "without the feature otel, no crate of OpenTelemetry and no TLS"
+for crate in obs-core obs-axum obs-actix; do
+    if cargo tree --quiet --edges normal,build --package "$crate" | grep -E ' (opentelemetry|prost|rustls|ring|ureq)[a-z_-]* v'; then
+        echo "$crate builds them" >&2
+        exit 1
+    fi
+done
 
 say "documents"
 cargo doc --workspace --all-features --no-deps

@@ -1,6 +1,7 @@
 //! What one request costs, in instructions and in allocations: see `README.md`.
 
 mod allocator;
+mod collector;
 mod measure;
 mod profile;
 mod report;

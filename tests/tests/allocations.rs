@@ -6,11 +6,16 @@ use allocation_counter::measure;
 use axum::{Router, body::Body, extract::Path, http::Request, routing::get};
 use http_body_util::BodyExt;
 use obs_axum::{EventOutput, ObserverExt};
-use obs_core::Observer;
+use obs_core::{
+    Observer,
+    otel::{Otel, opentelemetry_sdk::trace::Sampler},
+};
 use tower::ServiceExt;
 
 /// The most that a request with a trace and an id of its caller's, a user agent and a query may cost.
 const MOST: u64 = 8;
+const MOST_UNSAMPLED: u64 = 12;
+const MOST_SAMPLED: u64 = 24;
 
 fn request() -> Request<Body> {
     Request::get("/items/7?page=2")
@@ -39,6 +44,24 @@ fn allocations(router: &Router) -> u64 {
     let counts: Vec<_> = (0..20).map(|_| measure(send).count_total).collect();
     // The buffers of the events grow now and then.
     counts.into_iter().min().expect("some")
+}
+
+/// With OpenTelemetry, of which nothing is sampled, or all. Spans are handed over to a thread that has nobody to give them to.
+#[test]
+fn a_span_costs_few_more() {
+    for (sampler, most) in [(Sampler::AlwaysOff, MOST_UNSAMPLED), (Sampler::AlwaysOn, MOST_SAMPLED)] {
+        let otel = Otel::new().endpoint("http://127.0.0.1:9").sampler(sampler.clone());
+        let observer = Observer::builder("test")
+            .no_environment()
+            .events(EventOutput::writer(std::io::sink()))
+            .otel(otel)
+            .build()
+            .expect("valid");
+        let bare = allocations(&router().with_state(()));
+        let observed = allocations(&router().layer(observer.layer()).with_state(()));
+        let more = observed.saturating_sub(bare);
+        assert!((1..=most).contains(&more), "{sampler:?}: {more} more than the {bare} of the bare router");
+    }
 }
 
 #[test]

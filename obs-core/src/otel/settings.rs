@@ -1,6 +1,6 @@
 //! Settings of the spans and of their export, from code.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{any::Any, path::PathBuf, sync::Arc, time::Duration};
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, ShouldSample, SpanLimits};
@@ -128,8 +128,13 @@ impl Otel {
 
     /// Decides which requests are recorded. It sees what the conventions want it to see: method, path, addresses, user agent.
     pub fn sampler(mut self, sampler: impl ShouldSample + 'static) -> Self {
+        // These three of the SDK's look at nothing; what stands below a parent-based one is hidden.
+        let plain = matches!(
+            (&sampler as &dyn Any).downcast_ref(),
+            Some(Sampler::AlwaysOn | Sampler::AlwaysOff | Sampler::TraceIdRatioBased(_))
+        );
         self.sampler = Some(Box::new(sampler));
-        self.sampler_reads = true;
+        self.sampler_reads = !plain;
         self
     }
 
