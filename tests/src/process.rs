@@ -89,7 +89,7 @@ impl Service {
     /// Starts a service that says where it listens: `shop listens on http://127.0.0.1:4000`.
     pub async fn announced(name: &str, program: &Path, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(program);
-        for other in ["DATABASE_URL", "OBS_EVENTS", "OTEL_SERVICE_NAME", "PAYMENTS_URL"] {
+        for other in ["DATABASE_URL", "INVENTORY_URL", "OBS_EVENTS", "OTEL_SERVICE_NAME", "PAYMENTS_URL"] {
             command.env_remove(other);
         }
         command.env("LISTEN", "127.0.0.1:0").env("OBS_DRAIN_DELAY", "0").envs(variables.iter().copied());

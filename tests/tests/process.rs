@@ -54,7 +54,7 @@ async fn tower_hyper_copied_out_of_the_tree() {
 }
 
 #[tokio::test]
-async fn axum_shop_copied_out_of_the_tree_without_payments() {
+async fn axum_shop_copied_out_of_the_tree_without_payments_and_inventory() {
     let program = copy_and_build("axum-shop");
     let file = temporary("copied-shop.db");
     let database = format!("sqlite://{}?mode=rwc", file.display());

@@ -9,6 +9,7 @@ use std::{
 
 use obs_tests::{
     client::{Answer, Client, get, post},
+    collector::Collector,
     postgres::Postgres,
     process::{Service, example, temporary},
     watch::BOUND,
@@ -43,7 +44,7 @@ async fn stored(shop: &Service) -> usize {
 }
 
 #[tokio::test]
-async fn an_order_is_one_trace_across_both_frameworks() {
+async fn an_order_is_one_trace_across_three_frameworks() {
     let (shop, file) = start("one-trace", &[]).await;
     let answer = send(&shop, post("/orders", r#"{"item_id":1,"quantity":2}"#)).await;
     assert_eq!(answer.status, 201, "{}", answer.text());
@@ -62,22 +63,143 @@ async fn an_order_is_one_trace_across_both_frameworks() {
         assert_eq!(event["fields"]["order"]["id"], order["id"]);
         assert_eq!(event["fields"]["payment"]["id"], order["payment_id"]);
     }
-    let call = &of_shop["slowest_calls"][0];
-    assert_eq!((&call["dependency"], &call["operation"]), (&"payments".into(), &"POST /payments".into()));
-    assert_eq!((&call["status"], &of_shop["calls"][0]["count"]), (&201.into(), &1.into()));
+    let of_inventory = shop.event("inventory", id).await;
+    assert_eq!(of_inventory["trace_id"], of_shop["trace_id"]);
+    assert_eq!(of_inventory["parent_span_id"], of_shop["span_id"]);
+    assert_eq!(of_inventory["http.route"], "/inventory.v1.Inventory/Reserve");
+    assert_eq!(of_inventory["rpc.response.status_code"], "OK");
+    assert_eq!(of_inventory["fields"]["item"]["quantity"], 2);
+    let [reserved, paid] = [0, 1].map(|n| &of_shop["slowest_calls"][n]);
+    assert_eq!((&reserved["dependency"], &reserved["operation"]), (&"inventory".into(), &"Reserve".into()));
+    assert_eq!((&paid["dependency"], &paid["operation"]), (&"payments".into(), &"POST /payments".into()));
+    assert_eq!((&paid["status"], &of_shop["calls"][1]["count"]), (&201.into(), &1.into()));
 
     shop.signal("TERM");
     shop.says("shutting down shop").await;
     shop.says("shutting down payments").await;
+    shop.says("shutting down inventory").await;
     let (status, events) = shop.ended().await;
     assert_eq!(status.code(), Some(0), "{status}");
-    assert_eq!(events.len(), 3, "one line per request: {events:#?}");
+    assert_eq!(events.len(), 4, "one line per request: {events:#?}");
     std::fs::remove_file(file).expect("removed");
 }
 
-/// A trace is kept or dropped whole, in both services.
+/// The same trace as a collector gets it, where the environment alone says so: over TLS that the system trusts, from three runtimes.
 #[tokio::test]
-async fn sampling_agrees_across_both_frameworks() {
+async fn an_order_is_exported_as_one_trace() {
+    let (collector, ca) = Collector::start_tls();
+    let roots = temporary("roots.pem");
+    std::fs::write(&roots, ca).expect("written");
+    let roots_text = roots.to_str().expect("UTF-8").to_owned();
+    let endpoint = collector.endpoint();
+    let (shop, file) = start(
+        "exported",
+        &[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=tea%20shop"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "cloud.region=eu-1"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "50"),
+            ("POD_NAMESPACE", "shops"),
+            ("SSL_CERT_FILE", &roots_text),
+        ],
+    )
+    .await;
+    let answer = send(&shop, post("/orders", r#"{"item_id":1,"quantity":2}"#)).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let id = answer.header("x-request-id").expect("a request id");
+    let spans = collector.wait(3).await;
+    let of = |service: &str| {
+        let found = spans.iter().find(|span| span.resource["service.name"] == service);
+        found.unwrap_or_else(|| panic!("a span of {service}: {spans:#?}"))
+    };
+    let (of_shop, of_payments, of_inventory) = (of("shop"), of("payments"), of("inventory"));
+    assert_eq!((of_shop.name.as_str(), of_shop.parent_span_id.as_ref()), ("POST /orders", None));
+    assert_eq!(of_payments.name, "POST /payments");
+    assert_eq!(of_inventory.name, "inventory.v1.Inventory/Reserve");
+    for child in [of_payments, of_inventory] {
+        assert_eq!(
+            (&child.trace_id, child.parent_span_id.as_ref()),
+            (&of_shop.trace_id, Some(&of_shop.span_id))
+        );
+        assert_eq!(child.parent_is_remote, Some(true));
+    }
+    for (service, span) in [("shop", of_shop), ("payments", of_payments), ("inventory", of_inventory)] {
+        let event = shop.event(service, id).await;
+        assert_eq!(
+            (event["trace_id"].as_str(), event["span_id"].as_str()),
+            (Some(&*span.trace_id), Some(&*span.span_id))
+        );
+        assert_eq!(event["service.instance.id"], span.resource["service.instance.id"]);
+        assert_eq!(span.resource["cloud.region"], "eu-1");
+        assert_eq!(span.resource["k8s.namespace.name"], "shops");
+    }
+    assert!(
+        collector
+            .received()
+            .iter()
+            .all(|received| received.gzip && received.headers["x-tenant"] == "tea shop")
+    );
+    shop.signal("TERM");
+    assert_eq!(shop.ended().await.0.code(), Some(0));
+    std::fs::remove_file(roots).expect("removed");
+    std::fs::remove_file(file).expect("removed");
+}
+
+/// What cannot be followed is named once and ignored.
+#[tokio::test]
+async fn the_environment_is_warned_of() {
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_PROPAGATORS", "tracecontext,xray"),
+    ];
+    let (shop, file) = start("warned", &variables).await;
+    shop.says("`OTEL_EXPORTER_OTLP_PROTOCOL` is \"grpc\", but spans are exported with `http/protobuf`").await;
+    shop.says("4318").await;
+    shop.says("\"xray\"").await;
+    shop.signal("TERM");
+    assert_eq!(shop.ended().await.0.code(), Some(0), "a collector that is not there holds up nothing");
+    std::fs::remove_file(file).expect("removed");
+}
+
+#[tokio::test]
+async fn what_is_out_of_stock_is_not_sold() {
+    let (shop, file) = start("out-of-stock", &[]).await;
+    let answer = send(&shop, post("/orders", r#"{"item_id":4,"quantity":8}"#)).await;
+    assert_eq!(answer.status, 409, "{}", answer.text());
+    assert_eq!(json(&answer)["error"], "only 7 of item 4 are left");
+    let event = shop.event("shop", answer.header("x-request-id").expect("a request id")).await;
+    assert_eq!(event["exception.type"], "out_of_stock");
+    // What is not paid is put back.
+    let two = r#"{"item_id":5,"quantity":2}"#;
+    for _ in 0..60 {
+        assert_eq!(send(&shop, post("/orders", two)).await.status, 402, "two of a hundred, again and again");
+    }
+    assert_eq!(stored(&shop).await, 0);
+    std::fs::remove_file(file).expect("removed");
+}
+
+#[tokio::test]
+async fn an_inventory_that_is_down_is_a_bad_gateway() {
+    // Bound and not listening: nobody answers there, and nobody else gets the port.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let inventory = format!("http://{}", socket.local_addr().expect("an address"));
+    let (shop, file) = start("no-inventory", &[("INVENTORY_URL", &inventory)]).await;
+    let answer = send(&shop, post("/orders", r#"{"item_id":1,"quantity":2}"#)).await;
+    assert_eq!(answer.status, 502, "{}", answer.text());
+    assert_eq!(json(&answer)["error"], "the inventory does not answer");
+    let event = shop.event("shop", answer.header("x-request-id").expect("a request id")).await;
+    assert_eq!(event["error.type"], "inventory_unreachable");
+    assert_eq!(event["calls"][0]["errors"], 1);
+    assert_eq!(stored(&shop).await, 0);
+    std::fs::remove_file(file).expect("removed");
+}
+
+/// A trace is kept or dropped whole, in all services.
+#[tokio::test]
+async fn sampling_agrees_across_three_frameworks() {
     const ORDERS: usize = 60;
     let (shop, file) = start("sampled", &[("OBS_EVENTS_SAMPLE_RATE", "0.5")]).await;
     for _ in 0..ORDERS {
@@ -91,6 +213,7 @@ async fn sampling_agrees_across_both_frameworks() {
         of_service.map(|event| event["trace_id"].as_str().expect("an id").to_owned()).collect::<BTreeSet<_>>()
     };
     assert_eq!(traces("shop"), traces("payments"));
+    assert_eq!(traces("shop"), traces("inventory"));
     // Eight standard deviations of a binomial distribution.
     assert!((1..ORDERS).contains(&traces("shop").len()), "{} of {ORDERS}", traces("shop").len());
     assert!(events.iter().all(|event| event["sample_rate"] == 0.5));

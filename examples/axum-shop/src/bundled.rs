@@ -1,4 +1,4 @@
-//! The payments service in this process, on a thread of its own: actix has its own runtime.
+//! Other services in this process, each on a thread of its own with its own runtime.
 use std::{
     net::{Ipv4Addr, TcpListener},
     thread::{self, JoinHandle},
@@ -6,33 +6,39 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::{Failure, config::Config};
+use crate::Failure;
 
-/// The running service.
+/// A running service.
 pub struct Bundled {
+    name: &'static str,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<Result<(), Failure>>,
 }
 
-/// Starts payments and notes their address in the settings, unless there is one already.
-pub fn start(mut config: Config) -> Result<(Config, Option<Bundled>), Failure> {
-    if config.payments.is_some() {
-        return Ok((config, None));
+/// Tells a service to leave.
+pub type Stopped = oneshot::Receiver<()>;
+
+/// Starts a service and notes where it answers in `url`, unless there is another already.
+pub fn start(
+    name: &'static str,
+    url: &mut Option<String>,
+    run: impl FnOnce(TcpListener, Stopped) -> Result<(), Failure> + Send + 'static,
+) -> Result<Option<Bundled>, Failure> {
+    if url.is_some() {
+        return Ok(None);
     }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    config.payments = Some(format!("http://{}", listener.local_addr()?));
+    *url = Some(format!("http://{}", listener.local_addr()?));
     let (stop, stopped) = oneshot::channel();
-    let stopped = async { drop(stopped.await) };
-    let run = || actix_payments::run_until(listener, stopped);
-    let thread = thread::Builder::new().name("payments".into()).spawn(run)?;
-    Ok((config, Some(Bundled { stop, thread })))
+    let thread = thread::Builder::new().name(name.into()).spawn(move || run(listener, stopped))?;
+    Ok(Some(Bundled { name, stop, thread }))
 }
 
 impl Bundled {
-    /// Lets payments leave in order.
+    /// Lets it leave in order.
     pub async fn stop(self) -> Result<(), Failure> {
         drop(self.stop);
         let ended = tokio::task::spawn_blocking(move || self.thread.join()).await?;
-        ended.map_err(|_| "payments panicked")?
+        ended.map_err(|_| format!("{} panicked", self.name))?
     }
 }

@@ -1,4 +1,4 @@
-//! Settings, all from the environment: `LISTEN`, `DATABASE_URL`, `PAYMENTS_URL`.
+//! Settings, all from the environment: `LISTEN`, `DATABASE_URL`, `PAYMENTS_URL`, `INVENTORY_URL`.
 use std::env::{self, VarError};
 
 pub struct Config {
@@ -7,6 +7,9 @@ pub struct Config {
     pub database: String,
     /// Where payments answer, if anywhere.
     pub payments: Option<String>,
+    /// Where the inventory answers.
+    #[cfg(feature = "inventory")]
+    pub inventory: Option<String>,
 }
 
 impl Config {
@@ -18,6 +21,8 @@ impl Config {
             database: variable("DATABASE_URL")?
                 .unwrap_or_else(|| format!("sqlite://{}?mode=rwc", file.display())),
             payments: variable("PAYMENTS_URL")?,
+            #[cfg(feature = "inventory")]
+            inventory: variable("INVENTORY_URL")?,
         })
     }
 

@@ -24,6 +24,15 @@ pub enum AppError {
     PaymentsFailed(StatusCode),
     #[error("no payments: set `PAYMENTS_URL`, or build the shop with the feature `payments`")]
     NoPayments,
+    #[cfg(feature = "inventory")]
+    #[error("{0}")]
+    OutOfStock(String),
+    #[cfg(feature = "inventory")]
+    #[error("the inventory does not answer")]
+    InventoryUnreachable(#[source] tonic::Status),
+    #[cfg(feature = "inventory")]
+    #[error("the inventory has failed")]
+    InventoryFailed(#[source] tonic::Status),
     #[error("the database does not answer")]
     Database(#[from] sqlx::Error),
     #[error("the price list cannot be imported")]
@@ -48,6 +57,12 @@ impl AppError {
             Self::PaymentsUnreachable(_) => (StatusCode::BAD_GATEWAY, "payments_unreachable"),
             Self::PaymentsFailed(_) => (StatusCode::BAD_GATEWAY, "payments_failed"),
             Self::NoPayments => (StatusCode::SERVICE_UNAVAILABLE, "no_payments"),
+            #[cfg(feature = "inventory")]
+            Self::OutOfStock(_) => (StatusCode::CONFLICT, "out_of_stock"),
+            #[cfg(feature = "inventory")]
+            Self::InventoryUnreachable(_) => (StatusCode::BAD_GATEWAY, "inventory_unreachable"),
+            #[cfg(feature = "inventory")]
+            Self::InventoryFailed(_) => (StatusCode::BAD_GATEWAY, "inventory_failed"),
             Self::Database(_) => (StatusCode::SERVICE_UNAVAILABLE, "database"),
             Self::Import(_) => (StatusCode::INTERNAL_SERVER_ERROR, "import"),
         }

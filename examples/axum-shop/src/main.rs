@@ -1,10 +1,12 @@
-//! A shop: items and orders in a database, payments over HTTP, and a route for every way a request can end.
-#[cfg(feature = "payments")]
+//! A shop: items and orders in a database, payments over HTTP, stock over gRPC, and a route for every way a request can end.
+#[cfg(any(feature = "inventory", feature = "payments"))]
 mod bundled;
 mod config;
 mod db;
 mod endings;
 mod error;
+#[cfg(feature = "inventory")]
+mod inventory;
 mod items;
 mod orders;
 mod payments;
@@ -26,6 +28,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 struct Shop {
     db: Db,
     payments: Payments,
+    #[cfg(feature = "inventory")]
+    inventory: inventory::Inventory,
 }
 
 fn app(shop: Shop, observer: &Observer) -> ObservedApp {
@@ -53,16 +57,33 @@ async fn main() -> Result<(), Failure> {
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
 
+    #[cfg_attr(not(any(feature = "inventory", feature = "payments")), allow(unused_mut))]
+    let mut config = config;
     #[cfg(feature = "payments")]
-    let (config, payments) = bundled::start(config)?;
-    let shop = Shop { db: db.clone(), payments: Payments::at(config.payments.as_deref())? };
+    let payments = bundled::start("payments", &mut config.payments, |listener, stopped| {
+        actix_payments::run_until(listener, async { drop(stopped.await) })
+    })?;
+    #[cfg(feature = "inventory")]
+    let inventory = bundled::start("inventory", &mut config.inventory, |listener, stopped| {
+        tonic_inventory::run_until(listener, async { drop(stopped.await) })
+    })?;
+    let shop = Shop {
+        db: db.clone(),
+        payments: Payments::at(config.payments.as_deref())?,
+        #[cfg(feature = "inventory")]
+        inventory: inventory::Inventory::at(config.inventory.as_deref().unwrap_or_default())?,
+    };
     welcome::print(listener.local_addr()?, &config);
     obs_axum::serve(listener, app(shop, &observer)).await?;
 
-    // The shop's last order may need payments, so payments leave after the shop.
+    // The shop's last order may need the others, so they leave after the shop.
     #[cfg(feature = "payments")]
     if let Some(payments) = payments {
         payments.stop().await?;
+    }
+    #[cfg(feature = "inventory")]
+    if let Some(inventory) = inventory {
+        inventory.stop().await?;
     }
     db.close().await;
     Ok(())

@@ -1,4 +1,4 @@
-//! Orders: look at the item, take the payment, keep the order.
+//! Orders: look at the item, reserve it, take the payment, keep the order.
 use axum::{
     Json,
     extract::{State, rejection::JsonRejection},
@@ -41,7 +41,14 @@ pub async fn place(
     current().set("order.id", id.as_str());
     current().set("order.total_cents", total_cents);
 
-    let payment_id = shop.payments.pay(&id, total_cents).await?;
+    #[cfg(feature = "inventory")]
+    shop.inventory.reserve(item_id, quantity).await?;
+    let paid = shop.payments.pay(&id, total_cents).await;
+    #[cfg(feature = "inventory")]
+    if paid.is_err() {
+        shop.inventory.release(item_id, quantity).await;
+    }
+    let payment_id = paid?;
     // Said before the order is stored: if that fails, the line tells what was paid for nothing.
     current().set("payment.id", payment_id.as_str());
     let order = Order { id, item: item.name, quantity, total_cents, payment_id };

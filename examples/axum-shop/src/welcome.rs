@@ -6,10 +6,15 @@ use crate::config::Config;
 pub fn print(addr: SocketAddr, config: &Config) {
     let nowhere = "nowhere, so orders fail: set `PAYMENTS_URL`, or build with the feature `payments`";
     let payments = config.payments.as_deref().unwrap_or(nowhere);
+    #[cfg(feature = "inventory")]
+    let inventory = config.inventory.as_deref().unwrap_or_default();
+    #[cfg(not(feature = "inventory"))]
+    let inventory = "none: there is always enough";
     eprintln!(
         "shop listens on http://{addr}
   database  {database}
   payments  {payments}
+  inventory {inventory}
 try (README.md has more)
   curl http://{addr}/items
   curl http://{addr}/orders -H 'content-type: application/json' -d '{{\"item_id\":1,\"quantity\":2}}'

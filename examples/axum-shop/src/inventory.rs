@@ -1,0 +1,67 @@
+//! The client of the inventory service: the trace and the request's id go with every call, as metadata.
+use std::time::Duration;
+
+use axum::http::{Extensions, HeaderMap};
+use obs_axum::current;
+use tonic::{
+    Code, Request, Status,
+    metadata::MetadataMap,
+    transport::{Channel, Endpoint},
+};
+use tonic_inventory::proto::{ReserveRequest, inventory_client::InventoryClient};
+
+use crate::{Failure, error::AppError};
+
+#[derive(Clone)]
+pub struct Inventory(InventoryClient<Channel>);
+
+impl Inventory {
+    /// The service at `url`. It need not be there yet.
+    pub fn at(url: &str) -> Result<Self, Failure> {
+        let endpoint = Endpoint::from_shared(url.to_owned()).ok();
+        let endpoint = endpoint
+            .filter(|endpoint| endpoint.uri().scheme_str() == Some("http"))
+            .ok_or_else(|| format!("`INVENTORY_URL` is {url:?}, but should be as http://127.0.0.1:3002"))?;
+        let endpoint = endpoint.connect_timeout(Duration::from_secs(1)).timeout(Duration::from_secs(5));
+        Ok(Self(InventoryClient::new(endpoint.connect_lazy())))
+    }
+
+    /// Takes items out of the stock.
+    pub async fn reserve(&self, item_id: i64, quantity: i64) -> Result<(), AppError> {
+        let mut call = current().call("inventory").operation("Reserve");
+        let reserved = self.0.clone().reserve(traced(ReserveRequest { item_id, quantity })).await;
+        reserved.map(drop).map_err(|status| {
+            if status.code() != Code::FailedPrecondition {
+                call.set_failed();
+            }
+            AppError::from(status)
+        })
+    }
+
+    /// Puts them back. What fails here is for whoever takes stock at night.
+    pub async fn release(&self, item_id: i64, quantity: i64) {
+        let mut call = current().call("inventory").operation("Release");
+        if self.0.clone().release(traced(ReserveRequest { item_id, quantity })).await.is_err() {
+            call.set_failed();
+        }
+    }
+}
+
+/// A request that the other service finds in the same trace, under the same request id.
+fn traced<T>(message: T) -> Request<T> {
+    let mut context = HeaderMap::new();
+    current().inject_http(&mut context);
+    Request::from_parts(MetadataMap::from_headers(context), Extensions::new(), message)
+}
+
+impl From<Status> for AppError {
+    fn from(status: Status) -> Self {
+        match status.code() {
+            Code::FailedPrecondition => Self::OutOfStock(status.message().to_owned()),
+            Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded => {
+                Self::InventoryUnreachable(status)
+            }
+            _ => Self::InventoryFailed(status),
+        }
+    }
+}

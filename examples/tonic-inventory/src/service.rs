@@ -1,0 +1,86 @@
+//! The calls: one message for one, and streams in either direction and in both.
+use std::pin::Pin;
+
+use obs_axum::current;
+use tokio_stream::{Stream, StreamExt, wrappers::WatchStream};
+use tonic::{Request, Response, Status, Streaming, async_trait};
+
+use crate::{
+    error::InventoryError,
+    proto::{
+        CountRequest, Delivery, Level, ReserveRequest, Restocked, WatchRequest, inventory_server::Inventory,
+    },
+    stock::Stock,
+};
+
+type Levels = Pin<Box<dyn Stream<Item = Result<Level, Status>> + Send>>;
+
+pub(crate) struct Service {
+    stock: std::sync::Arc<Stock>,
+}
+
+impl Service {
+    pub(crate) fn new(stock: Stock) -> Self {
+        Self { stock: stock.into() }
+    }
+
+    fn change(&self, request: &ReserveRequest, sign: i64) -> Result<Response<Level>, Status> {
+        let ReserveRequest { item_id, quantity } = *request;
+        current().set("item.id", item_id);
+        current().set("item.quantity", quantity);
+        if quantity <= 0 {
+            return Err(InventoryError::Quantity(quantity).into());
+        }
+        let left = self.stock.change(item_id, quantity.saturating_mul(sign))?;
+        current().set("item.left", left);
+        Ok(Response::new(Level { item_id, left }))
+    }
+}
+
+#[async_trait]
+impl Inventory for Service {
+    async fn reserve(&self, request: Request<ReserveRequest>) -> Result<Response<Level>, Status> {
+        self.change(request.get_ref(), -1)
+    }
+
+    async fn release(&self, request: Request<ReserveRequest>) -> Result<Response<Level>, Status> {
+        self.change(request.get_ref(), 1)
+    }
+
+    type WatchStream = Levels;
+
+    /// Ends when the client leaves: its event then says how long that took, and what it got.
+    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Levels>, Status> {
+        let item_id = request.get_ref().item_id;
+        current().set("item.id", item_id);
+        let levels = WatchStream::new(self.stock.watch(item_id)?);
+        Ok(Response::new(Box::pin(levels.map(move |left| Ok(Level { item_id, left })))))
+    }
+
+    async fn restock(&self, request: Request<Streaming<Delivery>>) -> Result<Response<Restocked>, Status> {
+        let (mut deliveries, mut total) = (request.into_inner(), Restocked::default());
+        while let Some(Delivery { item_id, quantity }) = deliveries.message().await? {
+            self.stock.change(item_id, quantity.max(0))?;
+            total.deliveries += 1;
+            total.items = total.items.saturating_add(quantity.max(0));
+        }
+        current().set("restocked.items", total.items);
+        Ok(Response::new(total))
+    }
+
+    type CheckStream = Levels;
+
+    async fn check(&self, request: Request<Streaming<WatchRequest>>) -> Result<Response<Levels>, Status> {
+        let stock = self.stock.clone();
+        let level = move |asked: Result<WatchRequest, Status>| {
+            let item_id = asked?.item_id;
+            let left = *stock.watch(item_id)?.borrow();
+            Ok(Level { item_id, left })
+        };
+        Ok(Response::new(Box::pin(request.into_inner().map(level))))
+    }
+
+    async fn count(&self, _: Request<CountRequest>) -> Result<Response<Restocked>, Status> {
+        panic!("lost count") // the client gets INTERNAL, and the event says where
+    }
+}

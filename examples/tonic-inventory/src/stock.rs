@@ -1,0 +1,41 @@
+//! How many there are of each item, in memory.
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::watch;
+
+use crate::error::InventoryError;
+
+/// What the shop sells, and how many there are of it at first.
+const SEED: [(i64, i64); 5] = [(1, 1_000), (2, 10_000), (3, 500), (4, 7), (5, 100)];
+
+pub(crate) struct Stock(Mutex<BTreeMap<i64, watch::Sender<i64>>>);
+
+impl Stock {
+    pub(crate) fn seeded() -> Self {
+        let levels = SEED.into_iter().map(|(item_id, left)| (item_id, watch::Sender::new(left)));
+        Self(Mutex::new(levels.collect()))
+    }
+
+    fn levels(&self) -> MutexGuard<'_, BTreeMap<i64, watch::Sender<i64>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts so many in, or takes them out if it is a negative number, and returns how many are left.
+    pub(crate) fn change(&self, item_id: i64, by: i64) -> Result<i64, InventoryError> {
+        let levels = self.levels();
+        let level = levels.get(&item_id).ok_or(InventoryError::NoSuchItem(item_id))?;
+        let left = *level.borrow();
+        let changed = left.checked_add(by).filter(|changed| *changed >= 0);
+        let changed = changed.ok_or(InventoryError::OutOfStock { item_id, left })?;
+        level.send_replace(changed);
+        Ok(changed)
+    }
+
+    /// How many there are, now and later.
+    pub(crate) fn watch(&self, item_id: i64) -> Result<watch::Receiver<i64>, InventoryError> {
+        self.levels().get(&item_id).map(watch::Sender::subscribe).ok_or(InventoryError::NoSuchItem(item_id))
+    }
+}

@@ -1,0 +1,108 @@
+//! What the inventory tells of its calls, asked of an observer in memory. Each test has its own.
+use obs_axum::{ObserverExt, testing::TestObserver};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tonic::{
+    Code,
+    transport::{Channel, Server, server::TcpIncoming},
+};
+
+use crate::{
+    Result,
+    proto::{
+        CountRequest, Delivery, ReserveRequest, WatchRequest, inventory_client::InventoryClient,
+        inventory_server::InventoryServer,
+    },
+    service::Service,
+    stock::Stock,
+};
+
+/// A client of a service of its own, which runs as long as the task does.
+async fn start(test: &TestObserver) -> Result<(InventoryClient<Channel>, JoinHandle<()>)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let addr = listener.local_addr()?;
+    let service = InventoryServer::new(Service::new(Stock::seeded()));
+    let server = Server::builder().layer(test.observer().layer()).add_service(service);
+    let running = server.serve_with_incoming(TcpIncoming::from(listener));
+    let task = tokio::spawn(async { drop(running.await) });
+    Ok((InventoryClient::connect(format!("http://{addr}")).await?, task))
+}
+
+#[tokio::test]
+async fn a_reservation_is_told() -> Result<()> {
+    let test = TestObserver::new();
+    let (mut inventory, server) = start(&test).await?;
+    let level = inventory.reserve(ReserveRequest { item_id: 3, quantity: 2 }).await?.into_inner();
+    assert_eq!((level.item_id, level.left), (3, 498));
+    test.wait_for(1).await;
+    test.event()
+        .has("rpc.method", "inventory.v1.Inventory/Reserve")
+        .has("rpc.response.status_code", "OK")
+        .has("fields.item.left", 498);
+    test.metric(
+        "http_requests_total",
+        &[("endpoint", "/inventory.v1.Inventory/Reserve"), ("grpc_status", "OK")],
+    )
+    .is(1.0);
+    server.abort();
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_out_of_stock_is_no_failure() -> Result<()> {
+    let test = TestObserver::new();
+    let (mut inventory, server) = start(&test).await?;
+    let refused = inventory.reserve(ReserveRequest { item_id: 4, quantity: 8 }).await;
+    let refused = refused.expect_err("only 7 are there");
+    assert_eq!((refused.code(), refused.message()), (Code::FailedPrecondition, "only 7 of item 4 are left"));
+    test.wait_for(1).await;
+    test.event()
+        .has("rpc.response.status_code", "FAILED_PRECONDITION")
+        .has("exception.type", "out_of_stock")
+        .has("error.message", "only 7 of item 4 are left")
+        .has_no("error.type");
+    server.abort();
+    Ok(())
+}
+
+#[tokio::test]
+async fn streams_are_streams() -> Result<()> {
+    let test = TestObserver::new();
+    let (mut inventory, server) = start(&test).await?;
+    let deliveries = [1, 2, 3].map(|item_id| Delivery { item_id, quantity: 10 });
+    let restocked = inventory.restock(tokio_stream::iter(deliveries)).await?.into_inner();
+    assert_eq!((restocked.deliveries, restocked.items), (3, 30));
+    test.wait_for(1).await;
+    test.event().has("stream", true).has("grpc.request.messages", 3).has("fields.restocked.items", 30);
+
+    let asked = [1, 2].map(|item_id| WatchRequest { item_id });
+    let mut levels = inventory.check(tokio_stream::iter(asked)).await?.into_inner();
+    let mut left = Vec::new();
+    while let Some(level) = levels.message().await? {
+        left.push(level.left);
+    }
+    assert_eq!(left, [1_010, 10_010]);
+    let mut watching = inventory.watch(WatchRequest { item_id: 1 }).await?.into_inner();
+    assert_eq!(watching.message().await?.map(|level| level.left), Some(1_010));
+    drop(watching); // the client leaves
+    test.wait_for(3).await;
+    test.metric("http_stream_duration_seconds_count", &[("endpoint", "/inventory.v1.Inventory/Watch")])
+        .is(1.0);
+    test.metric("http_request_errors_total", &[("error_type", "cancelled_in_body")]).is(1.0);
+    server.abort();
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_panic_is_answered_and_told() -> Result<()> {
+    let test = TestObserver::new();
+    let (mut inventory, server) = start(&test).await?;
+    let failed = inventory.count(CountRequest {}).await.expect_err("it loses count");
+    assert_eq!(failed.code(), Code::Internal);
+    test.wait_for(1).await;
+    test.event()
+        .has("outcome", "panic")
+        .has("error.message", "lost count")
+        .has("rpc.response.status_code", "INTERNAL");
+    server.abort();
+    Ok(())
+}
