@@ -10,11 +10,11 @@ use crate::{
     Answer, EndpointFuture, ErrorReport, HeaderLookup, Observed, Observer, Outcome, Panic, PanicPolicy,
     RequestBody, RequestHandle, RequestHead, RequestStart, TraceHeader, answer,
     current::Scope,
-    grpc,
+    grpc::{self, GrpcAnswer},
     head::content_type_is,
     ops,
     panic::catch,
-    state::{GrpcAnswer, Progress, RequestState},
+    state::{Progress, RequestState},
 };
 
 /// One request from its head to its end.
@@ -114,8 +114,8 @@ impl Observation {
             progress.time_to_head = Some(self.state.elapsed());
             progress.stream = self.state.request().method.is_tunnel(status)
                 || content_type_is(headers, "text/event-stream");
-            if self.state.grpc().is_some_and(|request| request.native) && grpc::is_answer(headers) {
-                progress.grpc = Some(GrpcAnswer { status: grpc::status(headers), ..GrpcAnswer::default() });
+            if self.state.grpc().is_some_and(|request| request.native) {
+                progress.grpc = GrpcAnswer::of(headers);
             }
         }
     }

@@ -81,11 +81,6 @@ impl Outcome {
     pub const fn is_ok(self) -> bool {
         matches!(self, Self::Completed | Self::Upgraded)
     }
-
-    /// Whether the body was dropped before its end.
-    pub(crate) const fn is_abandoned_body(self) -> bool {
-        matches!(self, Self::CancelledInBody | Self::DeadlineExceeded)
-    }
 }
 
 /// What is known of a request when it starts.

@@ -16,7 +16,7 @@ use crate::{
     Calls, Endpoint, ErrorReport, Fields, GrpcCall, GrpcStatus, Method, Observer, Outcome, PanicReport,
     RequestHandle, RequestHead, RequestRecord, RequestStart, Route, TraceContext, User,
     forwarded::Forwarded,
-    grpc::{self, GrpcRequest, Messages},
+    grpc::{self, GrpcAnswer, GrpcRequest, Messages},
     head::length_header,
     head_text::HeadText,
     observer::WeakObserver,
@@ -262,9 +262,9 @@ impl RequestState {
             }
             let answer = progress.grpc.take();
             this.name_grpc_route(enrichment, observer, answer.as_ref(), &progress);
-            let within_message = answer.as_ref().is_some_and(|answer| answer.messages.within_one());
+            stream |= answer.as_ref().is_some_and(GrpcAnswer::is_stream);
             let grpc = this.grpc_call(enrichment, request, answer, outcome);
-            stream |= grpc.is_stream(outcome, within_message);
+            stream |= grpc.request_messages.is_some_and(|messages| messages > 1);
             call = Some(grpc);
         }
         let route = enrichment.route.take();
@@ -297,7 +297,7 @@ impl RequestState {
 
 /// What gRPC adds when a request ends.
 impl RequestState {
-    /// The method is the route, if there is such a one: that the service does not know it, its answer says.
+    /// The method is the route, if there is such a one: that the service knows it, its answer says.
     fn name_grpc_route(
         &self,
         enrichment: &mut Enrichment,
@@ -309,12 +309,23 @@ impl RequestState {
         if enrichment.route_from_within || grpc::method(path).is_none() {
             return;
         }
-        let status = answer.and_then(|answer| answer.status.as_ref()).map(|(status, _)| *status);
-        if answer.is_some() && status != Some(GrpcStatus::Unimplemented) {
-            enrichment.route = observer.intern_route(path);
-        } else if progress.status.is_none() && enrichment.route.is_none() {
+        // A router knows services, and not their methods.
+        let named = enrichment.route.as_ref().is_some_and(|route| !grpc::is_service(route.as_str()));
+        match answer {
+            Some(answer) if answer.is_unimplemented() => {
+                if !named {
+                    enrichment.route = None;
+                }
+            }
+            Some(answer) if !answer.is_refusal() => enrichment.route = observer.intern_route(path),
+            // Something before the service has answered, and not as gRPC does.
+            None if progress.status.is_some() => {}
             // Nobody has said that there is such a method, only that it was called.
-            enrichment.route = observer.guess_route(path);
+            _ => {
+                if !named && let Some(route) = observer.guess_route(path) {
+                    enrichment.route = Some(route);
+                }
+            }
         }
     }
 
@@ -326,7 +337,7 @@ impl RequestState {
         outcome: Outcome,
     ) -> GrpcCall {
         let answered = answer.is_some();
-        let GrpcAnswer { status, messages } = answer.unwrap_or_default();
+        let GrpcAnswer { status, messages, .. } = answer.unwrap_or_default();
         let (status, message) = status.unzip();
         if let Some(message) = message.flatten() {
             let report = ErrorReport::of_text(&message).redacted(&self.redactor);
@@ -399,13 +410,6 @@ pub(crate) struct Progress {
     pub(crate) endpoint: bool,
     /// Of an answer that is one of gRPC.
     pub(crate) grpc: Option<GrpcAnswer>,
-}
-
-/// An answer of gRPC, as far as it has come.
-#[derive(Default)]
-pub(crate) struct GrpcAnswer {
-    pub(crate) status: Option<(GrpcStatus, Option<String>)>,
-    pub(crate) messages: Messages,
 }
 
 /// The values of the headers that events tell.

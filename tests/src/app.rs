@@ -296,7 +296,7 @@ fn data(text: &'static str) -> io::Result<Frame<Bytes>> {
 }
 
 /// Frames that do not all come at once: the server has time to send each.
-fn slowly<S: Stream>(frames: S) -> impl Stream<Item = S::Item> {
+pub(crate) fn slowly<S: Stream>(frames: S) -> impl Stream<Item = S::Item> {
     frames.then(|frame| async {
         tokio::time::sleep(Duration::from_millis(1)).await;
         frame

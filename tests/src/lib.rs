@@ -1,8 +1,9 @@
 //! Behaviour cases, written once and run against every adapter over real sockets.
 //!
 //! * [`app`]: the application under test, in neutral terms: routes, handlers, bodies.
-//! * [`stacks`]: that application on axum, on plain tower under hyper, and on actix-web.
+//! * [`stacks`]: that application on axum, on plain tower under hyper, and on actix-web; a service of gRPC on tonic.
 //! * [`client`]: a client for HTTP/1 and HTTP/2 that can leave at any moment.
+//! * [`caller`]: a client of gRPC.
 //! * [`collector`]: a collector of OpenTelemetry, which receives spans, checks them, and fails as it is told.
 //! * [`watch`]: an observer whose records, lines and metrics a case waits for and checks.
 //! * [`process`], [`postgres`]: whole processes, and a database of their own.
@@ -33,6 +34,7 @@ mod documents {
 }
 
 pub mod app;
+pub mod caller;
 pub mod cases;
 pub mod client;
 pub mod collector;

@@ -54,3 +54,22 @@ mod actix_h1 {
 mod actix_h2 {
     cases!(Actix, true);
 }
+
+/// The cases of gRPC, which have a service of their own.
+macro_rules! grpc_cases {
+    ($framework:ident) => {
+        cases! { $framework, true,
+            grpc: unary refused_by_the_method failed streamed_by_the_client streamed_by_the_server
+                streamed_both_ways broken broken_early panicked panicked_within unknown_method unknown_service
+                a_thousand_unknown a_thousand_refused cancelled left_within deadline deadline_of_the_client
+                deadline_within continued opentelemetry;
+        }
+    };
+}
+
+mod tonic {
+    grpc_cases!(Tonic);
+}
+mod tonic_on_axum {
+    grpc_cases!(TonicOnAxum);
+}

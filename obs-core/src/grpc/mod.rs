@@ -1,14 +1,15 @@
 //! gRPC over HTTP/2: what a call's headers, messages and trailers tell beside what HTTP tells.
 
+mod answer;
 mod messages;
 mod status;
 
 use std::time::Duration;
 
-pub(crate) use self::messages::Messages;
 pub use self::status::GrpcStatus;
+pub(crate) use self::{answer::GrpcAnswer, messages::Messages};
 use crate::{
-    HeaderLookup, Outcome, Route, first_header,
+    HeaderLookup, Route, first_header,
     text::{bounded, percent_decoded},
 };
 
@@ -44,19 +45,6 @@ pub struct GrpcCall {
     pub response_messages: u64,
     /// How long the caller was ready to wait (`grpc-timeout`).
     pub timeout: Option<Duration>,
-}
-
-impl GrpcCall {
-    /// A call with other than one message in a direction. An error that comes instead of an answer has none, and is no stream.
-    pub(crate) fn is_stream(&self, outcome: Outcome, within_message: bool) -> bool {
-        let answers = match self.response_messages {
-            0 => self.status == Some(GrpcStatus::Ok) || outcome.is_abandoned_body(),
-            // The one message of a unary call is sent together with the trailers, so who could leave between them streams.
-            1 => outcome.is_abandoned_body() && !within_message,
-            _ => true,
-        };
-        answers || self.request_messages.is_some_and(|messages| messages > 1)
-    }
 }
 
 /// What the head of a gRPC request says.
@@ -109,11 +97,6 @@ fn kind(content_type: &[u8]) -> Option<Kind> {
     }
 }
 
-/// Whether an answer is one of gRPC.
-pub(crate) fn is_answer(headers: &dyn HeaderLookup) -> bool {
-    first_header(headers, "content-type", |value| kind(value) == Some(Kind::Native)).unwrap_or(false)
-}
-
 /// `grpc-timeout`: at most eight digits and a unit (gRPC over HTTP/2, "Requests").
 fn timeout(headers: &dyn HeaderLookup) -> Option<Duration> {
     first_header(headers, "grpc-timeout", |value| {
@@ -151,6 +134,11 @@ pub(crate) fn method(path: &str) -> Option<&str> {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
     };
     (name(service, b"_.-") && name(method, b"_-")).then_some(full)
+}
+
+/// Whether a template is that of a whole service, as tonic mounts one: `/package.Service/{*rest}`.
+pub(crate) fn is_service(template: &str) -> bool {
+    template.rsplit_once('/').is_some_and(|(_, rest)| rest.starts_with("{*"))
 }
 
 /// The method that a route stands for.
@@ -235,23 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn streams_have_other_than_one_message() {
-        let call = |status, requests, responses| GrpcCall {
-            status,
-            request_messages: requests,
-            response_messages: responses,
-            timeout: None,
-        };
-        let ok = Some(GrpcStatus::Ok);
-        let is_stream = |call: GrpcCall, outcome| call.is_stream(outcome, false);
-        assert!(!is_stream(call(ok, Some(1), 1), Outcome::Completed), "unary");
-        assert!(!is_stream(call(ok, None, 1), Outcome::Completed), "unary, uncounted");
-        assert!(!is_stream(call(Some(GrpcStatus::Internal), Some(1), 0), Outcome::Completed), "an error");
-        assert!(is_stream(call(ok, Some(1), 0), Outcome::Completed), "an empty stream");
-        assert!(is_stream(call(ok, Some(1), 2), Outcome::Completed), "from the server");
-        assert!(is_stream(call(ok, Some(2), 1), Outcome::Completed), "from the client");
-        assert!(is_stream(call(None, Some(1), 1), Outcome::CancelledInBody), "left between messages");
-        assert!(!call(None, Some(1), 1).is_stream(Outcome::CancelledInBody, true), "left within the one");
-        assert!(!is_stream(call(None, Some(1), 0), Outcome::CancelledBeforeResponse), "left before the head");
+    fn services() {
+        for (template, whole) in [
+            ("/shop.v1.Inventory/{*rest}", true),
+            ("/{*path}", true),
+            ("/items/{id}", false),
+            ("/shop.v1.Inventory/Reserve", false),
+        ] {
+            assert_eq!(is_service(template), whole, "{template}");
+        }
     }
 }

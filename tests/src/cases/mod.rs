@@ -2,6 +2,7 @@
 
 pub mod bodies;
 pub mod exposition;
+pub mod grpc;
 pub mod health;
 pub mod ids;
 pub mod layers;

@@ -61,7 +61,8 @@ impl Traced {
             let event = events.iter().find(of_span).expect("an event with the span's id");
             assert_eq!(event["trace_id"], span.trace_id.as_str());
             assert_eq!(event["parent_span_id"].as_str(), span.parent_span_id.as_deref());
-            for name in ["http.route", "error.type"] {
+            let grpc = span.attributes.contains_key("rpc.system.name");
+            for name in [if grpc { "rpc.response.status_code" } else { "http.route" }, "error.type"] {
                 assert_eq!(event.get(name), span.attributes.get(name), "{name} of {span:#?}");
             }
             let millis = (span.end_nanos - span.start_nanos) as f64 / 1e6;

@@ -2,6 +2,7 @@
 
 pub mod actix;
 pub mod axum;
+pub mod tonic;
 pub mod tower;
 
 use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
@@ -26,6 +27,10 @@ pub enum Framework {
     /// A plain tower service under hyper.
     Tower,
     Actix,
+    /// A service of gRPC on tonic's server: it has methods of its own instead of the application's routes.
+    Tonic,
+    /// The same one on an axum router.
+    TonicOnAxum,
 }
 
 /// A framework and the protocol that the client speaks to it.
@@ -150,6 +155,8 @@ impl Stack {
             Framework::Axum => Box::pin(axum::serve(listener, setup, signal)),
             Framework::Tower => Box::pin(tower::serve(listener, setup, signal)),
             Framework::Actix => Box::pin(actix::serve(listener, setup, signal)),
+            Framework::Tonic => Box::pin(tonic::serve(listener, setup, signal)),
+            Framework::TonicOnAxum => Box::pin(tonic::serve_on_axum(listener, setup, signal)),
         };
         Server { addr, world, http2: self.http2, stop: Some(stop), stopped }
     }

@@ -1,0 +1,89 @@
+//! A client of gRPC.
+
+use std::{convert::Infallible, net::SocketAddr};
+
+use futures_util::{Stream, TryStreamExt};
+use http_body_util::BodyExt;
+use tonic::{
+    IntoRequest, IntoStreamingRequest, Response, Status, Streaming, body::Body, client::Grpc,
+    transport::Channel,
+};
+use tonic_prost::ProstCodec;
+use tower::{BoxError, ServiceExt, service_fn, util::BoxCloneService};
+
+use crate::client::Client;
+
+/// Calls the methods of `test.Shop`. Dropping what a call has returned leaves it, and dropping this closes the connection.
+pub struct Caller(Grpc<BoxCloneService<http::Request<Body>, http::Response<Body>, BoxError>>);
+
+impl Caller {
+    /// tonic's own.
+    pub async fn connect(addr: SocketAddr) -> Self {
+        let endpoint = Channel::from_shared(format!("http://{addr}")).expect("a URI");
+        let channel = endpoint.connect().await.expect("the server listens");
+        Self(Grpc::new(channel.map_err(Into::into).boxed_clone()))
+    }
+
+    /// One that tells its deadlines and does not keep them itself, on a connection of HTTP/2.
+    #[must_use]
+    pub fn without_a_clock(client: &Client) -> Self {
+        let sender = client.http2_sender().expect("HTTP/2");
+        let service = service_fn(move |request: http::Request<Body>| {
+            let mut sender = sender.clone();
+            let infallible = |status| -> Infallible { panic!("a request's body failed: {status}") };
+            let request = request.map(|body| body.map_err(infallible).boxed_unsync());
+            async move { Ok(sender.send_request(request).await?.map(Body::new)) }
+        });
+        let origin = http::Uri::from_static("http://test");
+        Self(Grpc::with_origin(service.boxed_clone(), origin))
+    }
+
+    /// One message for one.
+    ///
+    /// # Errors
+    /// The status, unless it is OK.
+    pub async fn unary(
+        &mut self,
+        method: &str,
+        request: impl IntoRequest<String>,
+    ) -> Result<Response<String>, Status> {
+        self.0.ready().await.expect("a connection");
+        self.0.unary(request.into_request(), path(method), ProstCodec::default()).await
+    }
+
+    /// Any number of messages for any number.
+    ///
+    /// # Errors
+    /// The status, if it comes instead of an answer.
+    pub async fn stream(
+        &mut self,
+        method: &str,
+        requests: impl IntoStreamingRequest<
+            Stream = impl Stream<Item = String> + Send + 'static,
+            Message = String,
+        >,
+    ) -> Result<Streaming<String>, Status> {
+        self.0.ready().await.expect("a connection");
+        let requests = requests.into_streaming_request();
+        let answer = self.0.streaming(requests, path(method), ProstCodec::default()).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// The same, read to its end.
+    ///
+    /// # Errors
+    /// The status, unless it is OK.
+    pub async fn read(
+        &mut self,
+        method: &str,
+        requests: impl Stream<Item = String> + Send + 'static,
+    ) -> Result<Vec<String>, Status> {
+        self.stream(method, requests).await?.try_collect().await
+    }
+}
+
+/// Of a method of ours, or a whole one.
+fn path(method: &str) -> http::uri::PathAndQuery {
+    let path = if method.contains('/') { method.to_owned() } else { format!("/test.Shop/{method}") };
+    path.parse().expect("a path")
+}

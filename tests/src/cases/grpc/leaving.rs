@@ -1,0 +1,101 @@
+//! Callers that leave, and those whose time is over.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use obs_core::Outcome;
+use tonic::Request;
+
+use super::{
+    texts,
+    told::{Running, Told},
+};
+use crate::{
+    caller::Caller,
+    stacks::{Framework, Stack},
+    watch::until,
+};
+
+fn within(timeout: Duration) -> Request<String> {
+    let mut request = Request::new("it".to_owned());
+    request.set_timeout(timeout);
+    request
+}
+
+/// Before the answer, and long before its deadline.
+pub async fn cancelled(stack: Stack) {
+    let mut running = Running::start(stack).await;
+    let world = Arc::clone(&running.server.world);
+    tokio::select! {
+        answer = running.caller.unary("Hang", within(Duration::from_secs(3600))) => panic!("an answer: {answer:?}"),
+        () = until(|| world.entered.load(Ordering::SeqCst) == 1) => {}
+    }
+    let ended = running.end(1).await;
+    Told::ended("/test.Shop/Hang", Outcome::CancelledBeforeResponse).without_a_head().check(&ended);
+    assert_eq!(ended.events[0]["grpc.timeout_ms"], 3_600_000.0);
+}
+
+/// In the middle of a stream.
+pub async fn left_within(stack: Stack) {
+    let mut running = Running::start(stack).await;
+    let mut answers = running.caller.stream("HangWithin", texts(["all"])).await.expect("a head");
+    assert_eq!(answers.message().await.expect("an answer").as_deref(), Some("one"));
+    drop(answers);
+    let ended = running.end(1).await;
+    let told = Told::ended("/test.Shop/HangWithin", Outcome::CancelledInBody);
+    told.messages(1, &["one"]).stream().check(&ended);
+}
+
+const DEADLINE: Duration = Duration::from_millis(50);
+
+/// tonic's server keeps the caller's deadline, outside of the layer; on axum only the caller does.
+pub async fn deadline(stack: Stack) {
+    let running = Running::start(stack).await;
+    let world = Arc::clone(&running.server.world);
+    let client = running.server.connect().await;
+    let mut caller = Caller::without_a_clock(&client);
+    let call = caller.unary("Hang", within(DEADLINE));
+    if stack.framework == Framework::Tonic {
+        call.await.expect_err("a status");
+    } else {
+        tokio::select! {
+            answer = call => panic!("an answer: {answer:?}"),
+            () = async {
+                until(|| world.entered.load(Ordering::SeqCst) == 1).await;
+                tokio::time::sleep(DEADLINE).await;
+            } => {}
+        }
+    }
+    drop(caller);
+    client.leave().await;
+    let ended = running.end(1).await;
+    Told::ended("/test.Shop/Hang", Outcome::DeadlineExceeded).without_a_head().check(&ended);
+    assert_eq!(ended.events[0]["grpc.timeout_ms"], 50.0);
+}
+
+/// tonic's client keeps it, too, and its clock starts earlier than ours.
+pub async fn deadline_of_the_client(stack: Stack) {
+    let mut running = Running::start(stack).await;
+    running.caller.unary("Hang", within(Duration::from_secs(2))).await.expect_err("a status");
+    let ended = running.end(1).await;
+    Told::ended("/test.Shop/Hang", Outcome::DeadlineExceeded).without_a_head().check(&ended);
+}
+
+/// tonic keeps deadlines only until there is a head; other clients leave in the middle of a stream.
+pub async fn deadline_within(stack: Stack) {
+    let running = Running::start(stack).await;
+    let mut request = Request::new(texts(["all"]));
+    request.set_timeout(DEADLINE);
+    let client = running.server.connect().await;
+    let mut caller = Caller::without_a_clock(&client);
+    let mut answers = caller.stream("HangWithin", request).await.expect("a head");
+    assert_eq!(answers.message().await.expect("an answer").as_deref(), Some("one"));
+    tokio::time::sleep(DEADLINE).await;
+    drop((answers, caller));
+    client.leave().await;
+    let ended = running.end(1).await;
+    let told = Told::ended("/test.Shop/HangWithin", Outcome::DeadlineExceeded);
+    told.messages(1, &["one"]).stream().check(&ended);
+}

@@ -1,0 +1,261 @@
+//! gRPC: each kind of method and each ending of a call, and what is told of it everywhere.
+
+mod leaving;
+mod told;
+
+use std::{collections::BTreeSet, time::Instant};
+
+use futures_util::stream;
+use obs_core::{MetricNaming, Metrics, Outcome};
+use tokio::sync::mpsc;
+use tonic::{Code, Request};
+
+pub use self::leaving::*;
+use self::told::{Running, Told};
+use super::spans::Traced;
+use crate::stacks::Stack;
+
+/// Messages of a client.
+fn texts<const N: usize>(texts: [&str; N]) -> impl stream::Stream<Item = String> + Send + use<N> {
+    stream::iter(texts.map(str::to_owned))
+}
+
+pub async fn unary(stack: Stack) {
+    let mut running = Running::start(stack).await;
+    let answer = running.caller.unary("Get", "hello".to_owned()).await.expect("an answer");
+    assert_eq!(answer.get_ref(), "hello");
+    let port = running.server.addr.port();
+    let ended = running.end(1).await;
+    Told::answered("/test.Shop/Get", "OK").messages(1, &["hello"]).check(&ended);
+    ended.spans[0].has("server.address", "127.0.0.1").has("server.port", port);
+    assert_eq!(ended.records[0].request_bytes, Some(12), "the message and its prefix");
+}
+
+/// tonic sends an error instead of an answer in the head, without a body. One of the caller's is no failure of the service.
+pub async fn refused_by_the_method(stack: Stack) {
+    let mut running = Running::start(stack).await;
+    let status = running.caller.unary("Missing", "it".to_owned()).await.expect_err("a status");
+    assert_eq!(status.code(), Code::NotFound);
+    let ended = running.end(1).await;
+    Told::answered("/test.Shop/Missing", "NOT_FOUND").message("no such item").check(&ended);
+}
+
+pub async fn failed(stack: Stack) {
+    let mut running = Running::start(stack).await;
+    let status = running.caller.unary("Broken", "it".to_owned()).await.expect_err("a status");
+    assert_eq!(status.code(), Code::Internal);
+    let id = status.metadata().get("x-request-id").expect("an id").to_str().expect("ASCII").to_owned();
+    let ended = running.end(1).await;
+    assert_eq!(ended.events[0]["request_id"], id.as_str());
+    let told = Told::answered("/test.Shop/Broken", "INTERNAL").failure("INTERNAL");
+    told.message("the disk is gone").check(&ended);
+    assert!(ended.spans[0].events.is_empty(), "the status says it: {:?}", ended.spans[0].events);
+}
+
+pub async fn streamed_by_the_client(stack: Stack) {
+    let mut running = Running::start(stack).await;
+    let (send, mut receive) = mpsc::channel::<String>(1);
+    let requests = stream::poll_fn(move |cx| receive.poll_recv(cx));
+    let sends = async {
+        running.traced.watch.running(1).await;
+        let opened = Instant::now();
+        for text in ["one", "two", "three"] {
+            send.send(text.to_owned()).await.expect("it is read");
+        }
+        let open = opened.elapsed();
+        drop(send);
+        open
+    };
+    let (answers, open) = tokio::join!(running.caller.read("Join", requests), sends);
+    assert_eq!(answers.expect("answers"), ["one two three"]);
+    let ended = running.end(1).await;
+    Told::answered("/test.Shop/Join", "OK").messages(3, &["one two three"]).stream().check(&ended);
+    assert!(ended.records[0].duration >= open);
+}
+
+pub async fn streamed_by_the_server(stack: Stack) {
+    let mut running = Running::start(stack).await;
+    let answers = running.caller.read("List", texts(["all"])).await.expect("answers");
+    assert_eq!(answers, ["one", "two", "three"]);
+    let ended = running.end(1).await;
+    Told::answered("/test.Shop/List", "OK").messages(1, &["one", "two", "three"]).stream().check(&ended);
+}
+
+/// It ends when the client ends it, and is measured until then.
+pub async fn streamed_both_ways(stack: Stack) {
+    let mut running = Running::start(stack).await;
+    let (send, mut receive) = mpsc::channel::<String>(1);
+    let requests = stream::poll_fn(move |cx| receive.poll_recv(cx));
+    let mut answers = running.caller.stream("Echo", requests).await.expect("a head");
+    let opened = Instant::now();
+    for text in ["one", "two"] {
+        send.send(text.to_owned()).await.expect("it is read");
+        assert_eq!(answers.message().await.expect("an answer").as_deref(), Some(text));
+    }
+    running.traced.watch.running(1).await;
+    let open = opened.elapsed();
+    drop(send);
+    assert_eq!(answers.message().await.expect("the end"), None);
+    let ended = running.end(1).await;
+    Told::answered("/test.Shop/Echo", "OK").messages(2, &["one", "two"]).stream().check(&ended);
+    let record = &ended.records[0];
+    assert!(record.duration >= open, "{:?} of at least {open:?}", record.duration);
+    assert!(record.time_to_head.expect("a head") < record.duration);
+}
+
+/// A stream that fails says so in its trailers.
+pub async fn broken(stack: Stack) {
+    let mut running = Running::start(stack).await;
+    let status = running.caller.read("Break", texts(["all"])).await.expect_err("a status");
+    assert_eq!((status.code(), status.message()), (Code::Unavailable, "going away"));
+    let ended = running.end(1).await;
+    let told = Told::answered("/test.Shop/Break", "UNAVAILABLE").messages(1, &["one", "two"]).stream();
+    told.failure("UNAVAILABLE").message("going away").check(&ended);
+}
+
+/// It is one also if it fails after its first message or before.
+pub async fn broken_early(stack: Stack) {
+    let told = [
+        Told::answered("/test.Shop/BreakAfterOne", "UNAVAILABLE").messages(1, &["one"]),
+        Told::answered("/test.Shop/BreakAtOnce", "UNAVAILABLE"),
+    ];
+    for (method, told) in ["BreakAfterOne", "BreakAtOnce"].into_iter().zip(told) {
+        let mut running = Running::start(stack).await;
+        let status = running.caller.read(method, texts(["all"])).await.expect_err("a status");
+        assert_eq!(status.code(), Code::Unavailable);
+        let ended = running.end(1).await;
+        told.stream().failure("UNAVAILABLE").message("going away").check(&ended);
+    }
+}
+
+/// Before the answer: it is one of gRPC.
+pub async fn panicked(stack: Stack) {
+    let mut running = Running::start(stack).await;
+    let status = running.caller.unary("Panic", "now".to_owned()).await.expect_err("a status");
+    assert_eq!((status.code(), status.message()), (Code::Internal, "internal error"));
+    let ended = running.end(1).await;
+    let told = Told::ended("/test.Shop/Panic", Outcome::Panicked).status("INTERNAL");
+    told.message("in a method").check(&ended);
+    let location = ended.events[0]["error.location"].as_str().expect("a location");
+    assert!(location.contains("tests/src/stacks/tonic.rs:"), "{location}");
+    assert_eq!(ended.spans[0].events.len(), 1);
+    assert_eq!(ended.spans[0].events[0].attributes["exception.message"], "in a method");
+}
+
+pub async fn panicked_within(stack: Stack) {
+    let mut running = Running::start(stack).await;
+    assert!(running.caller.read("PanicWithin", texts(["all"])).await.is_err(), "the stream is aborted");
+    let ended = running.end(1).await;
+    let told = Told::ended("/test.Shop/PanicWithin", Outcome::Panicked).messages(1, &["one"]).stream();
+    told.message("in a stream").check(&ended);
+}
+
+pub async fn unknown_method(stack: Stack) {
+    unknown(stack, "/test.Shop/Gett").await;
+}
+
+pub async fn unknown_service(stack: Stack) {
+    unknown(stack, "/test.Shopp/Get").await;
+}
+
+async fn unknown(stack: Stack, path: &'static str) {
+    let mut running = Running::start(stack).await;
+    let status = running.caller.unary(path, "it".to_owned()).await.expect_err("a status");
+    assert_eq!(status.code(), Code::Unimplemented);
+    let ended = running.end(1).await;
+    let told = Told::answered(path, "UNIMPLEMENTED").unknown().failure("UNIMPLEMENTED");
+    told.messages(0, &[]).check(&ended);
+}
+
+/// What clients make up is one series.
+pub async fn a_thousand_unknown(stack: Stack) {
+    let mut running = Running::start(stack).await;
+    for n in 0..1000 {
+        let path = if n % 2 == 0 { format!("/test.Shop/Get{n}") } else { format!("/test.Shop{n}/Get") };
+        let status = running.caller.unary(&path, "it".to_owned()).await.expect_err("a status");
+        assert_eq!(status.code(), Code::Unimplemented);
+    }
+    let ended = running.end(1000).await;
+    let labels = r#"{method="POST",endpoint="unmatched",status="200",grpc_status="UNIMPLEMENTED"}"#;
+    assert_eq!(ended.traced.watch.metric("http_requests_total", labels), 1000.0);
+    assert_eq!(endpoints(&ended.traced), 1);
+    assert!(ended.spans.iter().all(|span| span.name == "grpc"));
+}
+
+/// A layer before the service may refuse whatever is called: few of the names that only clients know become series.
+pub async fn a_thousand_refused(stack: Stack) {
+    let mut running = Running::start(stack).await;
+    for n in 0..1000 {
+        let mut request = Request::new("it".to_owned());
+        request.metadata_mut().insert("x-stranger", "yes".parse().expect("ASCII"));
+        let status = running.caller.unary(&format!("Get{n}"), request).await.expect_err("a status");
+        assert_eq!(status.code(), Code::Unauthenticated);
+    }
+    running.caller.unary("Get", "hello".to_owned()).await.expect("an answer");
+    let ended = running.end(1001).await;
+    let labels = r#"{method="POST",endpoint="/test.Shop/Get",status="200",grpc_status="OK"}"#;
+    assert_eq!(ended.traced.watch.metric("http_requests_total", labels), 1.0, "there is room for methods");
+    let endpoints = endpoints(&ended.traced);
+    assert!(endpoints <= 100, "{endpoints} endpoints");
+}
+
+/// How many endpoints the metrics tell.
+fn endpoints(traced: &Traced) -> usize {
+    let text = traced.watch.observer.metrics_text();
+    let of = |line: &str| {
+        let labels = line.strip_prefix("http_requests_total{")?;
+        Some(labels.split_once(r#"endpoint=""#)?.1.split_once('"')?.0.to_owned())
+    };
+    text.lines().filter_map(of).collect::<BTreeSet<_>>().len()
+}
+
+/// The caller's trace and id are continued, and the answer has the id.
+pub async fn continued(stack: Stack) {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let mut running = Running::start(stack).await;
+    let mut request = Request::new("hello".to_owned());
+    for (name, value) in [
+        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        ("tracestate", "a=1"),
+        ("x-request-id", "find-me"),
+    ] {
+        request.metadata_mut().insert(name, value.parse().expect("ASCII"));
+    }
+    let answer = running.caller.unary("Get", request).await.expect("an answer");
+    assert_eq!(answer.metadata().get("x-request-id").expect("an id"), "find-me");
+    let ended = running.end(1).await;
+    Told::answered("/test.Shop/Get", "OK").messages(1, &["hello"]).check(&ended);
+    let (event, span) = (&ended.events[0], &ended.spans[0]);
+    assert_eq!((&event["request_id"], &event["trace_id"]), (&"find-me".into(), &TRACE.into()));
+    assert_eq!((span.trace_id.as_str(), span.trace_state.as_str()), (TRACE, "a=1"));
+    assert_eq!(
+        (span.parent_span_id.as_deref(), span.parent_is_remote),
+        (Some("00f067aa0ba902b7"), Some(true))
+    );
+}
+
+/// The same in OpenTelemetry's naming.
+pub async fn opentelemetry(stack: Stack) {
+    let naming = Metrics::new().naming(MetricNaming::OpenTelemetry);
+    let traced = Traced::with(|otel| otel, |builder| builder.metrics(naming));
+    let mut running = Running::with(stack, traced).await;
+    running.caller.unary("Get", "hello".to_owned()).await.expect("an answer");
+    running.caller.unary("Broken", "it".to_owned()).await.expect_err("a status");
+    running.caller.unary("Gett", "it".to_owned()).await.expect_err("a status");
+    let ended = running.end(3).await;
+    let text = ended.traced.watch.observer.metrics_text();
+    for (route, rest) in [
+        (r#"http_route="/test.Shop/Get","#, r#"rpc_response_status_code="OK","#),
+        (
+            r#"http_route="/test.Shop/Broken","#,
+            r#"rpc_response_status_code="INTERNAL",error_type="INTERNAL","#,
+        ),
+        ("", r#"rpc_response_status_code="UNIMPLEMENTED",error_type="UNIMPLEMENTED","#),
+    ] {
+        let labels = format!(
+            r#"{{http_request_method="POST",{route}http_response_status_code="200",{rest}url_scheme="http",network_protocol_version="2"}}"#
+        );
+        let line = format!("\nhttp_server_request_duration_seconds_count{labels} 1\n");
+        assert!(text.contains(&line), "{line} in {text}");
+    }
+}
