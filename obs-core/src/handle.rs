@@ -206,17 +206,18 @@ impl RequestHandle {
         }
         #[cfg(feature = "otel")]
         if let Some((span_id, flags)) =
-            state.span().and_then(|_| RequestSpan::innermost(&state.request().trace))
+            self.span().and_then(|_| RequestSpan::innermost(&state.request().trace))
         {
             return state.request().trace.inject_as(span_id, flags, set);
         }
         state.request().trace.inject(set);
     }
 
-    /// The request's span with OpenTelemetry, if there is one.
+    /// The request's span with OpenTelemetry, if there is one: this observer's, or that of one further out.
     #[cfg(feature = "otel")]
     pub(crate) fn span(&self) -> Option<&RequestSpan> {
-        self.0.as_deref().and_then(RequestState::span)
+        let state = self.0.as_deref()?;
+        state.span().or_else(|| state.outer()?.span())
     }
 
     /// What was known when the request started; `None` outside a request.

@@ -1,11 +1,12 @@
 //! Where records go.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, thread, time::Duration};
 
-use crate::{RequestRecord, RequestStart, diagnostics, metrics::Counter, panic::catch};
+use crate::{
+    RequestRecord, RequestStart, diagnostics,
+    metrics::{Counter, Own},
+    panic::catch,
+};
 
 /// An output: it is told of every request's start and reads every finished record.
 ///
@@ -74,6 +75,11 @@ impl<S: RecordSink + ?Sized> RecordSink for Arc<S> {
     }
 }
 
+/// The count of a sink's panics.
+pub(crate) fn sink_errors(own: &Own, sink: &'static str) -> Arc<Counter> {
+    own.counter("obs_sink_errors_total", "Calls of a sink that panicked.", &[("sink", sink.into())])
+}
+
 /// All sinks of an observer.
 pub(crate) struct Sinks(Vec<Guarded>);
 
@@ -93,8 +99,12 @@ fn call<T>((sink, errors): &Guarded, call: impl FnOnce(&dyn RecordSink) -> T) ->
 type Guarded = (Box<dyn RecordSink>, Arc<Counter>);
 
 impl Sinks {
-    pub(crate) fn new(sinks: impl IntoIterator<Item = Guarded>) -> Self {
-        Self(sinks.into_iter().collect())
+    pub(crate) fn new(sinks: impl IntoIterator<Item = Box<dyn RecordSink>>, own: &Own) -> Self {
+        let guarded = |sink: Box<dyn RecordSink>| {
+            let errors = sink_errors(own, sink.name());
+            (sink, errors)
+        };
+        Self(sinks.into_iter().map(guarded).collect())
     }
 
     pub(crate) fn on_start(&self, request: &RequestStart) {
@@ -111,12 +121,20 @@ impl Sinks {
         }
     }
 
-    /// Flushes one after the other within the deadline.
+    /// Flushes all of them at the same time: one that is stuck takes no time from the others.
     pub(crate) fn flush(&self, deadline: Duration) -> bool {
-        let started = Instant::now();
-        self.0.iter().fold(true, |flushed, guarded| {
-            let left = deadline.saturating_sub(started.elapsed());
-            flushed & call(guarded, |sink| sink.flush(left)).unwrap_or(false)
+        let flush = |guarded| call(guarded, |sink| sink.flush(deadline)).unwrap_or(false);
+        thread::scope(|scope| {
+            let start = |guarded| {
+                let thread = thread::Builder::new().name("obs-flush".to_owned());
+                thread.spawn_scoped(scope, move || flush(guarded)).map_err(|_| guarded)
+            };
+            let started: Vec<_> = self.0.iter().map(start).collect();
+            started.into_iter().fold(true, |flushed, thread| match thread {
+                Ok(thread) => flushed & thread.join().unwrap_or(false),
+                // There is no room for a thread.
+                Err(guarded) => flushed & flush(guarded),
+            })
         })
     }
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
+use obs_core::{Observer, RequestHead};
 
 use crate::{
     client::{Answer, get},
@@ -40,4 +41,12 @@ pub async fn page(server: &Server, format: Format, path: &str) -> Page {
     let page = judge(format, &answer.body);
     page.check();
     page
+}
+
+/// The observer's page in OpenMetrics, without a server.
+pub async fn openmetrics(observer: &Observer) -> String {
+    let request = scrape(Format::OpenMetrics, "/metrics");
+    let head = RequestHead::new("GET", "/metrics", request.headers());
+    let answer = observer.endpoint(&head).expect("an endpoint").await;
+    String::from_utf8(answer.into_body().to_vec()).expect("UTF-8")
 }

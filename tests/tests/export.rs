@@ -5,7 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use obs_core::{Observer, Outcome, RequestHead, otel::Otel};
+use obs_core::{
+    Observer, Outcome, RequestHead,
+    otel::{
+        Otel,
+        opentelemetry::{Context, KeyValue, trace::TraceContextExt as _},
+    },
+};
 use obs_tests::{
     collector::{Behaviour, Collector},
     watch::{BOUND, until},
@@ -235,6 +241,76 @@ fn bytes_are_bounded_too() {
     assert!(metric(&observer, FULL) >= 84);
 }
 
+/// OTLP wants each attribute once, however often it was set.
+#[test]
+fn each_attribute_once() {
+    let collector = Collector::start();
+    let observer = observer(otel(&collector));
+    let observation = observer.start(RequestHead::new("GET", "/", &()));
+    observation.handle().run(|| {
+        let context = Context::current();
+        for (name, value) in [("step", "one"), ("step", "two"), ("url.path", "/mine")] {
+            context.span().set_attribute(KeyValue::new(name, value));
+        }
+    });
+    observation.finish(Outcome::Completed);
+    assert!(observer.shutdown(BOUND).flushed);
+    collector.spans()[0].has("step", "two").has("url.path", "/mine");
+}
+
+/// An output of events that is stuck takes no time from the spans.
+#[test]
+fn beside_a_stuck_output() {
+    let collector = Collector::start();
+    let (release, stuck) = std::sync::mpsc::channel::<()>();
+    struct Stuck(std::sync::mpsc::Receiver<()>);
+    impl std::io::Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let observer = Observer::builder("test")
+        .no_environment()
+        .events(obs_core::EventOutput::writer(Stuck(stuck)))
+        .otel(otel(&collector).batch(Duration::from_secs(3600), 512))
+        .build()
+        .expect("valid");
+    requests(&observer, 3);
+    let report = observer.shutdown(Duration::from_millis(500));
+    assert!(!report.flushed, "{report:?}");
+    assert_eq!(collector.wait_for(3).len(), 3, "without waiting for an hour");
+    drop(release);
+}
+
+/// Whoever waits for ever does wait, and batches are as large as before afterwards.
+#[test]
+fn a_flush_is_over_when_it_is_done() {
+    let collector = Collector::start();
+    let observer = observer(otel(&collector).batch(Duration::from_secs(3600), 512));
+    requests(&observer, 1);
+    assert!(observer.shutdown(Duration::MAX).flushed);
+    requests(&observer, 50);
+    assert!(observer.shutdown(Duration::MAX).flushed);
+    assert_eq!(collector.requests(), 2, "one batch for each flush");
+}
+
+/// A shutdown ends within its deadline while the thread waits as long as the collector has asked for.
+#[test]
+fn a_shutdown_while_the_collector_is_busy() {
+    let collector = Collector::start();
+    collector.then(Behaviour::Status { code: 503, retry_after: Some(3_600) });
+    let observer = observer(otel(&collector));
+    requests(&observer, 2);
+    collector.wait_for_requests(1);
+    // The thread would wait for half a minute; so would the shutdown, were it not for the flush that it asks for.
+    assert!(observer.shutdown(Duration::from_secs(4)).flushed);
+    assert_eq!(collector.spans().len(), 2);
+}
+
 #[test]
 fn compressed_and_with_headers_and_a_resource() {
     let collector = Collector::start();
@@ -327,6 +403,9 @@ fn settings_that_cannot_be() {
         refused(Otel::new().ca_file(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")))
             .contains("certificates in PEM")
     );
+    let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    assert!(refused(Otel::new().client_certificate(ours, ours)).starts_with("`client_certificate` is"));
+    assert!(!refused(Otel::new().endpoint("ftp://user:hunter2@c?key=hunter2")).contains("hunter2"));
     assert!(refused(Otel::new().queue(0, 1)).starts_with("`queue` is \"0, 1\""));
     assert!(refused(Otel::new().batch(Duration::ZERO, 4_096)).starts_with("`batch` is \"4096\""));
     assert!(refused(Otel::new().sample_rate(1.5)).starts_with("`sample_rate` is \"1.5\""));

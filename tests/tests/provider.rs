@@ -2,16 +2,18 @@
 
 use std::{
     sync::{Arc, Mutex},
+    task::Poll,
     time::Duration,
 };
 
 use http::HeaderMap;
 use obs_core::{
-    HttpVersion, Observer, Outcome, RequestHead,
+    BodyObservation, HttpVersion, Observer, Outcome, RequestHead,
     otel::{
-        Otel,
+        Otel, RequestPropagator,
         opentelemetry::{
             Context, KeyValue, Value,
+            propagation::TextMapPropagator as _,
             trace::{
                 Link, Span as _, SpanKind, Status, TraceContextExt as _, TraceId, TraceState, Tracer as _,
                 TracerProvider as _,
@@ -35,14 +37,16 @@ struct Kept(Arc<Mutex<Vec<SpanData>>>);
 
 impl SpanExporter for Kept {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        self.0.lock().unwrap().extend(batch);
+        self.0.lock().expect("no panic").extend(batch);
         Ok(())
     }
 }
 
-/// What a sampler was shown: the name and the attributes.
+/// The name and the attributes that a sampler was shown.
+type Look = (String, Vec<KeyValue>);
+
 #[derive(Clone, Debug, Default)]
-struct Looks(Arc<Mutex<Vec<(String, Vec<KeyValue>)>>>);
+struct Looks(Arc<Mutex<Vec<Look>>>);
 
 impl ShouldSample for Looks {
     fn should_sample(
@@ -55,7 +59,7 @@ impl ShouldSample for Looks {
         _: &[Link],
     ) -> SamplingResult {
         assert_eq!(*kind, SpanKind::Server);
-        self.0.lock().unwrap().push((name.to_owned(), attributes.to_vec()));
+        self.0.lock().expect("no panic").push((name.to_owned(), attributes.to_vec()));
         let decision = SamplingDecision::Drop;
         SamplingResult { decision, attributes: Vec::new(), trace_state: TraceState::default() }
     }
@@ -84,7 +88,7 @@ fn a_sampler_sees_what_the_conventions_want_it_to() {
     let otel = Otel::new().endpoint(collector.endpoint()).sampler(looks.clone());
     let watch = Watch::with(|builder| builder.otel(otel));
     request(&watch.observer);
-    let seen = looks.0.lock().unwrap().pop().expect("it was asked");
+    let seen = looks.0.lock().expect("no panic").pop().expect("it was asked");
     assert_eq!(seen.0, "GET", "the route is not known yet, and the path is no name");
     let mut names: Vec<_> = seen.1.iter().map(|attribute| attribute.key.as_str()).collect();
     names.sort_unstable();
@@ -124,7 +128,7 @@ fn an_own_provider() {
     watch.observer.tracer_provider().tracer("application").in_span("own", |_| ());
     let report = watch.observer.shutdown(BOUND);
     assert!(report.flushed, "{report:?}");
-    let spans = kept.0.lock().unwrap().clone();
+    let spans = kept.0.lock().expect("no panic").clone();
     assert_eq!(spans.len(), 2);
     assert_eq!(spans[0].name, "GET /items/{id}");
     assert_eq!(spans[0].status, Status::Unset);
@@ -135,7 +139,7 @@ fn an_own_provider() {
     // Once it is shut down there are no spans, and requests go on with ids of their own.
     provider.shutdown().expect("shut down");
     request(&watch.observer);
-    assert_eq!(kept.0.lock().unwrap().len(), 2);
+    assert_eq!(kept.0.lock().expect("no panic").len(), 2);
     let event = &watch.lines()[1];
     assert_eq!(event["trace_id"].as_str().map(str::len), Some(32));
 }
@@ -156,6 +160,81 @@ fn an_own_provider_that_hangs() {
     assert!(!watch.observer.shutdown(Duration::from_millis(100)).flushed);
 }
 
+/// A sampler of the application's own that panics hurts no request, and no request after it.
+#[test]
+fn a_sampler_that_panics() {
+    #[derive(Clone, Debug)]
+    struct Panics;
+    impl ShouldSample for Panics {
+        fn should_sample(
+            &self,
+            _: Option<&Context>,
+            _: TraceId,
+            _: &str,
+            _: &SpanKind,
+            _: &[KeyValue],
+            _: &[Link],
+        ) -> SamplingResult {
+            panic!("no sample")
+        }
+    }
+    let collector = Collector::start();
+    let otel = Otel::new().endpoint(collector.endpoint()).sampler(Panics);
+    let watch = Watch::with(|builder| builder.otel(otel));
+    request(&watch.observer);
+    request(&watch.observer);
+    let events = watch.lines();
+    assert_eq!(events.len(), 2);
+    assert_ne!(events[0]["trace_id"], events[1]["trace_id"], "no id is used twice");
+    assert!(watch.metric("obs_sink_errors_total", r#"sink="spans""#) >= 2.0);
+    assert!(collector.spans().is_empty());
+}
+
+/// The span is current while the body is polled and dropped, too.
+#[test]
+fn current_in_the_body() {
+    let kept = Kept::default();
+    let provider = SdkTracerProvider::builder().with_simple_exporter(kept.clone()).build();
+    let watch = Watch::with(|builder| builder.otel(provider));
+    let mut observation = watch.observer.start(RequestHead::new("GET", "/", &()));
+    observation.responded(200, &());
+    let span_id = observation.request().trace.span_id.to_string();
+    let is_current = || assert_eq!(Context::current().span().span_context().span_id().to_string(), span_id);
+    let mut body = BodyObservation::tower(observation, &(), None, false);
+    let polled = body.poll(|| {
+        is_current();
+        Poll::Ready(())
+    });
+    assert!(polled.is_ready());
+    body.drop_in(is_current);
+    assert!(!Context::current().span().span_context().is_valid());
+    body.ended();
+    assert_eq!(kept.0.lock().expect("no panic").len(), 1);
+}
+
+/// Where two observers see a request and the outer one makes its span, the inner one's handle knows it as well.
+#[test]
+fn of_two_observers() {
+    let kept = Kept::default();
+    let provider = SdkTracerProvider::builder().with_simple_exporter(kept.clone()).build();
+    let outer = Watch::with(|builder| builder.otel(provider.clone()));
+    let inner = Watch::default();
+    let observation = outer.observer.start(RequestHead::new("GET", "/", &()));
+    let handle = observation.handle();
+    let within = inner.observer.start(RequestHead::new("GET", "/", &()).within(Some(&handle)));
+    let mut headers = HeaderMap::new();
+    within.handle().run(|| {
+        provider.tracer("application").in_span("own", |_| obs_core::current().inject_http(&mut headers));
+    });
+    within.finish(Outcome::Completed);
+    observation.finish(Outcome::Completed);
+    let spans = kept.0.lock().expect("no panic").clone();
+    assert_eq!((spans[0].name.as_ref(), spans.len()), ("own", 2));
+    assert_eq!(spans[0].parent_span_id, spans[1].span_context.span_id());
+    let injected = headers["traceparent"].to_str().expect("text");
+    assert!(injected.contains(&spans[0].span_context.span_id().to_string()), "{injected}");
+}
+
 /// Without OpenTelemetry the same code runs, and its spans are nothing.
 #[test]
 fn off() {
@@ -164,7 +243,13 @@ fn off() {
     let tracer = watch.observer.tracer_provider().tracer("application");
     assert!(!tracer.start("nothing").is_recording());
     let observation = watch.observer.start(RequestHead::new("GET", "/", &()));
-    observation.handle().run(|| assert!(!Context::current().span().span_context().is_valid()));
+    observation.handle().run(|| {
+        tracer.in_span("nothing", |context| assert!(!context.span().span_context().is_valid()));
+        // So libraries pass the request's own trace on.
+        let mut carried = std::collections::HashMap::new();
+        RequestPropagator::new(&watch.observer).inject(&mut carried);
+        assert_eq!(carried["traceparent"], observation.request().trace.traceparent());
+    });
     observation.finish(Outcome::Completed);
     let report = watch.observer.shutdown(BOUND);
     assert_eq!((report.spans_exported, report.spans_dropped), (0, 0));

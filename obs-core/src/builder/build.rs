@@ -64,11 +64,7 @@ impl ObserverBuilder {
             Box::new(sink) as Box<dyn RecordSink>
         }));
         sinks.extend(self.sinks);
-        let sinks = Sinks::new(sinks.into_iter().map(|sink| {
-            let label = ("sink", sink.name().into());
-            let errors = own.counter("obs_sink_errors_total", "Calls of a sink that panicked.", &[label]);
-            (sink, errors)
-        }));
+        let sinks = Sinks::new(sinks, own);
         let health = Health::default().starting(self.starting);
         #[cfg(feature = "tokio")]
         let health = health.checks(self.checks);

@@ -8,13 +8,10 @@ use std::time::Duration;
 
 pub use self::status::GrpcStatus;
 pub(crate) use self::{answer::GrpcAnswer, messages::Messages};
-use crate::{
-    HeaderLookup, Route, first_header,
-    text::{bounded, percent_decoded},
-};
+use crate::{HeaderLookup, Route, first_header, text::percent_decoded};
 
-/// The longest `grpc-message` that is read, in bytes.
-const MAX_MESSAGE: usize = 4 * 1024;
+/// How much of a `grpc-message` is read, in bytes: more than is kept.
+const MAX_MESSAGE: usize = 8 * 1024;
 
 /// What a record knows of a gRPC call.
 ///
@@ -120,8 +117,9 @@ fn timeout(headers: &dyn HeaderLookup) -> Option<Duration> {
 pub(crate) fn status(headers: &dyn HeaderLookup) -> Option<(GrpcStatus, Option<String>)> {
     let status = first_header(headers, "grpc-status", GrpcStatus::parse)?;
     let message = first_header(headers, "grpc-message", |value| {
+        // Secrets are looked for in it before it is cut, so that none lies across the cut.
         let text = std::str::from_utf8(value.get(..MAX_MESSAGE).unwrap_or(value)).ok()?;
-        Some(bounded(&percent_decoded(text), MAX_MESSAGE).into_owned())
+        Some(percent_decoded(text).into_owned())
     });
     Some((status, message.flatten().filter(|message| !message.is_empty())))
 }

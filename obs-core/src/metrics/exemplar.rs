@@ -77,15 +77,17 @@ impl Exemplars {
         Self((0..slots).map(|_| Slot::default()).collect())
     }
 
-    /// Offers a request. What is kept yields to an error, then to a slower one, then to anything after a minute.
+    /// Offers a request. What is kept yields to an error, then to one whose trace is recorded, then to a slower one, then to anything
+    /// after a minute.
     ///
     /// It never waits: while somebody else writes or reads the slot, the request goes without.
     pub(crate) fn offer(&self, slot: usize, record: &RequestRecord, raw: u64) {
         let Some(slot) = self.0.get(slot) else { return };
         let at = record.request().started_at.checked_add(record.duration).unwrap_or(UNIX_EPOCH);
         let now = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        let duration = u64::try_from(record.duration.as_nanos()).unwrap_or(u64::MAX) >> 1;
-        let rank = (u64::from(record.error_type().is_some()) << 63) | duration;
+        let duration = u64::try_from(record.duration.as_nanos()).unwrap_or(u64::MAX) >> 2;
+        let sampled = record.request().trace.flags.is_sampled();
+        let rank = (u64::from(record.error_type().is_some()) << 63) | (u64::from(sampled) << 62) | duration;
         if !slot.wants(rank, now) {
             return;
         }

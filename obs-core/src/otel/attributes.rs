@@ -8,6 +8,7 @@ use crate::{
     Method, RequestRecord, RequestStart, UrlScheme, User, forwarded,
     grpc::{self, GrpcRequest},
     identity::IdentityPolicy,
+    text,
 };
 
 /// Names that a handler's own fields must not take: a span has each attribute once.
@@ -151,7 +152,8 @@ pub(super) fn at_end(record: &RequestRecord, mut set: impl FnMut(KeyValue)) {
             }
         }
     }
-    if let Some(error_type) = record.error_type() {
+    let of_probe = || record.status.filter(|status| record.endpoint && *status >= 500).map(text::status);
+    if let Some(error_type) = record.error_type().or_else(of_probe) {
         set(KeyValue::new("error.type", error_type));
     }
     match &record.user {

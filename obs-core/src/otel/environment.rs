@@ -1,13 +1,15 @@
 //! What `OTEL_*` variables say of spans and their export (OpenTelemetry's "Environment Variable Specification" and "OTLP Exporter
 //! Configuration"). What is wrong or not supported is named in a warning and ignored: operators set these from outside.
 
-use std::{fmt::Display, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt::Display, str::FromStr, time::Duration};
 
 use opentelemetry_sdk::trace::Sampler;
 
 use super::{
     Otel,
-    settings::{self, DEFAULT_ENDPOINT, below, is_url, pairs, parent_based},
+    http::Tls,
+    settings::{self, DEFAULT_ENDPOINT, pairs, parent_based},
+    url::{below, beside_grpc, has_path, is_url, shown},
 };
 
 /// Reads variables and notes what is wrong with them.
@@ -23,7 +25,7 @@ pub(crate) fn apply(
     warnings: &mut Vec<String>,
 ) -> Option<Otel> {
     let mut reader = Reader { get, warnings };
-    if reader.read("OTEL_SDK_DISABLED").is_some_and(|(_, value)| value.eq_ignore_ascii_case("true")) {
+    if reader.disabled() {
         return None;
     }
     if otel.as_ref().is_some_and(|otel| otel.provider.is_some()) {
@@ -63,9 +65,20 @@ impl Reader<'_> {
         self.warnings.push(format!("`{name}` is \"{value}\", but should be {expected}; it is ignored"));
     }
 
+    /// A boolean, which is false unless it is true (specification, "Boolean value").
+    fn disabled(&mut self) -> bool {
+        let Some((name, value)) = self.read("OTEL_SDK_DISABLED") else { return false };
+        let value = value.to_ascii_lowercase();
+        if !matches!(value.as_str(), "true" | "false") {
+            self.warn(&name, &value, "`true` or `false`");
+        }
+        value == "true"
+    }
+
     /// Whether spans are exported, if anything says so.
     fn exporter(&mut self) -> Option<bool> {
         let (name, value) = self.read("OTEL_TRACES_EXPORTER")?;
+        let value = value.to_ascii_lowercase();
         let names: Vec<_> = value.split(',').map(str::trim).collect();
         if names.iter().any(|name| !matches!(*name, "otlp" | "none")) {
             self.warn(&name, &value, "`otlp` or `none`");
@@ -76,13 +89,27 @@ impl Reader<'_> {
     /// Where spans go and how.
     fn target(&mut self, otel: &mut Otel, endpoint: Option<(String, String)>) {
         let grpc = self.protocol();
+        let (url, moved) = match &endpoint {
+            Some((_, url)) if grpc.is_some() => beside_grpc(url),
+            Some((_, url)) => (url.clone(), false),
+            None => (String::new(), false),
+        };
+        if let Some(name) = grpc {
+            let port =
+                if moved { ", which is used in place of gRPC's 4317" } else { ", where gRPC has 4317" };
+            self.warnings.push(format!(
+                "`{name}` is \"grpc\", but spans are exported with `http/protobuf`: collectors take it at port 4318{port}"
+            ));
+        }
         match endpoint {
-            Some((name, url)) if is_url(&url) => {
-                let url = if grpc { self.without_grpc_port(&name, url) } else { url };
-                let exact = name.contains("TRACES");
+            Some((name, _)) if is_url(&url) => {
+                // An endpoint of gRPC has no path, also where it is that of spans alone.
+                let exact = name.contains("TRACES") && (!moved || has_path(&url));
                 otel.traces_endpoint = Some(if exact { url } else { below(&url) });
             }
-            Some((name, url)) => self.warn(&name, url, &format!("a URL such as `{DEFAULT_ENDPOINT}`")),
+            Some((name, url)) => {
+                self.warn(&name, shown(&url), &format!("a URL such as `{DEFAULT_ENDPOINT}`"))
+            }
             None => {}
         }
         if let Some((name, list)) = self.signal("OTEL_EXPORTER_OTLP_HEADERS") {
@@ -109,60 +136,52 @@ impl Reader<'_> {
             otel.timeout = Some(Duration::from_millis(millis));
         }
         if let Some((name, value)) = self.signal("OTEL_EXPORTER_OTLP_COMPRESSION") {
-            match value.as_str() {
+            match value.to_ascii_lowercase().as_str() {
                 "gzip" => otel.gzip = true,
                 "none" => otel.gzip = false,
                 _ => self.warn(&name, value, "`gzip` or `none`"),
             }
         }
-        if let Some(path) = self.file("OTEL_EXPORTER_OTLP_CERTIFICATE") {
-            otel.ca_file = Some(path);
-        }
-        if let Some(identity) =
-            self.file("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE").zip(self.file("OTEL_EXPORTER_OTLP_CLIENT_KEY"))
-        {
-            (otel.client_certificate, otel.client_key) = (Some(identity.0), Some(identity.1));
-        }
+        self.certificates(otel);
     }
 
-    /// Whether gRPC is asked for, which we do not speak.
-    fn protocol(&mut self) -> bool {
-        let Some((name, value)) = self.signal("OTEL_EXPORTER_OTLP_PROTOCOL") else { return false };
-        match value.as_str() {
-            "http/protobuf" => {}
-            "grpc" => {
-                self.warnings.push(format!(
-                    "`{name}` is \"grpc\", but spans are exported with `http/protobuf`: collectors take it at port 4318, \
-                     where gRPC has 4317"
-                ));
-                return true;
+    fn certificates(&mut self, otel: &mut Otel) {
+        if let Some((name, path)) = self.signal("OTEL_EXPORTER_OTLP_CERTIFICATE") {
+            if std::fs::read(&path).ok().and_then(|pem| Tls::certificates(&pem)).is_some() {
+                otel.ca_file = Some(path.into());
+            } else {
+                self.warn(&name, path, "a file with certificates in PEM");
             }
-            _ => self.warn(&name, value, "`http/protobuf`, which is used"),
         }
-        false
+        let certificate = self.signal("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE");
+        let key = self.signal("OTEL_EXPORTER_OTLP_CLIENT_KEY");
+        let Some((name, _)) = certificate.as_ref().or(key.as_ref()) else { return };
+        let read = |file: &Option<(String, String)>| std::fs::read(&file.as_ref()?.1).ok();
+        let identity =
+            read(&certificate).zip(read(&key)).and_then(|(chain, key)| Tls::identity(&chain, &key));
+        if identity.is_some() {
+            otel.client_certificate = certificate.map(|(_, path)| path.into());
+            otel.client_key = key.map(|(_, path)| path.into());
+        } else {
+            let expected =
+                "a file with certificates, and `OTEL_EXPORTER_OTLP_CLIENT_KEY` one with their key, in PEM";
+            let paths = certificate.iter().chain(&key).map(|(_, path)| path.as_str());
+            let (name, paths) = (name.clone(), paths.collect::<Vec<_>>().join(", "));
+            self.warn(&name, paths, expected);
+        }
     }
 
-    /// The port of HTTP in place of gRPC's.
-    fn without_grpc_port(&mut self, name: &str, url: String) -> String {
-        let Ok(uri) = url.parse::<ureq::http::Uri>() else { return url };
-        if uri.port_u16() != Some(4317) {
-            return url;
+    /// The variable that asks for gRPC, which we do not speak.
+    fn protocol(&mut self) -> Option<String> {
+        let (name, value) = self.signal("OTEL_EXPORTER_OTLP_PROTOCOL")?;
+        match value.to_ascii_lowercase().as_str() {
+            "http/protobuf" => None,
+            "grpc" => Some(name),
+            _ => {
+                self.warn(&name, value, "`http/protobuf`, which is used");
+                None
+            }
         }
-        // Behind the host there is no other such text but in the path, which comes later.
-        let moved = url.replacen(":4317", ":4318", 1);
-        self.warnings.push(format!("`{name}` names port 4317, which is that of gRPC; 4318 is used"));
-        moved
-    }
-
-    /// A file that can be read.
-    fn file(&mut self, name: &str) -> Option<PathBuf> {
-        let (name, value) = self.signal(name)?;
-        let path = PathBuf::from(&value);
-        if std::fs::File::open(&path).is_ok() {
-            return Some(path);
-        }
-        self.warn(&name, value, "a file in PEM that can be read");
-        None
     }
 
     /// How spans are made, and how they wait.
@@ -171,6 +190,17 @@ impl Reader<'_> {
             *otel = std::mem::take(otel).plain(sampler);
         }
         let limits = &mut otel.span_limits;
+        // For all that has no limit of its own.
+        if let Some(number) = self.number("OTEL_ATTRIBUTE_COUNT_LIMIT", "a whole number", |_| true) {
+            limits.max_attributes_per_span = number;
+            limits.max_attributes_per_event = number;
+            limits.max_attributes_per_link = number;
+        }
+        for name in ["OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT"] {
+            if let Some((name, value)) = self.read(name) {
+                self.warn(&name, value, "left out: the length of values is not limited");
+            }
+        }
         for (name, limit) in [
             ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", &mut limits.max_attributes_per_span),
             ("OTEL_SPAN_EVENT_COUNT_LIMIT", &mut limits.max_events_per_span),
@@ -205,7 +235,7 @@ impl Reader<'_> {
 
     fn sampler(&mut self) -> Option<Sampler> {
         let (name, value) = self.read("OTEL_TRACES_SAMPLER")?;
-        Some(match value.as_str() {
+        Some(match value.to_ascii_lowercase().as_str() {
             "always_on" => Sampler::AlwaysOn,
             "always_off" => Sampler::AlwaysOff,
             "traceidratio" => Sampler::TraceIdRatioBased(self.rate()),
@@ -289,7 +319,8 @@ mod tests {
         assert!(quiet(&[("OTEL_TRACES_EXPORTER", "otlp")]).is_some());
         assert!(quiet(&[ENDPOINT, ("OTEL_TRACES_EXPORTER", "none")]).is_none());
         assert!(quiet(&[ENDPOINT, ("OTEL_SDK_DISABLED", "TRUE")]).is_none());
-        assert!(quiet(&[ENDPOINT, ("OTEL_SDK_DISABLED", "no")]).is_some());
+        let (otel, warnings) = read(&[ENDPOINT, ("OTEL_SDK_DISABLED", "1")], None);
+        assert!(otel.is_some() && warnings[0].contains("OTEL_SDK_DISABLED"), "{warnings:?}");
         assert!(read(&[("OTEL_SDK_DISABLED", "true")], Some(Otel::new())).0.is_none());
         assert!(read(&[("OTEL_TRACES_EXPORTER", "none")], Some(Otel::new())).0.is_none());
         let (otel, warnings) = read(&[("OTEL_TRACES_EXPORTER", "console")], None);
@@ -325,11 +356,22 @@ mod tests {
             None,
         );
         assert_eq!(otel.expect("on").traces_endpoint.as_deref(), Some("http://collector:4318/v1/traces"));
-        assert!(
-            warnings.iter().all(|warning| warning.contains("4317") && warning.contains("4318")),
-            "{warnings:?}"
-        );
-        assert_eq!(warnings.len(), 2);
+        let expected = "`OTEL_EXPORTER_OTLP_PROTOCOL` is \"grpc\", but spans are exported with `http/protobuf`: \
+                        collectors take it at port 4318, which is used in place of gRPC's 4317";
+        assert_eq!(warnings, [expected]);
+        for (name, endpoint, url) in [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317", "http://collector:4318/v1/traces"),
+            (
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+                "http://collector:4317",
+                "http://collector:4318/v1/traces",
+            ),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://collector/in", "https://collector/in"),
+        ] {
+            let (otel, warnings) = read(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "GRPC"), (name, endpoint)], None);
+            assert_eq!(otel.expect("on").traces_endpoint.as_deref(), Some(url));
+            assert_eq!(warnings.len(), 1, "{warnings:?}");
+        }
         let (_, warnings) = read(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")], Some(Otel::new()));
         assert!(warnings[0].contains("http/protobuf"), "{warnings:?}");
     }
@@ -342,7 +384,6 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "2500"),
             ("OTEL_EXPORTER_OTLP_COMPRESSION", "none"),
             ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip"),
-            ("OTEL_EXPORTER_OTLP_CERTIFICATE", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")),
             ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
             ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
             ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "64"),
@@ -352,7 +393,7 @@ mod tests {
         let otel = otel.expect("on");
         assert_eq!(otel.headers, [("api-key".into(), "a b".into()), ("x-tenant".into(), "shop".into())]);
         assert_eq!(otel.timeout, Some(Duration::from_millis(2500)));
-        assert!(otel.gzip && otel.ca_file.is_some() && !otel.sampler_reads);
+        assert!(otel.gzip && !otel.sampler_reads);
         assert!(format!("{:?}", otel.sampler).contains("TraceIdRatioBased(0.25)"), "{:?}", otel.sampler);
         assert_eq!(otel.span_limits.max_attributes_per_span, 64);
         assert_eq!((otel.limits.spans, otel.limits.batch), (100, 100));
@@ -365,7 +406,9 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_HEADERS", "secret token"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
             ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
-            ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such/file.pem"),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")),
+            ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/no/such/file.pem"),
+            ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "100"),
             ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
             ("OTEL_SPAN_EVENT_COUNT_LIMIT", "-1"),
             ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
@@ -380,7 +423,9 @@ mod tests {
                 "{name}: {warnings:?}"
             );
         }
-        assert!(!warnings.concat().contains("secret token"));
+        let (_, of_url) = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "user:hunter2@collector:4318")], None);
+        let all = [warnings.concat(), of_url.concat()].concat();
+        assert!(!all.contains("secret token") && !all.contains("hunter2"), "{all}");
     }
 
     #[test]

@@ -14,14 +14,13 @@ use opentelemetry_proto::{
         common::tonic::ResourceAttributesWithSchema, trace::tonic::group_spans_by_resource_and_scope,
     },
 };
-use opentelemetry_sdk::trace::SpanData;
 use prost::Message as _;
 
 use super::{
-    http::{Client, Failure},
-    queue::Queue,
+    http::{Client, Failure, Rejected},
+    queue::{Queue, Waiting},
 };
-use crate::diagnostics;
+use crate::{diagnostics, panic::catch, random, text::bounded};
 
 /// How long a batch is tried.
 const TRIED_FOR: Duration = Duration::from_secs(60);
@@ -33,6 +32,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The longest pause that a collector is granted (`Retry-After`).
 const LONGEST_GRANTED: Duration = Duration::from_secs(30);
 
+/// How much of what a collector says is repeated, in bytes.
+const MAX_MESSAGE: usize = 256;
+
 /// Starts the thread.
 pub(super) fn start(
     queue: Arc<Queue>,
@@ -42,7 +44,7 @@ pub(super) fn start(
     let run = move || {
         // What the client's libraries say of their own work would come back here.
         let _suppressed = Context::enter_telemetry_suppressed_scope();
-        let mut exporter = Exporter { queue: &queue, client, resource, failing: false };
+        let mut exporter = Exporter { queue: &queue, client, resource, said: None };
         while let Some(batch) = queue.next() {
             exporter.export(batch);
         }
@@ -54,14 +56,42 @@ struct Exporter<'a> {
     queue: &'a Queue,
     client: Client,
     resource: ResourceAttributesWithSchema,
-    /// The last try failed, and somebody was told.
-    failing: bool,
+    /// What is wrong since the last batch that went well, and somebody was told.
+    said: Option<Trouble>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    Failing,
+    Rejecting,
 }
 
 impl Exporter<'_> {
-    fn export(&mut self, batch: Vec<SpanData>) {
+    /// Whatever happens, the batch is done with afterwards: somebody may wait for that.
+    fn export(&mut self, batch: Vec<Waiting>) {
         let count = batch.len() as u64;
-        let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
+        let rejected = match catch(|| self.send(batch)) {
+            Ok(rejected) => rejected,
+            Err(panic) => {
+                self.client.reset();
+                let reason = format!("a panic: {}", panic.report().message);
+                self.failed(&Failure { reason, may_pass: false, retry_after: None });
+                None
+            }
+        };
+        match rejected {
+            Some(rejected) => {
+                let rejected = rejected.min(count);
+                self.queue.settle(count.saturating_sub(rejected), rejected, 0);
+            }
+            None => self.queue.settle(0, 0, count),
+        }
+    }
+
+    /// Sends a batch, until it is taken or there is no hope; how many of its spans were rejected, if it was taken.
+    fn send(&mut self, batch: Vec<Waiting>) -> Option<u64> {
+        let spans = batch.into_iter().map(Waiting::resolved).collect();
+        let resource_spans = group_spans_by_resource_and_scope(spans, &self.resource);
         let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
         let body = self.client.compressed(body);
         let started = Instant::now();
@@ -70,15 +100,14 @@ impl Exporter<'_> {
             match self.client.send(&body, |timeout| self.queue.patience(timeout)) {
                 Ok(rejected) => {
                     self.succeeded(&rejected);
-                    let rejected = rejected.spans.min(count);
-                    return self.queue.settle(count.saturating_sub(rejected), rejected, 0);
+                    return Some(rejected.spans);
                 }
                 Err(failure) => {
                     self.failed(&failure);
-                    let wanted = failure.retry_after.unwrap_or(pause).min(LONGEST_GRANTED);
+                    let wanted = failure.retry_after.unwrap_or_else(|| jittered(pause)).min(LONGEST_GRANTED);
                     let over = started.elapsed().saturating_add(wanted) > TRIED_FOR;
                     if !failure.may_pass || over || !self.queue.pause(wanted) {
-                        return self.queue.settle(0, 0, count);
+                        return None;
                     }
                     pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
                 }
@@ -86,31 +115,32 @@ impl Exporter<'_> {
         }
     }
 
-    fn succeeded(&mut self, rejected: &super::http::Rejected) {
-        if rejected.spans > 0 {
-            diagnostics::warn(format_args!(
-                "{} has rejected {} spans: {:?}",
-                self.client.url(),
-                rejected.spans,
-                rejected.message
-            ));
-        }
-        if self.failing {
-            self.failing = false;
-            diagnostics::info(format_args!("spans are exported to {} again", self.client.url()));
+    /// Said once until it works again.
+    fn succeeded(&mut self, rejected: &Rejected) {
+        let url = self.client.url();
+        if rejected.spans > 0 || !rejected.message.is_empty() {
+            if self.said.replace(Trouble::Rejecting) != Some(Trouble::Rejecting) {
+                let (spans, message) = (rejected.spans, bounded(&rejected.message, MAX_MESSAGE));
+                diagnostics::warn(format_args!("{url} has rejected {spans} spans of a batch: {message:?}"));
+            }
+        } else if self.said.take() == Some(Trouble::Failing) {
+            diagnostics::info(format_args!("spans are exported to {url} again"));
         }
     }
 
     /// Said once until it works again.
     fn failed(&mut self, failure: &Failure) {
-        if !self.failing {
-            self.failing = true;
+        if self.said.replace(Trouble::Failing) != Some(Trouble::Failing) {
             let then = if failure.may_pass { "they wait and are tried again" } else { "they are lost" };
-            diagnostics::warn(format_args!(
-                "spans cannot be exported to {}: {}; {then}",
-                self.client.url(),
-                failure.reason
-            ));
+            let (url, reason) = (self.client.url(), bounded(&failure.reason, MAX_MESSAGE));
+            diagnostics::warn(format_args!("spans cannot be exported to {url}: {reason}; {then}"));
         }
     }
+}
+
+/// A quarter more or less, so that services do not come all at once.
+fn jittered(pause: Duration) -> Duration {
+    let mut byte = [0];
+    random::fill(&mut byte);
+    pause.mul_f64(0.75 + f64::from(byte[0]) / 510.0)
 }

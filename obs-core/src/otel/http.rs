@@ -5,6 +5,8 @@ use std::{io::Write as _, sync::Arc, time::Duration};
 use flate2::{Compression, write::GzEncoder};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
+
+use super::url::{is_https, shown};
 use ureq::{
     Agent, Proxy,
     tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig},
@@ -53,9 +55,20 @@ impl Tls {
 
     /// A certificate of our own and its key, in PEM.
     pub(super) fn identity(certificates: &[u8], key: &[u8]) -> Option<ClientCert> {
-        let key = PrivateKey::from_pem(key).ok()?;
-        Some(ClientCert::new_with_certs(&Self::certificates(certificates)?, key))
+        let chain = Self::certificates(certificates)?;
+        fit(&chain, key)?;
+        Some(ClientCert::new_with_certs(&chain, PrivateKey::from_pem(key).ok()?))
     }
+}
+
+/// Whether a key is that of a certificate: the client takes both as they are.
+fn fit(chain: &[Certificate<'static>], key: &[u8]) -> Option<()> {
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+    let key = PrivateKeyDer::from_pem_slice(key).ok()?;
+    let chain = chain.iter().map(|certificate| CertificateDer::from(certificate.der().to_vec())).collect();
+    let provider = rustls::crypto::ring::default_provider();
+    let key = provider.key_provider.load_private_key(key).ok()?;
+    rustls::sign::CertifiedKey::new(chain, key).keys_match().ok()
 }
 
 /// Why a batch was not taken.
@@ -86,10 +99,14 @@ impl Client {
         Self { target, agent: None }
     }
 
-    /// The URL without credentials.
-    pub(super) fn url(&self) -> &str {
-        let url = self.target.url.as_str();
-        url.split_once('@').filter(|(before, _)| before.contains("://")).map_or(url, |(_, after)| after)
+    /// The URL as messages show it.
+    pub(super) fn url(&self) -> String {
+        shown(&self.target.url)
+    }
+
+    /// Forgets its connections: what has failed in an unforeseen way may go better anew.
+    pub(super) fn reset(&mut self) {
+        self.agent = None;
     }
 
     /// The body as it is sent.
@@ -150,12 +167,17 @@ impl Client {
 }
 
 fn agent(target: &Target) -> Agent {
+    let https = is_https(&target.url);
+    // OTLP exporter specification, "User Agent", with our own name before it.
+    let user_agent =
+        concat!("obs/", env!("CARGO_PKG_VERSION"), " OTel-OTLP-Exporter-Rust/", env!("CARGO_PKG_VERSION"));
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
-        .user_agent(concat!("obs/", env!("CARGO_PKG_VERSION")))
-        .proxy(target.proxy.then(Proxy::try_from_env).flatten());
-    if target.url.starts_with("https:") {
+        .user_agent(user_agent)
+        // A collector without TLS is next door.
+        .proxy((target.proxy && https).then(Proxy::try_from_env).flatten());
+    if https {
         let roots = match &target.tls.ca {
             Some(certificates) => RootCerts::new_with_certs(certificates),
             None => system_roots(),

@@ -14,10 +14,16 @@ thread_local! {
 /// Runs `make`, in which the first span gets the ids of `trace`.
 pub(super) fn with<T>(trace: &TraceContext, make: impl FnOnce() -> T) -> T {
     let ids = (TraceId::from_bytes(trace.trace_id.to_bytes()), SpanId::from_bytes(trace.span_id.to_bytes()));
+    /// Also if a sampler panics.
+    struct Clear;
+    impl Drop for Clear {
+        fn drop(&mut self) {
+            NEXT.set(None);
+        }
+    }
     NEXT.set(Some(ids));
-    let made = make();
-    NEXT.set(None);
-    made
+    let _clear = Clear;
+    make()
 }
 
 /// Gives spans their ids.

@@ -47,6 +47,7 @@ mod resource;
 mod settings;
 mod sink;
 mod tracing;
+mod url;
 
 use std::time::Duration;
 

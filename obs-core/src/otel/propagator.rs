@@ -64,7 +64,14 @@ impl fmt::Debug for RequestPropagator {
 impl TextMapPropagator for RequestPropagator {
     fn inject_context(&self, cx: &Context, injector: &mut dyn Injector) {
         let span = cx.span();
-        let Some(mut trace) = from_span_context(span.span_context(), self.propagators) else { return };
+        let Some(mut trace) = from_span_context(span.span_context(), self.propagators) else {
+            // Without a span there may still be a request, or at least baggage.
+            return match current().trace() {
+                Some(request) => request.inject(|name, value| injector.set(name, value.to_owned())),
+                None if cx.baggage().is_empty() || !self.propagators.contains(Propagator::Baggage) => {}
+                None => injector.set("baggage", cx.baggage().to_string()),
+            };
+        };
         trace.baggage = Baggage::parse(&cx.baggage().to_string());
         // The SDK does not know all that a tracestate may have; the request has it as it came.
         if let Some(request) = current().trace().filter(|request| request.trace_id == trace.trace_id) {

@@ -31,6 +31,12 @@ pub(super) const STACKTRACE: &str = "exception.stacktrace";
 /// The longest backtrace that is exported, in bytes.
 const MAX_BACKTRACE: usize = 16 * 1024;
 
+/// About how many bytes of spans a batch has at most: it is encoded and compressed beside those that wait.
+const BATCH_BYTES: usize = 2 * 1024 * 1024;
+
+/// Who waits longer waits for ever.
+const LONGEST_FLUSH: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// What a span takes beside its texts, about.
 const SPAN_BYTES: usize = 512;
 const ATTRIBUTE_BYTES: usize = 64;
@@ -52,7 +58,7 @@ impl Default for Limits {
     }
 }
 
-struct Waiting {
+pub(super) struct Waiting {
     span: SpanData,
     /// Of the panic that ended it. Its symbols are looked up where it is exported, because that takes milliseconds.
     backtrace: Option<Arc<Backtrace>>,
@@ -71,14 +77,15 @@ struct State {
     pushed: u64,
     settled: u64,
     lost: u64,
-    /// Somebody waits until then.
-    flush: Option<Instant>,
+    /// Somebody waits until then, and until so many are done with.
+    flush: Option<(Instant, u64)>,
     closed: bool,
 }
 
 impl State {
-    fn flushing(&self, now: Instant) -> bool {
-        self.flush.is_some_and(|until| now < until)
+    /// Until when somebody waits for spans that are not done with.
+    fn flush_until(&self, now: Instant) -> Option<Instant> {
+        self.flush.filter(|(until, all)| now < *until && self.settled < *all).map(|(until, _)| until)
     }
 }
 
@@ -93,6 +100,7 @@ pub(super) struct Queue {
     overflowed: Arc<Counter>,
     failed: Arc<Counter>,
     rejected: Arc<Counter>,
+    late: Arc<Counter>,
     warned: AtomicBool,
 }
 
@@ -111,6 +119,7 @@ impl Queue {
             overflowed: dropped("queue_full"),
             failed: dropped("export_failed"),
             rejected: dropped("rejected"),
+            late: dropped("shut_down"),
             warned: AtomicBool::new(false),
         }
     }
@@ -120,14 +129,18 @@ impl Queue {
     }
 
     fn push(&self, span: SpanData, backtrace: Option<Arc<Backtrace>>) {
-        let bytes = size(&span);
+        let bytes = size(&span).saturating_add(backtrace.as_ref().map_or(0, |_| MAX_BACKTRACE));
         let mut state = self.lock();
+        if state.closed {
+            drop(state);
+            return self.late.add(1);
+        }
         let full =
             state.spans.len() >= self.limits.spans || state.bytes.saturating_add(bytes) > self.limits.bytes;
-        if full || state.closed {
+        if full {
             drop(state);
             self.overflowed.add(1);
-            if full && !self.warned.swap(true, Ordering::Relaxed) {
+            if !self.warned.swap(true, Ordering::Relaxed) {
                 diagnostics::warn(format_args!(
                     "more spans end than can be exported, so some are lost; they are counted in `obs_spans_dropped_total`"
                 ));
@@ -146,11 +159,11 @@ impl Queue {
     }
 
     /// Waits for the next batch; `None` if there will be no other.
-    pub(super) fn next(&self) -> Option<Vec<SpanData>> {
+    pub(super) fn next(&self) -> Option<Vec<Waiting>> {
         let mut state = self.lock();
         loop {
             let now = Instant::now();
-            let hurry = state.closed || state.flushing(now);
+            let hurry = state.closed || state.flush_until(now).is_some();
             match state.since {
                 None if state.closed => return None,
                 None => {
@@ -167,17 +180,26 @@ impl Queue {
                 }
             }
         }
-        let batch = self.take(&mut state);
-        drop(state);
-        Some(batch.into_iter().map(Waiting::resolved).collect())
+        Some(self.take(&mut state))
     }
 
+    /// The first of them, as many as one batch may have.
     fn take(&self, state: &mut State) -> Vec<Waiting> {
-        let count = state.spans.len().min(self.limits.batch);
-        let rest = state.spans.split_off(count);
-        let batch = mem::replace(&mut state.spans, rest);
-        let bytes = batch.iter().map(|waiting| waiting.bytes).sum();
-        state.bytes = state.bytes.saturating_sub(bytes);
+        let mut bytes = 0_usize;
+        let fits = |waiting: &&Waiting| {
+            bytes = bytes.saturating_add(waiting.bytes);
+            bytes <= BATCH_BYTES
+        };
+        let count = state.spans.iter().take(self.limits.batch).take_while(fits).count().max(1);
+        let batch = if count >= state.spans.len() {
+            // Room for as many, so that it does not grow while requests wait for the lock.
+            let room = Vec::with_capacity(state.spans.len());
+            mem::replace(&mut state.spans, room)
+        } else {
+            state.spans.drain(..count).collect()
+        };
+        let taken = batch.iter().map(|waiting| waiting.bytes).sum();
+        state.bytes = state.bytes.saturating_sub(taken);
         state.since = (!state.spans.is_empty()).then(Instant::now);
         batch
     }
@@ -193,7 +215,7 @@ impl Queue {
                 return false;
             }
             let now = Instant::now();
-            let until = match state.flush.filter(|until| now < *until) {
+            let until = match state.flush_until(now) {
                 Some(flush) => {
                     let half = flush.saturating_duration_since(started) / 2;
                     started.checked_add(wanted.min(half.max(LEAST)))
@@ -211,7 +233,7 @@ impl Queue {
     /// How long a try may take: no longer than those who flush wait.
     pub(super) fn patience(&self, wanted: Duration) -> Duration {
         let now = Instant::now();
-        let flush = self.lock().flush.filter(|until| now < *until);
+        let flush = self.lock().flush_until(now);
         flush.map_or(wanted, |until| wanted.min(until.saturating_duration_since(now)))
     }
 
@@ -231,13 +253,17 @@ impl Queue {
     /// Exports what has come so far; `false` if something was left when the time was over, or was lost.
     pub(super) fn flush(&self, deadline: Duration) -> bool {
         let now = Instant::now();
-        let until = now.checked_add(deadline).unwrap_or(now);
+        let until = now.checked_add(deadline.min(LONGEST_FLUSH)).unwrap_or(now);
         let mut state = self.lock();
         let (all, lost) = (state.pushed, state.lost);
         if state.settled >= all {
             return true;
         }
-        state.flush = Some(state.flush.map_or(until, |other| other.max(until)));
+        // Of two that wait, the later one's patience and its spans count for both.
+        state.flush = Some(match state.flush {
+            Some((other, _)) if state.flush_until(now).is_some() => (other.max(until), all),
+            _ => (until, all),
+        });
         self.wake.notify_one();
         while state.settled < all {
             let left = until.saturating_duration_since(Instant::now());
@@ -262,15 +288,16 @@ impl Queue {
     }
 
     pub(super) fn exported_and_dropped(&self) -> (u64, u64) {
-        let dropped = [&self.overflowed, &self.failed, &self.rejected];
+        let dropped = [&self.overflowed, &self.failed, &self.rejected, &self.late];
         (self.exported.get(), dropped.iter().map(|counter| counter.get()).sum())
     }
 }
 
 impl Waiting {
-    /// The span, with its backtrace in words.
-    fn resolved(self) -> SpanData {
+    /// The span as it is exported: each attribute once, and its backtrace in words.
+    pub(super) fn resolved(self) -> SpanData {
         let Self { mut span, backtrace, .. } = self;
+        once(&mut span.attributes);
         if let Some(backtrace) = backtrace
             && let Some(event) = span.events.events.iter_mut().rfind(|event| event.name == EXCEPTION)
         {
@@ -286,6 +313,19 @@ impl Waiting {
             }
         }
         span
+    }
+}
+
+/// Leaves the last attribute of each name: the SDK adds one whenever it is set, and OTLP wants each once.
+fn once(attributes: &mut Vec<KeyValue>) {
+    let mut n = 0;
+    while let Some(attribute) = attributes.get(n) {
+        let again = attributes.iter().skip(n.saturating_add(1)).any(|later| later.key == attribute.key);
+        if again {
+            attributes.remove(n);
+        } else {
+            n = n.saturating_add(1);
+        }
     }
 }
 

@@ -37,13 +37,16 @@ pub(super) fn detect(service: &Service, environment: bool, told: Vec<KeyValue>) 
     add("process.executable.name", executable());
     add("container.id", container_id());
     if environment {
-        if env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
+        let variable = |name: &str| env::var(name).ok();
+        let in_a_pod = variable("KUBERNETES_SERVICE_HOST").is_some();
+        if in_a_pod {
             add("k8s.namespace.name", read(NAMESPACE));
             // A pod's host name is the pod's, unless it is told otherwise.
             add("k8s.pod.name", host_name());
         }
-        for (name, variables) in KUBERNETES {
-            add(name, variables.iter().find_map(|variable| env::var(variable).ok()));
+        for (name, [own, general]) in KUBERNETES {
+            // Elsewhere these names may mean anything.
+            add(name, variable(own).or_else(|| variable(general).filter(|_| in_a_pod)));
         }
     }
     // Of two with one name the later one counts.

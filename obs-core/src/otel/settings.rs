@@ -11,6 +11,7 @@ use super::{
     ids::Ids,
     queue::{Handing, Limits, Queue},
     resource,
+    url::{below, is_url, shown},
 };
 use crate::{BuildError, Service, metrics::Own, text::percent_decoded};
 
@@ -167,7 +168,7 @@ impl Otel {
     /// Checks the settings and starts what exports.
     pub(crate) fn build(self, service: &Service, own: &Own) -> Result<Tracing, BuildError> {
         if let Some(provider) = self.provider {
-            return Ok(Tracing::foreign(provider));
+            return Ok(Tracing::foreign(provider, own));
         }
         if let Some(rate) = self.sample_rate.filter(|rate| !(0.0..=1.0).contains(rate)) {
             return Err(wrong("sample_rate", rate.to_string(), "a number between 0 and 1"));
@@ -190,7 +191,7 @@ impl Otel {
             .with_span_limits(self.span_limits)
             .with_span_processor(Handing(Arc::clone(&queue)))
             .build();
-        Ok(Tracing::own(provider, self.sampler_reads, queue))
+        Ok(Tracing::own(provider, self.sampler_reads, queue, own))
     }
 
     fn target(&self) -> Result<Target, BuildError> {
@@ -222,7 +223,11 @@ impl Otel {
                 Tls::identity(&read("client_certificate", certificate)?, &read("client_certificate", key)?);
             let missing = || {
                 let value = format!("{}, {}", certificate.display(), key.display());
-                wrong("client_certificate", value, "a file with certificates and one with a key, both in PEM")
+                wrong(
+                    "client_certificate",
+                    value,
+                    "a file with certificates and one with their key, both in PEM",
+                )
             };
             tls.client = Some(identity.ok_or_else(missing)?);
         }
@@ -255,22 +260,12 @@ pub(super) fn parent_based(root: Sampler) -> Sampler {
     Sampler::ParentBased(Box::new(root))
 }
 
-/// The place of spans below an endpoint for all signals (OTLP exporter specification, "Endpoint URLs for OTLP/HTTP").
-pub(super) fn below(endpoint: &str) -> String {
-    format!("{}/v1/traces", endpoint.trim_end_matches('/'))
-}
-
-pub(super) fn is_url(url: &str) -> bool {
-    let uri = url.parse::<ureq::http::Uri>().ok();
-    uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
-}
-
 fn checked_url(setting: &'static str, url: &str) -> Result<String, BuildError> {
     let url = url.trim();
     if is_url(url) {
         return Ok(url.to_owned());
     }
-    Err(wrong(setting, url.to_owned(), "a URL such as `http://collector:4318`"))
+    Err(wrong(setting, shown(url), "a URL such as `http://collector:4318`"))
 }
 
 pub(super) const fn wrong(setting: &'static str, value: String, expected: &'static str) -> BuildError {

@@ -13,6 +13,9 @@ use opentelemetry::{
 use super::{Tracing, attributes, queue};
 use crate::{ErrorReport, PanicReport, RecordSink, RequestRecord, identity::IdentityPolicy};
 
+/// Its name.
+pub(super) const SINK: &str = "spans";
+
 pub(crate) struct SpanSink {
     tracing: Arc<Tracing>,
     identities: Arc<IdentityPolicy>,
@@ -26,7 +29,7 @@ impl SpanSink {
 
 impl RecordSink for SpanSink {
     fn name(&self) -> &'static str {
-        "spans"
+        SINK
     }
 
     fn on_finish(&self, record: &RequestRecord) {
@@ -57,7 +60,8 @@ fn end(span: &SpanRef<'_>, record: &RequestRecord) {
     if let Some(panic) = &record.panic {
         panicked(span, end, panic);
     }
-    if record.error_type().is_some() {
+    // A probe's 5xx is no failure of the service, but one of HTTP's all the same.
+    if record.error_type().is_some() || record.status.is_some_and(|status| status >= 500) {
         span.set_status(Status::error(description(record)));
     }
     let backtrace = record.panic.as_ref().and_then(|panic| panic.backtrace.clone());

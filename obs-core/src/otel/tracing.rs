@@ -2,7 +2,10 @@
 
 use std::{
     panic::{RefUnwindSafe, UnwindSafe},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,11 +19,14 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
 
-use super::{attributes, ids, queue::Queue};
+use super::{attributes, ids, queue::Queue, sink::SINK};
 use crate::{
-    RequestStart, TraceContext,
+    RequestStart, TraceContext, diagnostics,
     grpc::GrpcRequest,
     identity::IdentityPolicy,
+    metrics::{Counter, Own},
+    panic::catch,
+    sink::sink_errors,
     trace::{self, Propagators, RemoteSpan},
 };
 
@@ -37,6 +43,9 @@ pub(crate) struct Tracing {
     sampler_reads: bool,
     /// Of spans that we export ourselves.
     queue: Option<Arc<Queue>>,
+    /// Samplers, processors and generators that panicked.
+    panics: Arc<Counter>,
+    warned: AtomicBool,
 }
 
 impl Drop for Tracing {
@@ -52,33 +61,76 @@ impl Drop for Tracing {
 #[derive(Clone, Debug)]
 pub(crate) struct RequestSpan(Context);
 
-/// A provider whose spans are never recorded.
+/// A provider whose spans are nothing, without ids even: it was shut down before it had any.
 pub(super) fn off() -> SdkTracerProvider {
-    SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build()
+    let provider = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build();
+    // It has nothing that could fail.
+    let _ = provider.shutdown();
+    provider
 }
 
 impl Tracing {
     /// With a provider of the application's own.
-    pub(super) fn foreign(provider: SdkTracerProvider) -> Self {
-        Self { tracer: tracer(&provider), provider, own_ids: false, sampler_reads: true, queue: None }
+    pub(super) fn foreign(provider: SdkTracerProvider, own: &Own) -> Self {
+        Self {
+            tracer: tracer(&provider),
+            provider,
+            own_ids: false,
+            sampler_reads: true,
+            queue: None,
+            panics: sink_errors(own, SINK),
+            warned: AtomicBool::new(false),
+        }
     }
 
     /// With a provider of ours, which gives spans to `queue`.
-    pub(super) fn own(provider: SdkTracerProvider, sampler_reads: bool, queue: Arc<Queue>) -> Self {
-        Self { tracer: tracer(&provider), provider, own_ids: true, sampler_reads, queue: Some(queue) }
+    pub(super) fn own(
+        provider: SdkTracerProvider,
+        sampler_reads: bool,
+        queue: Arc<Queue>,
+        own: &Own,
+    ) -> Self {
+        let mut this = Self::foreign(provider, own);
+        (this.own_ids, this.sampler_reads, this.queue) = (true, sampler_reads, Some(queue));
+        this
     }
 
     pub(super) const fn provider(&self) -> &SdkTracerProvider {
         &self.provider
     }
 
-    /// Starts the span of a request, and takes over its ids.
+    /// Starts the span of a request, and takes over its ids. What the application has given to OpenTelemetry may panic: that request has
+    /// no span then.
     pub(crate) fn start(
         &self,
         start: &mut RequestStart,
         grpc: Option<&GrpcRequest>,
         identities: &IdentityPolicy,
     ) -> Option<RequestSpan> {
+        let (span, parent) = match catch(|| self.begin(start, grpc, identities)) {
+            Ok(begun) => begun,
+            Err(panic) => {
+                self.panics.add(1);
+                if !self.warned.swap(true, Ordering::Relaxed) {
+                    diagnostics::warn(format_args!(
+                        "a sampler or a span processor panicked: {}; it is counted in `obs_sink_errors_total`",
+                        panic.report().message
+                    ));
+                }
+                return None;
+            }
+        };
+        // A provider that was shut down gives none; the request keeps its own then.
+        adopt(&mut start.trace, span.span_context(), self.own_ids)?;
+        Some(RequestSpan(with_baggage(parent, &start.trace).with_span(span)))
+    }
+
+    fn begin(
+        &self,
+        start: &RequestStart,
+        grpc: Option<&GrpcRequest>,
+        identities: &IdentityPolicy,
+    ) -> (opentelemetry_sdk::trace::Span, Context) {
         let parent = parent(&start.trace);
         let mut builder = SpanBuilder::from_name(attributes::name_at_start(start, grpc))
             .with_kind(SpanKind::Server)
@@ -93,9 +145,7 @@ impl Tracing {
         if span.is_recording() && !self.sampler_reads {
             span.set_attributes(attributes::at_start(start, grpc, identities));
         }
-        // A provider that was shut down gives none; the request keeps its own then.
-        adopt(&mut start.trace, span.span_context(), self.own_ids)?;
-        Some(RequestSpan(with_baggage(parent, &start.trace).with_span(span)))
+        (span, parent)
     }
 
     fn build(

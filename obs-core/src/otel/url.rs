@@ -1,0 +1,81 @@
+//! URLs of collectors: checked, completed, and shown without what is nobody's business.
+
+use ureq::http::Uri;
+
+/// Whether it is one of HTTP's with a host.
+pub(super) fn is_url(url: &str) -> bool {
+    let uri = url.parse::<Uri>().ok();
+    uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
+}
+
+pub(super) fn is_https(url: &str) -> bool {
+    url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("https"))
+}
+
+/// The place of spans below an endpoint for all signals (OTLP exporter specification, "Endpoint URLs for OTLP/HTTP").
+pub(super) fn below(endpoint: &str) -> String {
+    let (path, query) =
+        endpoint.split_once('?').map_or((endpoint, None), |(path, query)| (path, Some(query)));
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{}/v1/traces{query}", path.trim_end_matches('/'))
+}
+
+/// An endpoint of gRPC, which is mostly without a scheme and at port 4317, as the one of HTTP beside it; and whether that is another port.
+pub(super) fn beside_grpc(endpoint: &str) -> (String, bool) {
+    let with_scheme =
+        if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") };
+    let Ok(uri) = with_scheme.parse::<Uri>() else { return (endpoint.to_owned(), false) };
+    let moved = uri.port_u16() == Some(4317);
+    // Before the path there is no other such text but the port: a host has no colon, unless it stands in brackets.
+    let url = if moved { with_scheme.replacen(":4317", ":4318", 1) } else { with_scheme };
+    (url, moved)
+}
+
+/// Whether it names a place on the server.
+pub(super) fn has_path(url: &str) -> bool {
+    url.parse::<Uri>().is_ok_and(|uri| !matches!(uri.path(), "" | "/"))
+}
+
+/// As messages show it: without credentials, and without its query, where keys are.
+pub(super) fn shown(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    if scheme.is_empty() { format!("{host}{path}") } else { format!("{scheme}://{host}{path}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn completed() {
+        assert_eq!(below("http://collector:4318"), "http://collector:4318/v1/traces");
+        assert_eq!(below("http://collector:4318/tenant/"), "http://collector:4318/tenant/v1/traces");
+        assert_eq!(below("http://collector:4318/?key=1"), "http://collector:4318/v1/traces?key=1");
+        assert!(is_https("HTTPS://collector") && !is_https("http://https"));
+        assert!(!is_url("collector:4318") && !is_url("ftp://collector") && !is_url("http://"));
+    }
+
+    #[test]
+    fn beside_grpcs() {
+        assert_eq!(beside_grpc("collector:4317"), ("http://collector:4318".to_owned(), true));
+        assert_eq!(beside_grpc("https://[::1]:4317/a"), ("https://[::1]:4318/a".to_owned(), true));
+        assert_eq!(beside_grpc("http://collector:9999"), ("http://collector:9999".to_owned(), false));
+    }
+
+    #[test]
+    fn shown_without_secrets() {
+        for (url, expected) in [
+            ("http://collector:4318/v1/traces", "http://collector:4318/v1/traces"),
+            ("http://user:hunter2@collector/in?api_key=hunter2", "http://collector/in"),
+            ("user:hunter2@collector:4318", "collector:4318"),
+            ("ftp://user:hunter2@c", "ftp://c"),
+            ("http://collector/@home#hunter2", "http://collector/@home"),
+            ("", ""),
+        ] {
+            assert_eq!(shown(url), expected);
+        }
+    }
+}
