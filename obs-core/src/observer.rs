@@ -15,13 +15,14 @@ use prometheus::Registry;
 #[cfg(feature = "otel")]
 use crate::otel::Tracing;
 use crate::{
-    EndpointFuture, Method, Observation, ObserverBuilder, RequestHandle, RequestHead, RequestRecord,
-    RequestStart, Route, Service, current, diagnostics,
+    EndpointFuture, Observation, ObserverBuilder, RequestHandle, RequestHead, RequestRecord, RequestStart,
+    Route, Service, current, diagnostics,
     events::EventPipeline,
     forwarded::TrustedProxies,
     health::Health,
     id::IdPolicy,
     identity::IdentityPolicy,
+    method::KnownMethods,
     metrics::{Counter, MetricSink, Scrapes},
     ops::{self, Endpoints},
     panic::catch,
@@ -141,6 +142,7 @@ pub(crate) struct Inner {
     pub(crate) drain: Drain,
     pub(crate) public_endpoint: Option<PublicEndpoint>,
     pub(crate) trace_header: TraceHeader,
+    pub(crate) known_methods: KnownMethods,
     pub(crate) propagators: Propagators,
     #[cfg(feature = "otel")]
     pub(crate) tracing: Option<Arc<Tracing>>,
@@ -205,6 +207,10 @@ impl Observer {
     /// The route of a template that a client has named, and nobody has confirmed.
     pub(crate) fn guess_route(&self, template: &str) -> Option<Route> {
         self.0.routes.guess(template)
+    }
+
+    pub(crate) fn known_methods(&self) -> KnownMethods {
+        self.0.known_methods
     }
 
     pub(crate) fn propagators(&self) -> Propagators {
@@ -275,7 +281,7 @@ impl Observer {
     /// # Ok::<(), obs_core::BuildError>(())
     /// ```
     pub fn route(&self, method: &str, template: &str) -> &Self {
-        let method = Method::parse(&method.to_ascii_uppercase());
+        let method = self.known_methods().parse(&method.to_ascii_uppercase());
         if let Some(route) = self.intern_route(template) {
             self.0.metrics.declare(method, &route);
         }

@@ -87,7 +87,7 @@ impl RequestState {
         let outer = head.outer.filter(|outer| outer.is_active());
         let shared_id = outer.and_then(RequestHandle::request_id).cloned();
         let shared_trace = outer.and_then(RequestHandle::trace).cloned();
-        let method = Method::parse(head.method);
+        let method = observer.known_methods().parse(head.method);
         let unknown = method == Method::Other;
         let peer = head.peer.map(|peer| peer.ip());
         let forwarded = Forwarded::of(head.headers, peer, observer.trusted_proxies()).unwrap_or_default();

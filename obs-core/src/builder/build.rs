@@ -33,6 +33,7 @@ impl ObserverBuilder {
         }
         self.validate()?;
         let trusted_proxies = self.parsed_proxies()?;
+        let known_methods = self.parsed_methods()?;
         if self.panic_hook {
             panic::install_hook();
         }
@@ -93,6 +94,7 @@ impl ObserverBuilder {
             ids: IdPolicy::new(self.request_id_headers, self.trust_inbound, self.generator),
             public_endpoint: self.public_endpoint,
             trace_header: self.trace_header,
+            known_methods,
             propagators: self.propagators,
             trusted_proxies,
             #[cfg(feature = "otel")]

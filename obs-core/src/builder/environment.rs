@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::{BuildError, ObserverBuilder, error::error};
 #[cfg(feature = "otel")]
 use crate::otel;
-use crate::{EventFile, EventOutput, MetricNaming, text::percent_decoded, trace::Propagators};
+use crate::{
+    EventFile, EventOutput, MetricNaming, method::KnownMethods, text::percent_decoded, trace::Propagators,
+};
 
 impl ObserverBuilder {
     /// Takes over what is set: wrong `OBS_*` values are errors.
@@ -31,6 +33,9 @@ impl ObserverBuilder {
         }
         if let Some(list) = set("OTEL_PROPAGATORS") {
             self.read_propagators(&list);
+        }
+        if let Some(list) = set("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS") {
+            self.read_methods(&list);
         }
         self.read_otel(&get);
         if let Some(list) = set("OBS_TRUSTED_PROXIES") {
@@ -69,6 +74,18 @@ impl ObserverBuilder {
 }
 
 impl ObserverBuilder {
+    /// Those that are registered replace the ones that are known otherwise (semantic conventions for HTTP, `http.request.method`).
+    fn read_methods(&mut self, list: &str) {
+        let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let (known, unknown): (Vec<_>, Vec<_>) = names.partition(|name| KnownMethods::new([*name]).is_ok());
+        self.known_methods = Some(known.into_iter().map(str::to_owned).collect());
+        for name in unknown {
+            self.warnings.push(format!(
+                "`OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` has \"{name}\", but should have methods that are registered; it is ignored"
+            ));
+        }
+    }
+
     /// What is not a format that we know is named once and ignored.
     fn read_propagators(&mut self, list: &str) {
         let (propagators, unknown) = Propagators::from_list(list);
@@ -154,9 +171,17 @@ mod tests {
             ("OBS_EVENTS_SAMPLE_RATE", "0.25"),
             ("OBS_HASH_KEY", "sixteen secret bytes"),
             ("OBS_METRICS_NAMING", "opentelemetry"),
+            ("OBS_TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
+            ("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "GET,PROPFIND,BREW"),
+            ("OTEL_PROPAGATORS", "b3,xray"),
         ]);
         settings.read_environment(good).expect("all right");
         assert_eq!(&*settings.service.name, "canary");
+        assert_eq!(settings.trusted_proxies, ["10.0.0.0/8", "::1"]);
+        assert_eq!(settings.known_methods.as_deref(), Some(&["GET".to_owned(), "PROPFIND".to_owned()][..]));
+        assert_eq!(settings.propagators.iter().collect::<Vec<_>>(), [crate::Propagator::B3]);
+        let warned = |text: &str| settings.warnings.iter().filter(|warning| warning.contains(text)).count();
+        assert_eq!((warned("BREW"), warned("xray"), settings.warnings.len()), (1, 1, 2));
         assert_eq!(settings.service.version.as_deref(), Some("1.2 beta"));
         assert_eq!(settings.events.outputs.as_ref().map(Vec::len), Some(2));
         assert!((settings.events.keep.rate - 0.25).abs() < f64::EPSILON);

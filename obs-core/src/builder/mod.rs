@@ -56,6 +56,7 @@ pub struct ObserverBuilder {
     generator: Option<Box<dyn Fn() -> String + Send + Sync>>,
     public_endpoint: Option<PublicEndpoint>,
     trace_header: TraceHeader,
+    known_methods: Option<Vec<String>>,
     propagators: Propagators,
     trusted_proxies: Vec<String>,
     #[cfg(feature = "otel")]
@@ -87,6 +88,7 @@ impl ObserverBuilder {
             generator: None,
             public_endpoint: None,
             trace_header: TraceHeader::default(),
+            known_methods: None,
             propagators: Propagators::default(),
             trusted_proxies: Vec::new(),
             #[cfg(feature = "otel")]
@@ -154,6 +156,20 @@ impl ObserverBuilder {
     /// Which response header tells the caller the request's place in its trace. None by default.
     pub const fn trace_header(mut self, header: TraceHeader) -> Self {
         self.trace_header = header;
+        self
+    }
+
+    /// The methods that are told by their names, of those that are registered with IANA; all others are `_OTHER`. By default those of RFC
+    /// 9110, `PATCH` and `QUERY`.
+    ///
+    /// ```
+    /// # use obs_core::Observer;
+    /// let methods = ["GET", "HEAD", "PUT", "DELETE", "PROPFIND", "MKCOL"]; // a WebDAV server
+    /// let observer = Observer::builder("files").no_environment().known_methods(methods).build()?;
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    pub fn known_methods<M: Into<String>>(mut self, methods: impl IntoIterator<Item = M>) -> Self {
+        self.known_methods = Some(methods.into_iter().map(Into::into).collect());
         self
     }
 

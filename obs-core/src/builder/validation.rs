@@ -1,7 +1,10 @@
 //! Which settings cannot be.
 
 use super::{BuildError, ObserverBuilder, error::error};
-use crate::forwarded::{Network, TrustedProxies};
+use crate::{
+    forwarded::{Network, TrustedProxies},
+    method::KnownMethods,
+};
 
 impl ObserverBuilder {
     /// Refuses the first setting that cannot be, and brings the others into their final form.
@@ -46,6 +49,12 @@ impl ObserverBuilder {
         }
         self.events.check()?;
         self.validate_metrics()
+    }
+
+    pub(super) fn parsed_methods(&self) -> Result<KnownMethods, BuildError> {
+        let Some(names) = &self.known_methods else { return Ok(KnownMethods::default()) };
+        KnownMethods::new(names.iter().map(String::as_str))
+            .map_err(|name| error("known_methods", name, "a method that is registered, such as `PROPFIND`"))
     }
 
     pub(super) fn parsed_proxies(&self) -> Result<TrustedProxies, BuildError> {

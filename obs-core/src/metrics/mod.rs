@@ -122,7 +122,7 @@ impl MetricSink {
         let scheme = self.series.scheme();
         let mut family = Scheme::family(scheme.names.in_flight, Kind::Gauge);
         let methods = self.series.methods();
-        for method in Method::ALL {
+        for method in Method::ALL.iter().copied() {
             for url_scheme in UrlScheme::ALL {
                 let running = self.in_flight.level(in_flight_slot(method.index(), url_scheme));
                 // What was never used would only be noise.

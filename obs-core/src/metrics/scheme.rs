@@ -79,7 +79,7 @@ impl<'a> Facts<'a> {
 /// Tells one label set from another: what no label tells is the same for all.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Key {
-    /// Route (32 bits), status (16), gRPC's status (5), method (4), scheme (2) and version (3) side by side: one number is hashed
+    /// Route (32 bits), status (16), method (6), gRPC's status (5), scheme (2) and version (3) side by side: one number is hashed
     /// faster than six.
     packed: u64,
     error_type: Option<&'static str>,
@@ -150,7 +150,7 @@ impl Scheme {
         let (mut key, mut status) = (Key::default(), 0);
         for (source, _) in labels {
             match source {
-                Source::Method => key.packed |= (facts.method as u64) << 5,
+                Source::Method => key.packed |= (facts.method as u64) << 10,
                 Source::Endpoint => key.packed |= u64::from(facts.route.map_or(0, Route::id)) << 32,
                 Source::Status => status = self.status(facts).unwrap_or_default(),
                 // Where there are both, the code tells the class.
@@ -159,7 +159,7 @@ impl Scheme {
                 Source::ErrorType => key.error_type = facts.error_type,
                 Source::GrpcStatus => {
                     let status = facts.grpc_status.map_or(0, |status| status.code().saturating_add(1));
-                    key.packed |= u64::from(status) << 9;
+                    key.packed |= u64::from(status) << 5;
                 }
                 Source::Scheme => key.packed |= (facts.scheme as u64) << 3,
                 Source::ProtocolVersion => {

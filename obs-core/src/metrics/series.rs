@@ -223,7 +223,8 @@ impl Series {
     pub(super) fn methods(&self) -> Vec<Method> {
         let series = self.requests.values();
         Method::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|method| series.iter().any(|series| series.method == *method))
             .collect()
     }
