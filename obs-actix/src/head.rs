@@ -33,6 +33,11 @@ impl HeaderLookup for Headers<'_> {
             "grpc-status" "grpc-message" "grpc-timeout");
         all.for_each(|value| f(value.as_bytes()));
     }
+
+    fn all<'a>(&'a self, f: &mut dyn FnMut(&'a str, &'a [u8])) -> bool {
+        self.0.iter().for_each(|(name, value)| f(name.as_str(), value.as_bytes()));
+        true
+    }
 }
 
 /// The head without what lies in extensions: those are a `RefCell` that must not stay borrowed.

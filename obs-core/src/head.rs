@@ -29,6 +29,12 @@ pub trait HeaderLookup {
     ///
     /// Values are bytes: a header need not be UTF-8.
     fn each(&self, name: &str, f: &mut dyn FnMut(&[u8]));
+
+    /// Calls `f` with the name, in lower case, and the value of every header, those of one name in the order of the wire; `false`, without
+    /// having called it, where that is not possible. It saves the core a look-up for each name.
+    fn all<'a>(&'a self, _f: &mut dyn FnMut(&'a str, &'a [u8])) -> bool {
+        false
+    }
 }
 
 /// Reads the first value of a header through `read`; `None` if the header is absent.
@@ -266,6 +272,10 @@ impl std::fmt::Debug for RequestHead<'_> {
 /// No headers at all.
 impl HeaderLookup for () {
     fn each(&self, _: &str, _: &mut dyn FnMut(&[u8])) {}
+
+    fn all<'a>(&'a self, _: &mut dyn FnMut(&'a str, &'a [u8])) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

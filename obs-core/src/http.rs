@@ -30,6 +30,11 @@ impl HeaderLookup for HeaderMap {
         };
         all.iter().for_each(|value| f(value.as_bytes()));
     }
+
+    fn all<'a>(&'a self, f: &mut dyn FnMut(&'a str, &'a [u8])) -> bool {
+        self.iter().for_each(|(name, value)| f(name.as_str(), value.as_bytes()));
+        true
+    }
 }
 
 impl<'a> RequestHead<'a> {

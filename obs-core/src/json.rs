@@ -1,11 +1,24 @@
 //! Writes JSON (RFC 8259) without building it first.
 
 use std::{
+    cell::Cell,
     io::Write as _,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use crate::Value;
+
+/// A key of our own, which has nothing to escape, as it is written.
+#[derive(Clone, Copy)]
+pub(crate) struct Key(pub(crate) &'static str);
+
+/// The key of this name.
+macro_rules! key {
+    ($name:literal) => {
+        $crate::json::Key(concat!("\"", $name, "\":"))
+    };
+}
+pub(crate) use key;
 
 /// An object that is being written.
 pub(crate) struct Object<'a> {
@@ -25,12 +38,25 @@ impl<'a> Object<'a> {
         self.out.push(b'}');
     }
 
-    /// A key of our own, which has nothing to escape.
-    fn key(&mut self, key: &'static str) {
+    fn key(&mut self, Key(key): Key) {
         self.out.push(self.separator);
         self.separator = b',';
-        quoted(self.out, key);
-        self.out.push(b':');
+        self.out.extend_from_slice(key.as_bytes());
+    }
+
+    /// The members without braces around them; for an object that was opened on nothing.
+    pub(crate) fn into_members(self) -> Vec<u8> {
+        let mut members = std::mem::take(self.out);
+        // The brace that opens it.
+        members.drain(..1);
+        members
+    }
+
+    /// Members that were written before, with commas between them.
+    pub(crate) fn members(&mut self, members: &[u8]) {
+        self.out.push(self.separator);
+        self.separator = b',';
+        self.out.extend_from_slice(members);
     }
 
     /// Anybody's key.
@@ -41,18 +67,18 @@ impl<'a> Object<'a> {
         self.out.push(b':');
     }
 
-    pub(crate) fn text(&mut self, key: &'static str, text: &str) {
+    pub(crate) fn text(&mut self, key: Key, text: &str) {
         self.key(key);
         string(self.out, text);
     }
 
     /// A text that has nothing to escape.
-    pub(crate) fn word(&mut self, key: &'static str, word: &str) {
+    pub(crate) fn word(&mut self, key: Key, word: &str) {
         self.key(key);
         quoted(self.out, word);
     }
 
-    pub(crate) fn texts(&mut self, key: &'static str, texts: &[String]) {
+    pub(crate) fn texts(&mut self, key: Key, texts: &[String]) {
         self.key(key);
         self.list_of_texts(texts);
     }
@@ -74,25 +100,25 @@ impl<'a> Object<'a> {
     }
 
     /// `true`; what is false is left out.
-    pub(crate) fn flag(&mut self, key: &'static str) {
+    pub(crate) fn flag(&mut self, key: Key) {
         self.key(key);
         self.out.extend_from_slice(b"true");
     }
 
-    pub(crate) fn number(&mut self, key: &'static str, number: u64) {
+    pub(crate) fn number(&mut self, key: Key, number: u64) {
         self.key(key);
         self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
     /// Milliseconds with three decimals: microseconds are what a clock of a service can tell.
-    pub(crate) fn millis(&mut self, key: &'static str, time: Duration) {
+    pub(crate) fn millis(&mut self, key: Key, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.number(key, micros / 1000);
         self.out.push(b'.');
         digits(self.out, micros % 1000, 3);
     }
 
-    pub(crate) fn time(&mut self, key: &'static str, time: SystemTime) {
+    pub(crate) fn time(&mut self, key: Key, time: SystemTime) {
         self.key(key);
         self.out.push(b'"');
         rfc3339(self.out, time);
@@ -118,7 +144,7 @@ impl<'a> Object<'a> {
     }
 
     /// A number that is finite.
-    pub(crate) fn float(&mut self, key: &'static str, number: f64) {
+    pub(crate) fn float(&mut self, key: Key, number: f64) {
         self.key(key);
         let _ = write!(self.out, "{number}");
     }
@@ -126,7 +152,7 @@ impl<'a> Object<'a> {
     /// A list of objects; without any it is left out.
     pub(crate) fn objects<T>(
         &mut self,
-        key: &'static str,
+        key: Key,
         items: impl Iterator<Item = T>,
         write: impl Fn(&mut Object<'_>, T),
     ) {
@@ -173,11 +199,29 @@ static ESCAPED: [bool; 256] = {
     escaped
 };
 
+/// Where the first byte stands that needs an escape. Eight bytes that need none are passed over at once.
+fn first_special(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    // A byte is 0 exactly where its highest bit is set in the result, for the first such byte at least.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let plain = |eight: &&[u8; 8]| {
+        let word = u64::from_le_bytes(**eight);
+        let below_space = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        below_space | zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\'))) == 0
+    };
+    let (eights, _) = text.as_chunks::<8>();
+    let start = eights.iter().take_while(plain).count().saturating_mul(8);
+    let rest = text.get(start..)?;
+    let at = rest.iter().position(|byte| ESCAPED[usize::from(*byte)])?;
+    Some(start.saturating_add(at))
+}
+
 /// A JSON string. Runs of bytes that need no escape are copied as they are.
 fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| ESCAPED[usize::from(*byte)]) {
+    while let Some(at) = first_special(rest) {
         let (plain, special) = rest.split_at(at);
         out.extend_from_slice(plain);
         let Some((byte, after)) = special.split_first() else { break };
@@ -199,9 +243,33 @@ fn string(out: &mut Vec<u8>, text: &str) {
 
 /// `2026-11-20T10:48:28.123456Z` (RFC 3339, UTC).
 pub(crate) fn rfc3339(out: &mut Vec<u8>, time: SystemTime) {
+    thread_local! {
+        /// The second that was written last, and its text.
+        static LAST: Cell<(u64, [u8; SECOND])> = const { Cell::new((u64::MAX, [0; SECOND])) };
+    }
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    let seconds = since.as_secs();
+    let text = LAST.try_with(|last| {
+        let (of, text) = last.get();
+        if of == seconds {
+            return text;
+        }
+        let text = second(seconds);
+        last.set((seconds, text));
+        text
+    });
+    out.extend_from_slice(&text.unwrap_or_else(|_| second(seconds)));
+    digits(out, u64::from(since.subsec_micros()), 6);
+    out.push(b'Z');
+}
+
+/// The length of `2026-11-20T10:48:28.`
+const SECOND: usize = 20;
+
+fn second(seconds: u64) -> [u8; SECOND] {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
+    let mut out = Vec::with_capacity(SECOND);
     for (value, width, then) in [
         (year, 4, b'-'),
         (month, 2, b'-'),
@@ -209,11 +277,11 @@ pub(crate) fn rfc3339(out: &mut Vec<u8>, time: SystemTime) {
         (second / 3600, 2, b':'),
         (second / 60 % 60, 2, b':'),
         (second % 60, 2, b'.'),
-        (u64::from(since.subsec_micros()), 6, b'Z'),
     ] {
-        digits(out, value, width);
+        digits(&mut out, value, width);
         out.push(then);
     }
+    out.try_into().unwrap_or([b'0'; SECOND])
 }
 
 /// The last `width` decimal digits of a number, at most 8 of them.
@@ -263,6 +331,22 @@ mod tests {
         assert_eq!(time(951_782_400), "2000-02-29T00:00:00.000042Z");
         assert_eq!(time(1_795_171_708), "2026-11-20T10:48:28.000042Z");
         assert_eq!(time(4_107_542_400), "2100-03-01T00:00:00.000042Z");
+    }
+
+    #[test]
+    fn what_needs_an_escape_is_found_wherever_it_stands() {
+        for special in ['"', '\\', '\n', '\u{0}', '\u{1f}'] {
+            for at in 0..40 {
+                let text = format!(
+                    "{}{special}{}",
+                    "ä~ \u{7f}".repeat(10).split_at(at / 5 * 5).0,
+                    "plain".repeat(at % 5)
+                );
+                let mut out = Vec::new();
+                string(&mut out, &text);
+                assert_eq!(serde_json::from_slice::<String>(&out).expect("valid JSON"), text);
+            }
+        }
     }
 
     proptest! {

@@ -98,6 +98,7 @@ mod sync;
 pub mod testing;
 mod text;
 pub mod trace;
+mod wanted;
 
 #[cfg(feature = "http")]
 pub use self::http_body::ObservedBody;

@@ -136,6 +136,8 @@ pub(crate) struct Inner {
     pub(crate) identities: Arc<IdentityPolicy>,
     /// The headers that events tell, in lower case.
     pub(crate) headers: Vec<Arc<str>>,
+    /// Those, and the ones that carry a request id.
+    pub(crate) wanted_headers: Vec<Arc<str>>,
     pub(crate) events: Option<Arc<EventPipeline>>,
     pub(crate) ids: IdPolicy,
     pub(crate) panic_policy: PanicPolicy,
@@ -198,6 +200,10 @@ impl Observer {
 
     pub(crate) fn told_headers(&self) -> &[Arc<str>] {
         &self.0.headers
+    }
+
+    pub(crate) fn wanted_headers(&self) -> &[Arc<str>] {
+        &self.0.wanted_headers
     }
 
     pub(crate) fn intern_route(&self, template: &str) -> Option<Route> {

@@ -13,8 +13,8 @@ use std::{
 #[cfg(feature = "otel")]
 use crate::otel::RequestSpan;
 use crate::{
-    Calls, Endpoint, ErrorReport, Fields, GrpcCall, GrpcStatus, Method, Observer, Outcome, PanicReport,
-    RequestHandle, RequestHead, RequestRecord, RequestStart, Route, TraceContext, User,
+    Calls, Endpoint, ErrorReport, Fields, GrpcCall, GrpcStatus, HeaderLookup, Method, Observer, Outcome,
+    PanicReport, RequestHandle, RequestHead, RequestRecord, RequestStart, Route, TraceContext, User,
     forwarded::Forwarded,
     grpc::{self, GrpcAnswer, GrpcRequest, Messages},
     head::length_header,
@@ -23,6 +23,7 @@ use crate::{
     record::MAX_METHOD,
     redact::Redactor,
     text::bounded,
+    wanted::Wanted,
 };
 
 /// One request, as long as anything of it is alive.
@@ -84,20 +85,21 @@ impl RequestState {
     pub(crate) fn start(observer: &Observer, head: RequestHead<'_>) -> Arc<Self> {
         let started = Instant::now();
         let started_at = SystemTime::now();
+        let wanted = Wanted::of(head.headers, observer.wanted_headers());
+        let headers: &dyn HeaderLookup = &wanted;
         let outer = head.outer.filter(|outer| outer.is_active());
         let shared_id = outer.and_then(RequestHandle::request_id).cloned();
         let shared_trace = outer.and_then(RequestHandle::trace).cloned();
         let method = observer.known_methods().parse(head.method);
         let unknown = method == Method::Other;
         let peer = head.peer.map(|peer| peer.ip());
-        let forwarded = Forwarded::of(head.headers, peer, observer.trusted_proxies()).unwrap_or_default();
-        let grpc = GrpcRequest::of(head.headers);
+        let forwarded = Forwarded::of(headers, peer, observer.trusted_proxies()).unwrap_or_default();
+        let grpc = GrpcRequest::of(headers);
         let endpoint = observer.endpoints().asked(&head);
         #[cfg_attr(not(feature = "otel"), allow(unused_mut))]
         let mut start = RequestStart {
             service: Arc::clone(observer.service()),
-            id: shared_id
-                .unwrap_or_else(|| observer.ids().choose(head.headers, observer.redactor(), started_at)),
+            id: shared_id.unwrap_or_else(|| observer.ids().choose(headers, observer.redactor(), started_at)),
             method,
             method_original: unknown
                 .then(|| bounded(&observer.redactor().text(head.method), MAX_METHOD).into()),
@@ -106,14 +108,19 @@ impl RequestState {
             peer: head.peer,
             client: forwarded.client.or(peer),
             trace: shared_trace.unwrap_or_else(|| {
-                TraceContext::start(head.headers, observer.propagators(), || observer.trusts_trace(&head))
+                TraceContext::start(headers, observer.propagators(), || observer.trusts_trace(&head))
             }),
             started_at,
-            body_bytes: length_header(head.headers, "content-length")
+            body_bytes: length_header(headers, "content-length")
                 .filter(|length| *length <= MAX_LENGTH)
                 .or(head.body_bytes),
-            headers: told_headers(observer, &head),
-            text: HeadText::of(&head, observer.redactor(), forwarded.host.as_deref(), observer.tells_host()),
+            headers: told_headers(observer, headers),
+            text: HeadText::of(
+                &RequestHead { headers, ..head },
+                observer.redactor(),
+                forwarded.host.as_deref(),
+                observer.tells_host(),
+            ),
         };
         #[cfg(feature = "otel")]
         let span = Self::start_span(observer, &mut start, grpc.as_ref(), endpoint, outer);
@@ -413,14 +420,14 @@ pub(crate) struct Progress {
 }
 
 /// The values of the headers that events tell.
-fn told_headers(observer: &Observer, head: &RequestHead<'_>) -> Vec<(Arc<str>, Vec<String>)> {
+fn told_headers(observer: &Observer, headers: &dyn HeaderLookup) -> Vec<(Arc<str>, Vec<String>)> {
     /// The most values of a header, and the longest value, that are kept.
     const MAX_VALUES: usize = 8;
     const MAX_VALUE: usize = 1024;
     let mut told = Vec::new();
     for name in observer.told_headers() {
         let mut values = Vec::new();
-        head.headers.each(name, &mut |value| {
+        headers.each(name, &mut |value| {
             if values.len() < MAX_VALUES {
                 let value = String::from_utf8_lossy(value);
                 values.push(bounded(&observer.redactor().value(name, &value), MAX_VALUE).into_owned());

@@ -50,11 +50,7 @@ pub fn example(name: &str) -> PathBuf {
 pub fn copy_and_build(name: &str) -> PathBuf {
     let source = root().join("examples").join(name);
     let folder = temporary(name);
-    std::fs::create_dir_all(folder.join("src")).expect("a folder");
-    for file in std::fs::read_dir(source.join("src")).expect("the sources") {
-        let file = file.expect("a file");
-        std::fs::copy(file.path(), folder.join("src").join(file.file_name())).expect("the source");
-    }
+    copy(&source, &folder);
     let manifest = std::fs::read_to_string(source.join("Cargo.toml")).expect("the manifest");
     assert!(!manifest.contains("workspace"), "it stands alone: {manifest}");
     let manifest = manifest.split(DELETE).next().expect("its beginning");
@@ -64,6 +60,19 @@ pub fn copy_and_build(name: &str) -> PathBuf {
     let program = build(&folder, name, "");
     std::fs::remove_dir_all(folder).expect("removed");
     program
+}
+
+fn copy(source: &Path, folder: &Path) {
+    std::fs::create_dir_all(folder).expect("a folder");
+    for entry in std::fs::read_dir(source).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = folder.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("copied");
+        }
+    }
 }
 
 /// A running service: killed when it is dropped.

@@ -158,6 +158,22 @@ mod cases {
         }
     }
 
+    /// A collector that is gone costs a bounded number of spans' memory, and what is lost is counted to the last one.
+    pub(super) fn dead(runtime: Runtime) {
+        const SPANS: usize = 100_000;
+        let collector = Collector::start();
+        collector.refuse();
+        let observer = observer(otel(&collector));
+        let requesting = observer.clone();
+        runtime.run(async move { requests(&requesting, SPANS) });
+        // One batch is under way, and as many as may wait for it.
+        let (queued, full) = (metric(&observer, QUEUED), metric(&observer, FULL));
+        assert!((2_048..=2_048 + 512).contains(&queued), "{queued}");
+        assert_eq!(queued + full + metric(&observer, FAILED), SPANS as u64);
+        collector.come_back();
+        assert_eq!(collector.wait_for(queued as usize).len(), queued as usize);
+    }
+
     pub(super) fn closes_half_way(runtime: Runtime) {
         let collector = Collector::start();
         collector.then(Behaviour::CloseInHead);
@@ -184,7 +200,7 @@ macro_rules! on_every_runtime {
     )*};
 }
 
-on_every_runtime! { well by_itself refuses_and_comes_back hangs busy closes_half_way }
+on_every_runtime! { well by_itself refuses_and_comes_back hangs busy closes_half_way dead }
 
 /// What cannot succeed is not tried again.
 #[test]
@@ -207,22 +223,6 @@ fn what_is_rejected_in_part_is_counted() {
     requests(&observer, 5);
     observer.shutdown(BOUND);
     assert_eq!((metric(&observer, EXPORTED), metric(&observer, REJECTED)), (3, 2));
-}
-
-/// A collector that is gone costs a bounded number of spans' memory, and what is lost is counted to the last one.
-#[test]
-fn a_hundred_thousand_spans_without_a_collector() {
-    const SPANS: usize = 100_000;
-    let collector = Collector::start();
-    collector.refuse();
-    let observer = observer(otel(&collector));
-    requests(&observer, SPANS);
-    // One batch is under way, and as many as may wait for it.
-    let (queued, full) = (metric(&observer, QUEUED), metric(&observer, FULL));
-    assert!((2_048..=2_048 + 512).contains(&queued), "{queued}");
-    assert_eq!(queued + full + metric(&observer, FAILED), SPANS as u64);
-    collector.come_back();
-    assert_eq!(collector.wait_for(queued as usize).len(), queued as usize);
 }
 
 /// Large spans are bounded by their bytes.

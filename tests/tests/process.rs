@@ -68,6 +68,26 @@ async fn axum_shop_copied_out_of_the_tree_without_payments_and_inventory() {
     std::fs::remove_file(file).expect("removed");
 }
 
+/// On its own it answers gRPC, `/metrics` included, and leaves in order.
+#[tokio::test]
+async fn tonic_inventory_copied_out_of_the_tree() {
+    let program = copy_and_build("tonic-inventory");
+    let inventory = Service::announced("inventory", &program, &[]).await;
+    let mut client = Client::connect(inventory.addr, true).await;
+    let mut reserve = post("/inventory.v1.Inventory/Reserve", "\0\0\0\0\u{4}\u{8}\u{3}\u{10}\u{2}");
+    reserve.headers_mut().insert("content-type", http::HeaderValue::from_static("application/grpc"));
+    let answer = client.send(reserve).await.expect("an answer");
+    assert_eq!(answer.trailers.expect("trailers")["grpc-status"], "0");
+    let page = client.send(get("/metrics")).await.expect("a page");
+    let count = r#"http_requests_total{method="POST",endpoint="/inventory.v1.Inventory/Reserve",status="200",grpc_status="OK"} 1"#;
+    assert!(page.text().contains(count), "{}", page.text());
+    client.leave().await;
+    inventory.signal("TERM");
+    let (status, events) = inventory.ended().await;
+    assert_eq!(status.code(), Some(0), "{status}");
+    assert_eq!(events[0]["fields"]["item"]["left"], 498);
+}
+
 /// Nobody reads the standard output, so that it is stuck when the signal comes.
 #[tokio::test]
 async fn a_stuck_output_does_not_hold_up_the_end() {

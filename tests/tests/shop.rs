@@ -100,7 +100,9 @@ async fn an_order_is_exported_as_one_trace() {
             ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=tea%20shop"),
             ("OTEL_RESOURCE_ATTRIBUTES", "cloud.region=eu-1"),
             ("OTEL_BSP_SCHEDULE_DELAY", "50"),
+            ("KUBERNETES_SERVICE_HOST", "10.0.0.1"),
             ("POD_NAMESPACE", "shops"),
+            ("K8S_NODE_NAME", "node-7"),
             ("SSL_CERT_FILE", &roots_text),
         ],
     )
@@ -133,6 +135,8 @@ async fn an_order_is_exported_as_one_trace() {
         assert_eq!(event["service.instance.id"], span.resource["service.instance.id"]);
         assert_eq!(span.resource["cloud.region"], "eu-1");
         assert_eq!(span.resource["k8s.namespace.name"], "shops");
+        assert_eq!(span.resource["k8s.node.name"], "node-7");
+        assert_eq!(span.resource["k8s.pod.name"], span.resource["host.name"], "by default");
     }
     assert!(
         collector

@@ -42,13 +42,12 @@ impl ObserverBuilder {
         let redactor = self.redaction.build()?;
         let Events { outputs, keep, excluded, headers, client_address, user, hash_key } = self.events;
         let identities = Arc::new(IdentityPolicy::new(client_address, user, hash_key.as_deref()));
-        let events = EventPipeline::start(outputs, keep, Arc::clone(&identities), own).map_err(|error| {
-            BuildError {
+        let events = EventPipeline::start(outputs, keep, Arc::clone(&identities), &self.service, own)
+            .map_err(|error| BuildError {
                 setting: "events",
                 value: error.to_string(),
                 expected: "outputs that can be opened, and a thread for each",
-            }
-        })?;
+            })?;
         let events = events.map(Arc::new);
         #[cfg(feature = "otel")]
         let tracing = match self.otel {
@@ -89,6 +88,11 @@ impl ObserverBuilder {
             service: Arc::new(self.service),
             redactor,
             identities,
+            wanted_headers: [&headers[..], &self.request_id_headers]
+                .concat()
+                .iter()
+                .map(|name| name.to_ascii_lowercase().into())
+                .collect(),
             headers: headers.iter().map(|name| name.to_ascii_lowercase().into()).collect(),
             events,
             ids: IdPolicy::new(self.request_id_headers, self.trust_inbound, self.generator),

@@ -1,7 +1,11 @@
 //! An event as one line of JSON. Names are OpenTelemetry's where it has one; `schema/event-1.json` describes all of them.
 
 use super::nested;
-use crate::{RequestRecord, User, grpc, identity::IdentityPolicy, json::Object};
+use crate::{
+    RequestRecord, Service, User, grpc,
+    identity::IdentityPolicy,
+    json::{Object, key},
+};
 
 /// The version of the schema. It grows when a field changes its meaning or goes; new fields may come at any time.
 const SCHEMA: u64 = 1;
@@ -12,6 +16,8 @@ pub(super) struct Event<'a> {
     /// The rate at which it was kept.
     pub(super) sample_rate: f64,
     pub(super) identities: &'a IdentityPolicy,
+    /// What all events of the service have in common: see [`service`].
+    pub(super) service: &'a [u8],
 }
 
 impl Event<'_> {
@@ -25,29 +31,32 @@ impl Event<'_> {
 pub(super) fn write(out: &mut Vec<u8>, event: &Event<'_>) {
     let record = event.record;
     let mut object = Object::open(out);
-    object.time("time", record.request().started_at);
-    object.number("schema", SCHEMA);
-    service(&mut object, record);
+    object.time(key!("time"), record.request().started_at);
+    object.members(event.service);
     request(&mut object, event);
     grpc(&mut object, record);
-    object.word("outcome", record.outcome.as_str());
+    object.word(key!("outcome"), record.outcome.as_str());
     error(&mut object, record);
-    object.millis("duration_ms", record.duration);
+    object.millis(key!("duration_ms"), record.duration);
     if let Some(time) = record.time_to_head {
-        object.millis("time_to_head_ms", time);
+        object.millis(key!("time_to_head_ms"), time);
     }
     if let Some(bytes) = record.request_bytes.filter(|bytes| *bytes > 0) {
-        object.number("http.request.body.size", bytes);
+        object.number(key!("http.request.body.size"), bytes);
     }
-    object.number("http.response.body.size", record.response_bytes);
-    for (name, is) in [("stream", record.stream), ("probe", record.endpoint), ("draining", record.draining)] {
+    object.number(key!("http.response.body.size"), record.response_bytes);
+    for (name, is) in [
+        (key!("stream"), record.stream),
+        (key!("probe"), record.endpoint),
+        (key!("draining"), record.draining),
+    ] {
         if is {
             object.flag(name);
         }
     }
     match &record.user {
-        Some(User::Id(id)) => object.text("user.id", id),
-        Some(User::Hash(hash)) => object.word("user.hash", hash),
+        Some(User::Id(id)) => object.text(key!("user.id"), id),
+        Some(User::Hash(hash)) => object.word(key!("user.hash"), hash),
         None => {}
     }
     flags_and_calls(&mut object, record);
@@ -55,131 +64,135 @@ pub(super) fn write(out: &mut Vec<u8>, event: &Event<'_>) {
         object.object("fields", |object| nested::write(object, &record.fields));
     }
     if record.fields.dropped() > 0 {
-        object.number("fields_dropped", u64::from(record.fields.dropped()));
+        object.number(key!("fields_dropped"), u64::from(record.fields.dropped()));
     }
-    object.float("sample_rate", event.sample_rate);
+    object.float(key!("sample_rate"), event.sample_rate);
     object.close();
     out.push(b'\n');
 }
 
-fn service(object: &mut Object<'_>, record: &RequestRecord) {
-    let service = &record.request().service;
-    object.text("service.name", &service.name);
+/// The members that are the same in every event of a service.
+pub(super) fn service(service: &Service) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut object = Object::open(&mut out);
+    object.number(key!("schema"), SCHEMA);
+    object.text(key!("service.name"), &service.name);
     if let Some(version) = &service.version {
-        object.text("service.version", version);
+        object.text(key!("service.version"), version);
     }
-    object.text("service.instance.id", &service.instance);
+    object.text(key!("service.instance.id"), &service.instance);
     if let Some(environment) = &service.environment {
-        object.text("deployment.environment.name", environment);
+        object.text(key!("deployment.environment.name"), environment);
     }
+    object.into_members()
 }
 
 /// What was known at its start, and the route and status that it got.
 fn request(object: &mut Object<'_>, event: &Event<'_>) {
     let record = event.record;
     let request = record.request();
-    object.word("request_id", request.id.as_str());
-    object.word("trace_id", &request.trace.trace_id.hex());
-    object.word("span_id", &request.trace.span_id.hex());
+    object.word(key!("request_id"), request.id.as_str());
+    object.word(key!("trace_id"), &request.trace.trace_id.hex());
+    object.word(key!("span_id"), &request.trace.span_id.hex());
     if let Some(parent) = &request.trace.parent_id {
-        object.word("parent_span_id", &parent.hex());
+        object.word(key!("parent_span_id"), &parent.hex());
     }
     if let Some(link) = &request.trace.link {
-        object.word("link.trace_id", &link.trace_id.hex());
-        object.word("link.span_id", &link.span_id.hex());
+        object.word(key!("link.trace_id"), &link.trace_id.hex());
+        object.word(key!("link.span_id"), &link.span_id.hex());
     }
-    object.word("http.request.method", request.method.as_str());
+    object.word(key!("http.request.method"), request.method.as_str());
     if let Some(original) = &request.method_original {
-        object.text("http.request.method_original", original);
+        object.text(key!("http.request.method_original"), original);
     }
     if let Some(route) = &record.route {
-        object.text("http.route", route.as_str());
+        object.text(key!("http.route"), route.as_str());
     }
-    object.text("url.path", request.path());
+    object.text(key!("url.path"), request.path());
     if let Some(query) = request.query() {
-        object.text("url.query", query);
+        object.text(key!("url.query"), query);
     }
     if let Some(version) = request.version {
-        object.word("network.protocol.version", version.as_str());
+        object.word(key!("network.protocol.version"), version.as_str());
     }
     if let Some(address) = event.client_address() {
-        object.word("client.address", &address);
+        object.word(key!("client.address"), &address);
     }
     if let Some(user_agent) = request.user_agent() {
-        object.text("user_agent.original", user_agent);
+        object.text(key!("user_agent.original"), user_agent);
     }
     for (name, values) in &request.headers {
         object.prefixed_texts("http.request.header.", name, values);
     }
     if let Some(status) = record.status {
-        object.number("http.response.status_code", u64::from(status));
+        object.number(key!("http.response.status_code"), u64::from(status));
     }
 }
 
 fn grpc(object: &mut Object<'_>, record: &RequestRecord) {
     let Some(call) = &record.grpc else { return };
-    object.word("rpc.system.name", "grpc");
+    object.word(key!("rpc.system.name"), "grpc");
     if let Some(method) = grpc::method_of(record.route.as_ref()) {
-        object.word("rpc.method", method);
+        object.word(key!("rpc.method"), method);
     }
     if let Some(status) = call.status {
-        object.word("rpc.response.status_code", status.as_str());
+        object.word(key!("rpc.response.status_code"), status.as_str());
     }
     if let Some(messages) = call.request_messages {
-        object.number("grpc.request.messages", messages);
+        object.number(key!("grpc.request.messages"), messages);
     }
-    object.number("grpc.response.messages", call.response_messages);
+    object.number(key!("grpc.response.messages"), call.response_messages);
     if let Some(timeout) = call.timeout {
-        object.millis("grpc.timeout_ms", timeout);
+        object.millis(key!("grpc.timeout_ms"), timeout);
     }
 }
 
 fn error(object: &mut Object<'_>, record: &RequestRecord) {
     let error = record.error.as_ref();
     if let Some(error_type) = record.error_type() {
-        object.text("error.type", error_type);
+        object.text(key!("error.type"), error_type);
     } else if let Some(reported) = error.and_then(|error| error.type_name) {
         // An error below 500 is no failure, but its type is still worth reading.
-        object.text("exception.type", reported);
+        object.text(key!("exception.type"), reported);
     }
     if let Some(panic) = &record.panic {
-        object.text("error.message", &panic.message);
+        object.text(key!("error.message"), &panic.message);
         if let Some(location) = &panic.location {
-            object.text("error.location", &location.to_string());
+            object.text(key!("error.location"), &location.to_string());
         }
     } else if let Some(error) = error {
-        object.text("error.message", &error.message);
+        object.text(key!("error.message"), &error.message);
         if !error.sources.is_empty() {
-            object.texts("error.sources", &error.sources);
+            object.texts(key!("error.sources"), &error.sources);
         }
     }
 }
 
 /// As lists of objects: names that differ from service to service are values there, and no columns.
 fn flags_and_calls(object: &mut Object<'_>, record: &RequestRecord) {
-    object.objects("feature_flags", record.flags.iter(), |object, (key, variant)| {
-        object.text("key", key);
-        object.text("variant", variant);
+    object.objects(key!("feature_flags"), record.flags.iter(), |object, (key, variant)| {
+        object.text(key!("key"), key);
+        object.text(key!("variant"), variant);
     });
-    object.objects("calls", record.calls.by_dependency().iter(), |object, calls| {
-        object.text("dependency", &calls.dependency);
-        object.number("count", u64::from(calls.count));
-        object.number("errors", u64::from(calls.errors));
-        object.millis("total_ms", calls.total);
-        object.millis("longest_ms", calls.longest);
+    object.objects(key!("calls"), record.calls.by_dependency().iter(), |object, calls| {
+        object.text(key!("dependency"), &calls.dependency);
+        object.number(key!("count"), u64::from(calls.count));
+        object.number(key!("errors"), u64::from(calls.errors));
+        object.millis(key!("total_ms"), calls.total);
+        object.millis(key!("longest_ms"), calls.longest);
     });
-    object.objects("slowest_calls", record.calls.slowest().iter(), |object, call| {
-        object.text("dependency", &call.dependency);
+    object.objects(key!("slowest_calls"), record.calls.slowest().iter(), |object, call| {
+        object.text(key!("dependency"), &call.dependency);
         if let Some(operation) = &call.operation {
-            object.text("operation", operation);
+            object.text(key!("operation"), operation);
         }
         if let Some(status) = call.status {
-            object.number("status", u64::from(status));
+            object.number(key!("status"), u64::from(status));
         }
         if call.failed {
-            object.flag("failed");
+            object.flag(key!("failed"));
         }
-        object.millis("start_ms", call.start);
-        object.millis("duration_ms", call.duration);
+        object.millis(key!("start_ms"), call.start);
+        object.millis(key!("duration_ms"), call.duration);
     });
 }

@@ -39,7 +39,7 @@ pub use self::{
 use keep::Keep;
 use output::Output;
 
-use crate::{RecordSink, RequestRecord, identity::IdentityPolicy, metrics::Own};
+use crate::{RecordSink, RequestRecord, Service, identity::IdentityPolicy, metrics::Own};
 
 /// The JSON Schema of an event (draft 2020-12), which the lines of every output in JSON fulfil.
 ///
@@ -52,6 +52,8 @@ pub const EVENT_SCHEMA: &str = include_str!("../../schema/event-1.json");
 pub(crate) struct EventPipeline {
     keep: Keep,
     identities: Arc<IdentityPolicy>,
+    /// The members that all events have.
+    service: Vec<u8>,
     outputs: Vec<Output>,
 }
 
@@ -61,11 +63,12 @@ impl EventPipeline {
         outputs: Option<Vec<EventOutput>>,
         keep: Keep,
         identities: Arc<IdentityPolicy>,
+        service: &Service,
         own: &Own,
     ) -> io::Result<Option<Self>> {
         let outputs = outputs.unwrap_or_else(|| vec![EventOutput::stdout()]);
         let outputs = outputs.into_iter().map(|output| output.start(own)).collect::<io::Result<Vec<_>>>()?;
-        Ok((!outputs.is_empty()).then_some(Self { keep, identities, outputs }))
+        Ok((!outputs.is_empty()).then(|| Self { keep, identities, service: line::service(service), outputs }))
     }
 
     /// Over all outputs, since the start.
@@ -88,7 +91,7 @@ impl RecordSink for EventPipeline {
             return;
         }
         let Some(sample_rate) = self.keep.rate(record) else { return };
-        let event = line::Event { record, sample_rate, identities: &self.identities };
+        let event = line::Event { record, sample_rate, identities: &self.identities, service: &self.service };
         let push = |line: &mut Vec<u8>| {
             line.clear();
             for output in self.outputs.iter().filter(|output| output.wants(record)) {

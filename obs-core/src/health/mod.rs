@@ -10,7 +10,10 @@ use std::{sync::Arc, time::Duration};
 #[cfg(feature = "tokio")]
 pub(crate) use check::Check;
 
-use crate::{Answer, json::Object};
+use crate::{
+    Answer,
+    json::{Object, key},
+};
 
 /// How long a result is good for: probes come from several places, and none needs a run of its own.
 #[cfg(feature = "tokio")]
@@ -91,8 +94,8 @@ impl Health {
             object.object("checks", |object| {
                 for (check, status) in &statuses {
                     object.object(&check.name, |object| {
-                        object.word("status", if status.passes { "pass" } else { "fail" });
-                        object.time("since", status.since);
+                        object.word(key!("status"), if status.passes { "pass" } else { "fail" });
+                        object.time(key!("since"), status.since);
                     });
                 }
             });
@@ -113,7 +116,7 @@ fn draining() -> Answer {
 fn answer(code: u16, status: &'static str, more: impl FnOnce(&mut Object<'_>)) -> Answer {
     let mut body = Vec::new();
     let mut object = Object::open(&mut body);
-    object.word("status", status);
+    object.word(key!("status"), status);
     more(&mut object);
     object.close();
     Answer::new(code, "application/json", body).header("cache-control", "no-store")
