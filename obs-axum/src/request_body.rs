@@ -16,7 +16,7 @@ pub(crate) fn count<B: 'static>(observation: &Observation, request: &mut Request
     let body: &mut dyn Any = request.body_mut();
     #[cfg(feature = "axum")]
     if let Some(body) = body.downcast_mut() {
-        return wrap(observation, body, axum::body::Body::new);
+        wrap(observation, body, axum::body::Body::new);
     }
     #[cfg(feature = "tonic")]
     if let Some(body) = body.downcast_mut() {
