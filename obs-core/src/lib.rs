@@ -87,6 +87,7 @@ mod random;
 mod read_mostly;
 mod record;
 mod redact;
+mod request_body;
 mod route;
 mod service;
 #[cfg(feature = "tokio")]
@@ -130,9 +131,9 @@ pub use self::{
     panic::{Panic, PanicLocation, PanicReport},
     record::{ErrorReport, Outcome, RequestRecord, RequestStart},
     redact::{Redaction, Redactor, SecretPattern},
+    request_body::RequestBody,
     route::Route,
     service::Service,
     sink::RecordSink,
-    state::RequestBody,
     trace::{Propagator, TraceContext},
 };

@@ -3,10 +3,7 @@
 use std::{
     borrow::Cow,
     mem,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -16,12 +13,13 @@ use crate::{
     Calls, Endpoint, ErrorReport, Fields, GrpcCall, GrpcStatus, HeaderLookup, Method, Observer, Outcome,
     PanicReport, RequestHandle, RequestHead, RequestRecord, RequestStart, Route, TraceContext, User,
     forwarded::Forwarded,
-    grpc::{self, GrpcAnswer, GrpcRequest, Messages},
+    grpc::{self, GrpcAnswer, GrpcRequest},
     head::length_header,
     head_text::HeadText,
     observer::WeakObserver,
     record::MAX_METHOD,
     redact::Redactor,
+    request_body::Received,
     text::bounded,
     wanted::Wanted,
 };
@@ -41,17 +39,13 @@ pub(crate) struct RequestState {
     #[cfg(feature = "otel")]
     span: Option<RequestSpan>,
     outer: Option<RequestHandle>,
-    /// Bytes and gRPC messages of the request's body that were read, where somebody counts.
-    received: AtomicU64,
-    received_messages: AtomicU64,
+    /// How much of the request's body was read, where somebody counts.
+    pub(crate) received: Received,
     enrichment: Mutex<Enrichment>,
 }
 
 /// No body is longer, in bytes: a greater `Content-Length` is a lie, and would spoil the sum of all sizes.
 const MAX_LENGTH: u64 = 1 << 44;
-
-/// Nobody counts the request's body.
-const UNKNOWN: u64 = u64::MAX;
 
 /// What may still be added while the request runs.
 #[derive(Default)]
@@ -134,8 +128,7 @@ impl RequestState {
             #[cfg(feature = "otel")]
             span,
             outer: outer.cloned(),
-            received: AtomicU64::new(UNKNOWN),
-            received_messages: AtomicU64::new(UNKNOWN),
+            received: Received::default(),
             enrichment: Mutex::default(),
         })
     }
@@ -275,14 +268,13 @@ impl RequestState {
             call = Some(grpc);
         }
         let route = enrichment.route.take();
-        let received = this.received.load(Ordering::Relaxed);
         let excluded = observer.excludes(route.as_ref());
         RequestRecord {
             state: Arc::clone(this),
             excluded_from_metrics: excluded.metrics,
             excluded_from_events: excluded.events,
             route,
-            request_bytes: this.start.body_bytes.or((received != UNKNOWN).then_some(received)),
+            request_bytes: this.start.body_bytes.or_else(|| this.received.bytes()),
             status: progress.status,
             outcome,
             error: enrichment.take_error(),
@@ -350,60 +342,13 @@ impl RequestState {
             let report = ErrorReport::of_text(&message).redacted(&self.redactor);
             enrichment.error.get_or_insert(report);
         }
-        let received = self.received_messages.load(Ordering::Relaxed);
         GrpcCall {
             // Clients take an answer without a status for this.
             status: status.or((answered && outcome == Outcome::Completed).then_some(GrpcStatus::Unknown)),
-            request_messages: (received != UNKNOWN).then_some(received),
+            request_messages: self.received.messages(),
             response_messages: messages.count(),
             timeout: request.timeout,
         }
-    }
-}
-
-/// Counts the bytes of a request's body: see [`Observation::request_body`](crate::Observation::request_body).
-///
-/// ```
-/// # use obs_core::{Observer, RequestHead};
-/// let observer = Observer::builder("shop").no_environment().build()?;
-/// let observation = observer.start(RequestHead::new("POST", "/orders", &()));
-/// let mut body = observation.request_body().expect("nobody has said how long it is");
-/// body.received(b"a chunk");
-/// # Ok::<(), obs_core::BuildError>(())
-/// ```
-pub struct RequestBody {
-    state: Arc<RequestState>,
-    messages: Option<Messages>,
-}
-
-impl RequestBody {
-    pub(crate) fn unknown(state: &Arc<RequestState>) -> Option<Self> {
-        let grpc = state.grpc.as_ref().is_some_and(|request| request.native);
-        if state.start.body_bytes.is_some() && !grpc {
-            return None;
-        }
-        state.received.store(0, Ordering::Relaxed);
-        let messages = grpc.then(|| {
-            state.received_messages.store(0, Ordering::Relaxed);
-            Messages::default()
-        });
-        Some(Self { state: Arc::clone(state), messages })
-    }
-
-    /// The service has read these bytes.
-    pub fn received(&mut self, bytes: &[u8]) {
-        self.state.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        if let Some(messages) = &mut self.messages {
-            messages.see(bytes);
-            self.state.received_messages.store(messages.count(), Ordering::Relaxed);
-        }
-    }
-}
-
-impl std::fmt::Debug for RequestBody {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let received = self.state.received.load(Ordering::Relaxed);
-        f.debug_struct("RequestBody").field("received", &received).finish()
     }
 }
 

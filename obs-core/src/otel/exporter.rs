@@ -18,7 +18,8 @@ use prost::Message as _;
 
 use super::{
     http::{Client, Failure, Rejected},
-    queue::{Queue, Waiting},
+    queue::Queue,
+    waiting::Waiting,
 };
 use crate::{diagnostics, panic::catch, random, text::bounded};
 

@@ -48,6 +48,7 @@ mod settings;
 mod sink;
 mod tracing;
 mod url;
+mod waiting;
 
 use std::time::Duration;
 

@@ -1,8 +1,6 @@
 //! Spans that have ended and wait to be exported: bounded in number and bytes, for a thread that does not wake for each.
 
 use std::{
-    backtrace::Backtrace,
-    cell::RefCell,
     mem,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -11,35 +9,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use opentelemetry::{Context, KeyValue, Value};
+use opentelemetry::Context;
 use opentelemetry_sdk::{
     error::{OTelSdkError, OTelSdkResult},
     trace::{Span, SpanData, SpanProcessor},
 };
 
-use super::FLUSH;
+use super::{FLUSH, waiting::Waiting};
 use crate::{
     diagnostics,
     metrics::{Counter, Own},
-    text::bounded,
 };
-
-/// The event and the attribute that a panic's backtrace goes into.
-pub(super) const EXCEPTION: &str = "exception";
-pub(super) const STACKTRACE: &str = "exception.stacktrace";
-
-/// The longest backtrace that is exported, in bytes.
-const MAX_BACKTRACE: usize = 16 * 1024;
 
 /// About how many bytes of spans a batch has at most: it is encoded and compressed beside those that wait.
 const BATCH_BYTES: usize = 2 * 1024 * 1024;
 
 /// Who waits longer waits for ever.
 const LONGEST_FLUSH: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// What a span takes beside its texts, about.
-const SPAN_BYTES: usize = 512;
-const ATTRIBUTE_BYTES: usize = 64;
 
 /// How much may wait, and how long.
 #[derive(Clone, Copy, Debug)]
@@ -56,13 +42,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self { spans: 2048, bytes: 8 * 1024 * 1024, batch: 512, delay: Duration::from_secs(5) }
     }
-}
-
-pub(super) struct Waiting {
-    span: SpanData,
-    /// Of the panic that ended it. Its symbols are looked up where it is exported, because that takes milliseconds.
-    backtrace: Option<Arc<Backtrace>>,
-    bytes: usize,
 }
 
 #[derive(Default)]
@@ -128,15 +107,14 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, span: SpanData, backtrace: Option<Arc<Backtrace>>) {
-        let bytes = size(&span).saturating_add(backtrace.as_ref().map_or(0, |_| MAX_BACKTRACE));
+    fn push(&self, waiting: Waiting) {
         let mut state = self.lock();
         if state.closed {
             drop(state);
             return self.late.add(1);
         }
-        let full =
-            state.spans.len() >= self.limits.spans || state.bytes.saturating_add(bytes) > self.limits.bytes;
+        let full = state.spans.len() >= self.limits.spans
+            || state.bytes.saturating_add(waiting.bytes) > self.limits.bytes;
         if full {
             drop(state);
             self.overflowed.add(1);
@@ -147,10 +125,10 @@ impl Queue {
             }
             return;
         }
-        state.bytes = state.bytes.saturating_add(bytes);
+        state.bytes = state.bytes.saturating_add(waiting.bytes);
         state.pushed = state.pushed.saturating_add(1);
         state.since.get_or_insert_with(Instant::now);
-        state.spans.push(Waiting { span, backtrace, bytes });
+        state.spans.push(waiting);
         let wake = mem::take(&mut state.parked) || state.spans.len() == self.limits.batch;
         drop(state);
         if wake {
@@ -293,81 +271,6 @@ impl Queue {
     }
 }
 
-impl Waiting {
-    /// The span as it is exported: each attribute once, and its backtrace in words.
-    pub(super) fn resolved(self) -> SpanData {
-        let Self { mut span, backtrace, .. } = self;
-        once(&mut span.attributes);
-        if let Some(backtrace) = backtrace
-            && let Some(event) = span.events.events.iter_mut().rfind(|event| event.name == EXCEPTION)
-        {
-            let frames = backtrace.to_string();
-            let place = event.attributes.iter_mut().find(|attribute| attribute.key.as_str() == STACKTRACE);
-            if let Some(place) = place {
-                place.value =
-                    bounded(&format!("{}\n{frames}", place.value), MAX_BACKTRACE).into_owned().into();
-            } else {
-                event
-                    .attributes
-                    .push(KeyValue::new(STACKTRACE, bounded(&frames, MAX_BACKTRACE).into_owned()));
-            }
-        }
-        span
-    }
-}
-
-/// Leaves the last attribute of each name: the SDK adds one whenever it is set, and OTLP wants each once.
-fn once(attributes: &mut Vec<KeyValue>) {
-    let mut n = 0;
-    while let Some(attribute) = attributes.get(n) {
-        let again = attributes.iter().skip(n.saturating_add(1)).any(|later| later.key == attribute.key);
-        if again {
-            attributes.remove(n);
-        } else {
-            n = n.saturating_add(1);
-        }
-    }
-}
-
-/// About how many bytes a span takes.
-fn size(span: &SpanData) -> usize {
-    let of = |attributes: &[KeyValue]| -> usize {
-        attributes.iter().map(|attribute| ATTRIBUTE_BYTES.saturating_add(text(&attribute.value))).sum()
-    };
-    let events = span.events.events.iter().map(|event| ATTRIBUTE_BYTES.saturating_add(of(&event.attributes)));
-    let links = span.links.links.iter().map(|link| ATTRIBUTE_BYTES.saturating_add(of(&link.attributes)));
-    SPAN_BYTES
-        .saturating_add(span.name.len())
-        .saturating_add(of(&span.attributes))
-        .saturating_add(events.chain(links).sum())
-}
-
-fn text(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.as_str().len(),
-        Value::Array(opentelemetry::Array::String(texts)) => {
-            texts.iter().map(|text| text.as_str().len().saturating_add(ATTRIBUTE_BYTES)).sum()
-        }
-        // Of numbers, which are small, and of what is still to be invented.
-        Value::Array(array) => array.to_string().len(),
-        _ => 0,
-    }
-}
-
-thread_local! {
-    static BACKTRACE: RefCell<Option<Arc<Backtrace>>> = const { RefCell::new(None) };
-}
-
-/// Runs `end`, in which a span ends that this backtrace belongs to.
-pub(super) fn with_backtrace(backtrace: Option<Arc<Backtrace>>, end: impl FnOnce()) {
-    if backtrace.is_none() {
-        return end();
-    }
-    let _ = BACKTRACE.try_with(|place| place.replace(backtrace));
-    end();
-    let _ = BACKTRACE.try_with(RefCell::take);
-}
-
 /// The way from the SDK into the queue.
 pub(super) struct Handing(pub(super) Arc<Queue>);
 
@@ -382,8 +285,7 @@ impl SpanProcessor for Handing {
 
     fn on_end(&self, span: SpanData) {
         if span.span_context.is_sampled() {
-            let backtrace = BACKTRACE.try_with(RefCell::take).ok().flatten();
-            self.0.push(span, backtrace);
+            self.0.push(Waiting::new(span));
         }
     }
 

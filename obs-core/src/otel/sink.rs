@@ -10,7 +10,7 @@ use opentelemetry::{
     trace::{SpanRef, Status, TraceContextExt as _},
 };
 
-use super::{Tracing, attributes, queue};
+use super::{Tracing, attributes, waiting};
 use crate::{ErrorReport, PanicReport, RecordSink, RequestRecord, identity::IdentityPolicy};
 
 /// Its name.
@@ -65,7 +65,7 @@ fn end(span: &SpanRef<'_>, record: &RequestRecord) {
         span.set_status(Status::error(description(record)));
     }
     let backtrace = record.panic.as_ref().and_then(|panic| panic.backtrace.clone());
-    queue::with_backtrace(backtrace, || span.end_with_timestamp(end));
+    waiting::with_backtrace(backtrace, || span.end_with_timestamp(end));
 }
 
 /// What a status of gRPC says beside its code is no exception.
@@ -91,7 +91,7 @@ fn exception(span: &SpanRef<'_>, at: SystemTime, error: &ErrorReport) {
         let sources: Vec<_> = error.sources.iter().map(|source| format!("caused by: {source}")).collect();
         attributes.push(KeyValue::new("exception.stacktrace", sources.join("\n")));
     }
-    span.add_event_with_timestamp(queue::EXCEPTION, at, attributes);
+    span.add_event_with_timestamp(waiting::EXCEPTION, at, attributes);
 }
 
 fn panicked(span: &SpanRef<'_>, at: SystemTime, panic: &PanicReport) {
@@ -100,7 +100,7 @@ fn panicked(span: &SpanRef<'_>, at: SystemTime, panic: &PanicReport) {
         KeyValue::new("exception.message", panic.message.clone()),
     ];
     if let Some(location) = &panic.location {
-        attributes.push(KeyValue::new(queue::STACKTRACE, format!("at {location}")));
+        attributes.push(KeyValue::new(waiting::STACKTRACE, format!("at {location}")));
     }
-    span.add_event_with_timestamp(queue::EXCEPTION, at, attributes);
+    span.add_event_with_timestamp(waiting::EXCEPTION, at, attributes);
 }
