@@ -29,7 +29,17 @@ pub fn temporary(name: &str) -> PathBuf {
 /// Builds the tree's own example, as `cargo run` would, and returns its program.
 #[must_use]
 pub fn example(name: &str) -> PathBuf {
-    let output = Command::new(env!("CARGO"))
+    let mut command = Command::new(env!("CARGO"));
+    // What cargo has told of the test's own package would have `ring`, and all above it, built anew.
+    for (variable, _) in std::env::vars_os() {
+        let of_package = variable
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
+        if of_package {
+            command.env_remove(variable);
+        }
+    }
+    let output = command
         .args(["build", "--quiet", "--package", name, "--message-format", "json"])
         .current_dir(root())
         .stderr(Stdio::inherit())

@@ -6,6 +6,9 @@ use std::{
     process::{Command, Stdio},
 };
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
 use obs_tests::{
     client::{Client, get, post},
     process::{Service, copy_and_build, example, temporary},
@@ -86,6 +89,45 @@ async fn tonic_inventory_copied_out_of_the_tree() {
     let (status, events) = inventory.ended().await;
     assert_eq!(status.code(), Some(0), "{status}");
     assert_eq!(events[0]["fields"]["item"]["left"], 498);
+}
+
+/// A call of the inventory with one message, which is shorter than 256 bytes.
+fn inventory(method: &str, message: &[u8]) -> Request<Full<Bytes>> {
+    let length = u8::try_from(message.len()).expect("a short message");
+    let body = Bytes::from([&[0, 0, 0, 0, length], message].concat());
+    let request = Request::post(format!("/inventory.v1.Inventory/{method}"));
+    request.header("content-type", "application/grpc").body(Full::from(body)).expect("a valid request")
+}
+
+#[tokio::test]
+async fn an_inventory_that_is_watched_leaves_in_order() {
+    let service = Service::start(&example("tonic-inventory"), &[("OBS_DRAIN_TIMEOUT", "1s")]).await;
+    let mut client = Client::connect(service.addr, true).await;
+    let mut probe = Client::connect(service.addr, false).await;
+    assert_eq!(probe.send(get("/readyz")).await.expect("an answer").status, 200, "probes speak HTTP/1");
+    let mut watched = client.open(inventory("Watch", b"\x08\x01")).await.expect("a head");
+    watched.frame().await.expect("a level").expect("no error");
+
+    service.signal("TERM");
+    service.says("shutting down inventory").await;
+    // It is no longer ready, but serves on; two of item 1.
+    assert_eq!(probe.send(get("/readyz")).await.expect("an answer").status, 503);
+    let reserved = client.send(inventory("Reserve", b"\x08\x01\x10\x02")).await.expect("an answer");
+    assert_eq!(reserved.trailers.expect("trailers")["grpc-status"], "0");
+    let (status, events) = service.ended().await;
+    assert_eq!(status.code(), Some(0), "{status}");
+    let told: Vec<_> = events.iter().map(|event| (&event["url.path"], &event["outcome"])).collect();
+    let [watch, reserve] =
+        ["Watch", "Reserve"].map(|method| format!("/inventory.v1.Inventory/{method}").into());
+    assert_eq!(
+        told,
+        [
+            (&"/readyz".into(), &"completed".into()),
+            (&reserve, &"completed".into()),
+            (&watch, &"cancelled_in_body".into())
+        ]
+    );
+    assert_eq!(events[2]["draining"], true, "who still watches is cut off: {}", events[2]);
 }
 
 /// Nobody reads the standard output, so that it is stuck when the signal comes.

@@ -197,7 +197,34 @@ async fn an_inventory_that_is_down_is_a_bad_gateway() {
     let event = shop.event("shop", answer.header("x-request-id").expect("a request id")).await;
     assert_eq!(event["error.type"], "inventory_unreachable");
     assert_eq!(event["calls"][0]["errors"], 1);
+    let sources = event["error.sources"].as_array().expect("sources");
+    assert!(sources.iter().any(|source| source.to_string().contains("refused")), "{event}");
     assert_eq!(stored(&shop).await, 0);
+    std::fs::remove_file(file).expect("removed");
+}
+
+#[tokio::test]
+async fn an_inventory_goes_and_comes_back() {
+    let program = example("tonic-inventory");
+    let inventory = Service::announced("inventory", &program, &[]).await;
+    let addr = inventory.addr.to_string();
+    let (shop, file) = start("inventory-goes", &[("INVENTORY_URL", &format!("http://{addr}"))]).await;
+    let order = || post("/orders", r#"{"item_id":2,"quantity":3}"#);
+    let answer = send(&shop, order()).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let id = answer.header("x-request-id").expect("a request id");
+    let (of_shop, of_inventory) = (shop.event("shop", id).await, inventory.event("inventory", id).await);
+    assert_eq!(of_inventory["trace_id"], of_shop["trace_id"]);
+    assert_eq!(of_inventory["parent_span_id"], of_shop["span_id"]);
+
+    // The shop's connection holds up nothing.
+    inventory.signal("TERM");
+    assert_eq!(inventory.ended().await.0.code(), Some(0));
+    assert_eq!(send(&shop, order()).await.status, 502);
+    let inventory = Service::announced("inventory", &program, &[("LISTEN", &addr)]).await;
+    until_status(&shop, 201, order).await;
+    assert_eq!(stored(&shop).await, 2);
+    drop(inventory);
     std::fs::remove_file(file).expect("removed");
 }
 

@@ -46,8 +46,10 @@ pub fn run_until(listener: TcpListener, signal: impl Future<Output = ()>) -> Res
 /// Not ready, serve on, drain, flush: the steps of leaving, around tonic's server.
 async fn serve(listener: TcpListener, observer: &Observer, signal: impl Future<Output = ()>) -> Result<()> {
     listener.set_nonblocking(true)?;
-    let incoming = TcpIncoming::from(tokio::net::TcpListener::from_std(listener)?);
+    // tonic's own `serve` would set that; here it is ours to do.
+    let incoming = TcpIncoming::from(tokio::net::TcpListener::from_std(listener)?).with_nodelay(Some(true));
     let server = Server::builder()
+        .accept_http1(true) // Prometheus and probes speak nothing newer
         .layer(observer.layer()) // the one line
         .add_service(InventoryServer::new(Service::new(Stock::seeded())));
     let (stop, stopped) = oneshot::channel::<()>();

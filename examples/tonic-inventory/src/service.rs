@@ -28,13 +28,15 @@ impl Service {
         let ReserveRequest { item_id, quantity } = *request;
         current().set("item.id", item_id);
         current().set("item.quantity", quantity);
-        if quantity <= 0 {
-            return Err(InventoryError::Quantity(quantity).into());
-        }
-        let left = self.stock.change(item_id, quantity.saturating_mul(sign))?;
+        let left = self.stock.change(item_id, some(quantity)? * sign)?;
         current().set("item.left", left);
         Ok(Response::new(Level { item_id, left }))
     }
+}
+
+/// None, or less than none, is no quantity.
+fn some(quantity: i64) -> Result<i64, InventoryError> {
+    Some(quantity).filter(|quantity| *quantity > 0).ok_or(InventoryError::Quantity(quantity))
 }
 
 #[async_trait]
@@ -57,14 +59,15 @@ impl Inventory for Service {
         Ok(Response::new(Box::pin(levels.map(move |left| Ok(Level { item_id, left })))))
     }
 
+    /// What has come before a delivery that is refused stays in.
     async fn restock(&self, request: Request<Streaming<Delivery>>) -> Result<Response<Restocked>, Status> {
         let (mut deliveries, mut total) = (request.into_inner(), Restocked::default());
         while let Some(Delivery { item_id, quantity }) = deliveries.message().await? {
-            self.stock.change(item_id, quantity.max(0))?;
+            self.stock.change(item_id, some(quantity)?)?;
             total.deliveries += 1;
-            total.items = total.items.saturating_add(quantity.max(0));
+            total.items = total.items.saturating_add(quantity);
+            current().set("restocked.items", total.items);
         }
-        current().set("restocked.items", total.items);
         Ok(Response::new(total))
     }
 

@@ -28,8 +28,10 @@ impl Stock {
         let levels = self.levels();
         let level = levels.get(&item_id).ok_or(InventoryError::NoSuchItem(item_id))?;
         let left = *level.borrow();
-        let changed = left.checked_add(by).filter(|changed| *changed >= 0);
-        let changed = changed.ok_or(InventoryError::OutOfStock { item_id, left })?;
+        let changed = left.saturating_add(by);
+        if changed < 0 {
+            return Err(InventoryError::OutOfStock { item_id, left });
+        }
         level.send_replace(changed);
         Ok(changed)
     }

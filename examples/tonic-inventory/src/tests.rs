@@ -93,6 +93,33 @@ async fn streams_are_streams() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_delivery_of_nothing_is_refused() -> Result<()> {
+    let test = TestObserver::new();
+    let (mut inventory, server) = start(&test).await?;
+    let deliveries = [10, 0].map(|quantity| Delivery { item_id: 1, quantity });
+    let refused = inventory.restock(tokio_stream::iter(deliveries)).await.expect_err("nothing was delivered");
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    test.wait_for(1).await;
+    test.event().has("exception.type", "quantity").has("fields.restocked.items", 10);
+    server.abort();
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_error_within_a_stream_is_told() -> Result<()> {
+    let test = TestObserver::new();
+    let (mut inventory, server) = start(&test).await?;
+    let asked = [1, 99].map(|item_id| WatchRequest { item_id });
+    let mut levels = inventory.check(tokio_stream::iter(asked)).await?.into_inner();
+    assert_eq!(levels.message().await?.map(|level| level.left), Some(1_000));
+    assert_eq!(levels.message().await.expect_err("there is no such item").code(), Code::NotFound);
+    test.wait_for(1).await;
+    test.event().has("exception.type", "no_such_item").has("error.message", "there is no item 99");
+    server.abort();
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_panic_is_answered_and_told() -> Result<()> {
     let test = TestObserver::new();
     let (mut inventory, server) = start(&test).await?;

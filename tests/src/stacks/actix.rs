@@ -18,7 +18,10 @@ use obs_actix::Observe;
 use tokio::sync::oneshot;
 
 use super::{INNER_TIMEOUT, Setup};
-use crate::app::{self, Body, ROUTES};
+use crate::{
+    app::{self, Body, ROUTES},
+    watch::BOUND,
+};
 
 pub fn serve(
     listener: TcpListener,
@@ -103,6 +106,8 @@ async fn run(
             }
         })
     });
+    // On a busy machine a client is slow without meaning to be.
+    let server = server.client_request_timeout(BOUND).keep_alive(BOUND);
     let server = server.workers(1).listen_auto_h2c(listener)?;
     obs_actix::serve(server, &observer).with_signal(signal).await
 }
