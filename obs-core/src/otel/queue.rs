@@ -302,3 +302,86 @@ impl SpanProcessor for Handing {
         if flushed { Ok(()) } else { Err(OTelSdkError::Timeout(timeout)) }
     }
 }
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use std::{thread, time::SystemTime};
+
+    use opentelemetry::{
+        InstrumentationScope, KeyValue,
+        trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState},
+    };
+    use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
+
+    use super::*;
+    use crate::{Metrics, metrics::MetricSink};
+
+    fn queue(limits: Limits) -> Arc<Queue> {
+        Arc::new(Queue::new(limits, MetricSink::new(&Metrics::new()).own()))
+    }
+
+    fn span(bytes: usize) -> SpanData {
+        let (trace, span) = (TraceId::from(1), SpanId::from(1));
+        SpanData {
+            span_context: SpanContext::new(trace, span, TraceFlags::SAMPLED, false, TraceState::NONE),
+            parent_span_id: SpanId::INVALID,
+            parent_span_is_remote: false,
+            span_kind: SpanKind::Server,
+            name: "GET".into(),
+            start_time: SystemTime::now(),
+            end_time: SystemTime::now(),
+            attributes: vec![KeyValue::new("text", "x".repeat(bytes))],
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: Status::Unset,
+            instrumentation_scope: InstrumentationScope::default(),
+        }
+    }
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn batches_are_bounded_in_number_and_bytes_and_come_in_order() {
+        let queue = queue(Limits { spans: 100, bytes: 1 << 30, batch: 4, delay: HOUR });
+        for bytes in [0, 0, 0, 0, BATCH_BYTES, 1, BATCH_BYTES / 2, BATCH_BYTES / 2] {
+            queue.push(Waiting::new(span(bytes)));
+        }
+        queue.close();
+        let sizes: Vec<_> = std::iter::from_fn(|| queue.next()).map(|batch| batch.len()).collect();
+        assert_eq!(sizes, [4, 1, 2, 1], "one that is too large goes alone");
+        queue.push(Waiting::new(span(0)));
+        assert_eq!((queue.late.get(), queue.lock().bytes), (1, 0));
+    }
+
+    #[test]
+    fn a_flush_hurries_until_it_is_done() {
+        let queue = queue(Limits { delay: HOUR, ..Limits::default() });
+        queue.push(Waiting::new(span(0)));
+        let flushing = Arc::clone(&queue);
+        let flush = thread::spawn(move || flushing.flush(Duration::MAX));
+        assert_eq!(queue.next().map(|batch| batch.len()), Some(1), "long before the hour is over");
+        queue.settle(1, 0, 0);
+        assert!(flush.join().expect("no panic"));
+        assert_eq!(queue.lock().flush_until(Instant::now()), None);
+        assert!(queue.flush(Duration::ZERO), "nothing is left");
+        queue.push(Waiting::new(span(0)));
+        assert!(!queue.flush(Duration::ZERO), "one is, and there is no time");
+        queue.settle(0, 0, 1);
+        assert_eq!(queue.exported_and_dropped(), (1, 1));
+    }
+
+    #[test]
+    fn a_pause_ends_early_for_those_who_wait() {
+        let queue = queue(Limits::default());
+        queue.push(Waiting::new(span(0)));
+        let pausing = Arc::clone(&queue);
+        let pause = thread::spawn(move || pausing.pause(HOUR));
+        while !pause.is_finished() {
+            assert!(!queue.flush(Duration::from_millis(100)));
+        }
+        assert!(pause.join().expect("no panic"), "there is another try");
+        queue.close();
+        assert!(!queue.pause(HOUR), "nobody will send anything");
+    }
+}
