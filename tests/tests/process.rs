@@ -101,7 +101,9 @@ fn inventory(method: &str, message: &[u8]) -> Request<Full<Bytes>> {
 
 #[tokio::test]
 async fn an_inventory_that_is_watched_leaves_in_order() {
-    let service = Service::start(&example("tonic-inventory"), &[("OBS_DRAIN_TIMEOUT", "1s")]).await;
+    // Time enough for two requests, also while the machine builds something.
+    let variables = [("OBS_DRAIN_DELAY", "10s"), ("OBS_DRAIN_TIMEOUT", "1s")];
+    let service = Service::start(&example("tonic-inventory"), &variables).await;
     let mut client = Client::connect(service.addr, true).await;
     let mut probe = Client::connect(service.addr, false).await;
     assert_eq!(probe.send(get("/readyz")).await.expect("an answer").status, 200, "probes speak HTTP/1");
