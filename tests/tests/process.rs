@@ -126,10 +126,11 @@ async fn an_inventory_that_is_watched_leaves_in_order() {
         [
             (&"/readyz".into(), &"completed".into()),
             (&reserve, &"completed".into()),
-            (&watch, &"cancelled_in_body".into())
+            (&watch, &"completed".into())
         ]
     );
-    assert_eq!(events[2]["draining"], true, "who still watches is cut off: {}", events[2]);
+    assert_eq!(events[2]["draining"], true, "who still watches is let go: {}", events[2]);
+    assert_eq!(events[2]["rpc.response.status_code"], "OK");
 }
 
 /// Nobody reads the standard output, so that it is stuck when the signal comes.

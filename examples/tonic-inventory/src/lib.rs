@@ -15,7 +15,7 @@ use std::{error::Error, future::Future, net::TcpListener, time::Duration};
 
 use obs_axum::{Observer, ObserverExt};
 use obs_core::shutdown;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tonic::transport::{Server, server::TcpIncoming};
 
 use crate::{proto::inventory_server::InventoryServer, service::Service, stock::Stock};
@@ -46,20 +46,21 @@ pub fn run_until(listener: TcpListener, signal: impl Future<Output = ()>) -> Res
 /// Not ready, serve on, drain, flush: the steps of leaving, around tonic's server.
 async fn serve(listener: TcpListener, observer: &Observer, signal: impl Future<Output = ()>) -> Result<()> {
     listener.set_nonblocking(true)?;
+    let (staying, leaving) = watch::channel(());
     // tonic's own `serve` would set that; here it is ours to do.
     let incoming = TcpIncoming::from(tokio::net::TcpListener::from_std(listener)?).with_nodelay(Some(true));
     let server = Server::builder()
         .accept_http1(true) // Prometheus and probes speak nothing newer
         .layer(observer.layer()) // the one line
-        .add_service(InventoryServer::new(Service::new(Stock::seeded())));
+        .add_service(InventoryServer::new(Service::new(Stock::seeded(), leaving)));
     let (stop, stopped) = oneshot::channel::<()>();
     let mut server =
         std::pin::pin!(server.serve_with_incoming_shutdown(incoming, async { drop(stopped.await) }));
     tokio::select! {
         ended = server.as_mut() => return Ok(ended?),
-        () = shutdown::requested(observer, signal) => drop(stop),
+        () = shutdown::requested(observer, signal) => drop((stop, staying)),
     }
-    // Who still watches the stock then is cut off, and recorded.
+    // What still runs then is cut off.
     if let Ok(ended) = tokio::time::timeout(observer.drain().timeout, server).await {
         ended?;
     }

@@ -1,8 +1,10 @@
 //! The calls: one message for one, and streams in either direction and in both.
 use std::pin::Pin;
 
+use futures_util::StreamExt;
 use obs_axum::current;
-use tokio_stream::{Stream, StreamExt, wrappers::WatchStream};
+use tokio::sync::watch;
+use tokio_stream::{Stream, wrappers::WatchStream};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::{
@@ -17,11 +19,13 @@ type Levels = Pin<Box<dyn Stream<Item = Result<Level, Status>> + Send>>;
 
 pub(crate) struct Service {
     stock: std::sync::Arc<Stock>,
+    /// Its sender is gone when the service leaves.
+    leaving: watch::Receiver<()>,
 }
 
 impl Service {
-    pub(crate) fn new(stock: Stock) -> Self {
-        Self { stock: stock.into() }
+    pub(crate) fn new(stock: Stock, leaving: watch::Receiver<()>) -> Self {
+        Self { stock: stock.into(), leaving }
     }
 
     fn change(&self, request: &ReserveRequest, sign: i64) -> Result<Response<Level>, Status> {
@@ -51,11 +55,14 @@ impl Inventory for Service {
 
     type WatchStream = Levels;
 
-    /// Ends when the client leaves: its event then says how long that took, and what it got.
+    /// Ends when the client leaves: its event then says how long that took, and what it got. Or when the service does: nobody else would
+    /// end it then, and the client finds another one.
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Levels>, Status> {
         let item_id = request.get_ref().item_id;
         current().set("item.id", item_id);
-        let levels = WatchStream::new(self.stock.watch(item_id)?);
+        let mut leaving = self.leaving.clone();
+        let left = async move { drop(leaving.changed().await) };
+        let levels = WatchStream::new(self.stock.watch(item_id)?).take_until(left);
         Ok(Response::new(Box::pin(levels.map(move |left| Ok(Level { item_id, left })))))
     }
 

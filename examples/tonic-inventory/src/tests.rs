@@ -1,6 +1,6 @@
 //! What the inventory tells of its calls, asked of an observer in memory. Each test has its own.
 use obs_axum::{ObserverExt, testing::TestObserver};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tonic::{
     Code,
     transport::{Channel, Server, server::TcpIncoming},
@@ -20,10 +20,11 @@ use crate::{
 async fn start(test: &TestObserver) -> Result<(InventoryClient<Channel>, JoinHandle<()>)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let addr = listener.local_addr()?;
-    let service = InventoryServer::new(Service::new(Stock::seeded()));
+    let (staying, leaving) = watch::channel(());
+    let service = InventoryServer::new(Service::new(Stock::seeded(), leaving));
     let server = Server::builder().layer(test.observer().layer()).add_service(service);
     let running = server.serve_with_incoming(TcpIncoming::from(listener));
-    let task = tokio::spawn(async { drop(running.await) });
+    let task = tokio::spawn(async move { drop((running.await, staying)) });
     Ok((InventoryClient::connect(format!("http://{addr}")).await?, task))
 }
 
