@@ -33,7 +33,7 @@ impl Received {
     }
 }
 
-/// Counts the bytes of a request's body: see [`Observation::request_body`](crate::Observation::request_body).
+/// Counts the bytes of a request's body, and gRPC's messages in it: see [`Observation::request_body`](crate::Observation::request_body).
 ///
 /// ```
 /// # use obs_core::{Observer, RequestHead};

@@ -15,7 +15,7 @@ use obs_axum::{ObserverExt, RouterExt};
 use tower::util::MapRequestLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use super::{INNER_TIMEOUT, Setup, upgrade};
+use super::{INNER_TIMEOUT, Setup, spawned, upgrade};
 use crate::app::{self, Body, ROUTES};
 
 pub fn serve(
@@ -23,8 +23,7 @@ pub fn serve(
     setup: Setup,
     signal: impl Future<Output = ()> + Send + 'static,
 ) -> impl Future<Output = ()> + Send {
-    let server = tokio::spawn(async move {
-        let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+    spawned(listener, |listener| async move {
         let router = router(&setup);
         let server = match setup.outer_timeout {
             None => obs_axum::serve(listener, router.observed(&setup.observer)),
@@ -35,8 +34,7 @@ pub fn serve(
             }
         };
         server.with_signal(signal).await.expect("it serves");
-    });
-    async move { server.await.expect("the server does not panic") }
+    })
 }
 
 fn router(setup: &Setup) -> Router {

@@ -5,7 +5,13 @@ pub mod axum;
 pub mod tonic;
 pub mod tower;
 
-use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    net::{SocketAddr, TcpListener},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use http::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -181,6 +187,17 @@ impl Server {
 
 /// How long the inner timeout layer waits for `/slow`.
 pub const INNER_TIMEOUT: Duration = Duration::from_millis(20);
+
+/// Serves in a task of its own, as a service's `main` does; what is returned ends with it.
+fn spawned<F: Future<Output = ()> + Send>(
+    listener: TcpListener,
+    serve: impl FnOnce(tokio::net::TcpListener) -> F + Send + 'static,
+) -> impl Future<Output = ()> + Send {
+    let server = tokio::spawn(async move {
+        serve(tokio::net::TcpListener::from_std(listener).expect("a listener")).await;
+    });
+    async move { server.await.expect("the server does not panic") }
+}
 
 /// Answers an upgrade and echoes one message over the upgraded connection.
 fn upgrade<B: Send + 'static>(mut request: Request<B>) -> Response<Body> {

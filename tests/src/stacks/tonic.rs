@@ -26,7 +26,7 @@ use tonic::{
 use tonic_prost::ProstCodec;
 use tower::{Service, service_fn};
 
-use super::Setup;
+use super::{Setup, spawned};
 use crate::app::{World, slowly};
 
 /// tonic's server, with the layer as its documentation adds it.
@@ -35,8 +35,7 @@ pub fn serve(
     setup: Setup,
     signal: impl Future<Output = ()> + Send + 'static,
 ) -> impl Future<Output = ()> + Send {
-    let server = tokio::spawn(async move {
-        let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+    spawned(listener, |listener| async move {
         let observer = setup.observer;
         let requested = async { shutdown::requested(&observer, signal).await };
         let server = Server::builder()
@@ -46,8 +45,7 @@ pub fn serve(
             .serve_with_incoming_shutdown(TcpIncoming::from(listener), requested);
         server.await.expect("it serves");
         shutdown::flush(&observer).await;
-    });
-    async move { server.await.expect("the server does not panic") }
+    })
 }
 
 /// The same service as a router under `obs_axum::serve`.
@@ -56,13 +54,11 @@ pub fn serve_on_axum(
     setup: Setup,
     signal: impl Future<Output = ()> + Send + 'static,
 ) -> impl Future<Output = ()> + Send {
-    let server = tokio::spawn(async move {
-        let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+    spawned(listener, |listener| async move {
         let router = Routes::new(Shop(setup.world)).prepare().into_axum_router();
         let router = router.layer(InterceptorLayer::new(admit)).observed(&setup.observer);
         obs_axum::serve(listener, router).with_signal(signal).await.expect("it serves");
-    });
-    async move { server.await.expect("the server does not panic") }
+    })
 }
 
 /// A layer before the service, which refuses calls of any method, of one that does not exist, too.

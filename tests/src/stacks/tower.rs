@@ -19,7 +19,7 @@ use tower::{
     util::{BoxCloneService, MapRequestLayer},
 };
 
-use super::{INNER_TIMEOUT, Setup, upgrade};
+use super::{INNER_TIMEOUT, Setup, spawned, upgrade};
 use crate::app::{self, Body, ROUTES};
 
 type Reply = Response<UnsyncBoxBody<Bytes, BoxError>>;
@@ -31,8 +31,7 @@ pub fn serve(
     setup: Setup,
     signal: impl Future<Output = ()> + Send + 'static,
 ) -> impl Future<Output = ()> + Send {
-    let server = tokio::spawn(async move {
-        let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+    spawned(listener, |listener| async move {
         let service = service(&setup);
         let observer = setup.observer;
         let (stop, stopping) = watch::channel(0);
@@ -72,8 +71,7 @@ pub fn serve(
         }
         crate::watch::until(|| observer.in_flight() == 0).await;
         shutdown::flush(&observer).await;
-    });
-    async move { server.await.expect("the server does not panic") }
+    })
 }
 
 /// An error of the service's own.
