@@ -10,7 +10,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::{HeaderLookup, diagnostics, panic::catch, random, redact::Redactor};
+use crate::{HeaderLookup, diagnostics, hex, panic::catch, random, redact::Redactor};
 
 /// The longest request id that is taken over from a caller or a generator, in bytes.
 pub const MAX_REQUEST_ID: usize = 128;
@@ -45,14 +45,14 @@ impl RequestId {
     /// Takes `bytes` as an id if every byte is allowed and there are 1 to 128 of them.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let valid = (1..=MAX_REQUEST_ID).contains(&bytes.len()) && bytes.iter().all(|b| allowed(*b));
-        if !valid {
-            return None;
-        }
-        if let Ok(uuid) = <[u8; UUID_TEXT]>::try_from(bytes) {
+        if let Ok(uuid) = <[u8; UUID_TEXT]>::try_from(bytes)
+            && is_uuid(&uuid)
+        {
             return Some(Self(Text::Uuid(uuid)));
         }
-        let text = std::str::from_utf8(bytes).ok()?;
+        let allowed = |b: &u8| ALLOWED.get(usize::from(*b)).copied().unwrap_or_default();
+        let valid = (1..=MAX_REQUEST_ID).contains(&bytes.len()) && bytes.iter().all(allowed);
+        let text = std::str::from_utf8(bytes).ok().filter(|_| valid)?;
         Some(Self(Text::Other(text.into())))
     }
 
@@ -66,6 +66,19 @@ impl RequestId {
         }
     }
 
+    /// The same as bytes, which are ASCII.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Text::Uuid(bytes) => bytes,
+            Text::Other(text) => text.as_bytes(),
+        }
+    }
+
+    /// Whether it is a UUID, in which no secret can be.
+    const fn is_uuid(&self) -> bool {
+        matches!(self.0, Text::Uuid(_))
+    }
+
     /// A UUID version 7 (RFC 9562 §5.7): its first 48 bits are the milliseconds since 1970.
     ///
     /// The random bits come from a generator of the calling thread: no lock is shared with others,
@@ -76,18 +89,48 @@ impl RequestId {
         let millis =
             now.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0));
         let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
-        let mut text = [0; UUID_TEXT];
-        uuid.hyphenated().encode_lower(&mut text);
-        Self(Text::Uuid(text))
+        Self(Text::Uuid(hyphenated(uuid.into_bytes())))
     }
 }
 
-/// Whether there is nothing but hexadecimal digits in it, as a UUID has them: most ids are.
-fn is_uuid(text: &str) -> bool {
-    let hyphen = |at: usize| matches!(at, 8 | 13 | 18 | 23);
-    let fits = |(at, byte): (usize, u8)| if hyphen(at) { byte == b'-' } else { byte.is_ascii_hexdigit() };
-    text.len() == UUID_TEXT && text.bytes().enumerate().all(fits)
+/// A UUID's text (RFC 9562 §4).
+fn hyphenated(uuid: [u8; 16]) -> [u8; UUID_TEXT] {
+    let digits: [u8; 32] = hex::encode(uuid);
+    let mut text = [b'-'; UUID_TEXT];
+    for (to, from) in [(0..8, 0..8), (9..13, 8..12), (14..18, 12..16), (19..23, 16..20), (24..36, 20..32)] {
+        if let (Some(to), Some(from)) = (text.get_mut(to), digits.get(from)) {
+            to.copy_from_slice(from);
+        }
+    }
+    text
 }
+
+/// Whether it is the text of a UUID, in any case: most ids are.
+fn is_uuid(text: &[u8; UUID_TEXT]) -> bool {
+    let hyphens = [8, 13, 18, 23].iter().all(|at| text.get(*at) == Some(&b'-'));
+    let digits = |n: u8, b: &u8| n.wrapping_add(u8::from(HEX.get(usize::from(*b)).copied().unwrap_or_default()));
+    hyphens && text.iter().fold(0, digits) == 32
+}
+
+/// Which bytes are hexadecimal digits, and which an id may have: looking them up costs less than comparing them.
+static HEX: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = (byte as u8).is_ascii_hexdigit();
+        byte += 1;
+    }
+    table
+};
+static ALLOWED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = allowed(byte as u8);
+        byte += 1;
+    }
+    table
+};
 
 const fn allowed(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'/' | b'+' | b'=' | b'@' | b'-')
@@ -163,7 +206,7 @@ impl IdPolicy {
     ) -> RequestId {
         if self.trust_inbound
             && let Some(id) = self.inbound(headers)
-            && (is_uuid(id.as_str()) || matches!(redactor.text(id.as_str()), Cow::Borrowed(_)))
+            && (id.is_uuid() || matches!(redactor.text(id.as_str()), Cow::Borrowed(_)))
         {
             return id;
         }

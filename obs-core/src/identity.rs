@@ -1,11 +1,11 @@
 //! People in events: kept, truncated, hashed or left out.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use crate::Identity;
+use crate::{Identity, hex};
 
 /// Whom a request served, as far as the settings allow to tell.
 ///
@@ -33,6 +33,24 @@ pub enum User {
     Hash(String),
 }
 
+/// The client's address, as far as the settings allow to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Client {
+    /// As it is, or its network's.
+    Address(IpAddr),
+    /// Its keyed hash, as 32 hexadecimal digits.
+    Hash(String),
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Hash(hash) => f.write_str(hash),
+        }
+    }
+}
+
 /// What the settings say of people.
 pub(crate) struct IdentityPolicy {
     client_address: Identity,
@@ -56,14 +74,14 @@ impl IdentityPolicy {
         }
     }
 
-    pub(crate) fn client_address(&self, address: IpAddr) -> Option<String> {
+    pub(crate) fn client(&self, address: IpAddr) -> Option<Client> {
         // An IPv4 client of a socket for both is an IPv4 client.
         let address = address.to_canonical();
         match self.client_address {
             Identity::Off => None,
-            Identity::Kept => Some(address.to_string()),
-            Identity::Truncated => Some(truncated(address).to_string()),
-            Identity::Hashed => self.hash(address.to_string().as_bytes()),
+            Identity::Kept => Some(Client::Address(address)),
+            Identity::Truncated => Some(Client::Address(truncated(address))),
+            Identity::Hashed => self.hash(address.to_string().as_bytes()).map(Client::Hash),
         }
     }
 
@@ -71,8 +89,9 @@ impl IdentityPolicy {
         let mut mac = self.key.clone()?;
         mac.update(text);
         let hash = mac.finalize().into_bytes();
-        let hex = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(u32::from(digit), 16));
-        hash.iter().take(16).flat_map(hex).collect()
+        let first: &[u8; 16] = hash.first_chunk()?;
+        let digits: [u8; 32] = hex::encode(*first);
+        Some(String::from_utf8_lossy(&digits).into_owned())
     }
 }
 
@@ -100,7 +119,7 @@ mod tests {
     fn addresses() {
         let told = |identity, address: &str| {
             let policy = IdentityPolicy::new(identity, Identity::Off, Some(KEY));
-            policy.client_address(address.parse().expect("an address"))
+            policy.client(address.parse().expect("an address")).map(|client| client.to_string())
         };
         assert_eq!(told(Identity::Off, "192.0.2.7"), None);
         assert_eq!(told(Identity::Kept, "::ffff:192.0.2.7").as_deref(), Some("192.0.2.7"));

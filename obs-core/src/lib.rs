@@ -59,6 +59,7 @@ mod builder;
 mod calls;
 mod current;
 mod diagnostics;
+mod digits;
 mod events;
 mod field;
 mod forwarded;
@@ -67,6 +68,7 @@ mod handle;
 mod head;
 mod head_text;
 mod health;
+mod hex;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
@@ -88,6 +90,7 @@ mod read_mostly;
 mod record;
 mod redact;
 mod request_body;
+mod rfc3339;
 mod route;
 mod service;
 #[cfg(feature = "tokio")]

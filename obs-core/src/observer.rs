@@ -30,6 +30,7 @@ use crate::{
     route::{Excluded, RouteTable},
     sink::Sinks,
     trace::Propagators,
+    wanted,
 };
 
 /// What happens after a panic in a handler has been recorded.
@@ -136,8 +137,8 @@ pub(crate) struct Inner {
     pub(crate) identities: Arc<IdentityPolicy>,
     /// The headers that events tell, in lower case.
     pub(crate) headers: Vec<Arc<str>>,
-    /// Those, and the ones that carry a request id.
-    pub(crate) wanted_headers: Vec<Arc<str>>,
+    /// Those, the ones that carry a request id, and what the core itself asks for.
+    pub(crate) wanted_headers: wanted::Names,
     pub(crate) events: Option<Arc<EventPipeline>>,
     pub(crate) ids: IdPolicy,
     pub(crate) panic_policy: PanicPolicy,
@@ -202,8 +203,8 @@ impl Observer {
         &self.0.headers
     }
 
-    pub(crate) fn wanted_headers(&self) -> &[Arc<str>] {
-        &self.0.wanted_headers
+    pub(crate) fn wanted_headers(&self) -> wanted::Names {
+        self.0.wanted_headers
     }
 
     pub(crate) fn intern_route(&self, template: &str) -> Option<Route> {

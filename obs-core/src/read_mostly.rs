@@ -2,25 +2,26 @@
 
 use std::{
     borrow::Borrow,
-    collections::HashMap,
     hash::Hash,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use arc_swap::ArcSwap;
+use rustc_hash::FxHashMap;
 
 /// Readers look into a snapshot and never wait. A new entry first lives behind a lock; once such entries were asked for about as
 /// often as the snapshot has entries, they go into a new snapshot, so that copying costs each of them only a few entries' copies.
 ///
 /// A reader-writer lock would do with less memory, but its reader count is one cache line that
-/// every core would write on every request.
+/// every core would write on every request. Keys are hashed as fast as can be: they come from code, or there are few of them, so nobody can
+/// fill a bucket.
 pub(crate) struct ReadMostly<K, V> {
-    snapshot: ArcSwap<HashMap<K, V>>,
+    snapshot: ArcSwap<FxHashMap<K, V>>,
     young: Mutex<Young<K, V>>,
 }
 
 struct Young<K, V> {
-    entries: HashMap<K, V>,
+    entries: FxHashMap<K, V>,
     /// How often one was looked for behind the lock.
     asked: usize,
 }
@@ -30,8 +31,8 @@ const LEAST: usize = 8;
 
 impl<K: Hash + Eq + Clone, V: Clone> ReadMostly<K, V> {
     pub(crate) fn new() -> Self {
-        let young = Young { entries: HashMap::new(), asked: 0 };
-        Self { snapshot: ArcSwap::from_pointee(HashMap::new()), young: Mutex::new(young) }
+        let young = Young { entries: FxHashMap::default(), asked: 0 };
+        Self { snapshot: ArcSwap::from_pointee(FxHashMap::default()), young: Mutex::new(young) }
     }
 
     /// Reads the value under `key` without a lock; `None` if it is not there, or too new.
@@ -71,7 +72,7 @@ impl<K: Hash + Eq + Clone, V: Clone> ReadMostly<K, V> {
         young.asked = young.asked.saturating_add(1);
         let all = old.len().saturating_add(young.entries.len());
         if young.asked >= old.len().max(LEAST) || all >= limit {
-            let mut next = HashMap::clone(&old);
+            let mut next = FxHashMap::clone(&old);
             next.extend(young.entries.drain());
             young.asked = 0;
             self.snapshot.store(next.into());

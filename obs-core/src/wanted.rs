@@ -1,69 +1,84 @@
 //! The headers that the start of a request looks at, found in one pass.
 //!
 //! Each look-up in a framework's map hashes a name; a dozen of them cost several times what it costs to go through all of a request's
-//! headers once.
-
-use std::sync::Arc;
+//! headers once. And most of those that are looked for are not there, which one bit tells.
 
 use crate::HeaderLookup;
 
 /// How many are remembered; of a request that has more, each is looked up as before.
 const ROOM: usize = 16;
 
+/// A set of header names, in 64 bits: a name that is in it is found in it, and few others are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Names(u64);
+
+impl Names {
+    /// What the core itself may ask for.
+    pub(crate) const KNOWN: Self = Self(0)
+        .with("baggage")
+        .with("b3")
+        .with("content-length")
+        .with("content-type")
+        .with("forwarded")
+        .with("grpc-timeout")
+        .with("host")
+        .with("traceparent")
+        .with("tracestate")
+        .with("uber-trace-id")
+        .with("user-agent")
+        .with("x-b3-flags")
+        .with("x-b3-sampled")
+        .with("x-b3-spanid")
+        .with("x-b3-traceid")
+        .with("x-forwarded-for")
+        .with("x-forwarded-host")
+        .with("x-forwarded-port")
+        .with("x-forwarded-proto")
+        .with("x-request-id");
+
+    /// With one more, in lower case.
+    pub(crate) const fn with(self, name: &str) -> Self {
+        Self(self.0 | Self::bit(name))
+    }
+
+    /// The factors keep most names of ours apart, and from what browsers send.
+    const fn bit(name: &str) -> u64 {
+        let [first, .., last] = name.as_bytes() else { return 1 };
+        let place = (name.len() as u32).wrapping_mul(2) + (*last as u32) * 12 + *first as u32;
+        1 << (place % 64)
+    }
+
+    const fn may_have(self, name: &str) -> bool {
+        self.0 & Self::bit(name) != 0
+    }
+}
+
 /// A request's headers, as far as anybody here asks for them.
 pub(crate) struct Wanted<'a> {
     found: [(&'a str, &'a [u8]); ROOM],
     count: usize,
+    names: Names,
     /// Where one pass was not possible or not enough.
     all: Option<&'a dyn HeaderLookup>,
 }
 
 impl<'a> Wanted<'a> {
-    /// `more` are the names that settings want, in lower case.
-    pub(crate) fn of(headers: &'a dyn HeaderLookup, more: &[Arc<str>]) -> Self {
-        let mut this = Self { found: [("", &[]); ROOM], count: 0, all: None };
-        let mut fits = true;
+    pub(crate) fn of(headers: &'a dyn HeaderLookup, wanted: Names) -> Self {
+        let mut this = Self { found: [("", &[]); ROOM], count: 0, names: Names::default(), all: None };
         let listed = headers.all(&mut |name, value| {
-            if is_always_wanted(name) || more.iter().any(|wanted| **wanted == *name) {
-                match this.found.get_mut(this.count) {
-                    Some(place) => *place = (name, value),
-                    None => fits = false,
+            if wanted.may_have(name) {
+                if let Some(place) = this.found.get_mut(this.count) {
+                    *place = (name, value);
                 }
                 this.count = this.count.saturating_add(1);
+                this.names = this.names.with(name);
             }
         });
-        if !listed || !fits {
+        if !listed || this.count > ROOM {
             this.all = Some(headers);
         }
         this
     }
-}
-
-/// What the core itself may ask for.
-fn is_always_wanted(name: &str) -> bool {
-    matches!(
-        name,
-        "baggage"
-            | "b3"
-            | "content-length"
-            | "content-type"
-            | "forwarded"
-            | "grpc-timeout"
-            | "host"
-            | "traceparent"
-            | "tracestate"
-            | "uber-trace-id"
-            | "user-agent"
-            | "x-b3-flags"
-            | "x-b3-sampled"
-            | "x-b3-spanid"
-            | "x-b3-traceid"
-            | "x-forwarded-for"
-            | "x-forwarded-host"
-            | "x-forwarded-port"
-            | "x-forwarded-proto"
-            | "x-request-id"
-    )
 }
 
 impl HeaderLookup for Wanted<'_> {
@@ -71,8 +86,10 @@ impl HeaderLookup for Wanted<'_> {
         if let Some(all) = self.all {
             return all.each(name, f);
         }
-        let found = self.found.iter().take(self.count);
-        found.filter(|(found, _)| *found == name).for_each(|(_, value)| f(value));
+        if self.names.may_have(name) {
+            let found = self.found.iter().take(self.count);
+            found.filter(|(found, _)| *found == name).for_each(|(_, value)| f(value));
+        }
     }
 }
 
@@ -93,7 +110,7 @@ mod tests {
 
     fn of(headers: &dyn HeaderLookup, name: &str) -> Vec<String> {
         let mut values = Vec::new();
-        Wanted::of(headers, &["x-told".into()])
+        Wanted::of(headers, Names::KNOWN.with("x-told"))
             .each(name, &mut |value| values.push(String::from_utf8_lossy(value).into_owned()));
         values
     }

@@ -20,6 +20,7 @@ use crate::{
     panic,
     route::{Exclusions, RouteTable},
     sink::Sinks,
+    wanted::Names,
 };
 
 impl ObserverBuilder {
@@ -41,6 +42,7 @@ impl ObserverBuilder {
         let own = metrics.own();
         let redactor = self.redaction.build()?;
         let Events { outputs, keep, excluded, headers, client_address, user, hash_key } = self.events;
+        let headers: Vec<Arc<str>> = headers.iter().map(|name| name.to_ascii_lowercase().into()).collect();
         let identities = Arc::new(IdentityPolicy::new(client_address, user, hash_key.as_deref()));
         let events = EventPipeline::start(outputs, keep, Arc::clone(&identities), &self.service, own)
             .map_err(|error| BuildError {
@@ -88,12 +90,10 @@ impl ObserverBuilder {
             service: Arc::new(self.service),
             redactor,
             identities,
-            wanted_headers: [&headers[..], &self.request_id_headers]
-                .concat()
-                .iter()
-                .map(|name| name.to_ascii_lowercase().into())
-                .collect(),
-            headers: headers.iter().map(|name| name.to_ascii_lowercase().into()).collect(),
+            wanted_headers: (headers.iter().map(AsRef::as_ref))
+                .chain(self.request_id_headers.iter().map(String::as_str))
+                .fold(Names::KNOWN, Names::with),
+            headers,
             events,
             ids: IdPolicy::new(self.request_id_headers, self.trust_inbound, self.generator),
             public_endpoint: self.public_endpoint,

@@ -3,7 +3,7 @@
 use super::nested;
 use crate::{
     RequestRecord, Service, User, grpc,
-    identity::IdentityPolicy,
+    identity::{Client, IdentityPolicy},
     json::{Object, key},
 };
 
@@ -22,8 +22,8 @@ pub(super) struct Event<'a> {
 
 impl Event<'_> {
     /// The client's address as the settings allow to tell it.
-    pub(super) fn client_address(&self) -> Option<String> {
-        self.identities.client_address(self.record.request().client?)
+    pub(super) fn client(&self) -> Option<Client> {
+        self.identities.client(self.record.request().client?)
     }
 }
 
@@ -66,7 +66,7 @@ pub(super) fn write(out: &mut Vec<u8>, event: &Event<'_>) {
     if record.fields.dropped() > 0 {
         object.number(key!("fields_dropped"), u64::from(record.fields.dropped()));
     }
-    object.float(key!("sample_rate"), event.sample_rate);
+    object.share(key!("sample_rate"), event.sample_rate);
     object.close();
     out.push(b'\n');
 }
@@ -91,15 +91,15 @@ pub(super) fn service(service: &Service) -> Vec<u8> {
 fn request(object: &mut Object<'_>, event: &Event<'_>) {
     let record = event.record;
     let request = record.request();
-    object.word(key!("request_id"), request.id.as_str());
-    object.word(key!("trace_id"), &request.trace.trace_id.hex());
-    object.word(key!("span_id"), &request.trace.span_id.hex());
+    object.word(key!("request_id"), request.id.as_bytes());
+    object.word(key!("trace_id"), request.trace.trace_id.hex());
+    object.word(key!("span_id"), request.trace.span_id.hex());
     if let Some(parent) = &request.trace.parent_id {
-        object.word(key!("parent_span_id"), &parent.hex());
+        object.word(key!("parent_span_id"), parent.hex());
     }
     if let Some(link) = &request.trace.link {
-        object.word(key!("link.trace_id"), &link.trace_id.hex());
-        object.word(key!("link.span_id"), &link.span_id.hex());
+        object.word(key!("link.trace_id"), link.trace_id.hex());
+        object.word(key!("link.span_id"), link.span_id.hex());
     }
     object.word(key!("http.request.method"), request.method.as_str());
     if let Some(original) = &request.method_original {
@@ -115,8 +115,10 @@ fn request(object: &mut Object<'_>, event: &Event<'_>) {
     if let Some(version) = request.version {
         object.word(key!("network.protocol.version"), version.as_str());
     }
-    if let Some(address) = event.client_address() {
-        object.word(key!("client.address"), &address);
+    match event.client() {
+        Some(Client::Address(address)) => object.address(key!("client.address"), address),
+        Some(Client::Hash(hash)) => object.word(key!("client.address"), hash),
+        None => {}
     }
     if let Some(user_agent) = request.user_agent() {
         object.text(key!("user_agent.original"), user_agent);

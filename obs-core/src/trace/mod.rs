@@ -15,10 +15,16 @@ use std::fmt;
 
 pub(crate) use self::propagation::Propagators;
 pub use self::{baggage::Baggage, propagation::Propagator, tracestate::TraceState};
-use crate::{HeaderLookup, random};
+use crate::{HeaderLookup, hex, random};
 
 /// `N` hexadecimal digits, without allocation.
 pub(crate) struct Hex<const N: usize>([u8; N]);
+
+impl<const N: usize> AsRef<[u8]> for Hex<N> {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 impl<const N: usize> std::ops::Deref for Hex<N> {
     type Target = str;
@@ -62,16 +68,10 @@ macro_rules! id {
         impl $name {
             /// Its lower-case hexadecimal digits.
             pub(crate) fn hex(self) -> Hex<$hex> {
-                const DIGITS: &[u8; 16] = b"0123456789abcdef";
-                let mut text = [0; $hex];
-                for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
-                    pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-                }
-                Hex(text)
+                Hex(hex::encode(self.0))
             }
         }
 
-        /// Lower-case hexadecimal digits.
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.hex())

@@ -1,7 +1,7 @@
 //! The `traceparent` header (Trace Context level 2, §3.2).
 
-use super::{RemoteSpan, SpanId, TraceFlags, TraceId, trim};
-use crate::HeaderLookup;
+use super::{RemoteSpan, SpanId, TraceFlags, TraceId};
+use crate::{HeaderLookup, hex};
 
 /// `00-<32 hex>-<16 hex>-<2 hex>`.
 const LENGTH: usize = 55;
@@ -17,47 +17,35 @@ pub(super) fn find(headers: &dyn HeaderLookup) -> Option<RemoteSpan> {
 }
 
 pub(super) fn parse(value: &[u8]) -> Option<RemoteSpan> {
-    let text = trim(std::str::from_utf8(value).ok()?);
-    let (head, rest) = (text.get(..LENGTH)?, text.get(LENGTH..)?);
-    let mut parts = head.split('-');
-    let [version] = hex(parts.next()?)?;
-    let trace_id = TraceId::from_bytes(hex(parts.next()?)?)?;
-    let span_id = SpanId::from_bytes(hex(parts.next()?)?)?;
-    let [flags] = hex(parts.next()?)?;
+    let (head, rest) = trim(value).split_at_checked(LENGTH)?;
+    let &[v0, v1, b'-', ref trace_id @ .., b'-', f0, f1] = head else { return None };
+    let (trace_id, span_id) = trace_id.split_at_checked(32)?;
+    let [version] = hex::decode(&[v0, v1])?;
+    let [flags] = hex::decode(&[f0, f1])?;
     // A higher version may say more, behind another dash.
     let rest_fits = match version {
         0 => rest.is_empty(),
         0xff => false,
-        _ => rest.is_empty() || rest.starts_with('-'),
+        _ => rest.is_empty() || rest.starts_with(b"-"),
     };
-    (rest_fits && parts.next().is_none()).then_some(RemoteSpan {
-        trace_id,
-        span_id,
+    let span_id = span_id.strip_prefix(b"-").filter(|_| rest_fits)?;
+    Some(RemoteSpan {
+        trace_id: TraceId::from_bytes(hex::decode(trace_id)?)?,
+        span_id: SpanId::from_bytes(hex::decode(span_id)?)?,
         flags: TraceFlags::from_byte(flags),
     })
 }
 
-pub(super) fn format(trace_id: TraceId, span_id: SpanId, flags: TraceFlags) -> String {
-    format!("00-{trace_id}-{span_id}-{:02x}", flags.to_byte())
+/// Without the white space that a header's value may have around it (RFC 9110 §5.5).
+const fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
-/// Exactly `N` bytes in lower-case hexadecimal digits.
-fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte.wrapping_sub(b'0')),
-        b'a'..=b'f' => Some(byte.wrapping_sub(b'a').wrapping_add(10)),
-        _ => None,
-    };
-    let digits = text.as_bytes().chunks_exact(2);
-    if text.len() != N.checked_mul(2)? || !digits.remainder().is_empty() {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits) {
-        let [high, low] = pair else { return None };
-        *byte = digit(*high)? << 4 | digit(*low)?;
-    }
-    Some(bytes)
+pub(super) fn format(trace_id: TraceId, span_id: SpanId, flags: TraceFlags) -> String {
+    format!("00-{trace_id}-{span_id}-{:02x}", flags.to_byte())
 }
 
 #[cfg(test)]
