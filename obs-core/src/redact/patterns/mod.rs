@@ -17,6 +17,7 @@ mod kind;
 mod pem;
 mod scheme;
 mod text;
+mod trigger;
 
 use std::ops::Range;
 
@@ -27,10 +28,11 @@ pub use kind::SecretPattern;
 #[cfg(test)]
 pub(super) use text::LOOKED;
 use text::Text;
+use trigger::Triggers;
 
 /// What is looked for.
 pub(super) struct Patterns {
-    triggers: [bool; 256],
+    triggers: Triggers,
     on: [bool; SecretPattern::ALL.len()],
     own: Vec<Regex>,
 }
@@ -46,20 +48,13 @@ struct Until {
 
 impl Patterns {
     pub(super) fn new(without: &[SecretPattern], own: Vec<Regex>) -> Self {
-        let mut patterns = Self { own, ..Self::off() };
-        for (pattern, on) in SecretPattern::ALL.into_iter().zip(&mut patterns.on) {
-            *on = !without.contains(&pattern);
-            for trigger in pattern.triggers().iter().filter(|_| *on) {
-                if let Some(entry) = patterns.triggers.get_mut(usize::from(*trigger)) {
-                    *entry = true;
-                }
-            }
-        }
-        patterns
+        let on = SecretPattern::ALL.map(|pattern| !without.contains(&pattern));
+        let patterns = SecretPattern::ALL.into_iter().filter(|pattern| !without.contains(pattern));
+        Self { triggers: Triggers::of(patterns), on, own }
     }
 
     pub(super) fn off() -> Self {
-        Self { triggers: [false; 256], on: [false; SecretPattern::ALL.len()], own: Vec::new() }
+        Self::new(&SecretPattern::ALL, Vec::new())
     }
 
     pub(super) fn is_off(&self) -> bool {
@@ -75,7 +70,7 @@ impl Patterns {
         let mut found = Vec::new();
         let mut until = Until::default();
         let mut at = 0;
-        while let Some(trigger) = self.next_trigger(text, at) {
+        while let Some(trigger) = self.triggers.next(text.as_bytes(), at) {
             at = self.ask(Text::new(text), trigger, names, &mut until, &mut found);
         }
         for own in &self.own {
@@ -86,21 +81,9 @@ impl Patterns {
         if found.is_empty() { found } else { merged(found) }
     }
 
-    /// Where the next byte is that a scanner is asked at.
-    fn next_trigger(&self, text: &str, from: usize) -> Option<usize> {
-        let is_trigger = |b: u8| self.triggers.get(usize::from(b)).copied().unwrap_or_default();
-        let rest = text.as_bytes().get(from..)?;
-        // Eight at a time and without a branch for each: most have none.
-        let (eights, _) = rest.as_chunks::<8>();
-        let any = |eight: &[u8; 8]| eight.iter().fold(false, |any, b| any | is_trigger(*b));
-        let skipped = eights.iter().position(any).unwrap_or(eights.len()).saturating_mul(8);
-        let last = rest.get(skipped..)?.iter().position(|b| is_trigger(*b))?;
-        Some(from.saturating_add(skipped).saturating_add(last))
-    }
-
     /// Whether there is nothing to be found in the text, nor in what it says when each `+` is a space.
     pub(super) fn cannot_match(&self, text: &str) -> bool {
-        self.own.is_empty() && self.next_trigger(text, 0).is_none()
+        self.own.is_empty() && self.triggers.next(text.as_bytes(), 0).is_none()
     }
 
     /// Asks the scanners that the byte at `at` is for; returns where to go on.
@@ -116,7 +99,6 @@ impl Patterns {
         match text.at(at) {
             b'0'..=b'9' => {
                 let end = text.run(at, |b| b.is_ascii_digit());
-                // Most numbers are ruled out here.
                 let length = end.saturating_sub(at);
                 if (length == 4 || length >= 13) && self.has(SecretPattern::Card) {
                     found.extend(card::find(text, at..end));
