@@ -6,10 +6,7 @@
 
 use std::task::Poll;
 
-use crate::{
-    ErrorReport, HeaderLookup, Method, Observation, Outcome, current::Scope, head::length_header,
-    observer::Tunnel, panic::catch,
-};
+use crate::{ErrorReport, HeaderLookup, Method, Observation, Outcome, observer::Tunnel, panic::catch};
 
 /// What it means that a body is dropped before it was seen to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +31,7 @@ enum IfDropped {
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let mut observation = observer.start(RequestHead::new("GET", "/", &()));
 /// observation.responded(200, &());
-/// let mut body = BodyObservation::tower(observation, &(), Some(5), false);
+/// let mut body = BodyObservation::tower(observation, Some(5), false);
 /// let frame = body.poll(|| Poll::Ready("hello"));
 /// assert!(frame.is_ready());
 /// body.data(b"hello", true); // finished: `Completed`
@@ -42,9 +39,8 @@ enum IfDropped {
 /// ```
 #[derive(Debug)]
 pub struct BodyObservation {
+    /// Kept beyond its end: the body is dropped in its scope. None if the layer is passive: the request is current already.
     observation: Option<Observation>,
-    /// Empty if the layer is passive: the request is current already.
-    scope: Option<Scope>,
     /// The bytes that `Content-Length` promised.
     promised: Option<u64>,
     /// The bytes that are polled go to the client.
@@ -61,15 +57,10 @@ impl BodyObservation {
     /// HEAD, 204, 304 and an ended body are complete at once, and 101 and a successful CONNECT are upgraded:
     /// hyper never polls those.
     #[must_use]
-    pub fn tower(
-        observation: Observation,
-        headers: &dyn HeaderLookup,
-        exact_size: Option<u64>,
-        ended: bool,
-    ) -> Self {
+    pub fn tower(observation: Observation, exact_size: Option<u64>, ended: bool) -> Self {
         let method = observation.request().method;
         let status = observation.status().unwrap_or_default();
-        let promised = length_header(headers, "content-length");
+        let promised = observation.declared_length();
         let at_head = if method.is_tunnel(status) {
             Some(Outcome::Upgraded)
         } else if method == Method::Head || matches!(status, 204 | 304) {
@@ -108,10 +99,9 @@ impl BodyObservation {
         if_dropped: IfDropped,
         at_head: Option<Outcome>,
     ) -> Self {
-        let scope = Some(Scope::new(observation.handle()));
         let tunnel = (at_head == Some(Outcome::Upgraded)).then(|| observation.observer().tunnel());
         let observation = Some(observation);
-        let mut this = Self { observation, scope, promised, counted, if_dropped, _tunnel: tunnel };
+        let mut this = Self { observation, promised, counted, if_dropped, _tunnel: tunnel };
         if let Some(outcome) = at_head {
             this.finish(outcome);
         }
@@ -123,7 +113,6 @@ impl BodyObservation {
     pub const fn passive() -> Self {
         Self {
             observation: None,
-            scope: None,
             promised: None,
             counted: false,
             if_dropped: IfDropped::Cancelled,
@@ -139,13 +128,10 @@ impl BodyObservation {
         if self.if_dropped == IfDropped::CompleteIfUnpolled {
             self.if_dropped = IfDropped::Cancelled;
         }
-        let Some(scope) = &mut self.scope else { return poll() };
-        match scope.enter(|| catch(poll)) {
+        let Some(observation) = &mut self.observation else { return poll() };
+        match observation.enter(|| catch(poll)) {
             Ok(polled) => polled,
-            Err(panic) => match self.observation.take() {
-                Some(observation) => observation.panicked_in_body(panic),
-                None => panic.resume(),
-            },
+            Err(panic) => observation.panicked_in_body(panic),
         }
     }
 
@@ -186,17 +172,15 @@ impl BodyObservation {
 
     /// Runs the body's destructor in the request's scope; its panic is recorded and goes no further.
     pub fn drop_in(&mut self, drop: impl FnOnce()) {
-        let Some(scope) = &mut self.scope else { return drop() };
-        if let Err(panic) = scope.enter(|| catch(drop))
-            && let Some(observation) = &mut self.observation
-        {
+        let Some(observation) = &mut self.observation else { return drop() };
+        if let Err(panic) = observation.enter(|| catch(drop)) {
             observation.note(&panic);
         }
     }
 
     fn finish(&mut self, outcome: Outcome) {
-        if let Some(observation) = self.observation.take() {
-            observation.finish(outcome);
+        if let Some(observation) = &mut self.observation {
+            observation.end(outcome);
         }
     }
 }
@@ -242,11 +226,15 @@ mod tests {
         }
     }
 
-    fn responded(method: &str, status: u16) -> (Observation, Receiver<Outcome>) {
+    fn responded(
+        method: &str,
+        status: u16,
+        length: Option<&'static str>,
+    ) -> (Observation, Receiver<Outcome>) {
         let (send, outcomes) = channel();
         let observer = Observer::builder("test").no_environment().sink(Outcomes(send)).build();
         let mut observation = observer.expect("valid").start(RequestHead::new(method, "/", &()));
-        observation.responded(status, &());
+        observation.responded(status, &Length(length));
         (observation, outcomes)
     }
 
@@ -296,8 +284,8 @@ mod tests {
         ];
         for case in cases {
             let (method, status, length, exact, ended, seen, outcome) = *case;
-            let (observation, outcomes) = responded(method, status);
-            let mut body = BodyObservation::tower(observation, &Length(length), exact, ended);
+            let (observation, outcomes) = responded(method, status, length);
+            let mut body = BodyObservation::tower(observation, exact, ended);
             seen.iter().for_each(|seen| see(&mut body, *seen));
             drop(body);
             assert_eq!(outcomes.try_iter().collect::<Vec<_>>(), [outcome], "{case:?}");
@@ -326,7 +314,7 @@ mod tests {
         ];
         for case in cases {
             let (method, status, size, http2, seen, outcome) = *case;
-            let (observation, outcomes) = responded(method, status);
+            let (observation, outcomes) = responded(method, status, None);
             let mut body = BodyObservation::actix(observation, size, http2);
             for seen in seen {
                 assert!(body.poll(|| Poll::Ready(())).is_ready());

@@ -91,7 +91,11 @@ pub struct Call {
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Calls {
+pub struct Calls(Option<Box<Made>>);
+
+/// Most requests make none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Made {
     by_dependency: Vec<DependencyCalls>,
     slowest: Vec<Call>,
 }
@@ -100,16 +104,22 @@ impl Calls {
     /// The calls added up, in the order of each dependency's first.
     #[must_use]
     pub fn by_dependency(&self) -> &[DependencyCalls] {
-        &self.by_dependency
+        self.0.as_ref().map_or(&[], |made| &made.by_dependency)
     }
 
     /// The 16 slowest calls, in the order in which they ended.
     #[must_use]
     pub fn slowest(&self) -> &[Call] {
-        &self.slowest
+        self.0.as_ref().map_or(&[], |made| &made.slowest)
     }
 
-    pub(crate) fn add(&mut self, mut call: Call) {
+    pub(crate) fn add(&mut self, call: Call) {
+        self.0.get_or_insert_default().add(call);
+    }
+}
+
+impl Made {
+    fn add(&mut self, mut call: Call) {
         let position = self.by_dependency.iter().position(|calls| calls.dependency == call.dependency);
         let position = position.unwrap_or_else(|| {
             if self.by_dependency.len() >= MAX_DEPENDENCIES {

@@ -95,7 +95,7 @@ impl RequestHandle {
         if let Some(state) = &self.0 {
             // The error's own `Display` runs before the lock is taken: it may call us.
             let report = ErrorReport::of(error).redacted(state.redactor());
-            state.enrich(|e| e.error = Some(report));
+            state.enrich(|e| e.error = Some(report.into()));
         }
     }
 

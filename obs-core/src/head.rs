@@ -51,21 +51,58 @@ pub fn first_header<T>(headers: &dyn HeaderLookup, name: &str, read: impl FnOnce
 
 /// The first value of a header that is a decimal number, as `Content-Length` is (RFC 9110 §8.6).
 pub(crate) fn length_header(headers: &dyn HeaderLookup, name: &str) -> Option<u64> {
-    first_header(headers, name, |value| {
-        // `parse` alone would take a leading `+`.
-        let digits = std::str::from_utf8(value).ok()?.trim();
-        let decimal = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-        if decimal { digits.parse().ok() } else { None }
-    })
-    .flatten()
+    first_header(headers, name, length).flatten()
 }
 
-/// Whether the media type of `Content-Type` begins with `prefix`, in any case.
-pub(crate) fn content_type_is(headers: &dyn HeaderLookup, prefix: &str) -> bool {
-    first_header(headers, "content-type", |value| {
-        value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
-    })
-    .unwrap_or(false)
+fn length(value: &[u8]) -> Option<u64> {
+    let digits = value.trim_ascii();
+    let add = |number: u64, digit: &u8| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(u64::from(digit))
+    };
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }
+}
+
+/// What a response's head says of its body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ResponseHead {
+    pub(crate) content_length: Option<u64>,
+    /// `text/event-stream`, in any case.
+    pub(crate) is_event_stream: bool,
+}
+
+impl ResponseHead {
+    /// In one pass, where the headers can be listed: see [`Wanted`](crate::wanted::Wanted).
+    pub(crate) fn of(headers: &dyn HeaderLookup) -> Self {
+        let mut this = Self::default();
+        let (mut lengths, mut types) = (0_u32, 0_u32);
+        let listed = headers.all(&mut |name, value| match name.len() {
+            14 if name == "content-length" => {
+                lengths = lengths.saturating_add(1);
+                if lengths == 1 {
+                    this.content_length = length(value);
+                }
+            }
+            12 if name == "content-type" => {
+                types = types.saturating_add(1);
+                if types == 1 {
+                    this.is_event_stream = is_event_stream(value);
+                }
+            }
+            _ => {}
+        });
+        if !listed {
+            this.content_length = length_header(headers, "content-length");
+            this.is_event_stream = first_header(headers, "content-type", is_event_stream).unwrap_or(false);
+        }
+        this
+    }
+}
+
+fn is_event_stream(content_type: &[u8]) -> bool {
+    const EVENT_STREAM: &[u8] = b"text/event-stream";
+    let start = content_type.get(..EVENT_STREAM.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
 }
 
 /// The protocol version of a request, named as OpenTelemetry's `network.protocol.version` names it.
@@ -305,7 +342,7 @@ mod tests {
 
     #[test]
     fn media_types_are_compared_in_any_case() {
-        assert!(content_type_is(&One("Text/Event-Stream; charset=utf-8"), "text/event-stream"));
-        assert!(!content_type_is(&One("text/plain"), "text/event-stream"));
+        assert!(ResponseHead::of(&One("Text/Event-Stream; charset=utf-8")).is_event_stream);
+        assert!(!ResponseHead::of(&One("text/plain")).is_event_stream);
     }
 }

@@ -146,7 +146,7 @@ fn head_done(
         // A handler's own `server-timing` stays.
         headers.append(name, value);
     }
-    BodyObservation::tower(observation, headers, exact_size, ended)
+    BodyObservation::tower(observation, exact_size, ended)
 }
 
 impl<B> Body for ObservedBody<B>

@@ -88,6 +88,7 @@ mod panic;
 mod random;
 mod read_mostly;
 mod record;
+mod recycled;
 mod redact;
 mod request_body;
 mod rfc3339;

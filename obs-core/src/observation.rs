@@ -11,9 +11,10 @@ use crate::{
     RequestBody, RequestHandle, RequestHead, RequestStart, TraceHeader, answer,
     current::Scope,
     grpc::{self, GrpcAnswer},
-    head::content_type_is,
+    head::ResponseHead,
     ops,
     panic::catch,
+    recycled,
     state::{Progress, RequestState},
 };
 
@@ -52,6 +53,8 @@ use crate::{
 pub struct Observation {
     observer: Observer,
     state: Arc<RequestState>,
+    /// In which all parts of the request run: the handler, and then the body.
+    scope: Scope,
     /// Taken when the record is made.
     progress: Option<Progress>,
 }
@@ -60,7 +63,8 @@ impl Observation {
     pub(crate) fn start(observer: &Observer, head: RequestHead<'_>) -> Self {
         let state = RequestState::start(observer, head);
         observer.on_start(state.request());
-        Self { observer: observer.clone(), state, progress: Some(Progress::default()) }
+        let scope = Scope::new(RequestHandle::new(Arc::clone(&state)));
+        Self { observer: observer.clone(), state, scope, progress: Some(Progress::default()) }
     }
 
     /// The handle for handlers; adapters put it into the request's extensions.
@@ -112,10 +116,11 @@ impl Observation {
         if let Some(progress) = &mut self.progress {
             progress.status = Some(status);
             progress.time_to_head = Some(self.state.elapsed());
-            progress.stream = self.state.request().method.is_tunnel(status)
-                || content_type_is(headers, "text/event-stream");
+            let head = ResponseHead::of(headers);
+            progress.stream = self.state.request().method.is_tunnel(status) || head.is_event_stream;
+            progress.declared = head.content_length;
             if self.state.grpc().is_some_and(|request| request.native) {
-                progress.grpc = GrpcAnswer::of(headers);
+                progress.grpc = GrpcAnswer::of(headers).map(Box::new);
             }
         }
     }
@@ -123,6 +128,11 @@ impl Observation {
     /// The status that was sent.
     pub(crate) fn status(&self) -> Option<u16> {
         self.progress.as_ref().and_then(|progress| progress.status)
+    }
+
+    /// The length that the head declares for the body.
+    pub(crate) fn declared_length(&self) -> Option<u64> {
+        self.progress.as_ref().and_then(|progress| progress.declared)
     }
 
     pub(crate) const fn observer(&self) -> &Observer {
@@ -167,7 +177,7 @@ impl Observation {
     pub fn failed(&mut self, report: ErrorReport) {
         let report = report.redacted(self.state.redactor());
         self.state.enrich(|e| {
-            e.error.get_or_insert(report);
+            e.error.get_or_insert(report.into());
         });
     }
 
@@ -184,9 +194,14 @@ impl Observation {
     }
 
     /// Runs `f` in the request's scope and catches its panic.
-    pub fn run<T>(self, f: impl FnOnce() -> T) -> (Self, Result<T, Panic>) {
-        let result = Scope::new(self.handle()).enter(|| catch(f));
+    pub fn run<T>(mut self, f: impl FnOnce() -> T) -> (Self, Result<T, Panic>) {
+        let result = self.enter(|| catch(f));
         (self, result)
+    }
+
+    /// Runs `f` in the request's scope.
+    pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
+        self.scope.enter(f)
     }
 
     /// A panic was caught before there was a response: notes it and says what to answer.
@@ -210,16 +225,18 @@ impl Observation {
 
     /// A panic was caught while the body was sent: there is nothing left to answer, so it is recorded and
     /// goes on, and the framework aborts the stream.
-    pub(crate) fn panicked_in_body(mut self, panic: Panic) -> ! {
+    pub(crate) fn panicked_in_body(&mut self, panic: Panic) -> ! {
         self.note(&panic);
-        self.finish(Outcome::Panicked);
+        self.end(Outcome::Panicked);
         panic.resume()
     }
 
-    /// The record will say that it panicked, whatever its outcome seems to be.
+    /// The record will say that it panicked, whatever its outcome seems to be; unless it has ended.
     pub(crate) fn note(&mut self, panic: &Panic) {
-        let report = panic.report().clone().redacted(self.state.redactor());
-        self.state.enrich(|e| e.panic = Some(report));
+        if self.progress.is_some() {
+            let report = panic.report().clone().redacted(self.state.redactor());
+            self.state.enrich(|e| e.panic = Some(report.into()));
+        }
     }
 
     /// Ends the request: makes its record and gives it to every sink.
@@ -227,7 +244,8 @@ impl Observation {
         self.end(outcome);
     }
 
-    fn end(&mut self, outcome: Outcome) {
+    /// The same for one that is still needed as a scope. It ends once.
+    pub(crate) fn end(&mut self, outcome: Outcome) {
         if let Some(progress) = self.progress.take() {
             let record = RequestState::finish(&self.state, &self.observer, progress, outcome);
             self.observer.on_finish(&record);
@@ -239,6 +257,8 @@ impl Drop for Observation {
     fn drop(&mut self) {
         let answered = self.status().is_some();
         self.end(if answered { Outcome::CancelledInBody } else { Outcome::CancelledBeforeResponse });
+        self.scope = Scope::new(RequestHandle::none());
+        recycled::keep(&mut self.state);
     }
 }
 

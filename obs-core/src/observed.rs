@@ -3,12 +3,12 @@
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use pin_project_lite::pin_project;
 
-use crate::{Observation, Panic, current::Scope, panic::catch};
+use crate::{Observation, Panic, panic::catch};
 
 pin_project! {
     /// A future under observation: see [`Observation::observe`].
@@ -42,8 +42,8 @@ pin_project! {
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct Observed<F> {
+        // Taken when it yields.
         observation: Option<Observation>,
-        scope: Scope,
         // The panic of the call that should have made the future.
         panic: Option<Panic>,
         #[pin]
@@ -53,11 +53,11 @@ pin_project! {
     impl<F> PinnedDrop for Observed<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let dropped = this.scope.enter(|| catch(|| this.future.set(None)));
-            if let Some(observation) = this.observation
-                && let Some(panic) = this.panic.take().or(dropped.err())
-            {
-                observation.note(&panic);
+            if let Some(observation) = this.observation {
+                let dropped = observation.enter(|| catch(|| this.future.set(None)));
+                if let Some(panic) = this.panic.take().or(dropped.err()) {
+                    observation.note(&panic);
+                }
             }
         }
     }
@@ -65,12 +65,11 @@ pin_project! {
 
 impl<F> Observed<F> {
     pub(crate) fn new(observation: Observation, made: Result<F, Panic>) -> Self {
-        let scope = Scope::new(observation.handle());
         let (future, panic) = match made {
             Ok(future) => (Some(future), None),
             Err(panic) => (None, Some(panic)),
         };
-        Self { observation: Some(observation), scope, panic, future }
+        Self { observation: Some(observation), panic, future }
     }
 
     /// The observation while the future runs; `None` after it has yielded.
@@ -84,24 +83,30 @@ impl<F: Future> Future for Observed<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let result = match (this.panic.take(), this.future.as_mut().as_pin_mut()) {
-            (Some(panic), _) => Err(panic),
-            (None, Some(future)) => match this.scope.enter(|| catch(|| future.poll(cx))) {
-                Ok(Poll::Pending) => return Poll::Pending,
-                Ok(Poll::Ready(output)) => Ok(output),
-                Err(panic) => Err(panic),
-            },
-            (None, None) => panic!("`Observed` polled after it has yielded"),
+        let Some(observation) = this.observation else {
+            panic!("`Observed` polled after it has yielded");
         };
-        // What the handler holds ends inside its request, too.
-        let dropped = this.scope.enter(|| catch(|| this.future.set(None)));
-        let result = match (result, dropped) {
-            (Ok(output), Err(panic)) => {
-                let _ = this.scope.enter(|| catch(|| drop(output)));
-                Err(panic)
-            }
-            (result, _) => result,
-        };
+        let failed = this.panic.take();
+        let result = observation.enter(|| {
+            let polled = match (failed, this.future.as_mut().as_pin_mut()) {
+                (None, Some(future)) => match catch(|| future.poll(cx)) {
+                    Ok(Poll::Pending) => return Poll::Pending,
+                    Ok(Poll::Ready(output)) => Ok(output),
+                    Err(panic) => Err(panic),
+                },
+                (Some(panic), _) => Err(panic),
+                (None, None) => panic!("`Observed` has neither a future nor the panic of its call"),
+            };
+            // What the handler holds ends inside its request, too.
+            Poll::Ready(match (polled, catch(|| this.future.set(None))) {
+                (Ok(output), Err(panic)) => {
+                    let _ = catch(|| drop(output));
+                    Err(panic)
+                }
+                (polled, _) => polled,
+            })
+        });
+        let result = ready!(result);
         match this.observation.take() {
             Some(observation) => Poll::Ready((observation, result)),
             None => panic!("`Observed` polled after it has yielded"),

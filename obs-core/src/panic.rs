@@ -91,7 +91,7 @@ impl fmt::Display for PanicLocation {
 /// It goes to [`Observation::panicked`](crate::Observation::panicked), which answers it or lets it go on.
 pub struct Panic {
     payload: Payload,
-    report: PanicReport,
+    report: Box<PanicReport>,
 }
 
 impl Panic {
@@ -105,7 +105,7 @@ impl Panic {
     /// further out wants to know, too.
     pub(crate) fn resume(mut self) -> ! {
         let payload = self.payload.0.take().unwrap_or_else(|| Box::new("a panic"));
-        let _ = SLOT.try_with(|slot| slot.replace(Some(self.report)));
+        let _ = SLOT.try_with(|slot| slot.replace(Some(*self.report)));
         resume_unwind(payload)
     }
 }
@@ -148,7 +148,7 @@ pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Panic> {
             .flatten()
             .filter(|report| report.message == message)
             .unwrap_or(PanicReport { message, location: None, backtrace: None });
-        Panic { payload: Payload(Some(payload)), report }
+        Panic { payload: Payload(Some(payload)), report: Box::new(report) }
     })
 }
 

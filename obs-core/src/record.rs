@@ -18,6 +18,7 @@ use crate::{
     route,
     state::RequestState,
     text::{self, Bounded, bounded},
+    trace::{Baggage, TraceState},
 };
 
 /// The longest unknown method that a record keeps, in bytes.
@@ -118,6 +119,14 @@ pub struct RequestStart {
 }
 
 impl RequestStart {
+    /// Lets go of what takes memory.
+    pub(crate) fn let_go(&mut self) {
+        self.method_original = None;
+        self.trace.state = TraceState::default();
+        self.trace.baggage = Baggage::default();
+        self.headers = Vec::new();
+    }
+
     /// The path without its query, at most 1 KiB of it.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -244,9 +253,9 @@ pub struct RequestRecord {
     /// How it ended.
     pub outcome: Outcome,
     /// The error that the handler reported last, or with which the service or the body failed.
-    pub error: Option<ErrorReport>,
+    pub error: Option<Box<ErrorReport>>,
     /// The panic that ended it.
-    pub panic: Option<PanicReport>,
+    pub panic: Option<Box<PanicReport>>,
     /// From the request's head to the response's last byte, or to whatever ended it before.
     pub duration: Duration,
     /// From the request's head to the response's head; `None` if there was none.

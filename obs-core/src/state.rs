@@ -18,6 +18,7 @@ use crate::{
     head_text::HeadText,
     observer::WeakObserver,
     record::MAX_METHOD,
+    recycled::Memory,
     redact::Redactor,
     request_body::Received,
     text::bounded,
@@ -33,7 +34,7 @@ pub(crate) struct RequestState {
     start: RequestStart,
     started: Instant,
     /// Of a request whose content type is one of gRPC's.
-    grpc: Option<GrpcRequest>,
+    grpc: Option<Box<GrpcRequest>>,
     /// The endpoint of ours that it asks for.
     endpoint: Option<Endpoint>,
     #[cfg(feature = "otel")]
@@ -51,9 +52,9 @@ const MAX_LENGTH: u64 = 1 << 44;
 #[derive(Default)]
 pub(crate) struct Enrichment {
     pub(crate) fields: Fields,
-    pub(crate) error: Option<ErrorReport>,
+    pub(crate) error: Option<Box<ErrorReport>>,
     pub(crate) error_kind: Option<&'static str>,
-    pub(crate) panic: Option<PanicReport>,
+    pub(crate) panic: Option<Box<PanicReport>>,
     pub(crate) route: Option<Route>,
     /// The handler or a layer further within named the route: the framework's view no longer counts.
     pub(crate) route_from_within: bool,
@@ -66,9 +67,9 @@ pub(crate) struct Enrichment {
 
 impl Enrichment {
     /// The error with the kind that the handler gave it.
-    fn take_error(&mut self) -> Option<ErrorReport> {
+    fn take_error(&mut self) -> Option<Box<ErrorReport>> {
         let Some(kind) = self.error_kind else { return self.error.take() };
-        let mut error = self.error.take().unwrap_or_else(|| ErrorReport::of_text(&kind));
+        let mut error = self.error.take().unwrap_or_else(|| ErrorReport::of_text(&kind).into());
         error.type_name = Some(kind);
         Some(error)
     }
@@ -79,6 +80,7 @@ impl RequestState {
     pub(crate) fn start(observer: &Observer, head: RequestHead<'_>) -> Arc<Self> {
         let started = Instant::now();
         let started_at = SystemTime::now();
+        let mut memory = Memory::take();
         let wanted = Wanted::of(head.headers, observer.wanted_headers());
         let headers: &dyn HeaderLookup = &wanted;
         let outer = head.outer.filter(|outer| outer.is_active());
@@ -88,7 +90,7 @@ impl RequestState {
         let unknown = method == Method::Other;
         let peer = head.peer.map(|peer| peer.ip());
         let forwarded = Forwarded::of(headers, peer, observer.trusted_proxies()).unwrap_or_default();
-        let grpc = GrpcRequest::of(headers);
+        let grpc = GrpcRequest::of(headers).map(Box::new);
         let endpoint = observer.endpoints().asked(&head);
         #[cfg_attr(not(feature = "otel"), allow(unused_mut))]
         let mut start = RequestStart {
@@ -110,6 +112,7 @@ impl RequestState {
                 .or(head.body_bytes),
             headers: told_headers(observer, headers),
             text: HeadText::of(
+                memory.text(),
                 &RequestHead { headers, ..head },
                 observer.redactor(),
                 forwarded.host.as_deref(),
@@ -117,8 +120,8 @@ impl RequestState {
             ),
         };
         #[cfg(feature = "otel")]
-        let span = Self::start_span(observer, &mut start, grpc.as_ref(), endpoint, outer);
-        Arc::new(Self {
+        let span = Self::start_span(observer, &mut start, grpc.as_deref(), endpoint, outer);
+        memory.fill(Self {
             observer: observer.downgrade(),
             redactor: observer.redactor().clone(),
             start,
@@ -133,6 +136,23 @@ impl RequestState {
         })
     }
 
+    /// What belongs to nobody but this request.
+    pub(crate) fn let_go(&mut self) {
+        self.grpc = None;
+        #[cfg(feature = "otel")]
+        {
+            self.span = None;
+        }
+        self.outer = None;
+        self.start.let_go();
+        *self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner) = Enrichment::default();
+    }
+
+    /// The room of its texts.
+    pub(crate) const fn text(&mut self) -> &mut String {
+        &mut self.start.text.all
+    }
+
     pub(crate) const fn request(&self) -> &RequestStart {
         &self.start
     }
@@ -141,8 +161,8 @@ impl RequestState {
         self.started.elapsed()
     }
 
-    pub(crate) const fn grpc(&self) -> Option<&GrpcRequest> {
-        self.grpc.as_ref()
+    pub(crate) fn grpc(&self) -> Option<&GrpcRequest> {
+        self.grpc.as_deref()
     }
 
     #[cfg(feature = "otel")]
@@ -234,7 +254,7 @@ impl RequestState {
         if enrichment.finished {
             return;
         }
-        enrichment.panic = Some(panic.redacted(&this.redactor));
+        enrichment.panic = Some(panic.redacted(&this.redactor).into());
         let record = Self::close(this, &mut enrichment, &observer, Progress::default(), Outcome::Panicked);
         drop(enrichment);
         observer.on_finish(&record);
@@ -255,12 +275,12 @@ impl RequestState {
         let duration = this.elapsed();
         let mut stream = progress.stream || enrichment.stream;
         let mut call = None;
-        if let Some(request) = this.grpc.as_ref().filter(|request| request.native) {
+        if let Some(request) = this.grpc().filter(|request| request.native) {
             let left = matches!(outcome, Outcome::CancelledBeforeResponse | Outcome::CancelledInBody);
             if left && request.gave_up_by(duration) {
                 outcome = Outcome::DeadlineExceeded;
             }
-            let answer = progress.grpc.take();
+            let answer = progress.grpc.take().map(|answer| *answer);
             this.name_grpc_route(enrichment, observer, answer.as_ref(), &progress);
             stream |= answer.as_ref().is_some_and(GrpcAnswer::is_stream);
             let grpc = this.grpc_call(enrichment, request, answer, outcome);
@@ -340,7 +360,7 @@ impl RequestState {
         let (status, message) = status.unzip();
         if let Some(message) = message.flatten() {
             let report = ErrorReport::of_text(&message).redacted(&self.redactor);
-            enrichment.error.get_or_insert(report);
+            enrichment.error.get_or_insert(report.into());
         }
         GrpcCall {
             // Clients take an answer without a status for this.
@@ -361,7 +381,9 @@ pub(crate) struct Progress {
     pub(crate) stream: bool,
     pub(crate) endpoint: bool,
     /// Of an answer that is one of gRPC.
-    pub(crate) grpc: Option<GrpcAnswer>,
+    pub(crate) grpc: Option<Box<GrpcAnswer>>,
+    /// The length that its head declares.
+    pub(crate) declared: Option<u64>,
 }
 
 /// The values of the headers that events tell.

@@ -1,0 +1,85 @@
+//! Decimal numbers as texts. Those of a request are small, so that a table of three digits has most of them whole.
+
+use std::{net::IpAddr, time::Duration};
+
+/// `000001002…999`
+static THREE: [[u8; 3]; 1000] = {
+    let mut table = [[0; 3]; 1000];
+    let mut n = 0;
+    while n < table.len() {
+        table[n] = [b'0' + (n / 100) as u8, b'0' + (n / 10 % 10) as u8, b'0' + (n % 10) as u8];
+        n += 1;
+    }
+    table
+};
+
+/// The last three digits of a number.
+pub(crate) fn three(number: u64) -> [u8; 3] {
+    THREE.get((number % 1000) as usize).copied().unwrap_or_default()
+}
+
+/// A number.
+pub(crate) fn number(out: &mut Vec<u8>, value: u64) {
+    match value {
+        0..10 => out.push(b'0' | value as u8),
+        100..1000 => out.extend_from_slice(&three(value)),
+        _ => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
+    }
+}
+
+/// Milliseconds with three decimals.
+pub(crate) fn millis(out: &mut Vec<u8>, time: Duration) {
+    number(out, time.as_secs().saturating_mul(1000).saturating_add(u64::from(time.subsec_millis())));
+    let [a, b, c] = three(u64::from(time.subsec_micros()));
+    out.extend_from_slice(&[b'.', a, b, c]);
+}
+
+/// An IP address, as its `Display` has it.
+pub(crate) fn address(out: &mut Vec<u8>, address: IpAddr) {
+    use std::io::Write as _;
+    match address {
+        IpAddr::V4(address) => {
+            for (place, octet) in address.octets().into_iter().enumerate() {
+                if place > 0 {
+                    out.push(b'.');
+                }
+                number(out, u64::from(octet));
+            }
+        }
+        // Writing to a vector cannot fail.
+        IpAddr::V6(address) => drop(write!(out, "{address}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    #[test]
+    fn numbers_have_no_zeros_before_them() {
+        for number in (0..1100).chain([9_999, 10_000, u64::MAX]) {
+            assert_eq!(text(|out| super::number(out, number)), number.to_string());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn times_have_three_decimals(micros in 0..u64::MAX / 1000) {
+            let expected = format!("{}.{:03}", micros / 1000, micros % 1000);
+            prop_assert_eq!(text(|out| millis(out, Duration::from_micros(micros))), expected);
+        }
+
+        #[test]
+        fn addresses_are_as_displayed(address in any::<IpAddr>()) {
+            prop_assert_eq!(text(|out| super::address(out, address)), address.to_string());
+        }
+    }
+}
