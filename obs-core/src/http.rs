@@ -1,10 +1,12 @@
 //! For frameworks on `http` 1 (feature `http`): header look-up, heads, answers.
 
+use std::cell::RefCell;
+
 use ::http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::Body;
 
 use crate::{
@@ -66,11 +68,31 @@ impl<'a> RequestHead<'a> {
     }
 }
 
+/// A copy in a piece of memory that it shares with what was copied before: every answer has one, so that each need not have memory of
+/// its own. A piece is given back with the last of its copies.
+fn in_shared_memory(text: &[u8]) -> Bytes {
+    /// Room for some fifty ids.
+    const PIECE: usize = 2048;
+    thread_local! {
+        static MEMORY: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+    }
+    let copied = MEMORY.try_with(|memory| {
+        let mut memory = memory.try_borrow_mut().ok()?;
+        if memory.capacity() < text.len() {
+            *memory = BytesMut::with_capacity(PIECE.max(text.len()));
+        }
+        memory.extend_from_slice(text);
+        Some(memory.split().freeze())
+    });
+    copied.ok().flatten().unwrap_or_else(|| Bytes::copy_from_slice(text))
+}
+
 impl RequestId {
     /// The id as a header's value: always valid.
     #[must_use]
     pub fn header_value(&self) -> HeaderValue {
-        HeaderValue::from_str(self.as_str()).unwrap_or(HeaderValue::from_static("invalid"))
+        let value = HeaderValue::from_maybe_shared(in_shared_memory(self.as_bytes()));
+        value.unwrap_or(HeaderValue::from_static("invalid"))
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use super::histogram::nanos;
 use crate::{RequestId, RequestRecord, trace::TraceId};
 
 /// After this time any request takes the place of the one that was kept.
@@ -65,10 +66,10 @@ struct Slot {
 
 impl Slot {
     fn wants(&self, rank: u64, now: u64) -> bool {
-        let kept_at = self.kept_at.load(Ordering::Relaxed);
-        let until = kept_at.saturating_add(KEPT_FOR.as_millis() as u64);
-        let set_back = now < kept_at.saturating_sub(KEPT_FOR.as_millis() as u64);
-        rank > self.rank.load(Ordering::Relaxed) || now > until || set_back
+        const KEPT: u64 = KEPT_FOR.as_millis() as u64;
+        // Older than that, or the clock was set back by as much.
+        let expired = self.kept_at.load(Ordering::Relaxed).abs_diff(now) > KEPT;
+        rank > self.rank.load(Ordering::Relaxed) || expired
     }
 }
 
@@ -81,13 +82,13 @@ impl Exemplars {
     /// after a minute.
     ///
     /// It never waits: while somebody else writes or reads the slot, the request goes without.
-    pub(crate) fn offer(&self, slot: usize, record: &RequestRecord, raw: u64) {
+    pub(crate) fn offer(&self, slot: usize, failed: bool, record: &RequestRecord, raw: u64) {
         let Some(slot) = self.0.get(slot) else { return };
-        let at = record.request().started_at.checked_add(record.duration).unwrap_or(UNIX_EPOCH);
-        let now = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        let duration = u64::try_from(record.duration.as_nanos()).unwrap_or(u64::MAX) >> 2;
+        let started = record.request().started_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = millis(started).saturating_add(millis(record.duration));
         let sampled = record.request().trace.flags.is_sampled();
-        let rank = (u64::from(record.error_type().is_some()) << 63) | (u64::from(sampled) << 62) | duration;
+        // Two bits of the time make room for what counts more.
+        let rank = (u64::from(failed) << 63) | (u64::from(sampled) << 62) | (nanos(record.duration) >> 2);
         if !slot.wants(rank, now) {
             return;
         }
@@ -96,6 +97,7 @@ impl Exemplars {
         if !slot.wants(rank, now) {
             return;
         }
+        let at = record.request().started_at.checked_add(record.duration).unwrap_or(UNIX_EPOCH);
         if let Some(exemplar) = Exemplar::of(record, raw, at) {
             *kept = Some(exemplar);
             slot.rank.store(rank, Ordering::Relaxed);
@@ -108,6 +110,10 @@ impl Exemplars {
         let kept = |slot: &Slot| slot.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.0.iter().map(kept).collect()
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    time.as_secs().saturating_mul(1_000).saturating_add(u64::from(time.subsec_millis()))
 }
 
 #[cfg(all(test, not(obs_loom)))]
@@ -159,7 +165,8 @@ mod tests {
     fn an_error_goes_before_a_slower_one_and_after_a_minute_anything_goes() {
         let exemplars = Exemplars::new(1);
         let offer = |id, status, millis| {
-            exemplars.offer(0, &record(id, true, status, Duration::from_millis(millis)), millis);
+            let record = record(id, true, status, Duration::from_millis(millis));
+            exemplars.offer(0, record.error_type().is_some(), &record, millis);
             ids(&exemplars).remove(0)
         };
         assert_eq!(offer("first", 200, 20), "first");
@@ -176,7 +183,7 @@ mod tests {
     fn labels_stay_within_the_bound_and_a_trace_that_is_not_sampled_is_not_named() {
         let labels = |id: &str, sampled| {
             let exemplars = Exemplars::new(1);
-            exemplars.offer(0, &record(id, sampled, 200, Duration::ZERO), 0);
+            exemplars.offer(0, false, &record(id, sampled, 200, Duration::ZERO), 0);
             let kept = exemplars.snapshot().remove(0)?;
             let labels: Vec<_> = kept.labels().collect();
             assert!(labels.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() <= MAX_LABELS);
@@ -197,7 +204,7 @@ mod tests {
         std::thread::scope(|scope| {
             for half in records.chunks(16) {
                 let exemplars = &exemplars;
-                scope.spawn(move || half.iter().for_each(|(n, record)| exemplars.offer(0, record, *n)));
+                scope.spawn(move || half.iter().for_each(|(n, record)| exemplars.offer(0, false, record, *n)));
             }
             for _ in 0..1_000 {
                 for kept in exemplars.snapshot().into_iter().flatten() {

@@ -1,8 +1,8 @@
 //! Cumulative histograms: several of them, of one time series, in one block of numbers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::sharded::{Sharded, thread_shard};
+use super::sharded::{Shard, Sharded};
 
 /// What a histogram measures. Observations are whole raw numbers, exposition has the base unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,14 +51,21 @@ impl Bounds {
     }
 
     /// The bucket that `raw` falls into; a bound belongs to its own.
+    ///
+    /// Most observations fall into the first ones, so counting up finds them sooner than halving.
     pub(crate) fn bucket(&self, raw: u64) -> usize {
-        self.raw.partition_point(|bound| *bound < raw)
+        self.raw.iter().take_while(|bound| **bound < raw).count()
     }
 
     /// How many buckets there are, `+Inf` included.
     pub(crate) fn buckets(&self) -> usize {
         self.upper.len().saturating_add(1)
     }
+}
+
+/// A time in the raw unit of [`Unit::Seconds`].
+pub(crate) fn nanos(time: Duration) -> u64 {
+    time.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(time.subsec_nanos()))
 }
 
 /// Which histograms a block holds: each has its sum, then one number per bucket.
@@ -120,17 +127,15 @@ impl Histograms {
         self.layout.parts.get(part).map(|part| &part.bounds)
     }
 
-    /// Counts an observation and says which bucket it fell into.
-    pub(crate) fn observe(&self, part: usize, raw: u64) -> usize {
-        self.observe_in(thread_shard(), part, raw)
+    /// What this thread counts in.
+    pub(crate) fn here(&self) -> Here<'_> {
+        Here { parts: &self.layout.parts, numbers: self.numbers.here() }
     }
 
-    fn observe_in(&self, shard: usize, part: usize, raw: u64) -> usize {
-        let Some(part) = self.layout.parts.get(part) else { return 0 };
-        let bucket = part.bounds.bucket(raw);
-        self.numbers.add_in(shard, part.sum.saturating_add(bucket).saturating_add(1), 1);
-        self.numbers.add_in(shard, part.sum, raw);
-        bucket
+    /// What another thread counts in.
+    #[cfg(all(test, obs_loom))]
+    fn shard(&self, shard: usize) -> Here<'_> {
+        Here { parts: &self.layout.parts, numbers: self.numbers.shard(shard) }
     }
 
     pub(crate) fn snapshot(&self, part: usize) -> Snapshot {
@@ -142,6 +147,24 @@ impl Histograms {
             total
         });
         Snapshot { buckets: buckets.collect(), sum: self.numbers.sum(part.sum) }
+    }
+}
+
+/// A thread's own numbers of one time series.
+#[derive(Clone, Copy)]
+pub(crate) struct Here<'a> {
+    parts: &'a [Part],
+    numbers: Shard<'a>,
+}
+
+impl Here<'_> {
+    /// Counts an observation and says which bucket it fell into.
+    pub(crate) fn observe(self, part: usize, raw: u64) -> usize {
+        let Some(part) = self.parts.get(part) else { return 0 };
+        let bucket = part.bounds.bucket(raw);
+        self.numbers.add(part.sum.wrapping_add(bucket).wrapping_add(1), 1);
+        self.numbers.add(part.sum, raw);
+        bucket
     }
 }
 
@@ -158,7 +181,7 @@ mod tests {
     #[test]
     fn bounds_are_inclusive() {
         let histograms = Histograms::new(&Layout::new([bytes(&[10.0, 20.0])]), 2);
-        let buckets = [0, 10, 11, 20, 21].map(|value| histograms.observe(0, value));
+        let buckets = [0, 10, 11, 20, 21].map(|value| histograms.here().observe(0, value));
         assert_eq!(buckets, [0, 0, 1, 1, 2]);
         assert_eq!(histograms.snapshot(0), Snapshot { buckets: vec![2, 4, 5], sum: 62 });
     }
@@ -173,8 +196,8 @@ mod tests {
     #[test]
     fn histograms_of_one_block_are_kept_apart() {
         let histograms = Histograms::new(&Layout::new([bytes(&[1.0; 11]), bytes(&[10.0]), bytes(&[])]), 2);
-        histograms.observe(1, 5);
-        histograms.observe(2, 7);
+        histograms.here().observe(1, 5);
+        histograms.here().observe(2, 7);
         assert_eq!(histograms.snapshot(0).count(), 0);
         assert_eq!(histograms.snapshot(1), Snapshot { buckets: vec![1, 1], sum: 5 });
         assert_eq!(histograms.snapshot(2), Snapshot { buckets: vec![1], sum: 7 });
@@ -188,7 +211,7 @@ mod tests {
                 let histograms = Arc::clone(&histograms);
                 thread::spawn(move || {
                     for _ in 0..10_000 {
-                        histograms.observe(0, n * 2);
+                        histograms.here().observe(0, n * 2);
                     }
                 })
             })
@@ -213,7 +236,7 @@ mod loom_tests {
             let histograms = Arc::new(Histograms::new(&layout, 2));
             let writers = [(shards[0], 5), (shards[1], 50)].map(|(shard, value)| {
                 let histograms = Arc::clone(&histograms);
-                thread::spawn(move || histograms.observe_in(shard, 0, value))
+                thread::spawn(move || histograms.shard(shard).observe(0, value))
             });
             let during = histograms.snapshot(0);
             let [first, all] = during.buckets[..] else { panic!("two buckets") };

@@ -12,7 +12,7 @@ use super::{
     Counter,
     exemplar::Exemplars,
     family::{Bucket, Family, Kind, LabelSet, Value},
-    histogram::{Histograms, Layout, Snapshot},
+    histogram::{Histograms, Layout, Snapshot, nanos},
     own::seconds_since_1970,
     scheme::{DURATION_PART, Facts, HEAD_PART, Key, REQUEST_SIZE_PART, RESPONSE_SIZE_PART, Scheme},
 };
@@ -79,43 +79,45 @@ impl Series {
     pub(super) fn record(&self, record: &RequestRecord) {
         let facts = Facts::of(record);
         let key = self.scheme.key(&facts);
-        if self.requests.read(&key, |series| self.observe(series, record)).is_none() {
-            self.observe(&self.new_to_requests(&facts, key), record);
+        if self.requests.read(&key, |series| self.observe(series, &facts, record)).is_none() {
+            self.observe(&self.new_to_requests(&facts, key), &facts, record);
         }
         if facts.error_type.is_some() && self.scheme.names.errors.is_some() {
             let series = self.of_error(&facts);
             series.count.add(1);
-            self.offer(&series.exemplar, 0, record, 1);
+            self.offer(&series.exemplar, 0, true, record, 1);
         }
     }
 
-    fn observe(&self, series: &RequestSeries, record: &RequestRecord) {
-        let nanos = nanos(record.duration);
+    fn observe(&self, series: &RequestSeries, facts: &Facts<'_>, record: &RequestRecord) {
+        let took = nanos(record.duration);
+        let here = series.histograms.here();
+        let failed = facts.error_type.is_some();
         if record.stream {
             let (histograms, exemplars) =
                 series.stream.get_or_init(|| self.with_exemplars(&self.scheme.stream));
-            let bucket = histograms.observe(0, nanos);
-            self.offer(exemplars, bucket, record, nanos);
+            let bucket = histograms.here().observe(0, took);
+            self.offer(exemplars, bucket, failed, record, took);
         } else {
-            let bucket = series.histograms.observe(DURATION_PART, nanos);
-            self.offer(&series.exemplars, bucket, record, nanos);
+            let bucket = here.observe(DURATION_PART, took);
+            self.offer(&series.exemplars, bucket, failed, record, took);
         }
         if let Some(bytes) = record.request_bytes {
-            series.histograms.observe(REQUEST_SIZE_PART, bytes);
+            here.observe(REQUEST_SIZE_PART, bytes);
         }
         if record.status.is_some() {
-            series.histograms.observe(RESPONSE_SIZE_PART, record.response_bytes);
+            here.observe(RESPONSE_SIZE_PART, record.response_bytes);
         }
         if let Some(time) = record.time_to_head
             && self.scheme.head
         {
-            series.histograms.observe(HEAD_PART, self::nanos(time));
+            here.observe(HEAD_PART, nanos(time));
         }
     }
 
-    fn offer(&self, exemplars: &Exemplars, slot: usize, record: &RequestRecord, raw: u64) {
+    fn offer(&self, exemplars: &Exemplars, slot: usize, failed: bool, record: &RequestRecord, raw: u64) {
         if self.exemplars {
-            exemplars.offer(slot, record, raw);
+            exemplars.offer(slot, failed, record, raw);
         }
     }
 
@@ -320,10 +322,6 @@ impl RequestSeries {
         let value = Value::Histogram { buckets: buckets.collect(), sum, count: snapshot.count() };
         family.push(self.labels.clone(), value, self.created);
     }
-}
-
-fn nanos(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(all(test, not(obs_loom)))]

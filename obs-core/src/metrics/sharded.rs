@@ -33,20 +33,24 @@ impl Sharded {
 
     /// Adds to a number; wraps around, so that adding `n.wrapping_neg()` takes `n` away.
     pub(crate) fn add(&self, number: usize, n: u64) {
-        self.add_in(thread_shard(), number, n);
+        self.here().add(number, n);
     }
 
-    pub(crate) fn add_in(&self, shard: usize, number: usize, n: u64) {
-        if let Some(word) = self.word(shard & self.shards.wrapping_sub(1), number) {
-            word.fetch_add(n, Ordering::Relaxed);
-        }
+    /// The numbers that this thread adds to.
+    pub(crate) fn here(&self) -> Shard<'_> {
+        self.shard(thread_shard())
+    }
+
+    /// The numbers of a shard.
+    pub(super) fn shard(&self, shard: usize) -> Shard<'_> {
+        let first = (shard & self.shards.wrapping_sub(1)).wrapping_mul(self.lines_per_shard);
+        Shard(self.lines.get(first..first.wrapping_add(self.lines_per_shard)).unwrap_or_default())
     }
 
     /// The number over all shards.
     pub(crate) fn sum(&self, number: usize) -> u64 {
-        (0..self.shards)
-            .filter_map(|shard| self.word(shard, number))
-            .fold(0, |sum, word| sum.wrapping_add(word.load(Ordering::Relaxed)))
+        let shards = (0..self.shards).filter_map(|shard| self.shard(shard).word(number));
+        shards.fold(0, |sum, word| sum.wrapping_add(word.load(Ordering::Relaxed)))
     }
 
     /// The same of a number that is added to and taken from: shards are read one after the other, so what
@@ -55,9 +59,21 @@ impl Sharded {
         u64::try_from(self.sum(number).cast_signed()).unwrap_or_default()
     }
 
-    fn word(&self, shard: usize, number: usize) -> Option<&AtomicU64> {
-        let line = shard.wrapping_mul(self.lines_per_shard).wrapping_add(number / WORDS);
-        self.lines.get(line)?.0.get(number % WORDS)
+}
+
+/// A thread's own copy of the numbers.
+#[derive(Clone, Copy)]
+pub(crate) struct Shard<'a>(&'a [Line]);
+
+impl<'a> Shard<'a> {
+    pub(crate) fn add(self, number: usize, n: u64) {
+        if let Some(word) = self.word(number) {
+            word.fetch_add(n, Ordering::Relaxed);
+        }
+    }
+
+    fn word(self, number: usize) -> Option<&'a AtomicU64> {
+        self.0.get(number / WORDS)?.0.get(number % WORDS)
     }
 }
 

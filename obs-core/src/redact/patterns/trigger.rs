@@ -48,47 +48,72 @@ impl Triggers {
 
     /// The next place where a scanner is to be asked.
     pub(super) fn next(&self, text: &[u8], from: usize) -> Option<usize> {
-        let class = |b: u8| self.0[usize::from(b)];
         let mut at = from;
-        loop {
-            let rest = text.get(at..)?;
-            // Eight at a time and without a branch for each: most have none.
-            if let Some(eight) = rest.first_chunk::<8>()
-                && eight.iter().fold(0, |all, b| all | class(*b) as u8) == Class::Plain as u8
-            {
-                at = at.saturating_add(8);
-                continue;
-            }
-            let end = at.saturating_add(8);
-            while at < end {
-                let byte = *text.get(at)?;
-                let follows = |n: usize| text.get(at.saturating_add(n)).copied().unwrap_or_default();
-                let asks = match class(byte) {
-                    Class::Plain => false,
-                    Class::Digit => {
-                        let digits = text.get(at..)?.iter().take_while(|b| b.is_ascii_digit()).count();
-                        let before = at.checked_sub(1).and_then(|before| text.get(before));
-                        // Of a card or one of its groups, or behind the letters of an IBAN.
-                        if digits == 4
-                            || digits >= 13
-                            || digits >= 2 && before.is_some_and(u8::is_ascii_alphabetic)
-                        {
-                            return Some(at);
-                        }
-                        at = at.saturating_add(digits);
-                        continue;
+        while at < text.len() {
+            let start = at;
+            at = at.wrapping_add(EIGHT);
+            let mut hits = self.hits(text.get(start..)?);
+            while hits != 0 {
+                let here = start.wrapping_add(hits.trailing_zeros() as usize);
+                hits &= hits.wrapping_sub(1);
+                match self.asks(text, here) {
+                    Asked::Yes => return Some(here),
+                    Asked::No => {}
+                    // Of a number's digits the first one is enough.
+                    Asked::NotBefore(end) => {
+                        hits &= u8::MAX.checked_shl(end.wrapping_sub(start) as u32).unwrap_or_default();
+                        at = at.max(end);
                     }
-                    Class::Scheme => matches!((follows(1) | 0x20, follows(2) | 0x20), (b'e', b'a') | (b'a', b's')),
-                    Class::Jwt => at.checked_sub(1).and_then(|before| text.get(before)) == Some(&b'y'),
-                    Class::Dash => follows(1) == b'-',
-                    Class::Percent => follows(1) == b'4',
-                    Class::Any => true,
-                };
-                if asks {
-                    return Some(at);
                 }
-                at = at.saturating_add(1);
             }
         }
+        None
     }
+
+    /// Which of the next eight bytes are triggers, as one bit for each: most have none, and none costs a branch.
+    fn hits(&self, text: &[u8]) -> u8 {
+        let mut eight = [0; EIGHT];
+        let eight = text.first_chunk::<EIGHT>().unwrap_or_else(|| {
+            eight.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+            &eight
+        });
+        let hit = |hits: u8, (place, byte): (usize, &u8)| {
+            hits | u8::from(self.0[usize::from(*byte)] != Class::Plain) << place
+        };
+        eight.iter().enumerate().fold(0, hit)
+    }
+
+    fn asks(&self, text: &[u8], at: usize) -> Asked {
+        let byte = |at: Option<usize>| at.and_then(|at| text.get(at)).copied().unwrap_or_default();
+        let (before, next) = (at.checked_sub(1), at.checked_add(1));
+        let asks = match self.0[usize::from(byte(Some(at)))] {
+            Class::Plain => false,
+            Class::Digit => {
+                let rest = text.get(at..).unwrap_or_default();
+                let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+                // Of a card or one of its groups, or behind the letters of an IBAN.
+                let asks = digits == 4 || digits >= 13 || digits >= 2 && byte(before).is_ascii_alphabetic();
+                return if asks { Asked::Yes } else { Asked::NotBefore(at.wrapping_add(digits)) };
+            }
+            Class::Scheme => {
+                let letters = (byte(next) | 0x20, byte(at.checked_add(2)) | 0x20);
+                matches!(letters, (b'e', b'a') | (b'a', b's'))
+            }
+            Class::Jwt => byte(before) == b'y',
+            Class::Dash => byte(next) == b'-',
+            Class::Percent => byte(next) == b'4',
+            Class::Any => true,
+        };
+        if asks { Asked::Yes } else { Asked::No }
+    }
+}
+
+/// How many bytes are looked at together.
+const EIGHT: usize = 8;
+
+/// Whether a scanner is to be asked somewhere.
+enum Asked {
+    Yes,
+    No,
+    NotBefore(usize),
 }
