@@ -79,6 +79,6 @@ where
         request.extensions_mut().insert(observation.handle());
         #[cfg(any(feature = "axum", feature = "tonic"))]
         crate::request_body::count(&observation, &mut request);
-        ResponseFuture::observed(observation.call(|| self.inner.call(request)))
+        ResponseFuture::observed(observation.call(request, |request| self.inner.call(request)))
     }
 }

@@ -4,12 +4,12 @@
 //! needed and nothing is passed along. A task or thread that the handler starts is outside of it, unless
 //! [`RequestHandle::in_request`] or [`RequestHandle::run`] takes it along.
 
-use std::{cell::RefCell, mem};
+use std::{cell::Cell, mem};
 
 use crate::RequestHandle;
 
 thread_local! {
-    static CURRENT: RefCell<RequestHandle> = const { RefCell::new(RequestHandle::none()) };
+    static CURRENT: Cell<RequestHandle> = const { Cell::new(RequestHandle::none()) };
 }
 
 /// The handle of the request that runs on this thread.
@@ -27,8 +27,12 @@ pub fn current() -> RequestHandle {
 
 /// The current handle if there is one; also callable while the thread ends or inside a panic hook.
 pub(crate) fn peek() -> Option<RequestHandle> {
-    let handle = CURRENT.try_with(|current| current.try_borrow().ok().map(|handle| handle.clone()));
-    handle.ok().flatten().filter(RequestHandle::is_active)
+    let handle = CURRENT.try_with(|current| {
+        let handle = current.take();
+        current.set(handle.clone());
+        handle
+    });
+    handle.ok().filter(RequestHandle::is_active)
 }
 
 /// What makes a request current while something of it runs.
@@ -60,11 +64,7 @@ impl Scope {
 
 fn swap(handle: &mut RequestHandle) {
     // While the thread ends its thread-locals are gone, and nothing can ask for the current request.
-    let _ = CURRENT.try_with(|current| {
-        if let Ok(mut current) = current.try_borrow_mut() {
-            mem::swap(&mut *current, handle);
-        }
-    });
+    let _ = CURRENT.try_with(|current| *handle = current.replace(mem::take(handle)));
 }
 
 #[cfg(test)]

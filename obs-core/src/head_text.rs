@@ -7,10 +7,14 @@ const MAX_PATH: usize = 1024;
 const MAX_QUERY: usize = 1024;
 const MAX_USER_AGENT: usize = 256;
 
+/// The most room that is left, in bytes: more than most requests need.
+const MOST_ROOM: usize = 1024;
+
 /// Path, query, user agent and host side by side.
+#[derive(Default)]
 pub(crate) struct HeadText {
     /// In memory that an earlier request may have used.
-    pub(crate) all: String,
+    all: String,
     query_at: u16,
     user_agent_at: u16,
     host_at: u16,
@@ -19,27 +23,29 @@ pub(crate) struct HeadText {
 }
 
 impl HeadText {
-    /// `all` is the room for them. `forwarded` is the host that a trusted proxy tells; `with_host` says whether any is kept.
-    pub(crate) fn of(
-        mut all: String,
+    /// `forwarded` is the host that a trusted proxy tells; `with_host` says whether any is kept.
+    pub(crate) fn fill(
+        &mut self,
         head: &RequestHead<'_>,
         redactor: &Redactor,
         forwarded: Option<&str>,
         with_host: bool,
-    ) -> Self {
+    ) {
+        let Self { all, .. } = self;
+        all.clear();
         // What is cut off first cannot be recognised any more, so it is cut off last.
         all.push_str(&bounded(&redactor.path(head.path), MAX_PATH));
-        let query_at = place(&all);
+        let query_at = place(all);
         if let Some(query) = head.query {
             all.push_str(&bounded(&redactor.query(query), MAX_QUERY));
         }
-        let user_agent_at = place(&all);
+        let user_agent_at = place(all);
         let user_agent = first_header(head.headers, "user-agent", |value| {
             let text = std::str::from_utf8(value).ok()?;
             all.push_str(&bounded(&redactor.text(text), MAX_USER_AGENT));
             Some(())
         });
-        let host_at = place(&all);
+        let host_at = place(all);
         if with_host {
             let mut valid = |host: &str| all.push_str(forwarded::valid_host(host).unwrap_or_default());
             match forwarded.or(head.authority) {
@@ -49,14 +55,17 @@ impl HeadText {
                 })),
             }
         }
-        Self {
-            all,
-            query_at,
-            user_agent_at,
-            host_at,
-            has_query: head.query.is_some(),
-            has_user_agent: user_agent.flatten().is_some(),
-        }
+        self.query_at = query_at;
+        self.user_agent_at = user_agent_at;
+        self.host_at = host_at;
+        self.has_query = head.query.is_some();
+        self.has_user_agent = user_agent.flatten().is_some();
+    }
+
+    /// Leaves the room for others.
+    pub(crate) fn clear(&mut self) {
+        self.all.clear();
+        self.all.shrink_to(MOST_ROOM);
     }
 
     pub(crate) fn path(&self) -> &str {

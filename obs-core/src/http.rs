@@ -74,13 +74,12 @@ fn in_shared_memory(text: &[u8]) -> Bytes {
     /// Room for some fifty ids.
     const PIECE: usize = 2048;
     thread_local! {
-        static MEMORY: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+        static MEMORY: RefCell<BytesMut> = RefCell::new(BytesMut::with_capacity(PIECE));
     }
     let copied = MEMORY.try_with(|memory| {
         let mut memory = memory.try_borrow_mut().ok()?;
-        if memory.capacity() < text.len() {
-            *memory = BytesMut::with_capacity(PIECE.max(text.len()));
-        }
+        // This takes the old piece again if nobody has a copy in it any more.
+        memory.reserve(text.len());
         memory.extend_from_slice(text);
         Some(memory.split().freeze())
     });

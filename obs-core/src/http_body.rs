@@ -101,12 +101,11 @@ impl<B: Body> ObservedBody<B> {
     /// Moves the observation into the response: notes its head, writes the request id into it and wraps the body.
     #[must_use]
     pub fn respond(observation: Observation, response: ::http::Response<B>) -> ::http::Response<Self> {
-        let (mut parts, body) = response.into_parts();
-        let exact = body.size_hint().exact();
-        let ended = body.is_end_stream();
-        let observation = head_done(observation, parts.status.as_u16(), &mut parts.headers, exact, ended);
-        let body = Self { body: Some(body), rest: Rest::None, observation };
-        ::http::Response::from_parts(parts, body)
+        let mut response = response;
+        let (exact, ended) = (response.body().size_hint().exact(), response.body().is_end_stream());
+        let status = response.status().as_u16();
+        let observation = head_done(observation, status, response.headers_mut(), exact, ended);
+        response.map(|body| Self { body: Some(body), rest: Rest::None, observation })
     }
 
     /// The same for an answer of the middleware's own.

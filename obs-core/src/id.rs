@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use crate::{HeaderLookup, diagnostics, hex, panic::catch, random, redact::Redactor};
@@ -79,15 +79,20 @@ impl RequestId {
         matches!(self.0, Text::Uuid(_))
     }
 
+    /// In the place of an id that is still to come.
+    pub(crate) const fn empty() -> Self {
+        Self(Text::Uuid([b'0'; UUID_TEXT]))
+    }
+
     /// A UUID version 7 (RFC 9562 §5.7): its first 48 bits are the milliseconds since 1970.
     ///
     /// The random bits come from a generator of the calling thread: no lock is shared with others,
     /// unlike in `Uuid::now_v7`, whose counter sits behind a mutex of the whole process.
-    pub(crate) fn uuid_v7(now: SystemTime) -> Self {
+    pub(crate) fn uuid_v7(since_1970: Duration) -> Self {
         let mut random = [0; 10];
         random::fill(&mut random);
         let millis =
-            now.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0));
+            since_1970.as_secs().saturating_mul(1000).saturating_add(u64::from(since_1970.subsec_millis()));
         let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
         Self(Text::Uuid(hyphenated(uuid.into_bytes())))
     }
@@ -202,7 +207,7 @@ impl IdPolicy {
         &self,
         headers: &dyn HeaderLookup,
         redactor: &Redactor,
-        now: SystemTime,
+        since_1970: Duration,
     ) -> RequestId {
         if self.trust_inbound
             && let Some(id) = self.inbound(headers)
@@ -210,7 +215,7 @@ impl IdPolicy {
         {
             return id;
         }
-        self.generated().unwrap_or_else(|| RequestId::uuid_v7(now))
+        self.generated().unwrap_or_else(|| RequestId::uuid_v7(since_1970))
     }
 
     /// What the user's generator makes, if it is valid.
@@ -245,7 +250,7 @@ impl IdPolicy {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::HashSet, time::Duration};
+    use std::collections::HashSet;
 
     use proptest::prelude::*;
 
@@ -268,7 +273,7 @@ mod tests {
 
     #[test]
     fn uuid_v7_carries_its_time_version_and_variant() {
-        let now = UNIX_EPOCH + Duration::from_millis(0x0123_4567_89ab);
+        let now = Duration::from_millis(0x0123_4567_89ab);
         let id = RequestId::uuid_v7(now);
         assert!(id.as_str().starts_with("01234567-89ab-7"), "{id}");
         let uuid = uuid::Uuid::parse_str(id.as_str()).expect("a UUID");
@@ -278,7 +283,7 @@ mod tests {
 
     #[test]
     fn ids_of_one_millisecond_differ_across_threads() {
-        let now = SystemTime::now();
+        let now = Duration::from_secs(1_795_000_000);
         let make = move || (0..10_000).map(|_| RequestId::uuid_v7(now).to_string()).collect::<Vec<_>>();
         let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(make)).collect();
         let all: HashSet<_> =
@@ -289,7 +294,7 @@ mod tests {
     #[test]
     fn names_are_tried_in_order_and_invalid_values_skipped() {
         let headers = Pairs(&[("b", b"from-b"), ("a", b"not valid"), ("a", b"from-a")]);
-        let now = SystemTime::now();
+        let now = Duration::from_secs(1_795_000_000);
         assert_eq!(policy(&["a", "b"]).choose(&headers, &redactor(), now).as_str(), "from-a");
         assert_eq!(policy(&["b", "a"]).choose(&headers, &redactor(), now).as_str(), "from-b");
         assert_eq!(policy(&["c"]).choose(&headers, &redactor(), now).as_str().len(), UUID_TEXT);
@@ -298,7 +303,7 @@ mod tests {
     #[test]
     fn untrusted_callers_and_broken_generators_get_a_uuid() {
         let headers = Pairs(&[("a", b"mine")]);
-        let now = SystemTime::now();
+        let now = Duration::from_secs(1_795_000_000);
         let mut untrusting = policy(&["a"]);
         untrusting.trust_inbound = false;
         assert_ne!(untrusting.choose(&headers, &redactor(), now).as_str(), "mine");

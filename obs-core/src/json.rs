@@ -3,7 +3,7 @@
 use std::{
     io::Write as _,
     net::IpAddr,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use crate::{Value, digits, rfc3339};
@@ -130,9 +130,9 @@ impl<'a> Object<'a> {
     }
 
     #[inline(always)]
-    pub(crate) fn time(&mut self, key: Key, time: SystemTime) {
+    pub(crate) fn time(&mut self, key: Key, since_1970: Duration) {
         self.out.extend_from_slice(key.quoted.as_bytes());
-        rfc3339::write(self.out, time);
+        rfc3339::write(self.out, since_1970);
         self.out.push(b'"');
     }
 

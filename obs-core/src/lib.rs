@@ -57,6 +57,7 @@ mod answer;
 mod body;
 mod builder;
 mod calls;
+mod clock;
 mod current;
 mod diagnostics;
 mod digits;

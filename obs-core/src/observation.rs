@@ -183,14 +183,13 @@ impl Observation {
 
     /// Polls `future` in the request's scope and catches its panic.
     pub fn observe<F: Future>(self, future: F) -> Observed<F> {
-        self.call(|| future)
+        self.call(future, |future| future)
     }
 
-    /// Makes a future in the request's scope and goes on as [`observe`](Self::observe): for a service whose
+    /// Makes a future of a request in the request's scope and goes on as [`observe`](Self::observe): for a service whose
     /// `call` itself may panic.
-    pub fn call<F: Future>(self, make: impl FnOnce() -> F) -> Observed<F> {
-        let (observation, made) = self.run(make);
-        Observed::new(observation, made)
+    pub fn call<R, F: Future>(self, request: R, make: impl FnOnce(R) -> F) -> Observed<F> {
+        Observed::new(self, request, make)
     }
 
     /// Runs `f` in the request's scope and catches its panic.

@@ -64,12 +64,13 @@ pin_project! {
 }
 
 impl<F> Observed<F> {
-    pub(crate) fn new(observation: Observation, made: Result<F, Panic>) -> Self {
-        let (future, panic) = match made {
-            Ok(future) => (Some(future), None),
-            Err(panic) => (None, Some(panic)),
-        };
-        Self { observation: Some(observation), panic, future }
+    pub(crate) fn new<R>(mut observation: Observation, request: R, make: impl FnOnce(R) -> F) -> Self {
+        // A request is large: a closure that owned it would be moved with it.
+        let mut request = Some(request);
+        match observation.enter(|| catch(|| request.take().map(make))) {
+            Ok(future) => Self { observation: Some(observation), panic: None, future },
+            Err(panic) => Self { observation: Some(observation), panic: Some(panic), future: None },
+        }
     }
 
     /// The observation while the future runs; `None` after it has yielded.
@@ -88,23 +89,28 @@ impl<F: Future> Future for Observed<F> {
         };
         let failed = this.panic.take();
         let result = observation.enter(|| {
+            let mut output = None;
             let polled = match (failed, this.future.as_mut().as_pin_mut()) {
-                (None, Some(future)) => match catch(|| future.poll(cx)) {
-                    Ok(Poll::Pending) => return Poll::Pending,
-                    Ok(Poll::Ready(output)) => Ok(output),
-                    Err(panic) => Err(panic),
-                },
+                (None, Some(future)) => catch(|| match future.poll(cx) {
+                    Poll::Ready(ready) => output = Some(ready),
+                    Poll::Pending => {}
+                }),
                 (Some(panic), _) => Err(panic),
                 (None, None) => panic!("`Observed` has neither a future nor the panic of its call"),
             };
+            if polled.is_ok() && output.is_none() {
+                return Poll::Pending;
+            }
             // What the handler holds ends inside its request, too.
-            Poll::Ready(match (polled, catch(|| this.future.set(None))) {
-                (Ok(output), Err(panic)) => {
+            let dropped = catch(|| this.future.set(None));
+            match (polled.and(dropped), output) {
+                (Ok(()), Some(output)) => Poll::Ready(Ok(output)),
+                (Ok(()), None) => Poll::Pending,
+                (Err(panic), output) => {
                     let _ = catch(|| drop(output));
-                    Err(panic)
+                    Poll::Ready(Err(panic))
                 }
-                (polled, _) => polled,
-            })
+            }
         });
         let result = ready!(result);
         match this.observation.take() {
@@ -166,7 +172,7 @@ mod tests {
         let (send, records) = std::sync::mpsc::channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build();
         let observation = observer.expect("valid").start(RequestHead::new("GET", "/", &()));
-        drop(observation.call(|| -> std::future::Ready<()> { panic!("in call") }));
+        drop(observation.call((), |()| -> std::future::Ready<()> { panic!("in call") }));
         assert_eq!(records.try_recv().expect("one record").outcome, Outcome::Panicked);
     }
 

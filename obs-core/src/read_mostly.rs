@@ -2,104 +2,138 @@
 
 use std::{
     borrow::Borrow,
-    hash::Hash,
-    sync::{Mutex, MutexGuard, PoisonError},
+    hash::{BuildHasher as _, Hash},
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use arc_swap::ArcSwap;
-use rustc_hash::FxHashMap;
+use rustc_hash::FxBuildHasher;
 
-/// Readers look into a snapshot and never wait. A new entry first lives behind a lock; once such entries were asked for about as
-/// often as the snapshot has entries, they go into a new snapshot, so that copying costs each of them only a few entries' copies.
+/// Entries are added and never taken away. Readers look into a table whose places are each written once, and never wait: it costs
+/// them a few loads, of lines that nobody writes any more.
 ///
-/// A reader-writer lock would do with less memory, but its reader count is one cache line that
-/// every core would write on every request. Keys are hashed as fast as can be: they come from code, or there are few of them, so nobody can
-/// fill a bucket.
+/// A table that is half full is followed by one of twice its size, with the same entries. The old ones stay, for readers that are still in
+/// them, and together take no more than the last one. Keys are hashed as fast as can be: they come from code, or there are few of them, so
+/// nobody can make many of one hash.
 pub(crate) struct ReadMostly<K, V> {
-    snapshot: ArcSwap<FxHashMap<K, V>>,
-    young: Mutex<Young<K, V>>,
+    tables: [OnceLock<Table<K, V>>; TABLES],
+    /// The one that has all entries.
+    current: AtomicUsize,
+    count: AtomicUsize,
+    /// Whoever adds an entry holds it.
+    adding: Mutex<()>,
 }
 
-struct Young<K, V> {
-    entries: FxHashMap<K, V>,
-    /// How often one was looked for behind the lock.
-    asked: usize,
-}
+/// A place is found from its hash on, at the next one that is free or has the key.
+type Table<K, V> = Box<[OnceLock<(K, V)>]>;
 
-/// No snapshot is made for less.
-const LEAST: usize = 8;
+/// The places of the first table: a power of two.
+const FIRST: usize = 16;
+
+/// The last table has room for more than memory has.
+const TABLES: usize = 32;
 
 impl<K: Hash + Eq + Clone, V: Clone> ReadMostly<K, V> {
     pub(crate) fn new() -> Self {
-        let young = Young { entries: FxHashMap::default(), asked: 0 };
-        Self { snapshot: ArcSwap::from_pointee(FxHashMap::default()), young: Mutex::new(young) }
+        Self {
+            tables: [const { OnceLock::new() }; TABLES],
+            current: AtomicUsize::new(0),
+            count: AtomicUsize::new(0),
+            adding: Mutex::new(()),
+        }
     }
 
-    /// Reads the value under `key` without a lock; `None` if it is not there, or too new.
+    /// Reads the value under `key`; `None` if it is not there.
     pub(crate) fn read<Q, T>(&self, key: &Q, read: impl FnOnce(&V) -> T) -> Option<T>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.snapshot.load().get(key).map(read)
+        place(self.table(), key)?.get().map(|(_, value)| read(value))
     }
 
     /// The value under `key`, made by `make` if it is not there; `None` if there are `limit` others already.
     ///
     /// `make` gets the number of entries before its own.
     pub(crate) fn get_or_insert(&self, key: K, limit: usize, make: impl FnOnce(usize) -> V) -> Option<V> {
-        // A full map costs its readers no lock.
-        let full = self.snapshot.load();
-        if full.len() >= limit {
-            return full.get(&key).cloned();
+        if let Some(value) = self.read(&key, V::clone) {
+            return Some(value);
         }
-        drop(full);
-        let mut young = self.lock();
-        let old = self.snapshot.load();
-        if let Some(value) = old.get(&key) {
-            return Some(value.clone());
+        // Who has come too late is not held up.
+        if self.len() >= limit {
+            return None;
         }
-        let before = old.len().saturating_add(young.entries.len());
-        let value = match young.entries.get(&key) {
-            Some(value) => value.clone(),
-            None if before >= limit => return None,
-            None => {
-                let value = make(before);
-                young.entries.insert(key, value.clone());
-                value
-            }
-        };
-        young.asked = young.asked.saturating_add(1);
-        let all = old.len().saturating_add(young.entries.len());
-        if young.asked >= old.len().max(LEAST) || all >= limit {
-            let mut next = FxHashMap::clone(&old);
-            next.extend(young.entries.drain());
-            young.asked = 0;
-            self.snapshot.store(next.into());
+        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = self.read(&key, V::clone) {
+            return Some(value);
         }
+        let before = self.len();
+        if before >= limit {
+            return None;
+        }
+        let value = make(before);
+        let table = self.with_room(before)?;
+        let _ = place(table, &key)?.set((key, value.clone()));
+        self.count.store(before.saturating_add(1), Ordering::Release);
         Some(value)
     }
 
     /// How many entries there are.
     pub(crate) fn len(&self) -> usize {
-        let young = self.lock();
-        self.snapshot.load().len().saturating_add(young.entries.len())
+        self.count.load(Ordering::Acquire)
     }
 
     /// All values as they are now, in no order.
     pub(crate) fn values(&self) -> Vec<V> {
-        let young = self.lock();
-        self.snapshot.load().values().chain(young.entries.values()).cloned().collect()
+        self.table().iter().filter_map(OnceLock::get).map(|(_, value)| value.clone()).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Young<K, V>> {
-        self.young.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Empty before the first entry.
+    fn table(&self) -> &[OnceLock<(K, V)>] {
+        let current = self.tables.get(self.current.load(Ordering::Acquire));
+        current.and_then(OnceLock::get).map(|table| &**table).unwrap_or_default()
+    }
+
+    /// The table with room for one more than `count` entries.
+    fn with_room(&self, count: usize) -> Option<&[OnceLock<(K, V)>]> {
+        let old = self.table();
+        if count.saturating_mul(2) < old.len() {
+            return Some(old);
+        }
+        let size = old.len().saturating_mul(2).max(FIRST);
+        let new: Table<K, V> = (0..size).map(|_| OnceLock::new()).collect();
+        for (key, value) in old.iter().filter_map(OnceLock::get) {
+            let _ = place(&new, key)?.set((key.clone(), value.clone()));
+        }
+        let next = self.current.load(Ordering::Acquire).saturating_add(usize::from(!old.is_empty()));
+        let table = self.tables.get(next)?.get_or_init(|| new);
+        self.current.store(next, Ordering::Release);
+        Some(table)
+    }
+}
+
+/// Where the key is, or would be.
+fn place<'a, K, V, Q>(table: &'a [OnceLock<(K, V)>], key: &Q) -> Option<&'a OnceLock<(K, V)>>
+where
+    K: Borrow<Q>,
+    Q: Hash + Eq + ?Sized,
+{
+    let last = table.len().checked_sub(1)?;
+    let mut at = FxBuildHasher.hash_one(key) as usize & last;
+    loop {
+        let place = table.get(at)?;
+        match place.get() {
+            Some((other, _)) if other.borrow() != key => at = at.wrapping_add(1) & last,
+            _ => return Some(place),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::ReadMostly;
+    use super::*;
 
     #[test]
     fn inserts_once_and_stops_at_the_limit() {
@@ -113,15 +147,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_often_needs_no_lock_soon() {
+    fn all_are_found_however_many_there_are() {
         let map = ReadMostly::new();
         for n in 0..1_000 {
+            assert_eq!(map.read(&n, |value: &usize| *value), None);
             assert_eq!(map.get_or_insert(n, 10_000, |before| before), Some(n));
+            assert!((0..=n).all(|n| map.read(&n, |value| *value) == Some(n)));
         }
-        assert_eq!(map.len(), 1_000);
-        for _ in 0..1_000 {
-            map.get_or_insert(999, 10_000, |before| before);
-        }
-        assert_eq!(map.read(&999, |n| *n), Some(999));
+        let mut values = map.values();
+        values.sort_unstable();
+        assert!(values.into_iter().eq(0..1_000));
+    }
+
+    #[test]
+    fn each_is_made_once_while_many_ask() {
+        let map = ReadMostly::new();
+        let made = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for n in 0..2_000_usize {
+                        let make = |_| made.fetch_add(1, Ordering::Relaxed);
+                        let value = map.get_or_insert(n, 10_000, make);
+                        assert_eq!(map.read(&n, |value| *value), value);
+                    }
+                });
+            }
+        });
+        assert_eq!((made.into_inner(), map.len(), map.values().len()), (2_000, 2_000, 2_000));
     }
 }

@@ -6,11 +6,11 @@ use std::{
     fmt::{self, Write as _},
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
-    Calls, Fields, GrpcCall, GrpcStatus, HttpVersion, Method, PanicReport, RequestId, Route, Service,
+    Calls, Fields, GrpcCall, GrpcStatus, HttpVersion, Method, Observer, PanicReport, RequestId, Route, Service,
     TraceContext, UrlScheme, User,
     head_text::HeadText,
     panic::catch,
@@ -116,15 +116,41 @@ pub struct RequestStart {
     /// The headers that [events tell](crate::Events::headers), each with all its values, in lower case.
     pub headers: Vec<(Arc<str>, Vec<String>)>,
     pub(crate) text: HeadText,
+    /// The same as `started_at`.
+    pub(crate) since_1970: Duration,
 }
 
 impl RequestStart {
-    /// Lets go of what takes memory.
+    /// Without a request.
+    pub(crate) fn empty(observer: &Observer) -> Self {
+        Self {
+            service: Arc::clone(observer.service()),
+            id: RequestId::empty(),
+            method: Method::Other,
+            method_original: None,
+            scheme: UrlScheme::Http,
+            version: None,
+            peer: None,
+            client: None,
+            trace: TraceContext::start(&(), observer.propagators(), || false),
+            started_at: UNIX_EPOCH,
+            body_bytes: None,
+            headers: Vec::new(),
+            text: HeadText::default(),
+            since_1970: Duration::ZERO,
+        }
+    }
+
+    /// Lets go of what belongs to the request, but for the room of its texts.
     pub(crate) fn let_go(&mut self) {
+        self.id = RequestId::empty();
         self.method_original = None;
         self.trace.state = TraceState::default();
         self.trace.baggage = Baggage::default();
-        self.headers = Vec::new();
+        if !self.headers.is_empty() {
+            self.headers = Vec::new();
+        }
+        self.text.clear();
     }
 
     /// The path without its query, at most 1 KiB of it.

@@ -1,20 +1,16 @@
 //! Times as `2026-11-20T10:48:28.123456Z` (RFC 3339, UTC).
 
-use std::{
-    cell::Cell,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{cell::Cell, time::Duration};
 
 use crate::digits::three;
 
-/// Appends a time with its microseconds.
-pub(crate) fn write(out: &mut Vec<u8>, time: SystemTime) {
+/// Appends the time that is so long after 1970, with its microseconds.
+pub(crate) fn write(out: &mut Vec<u8>, since_1970: Duration) {
     thread_local! {
         /// The second that was written last, and its text.
         static LAST: Cell<(u64, [u8; SECOND])> = const { Cell::new((u64::MAX, [0; SECOND])) };
     }
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = since.as_secs();
+    let seconds = since_1970.as_secs();
     let text = LAST.try_with(|last| {
         let (of, text) = last.get();
         if of == seconds {
@@ -26,7 +22,7 @@ pub(crate) fn write(out: &mut Vec<u8>, time: SystemTime) {
     });
     out.extend_from_slice(&text.unwrap_or_else(|_| second(seconds)));
     let ([a, b, c], [d, e, f]) =
-        (three(u64::from(since.subsec_millis())), three(u64::from(since.subsec_micros())));
+        (three(u64::from(since_1970.subsec_millis())), three(u64::from(since_1970.subsec_micros())));
     out.extend_from_slice(&[a, b, c, d, e, f, b'Z']);
 }
 
@@ -64,15 +60,13 @@ const fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proptest::prelude::*;
 
     use super::*;
 
     fn time(seconds: u64) -> String {
         let mut out = Vec::new();
-        write(&mut out, UNIX_EPOCH + Duration::new(seconds, 42_000));
+        write(&mut out, Duration::new(seconds, 42_000));
         String::from_utf8(out).expect("UTF-8")
     }
 

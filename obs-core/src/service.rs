@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use crate::RequestId;
+use crate::{RequestId, clock::since_1970};
 
 /// Who the service is: OpenTelemetry's resource attributes of these names.
 ///
@@ -31,7 +31,7 @@ pub struct Service {
 
 impl Service {
     pub(crate) fn new(name: String) -> Self {
-        let instance = RequestId::uuid_v7(SystemTime::now()).to_string();
+        let instance = RequestId::uuid_v7(since_1970(SystemTime::now())).to_string();
         Self { name: name.into(), version: None, environment: None, instance }
     }
 }

@@ -12,13 +12,13 @@ use crate::otel::RequestSpan;
 use crate::{
     Calls, Endpoint, ErrorReport, Fields, GrpcCall, GrpcStatus, HeaderLookup, Method, Observer, Outcome,
     PanicReport, RequestHandle, RequestHead, RequestRecord, RequestStart, Route, TraceContext, User,
+    clock::since_1970,
     forwarded::Forwarded,
     grpc::{self, GrpcAnswer, GrpcRequest},
     head::length_header,
-    head_text::HeadText,
     observer::WeakObserver,
     record::MAX_METHOD,
-    recycled::Memory,
+    recycled,
     redact::Redactor,
     request_body::Received,
     text::bounded,
@@ -78,65 +78,85 @@ impl Enrichment {
 impl RequestState {
     /// The state of a request that starts now.
     pub(crate) fn start(observer: &Observer, head: RequestHead<'_>) -> Arc<Self> {
-        let started = Instant::now();
+        let mut state = recycled::take(observer);
+        // Nobody else has it.
+        if let Some(state) = Arc::get_mut(&mut state) {
+            state.begin(observer, head);
+        }
+        state
+    }
+
+    /// Without a request.
+    pub(crate) fn empty(observer: &Observer) -> Self {
+        Self {
+            observer: observer.downgrade(),
+            redactor: observer.redactor().clone(),
+            start: RequestStart::empty(observer),
+            started: Instant::now(),
+            grpc: None,
+            endpoint: None,
+            #[cfg(feature = "otel")]
+            span: None,
+            outer: None,
+            received: Received::default(),
+            enrichment: Mutex::default(),
+        }
+    }
+
+    fn begin(&mut self, observer: &Observer, head: RequestHead<'_>) {
+        self.started = Instant::now();
         let started_at = SystemTime::now();
-        let mut memory = Memory::take();
         let wanted = Wanted::of(head.headers, observer.wanted_headers());
         let headers: &dyn HeaderLookup = &wanted;
         let outer = head.outer.filter(|outer| outer.is_active());
-        let shared_id = outer.and_then(RequestHandle::request_id).cloned();
-        let shared_trace = outer.and_then(RequestHandle::trace).cloned();
         let method = observer.known_methods().parse(head.method);
-        let unknown = method == Method::Other;
         let peer = head.peer.map(|peer| peer.ip());
         let forwarded = Forwarded::of(headers, peer, observer.trusted_proxies()).unwrap_or_default();
-        let grpc = GrpcRequest::of(headers).map(Box::new);
-        let endpoint = observer.endpoints().asked(&head);
-        #[cfg_attr(not(feature = "otel"), allow(unused_mut))]
-        let mut start = RequestStart {
-            service: Arc::clone(observer.service()),
-            id: shared_id.unwrap_or_else(|| observer.ids().choose(headers, observer.redactor(), started_at)),
-            method,
-            method_original: unknown
-                .then(|| bounded(&observer.redactor().text(head.method), MAX_METHOD).into()),
-            scheme: forwarded.scheme.unwrap_or(head.scheme),
-            version: head.version,
-            peer: head.peer,
-            client: forwarded.client.or(peer),
-            trace: shared_trace.unwrap_or_else(|| {
-                TraceContext::start(headers, observer.propagators(), || observer.trusts_trace(&head))
-            }),
-            started_at,
-            body_bytes: length_header(headers, "content-length")
-                .filter(|length| *length <= MAX_LENGTH)
-                .or(head.body_bytes),
-            headers: told_headers(observer, headers),
-            text: HeadText::of(
-                memory.text(),
-                &RequestHead { headers, ..head },
-                observer.redactor(),
-                forwarded.host.as_deref(),
-                observer.tells_host(),
-            ),
+        self.grpc = GrpcRequest::of(headers).map(Box::new);
+        self.endpoint = observer.endpoints().asked(&head);
+
+        let start = &mut self.start;
+        start.started_at = started_at;
+        start.since_1970 = since_1970(started_at);
+        start.id = match outer.and_then(RequestHandle::request_id) {
+            Some(shared) => shared.clone(),
+            None => observer.ids().choose(headers, observer.redactor(), start.since_1970),
         };
+        start.trace = match outer.and_then(RequestHandle::trace) {
+            Some(shared) => shared.clone(),
+            None => {
+                TraceContext::start(headers, observer.propagators(), || observer.trusts_trace(&head))
+            }
+        };
+        start.method = method;
+        if method == Method::Other {
+            let original = observer.redactor().text(head.method);
+            start.method_original = Some(bounded(&original, MAX_METHOD).into());
+        }
+        start.scheme = forwarded.scheme.unwrap_or(head.scheme);
+        start.version = head.version;
+        start.peer = head.peer;
+        start.client = forwarded.client.or(peer);
+        let declared = length_header(headers, "content-length").filter(|length| *length <= MAX_LENGTH);
+        start.body_bytes = declared.or(head.body_bytes);
+        if !observer.told_headers().is_empty() {
+            start.headers = told_headers(observer, headers);
+        }
+        let head = RequestHead { headers, ..head };
+        start.text.fill(&head, observer.redactor(), forwarded.host.as_deref(), observer.tells_host());
+
+        self.outer = outer.cloned();
+        self.received = Received::default();
+        if let Ok(enrichment) = self.enrichment.get_mut() {
+            enrichment.finished = false;
+        }
         #[cfg(feature = "otel")]
-        let span = Self::start_span(observer, &mut start, grpc.as_deref(), endpoint, outer);
-        memory.fill(Self {
-            observer: observer.downgrade(),
-            redactor: observer.redactor().clone(),
-            start,
-            started,
-            grpc,
-            endpoint,
-            #[cfg(feature = "otel")]
-            span,
-            outer: outer.cloned(),
-            received: Received::default(),
-            enrichment: Mutex::default(),
-        })
+        {
+            self.span = self.start_span(observer);
+        }
     }
 
-    /// What belongs to nobody but this request.
+    /// Lets go of what belongs to nobody but the request that has ended. What was added to it went into its record.
     pub(crate) fn let_go(&mut self) {
         self.grpc = None;
         #[cfg(feature = "otel")]
@@ -145,12 +165,6 @@ impl RequestState {
         }
         self.outer = None;
         self.start.let_go();
-        *self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner) = Enrichment::default();
-    }
-
-    /// The room of its texts.
-    pub(crate) const fn text(&mut self) -> &mut String {
-        &mut self.start.text.all
     }
 
     pub(crate) const fn request(&self) -> &RequestStart {
@@ -172,22 +186,14 @@ impl RequestState {
 
     /// The span, unless it is a request for an endpoint of ours, which gets one only if it fails.
     #[cfg(feature = "otel")]
-    fn start_span(
-        observer: &Observer,
-        start: &mut RequestStart,
-        grpc: Option<&GrpcRequest>,
-        endpoint: Option<Endpoint>,
-        outer: Option<&RequestHandle>,
-    ) -> Option<RequestSpan> {
+    fn start_span(&mut self, observer: &Observer) -> Option<RequestSpan> {
         let tracing = observer.tracing()?;
         // Another observer makes a span of this very request already.
-        if outer.and_then(RequestHandle::span).is_some() {
+        if self.outer.as_ref().and_then(RequestHandle::span).is_some() || self.endpoint.is_some() {
             return None;
         }
-        if endpoint.is_some() {
-            return None;
-        }
-        tracing.start(start, grpc.filter(|request| request.native), observer.identities())
+        let grpc = self.grpc.as_deref().filter(|request| request.native);
+        tracing.start(&mut self.start, grpc, observer.identities())
     }
 
     pub(crate) const fn endpoint(&self) -> Option<Endpoint> {

@@ -200,7 +200,7 @@ fn current_in_the_body() {
     observation.responded(200, &());
     let span_id = observation.request().trace.span_id.to_string();
     let is_current = || assert_eq!(Context::current().span().span_context().span_id().to_string(), span_id);
-    let mut body = BodyObservation::tower(observation, &(), None, false);
+    let mut body = BodyObservation::tower(observation, None, false);
     let polled = body.poll(|| {
         is_current();
         Poll::Ready(())

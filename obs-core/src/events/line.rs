@@ -31,7 +31,7 @@ impl Event<'_> {
 pub(super) fn write(out: &mut Vec<u8>, event: &Event<'_>) {
     let record = event.record;
     let mut object = Object::open(out);
-    object.time(key!("time"), record.request().started_at);
+    object.time(key!("time"), record.request().since_1970);
     object.members(event.service);
     request(&mut object, event);
     grpc(&mut object, record);

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 pub(crate) use check::Check;
 
 use crate::{
-    Answer,
+    Answer, clock,
     json::{Object, key},
 };
 
@@ -95,7 +95,7 @@ impl Health {
                 for (check, status) in &statuses {
                     object.object(&check.name, |object| {
                         object.word(key!("status"), if status.passes { "pass" } else { "fail" });
-                        object.time(key!("since"), status.since);
+                        object.time(key!("since"), clock::since_1970(status.since));
                     });
                 }
             });

@@ -84,8 +84,7 @@ impl Exemplars {
     /// It never waits: while somebody else writes or reads the slot, the request goes without.
     pub(crate) fn offer(&self, slot: usize, failed: bool, record: &RequestRecord, raw: u64) {
         let Some(slot) = self.0.get(slot) else { return };
-        let started = record.request().started_at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = millis(started).saturating_add(millis(record.duration));
+        let now = millis(record.request().since_1970).saturating_add(millis(record.duration));
         let sampled = record.request().trace.flags.is_sampled();
         // Two bits of the time make room for what counts more.
         let rank = (u64::from(failed) << 63) | (u64::from(sampled) << 62) | (nanos(record.duration) >> 2);

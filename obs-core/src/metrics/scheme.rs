@@ -85,6 +85,58 @@ pub(super) struct Key {
     error_type: Option<&'static str>,
 }
 
+/// Makes the keys of a family.
+struct Keys {
+    /// The bits of [`Key::packed`] that some label tells.
+    told: u64,
+    /// Of the status only its class.
+    class_only: bool,
+    error_type: bool,
+}
+
+impl Keys {
+    const STATUS: u64 = 0xffff << 16;
+
+    fn new(labels: &[(Source, Cow<'static, str>)]) -> Self {
+        let mut this = Self { told: 0, class_only: false, error_type: false };
+        let has_code = labels.iter().any(|(source, _)| *source == Source::Status);
+        for (source, _) in labels {
+            this.told |= match source {
+                Source::Endpoint => 0xffff_ffff << 32,
+                Source::Status => Self::STATUS,
+                // Where there are both, the code tells the class.
+                Source::StatusClass => {
+                    this.class_only = !has_code;
+                    Self::STATUS
+                }
+                Source::Method => 0b11_1111 << 10,
+                Source::GrpcStatus => 0b1_1111 << 5,
+                Source::Scheme => 0b11 << 3,
+                Source::ProtocolVersion => 0b111,
+                Source::ErrorType => {
+                    this.error_type = true;
+                    0
+                }
+            };
+        }
+        this
+    }
+
+    fn of(&self, facts: &Facts<'_>, status: Option<u16>) -> Key {
+        let status = status.unwrap_or_default();
+        let status = if self.class_only { status / 100 } else { status };
+        let grpc = facts.grpc_status.map_or(0, |status| status.code().saturating_add(1));
+        let version = facts.version.map_or(0, |version| (version as u64).saturating_add(1));
+        let packed = u64::from(facts.route.map_or(0, Route::id)) << 32
+            | u64::from(status) << 16
+            | (facts.method as u64) << 10
+            | u64::from(grpc) << 5
+            | (facts.scheme as u64) << 3
+            | version;
+        Key { packed: packed & self.told, error_type: facts.error_type.filter(|_| self.error_type) }
+    }
+}
+
 /// The naming, labels and buckets of one observer.
 pub(super) struct Scheme {
     pub(super) names: &'static Names,
@@ -92,6 +144,8 @@ pub(super) struct Scheme {
     labels: Vec<(Source, Cow<'static, str>)>,
     /// The same without the status, with the kind of failure.
     error_labels: Vec<(Source, Cow<'static, str>)>,
+    keys: Keys,
+    error_keys: Keys,
     /// Duration, both sizes, and the head's time if it is measured.
     pub(super) layout: Layout,
     pub(super) stream: Layout,
@@ -130,6 +184,8 @@ impl Scheme {
         Self {
             names,
             naming,
+            keys: Keys::new(&labels),
+            error_keys: Keys::new(&error_labels),
             labels,
             error_labels,
             layout: Layout::new([duration, Arc::clone(&size), size].into_iter().chain(head)),
@@ -139,36 +195,11 @@ impl Scheme {
     }
 
     pub(super) fn key(&self, facts: &Facts<'_>) -> Key {
-        self.key_of(&self.labels, facts)
+        self.keys.of(facts, self.status(facts))
     }
 
     pub(super) fn error_key(&self, facts: &Facts<'_>) -> Key {
-        self.key_of(&self.error_labels, facts)
-    }
-
-    fn key_of(&self, labels: &[(Source, Cow<'static, str>)], facts: &Facts<'_>) -> Key {
-        let (mut key, mut status) = (Key::default(), 0);
-        for (source, _) in labels {
-            match source {
-                Source::Method => key.packed |= (facts.method as u64) << 10,
-                Source::Endpoint => key.packed |= u64::from(facts.route.map_or(0, Route::id)) << 32,
-                Source::Status => status = self.status(facts).unwrap_or_default(),
-                // Where there are both, the code tells the class.
-                Source::StatusClass if status == 0 => status = self.status(facts).unwrap_or_default() / 100,
-                Source::StatusClass => {}
-                Source::ErrorType => key.error_type = facts.error_type,
-                Source::GrpcStatus => {
-                    let status = facts.grpc_status.map_or(0, |status| status.code().saturating_add(1));
-                    key.packed |= u64::from(status) << 5;
-                }
-                Source::Scheme => key.packed |= (facts.scheme as u64) << 3,
-                Source::ProtocolVersion => {
-                    key.packed |= facts.version.map_or(0, |version| (version as u64).saturating_add(1));
-                }
-            }
-        }
-        key.packed |= u64::from(status) << 16;
-        key
+        self.error_keys.of(facts, self.status(facts))
     }
 
     fn status(&self, facts: &Facts<'_>) -> Option<u16> {

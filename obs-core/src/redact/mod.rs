@@ -59,6 +59,9 @@ impl Redactor {
     /// ```
     #[must_use]
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.0.patterns.cannot_match(text) {
+            return Cow::Borrowed(text);
+        }
         settled(text, MASK, |text| self.0.find(text))
     }
 
@@ -119,6 +122,9 @@ impl Redactor {
     /// ```
     #[must_use]
     pub fn path<'a>(&self, path: &'a str) -> Cow<'a, str> {
+        if self.0.patterns.cannot_match(path) {
+            return Cow::Borrowed(path);
+        }
         settled(path, URL_MASK, |path| url::in_path(&self.0, path))
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn in_query(inner: &Inner, query: &str) -> Vec<Range<usize>> {
 }
 
 fn has_secret(inner: &Inner, value: &str) -> bool {
-    if !value.contains('%') && inner.patterns.cannot_match(value) {
+    if inner.patterns.cannot_match(value) {
         return false;
     }
     if !inner.find(value).is_empty() {

@@ -7,7 +7,7 @@ use std::{
     time::SystemTime,
 };
 
-use crate::rfc3339;
+use crate::{clock::since_1970, rfc3339};
 
 /// `0` stands for any digit.
 const TIME: &[u8] = b"00000000T000000.000Z";
@@ -121,7 +121,7 @@ impl Names {
 /// `20261120T143000.123Z`
 fn time(now: SystemTime) -> String {
     let mut text = Vec::new();
-    rfc3339::write(&mut text, now);
+    rfc3339::write(&mut text, since_1970(now));
     let digits = text.iter().filter(|byte| !matches!(byte, b'-' | b':')).map(|byte| char::from(*byte));
     // Without the last three digits of the microseconds.
     let mut time: String = digits.take(TIME.len().saturating_sub(1)).collect();

@@ -81,9 +81,9 @@ impl Patterns {
         if found.is_empty() { found } else { merged(found) }
     }
 
-    /// Whether there is nothing to be found in the text, nor in what it says when each `+` is a space.
+    /// Whether there is nothing to be found in the text, nor in what it says when it is decoded: each `+` as a space, too.
     pub(super) fn cannot_match(&self, text: &str) -> bool {
-        self.own.is_empty() && self.triggers.next(text.as_bytes(), 0).is_none()
+        self.own.is_empty() && self.triggers.none_in(text.as_bytes())
     }
 
     /// Asks the scanners that the byte at `at` is for; returns where to go on.
@@ -125,7 +125,7 @@ impl Patterns {
                 found.extend(email::find(text, at, next, until.email));
                 until.email = until.email.max(next);
             }
-            b'%' if text.starts_with(next, "40") => {
+            b'%' if self.has(SecretPattern::Email) && text.starts_with(next, "40") => {
                 let after = next.saturating_add(2);
                 found.extend(email::find(text, at, after, until.email));
                 until.email = until.email.max(after);
