@@ -84,10 +84,11 @@ where
             template.is_some_and(|template| !template.contains('{'))
         };
         let head = head::of(&request, &headers).within(found.as_ref()).own_route(&has_route);
-        let observation = match shared.observer.start(head).endpoint(&head) {
-            Ok(endpoint) => return ResponseFuture::endpoint(endpoint, request, Rc::clone(shared)),
-            Err(observation) => observation,
-        };
+        let observation = shared.observer.start(head);
+        if let Some(endpoint) = observation.endpoint() {
+            let answer = observation.answer(endpoint, &head);
+            return ResponseFuture::endpoint(answer, request, Rc::clone(shared));
+        }
         // From here on nothing of the request may be kept: routing needs it to be the only one.
         shared.resources.get_or_init(|| request.resource_map().clone());
         request.extensions_mut().insert(observation.handle());

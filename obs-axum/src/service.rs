@@ -66,13 +66,14 @@ where
         // A route without parameters is at this very path; a catch-all must not take the endpoints away.
         let has_route = || route.as_ref().is_some_and(|route| !route.contains('{'));
         let head = RequestHead::of(&request)
+            .within(found)
             .path(route::full_path(&request))
             .peer(route::peer(request.extensions()))
             .own_route(&has_route);
-        let mut observation = match self.observer.start(head).endpoint(&head) {
-            Ok(endpoint) => return ResponseFuture::endpoint(endpoint),
-            Err(observation) => observation,
-        };
+        let mut observation = self.observer.start(head);
+        if let Some(endpoint) = observation.endpoint() {
+            return ResponseFuture::endpoint(observation.answer(endpoint, &head));
+        }
         if let Some(route) = route {
             observation.set_route(&route);
         }

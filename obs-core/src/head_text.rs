@@ -1,11 +1,12 @@
 //! The texts of a request's head that are kept: path, query, user agent and host, in one allocation.
 
-use crate::{RequestHead, first_header, forwarded, redact::Redactor, text::bounded};
+use crate::{HeaderLookup, RequestHead, first_header, forwarded, redact::Redactor, text::bounded};
 
 /// The longest of each that is kept, in bytes.
 const MAX_PATH: usize = 1024;
 const MAX_QUERY: usize = 1024;
 const MAX_USER_AGENT: usize = 256;
+const MAX_HOST: usize = 256;
 
 /// The most room that is left, in bytes: more than most requests need.
 const MOST_ROOM: usize = 1024;
@@ -23,13 +24,13 @@ pub(crate) struct HeadText {
 }
 
 impl HeadText {
-    /// `forwarded` is the host that a trusted proxy tells; `with_host` says whether any is kept.
+    /// `headers` are those of `head`. `host` is the one that is told elsewhere than in the headers; without the outer `Some`, none is kept.
     pub(crate) fn fill(
         &mut self,
         head: &RequestHead<'_>,
+        headers: &dyn HeaderLookup,
         redactor: &Redactor,
-        forwarded: Option<&str>,
-        with_host: bool,
+        host: Option<Option<&str>>,
     ) {
         let Self { all, .. } = self;
         all.clear();
@@ -40,18 +41,19 @@ impl HeadText {
             all.push_str(&bounded(&redactor.query(query), MAX_QUERY));
         }
         let user_agent_at = place(all);
-        let user_agent = first_header(head.headers, "user-agent", |value| {
+        let user_agent = first_header(headers, "user-agent", |value| {
             let text = std::str::from_utf8(value).ok()?;
             all.push_str(&bounded(&redactor.text(text), MAX_USER_AGENT));
             Some(())
         });
         let host_at = place(all);
-        if with_host {
-            let mut valid = |host: &str| all.push_str(forwarded::valid_host(host).unwrap_or_default());
-            match forwarded.or(head.authority) {
-                Some(host) => valid(host),
-                None => drop(first_header(head.headers, "host", |value| {
-                    std::str::from_utf8(value).map(valid).ok()
+        if let Some(told) = host {
+            // One that is cut is no valid one, and that is looked at only if somebody tells it.
+            let mut keep = |host: &str| all.push_str(&bounded(host, MAX_HOST));
+            match told {
+                Some(host) => keep(host),
+                None => drop(first_header(headers, "host", |value| {
+                    std::str::from_utf8(value).map(keep).ok()
                 })),
             }
         }
@@ -80,10 +82,10 @@ impl HeadText {
         self.has_user_agent.then(|| self.all.get(self.user_agent_at.into()..self.host_at.into()).unwrap_or_default())
     }
 
-    /// The host that the client has named, with its port.
+    /// The host that the client has named, with its port, if it is a valid one.
     #[cfg(feature = "otel")]
     pub(crate) fn host(&self) -> Option<&str> {
-        self.all.get(self.host_at.into()..).filter(|host| !host.is_empty())
+        forwarded::valid_host(self.all.get(self.host_at.into()..)?)
     }
 }
 

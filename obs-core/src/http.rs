@@ -40,16 +40,14 @@ impl HeaderLookup for HeaderMap {
 }
 
 impl<'a> RequestHead<'a> {
-    /// The head of an `http` request, with its version, its body's exact size and the handle that another
-    /// layer has left in its extensions.
+    /// The head of an `http` request, with its version and its body's exact size.
     #[must_use]
     pub fn of<B: Body>(request: &'a Request<B>) -> Self {
         let head = Self::new(request.method().as_str(), request.uri().path(), request.headers())
             .query(request.uri().query())
             .scheme(request.uri().scheme_str().map_or(UrlScheme::Http, UrlScheme::parse))
             .authority(request.uri().authority().map(::http::uri::Authority::as_str))
-            .body_bytes(request.body().size_hint().exact())
-            .within(request.extensions().get::<RequestHandle>());
+            .body_bytes(request.body().size_hint().exact());
         match request.version() {
             Version::HTTP_09 => head.version(HttpVersion::Http09),
             Version::HTTP_10 => head.version(HttpVersion::Http10),

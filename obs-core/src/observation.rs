@@ -7,7 +7,7 @@
 use std::{fmt, future::Future, sync::Arc};
 
 use crate::{
-    Answer, EndpointFuture, ErrorReport, HeaderLookup, Observed, Observer, Outcome, Panic, PanicPolicy,
+    Answer, Endpoint, EndpointFuture, ErrorReport, HeaderLookup, Observed, Observer, Outcome, Panic, PanicPolicy,
     RequestBody, RequestHandle, RequestHead, RequestStart, TraceHeader, answer,
     current::Scope,
     grpc::{self, GrpcAnswer},
@@ -60,7 +60,7 @@ pub struct Observation {
 }
 
 impl Observation {
-    pub(crate) fn start(observer: &Observer, head: RequestHead<'_>) -> Self {
+    pub(crate) fn start(observer: &Observer, head: &RequestHead<'_>) -> Self {
         let state = RequestState::start(observer, head);
         observer.on_start(state.request());
         let scope = Scope::new(RequestHandle::new(Arc::clone(&state)));
@@ -87,20 +87,21 @@ impl Observation {
         self.state.set_route(&self.observer, template, false);
     }
 
-    /// Answers the request if it asks for one of the observer's endpoints; else gives the observation back.
-    ///
-    /// `head` is the one that it was started with. A [route of the user's own](RequestHead::own_route) at the very path wins.
-    ///
-    /// # Errors
-    /// The observation itself, to go on with, if there is no endpoint to answer.
-    pub fn endpoint(mut self, head: &RequestHead<'_>) -> Result<Observed<EndpointFuture>, Self> {
-        let Some(endpoint) = self.state.endpoint() else { return Err(self) };
+    /// The endpoint of the observer's that the request asks for, to be [answered](Self::answer). A
+    /// [route of the user's own](RequestHead::own_route) at the very path wins.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        self.state.endpoint()
+    }
+
+    /// Answers the request as this endpoint; `head` is the one that it was started with.
+    pub fn answer(mut self, endpoint: Endpoint, head: &RequestHead<'_>) -> Observed<EndpointFuture> {
         self.state.set_route(&self.observer, head.path, false);
         if let Some(progress) = &mut self.progress {
             progress.endpoint = true;
         }
         let future = ops::answer(&self.observer, endpoint, head);
-        Ok(self.observe(future))
+        self.observe(future)
     }
 
     /// Counts the request's body while the service reads it; `None` if its size is known, so that there is nothing to count.

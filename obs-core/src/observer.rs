@@ -173,7 +173,7 @@ impl Observer {
 
     /// Starts to observe a request.
     pub fn start(&self, head: RequestHead<'_>) -> Observation {
-        Observation::start(self, head)
+        Observation::start(self, &head)
     }
 
     /// This observer's handle of the request that runs on this thread, also where another observer's layer
@@ -253,7 +253,7 @@ impl Observer {
 
     /// The answer to a request for one of the endpoints; `None` if there is none at `path`.
     ///
-    /// Adapters use [`Observation::endpoint`], which also lets a route of the user's own win.
+    /// Adapters use [`Observation::answer`].
     #[must_use]
     pub fn endpoint(&self, head: &RequestHead<'_>) -> Option<EndpointFuture> {
         let endpoint = self.0.endpoints.find(head.path)?;

@@ -77,7 +77,7 @@ impl Enrichment {
 
 impl RequestState {
     /// The state of a request that starts now.
-    pub(crate) fn start(observer: &Observer, head: RequestHead<'_>) -> Arc<Self> {
+    pub(crate) fn start(observer: &Observer, head: &RequestHead<'_>) -> Arc<Self> {
         let mut state = recycled::take(observer);
         // Nobody else has it.
         if let Some(state) = Arc::get_mut(&mut state) {
@@ -103,7 +103,7 @@ impl RequestState {
         }
     }
 
-    fn begin(&mut self, observer: &Observer, head: RequestHead<'_>) {
+    fn begin(&mut self, observer: &Observer, head: &RequestHead<'_>) {
         self.started = Instant::now();
         let started_at = SystemTime::now();
         let wanted = Wanted::of(head.headers, observer.wanted_headers());
@@ -113,7 +113,7 @@ impl RequestState {
         let peer = head.peer.map(|peer| peer.ip());
         let forwarded = Forwarded::of(headers, peer, observer.trusted_proxies()).unwrap_or_default();
         self.grpc = GrpcRequest::of(headers).map(Box::new);
-        self.endpoint = observer.endpoints().asked(&head);
+        self.endpoint = observer.endpoints().asked(head);
 
         let start = &mut self.start;
         start.started_at = started_at;
@@ -125,7 +125,7 @@ impl RequestState {
         start.trace = match outer.and_then(RequestHandle::trace) {
             Some(shared) => shared.clone(),
             None => {
-                TraceContext::start(headers, observer.propagators(), || observer.trusts_trace(&head))
+                TraceContext::start(headers, observer.propagators(), || observer.trusts_trace(head))
             }
         };
         start.method = method;
@@ -142,8 +142,9 @@ impl RequestState {
         if !observer.told_headers().is_empty() {
             start.headers = told_headers(observer, headers);
         }
-        let head = RequestHead { headers, ..head };
-        start.text.fill(&head, observer.redactor(), forwarded.host.as_deref(), observer.tells_host());
+        let host = forwarded.host.as_deref().or(head.authority);
+        let host = observer.tells_host().then_some(host);
+        start.text.fill(head, headers, observer.redactor(), host);
 
         self.outer = outer.cloned();
         self.received = Received::default();

@@ -57,7 +57,7 @@ pub(super) fn name(record: &RequestRecord) -> Cow<'static, str> {
     }
     let method = method_word(record.request().method);
     match &record.route {
-        Some(route) => format!("{method} {route}").into(),
+        Some(route) => [method, " ", route.as_str()].concat().into(),
         None => method.into(),
     }
 }
@@ -75,8 +75,8 @@ pub(super) fn at_start(
     grpc: Option<&GrpcRequest>,
     identities: &IdentityPolicy,
 ) -> Vec<KeyValue> {
-    // With what comes at the end, so that it grows at most once.
-    let mut all = Vec::with_capacity(20);
+    // With what comes at the end, so that it seldom grows.
+    let mut all = Vec::with_capacity(16);
     if grpc.is_some() {
         all.push(KeyValue::new("rpc.system.name", "grpc"));
         all.push(KeyValue::new("network.protocol.name", "http"));

@@ -11,9 +11,13 @@ thread_local! {
     static NEXT: Cell<Option<(TraceId, SpanId)>> = const { Cell::new(None) };
 }
 
+/// A request's ids, as OpenTelemetry has them.
+pub(super) fn of(trace: &TraceContext) -> (TraceId, SpanId) {
+    (TraceId::from_bytes(trace.trace_id.to_bytes()), SpanId::from_bytes(trace.span_id.to_bytes()))
+}
+
 /// Runs `make`, in which the first span gets the ids of `trace`.
 pub(super) fn with<T>(trace: &TraceContext, make: impl FnOnce() -> T) -> T {
-    let ids = (TraceId::from_bytes(trace.trace_id.to_bytes()), SpanId::from_bytes(trace.span_id.to_bytes()));
     /// Also if a sampler panics.
     struct Clear;
     impl Drop for Clear {
@@ -21,7 +25,7 @@ pub(super) fn with<T>(trace: &TraceContext, make: impl FnOnce() -> T) -> T {
             NEXT.set(None);
         }
     }
-    NEXT.set(Some(ids));
+    NEXT.set(Some(of(trace)));
     let _clear = Clear;
     make()
 }

@@ -181,6 +181,7 @@ impl Otel {
             waiting.upgrade().map_or(0, |queue| queue.waiting())
         });
         let sampler = self.sampler.unwrap_or_else(|| Box::new(parent_based(Sampler::AlwaysOn)));
+        let plain = (!self.sampler_reads).then(|| sampler.clone());
         exporter::start(Arc::clone(&queue), Client::new(target), (&resource).into()).map_err(|error| {
             wrong("otel", error.to_string(), "a system that has room for one more thread")
         })?;
@@ -191,7 +192,7 @@ impl Otel {
             .with_span_limits(self.span_limits)
             .with_span_processor(Handing(Arc::clone(&queue)))
             .build();
-        Ok(Tracing::own(provider, self.sampler_reads, queue, own))
+        Ok(Tracing::own(provider, plain, queue, own))
     }
 
     fn target(&self) -> Result<Target, BuildError> {

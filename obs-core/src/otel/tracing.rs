@@ -17,7 +17,7 @@ use opentelemetry::{
         TraceId, TraceState, Tracer as _, TracerProvider as _,
     },
 };
-use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SdkTracer, SdkTracerProvider, ShouldSample};
 
 use super::{attributes, ids, queue::Queue, sink::SINK};
 use crate::{
@@ -39,8 +39,8 @@ pub(crate) struct Tracing {
     tracer: SdkTracer,
     /// The provider is ours, and so are the ids that it gives.
     own_ids: bool,
-    /// The sampler may be one that looks at attributes.
-    sampler_reads: bool,
+    /// The sampler, if it looks at nothing but the trace: then it can be asked before there is anything else.
+    plain: Option<Box<dyn ShouldSample>>,
     /// Of spans that we export ourselves.
     queue: Option<Arc<Queue>>,
     /// Samplers, processors and generators that panicked.
@@ -76,7 +76,7 @@ impl Tracing {
             tracer: tracer(&provider),
             provider,
             own_ids: false,
-            sampler_reads: true,
+            plain: None,
             queue: None,
             panics: sink_errors(own, SINK),
             warned: AtomicBool::new(false),
@@ -86,12 +86,12 @@ impl Tracing {
     /// With a provider of ours, which gives spans to `queue`.
     pub(super) fn own(
         provider: SdkTracerProvider,
-        sampler_reads: bool,
+        plain: Option<Box<dyn ShouldSample>>,
         queue: Arc<Queue>,
         own: &Own,
     ) -> Self {
         let mut this = Self::foreign(provider, own);
-        (this.own_ids, this.sampler_reads, this.queue) = (true, sampler_reads, Some(queue));
+        (this.own_ids, this.plain, this.queue) = (true, plain, Some(queue));
         this
     }
 
@@ -107,7 +107,12 @@ impl Tracing {
         grpc: Option<&GrpcRequest>,
         identities: &IdentityPolicy,
     ) -> Option<RequestSpan> {
-        let (span, parent) = match catch(|| self.begin(start, grpc, identities)) {
+        let parent = parent(&start.trace);
+        if let Some(unsampled) = self.unsampled(&start.trace, &parent) {
+            start.trace.flags = start.trace.flags.with_sampled(false);
+            return Some(RequestSpan(with_baggage(unsampled, &start.trace)));
+        }
+        let span = match catch(|| self.begin(start, grpc, identities, &parent)) {
             Ok(begun) => begun,
             Err(panic) => {
                 self.panics.add(1);
@@ -130,22 +135,29 @@ impl Tracing {
         start: &RequestStart,
         grpc: Option<&GrpcRequest>,
         identities: &IdentityPolicy,
-    ) -> (opentelemetry_sdk::trace::Span, Context) {
-        let parent = parent(&start.trace);
+        parent: &Context,
+    ) -> opentelemetry_sdk::trace::Span {
         let mut builder = SpanBuilder::from_name(attributes::name_at_start(start, grpc))
             .with_kind(SpanKind::Server)
-            .with_start_time(start.started_at);
+            .with_start_time(start.started_at)
+            .with_attributes(attributes::at_start(start, grpc, identities));
         if let Some(link) = &start.trace.link {
             builder = builder.with_links(vec![Link::with_context(span_context(link, TraceState::NONE))]);
         }
-        if self.sampler_reads {
-            builder = builder.with_attributes(attributes::at_start(start, grpc, identities));
+        self.build(builder, &start.trace, parent)
+    }
+
+    /// The context of a request that a plain sampler does not want: it needs no more than the ids that it has, so the SDK is not asked
+    /// for a span of it.
+    fn unsampled(&self, trace: &TraceContext, parent: &Context) -> Option<Context> {
+        let (trace_id, span_id) = ids::of(trace);
+        let kind = SpanKind::Server;
+        let asked = self.plain.as_ref()?.should_sample(Some(parent), trace_id, "", &kind, &[], &[]);
+        if asked.decision != SamplingDecision::Drop {
+            return None;
         }
-        let mut span = self.build(builder, &start.trace, &parent);
-        if span.is_recording() && !self.sampler_reads {
-            span.set_attributes(attributes::at_start(start, grpc, identities));
-        }
-        (span, parent)
+        let span = SpanContext::new(trace_id, span_id, TraceFlags::default(), false, asked.trace_state);
+        Some(parent.with_remote_span_context(span))
     }
 
     fn build(
