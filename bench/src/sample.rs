@@ -1,8 +1,13 @@
 //! The request that every setting is sent, and its answer.
 
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
 pub(crate) const PATH: &str = "/items/7";
 
 pub(crate) const ANSWER: &str = "item 7";
+
+/// Who sends it: a server tells that of every request.
+pub(crate) const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 17), 40_000));
 
 type Header = (&'static str, &'static str);
 

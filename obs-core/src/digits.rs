@@ -1,6 +1,8 @@
 //! Decimal numbers as texts. Those of a request are small, so that a table of three digits has most of them whole.
 
-use std::{net::IpAddr, time::Duration};
+use std::{fmt::Write as _, net::IpAddr, time::Duration};
+
+use crate::scribe::Scribe;
 
 /// `000001002…999`
 static THREE: [[u8; 3]; 1000] = {
@@ -19,34 +21,33 @@ pub(crate) fn three(number: u64) -> [u8; 3] {
 }
 
 /// A number.
-pub(crate) fn number(out: &mut Vec<u8>, value: u64) {
+pub(crate) fn number(out: &mut Scribe<'_>, value: u64) {
     match value {
-        0..10 => out.push(b'0' | value as u8),
-        100..1000 => out.extend_from_slice(&three(value)),
-        _ => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
+        0..10 => out.put(&[b'0' | value as u8]),
+        100..1000 => out.put(&three(value)),
+        _ => out.put(itoa::Buffer::new().format(value).as_bytes()),
     }
 }
 
 /// Milliseconds with three decimals.
-pub(crate) fn millis(out: &mut Vec<u8>, time: Duration) {
+pub(crate) fn millis(out: &mut Scribe<'_>, time: Duration) {
     number(out, time.as_secs().saturating_mul(1000).saturating_add(u64::from(time.subsec_millis())));
     let [a, b, c] = three(u64::from(time.subsec_micros()));
-    out.extend_from_slice(&[b'.', a, b, c]);
+    out.put(&[b'.', a, b, c]);
 }
 
 /// An IP address, as its `Display` has it.
-pub(crate) fn address(out: &mut Vec<u8>, address: IpAddr) {
-    use std::io::Write as _;
+pub(crate) fn address(out: &mut Scribe<'_>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => {
             for (place, octet) in address.octets().into_iter().enumerate() {
                 if place > 0 {
-                    out.push(b'.');
+                    out.put(b".");
                 }
                 number(out, u64::from(octet));
             }
         }
-        // Writing to a vector cannot fail.
+        // Writing cannot fail.
         IpAddr::V6(address) => drop(write!(out, "{address}")),
     }
 }
@@ -57,10 +58,8 @@ mod tests {
 
     use super::*;
 
-    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
-        write(&mut out);
-        String::from_utf8(out).expect("ASCII")
+    fn text(write: impl Fn(&mut Scribe<'_>)) -> String {
+        String::from_utf8(crate::scribe::written(write)).expect("ASCII")
     }
 
     #[test]

@@ -1,12 +1,8 @@
 //! Writes JSON (RFC 8259) without building it first.
 
-use std::{
-    io::Write as _,
-    net::IpAddr,
-    time::Duration,
-};
+use std::{fmt::Write as _, net::IpAddr, time::Duration};
 
-use crate::{Value, digits, rfc3339};
+use crate::{Value, digits, rfc3339, scribe::Scribe};
 
 /// A key of our own, which has nothing to escape, as it is written: behind a comma, and before a value.
 #[derive(Clone, Copy)]
@@ -30,61 +26,57 @@ pub(crate) use key;
 /// An object that is being written.
 ///
 /// Every member begins with a comma. The brace that opens the object takes the place of the first one.
-pub(crate) struct Object<'a> {
-    out: &'a mut Vec<u8>,
+pub(crate) struct Object<'a, 'b> {
+    out: &'a mut Scribe<'b>,
     start: usize,
 }
 
 // What takes a key is inlined: known at compile time, it costs two or three stores instead of a call.
 #[allow(clippy::inline_always)]
-impl<'a> Object<'a> {
-    pub(crate) const fn open(out: &'a mut Vec<u8>) -> Self {
-        let start = out.len();
+impl<'a, 'b> Object<'a, 'b> {
+    pub(crate) const fn open(out: &'a mut Scribe<'b>) -> Self {
+        let start = out.at();
         Self { out, start }
     }
 
     pub(crate) fn close(self) {
-        match self.out.get_mut(self.start) {
-            Some(comma) => *comma = b'{',
-            None => self.out.push(b'{'),
+        if self.out.at() == self.start {
+            self.out.put(b"{");
+        } else {
+            self.out.replace(self.start, b'{');
         }
-        self.out.push(b'}');
+        self.out.put(b"}");
     }
 
-    /// The members without braces around them, each behind its comma; for an object that was opened on nothing.
-    pub(crate) fn into_members(self) -> Vec<u8> {
-        std::mem::take(self.out)
-    }
-
-    /// Members that were written before.
+    /// Members that were written before, each behind its comma.
     pub(crate) fn members(&mut self, members: &[u8]) {
-        self.out.extend_from_slice(members);
+        self.out.put(members);
     }
 
     /// Anybody's key.
     fn any_key(&mut self, key: &str) {
-        self.out.push(b',');
+        self.out.put(b",");
         string(self.out, key);
-        self.out.push(b':');
+        self.out.put(b":");
     }
 
     #[inline(always)]
     fn bare(&mut self, key: Key) {
-        self.out.extend_from_slice(key.bare.as_bytes());
+        self.out.put(key.bare.as_bytes());
     }
 
     #[inline(always)]
     pub(crate) fn text(&mut self, key: Key, text: &str) {
-        self.out.extend_from_slice(key.quoted.as_bytes());
+        self.out.put(key.quoted.as_bytes());
         escaped(self.out, text);
     }
 
     /// A text that has nothing to escape.
     #[inline(always)]
     pub(crate) fn word(&mut self, key: Key, word: impl AsRef<[u8]>) {
-        self.out.extend_from_slice(key.quoted.as_bytes());
-        self.out.extend_from_slice(word.as_ref());
-        self.out.push(b'"');
+        self.out.put(key.quoted.as_bytes());
+        self.out.put(word.as_ref());
+        self.out.put(b"\"");
     }
 
     #[inline(always)]
@@ -102,18 +94,18 @@ impl<'a> Object<'a> {
     fn list_of_texts(&mut self, texts: &[String]) {
         let mut separator = b'[';
         for text in texts {
-            self.out.push(separator);
+            self.out.put(&[separator]);
             separator = b',';
             string(self.out, text);
         }
-        self.out.push(b']');
+        self.out.put(b"]");
     }
 
     /// `true`; what is false is left out.
     #[inline(always)]
     pub(crate) fn flag(&mut self, key: Key) {
         self.bare(key);
-        self.out.extend_from_slice(b"true");
+        self.out.put(b"true");
     }
 
     #[inline(always)]
@@ -131,32 +123,32 @@ impl<'a> Object<'a> {
 
     #[inline(always)]
     pub(crate) fn time(&mut self, key: Key, since_1970: Duration) {
-        self.out.extend_from_slice(key.quoted.as_bytes());
-        rfc3339::write(self.out, since_1970);
-        self.out.push(b'"');
+        self.out.put(key.quoted.as_bytes());
+        self.out.put(&rfc3339::text(since_1970));
+        self.out.put(b"\"");
     }
 
     #[inline(always)]
     pub(crate) fn address(&mut self, key: Key, address: IpAddr) {
-        self.out.extend_from_slice(key.quoted.as_bytes());
+        self.out.put(key.quoted.as_bytes());
         digits::address(self.out, address);
-        self.out.push(b'"');
+        self.out.put(b"\"");
     }
 
     /// A field of the user's.
     pub(crate) fn value(&mut self, key: &str, value: &Value) {
         self.any_key(key);
         match value {
-            Value::Bool(true) => self.out.extend_from_slice(b"true"),
-            Value::Bool(false) => self.out.extend_from_slice(b"false"),
-            Value::I64(value) => self.out.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes()),
+            Value::Bool(true) => self.out.put(b"true"),
+            Value::Bool(false) => self.out.put(b"false"),
+            Value::I64(value) => self.out.put(itoa::Buffer::new().format(*value).as_bytes()),
             Value::U64(value) => digits::number(self.out, *value),
             Value::F64(value) if value.is_finite() => {
-                // `Debug` turns to an exponent where `Display` would write 300 digits. Writing to a vector cannot
-                // fail, here and below.
+                // `Debug` turns to an exponent where `Display` would write 300 digits. Writing cannot fail, here and
+                // below.
                 let _ = write!(self.out, "{value:?}");
             }
-            Value::F64(_) => self.out.extend_from_slice(b"null"),
+            Value::F64(_) => self.out.put(b"null"),
             Value::Str(text) => string(self.out, text),
         }
     }
@@ -166,7 +158,7 @@ impl<'a> Object<'a> {
     pub(crate) fn share(&mut self, key: Key, share: f64) {
         self.bare(key);
         if share == 1.0 {
-            self.out.push(b'1');
+            self.out.put(b"1");
         } else {
             let _ = write!(self.out, "{share}");
         }
@@ -178,7 +170,7 @@ impl<'a> Object<'a> {
         &mut self,
         key: Key,
         items: impl ExactSizeIterator<Item = T>,
-        write: impl Fn(&mut Object<'_>, T),
+        write: impl Fn(&mut Object<'_, '_>, T),
     ) {
         if items.len() == 0 {
             return;
@@ -186,16 +178,16 @@ impl<'a> Object<'a> {
         self.bare(key);
         let mut separator = b'[';
         for item in items {
-            self.out.push(separator);
+            self.out.put(&[separator]);
             separator = b',';
             let mut object = Object::open(self.out);
             write(&mut object, item);
             object.close();
         }
-        self.out.push(b']');
+        self.out.put(b"]");
     }
 
-    pub(crate) fn object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_>)) {
+    pub(crate) fn object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_, '_>)) {
         self.any_key(key);
         let mut object = Object::open(self.out);
         write(&mut object);
@@ -235,32 +227,32 @@ fn first_special(text: &[u8]) -> Option<usize> {
 }
 
 /// A JSON string.
-fn string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
+fn string(out: &mut Scribe<'_>, text: &str) {
+    out.put(b"\"");
     escaped(out, text);
 }
 
 /// A JSON string without the quote that begins it. Runs of bytes that need no escape are copied as they are.
-fn escaped(out: &mut Vec<u8>, text: &str) {
+fn escaped(out: &mut Scribe<'_>, text: &str) {
     let mut rest = text.as_bytes();
     while let Some(at) = first_special(rest) {
         let (plain, special) = rest.split_at(at);
-        out.extend_from_slice(plain);
+        out.put(plain);
         let Some((byte, after)) = special.split_first() else { break };
         match byte {
-            b'"' => out.extend_from_slice(br#"\""#),
-            b'\\' => out.extend_from_slice(br"\\"),
-            b'\n' => out.extend_from_slice(br"\n"),
-            b'\r' => out.extend_from_slice(br"\r"),
-            b'\t' => out.extend_from_slice(br"\t"),
+            b'"' => out.put(br#"\""#),
+            b'\\' => out.put(br"\\"),
+            b'\n' => out.put(br"\n"),
+            b'\r' => out.put(br"\r"),
+            b'\t' => out.put(br"\t"),
             _ => {
                 let _ = write!(out, "\\u{byte:04x}");
             }
         }
         rest = after;
     }
-    out.extend_from_slice(rest);
-    out.push(b'"');
+    out.put(rest);
+    out.put(b"\"");
 }
 
 #[cfg(test)]
@@ -268,6 +260,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::scribe::written;
 
     #[test]
     fn what_needs_an_escape_is_found_wherever_it_stands() {
@@ -278,8 +271,7 @@ mod tests {
                     "ä~ \u{7f}".repeat(10).split_at(at / 5 * 5).0,
                     "plain".repeat(at % 5)
                 );
-                let mut out = Vec::new();
-                string(&mut out, &text);
+                let out = written(|out| string(out, &text));
                 assert_eq!(serde_json::from_slice::<String>(&out).expect("valid JSON"), text);
             }
         }
@@ -288,19 +280,19 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_reads_back(text in any::<String>()) {
-            let mut out = Vec::new();
-            string(&mut out, &text);
+            let out = written(|out| string(out, &text));
             let read: String = serde_json::from_slice(&out).expect("valid JSON");
             prop_assert_eq!(read, text);
         }
 
         #[test]
         fn any_value_reads_back(key in any::<String>(), float in any::<f64>(), int in any::<i64>()) {
-            let mut out = Vec::new();
-            let mut object = Object::open(&mut out);
-            object.value("float", &float.into());
-            object.object("inner", |inner| inner.value(&key, &int.into()));
-            object.close();
+            let out = written(|out| {
+                let mut object = Object::open(out);
+                object.value("float", &float.into());
+                object.object("inner", |inner| inner.value(&key, &int.into()));
+                object.close();
+            });
             let read: serde_json::Value = serde_json::from_slice(&out).expect("valid JSON");
             prop_assert_eq!(read["float"].as_f64(), float.is_finite().then_some(float));
             prop_assert_eq!(read["inner"][&key].as_i64(), Some(int));

@@ -97,6 +97,7 @@ mod route;
 mod service;
 #[cfg(feature = "tokio")]
 pub mod shutdown;
+mod scribe;
 mod sink;
 mod state;
 mod sync;

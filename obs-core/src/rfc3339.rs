@@ -4,8 +4,8 @@ use std::{cell::Cell, time::Duration};
 
 use crate::digits::three;
 
-/// Appends the time that is so long after 1970, with its microseconds.
-pub(crate) fn write(out: &mut Vec<u8>, since_1970: Duration) {
+/// The time that is so long after 1970, with its microseconds.
+pub(crate) fn text(since_1970: Duration) -> [u8; 27] {
     thread_local! {
         /// The second that was written last, and its text.
         static LAST: Cell<(u64, [u8; SECOND])> = const { Cell::new((u64::MAX, [0; SECOND])) };
@@ -20,10 +20,19 @@ pub(crate) fn write(out: &mut Vec<u8>, since_1970: Duration) {
         last.set((seconds, text));
         text
     });
-    out.extend_from_slice(&text.unwrap_or_else(|_| second(seconds)));
-    let ([a, b, c], [d, e, f]) =
-        (three(u64::from(since_1970.subsec_millis())), three(u64::from(since_1970.subsec_micros())));
-    out.extend_from_slice(&[a, b, c, d, e, f, b'Z']);
+    let second = text.unwrap_or_else(|_| second(seconds));
+    let mut text = [b'Z'; 27];
+    let parts = [
+        (0..20, &second[..]),
+        (20..23, &three(u64::from(since_1970.subsec_millis()))),
+        (23..26, &three(u64::from(since_1970.subsec_micros()))),
+    ];
+    for (place, part) in parts {
+        if let Some(place) = text.get_mut(place) {
+            place.copy_from_slice(part);
+        }
+    }
+    text
 }
 
 /// The length of `2026-11-20T10:48:28.`
@@ -65,9 +74,7 @@ mod tests {
     use super::*;
 
     fn time(seconds: u64) -> String {
-        let mut out = Vec::new();
-        write(&mut out, Duration::new(seconds, 42_000));
-        String::from_utf8(out).expect("UTF-8")
+        String::from_utf8(text(Duration::new(seconds, 42_000)).into()).expect("UTF-8")
     }
 
     #[test]

@@ -45,6 +45,11 @@ pub trait RecordSink: Send + Sync + 'static {
     /// A request has started.
     fn on_start(&self, _request: &RequestStart) {}
 
+    /// Whether there is anything to do in [`on_start`](Self::on_start): a sink that says no is not called there.
+    fn wants_starts(&self) -> bool {
+        true
+    }
+
     /// A request has ended.
     fn on_finish(&self, record: &RequestRecord);
 
@@ -66,6 +71,10 @@ impl<S: RecordSink + ?Sized> RecordSink for Arc<S> {
         (**self).on_start(request);
     }
 
+    fn wants_starts(&self) -> bool {
+        (**self).wants_starts()
+    }
+
     fn on_finish(&self, record: &RequestRecord) {
         (**self).on_finish(record);
     }
@@ -81,7 +90,11 @@ pub(crate) fn sink_errors(own: &Own, sink: &'static str) -> Arc<Counter> {
 }
 
 /// All sinks of an observer.
-pub(crate) struct Sinks(Vec<Guarded>);
+pub(crate) struct Sinks {
+    all: Vec<Guarded>,
+    /// How many of the first ones must be told of starts: none behind them wants to be.
+    told_of_starts: usize,
+}
 
 /// Calls a sink; a panic in it is counted.
 fn call<T>((sink, errors): &Guarded, call: impl FnOnce(&dyn RecordSink) -> T) -> Option<T> {
@@ -104,11 +117,13 @@ impl Sinks {
             let errors = sink_errors(own, sink.name());
             (sink, errors)
         };
-        Self(sinks.into_iter().map(guarded).collect())
+        let all: Vec<Guarded> = sinks.into_iter().map(guarded).collect();
+        let last = all.iter().rposition(|(sink, _)| sink.wants_starts());
+        Self { all, told_of_starts: last.map_or(0, |last| last.saturating_add(1)) }
     }
 
     pub(crate) fn on_start(&self, request: &RequestStart) {
-        for guarded in &self.0 {
+        for guarded in self.all.iter().take(self.told_of_starts) {
             let _ = call(guarded, |sink| sink.on_start(request));
         }
     }
@@ -116,7 +131,7 @@ impl Sinks {
     /// In the opposite order: when the metrics, which are the first, say that nothing is in flight, every other
     /// sink has had its record.
     pub(crate) fn on_finish(&self, record: &RequestRecord) {
-        for guarded in self.0.iter().rev() {
+        for guarded in self.all.iter().rev() {
             let _ = call(guarded, |sink| sink.on_finish(record));
         }
     }
@@ -129,7 +144,7 @@ impl Sinks {
                 let thread = thread::Builder::new().name("obs-flush".to_owned());
                 thread.spawn_scoped(scope, move || flush(guarded)).map_err(|_| guarded)
             };
-            let started: Vec<_> = self.0.iter().map(start).collect();
+            let started: Vec<_> = self.all.iter().map(start).collect();
             started.into_iter().fold(true, |flushed, thread| match thread {
                 Ok(thread) => flushed & thread.join().unwrap_or(false),
                 // There is no room for a thread.

@@ -42,7 +42,7 @@ where
     single_thread::block_on(async {
         let service = init_service(app).await;
         for number in 0..requests {
-            let mut request = TestRequest::with_uri(sample::PATH);
+            let mut request = TestRequest::with_uri(sample::PATH).peer_addr(sample::PEER);
             for (name, value) in sample::headers(number) {
                 request =
                     request.insert_header((HeaderName::from_static(name), HeaderValue::from_static(value)));

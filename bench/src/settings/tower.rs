@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, fmt::Debug, future::poll_fn, pin::pin};
 
+use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, Uri};
 use http_body::Body;
@@ -46,6 +47,7 @@ where
 fn request<B: Default>(number: u64) -> Request<B> {
     let mut request = Request::new(B::default());
     *request.uri_mut() = Uri::from_static(sample::PATH);
+    request.extensions_mut().insert(ConnectInfo(sample::PEER));
     for (name, value) in sample::headers(number) {
         request.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }

@@ -5,6 +5,7 @@ use crate::{
     RequestRecord, Service, User, grpc,
     identity::{Client, IdentityPolicy},
     json::{Object, key},
+    scribe::{self, Scribe},
 };
 
 /// The version of the schema. It grows when a field changes its meaning or goes; new fields may come at any time.
@@ -27,8 +28,40 @@ impl Event<'_> {
     }
 }
 
-/// Appends the event's line, with its line feed.
-pub(super) fn write(out: &mut Vec<u8>, event: &Event<'_>) {
+/// An event's line, made once for all outputs, in memory that the next event uses again.
+#[derive(Default)]
+pub(super) struct Line {
+    memory: Vec<u8>,
+    length: usize,
+}
+
+impl Line {
+    pub(super) const fn new() -> Self {
+        Self { memory: Vec::new(), length: 0 }
+    }
+
+    /// The next event's turn.
+    pub(super) fn clear(&mut self) {
+        self.length = 0;
+        // What one huge event has taken is given back.
+        if self.memory.len() > MOST_MEMORY {
+            self.memory = Vec::new();
+        }
+    }
+
+    pub(super) fn of(&mut self, event: &Event<'_>) -> &[u8] {
+        if self.length == 0 {
+            self.length = scribe::write(&mut self.memory, |out| write(out, event));
+        }
+        self.memory.get(..self.length).unwrap_or_default()
+    }
+}
+
+/// The most memory that is kept, in bytes: more than nearly all events need.
+const MOST_MEMORY: usize = 16 * 1024;
+
+/// Writes the event's line, with its line feed.
+pub(super) fn write(out: &mut Scribe<'_>, event: &Event<'_>) {
     let record = event.record;
     let mut object = Object::open(out);
     object.time(key!("time"), record.request().since_1970);
@@ -68,27 +101,27 @@ pub(super) fn write(out: &mut Vec<u8>, event: &Event<'_>) {
     }
     object.share(key!("sample_rate"), event.sample_rate);
     object.close();
-    out.push(b'\n');
+    out.put(b"\n");
 }
 
 /// The members that are the same in every event of a service.
 pub(super) fn service(service: &Service) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut object = Object::open(&mut out);
-    object.number(key!("schema"), SCHEMA);
-    object.text(key!("service.name"), &service.name);
-    if let Some(version) = &service.version {
-        object.text(key!("service.version"), version);
-    }
-    object.text(key!("service.instance.id"), &service.instance);
-    if let Some(environment) = &service.environment {
-        object.text(key!("deployment.environment.name"), environment);
-    }
-    object.into_members()
+    scribe::written(|out| {
+        let mut object = Object::open(out);
+        object.number(key!("schema"), SCHEMA);
+        object.text(key!("service.name"), &service.name);
+        if let Some(version) = &service.version {
+            object.text(key!("service.version"), version);
+        }
+        object.text(key!("service.instance.id"), &service.instance);
+        if let Some(environment) = &service.environment {
+            object.text(key!("deployment.environment.name"), environment);
+        }
+    })
 }
 
 /// What was known at its start, and the route and status that it got.
-fn request(object: &mut Object<'_>, event: &Event<'_>) {
+fn request(object: &mut Object<'_, '_>, event: &Event<'_>) {
     let record = event.record;
     let request = record.request();
     object.word(key!("request_id"), request.id.as_bytes());
@@ -131,7 +164,7 @@ fn request(object: &mut Object<'_>, event: &Event<'_>) {
     }
 }
 
-fn grpc(object: &mut Object<'_>, record: &RequestRecord) {
+fn grpc(object: &mut Object<'_, '_>, record: &RequestRecord) {
     let Some(call) = &record.grpc else { return };
     object.word(key!("rpc.system.name"), "grpc");
     if let Some(method) = grpc::method_of(record.route.as_ref()) {
@@ -149,7 +182,7 @@ fn grpc(object: &mut Object<'_>, record: &RequestRecord) {
     }
 }
 
-fn error(object: &mut Object<'_>, record: &RequestRecord) {
+fn error(object: &mut Object<'_, '_>, record: &RequestRecord) {
     let error = record.error.as_ref();
     if let Some(error_type) = record.error_type() {
         object.text(key!("error.type"), error_type);
@@ -171,7 +204,7 @@ fn error(object: &mut Object<'_>, record: &RequestRecord) {
 }
 
 /// As lists of objects: names that differ from service to service are values there, and no columns.
-fn flags_and_calls(object: &mut Object<'_>, record: &RequestRecord) {
+fn flags_and_calls(object: &mut Object<'_, '_>, record: &RequestRecord) {
     object.objects(key!("feature_flags"), record.flags.iter(), |object, (key, variant)| {
         object.text(key!("key"), key);
         object.text(key!("variant"), variant);

@@ -37,6 +37,7 @@ pub use self::{
 };
 
 use keep::Keep;
+use line::Line;
 use output::Output;
 
 use crate::{RecordSink, RequestRecord, Service, identity::IdentityPolicy, metrics::Own};
@@ -83,16 +84,20 @@ impl RecordSink for EventPipeline {
         "events"
     }
 
+    fn wants_starts(&self) -> bool {
+        false
+    }
+
     fn on_finish(&self, record: &RequestRecord) {
         thread_local! {
-            static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+            static LINE: RefCell<Line> = const { RefCell::new(Line::new()) };
         }
         if record.excluded_from_events || record.is_quiet() {
             return;
         }
         let Some(sample_rate) = self.keep.rate(record) else { return };
         let event = line::Event { record, sample_rate, identities: &self.identities, service: &self.service };
-        let push = |line: &mut Vec<u8>| {
+        let push = |line: &mut Line| {
             line.clear();
             for output in self.outputs.iter().filter(|output| output.wants(record)) {
                 output.push(&event, line);
@@ -101,7 +106,7 @@ impl RecordSink for EventPipeline {
         // A request may end while its thread ends, and the thread-local is gone; or within another's end, in a filter.
         let shared = LINE.try_with(|line| line.try_borrow_mut().map(|mut line| push(&mut line)).is_ok());
         if shared != Ok(true) {
-            push(&mut Vec::new());
+            push(&mut Line::new());
         }
     }
 

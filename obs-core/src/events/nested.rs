@@ -10,7 +10,7 @@ const MAX_DEPTH: usize = 8;
 /// A field: what is left of its key, and its value.
 type Entry<'a> = (&'a str, &'a Value);
 
-pub(super) fn write(object: &mut Object<'_>, fields: &Fields) {
+pub(super) fn write(object: &mut Object<'_, '_>, fields: &Fields) {
     if fields.iter().all(|(key, _)| !key.contains('.')) {
         for (key, value) in fields.iter() {
             object.value(key, value);
@@ -27,7 +27,7 @@ fn by_segments(a: &str, b: &str) -> Ordering {
     a.split('.').cmp(b.split('.'))
 }
 
-fn level(object: &mut Object<'_>, entries: &[Entry<'_>], depth: usize) {
+fn level(object: &mut Object<'_, '_>, entries: &[Entry<'_>], depth: usize) {
     let mut rest = entries;
     while let Some((first, _)) = rest.first() {
         let name = segment(first);
@@ -73,10 +73,11 @@ mod tests {
     fn nested(fields: &[(&str, i64)]) -> serde_json::Value {
         let mut all = Fields::default();
         fields.iter().for_each(|(key, value)| all.set((*key).to_owned().into(), Value::I64(*value)));
-        let mut out = Vec::new();
-        let mut object = Object::open(&mut out);
-        write(&mut object, &all);
-        object.close();
+        let out = crate::scribe::written(|out| {
+            let mut object = Object::open(out);
+            write(&mut object, &all);
+            object.close();
+        });
         serde_json::from_slice(&out).unwrap_or_else(|_| panic!("JSON: {}", String::from_utf8_lossy(&out)))
     }
 

@@ -11,7 +11,8 @@ use std::{
 use super::{
     EventFile, EventSink,
     buffer::{Buffer, Pushed},
-    line, readable,
+    line::{self, Line},
+    readable,
     writer::Writer,
 };
 use crate::{
@@ -262,14 +263,11 @@ impl Output {
         self.filter.as_ref().is_none_or(|filter| catch(|| filter(record)).unwrap_or(true))
     }
 
-    /// Writes the event into its buffer. `json` is its line once somebody has made it.
-    pub(super) fn push(&self, event: &line::Event<'_>, json: &mut Vec<u8>) {
+    /// Writes the event into its buffer. `json` has its line once somebody has made it.
+    pub(super) fn push(&self, event: &line::Event<'_>, json: &mut Line) {
         let pushed = match self.format {
             EventFormat::Json => {
-                if json.is_empty() {
-                    line::write(json, event);
-                }
-                self.buffer.push(json)
+                self.buffer.push(json.of(event))
             }
             EventFormat::Readable => self.buffer.push(&readable::line(event, self.colours)),
         };

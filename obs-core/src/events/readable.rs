@@ -20,8 +20,7 @@ pub(super) fn line(event: &Event<'_>, colours: bool) -> Vec<u8> {
     let reset = paint(RESET);
     let mut out = String::new();
     // Writing to a string cannot fail, here and below.
-    let mut time = Vec::new();
-    crate::rfc3339::write(&mut time, request.since_1970);
+    let time = crate::rfc3339::text(request.since_1970);
     let time = String::from_utf8_lossy(&time);
     let _ = write!(out, "{}{}{reset} ", paint(DIM), time.get(11..23).unwrap_or(&time));
 

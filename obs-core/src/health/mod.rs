@@ -13,6 +13,7 @@ pub(crate) use check::Check;
 use crate::{
     Answer, clock,
     json::{Object, key},
+    scribe,
 };
 
 /// How long a result is good for: probes come from several places, and none needs a run of its own.
@@ -113,11 +114,12 @@ fn draining() -> Answer {
 }
 
 /// A probe wants to know how it is now, so nothing may be kept.
-fn answer(code: u16, status: &'static str, more: impl FnOnce(&mut Object<'_>)) -> Answer {
-    let mut body = Vec::new();
-    let mut object = Object::open(&mut body);
-    object.word(key!("status"), status);
-    more(&mut object);
-    object.close();
+fn answer(code: u16, status: &'static str, more: impl Fn(&mut Object<'_, '_>)) -> Answer {
+    let body = scribe::written(|out| {
+        let mut object = Object::open(out);
+        object.word(key!("status"), status);
+        more(&mut object);
+        object.close();
+    });
     Answer::new(code, "application/json", body).header("cache-control", "no-store")
 }

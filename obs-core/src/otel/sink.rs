@@ -32,6 +32,10 @@ impl RecordSink for SpanSink {
         SINK
     }
 
+    fn wants_starts(&self) -> bool {
+        false
+    }
+
     fn on_finish(&self, record: &RequestRecord) {
         if let Some(span) = record.state.span() {
             end(&span.context().span(), record);

@@ -120,8 +120,7 @@ impl Names {
 
 /// `20261120T143000.123Z`
 fn time(now: SystemTime) -> String {
-    let mut text = Vec::new();
-    rfc3339::write(&mut text, since_1970(now));
+    let text = rfc3339::text(since_1970(now));
     let digits = text.iter().filter(|byte| !matches!(byte, b'-' | b':')).map(|byte| char::from(*byte));
     // Without the last three digits of the microseconds.
     let mut time: String = digits.take(TIME.len().saturating_sub(1)).collect();
