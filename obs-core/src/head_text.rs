@@ -1,6 +1,8 @@
 //! The texts of a request's head that are kept: path, query, user agent and host, in one allocation.
 
-use crate::{HeaderLookup, RequestHead, first_header, forwarded, redact::Redactor, text::bounded};
+#[cfg(feature = "otel")]
+use crate::forwarded;
+use crate::{HeaderLookup, RequestHead, first_header, redact::Redactor, text::bounded};
 
 /// The longest of each that is kept, in bytes.
 const MAX_PATH: usize = 1024;

@@ -173,6 +173,13 @@ where
                     return Poll::Ready(Some(Err(error)));
                 }
                 Some(Ok(frame)) => match frame.into_data() {
+                    // Most are one slice.
+                    Ok(mut data) if data.remaining() <= SLICE => {
+                        let slice = data.copy_to_bytes(data.remaining());
+                        let last = this.body.as_ref().as_pin_ref().is_none_or(|b| b.is_end_stream());
+                        this.observation.data(&slice, last);
+                        return Poll::Ready(Some(Ok(Frame::data(slice))));
+                    }
                     Ok(data) => *this.rest = Rest::Frame(data),
                     Err(other) => {
                         if let Some(trailers) = other.trailers_ref() {

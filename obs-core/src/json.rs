@@ -219,10 +219,14 @@ fn first_special(text: &[u8]) -> Option<usize> {
         let below_space = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
         below_space | zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\'))) == 0
     };
-    let (eights, _) = text.as_chunks::<8>();
+    let (eights, rest) = text.as_chunks::<8>();
     let start = eights.iter().take_while(plain).count().saturating_mul(8);
-    let rest = text.get(start..)?;
-    let at = rest.iter().position(|byte| ESCAPED[usize::from(*byte)])?;
+    // What is left over is looked at together with some of the ones before.
+    let last = || rest.is_empty() || text.last_chunk::<8>().is_some_and(|last| plain(&last));
+    if start.saturating_add(rest.len()) == text.len() && last() {
+        return None;
+    }
+    let at = text.get(start..)?.iter().position(|byte| ESCAPED[usize::from(*byte)])?;
     Some(start.saturating_add(at))
 }
 

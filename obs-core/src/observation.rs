@@ -190,7 +190,9 @@ impl Observation {
     /// Makes a future of a request in the request's scope and goes on as [`observe`](Self::observe): for a service whose
     /// `call` itself may panic.
     pub fn call<R, F: Future>(self, request: R, make: impl FnOnce(R) -> F) -> Observed<F> {
-        Observed::new(self, request, make)
+        let mut observed = Observed::empty(self);
+        observed.make(request, make);
+        observed
     }
 
     /// Runs `f` in the request's scope and catches its panic.

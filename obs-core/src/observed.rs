@@ -64,13 +64,23 @@ pin_project! {
 }
 
 impl<F> Observed<F> {
-    pub(crate) fn new<R>(mut observation: Observation, request: R, make: impl FnOnce(R) -> F) -> Self {
-        // A request is large: a closure that owned it would be moved with it.
+    /// Without a future, which [`make`](Self::make) gives it.
+    pub(crate) const fn empty(observation: Observation) -> Self {
+        Self { observation: Some(observation), panic: None, future: None }
+    }
+
+    /// Makes the future where it stays: futures and requests are large, so they are moved no more than they must be.
+    pub(crate) fn make<R>(&mut self, request: R, make: impl FnOnce(R) -> F) {
+        let Self { observation: Some(observation), panic, future } = self else { return };
         let mut request = Some(request);
-        match observation.enter(|| catch(|| request.take().map(make))) {
-            Ok(future) => Self { observation: Some(observation), panic: None, future },
-            Err(panic) => Self { observation: Some(observation), panic: Some(panic), future: None },
-        }
+        let made = observation.enter(|| {
+            catch(|| {
+                if let Some(request) = request.take() {
+                    *future = Some(make(request));
+                }
+            })
+        });
+        *panic = made.err();
     }
 
     /// The observation while the future runs; `None` after it has yielded.

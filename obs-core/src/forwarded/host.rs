@@ -11,18 +11,24 @@ pub(crate) fn split_host(host: &str) -> (&str, Option<u16>) {
     if let Some((address, rest)) = literal {
         return (address, rest.strip_prefix(':').and_then(port));
     }
-    match host.split_once(':') {
-        Some((name, text)) if !text.contains(':') => (name, port(text)),
+    match before_colon(host) {
+        Some((name, text)) if before_colon(text).is_none() => (name, port(text)),
         // An address without brackets has no port behind it.
         _ => (host, None),
     }
+}
+
+/// What stands before the first colon and behind it. Hosts are short: bytes one by one are sooner found than a searcher is set up.
+fn before_colon(text: &str) -> Option<(&str, &str)> {
+    let colon = text.bytes().position(|b| b == b':')?;
+    Some((text.get(..colon)?, text.get(colon.checked_add(1)?..)?))
 }
 
 /// A valid `host[:port]`, without a colon that has no port behind it.
 pub(crate) fn valid(text: &str) -> Option<&str> {
     let end = match text.strip_prefix('[') {
         Some(literal) => literal.find(']')?.checked_add(2)?,
-        None => text.find(':').unwrap_or(text.len()),
+        None => before_colon(text).map_or(text.len(), |(name, _)| name.len()),
     };
     let (name, rest) = text.split_at_checked(end)?;
     let name_fits = match name.strip_prefix('[') {

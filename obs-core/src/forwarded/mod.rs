@@ -14,12 +14,9 @@ mod node;
 use std::net::IpAddr;
 
 #[cfg(feature = "otel")]
-pub(crate) use self::host::split_host;
+pub(crate) use self::host::{split_host, valid as valid_host};
 use self::{element::Element, list::List, node::Node};
-pub(crate) use self::{
-    host::valid as valid_host,
-    network::{Network, TrustedProxies},
-};
+pub(crate) use self::network::{Network, TrustedProxies};
 use crate::{HeaderLookup, UrlScheme};
 
 /// How many proxies a request comes through at most.

@@ -59,6 +59,9 @@ impl TrustedProxies {
     }
 
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(address))
     }

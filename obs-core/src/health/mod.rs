@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 pub(crate) use check::Check;
 
 use crate::{
-    Answer, clock,
+    Answer,
     json::{Object, key},
     scribe,
 };
@@ -96,7 +96,7 @@ impl Health {
                 for (check, status) in &statuses {
                     object.object(&check.name, |object| {
                         object.word(key!("status"), if status.passes { "pass" } else { "fail" });
-                        object.time(key!("since"), clock::since_1970(status.since));
+                        object.time(key!("since"), crate::clock::since_1970(status.since));
                     });
                 }
             });

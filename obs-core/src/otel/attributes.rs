@@ -93,7 +93,7 @@ pub(super) fn at_start(
         all.push(KeyValue::new("server.address", address.to_owned()));
         all.extend(port.or(default).map(|port| KeyValue::new("server.port", i64::from(port))));
     }
-    let told = |address| identities.client(address).map(|client| client.to_string());
+    let told = |address| identities.client(address).map(|client| client.text());
     let client = start.client.and_then(told);
     if let Some(peer) = start.peer {
         let same = start.client == Some(peer.ip());
