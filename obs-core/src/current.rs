@@ -4,12 +4,20 @@
 //! needed and nothing is passed along. A task or thread that the handler starts is outside of it, unless
 //! [`RequestHandle::in_request`] or [`RequestHandle::run`] takes it along.
 
-use std::{cell::Cell, mem};
+use std::{
+    cell::Cell,
+    mem::{self, ManuallyDrop},
+};
 
 use crate::RequestHandle;
+#[cfg(feature = "otel")]
+use crate::otel::RequestSpan;
 
 thread_local! {
-    static CURRENT: Cell<RequestHandle> = const { Cell::new(RequestHandle::none()) };
+    /// Without a destructor it is there as long as the thread, and to reach it takes no question whether it is. Scopes leave nothing behind
+    /// that would need one.
+    static CURRENT: Cell<ManuallyDrop<RequestHandle>> =
+        const { Cell::new(ManuallyDrop::new(RequestHandle::none())) };
 }
 
 /// The handle of the request that runs on this thread.
@@ -27,23 +35,42 @@ pub fn current() -> RequestHandle {
 
 /// The current handle if there is one; also callable while the thread ends or inside a panic hook.
 pub(crate) fn peek() -> Option<RequestHandle> {
-    let handle = CURRENT.try_with(|current| {
+    let handle = CURRENT.with(|current| {
         let handle = current.take();
         current.set(handle.clone());
-        handle
+        ManuallyDrop::into_inner(handle)
     });
-    handle.ok().filter(RequestHandle::is_active)
+    Some(handle).filter(RequestHandle::is_active)
 }
 
 /// What makes a request current while something of it runs.
 ///
 /// Entering swaps it with the thread's handle and leaving swaps back: no reference count changes.
 #[derive(Debug)]
-pub(crate) struct Scope(RequestHandle);
+pub(crate) struct Scope {
+    handle: RequestHandle,
+    /// It has a span.
+    #[cfg(feature = "otel")]
+    traced: bool,
+}
 
 impl Scope {
-    pub(crate) const fn new(handle: RequestHandle) -> Self {
-        Self(handle)
+    pub(crate) fn new(handle: RequestHandle) -> Self {
+        Self {
+            #[cfg(feature = "otel")]
+            traced: handle.span().is_some(),
+            handle,
+        }
+    }
+
+    /// Lets go of the request.
+    pub(crate) fn clear(&mut self) {
+        self.handle = RequestHandle::none();
+    }
+
+    #[cfg(feature = "otel")]
+    fn span(&self) -> Option<&RequestSpan> {
+        if self.traced { self.handle.span() } else { None }
     }
 
     pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
@@ -55,16 +82,16 @@ impl Scope {
         }
         // Left last: the request's span is current as long as the request is.
         #[cfg(feature = "otel")]
-        let _span = self.0.span().map(|span| span.context().clone().attach());
-        swap(&mut self.0);
-        let _leave = Leave(&mut self.0);
+        let _span = self.span().map(|span| span.context().clone().attach());
+        swap(&mut self.handle);
+        let _leave = Leave(&mut self.handle);
         f()
     }
 }
 
 fn swap(handle: &mut RequestHandle) {
-    // While the thread ends its thread-locals are gone, and nothing can ask for the current request.
-    let _ = CURRENT.try_with(|current| *handle = current.replace(mem::take(handle)));
+    let entered = ManuallyDrop::new(mem::take(handle));
+    *handle = ManuallyDrop::into_inner(CURRENT.replace(entered));
 }
 
 #[cfg(test)]

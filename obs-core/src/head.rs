@@ -38,7 +38,7 @@ pub trait HeaderLookup {
 }
 
 /// Reads the first value of a header through `read`; `None` if the header is absent.
-pub fn first_header<T>(headers: &dyn HeaderLookup, name: &str, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+pub fn first_header<T>(headers: &(impl HeaderLookup + ?Sized), name: &str, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
     let mut read = Some(read);
     let mut found = None;
     headers.each(name, &mut |value| {
@@ -50,7 +50,7 @@ pub fn first_header<T>(headers: &dyn HeaderLookup, name: &str, read: impl FnOnce
 }
 
 /// The first value of a header that is a decimal number, as `Content-Length` is (RFC 9110 §8.6).
-pub(crate) fn length_header(headers: &dyn HeaderLookup, name: &str) -> Option<u64> {
+pub(crate) fn length_header(headers: &(impl HeaderLookup + ?Sized), name: &str) -> Option<u64> {
     first_header(headers, name, length).flatten()
 }
 

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "otel")]
 use crate::forwarded;
-use crate::{HeaderLookup, RequestHead, first_header, redact::Redactor, text::bounded};
+use crate::{HeaderLookup, RequestHead, first_header, json, redact::Redactor, text::bounded};
 
 /// The longest of each that is kept, in bytes.
 const MAX_PATH: usize = 1024;
@@ -30,7 +30,7 @@ impl HeadText {
     pub(crate) fn fill(
         &mut self,
         head: &RequestHead<'_>,
-        headers: &dyn HeaderLookup,
+        headers: &(impl HeaderLookup + ?Sized),
         redactor: &Redactor,
         host: Option<Option<&str>>,
     ) {
@@ -64,6 +64,11 @@ impl HeadText {
         self.host_at = host_at;
         self.has_query = head.query.is_some();
         self.has_user_agent = user_agent.flatten().is_some();
+    }
+
+    /// Whether nothing in them needs an escape in JSON.
+    pub(crate) fn is_plain(&self) -> bool {
+        json::is_plain(&self.all)
     }
 
     /// Leaves the room for others.

@@ -67,7 +67,8 @@ impl RequestId {
     }
 
     /// The same as bytes, which are ASCII.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Text::Uuid(bytes) => bytes,
             Text::Other(text) => text.as_bytes(),
@@ -205,7 +206,7 @@ impl IdPolicy {
     /// The caller's id if it is trusted, valid and no secret, else a new one.
     pub(crate) fn choose(
         &self,
-        headers: &dyn HeaderLookup,
+        headers: &(impl HeaderLookup + ?Sized),
         redactor: &Redactor,
         since_1970: Duration,
     ) -> RequestId {
@@ -232,7 +233,7 @@ impl IdPolicy {
     }
 
     /// The first valid value under the first name that has one.
-    fn inbound(&self, headers: &dyn HeaderLookup) -> Option<RequestId> {
+    fn inbound(&self, headers: &(impl HeaderLookup + ?Sized)) -> Option<RequestId> {
         let mut found = None;
         for name in &self.headers {
             headers.each(name, &mut |value| {

@@ -71,6 +71,12 @@ impl<'a, 'b> Object<'a, 'b> {
         escaped(self.out, text);
     }
 
+    /// A text of which is known whether it [has anything to escape](is_plain).
+    #[inline(always)]
+    pub(crate) fn known_text(&mut self, key: Key, text: &str, is_plain: bool) {
+        if is_plain { self.word(key, text) } else { self.text(key, text) }
+    }
+
     /// A text that has nothing to escape.
     #[inline(always)]
     pub(crate) fn word(&mut self, key: Key, word: impl AsRef<[u8]>) {
@@ -207,6 +213,11 @@ static ESCAPED: [bool; 256] = {
     escaped[b'\\' as usize] = true;
     escaped
 };
+
+/// Whether nothing in the text needs an escape.
+pub(crate) fn is_plain(text: &str) -> bool {
+    first_special(text.as_bytes()).is_none()
+}
 
 /// Where the first byte stands that needs an escape. Eight bytes that need none are passed over at once.
 fn first_special(text: &[u8]) -> Option<usize> {

@@ -259,7 +259,7 @@ impl Drop for Observation {
     fn drop(&mut self) {
         let answered = self.status().is_some();
         self.end(if answered { Outcome::CancelledInBody } else { Outcome::CancelledBeforeResponse });
-        self.scope = Scope::new(RequestHandle::none());
+        self.scope.clear();
         recycled::keep(&mut self.state);
     }
 }

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use crate::read_mostly::ReadMostly;
+use crate::{json, read_mostly::ReadMostly};
 
 /// What the endpoint label says of a request that matched no route.
 pub(crate) const UNMATCHED: &str = "unmatched";
@@ -45,6 +45,8 @@ const MAX_GUESSES: usize = 64;
 pub struct Route {
     id: u32,
     excluded: Excluded,
+    /// Nothing in it needs an escape in JSON.
+    plain: bool,
     template: Arc<str>,
 }
 
@@ -65,6 +67,10 @@ impl Route {
     #[cfg(feature = "otel")]
     pub(crate) const fn text(&self) -> &Arc<str> {
         &self.template
+    }
+
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// Unique within the observer; part of a time series' key.
@@ -127,7 +133,7 @@ impl RouteTable {
     pub(crate) fn new(excluded: Exclusions) -> Self {
         Self {
             routes: ReadMostly::new(),
-            overflow: Route { id: Self::OVERFLOW, excluded: Excluded::default(), template: OVERFLOW.into() },
+            overflow: Route { id: Self::OVERFLOW, excluded: Excluded::default(), plain: true, template: OVERFLOW.into() },
             unmatched_excluded: excluded.of(UNMATCHED),
             excluded,
             guesses: AtomicUsize::new(0),
@@ -156,6 +162,7 @@ impl RouteTable {
         let make = |n: usize| Route {
             id: u32::try_from(n.saturating_add(Self::FIRST)).unwrap_or(Self::OVERFLOW),
             excluded: self.excluded.of(template),
+            plain: json::is_plain(template),
             template: text,
         };
         let route = self.routes.get_or_insert(key, MAX_ROUTES, make);

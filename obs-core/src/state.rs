@@ -106,8 +106,7 @@ impl RequestState {
     fn begin(&mut self, observer: &Observer, head: &RequestHead<'_>) {
         self.started = Instant::now();
         let started_at = SystemTime::now();
-        let wanted = Wanted::of(head.headers, observer.wanted_headers());
-        let headers: &dyn HeaderLookup = &wanted;
+        let headers = &Wanted::of(head.headers, observer.wanted_headers());
         let outer = head.outer.filter(|outer| outer.is_active());
         let method = observer.known_methods().parse(head.method);
         let peer = head.peer.map(|peer| peer.ip());
@@ -394,7 +393,7 @@ pub(crate) struct Progress {
 }
 
 /// The values of the headers that events tell.
-fn told_headers(observer: &Observer, headers: &dyn HeaderLookup) -> Vec<(Arc<str>, Vec<String>)> {
+fn told_headers(observer: &Observer, headers: &(impl HeaderLookup + ?Sized)) -> Vec<(Arc<str>, Vec<String>)> {
     /// The most values of a header, and the longest value, that are kept.
     const MAX_VALUES: usize = 8;
     const MAX_VALUE: usize = 1024;

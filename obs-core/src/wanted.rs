@@ -82,6 +82,8 @@ impl<'a> Wanted<'a> {
 }
 
 impl HeaderLookup for Wanted<'_> {
+    // Where the name is known at compile time, so is its bit.
+    #[inline]
     fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
         if let Some(all) = self.all {
             return all.each(name, f);

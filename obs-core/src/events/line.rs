@@ -139,11 +139,12 @@ fn request(object: &mut Object<'_, '_>, event: &Event<'_>) {
         object.text(key!("http.request.method_original"), original);
     }
     if let Some(route) = &record.route {
-        object.text(key!("http.route"), route.as_str());
+        object.known_text(key!("http.route"), route.as_str(), route.is_plain());
     }
-    object.text(key!("url.path"), request.path());
+    let plain = request.text.is_plain();
+    object.known_text(key!("url.path"), request.path(), plain);
     if let Some(query) = request.query() {
-        object.text(key!("url.query"), query);
+        object.known_text(key!("url.query"), query, plain);
     }
     if let Some(version) = request.version {
         object.word(key!("network.protocol.version"), version.as_str());
@@ -154,7 +155,7 @@ fn request(object: &mut Object<'_, '_>, event: &Event<'_>) {
         None => {}
     }
     if let Some(user_agent) = request.user_agent() {
-        object.text(key!("user_agent.original"), user_agent);
+        object.known_text(key!("user_agent.original"), user_agent, plain);
     }
     for (name, values) in &request.headers {
         object.prefixed_texts("http.request.header.", name, values);

@@ -13,7 +13,7 @@ pub(super) struct List {
 }
 
 impl List {
-    pub(super) fn read(headers: &dyn HeaderLookup, name: &str) -> Self {
+    pub(super) fn read(headers: &(impl HeaderLookup + ?Sized), name: &str) -> Self {
         let mut bytes = Vec::new();
         let mut cut = false;
         headers.each(name, &mut |value| {

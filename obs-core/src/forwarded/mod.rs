@@ -38,7 +38,7 @@ pub(crate) struct Forwarded {
 impl Forwarded {
     /// What the headers say; `None` if there are none, or if the peer is not trusted.
     pub(crate) fn of(
-        headers: &dyn HeaderLookup,
+        headers: &(impl HeaderLookup + ?Sized),
         peer: Option<IpAddr>,
         trusted: &TrustedProxies,
     ) -> Option<Self> {
@@ -55,7 +55,7 @@ impl Forwarded {
     }
 
     /// By `Forwarded`, if its last element is well-formed.
-    fn standard(headers: &dyn HeaderLookup, trusted: &TrustedProxies) -> Option<Self> {
+    fn standard(headers: &(impl HeaderLookup + ?Sized), trusted: &TrustedProxies) -> Option<Self> {
         let list = List::read(headers, "forwarded");
         let mut elements = list.elements().map_while(Element::parse).take(MAX_ELEMENTS);
         // A trusted proxy wrote it, so it counts even if it tells no address.
@@ -73,7 +73,7 @@ impl Forwarded {
     }
 
     /// By the headers that were there before the standard.
-    fn customary(headers: &dyn HeaderLookup, trusted: &TrustedProxies) -> Option<Self> {
+    fn customary(headers: &(impl HeaderLookup + ?Sized), trusted: &TrustedProxies) -> Option<Self> {
         let chain = List::read(headers, "x-forwarded-for");
         let mut client: Option<(usize, Node)> = None;
         for (place, value) in chain.values().take(MAX_ELEMENTS).enumerate() {

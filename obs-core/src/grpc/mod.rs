@@ -55,7 +55,7 @@ pub(crate) struct GrpcRequest {
 }
 
 impl GrpcRequest {
-    pub(crate) fn of(headers: &dyn HeaderLookup) -> Option<Self> {
+    pub(crate) fn of(headers: &(impl HeaderLookup + ?Sized)) -> Option<Self> {
         let read = |value: &[u8]| {
             let kind = kind(value)?;
             let text = std::str::from_utf8(value).ok()?;
@@ -95,7 +95,7 @@ fn kind(content_type: &[u8]) -> Option<Kind> {
 }
 
 /// `grpc-timeout`: at most eight digits and a unit (gRPC over HTTP/2, "Requests").
-fn timeout(headers: &dyn HeaderLookup) -> Option<Duration> {
+fn timeout(headers: &(impl HeaderLookup + ?Sized)) -> Option<Duration> {
     first_header(headers, "grpc-timeout", |value| {
         let (unit, digits) = value.split_last()?;
         let decimal = (1..=8).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);

@@ -1,6 +1,6 @@
 //! Numbers that many threads add to and few read: one copy per shard, a thread always adds to its own.
 
-use std::sync::atomic::AtomicUsize;
+use std::{cell::Cell, sync::atomic::AtomicUsize};
 
 use crate::sync::{AtomicU64, Ordering};
 
@@ -84,11 +84,18 @@ pub(crate) fn default_shards() -> usize {
 
 /// Threads are numbered in the order of their first use.
 pub(super) fn thread_shard() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    static NEXT: AtomicUsize = AtomicUsize::new(1);
     thread_local! {
-        static SHARD: usize = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        /// 0 before its first use.
+        static SHARD: Cell<usize> = const { Cell::new(0) };
     }
-    SHARD.try_with(|shard| *shard).unwrap_or_default()
+    let shard = SHARD.get();
+    if shard != 0 {
+        return shard;
+    }
+    let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    SHARD.set(next);
+    next
 }
 
 #[cfg(all(test, not(obs_loom)))]

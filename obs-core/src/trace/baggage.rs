@@ -25,7 +25,7 @@ pub struct Baggage(Option<Box<str>>);
 
 impl Baggage {
     /// All `baggage` headers joined, as far as the bounds go.
-    pub(crate) fn find(headers: &dyn HeaderLookup) -> Self {
+    pub(crate) fn find(headers: &(impl HeaderLookup + ?Sized)) -> Self {
         let mut collected = Collected::default();
         headers.each("baggage", &mut |value| collected.add(value));
         collected.finish()

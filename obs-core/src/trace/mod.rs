@@ -219,7 +219,7 @@ impl TraceContext {
     ///
     /// An untrusted context becomes a link; its state and its baggage are left behind.
     pub(crate) fn start(
-        headers: &dyn HeaderLookup,
+        headers: &(impl HeaderLookup + ?Sized),
         propagators: Propagators,
         trusted: impl FnOnce() -> bool,
     ) -> Self {
@@ -295,7 +295,7 @@ impl TraceContext {
 
 /// All values of a header in their order with commas between them, as RFC 9110 §5.3 joins them; `None` if there are
 /// none, if they are longer than `limit` together, or if one is not ASCII.
-fn joined(headers: &dyn HeaderLookup, name: &str, limit: usize) -> Option<String> {
+fn joined(headers: &(impl HeaderLookup + ?Sized), name: &str, limit: usize) -> Option<String> {
     let mut all = String::new();
     let (mut any, mut valid) = (false, true);
     headers.each(name, &mut |value| {

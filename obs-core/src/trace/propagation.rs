@@ -45,7 +45,7 @@ impl Propagator {
     }
 
     /// The caller's context, as far as this format says anything about it.
-    fn extract(self, headers: &dyn HeaderLookup) -> Option<(RemoteSpan, TraceState)> {
+    fn extract(self, headers: &(impl HeaderLookup + ?Sized)) -> Option<(RemoteSpan, TraceState)> {
         let span = match self {
             Self::TraceContext => {
                 return traceparent::find(headers).map(|span| (span, TraceState::find(headers)));
@@ -109,7 +109,7 @@ impl Propagators {
     }
 
     /// The caller's context in the first format that has a valid one. A state belongs to Trace Context alone.
-    pub(crate) fn extract(self, headers: &dyn HeaderLookup) -> Option<(RemoteSpan, TraceState)> {
+    pub(crate) fn extract(self, headers: &(impl HeaderLookup + ?Sized)) -> Option<(RemoteSpan, TraceState)> {
         self.iter().find_map(|propagator| propagator.extract(headers))
     }
 }

@@ -7,7 +7,7 @@ use crate::{HeaderLookup, hex};
 const LENGTH: usize = 55;
 
 /// The request's only `traceparent`, if it is valid. More than one is as good as none.
-pub(super) fn find(headers: &dyn HeaderLookup) -> Option<RemoteSpan> {
+pub(super) fn find(headers: &(impl HeaderLookup + ?Sized)) -> Option<RemoteSpan> {
     let (mut count, mut found) = (0_u32, None);
     headers.each("traceparent", &mut |value| {
         count = count.saturating_add(1);

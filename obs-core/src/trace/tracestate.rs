@@ -29,7 +29,7 @@ pub struct TraceState(Option<Box<str>>);
 
 impl TraceState {
     /// All `tracestate` headers joined.
-    pub(crate) fn find(headers: &dyn HeaderLookup) -> Self {
+    pub(crate) fn find(headers: &(impl HeaderLookup + ?Sized)) -> Self {
         joined(headers, "tracestate", MAX_IN).map_or(Self(None), |all| Self::parse(&all))
     }
 
