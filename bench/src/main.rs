@@ -2,6 +2,7 @@
 
 mod allocator;
 mod collector;
+mod gate;
 mod measure;
 mod profile;
 mod report;
@@ -15,12 +16,14 @@ use settings::Setting;
 
 const USAGE: &str = "\
 usage: bench report                    measures every setting and prints a table
+       bench gate                      fails if a setting costs more than its limit
        bench run <setting> <requests>  runs one setting and prints its allocations";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["report"] => report::print(),
+        ["gate"] => gate::check(),
         ["run", setting, requests] => run(setting, requests),
         _ => Err(USAGE.to_owned()),
     };
