@@ -7,8 +7,10 @@ mod measure;
 mod profile;
 mod report;
 mod sample;
+mod scrape;
 mod settings;
 mod single_thread;
+mod table;
 
 use std::process::ExitCode;
 
@@ -17,6 +19,8 @@ use settings::Setting;
 const USAGE: &str = "\
 usage: bench report                    measures every setting and prints a table
        bench gate                      fails if a setting costs more than its limit
+       bench scrape                    a page of 10,000 series beside that of `prometheus`
+       bench scrape-load               what scrapes do to the requests meanwhile
        bench run <setting> <requests>  runs one setting and prints its allocations";
 
 fn main() -> ExitCode {
@@ -24,6 +28,8 @@ fn main() -> ExitCode {
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["report"] => report::print(),
         ["gate"] => gate::check(),
+        ["scrape"] => scrape::print(),
+        ["scrape-load"] => scrape::print_load(),
         ["run", setting, requests] => run(setting, requests),
         _ => Err(USAGE.to_owned()),
     };
