@@ -4,9 +4,11 @@ mod allocator;
 mod collector;
 mod gate;
 mod measure;
+mod memory;
 mod profile;
 mod report;
 mod sample;
+mod scale;
 mod scrape;
 mod settings;
 mod single_thread;
@@ -21,6 +23,8 @@ usage: bench report                    measures every setting and prints a table
        bench gate                      fails if a setting costs more than its limit
        bench scrape                    a page of 10,000 series beside that of `prometheus`
        bench scrape-load               what scrapes do to the requests meanwhile
+       bench scale                     how the cost grows with routes, fields and frames
+       bench memory                    bytes of series, requests and events, and that they do not grow
        bench run <setting> <requests>  runs one setting and prints its allocations";
 
 fn main() -> ExitCode {
@@ -30,6 +34,8 @@ fn main() -> ExitCode {
         ["gate"] => gate::check(),
         ["scrape"] => scrape::print(),
         ["scrape-load"] => scrape::print_load(),
+        ["scale"] => scale::print(),
+        ["memory"] => memory::print(),
         ["run", setting, requests] => run(setting, requests),
         _ => Err(USAGE.to_owned()),
     };
@@ -43,9 +49,10 @@ fn main() -> ExitCode {
 }
 
 fn run(setting: &str, requests: &str) -> Result<(), String> {
-    let setting = Setting::named(setting)?;
     let requests = requests.parse().map_err(|_| format!("`{requests}` is no number of requests"))?;
-    (setting.run)(requests);
+    if scale::run(setting, requests).is_none() {
+        (Setting::named(setting)?.run)(requests);
+    }
     println!("{}", allocator::allocations());
     Ok(())
 }

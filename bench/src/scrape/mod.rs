@@ -2,8 +2,8 @@
 //! the requests that are served meanwhile.
 
 mod load;
-mod ours;
-mod theirs;
+pub(crate) mod ours;
+pub(crate) mod theirs;
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ pub(crate) use load::print as print_load;
 /// Routes of the service. Each was answered with both statuses, so there are twice as many label sets of requests.
 const ROUTES: usize = 5_000;
 const STATUSES: [u16; 2] = [200, 500];
+pub(crate) const LABEL_SETS: usize = ROUTES * STATUSES.len();
 /// Requests of each label set.
 const REQUESTS: usize = 3;
 

@@ -7,11 +7,11 @@ use obs_core::{EventOutput, HeaderLookup, Metrics, Observer, Outcome, RequestHea
 use super::{BYTES, DURATION, REQUESTS, ROUTES, SECONDS, STATUSES, route};
 use crate::single_thread;
 
-pub(super) struct Ours(Observer);
+pub(crate) struct Ours(Observer);
 
 impl Ours {
     /// An observer that has seen requests of every label set.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let metrics = Metrics::new().series_limit(10 * ROUTES).duration_buckets(SECONDS).size_buckets(BYTES);
         let builder = Observer::builder("bench").no_environment().metrics(metrics);
         let observer =

@@ -11,7 +11,7 @@ use super::{BYTES, DURATION, REQUESTS, ROUTES, SECONDS, STATUSES, route};
 const LABELS: [&str; 3] = ["method", "endpoint", "status"];
 
 /// With the duration alone, or with all that the other page has of requests.
-pub(super) fn registry(whole: bool) -> Registry {
+pub(crate) fn registry(whole: bool) -> Registry {
     let registry = Registry::new();
     let duration = histogram(&registry, DURATION, &SECONDS);
     let more = whole.then(|| {
