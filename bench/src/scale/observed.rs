@@ -6,12 +6,14 @@ use obs_core::{EventOutput, Metrics, Observer};
 
 use super::Case;
 
-/// The most that a request takes.
-const FIELDS: usize = 64;
+const OF: [&str; 8] = ["user", "cart", "order", "payment", "search", "stock", "parcel", "invoice"];
+const WHAT: [&str; 8] = ["count", "total", "plan", "kind", "region", "currency", "state", "attempts"];
 
-/// Fields are mostly named by literals, which live for ever.
-static NAMES: LazyLock<Vec<&'static str>> =
-    LazyLock::new(|| (0..FIELDS).map(|number| &*format!("field.number_{number}").leak()).collect());
+/// As many as a request takes. They are mostly literals, so they live for ever.
+static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let names = WHAT.iter().flat_map(|what| OF.map(|of| format!("{of}.{what}")));
+    names.map(|name| &*name.leak()).collect()
+});
 
 /// Sets so many fields, by turns numbers and texts.
 pub(super) fn set_fields(number: usize) {

@@ -1,8 +1,10 @@
 //! What a scrape of many series costs, beside the `prometheus` crate's own encoder over the same series, and what it does to
 //! the requests that are served meanwhile.
 
+mod client;
 mod load;
 pub(crate) mod ours;
+mod server;
 pub(crate) mod theirs;
 
 use std::time::{Duration, Instant};
