@@ -13,6 +13,7 @@ mod scrape;
 mod settings;
 mod single_thread;
 mod table;
+mod threads;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,7 @@ usage: bench report                    measures every setting and prints a table
        bench gate                      fails if a setting costs more than its limit
        bench scrape                    a page of 10,000 series beside that of `prometheus`
        bench scrape-load               what scrapes do to the requests meanwhile
+       bench threads                   recording in one series with one thread and with two
        bench scale                     how the cost grows with routes, fields and frames
        bench memory                    bytes of series, requests and events, and that they do not grow
        bench run <setting> <requests>  runs one setting and prints its allocations";
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         ["gate"] => gate::check(),
         ["scrape"] => scrape::print(),
         ["scrape-load"] => scrape::print_load(),
+        ["threads"] => threads::print(),
         ["scale"] => scale::print(),
         ["memory"] => memory::print(),
         ["run", setting, requests] => run(setting, requests),
