@@ -41,7 +41,7 @@ fn answer(case: Case) -> HttpResponse {
     }
 }
 
-/// Requests each route once, so that it is known, and then so many more, round and round.
+/// Warms up, and then sends so many requests more, round and round over the routes.
 fn send<F, B>(case: Case, app: App<F>, requests: u64)
 where
     F: ServiceFactory<
@@ -56,7 +56,7 @@ where
     let paths = case.paths();
     single_thread::block_on(async {
         let service = init_service(app).await;
-        for path in paths.iter().chain(paths.iter().cycle().take(requests as usize)) {
+        for path in paths.iter().cycle().take(case.warm_up() + requests as usize) {
             let response = call_service(&service, TestRequest::with_uri(path).to_request()).await;
             assert!(response.status().is_success());
             let mut body = pin!(response.into_body());

@@ -41,11 +41,11 @@ fn answer(case: Case) -> Response {
     }
 }
 
-/// Requests each route once, so that it is known, and then so many more, round and round.
+/// Warms up, and then sends so many requests more, round and round over the routes.
 fn send(case: Case, mut app: impl Service<Request, Response = Response, Error = Infallible>, requests: u64) {
     let paths = case.paths();
     single_thread::block_on(async {
-        for path in paths.iter().chain(paths.iter().cycle().take(requests as usize)) {
+        for path in paths.iter().cycle().take(case.warm_up() + requests as usize) {
             let request = Request::builder().uri(path.as_str()).body(Body::empty()).expect("a valid request");
             let response = app.call(request).await.unwrap_or_else(|never| match never {});
             assert!(response.status().is_success());

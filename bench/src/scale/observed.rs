@@ -35,7 +35,7 @@ pub(super) fn observed(case: Case, requests: u64, run: impl FnOnce(&Observer)) {
     let observer = builder.events(events).build().expect("the settings are right");
     run(&observer);
     let report = observer.shutdown(Duration::from_secs(60));
-    let all = requests + case.paths().len() as u64;
+    let all = requests + case.warm_up() as u64;
     assert!(report.flushed && report.in_flight == 0, "requests are left: {report:?}");
     assert_eq!((report.written, report.dropped), (all, 0), "not every request has left its event");
 }

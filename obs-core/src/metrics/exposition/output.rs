@@ -43,3 +43,29 @@ impl Output {
         gzip.finish().unwrap_or_default()
     }
 }
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use std::io::Read as _;
+
+    use flate2::read::GzDecoder;
+
+    use super::*;
+
+    #[test]
+    fn a_page_of_many_chunks_comes_out_whole() {
+        let line = b"a_bucket{le=\"1\"} 1\n";
+        let page = |gzip| {
+            let mut output = Output::new(gzip);
+            for _ in 0..20_000 {
+                output.make_room(line.len());
+                output.text.extend_from_slice(line);
+                assert!(!gzip || output.text.len() <= CHUNK + line.len(), "what is compressed is gone");
+            }
+            output.finish()
+        };
+        let (plain, mut unpacked) = (page(false), Vec::new());
+        GzDecoder::new(&*page(true)).read_to_end(&mut unpacked).expect("valid");
+        assert!(plain == line.repeat(20_000) && unpacked == plain);
+    }
+}
