@@ -75,7 +75,7 @@ pub(super) fn families(series: &Series, out: &mut Vec<Family>) {
 /// By endpoint, then by the other labels. What is compared is looked up once for each, not once for each comparison.
 fn ordered<S>(scheme: &Scheme, series: Vec<Arc<S>>, labels: impl Fn(&S) -> &LabelSet) -> Vec<Arc<S>> {
     let mut keyed: Vec<_> = series.iter().map(|series| (scheme.order(labels(series)), series)).collect();
-    keyed.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    keyed.sort_unstable_by_key(|(order, _)| *order);
     keyed.into_iter().map(|(_, series)| Arc::clone(series)).collect()
 }
 
