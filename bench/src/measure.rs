@@ -5,14 +5,14 @@
 
 use std::{env, io::ErrorKind, process::Command};
 
-use crate::{profile::Profile, settings::Setting};
+use crate::profile::Profile;
 
 /// The shorter run has so many requests, the longer one twice as many.
-const REQUESTS: u32 = 2_000;
+pub(crate) const REQUESTS: u32 = 2_000;
 
 /// How often a setting is measured. Runs differ in the seeds of their hash tables, hence in collisions, and in
 /// the time that events tell, hence in its digits: more requests in one run do not even that out. An odd number, so that one is in the middle.
-const TIMES: usize = 5;
+pub(crate) const TIMES: usize = 5;
 
 /// What one request costs: the median of all measurements.
 #[derive(Clone, Copy)]
@@ -29,24 +29,25 @@ struct Total {
     allocations: u64,
 }
 
-pub(crate) fn measure(setting: &Setting) -> Result<Cost, String> {
-    let per_request = |short: u64, long: u64| (long as f64 - short as f64) / f64::from(REQUESTS);
-    let (mut instructions, mut allocations) = ([0.0; TIMES], [0.0; TIMES]);
-    for (instructions, allocations) in instructions.iter_mut().zip(&mut allocations) {
-        let (short, long) = (run(setting, REQUESTS)?, run(setting, 2 * REQUESTS)?);
-        *instructions = per_request(short.instructions, long.instructions);
-        *allocations = per_request(short.allocations, long.allocations);
+/// What a request of the setting of this name costs, by so many measurements of runs of so many requests.
+pub(crate) fn measure(name: &str, requests: u32, times: usize) -> Result<Cost, String> {
+    let per_request = |short: u64, long: u64| (long as f64 - short as f64) / f64::from(requests);
+    let (mut instructions, mut allocations) = (Vec::new(), Vec::new());
+    for _ in 0..times {
+        let (short, long) = (run(name, requests)?, run(name, 2 * requests)?);
+        instructions.push(per_request(short.instructions, long.instructions));
+        allocations.push(per_request(short.allocations, long.allocations));
     }
     instructions.sort_by(f64::total_cmp);
     allocations.sort_by(f64::total_cmp);
     Ok(Cost {
-        instructions: instructions[TIMES / 2],
-        allocations: allocations[TIMES / 2],
-        spread: instructions[TIMES - 1] - instructions[0],
+        instructions: instructions[times / 2],
+        allocations: allocations[times / 2],
+        spread: instructions[times - 1] - instructions[0],
     })
 }
 
-fn run(setting: &Setting, requests: u32) -> Result<Total, String> {
+fn run(name: &str, requests: u32) -> Result<Total, String> {
     let program =
         env::current_exe().map_err(|error| format!("the path of this program is unknown: {error}"))?;
     let profile = Profile::new()?;
@@ -55,7 +56,7 @@ fn run(setting: &Setting, requests: u32) -> Result<Total, String> {
         .args(["--tool=callgrind", "--separate-threads=yes", "--fair-sched=yes", "--quiet"])
         .arg(profile.argument())
         .arg(program)
-        .args(["run", setting.name, &requests.to_string()])
+        .args(["run", name, &requests.to_string()])
         .output()
         .map_err(|error| match error.kind() {
             ErrorKind::NotFound => {
@@ -64,7 +65,7 @@ fn run(setting: &Setting, requests: u32) -> Result<Total, String> {
             _ => format!("valgrind cannot be started: {error}"),
         })?;
     if !output.status.success() {
-        return Err(format!("`{}` failed: {}", setting.name, String::from_utf8_lossy(&output.stderr).trim()));
+        return Err(format!("`{name}` failed: {}", String::from_utf8_lossy(&output.stderr).trim()));
     }
     let stdout = String::from_utf8_lossy(&output.stdout);
     let allocations = stdout.trim().parse();

@@ -1,7 +1,7 @@
 //! The table of all settings, in Markdown. Net is what is left when the bare setting is taken off.
 
 use crate::{
-    measure::{Cost, measure},
+    measure::{Cost, REQUESTS, TIMES, measure},
     settings::{self, Setting},
 };
 
@@ -9,7 +9,7 @@ pub(crate) fn print() -> Result<(), String> {
     let mut costs: Vec<(&Setting, Cost)> = Vec::new();
     for &setting in settings::ALL {
         eprintln!("{} …", setting.name);
-        costs.push((setting, measure(setting)?));
+        costs.push((setting, measure(setting.name, REQUESTS, TIMES)?));
     }
     println!(
         "| setting | instructions/request | allocations/request | net instructions | net allocations | spread |"

@@ -16,7 +16,7 @@ pub(super) static BARE: Setting =
     Setting { name: "actix-bare", bare: None, run: |requests| run(app(), requests) };
 
 /// A few routes, so that there is something to choose from. Only `/items/{id}` is called.
-pub(super) fn app() -> App<
+pub(crate) fn app() -> App<
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()>,
 > {
     App::new()
@@ -28,7 +28,7 @@ pub(super) fn app() -> App<
 }
 
 /// Sends requests to an application, which gets no socket, and reads each answer to its end.
-pub(super) fn run<F, B>(app: App<F>, requests: u64)
+pub(crate) fn run<F, B>(app: App<F>, requests: u64)
 where
     F: ServiceFactory<
             ServiceRequest,

@@ -16,7 +16,7 @@ pub(super) static BARE: Setting =
     Setting { name: "axum-bare", bare: None, run: |requests| run(served(router()), requests) };
 
 /// A few routes, so that there is something to choose from. Only `/items/{id}` is called.
-pub(super) fn router() -> Router {
+pub(crate) fn router() -> Router {
     Router::new()
         .route("/", get(|| async { "shop" }))
         .route("/items", get(|| async { "items" }))
@@ -27,11 +27,11 @@ pub(super) fn router() -> Router {
 
 /// The router as `axum::serve` serves it: until its state is there, it makes its routes and their layers anew
 /// for each request.
-pub(super) fn served(router: Router) -> Router {
+pub(crate) fn served(router: Router) -> Router {
     router.with_state(())
 }
 
 /// As [`tower::run`], with the body of axum's own requests: an application would take any.
-pub(super) fn run(app: impl Service<Request, Response = Response, Error = Infallible>, requests: u64) {
+pub(crate) fn run(app: impl Service<Request, Response = Response, Error = Infallible>, requests: u64) {
     tower::run(app, requests);
 }

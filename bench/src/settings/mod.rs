@@ -1,10 +1,10 @@
 //! What is measured. A setting is a framework, bare or with one middleware; each middleware has its own file.
 
-mod actix;
-mod axum;
+pub(crate) mod actix;
+pub(crate) mod axum;
 mod obs;
 mod redact;
-mod tower;
+pub(crate) mod tower;
 
 /// One thing to measure.
 pub(crate) struct Setting {

@@ -16,13 +16,13 @@ pub(super) static BARE: Setting =
     Setting { name: "tower-bare", bare: None, run: |requests| run(service(), requests) };
 
 /// A service that only answers.
-pub(super) fn service()
+pub(crate) fn service()
 -> impl Service<Request<Empty<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible> {
     service_fn(|_| async { Ok(Response::new(Full::from(sample::ANSWER))) })
 }
 
 /// Sends requests to a service, which gets no socket, and reads each answer to its end.
-pub(super) fn run<S, Req, Res>(mut service: S, requests: u64)
+pub(crate) fn run<S, Req, Res>(mut service: S, requests: u64)
 where
     S: Service<Request<Req>, Response = Response<Res>>,
     S::Error: Debug,

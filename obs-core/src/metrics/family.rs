@@ -14,6 +14,9 @@ pub(crate) struct Family {
     pub(crate) help: Cow<'static, str>,
     pub(crate) kind: Kind,
     pub(crate) unit: Option<Unit>,
+    /// Ours of the requests, which are made while they are written.
+    pub(crate) source: Option<Arc<dyn Source>>,
+    /// Those that are there already.
     pub(crate) samples: Vec<Sample>,
     /// Labels of every sample, behind its own.
     pub(crate) common: LabelSet,
@@ -46,17 +49,34 @@ pub(crate) struct Sample {
 pub(crate) enum Value {
     Count { value: u64, exemplar: Option<Exemplar> },
     Number(f64),
-    Histogram { buckets: Vec<Bucket>, sum: f64, count: u64 },
+    Histogram(Histogram),
     Summary { quantiles: Vec<(f64, f64)>, sum: f64, count: u64 },
 }
 
 #[derive(Debug)]
-pub(crate) struct Bucket {
-    pub(crate) bound: f64,
-    /// Cumulative.
-    pub(crate) count: u64,
-    /// With its value in the family's unit.
-    pub(crate) exemplar: Option<(Exemplar, f64)>,
+pub(crate) struct Histogram {
+    /// The buckets' upper bounds, without the last one's, which is `+Inf`.
+    pub(crate) bounds: Arc<[f64]>,
+    /// Cumulative, of each bucket.
+    pub(crate) counts: Vec<u64>,
+    pub(crate) sum: f64,
+    /// Few buckets have one: the bucket's number, and the exemplar with its value in the family's unit.
+    pub(crate) exemplars: Vec<(usize, Exemplar, f64)>,
+}
+
+impl Histogram {
+    pub(crate) fn count(&self) -> u64 {
+        self.counts.last().copied().unwrap_or_default()
+    }
+}
+
+/// Makes the samples of a family, one at a time.
+pub(crate) trait Source: std::fmt::Debug + Send + Sync {
+    /// Numbers of samples are less than this.
+    fn len(&self) -> usize;
+
+    /// The sample of this number, if there is one: with exemplars only where somebody shows them.
+    fn sample(&self, number: usize, exemplars: bool) -> Option<Sample>;
 }
 
 impl Family {
@@ -66,11 +86,25 @@ impl Family {
             help: help.into(),
             kind,
             unit: None,
+            source: None,
             samples: Vec::new(),
             common: LabelSet::default(),
             own: true,
             others: false,
         }
+    }
+
+    /// Calls `f` with each sample.
+    pub(crate) fn each(&self, exemplars: bool, mut f: impl FnMut(&Sample)) {
+        if let Some(source) = &self.source {
+            (0..source.len()).filter_map(|number| source.sample(number, exemplars)).for_each(|s| f(&s));
+        }
+        self.samples.iter().for_each(f);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        let sourced = |source: &Arc<dyn Source>| (0..source.len()).any(|n| source.sample(n, false).is_some());
+        self.samples.is_empty() && !self.source.as_ref().is_some_and(sourced)
     }
 
     pub(crate) fn push(&mut self, labels: LabelSet, value: Value, created: f64) {

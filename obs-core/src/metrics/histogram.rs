@@ -40,7 +40,7 @@ impl Unit {
 pub(crate) struct Bounds {
     pub(crate) unit: Unit,
     /// As they are shown.
-    pub(crate) upper: Box<[f64]>,
+    pub(crate) upper: Arc<[f64]>,
     raw: Box<[u64]>,
 }
 
@@ -91,6 +91,10 @@ impl Layout {
         });
         Self { parts: parts.collect(), numbers }
     }
+
+    pub(crate) fn bounds(&self, part: usize) -> Option<&Arc<Bounds>> {
+        self.parts.get(part).map(|part| &part.bounds)
+    }
 }
 
 /// The histograms of one time series.
@@ -104,7 +108,7 @@ pub(crate) struct Histograms {
 }
 
 /// A histogram's state at a scrape.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Snapshot {
     /// Cumulative, one per bound and one for `+Inf`.
     pub(crate) buckets: Vec<u64>,
@@ -124,7 +128,7 @@ impl Histograms {
     }
 
     pub(crate) fn bounds(&self, part: usize) -> Option<&Arc<Bounds>> {
-        self.layout.parts.get(part).map(|part| &part.bounds)
+        self.layout.bounds(part)
     }
 
     /// What this thread counts in.

@@ -9,6 +9,7 @@
 mod exemplar;
 mod exposition;
 mod family;
+mod gathered;
 mod histogram;
 mod names;
 mod own;
@@ -112,7 +113,7 @@ impl MetricSink {
     /// Everything of ours as it is now; families without samples, too.
     fn families(&self) -> Vec<Family> {
         let mut families = Vec::new();
-        self.series.families(&mut families);
+        gathered::families(&self.series, &mut families);
         families.push(self.in_flight_family());
         self.own.families(&mut families);
         families

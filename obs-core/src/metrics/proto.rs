@@ -2,7 +2,7 @@
 
 use prometheus::proto;
 
-use super::family::{Bucket, Family, Kind, LabelSet, Value};
+use super::family::{Family, Histogram, Kind, LabelSet, Value};
 
 /// What both builds of the `prometheus` crate understand.
 ///
@@ -52,21 +52,17 @@ pub(super) fn value(kind: Kind, metric: &proto::Metric) -> Option<Value> {
         Kind::Gauge => Value::Number(metric.get_gauge().value()),
         Kind::Histogram => {
             let histogram = metric.get_histogram();
-            let bucket = |bucket: &proto::Bucket| Bucket {
-                bound: bucket.upper_bound(),
-                count: bucket.cumulative_count(),
-                exemplar: None,
-            };
-            let mut buckets: Vec<_> = histogram.get_bucket().iter().map(bucket).collect();
+            let buckets = histogram.get_bucket();
+            let mut bounds: Vec<_> = buckets.iter().map(proto::Bucket::upper_bound).collect();
+            let mut counts: Vec<_> = buckets.iter().map(proto::Bucket::cumulative_count).collect();
             // The count is that of the last bucket, whatever the collector says.
-            let count = buckets.last().map_or(0, |last| last.count).max(histogram.get_sample_count());
-            if buckets.last().is_none_or(|last| last.bound != f64::INFINITY) {
-                buckets.push(Bucket { bound: f64::INFINITY, count, exemplar: None });
+            let count = counts.last().copied().unwrap_or(0).max(histogram.get_sample_count());
+            if bounds.pop_if(|last| *last == f64::INFINITY).is_some() {
+                counts.pop();
             }
-            if let Some(last) = buckets.last_mut() {
-                last.count = count;
-            }
-            Value::Histogram { buckets, sum: histogram.get_sample_sum(), count }
+            counts.push(count);
+            let sum = histogram.get_sample_sum();
+            Value::Histogram(Histogram { bounds: bounds.into(), counts, sum, exemplars: Vec::new() })
         }
         Kind::Summary => {
             let summary = metric.get_summary();
@@ -81,16 +77,17 @@ pub(super) fn value(kind: Kind, metric: &proto::Metric) -> Option<Value> {
 }
 
 /// For whoever gathers the registry without us. Only our own families come here: counters, gauges and histograms.
-pub(super) fn to_proto(family: Family) -> proto::MetricFamily {
+pub(super) fn to_proto(family: &Family) -> proto::MetricFamily {
     let mut out = proto::MetricFamily::default();
-    out.set_name(family.name.into_owned());
-    out.set_help(family.help.into_owned());
+    out.set_name(family.name.to_string());
+    out.set_help(family.help.to_string());
     out.set_field_type(match family.kind {
         Kind::Counter => proto::MetricType::COUNTER,
         Kind::Histogram => proto::MetricType::HISTOGRAM,
         Kind::Gauge | Kind::Summary | Kind::Untyped => proto::MetricType::GAUGE,
     });
-    let metrics = family.samples.into_iter().map(|sample| {
+    let mut metrics = Vec::new();
+    family.each(false, |sample| {
         let label = |(name, value): &(std::borrow::Cow<'static, str>, String)| {
             let mut label = proto::LabelPair::default();
             label.set_name(name.clone().into_owned());
@@ -98,27 +95,28 @@ pub(super) fn to_proto(family: Family) -> proto::MetricFamily {
             label
         };
         let mut metric = proto::Metric::from_label(sample.labels.iter().map(label).collect());
-        match sample.value {
-            Value::Histogram { buckets, sum, count } => {
-                let bucket = |bucket: Bucket| {
+        match &sample.value {
+            Value::Histogram(value) => {
+                let bucket = |(bound, count): (f64, &u64)| {
                     let mut out = proto::Bucket::default();
-                    out.set_upper_bound(bucket.bound);
-                    out.set_cumulative_count(bucket.count);
+                    out.set_upper_bound(bound);
+                    out.set_cumulative_count(*count);
                     out
                 };
+                let bounds = value.bounds.iter().copied().chain([f64::INFINITY]);
                 let mut histogram = proto::Histogram::default();
-                histogram.set_bucket(buckets.into_iter().map(bucket).collect());
-                histogram.set_sample_sum(sum);
-                histogram.set_sample_count(count);
+                histogram.set_bucket(bounds.zip(&value.counts).map(bucket).collect());
+                histogram.set_sample_sum(value.sum);
+                histogram.set_sample_count(value.count());
                 metric.set_histogram(histogram);
             }
-            Value::Count { value, .. } => set_number(&mut metric, family.kind, value as f64),
-            Value::Number(value) => set_number(&mut metric, family.kind, value),
+            Value::Count { value, .. } => set_number(&mut metric, family.kind, *value as f64),
+            Value::Number(value) => set_number(&mut metric, family.kind, *value),
             Value::Summary { .. } => {}
         }
-        metric
+        metrics.push(metric);
     });
-    out.set_metric(metrics.collect());
+    out.set_metric(metrics);
     out
 }
 

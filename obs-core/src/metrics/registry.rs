@@ -129,6 +129,7 @@ impl Bridge {
             help: gathered.help().to_owned().into(),
             kind,
             unit: None,
+            source: None,
             samples: Vec::new(),
             common: LabelSet::default(),
             own: false,
@@ -198,7 +199,7 @@ impl Collector for OurCollector {
                 .map(|(desc, time)| placeholder(desc, time))
                 .collect();
         }
-        self.metrics.families().into_iter().map(to_proto).collect()
+        self.metrics.families().iter().map(to_proto).collect()
     }
 }
 

@@ -1,14 +1,12 @@
 //! Answers a scrape: page, format, compression; scrapes at the same time share one page.
 
 use std::{
-    io::Write as _,
     sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
 
 use bytes::Bytes;
-use flate2::{Compression, write::GzEncoder};
 
 use super::{
     Bridge,
@@ -39,15 +37,9 @@ impl Scrape {
 
     /// The page of these families.
     fn page(&self, bridge: &Bridge, families: &[Family]) -> Bytes {
-        let page = Page { format: self.format, names: &self.names, created: bridge.shows_created() };
-        let text = page.render(families, &|what| bridge.left_out(what));
-        if !self.gzip {
-            return text.into();
-        }
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-        // Writing to a vector cannot fail.
-        let _ = gzip.write_all(&text);
-        gzip.finish().unwrap_or_default().into()
+        let created = bridge.shows_created();
+        let page = Page { format: self.format, names: &self.names, created, gzip: self.gzip };
+        page.render(families, &|what| bridge.left_out(what)).into()
     }
 
     fn answer(&self, page: Option<Bytes>) -> Answer {

@@ -11,29 +11,31 @@ use std::{
 use super::{
     Counter,
     exemplar::Exemplars,
-    family::{Bucket, Family, Kind, LabelSet, Value},
-    histogram::{Histograms, Layout, Snapshot, nanos},
+    family::LabelSet,
+    histogram::{Histograms, Layout, nanos},
     own::seconds_since_1970,
     scheme::{DURATION_PART, Facts, HEAD_PART, Key, REQUEST_SIZE_PART, RESPONSE_SIZE_PART, Scheme},
 };
 use crate::{Method, RequestRecord, diagnostics, read_mostly::ReadMostly};
 
 /// The histograms of one label set. Requests are counted by them, so no request is in one family and missing in another.
-struct RequestSeries {
-    labels: LabelSet,
-    created: f64,
+#[derive(Debug)]
+pub(super) struct RequestSeries {
+    pub(super) labels: LabelSet,
+    pub(super) created: f64,
     method: Method,
-    histograms: Histograms,
-    exemplars: Exemplars,
+    pub(super) histograms: Histograms,
+    pub(super) exemplars: Exemplars,
     /// Streams are rare.
-    stream: OnceLock<(Histograms, Exemplars)>,
+    pub(super) stream: OnceLock<(Histograms, Exemplars)>,
 }
 
-struct ErrorSeries {
-    labels: LabelSet,
-    created: f64,
-    count: Counter,
-    exemplar: Exemplars,
+#[derive(Debug)]
+pub(super) struct ErrorSeries {
+    pub(super) labels: LabelSet,
+    pub(super) created: f64,
+    pub(super) count: Counter,
+    pub(super) exemplar: Exemplars,
 }
 
 pub(super) struct Series {
@@ -41,10 +43,10 @@ pub(super) struct Series {
     limit: usize,
     exemplars: bool,
     shards: usize,
-    requests: ReadMostly<Key, Arc<RequestSeries>>,
-    requests_overflow: OnceLock<Arc<RequestSeries>>,
-    errors: ReadMostly<Key, Arc<ErrorSeries>>,
-    errors_overflow: OnceLock<Arc<ErrorSeries>>,
+    pub(super) requests: ReadMostly<Key, Arc<RequestSeries>>,
+    pub(super) requests_overflow: OnceLock<Arc<RequestSeries>>,
+    pub(super) errors: ReadMostly<Key, Arc<ErrorSeries>>,
+    pub(super) errors_overflow: OnceLock<Arc<ErrorSeries>>,
     overflowed: Arc<Counter>,
     /// Of the families of requests, and of errors.
     warned: [AtomicBool; 2],
@@ -223,104 +225,13 @@ impl Series {
 
     /// The methods of which there are series.
     pub(super) fn methods(&self) -> Vec<Method> {
-        let series = self.requests.values();
-        Method::ALL
-            .iter()
-            .copied()
-            .filter(|method| series.iter().any(|series| series.method == *method))
-            .collect()
-    }
-
-    /// What there is now, for a scrape.
-    pub(super) fn families(&self, out: &mut Vec<Family>) {
-        let names = self.scheme.names;
-        let mut requests = self.requests.values();
-        requests.sort_by(|a, b| self.scheme.order(&a.labels).cmp(&self.scheme.order(&b.labels)));
-        requests.extend(self.requests_overflow.get().cloned());
-
-        let mut count = names.requests.map(|name| Scheme::family(name, Kind::Counter));
-        let mut duration = Scheme::family(names.duration, Kind::Histogram);
-        let mut stream = Scheme::family(names.stream, Kind::Histogram);
-        let mut head = Scheme::family(names.head, Kind::Histogram);
-        let mut request_size = Scheme::family(names.request_size, Kind::Histogram);
-        let mut response_size = Scheme::family(names.response_size, Kind::Histogram);
-        for series in &requests {
-            // One snapshot serves both families: they agree within a scrape.
-            let snapshot = series.histograms.snapshot(DURATION_PART);
-            let streamed = series.stream.get().map(|(histograms, _)| histograms.snapshot(0));
-            if let Some(count) = &mut count {
-                let streams = streamed.as_ref().map_or(0, Snapshot::count);
-                let value = snapshot.count().saturating_add(streams);
-                count.push(series.labels.clone(), Value::Count { value, exemplar: None }, series.created);
-            }
-            // A series that has only streams has no latency.
-            if streamed.is_none() || snapshot.count() > 0 {
-                series.push(
-                    &mut duration,
-                    &series.histograms,
-                    DURATION_PART,
-                    &snapshot,
-                    Some(&series.exemplars),
-                );
-            }
-            if let Some(((histograms, exemplars), snapshot)) = series.stream.get().zip(streamed) {
-                series.push(&mut stream, histograms, 0, &snapshot, Some(exemplars));
-            }
-            for (family, part) in [
-                (&mut request_size, REQUEST_SIZE_PART),
-                (&mut response_size, RESPONSE_SIZE_PART),
-                (&mut head, HEAD_PART),
-            ] {
-                let snapshot = series.histograms.snapshot(part);
-                series.push(family, &series.histograms, part, &snapshot, None);
+        let mut methods: Vec<Method> = Vec::new();
+        for series in self.requests.values() {
+            if !methods.contains(&series.method) {
+                methods.push(series.method);
             }
         }
-        out.extend(count);
-        out.extend([duration, stream, request_size, response_size]);
-        if self.scheme.head {
-            out.push(head);
-        }
-        out.extend(names.errors.map(|name| self.error_family(Scheme::family(name, Kind::Counter))));
-    }
-
-    fn error_family(&self, mut family: Family) -> Family {
-        let mut errors = self.errors.values();
-        errors.sort_by(|a, b| self.scheme.order(&a.labels).cmp(&self.scheme.order(&b.labels)));
-        errors.extend(self.errors_overflow.get().cloned());
-        for series in errors {
-            let exemplar = series.exemplar.snapshot().into_iter().next().flatten();
-            let value = Value::Count { value: series.count.get(), exemplar };
-            family.push(series.labels.clone(), value, series.created);
-        }
-        family
-    }
-}
-
-impl RequestSeries {
-    /// Adds one of its histograms to a family.
-    fn push(
-        &self,
-        family: &mut Family,
-        histograms: &Histograms,
-        part: usize,
-        snapshot: &Snapshot,
-        exemplars: Option<&Exemplars>,
-    ) {
-        let Some(bounds) = histograms.bounds(part) else { return };
-        family.unit = Some(bounds.unit);
-        let mut kept = exemplars.map(Exemplars::snapshot).unwrap_or_default().into_iter();
-        let upper = bounds.upper.iter().copied().chain([f64::INFINITY]);
-        let buckets = upper.zip(&snapshot.buckets).map(|(bound, count)| {
-            let exemplar = kept.next().flatten();
-            let exemplar = exemplar.map(|exemplar| {
-                let value = bounds.unit.of_raw(exemplar.raw);
-                (exemplar, value)
-            });
-            Bucket { bound, count: *count, exemplar }
-        });
-        let sum = bounds.unit.of_raw(snapshot.sum);
-        let value = Value::Histogram { buckets: buckets.collect(), sum, count: snapshot.count() };
-        family.push(self.labels.clone(), value, self.created);
+        methods
     }
 }
 

@@ -1,8 +1,10 @@
 //! Families as text: Prometheus' format 0.0.4, or OpenMetrics 1.0.
 
 mod accept;
+mod labels;
 mod number;
 mod openmetrics;
+mod output;
 mod writer;
 
 use std::collections::HashSet;
@@ -42,12 +44,13 @@ pub(super) struct Page<'a> {
     pub(super) names: &'a [String],
     /// Whether OpenMetrics says since when a series counts.
     pub(super) created: bool,
+    pub(super) gzip: bool,
 }
 
 impl Page<'_> {
     /// Writes the families; `left_out` hears of what no page can show.
     pub(super) fn render(&self, families: &[Family], left_out: &dyn Fn(&str)) -> Vec<u8> {
-        let mut writer = Writer::new(self.format, self.created);
+        let mut writer = Writer::new(self.format, self.created, self.gzip);
         let mut taken = HashSet::new();
         // Ours come first when names are given out, whatever their place in the page.
         let kinds = [true, false].map(|own| {
@@ -81,10 +84,10 @@ impl Page<'_> {
         taken: &mut HashSet<String>,
         left_out: &dyn Fn(&str),
     ) -> Option<Kind> {
-        if family.samples.is_empty() {
+        if family.is_empty() {
             return None;
         }
-        if !writer::is_metric_name(&family.name) {
+        if !labels::is_metric_name(&family.name) {
             left_out("the registry holds a metric whose name is not valid; /metrics leaves it out");
             return None;
         }
@@ -120,7 +123,7 @@ mod tests {
 
     use super::*;
     use crate::metrics::{
-        family::{Bucket, LabelSet, Sample, Value},
+        family::{Histogram, LabelSet, Sample, Value},
         histogram::Unit,
     };
 
@@ -138,14 +141,14 @@ mod tests {
     }
 
     fn histogram(bounds: &[(f64, u64)], sum: f64) -> Value {
-        let bucket = |(bound, count): &(f64, u64)| Bucket { bound: *bound, count: *count, exemplar: None };
-        let count = bounds.last().map_or(0, |(_, count)| *count);
-        Value::Histogram { buckets: bounds.iter().map(bucket).collect(), sum, count }
+        let (mut bounds, counts): (Vec<_>, _) = bounds.iter().copied().unzip();
+        assert_eq!(bounds.pop(), Some(f64::INFINITY));
+        Value::Histogram(Histogram { bounds: bounds.into(), counts, sum, exemplars: Vec::new() })
     }
 
     fn page(format: Format, families: &[Family]) -> (String, u32) {
         let left_out = Cell::new(0);
-        let page = Page { format, names: &[], created: true };
+        let page = Page { format, names: &[], created: true, gzip: false };
         let text = page.render(families, &|_| left_out.set(left_out.get() + 1));
         (String::from_utf8(text).expect("UTF-8"), left_out.get())
     }
@@ -271,7 +274,7 @@ t_seconds_created{path="a\\b\"c\nd"} 1.5
         ];
         let chosen = |names: &[&str], format| {
             let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-            let page = Page { format, names: &names, created: true };
+            let page = Page { format, names: &names, created: true, gzip: false };
             let text = String::from_utf8(page.render(&families, &|_| {})).expect("UTF-8");
             ["hits_total{", "t_seconds_sum{", "level{"].map(|name| text.contains(name))
         };

@@ -17,6 +17,11 @@ pub(super) fn write(out: &mut Vec<u8>, value: f64) {
     };
 }
 
+/// A count.
+pub(super) fn whole(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
 /// The value of an `le` or `quantile` label, which identifies a series, so everybody has to write it in the same way: as
 /// Go's `%g` does. OpenMetrics 1.0, "Considerations: Canonical Numbers", adds that it is never a whole number's `1`.
 pub(super) fn label(value: f64, openmetrics: bool) -> String {

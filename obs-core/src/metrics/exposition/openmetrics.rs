@@ -1,6 +1,6 @@
 //! What OpenMetrics 1.0 allows, and Prometheus' text format does not mind.
 
-use crate::metrics::family::{Bucket, Family, Kind, Value};
+use crate::metrics::family::{Family, Histogram, Kind, Sample, Value};
 
 /// What a counter's samples end with.
 pub(super) const TOTAL: &str = "_total";
@@ -52,7 +52,11 @@ pub(super) fn family_is_legal(family: &Family) -> bool {
         Kind::Untyped => false,
         Kind::Gauge | Kind::Histogram | Kind::Summary => true,
     };
-    named && family.samples.iter().all(|sample| is_legal(family.kind, &sample.value))
+    let legal = |sample: &Sample| is_legal(family.kind, &sample.value);
+    // Ours all have the same bounds, and count upwards by themselves: one of them speaks for all.
+    let mut ours =
+        family.source.iter().flat_map(|source| (0..source.len()).filter_map(|n| source.sample(n, false)));
+    named && ours.next().is_none_or(|sample| legal(&sample)) && family.samples.iter().all(legal)
 }
 
 /// Whether a sample's value is what its kind promises.
@@ -61,7 +65,7 @@ pub(in crate::metrics) fn is_legal(kind: Kind, value: &Value) -> bool {
     match value {
         Value::Count { .. } => true,
         Value::Number(value) => kind != Kind::Counter || counts(*value),
-        Value::Histogram { buckets, sum, .. } => counts(*sum) && ascending(buckets),
+        Value::Histogram(histogram) => counts(histogram.sum) && ascending(histogram),
         Value::Summary { quantiles, sum, .. } => {
             let fine = |(q, value): &(f64, f64)| (0.0..=1.0).contains(q) && (*value >= 0.0 || value.is_nan());
             counts(*sum) && quantiles.iter().all(fine)
@@ -70,7 +74,8 @@ pub(in crate::metrics) fn is_legal(kind: Kind, value: &Value) -> bool {
 }
 
 /// Bounds and counts grow, from no less than 0.
-fn ascending(buckets: &[Bucket]) -> bool {
-    let first = buckets.first().is_none_or(|first| first.bound >= 0.0);
-    first && buckets.iter().zip(buckets.iter().skip(1)).all(|(a, b)| a.bound < b.bound && a.count <= b.count)
+fn ascending(Histogram { bounds, counts, .. }: &Histogram) -> bool {
+    bounds.first().is_none_or(|first| *first >= 0.0)
+        && bounds.iter().chain([&f64::INFINITY]).is_sorted_by(|a, b| a < b)
+        && counts.is_sorted()
 }

@@ -1,33 +1,59 @@
 //! Writes families line by line.
 
-use std::{collections::HashSet, io::Write as _};
+use std::{collections::HashSet, io::Write as _, sync::Arc};
 
-use super::{Format, number, openmetrics::family_name};
+use super::{
+    Format, labels,
+    number::{self, whole},
+    openmetrics::family_name,
+    output::Output,
+};
 use crate::metrics::{
     exemplar::Exemplar,
-    family::{Family, Kind, Sample, Value},
+    family::{Family, Histogram, Kind, Sample, Value},
 };
 
 pub(super) struct Writer {
-    out: Vec<u8>,
+    out: Output,
     openmetrics: bool,
     created: bool,
+    /// The labels of the sample that is being written, as they stand between the braces.
+    labels: Vec<u8>,
+    /// How each line of the buckets of the sample begins.
+    bucket: Vec<u8>,
+    bounds: Bounds,
+}
+
+/// The last bounds that were written, and the ends of their labels: thousands of series have the same.
+struct Bounds {
+    of: Arc<[f64]>,
+    ends: Vec<Vec<u8>>,
 }
 
 /// What of a family's samples is written: all of it, or one of its names where each name is a family.
 type Part = Option<&'static str>;
 
+/// The names of the labels of samples that are there already, sorted, and their times.
+type Seen = HashSet<(Vec<(String, String)>, Option<i64>)>;
+
 impl Writer {
-    pub(super) fn new(format: Format, created: bool) -> Self {
+    pub(super) fn new(format: Format, created: bool, gzip: bool) -> Self {
         let openmetrics = format != Format::Text;
-        Self { out: Vec::new(), openmetrics, created: created && openmetrics }
+        Self {
+            out: Output::new(gzip),
+            openmetrics,
+            created: created && openmetrics,
+            labels: Vec::new(),
+            bucket: Vec::new(),
+            bounds: Bounds { of: Arc::from([]), ends: Vec::new() },
+        }
     }
 
     pub(super) fn finish(mut self) -> Vec<u8> {
         if self.openmetrics {
-            self.out.extend_from_slice(b"# EOF\n");
+            self.out.text.extend_from_slice(b"# EOF\n");
         }
-        self.out
+        self.out.finish()
     }
 
     /// Writes a family as `kind`.
@@ -41,34 +67,22 @@ impl Writer {
             let base = if self.openmetrics { family_name(family, kind) } else { &family.name };
             self.head(&format!("{base}{}", part.unwrap_or_default()), family, kind);
             // Ours differ from each other.
-            let mut seen = family.others.then(HashSet::new);
-            for sample in &family.samples {
-                let Some(labels) = labels(family, sample) else {
-                    left_out(
-                        "the registry holds a metric with a label that is not valid; /metrics leaves it out",
-                    );
-                    continue;
-                };
-                if let Some(seen) = &mut seen {
-                    let mut sorted = labels.clone();
-                    sorted.sort_unstable();
-                    if !seen.insert((sorted, sample.timestamp)) {
-                        left_out(
-                            "the registry holds two metrics of one name with the same labels; /metrics shows the first",
-                        );
-                        continue;
-                    }
+            let mut seen = family.others.then(Seen::new);
+            family.each(self.openmetrics, |sample| {
+                if self.take_labels(family, sample, seen.as_mut(), left_out) {
+                    self.sample(family, kind, *part, sample);
                 }
-                self.sample(family, kind, *part, sample, &written(&labels));
-            }
+            });
         }
     }
 
     fn head(&mut self, name: &str, family: &Family, kind: Kind) {
+        self.out.make_room(family.help.len().saturating_mul(2).saturating_add(1024));
+        let out = &mut self.out.text;
         if !family.help.is_empty() {
-            let _ = write!(self.out, "# HELP {name} ");
-            escape(&mut self.out, &family.help, self.openmetrics);
-            self.out.push(b'\n');
+            let _ = write!(out, "# HELP {name} ");
+            labels::escape(out, &family.help, self.openmetrics);
+            out.push(b'\n');
         }
         let kind = match kind {
             Kind::Counter => "counter",
@@ -78,100 +92,151 @@ impl Writer {
             Kind::Untyped if self.openmetrics => "unknown",
             Kind::Untyped => "untyped",
         };
-        let _ = writeln!(self.out, "# TYPE {name} {kind}");
+        let _ = writeln!(out, "# TYPE {name} {kind}");
         if self.openmetrics
             && let Some(unit) = family.unit
         {
-            let _ = writeln!(self.out, "# UNIT {name} {}", unit.as_str());
+            let _ = writeln!(out, "# UNIT {name} {}", unit.as_str());
         }
     }
 
-    fn sample(&mut self, family: &Family, kind: Kind, part: Part, sample: &Sample, labels: &[u8]) {
+    /// Makes the labels of a sample the current ones; `false` if it cannot be shown.
+    fn take_labels(
+        &mut self,
+        family: &Family,
+        sample: &Sample,
+        seen: Option<&mut Seen>,
+        left_out: &dyn Fn(&str),
+    ) -> bool {
+        let mut all = Vec::with_capacity(sample.labels.len().saturating_add(family.common.len()));
+        if !labels::collect(family, sample, &mut all) {
+            left_out("the registry holds a metric with a label that is not valid; /metrics leaves it out");
+            return false;
+        }
+        self.labels.clear();
+        labels::write(&mut self.labels, &all);
+        let Some(seen) = seen else { return true };
+        all.sort_unstable();
+        let all = all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let first = seen.insert((all, sample.timestamp));
+        if !first {
+            left_out(
+                "the registry holds two metrics of one name with the same labels; /metrics shows the first",
+            );
+        }
+        first
+    }
+
+    fn sample(&mut self, family: &Family, kind: Kind, part: Part, sample: &Sample) {
         let wants = |suffix: &str| part.is_none_or(|part| part == suffix);
         let name = &*family.name;
         let time = sample.timestamp;
         match &sample.value {
             Value::Count { value, exemplar } => {
-                self.line(name, "", labels, None);
-                let _ = write!(self.out, "{value}");
+                self.count(name, "", *value);
                 // A request counts for one.
                 self.end(time, exemplar.as_ref().map(|exemplar| (exemplar, 1.0)));
             }
-            Value::Number(value) => self.number(name, "", labels, *value, time),
-            Value::Histogram { buckets, sum, count } => {
-                for bucket in buckets.iter().filter(|_| wants("_bucket")) {
-                    let bound = number::label(bucket.bound, self.openmetrics);
-                    self.line(name, "_bucket", labels, Some(("le", &bound)));
-                    let _ = write!(self.out, "{}", bucket.count);
-                    self.end(time, bucket.exemplar.as_ref().map(|(exemplar, value)| (exemplar, *value)));
+            Value::Number(value) => self.number(name, "", *value, time),
+            Value::Histogram(histogram) => {
+                if wants("_bucket") {
+                    self.buckets(name, histogram, time);
                 }
-                self.sum_and_count(name, labels, wants, (*sum, *count), time);
+                self.sum_and_count(name, wants, (histogram.sum, histogram.count()), time);
             }
             Value::Summary { quantiles, sum, count } => {
                 for (quantile, value) in quantiles.iter().filter(|_| wants("")) {
                     let quantile = number::label(*quantile, self.openmetrics);
-                    self.line(name, "", labels, Some(("quantile", &quantile)));
-                    number::write(&mut self.out, *value);
+                    self.line(name, "", Some(("quantile", &quantile)));
+                    number::write(&mut self.out.text, *value);
                     self.end(time, None);
                 }
-                self.sum_and_count(name, labels, wants, (*sum, *count), time);
+                self.sum_and_count(name, wants, (*sum, *count), time);
             }
         }
         if let Some(created) = sample.created
             && self.created
             && matches!(kind, Kind::Counter | Kind::Histogram | Kind::Summary)
         {
-            self.number(family_name(family, kind), "_created", labels, created, time);
+            self.number(family_name(family, kind), "_created", created, time);
+        }
+    }
+
+    /// Most lines of a page are those of buckets. Those of one sample differ in their ends alone.
+    fn buckets(&mut self, name: &str, histogram: &Histogram, time: Option<i64>) {
+        let Self { out, openmetrics, labels, bucket, bounds, .. } = self;
+        bounds.take(&histogram.bounds, *openmetrics);
+        bucket.clear();
+        bucket.extend_from_slice(name.as_bytes());
+        bucket.extend_from_slice(b"_bucket{");
+        bucket.extend_from_slice(labels);
+        bucket.extend_from_slice(if labels.is_empty() { b"le=\"" } else { b",le=\"" });
+        let lines = bucket.len().saturating_add(64).saturating_mul(histogram.counts.len());
+        out.make_room(lines.saturating_add(histogram.exemplars.len().saturating_mul(256)));
+        let mut exemplars = histogram.exemplars.iter().peekable();
+        for (number, count) in histogram.counts.iter().enumerate() {
+            self.out.text.extend_from_slice(&self.bucket);
+            self.out.text.extend_from_slice(self.bounds.ends.get(number).map_or(&[][..], Vec::as_slice));
+            whole(&mut self.out.text, *count);
+            let exemplar = exemplars.next_if(|(of, ..)| *of == number);
+            self.end(time, exemplar.map(|(_, exemplar, value)| (exemplar, *value)));
         }
     }
 
     fn sum_and_count(
         &mut self,
         name: &str,
-        labels: &[u8],
         wants: impl Fn(&str) -> bool,
         (sum, count): (f64, u64),
         time: Option<i64>,
     ) {
         if wants("_sum") {
-            self.number(name, "_sum", labels, sum, time);
+            self.number(name, "_sum", sum, time);
         }
         if wants("_count") {
-            self.line(name, "_count", labels, None);
-            let _ = write!(self.out, "{count}");
+            self.count(name, "_count", count);
             self.end(time, None);
         }
     }
 
-    fn number(&mut self, name: &str, suffix: &str, labels: &[u8], value: f64, time: Option<i64>) {
-        self.line(name, suffix, labels, None);
-        number::write(&mut self.out, value);
+    fn number(&mut self, name: &str, suffix: &str, value: f64, time: Option<i64>) {
+        self.line(name, suffix, None);
+        number::write(&mut self.out.text, value);
         self.end(time, None);
     }
 
+    fn count(&mut self, name: &str, suffix: &str, value: u64) {
+        self.line(name, suffix, None);
+        whole(&mut self.out.text, value);
+    }
+
     /// A sample's name and labels.
-    fn line(&mut self, name: &str, suffix: &str, labels: &[u8], last: Option<(&str, &str)>) {
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(suffix.as_bytes());
+    fn line(&mut self, name: &str, suffix: &str, last: Option<(&str, &str)>) {
+        let Self { out, labels, .. } = self;
+        out.make_room(name.len().saturating_add(labels.len()).saturating_add(256));
+        let out = &mut out.text;
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(suffix.as_bytes());
         if !labels.is_empty() || last.is_some() {
-            self.out.push(b'{');
-            self.out.extend_from_slice(labels);
+            out.push(b'{');
+            out.extend_from_slice(labels);
             if let Some((name, value)) = last {
                 let comma = if labels.is_empty() { "" } else { "," };
-                let _ = write!(self.out, "{comma}{name}=\"{value}\"");
+                let _ = write!(out, "{comma}{name}=\"{value}\"");
             }
-            self.out.push(b'}');
+            out.push(b'}');
         }
-        self.out.push(b' ');
+        out.push(b' ');
     }
 
     /// What comes behind a sample's value. An exemplar under any other format would break the scrape.
     fn end(&mut self, time: Option<i64>, exemplar: Option<(&Exemplar, f64)>) {
+        let out = &mut self.out.text;
         if let Some(millis) = time {
             let _ = if self.openmetrics {
-                write!(self.out, " {}", millis as f64 / 1e3)
+                write!(out, " {}", millis as f64 / 1e3)
             } else {
-                write!(self.out, " {millis}")
+                write!(out, " {millis}")
             };
         }
         if let Some((exemplar, value)) = exemplar
@@ -179,75 +244,26 @@ impl Writer {
         {
             let mut open = " # {";
             for (name, value) in exemplar.labels() {
-                let _ = write!(self.out, "{open}{name}=\"{value}\"");
+                let _ = write!(out, "{open}{name}=\"{value}\"");
                 open = ",";
             }
-            self.out.extend_from_slice(b"} ");
-            number::write(&mut self.out, value);
+            out.extend_from_slice(b"} ");
+            number::write(out, value);
             let at = super::super::own::seconds_since_1970(exemplar.at);
-            let _ = write!(self.out, " {at}");
+            let _ = write!(out, " {at}");
         }
-        self.out.push(b'\n');
+        out.push(b'\n');
     }
 }
 
-/// A label's name and value.
-type Label<'a> = (&'a str, &'a str);
-
-/// The labels of a sample, its own before the common ones, each name once; `None` if a name is not valid.
-///
-/// A registry puts its common labels behind those of the user's metrics, whatever names they have.
-fn labels<'a>(family: &'a Family, sample: &'a Sample) -> Option<Vec<Label<'a>>> {
-    let reserved = match family.kind {
-        Kind::Histogram => "le",
-        Kind::Summary => "quantile",
-        Kind::Counter | Kind::Gauge | Kind::Untyped => "",
-    };
-    let mut out: Vec<Label<'_>> = Vec::with_capacity(sample.labels.len().saturating_add(family.common.len()));
-    for (name, value) in sample.labels.iter().chain(family.common.iter()) {
-        if !is_label_name(name) {
-            return None;
+impl Bounds {
+    fn take(&mut self, bounds: &Arc<[f64]>, openmetrics: bool) {
+        if *self.of == **bounds && !self.ends.is_empty() {
+            return;
         }
-        if name != reserved && !out.iter().any(|(other, _)| other == name) {
-            out.push((name, value));
-        }
+        self.of = Arc::clone(bounds);
+        let all = bounds.iter().copied().chain([f64::INFINITY]);
+        let end = |bound| format!("{}\"}} ", number::label(bound, openmetrics)).into_bytes();
+        self.ends = all.map(end).collect();
     }
-    Some(out)
-}
-
-/// What stands between the braces.
-fn written(labels: &[Label<'_>]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (name, value) in labels {
-        if !out.is_empty() {
-            out.push(b',');
-        }
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"=\"");
-        escape(&mut out, value, true);
-        out.push(b'"');
-    }
-    out
-}
-
-fn escape(out: &mut Vec<u8>, text: &str, quotes: bool) {
-    for byte in text.bytes() {
-        match byte {
-            b'\\' => out.extend_from_slice(br"\\"),
-            b'\n' => out.extend_from_slice(br"\n"),
-            b'"' if quotes => out.extend_from_slice(br#"\""#),
-            _ => out.push(byte),
-        }
-    }
-}
-
-/// `[a-zA-Z_:][a-zA-Z0-9_:]*`
-pub(super) fn is_metric_name(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b':';
-    !name.is_empty() && name.bytes().all(allowed) && !name.starts_with(|c: char| c.is_ascii_digit())
-}
-
-/// `[a-zA-Z_][a-zA-Z0-9_]*`, but not the name that stands for the metric's.
-fn is_label_name(name: &str) -> bool {
-    is_metric_name(name) && !name.contains(':') && name != "__name__"
 }

@@ -1,0 +1,51 @@
+//! A service that misbehaves: routes that are made up, each with every method and status, as many as a day brings.
+
+use obs_core::{Observer, Outcome, RequestHead};
+
+use super::{Report, observer, settled};
+
+/// More routes than an observer keeps, so more label sets than a family has.
+const FIRST: usize = 40_000;
+/// Five a second for a day.
+const DAY: usize = 5 * 86_400;
+
+/// The default.
+const LIMIT: usize = 2_000;
+const TOLERANCE: f64 = 128.0 * 1024.0;
+
+const METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "PATCH", "BREW", "get"];
+const STATUSES: [u16; 9] = [200, 201, 204, 301, 400, 404, 418, 500, 503];
+
+pub(super) fn measure(report: &mut Report) {
+    let observer = observer();
+    (0..FIRST).for_each(|number| request(&observer, number));
+    let before = settled();
+    (FIRST..FIRST + DAY).for_each(|number| request(&observer, number));
+    let grown = (settled() - before).max(0);
+    report.at_most(&format!("{DAY} more routes after {FIRST}"), grown as f64, TOLERANCE);
+
+    let text = observer.metrics_text();
+    let samples = |name: &str| {
+        let lines = text
+            .lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
+        let values = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<usize>().ok());
+        values.collect::<Vec<_>>()
+    };
+    // One of them is the overflow's.
+    for name in ["http_requests_total", "http_request_errors_total"] {
+        report.must(&format!("`{name}` has {LIMIT} label sets"), samples(name).len() == LIMIT + 1);
+    }
+    let counted: usize = samples("http_requests_total").iter().sum();
+    report.must("every request is counted", counted == FIRST + DAY);
+    let overflowed: usize = samples("obs_series_overflow_total").iter().sum();
+    report.must("the overflow is counted", overflowed > DAY);
+}
+
+fn request(observer: &Observer, number: usize) {
+    let method = METHODS[number % METHODS.len()];
+    let mut observation = observer.start(RequestHead::new(method, "/", &()));
+    observation.set_route(&format!("/made-up/{number}"));
+    observation.responded(STATUSES[number % STATUSES.len()], &());
+    observation.finish(Outcome::Completed);
+}

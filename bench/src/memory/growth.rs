@@ -1,0 +1,30 @@
+//! A million requests leave nothing behind.
+
+use obs_actix::Observe;
+use obs_axum::RouterExt as _;
+
+use super::{Report, observer, settled};
+use crate::settings::{actix, axum};
+
+const FIRST: u64 = 100_000;
+const MORE: u64 = 1_000_000;
+
+/// The two vectors of an output's buffer have up to 64 KiB each, as many as happen to wait; less than a byte in seven requests.
+const TOLERANCE: f64 = 128.0 * 1024.0;
+
+pub(super) fn measure(report: &mut Report) {
+    let observer = observer();
+    let router = axum::router().observed(&observer);
+    grown(report, "axum", |requests| axum::run(router.clone(), requests));
+    let observer = self::observer();
+    // The application is made anew and dropped with each run; what its middleware keeps is the observer's.
+    grown(report, "actix", |requests| actix::run(actix::app().wrap(Observe::new(&observer)), requests));
+}
+
+fn grown(report: &mut Report, framework: &str, run: impl Fn(u64)) {
+    run(FIRST);
+    let before = settled();
+    run(MORE);
+    let grown = (settled() - before).max(0);
+    report.at_most(&format!("{MORE} more requests after {FIRST}, {framework}"), grown as f64, TOLERANCE);
+}

@@ -1,0 +1,14 @@
+//! Bytes for each label set of requests: a count, a histogram of the duration and two of sizes.
+
+use super::{Report, bytes_each};
+use crate::scrape::{LABEL_SETS, ours::Ours, theirs};
+
+/// With two shards, as a machine with two cores has them; each further one takes 256 bytes more.
+const TARGET: f64 = 4_000.0;
+
+pub(super) fn measure(report: &mut Report) {
+    let (_ours, ours) = bytes_each(LABEL_SETS, Ours::new);
+    report.at_most("a label set of requests, its errors included", ours, TARGET);
+    let (_theirs, theirs) = bytes_each(LABEL_SETS, || theirs::registry(true));
+    Report::value("the same in a registry of `prometheus`", theirs);
+}

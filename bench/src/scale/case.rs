@@ -1,0 +1,147 @@
+//! One thing to measure: a kind of growth, how much of it, on which framework, with the middleware or without.
+
+use super::{actix, axum};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Routes,
+    Fields,
+    Frames,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Framework {
+    Axum,
+    Actix,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Case {
+    pub(super) kind: Kind,
+    pub(super) framework: Framework,
+    pub(super) amount: usize,
+    pub(super) observed: bool,
+}
+
+/// Runs the case of this name, if there is one.
+pub(crate) fn run(name: &str, requests: u64) -> Option<()> {
+    let case = Case::named(name)?;
+    match case.framework {
+        Framework::Axum => axum::run(case, requests),
+        Framework::Actix => actix::run(case, requests),
+    }
+    Some(())
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 3] = [Self::Routes, Self::Fields, Self::Frames];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Routes => "routes",
+            Self::Fields => "fields",
+            Self::Frames => "frames",
+        }
+    }
+
+    /// What the last column of its table tells.
+    pub(super) const fn column(self) -> &'static str {
+        match self {
+            Self::Routes => "more than with 10",
+            Self::Fields => "for each field",
+            Self::Frames => "for each further frame",
+        }
+    }
+
+    pub(super) const fn amounts(self, framework: Framework) -> &'static [usize] {
+        match (self, framework) {
+            (Self::Routes, Framework::Axum) => &[10, 100, 1_000, 10_000],
+            // actix tries one route after the other: its own cost would drown the middleware's.
+            (Self::Routes, Framework::Actix) => &[10, 100, 1_000],
+            (Self::Fields, _) => &[0, 1, 8, 16, 32, 64],
+            (Self::Frames, _) => &[1, 10, 100, 1_000],
+        }
+    }
+
+    /// Requests of the shorter run.
+    pub(super) const fn requests(self) -> u32 {
+        match self {
+            Self::Routes => 2_000,
+            Self::Fields => 1_000,
+            Self::Frames => 200,
+        }
+    }
+
+    /// How often it is measured: what is divided by many fields or frames varies little.
+    pub(super) const fn times(self) -> usize {
+        match self {
+            Self::Routes => 3,
+            Self::Fields | Self::Frames => 1,
+        }
+    }
+}
+
+impl Framework {
+    pub(super) const ALL: [Self; 2] = [Self::Axum, Self::Actix];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Axum => "axum",
+            Self::Actix => "actix",
+        }
+    }
+}
+
+impl Case {
+    /// `routes-axum-100-observed`: what `bench run` takes.
+    pub(super) fn name(&self) -> String {
+        let Self { kind, framework, amount, observed } = *self;
+        let observed = if observed { "observed" } else { "bare" };
+        format!("{}-{}-{amount}-{observed}", kind.name(), framework.name())
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        let [kind, framework, amount, observed] = name.split('-').collect::<Vec<_>>().try_into().ok()?;
+        Some(Self {
+            kind: Kind::ALL.into_iter().find(|other| other.name() == kind)?,
+            framework: Framework::ALL.into_iter().find(|other| other.name() == framework)?,
+            amount: amount.parse().ok()?,
+            observed: ["bare", "observed"].iter().position(|other| *other == observed)? == 1,
+        })
+    }
+
+    /// As many routes as the case is about, else one.
+    pub(super) fn paths(&self) -> Vec<String> {
+        let routes = if self.kind == Kind::Routes { self.amount } else { 1 };
+        (0..routes).map(|number| format!("/route-{number}")).collect()
+    }
+
+    /// Requests beforehand. A route that is new is behind a lock at first, until new ones have been asked for often enough: a few times
+    /// around all of them.
+    pub(super) fn warm_up(&self) -> usize {
+        3 * self.paths().len()
+    }
+
+    /// How many fields a handler sets; without the middleware there is nothing to set them in.
+    pub(super) fn fields(&self) -> usize {
+        if self.kind == Kind::Fields && self.observed { self.amount } else { 0 }
+    }
+
+    /// Of how many frames an answer is; `None` if it is only a text.
+    pub(super) fn frames(&self) -> Option<usize> {
+        (self.kind == Kind::Frames).then_some(self.amount)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back() {
+        let case = Case { kind: Kind::Frames, framework: Framework::Actix, amount: 7, observed: true };
+        assert_eq!(Case::named(&case.name()), Some(case));
+        assert_eq!(Case::named("axum-observed"), None);
+        assert_eq!(Case::named("frames-actix-7-maybe"), None);
+    }
+}

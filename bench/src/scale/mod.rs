@@ -1,0 +1,72 @@
+//! How the cost of a request grows: with the routes of the application, with the fields that its handler sets, with the
+//! frames of its answer.
+
+mod actix;
+mod axum;
+mod case;
+mod observed;
+
+use std::collections::HashMap;
+
+pub(crate) use case::{Case, run};
+use case::{Framework, Kind};
+
+use crate::measure::measure;
+
+/// What may still count as flat, as a part of the cost with the fewest routes: hash tables differ by their seeds.
+const FLAT: f64 = 0.05;
+/// Instructions for each field, in the handler and in the event: it is to stay linear, whatever there are.
+const FIELD: f64 = 6_500.0;
+/// Instructions for each frame of a body.
+const FRAME: f64 = 60.0;
+
+/// Net instructions of the cases that were measured.
+#[derive(Default)]
+struct Costs {
+    net: HashMap<(Kind, Framework, usize), f64>,
+    missed: Vec<String>,
+}
+
+/// Prints the tables, and fails where a target is missed.
+pub(crate) fn print() -> Result<(), String> {
+    let mut costs = Costs::default();
+    for kind in Kind::ALL {
+        println!("\n| {} | framework | bare | observed | net | {} |", kind.name(), kind.column());
+        println!("|--:|---|--:|--:|--:|--:|");
+        for framework in Framework::ALL {
+            for &amount in kind.amounts(framework) {
+                costs.row(kind, framework, amount)?;
+            }
+        }
+    }
+    if costs.missed.is_empty() { Ok(()) } else { Err(costs.missed.join("\n")) }
+}
+
+impl Costs {
+    fn row(&mut self, kind: Kind, framework: Framework, amount: usize) -> Result<(), String> {
+        let cost = |observed| {
+            let case = Case { kind, framework, amount, observed };
+            measure(&case.name(), kind.requests(), kind.times())
+        };
+        let (bare, observed) = (cost(false)?, cost(true)?);
+        let net = observed.instructions - bare.instructions;
+        self.net.insert((kind, framework, amount), net);
+        let first = kind.amounts(framework).first().copied().unwrap_or_default();
+        let more = net - self.net.get(&(kind, framework, first)).copied().unwrap_or(net);
+        let (value, target) = match kind {
+            Kind::Routes => (more / (net - more), FLAT),
+            Kind::Fields => (more / amount.max(1) as f64, FIELD),
+            Kind::Frames => (more / amount.saturating_sub(first).max(1) as f64, FRAME),
+        };
+        let shown =
+            if kind == Kind::Routes { format!("{:.1} %", value * 100.0) } else { format!("{value:.0}") };
+        let (bare, observed) = (bare.instructions, observed.instructions);
+        println!("| {amount} | {} | {bare:.0} | {observed:.0} | {net:.0} | {shown} |", framework.name());
+        if value > target {
+            let (kind, framework, column) = (kind.name(), framework.name(), kind.column());
+            self.missed
+                .push(format!("{amount} {kind} on {framework}: {column} {shown}, the target is {target}"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! The observer of a case, and what its handlers do.
+
+use std::{io, sync::LazyLock, time::Duration};
+
+use obs_core::{EventOutput, Metrics, Observer};
+
+use super::Case;
+
+const OF: [&str; 8] = ["user", "cart", "order", "payment", "search", "stock", "parcel", "invoice"];
+const WHAT: [&str; 8] = ["count", "total", "plan", "kind", "region", "currency", "state", "attempts"];
+
+/// As many as a request takes. They are mostly literals, so they live for ever.
+static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let names = WHAT.iter().flat_map(|what| OF.map(|of| format!("{of}.{what}")));
+    names.map(|name| &*name.leak()).collect()
+});
+
+/// Sets so many fields, by turns numbers and texts.
+pub(super) fn set_fields(number: usize) {
+    for (number, name) in NAMES.iter().copied().enumerate().take(number) {
+        if number % 2 == 0 {
+            obs_core::current().set(name, 4_711_u64);
+        } else {
+            obs_core::current().set(name, "standard");
+        }
+    }
+}
+
+/// Runs with an observer, and checks that it did all of its work: what is lost costs nothing.
+pub(super) fn observed(case: Case, requests: u64, run: impl FnOnce(&Observer)) {
+    // Room for the series of every route.
+    let metrics = Metrics::new().series_limit(50_000);
+    let builder = Observer::builder("bench").no_environment().metrics(metrics);
+    let events = EventOutput::writer(io::sink()).capacity(64 * 1024 * 1024);
+    let observer = builder.events(events).build().expect("the settings are right");
+    run(&observer);
+    let report = observer.shutdown(Duration::from_secs(60));
+    let all = requests + case.warm_up() as u64;
+    assert!(report.flushed && report.in_flight == 0, "requests are left: {report:?}");
+    assert_eq!((report.written, report.dropped), (all, 0), "not every request has left its event");
+}

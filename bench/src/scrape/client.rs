@@ -1,0 +1,45 @@
+//! A client that sends the same request again and again over one connection.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+};
+
+pub(super) struct Connection {
+    stream: BufReader<TcpStream>,
+    request: String,
+    line: String,
+    body: Vec<u8>,
+}
+
+impl Connection {
+    pub(super) fn open(port: u16, path: &str, headers: &str) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
+        stream.set_nodelay(true).expect("it is connected");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: shop.example\r\n{headers}\r\n");
+        Self { stream: BufReader::new(stream), request, line: String::new(), body: Vec::new() }
+    }
+
+    /// Sends a request, and reads the answer to its end. Every answer here has a length.
+    pub(super) fn request(&mut self) {
+        self.stream.get_mut().write_all(self.request.as_bytes()).expect("the connection stays");
+        let mut length = None;
+        self.read_line();
+        assert!(self.line.starts_with("HTTP/1.1 200"), "{}", self.line);
+        while self.read_line() {
+            if let Some(value) = self.line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().ok();
+            }
+        }
+        self.body.resize(length.expect("a length"), 0);
+        self.stream.read_exact(&mut self.body).expect("the whole body");
+    }
+
+    /// `false` at the empty line behind the headers.
+    fn read_line(&mut self) -> bool {
+        self.line.clear();
+        let bytes = self.stream.read_line(&mut self.line).expect("the connection stays");
+        assert!(bytes > 0, "the connection stays");
+        self.line != "\r\n"
+    }
+}

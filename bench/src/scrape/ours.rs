@@ -1,0 +1,64 @@
+//! The page of this repository's middleware.
+
+use std::io;
+
+use obs_core::{EventOutput, HeaderLookup, Metrics, Observer, Outcome, RequestHead};
+
+use super::{BYTES, DURATION, REQUESTS, ROUTES, SECONDS, STATUSES, route};
+use crate::single_thread;
+
+pub(crate) struct Ours(Observer);
+
+impl Ours {
+    /// An observer that has seen requests of every label set.
+    pub(crate) fn new() -> Self {
+        let metrics = Metrics::new().series_limit(10 * ROUTES).duration_buckets(SECONDS).size_buckets(BYTES);
+        let builder = Observer::builder("bench").no_environment().metrics(metrics);
+        let observer =
+            builder.events(EventOutput::writer(io::sink())).build().expect("the settings are right");
+        for _ in 0..REQUESTS {
+            for number in 0..ROUTES {
+                STATUSES.into_iter().for_each(|status| request(&observer, &route(number), status));
+            }
+        }
+        Self(observer)
+    }
+
+    pub(super) const fn observer(&self) -> &Observer {
+        &self.0
+    }
+
+    /// The answer to a scrape, as an adapter asks for it.
+    pub(super) fn page(&self, openmetrics: bool, gzip: bool, whole: bool) -> Vec<u8> {
+        let accept = Accept { openmetrics, gzip };
+        let query = format!("name[]={DURATION}");
+        let head = RequestHead::new("GET", "/metrics", &accept).query((!whole).then_some(&*query));
+        let answer = self.0.endpoint(&head).expect("the endpoint is there");
+        let page = single_thread::block_on(answer).into_body();
+        // Not a copy: nobody else has it.
+        page.into()
+    }
+}
+
+fn request(observer: &Observer, route: &str, status: u16) {
+    let head = RequestHead::new("GET", "/", &()).body_bytes(Some(0));
+    let mut observation = observer.start(head);
+    observation.set_route(route);
+    observation.responded(status, &());
+    observation.finish(Outcome::Completed);
+}
+
+struct Accept {
+    openmetrics: bool,
+    gzip: bool,
+}
+
+impl HeaderLookup for Accept {
+    fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+        match name {
+            "accept" if self.openmetrics => f(b"application/openmetrics-text"),
+            "accept-encoding" if self.gzip => f(b"gzip"),
+            _ => {}
+        }
+    }
+}
