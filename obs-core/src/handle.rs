@@ -18,7 +18,7 @@ use crate::{
     CallGuard, ErrorReport, MAX_FIELD_BYTES, Observer, PanicReport, RequestId, RequestStart, TraceContext,
     Value,
     current::Scope,
-    redact::Redactor,
+    redact::{MASK, Redactor},
     state::RequestState,
     text::{bounded, cow_bounded, masked},
 };
@@ -75,13 +75,20 @@ impl RequestHandle {
             } else {
                 key
             };
+            let secret = match &key {
+                Cow::Borrowed(own) => state.redactor().is_secret_own_name(own),
+                Cow::Owned(name) => state.redactor().is_secret_name(name),
+            };
             let value = match value {
+                Value::Str(text) if secret && !text.is_empty() => Value::Str(MASK.into()),
                 // What is too long is cut before it is looked through: that takes its time.
                 Value::Str(text) => {
                     let text = cow_bounded(text, MAX_FIELD_BYTES);
-                    Value::Str(masked(text, |text| state.redactor().value(&key, text)))
+                    Value::Str(masked(text, |text| state.redactor().text(text)))
                 }
-                number => masked_number(state.redactor(), &key, number),
+                Value::Bool(value) => Value::Bool(value),
+                _ if secret => Value::Str(MASK.into()),
+                number => masked_number(state.redactor(), number),
             };
             state.enrich(|e| e.fields.set(key, value));
         }
@@ -268,18 +275,16 @@ impl RequestHandle {
     }
 }
 
-/// A PIN or a card is a secret as a number, too.
-fn masked_number(redactor: &Redactor, key: &str, value: Value) -> Value {
+/// A card is a secret as a number, too.
+fn masked_number(redactor: &Redactor, value: Value) -> Value {
     /// Cards have 13 digits at least.
     const SHORTEST_CARD: u64 = 1_000_000_000_000;
     let digits = match value {
         Value::U64(number) if number >= SHORTEST_CARD => number.to_string(),
         Value::I64(number) if number.unsigned_abs() >= SHORTEST_CARD => number.to_string(),
-        // Of any other only the name tells.
-        Value::Bool(_) => return value,
-        _ => String::from("0"),
+        _ => return value,
     };
-    let masked = redactor.value(key, &digits);
+    let masked = redactor.text(&digits);
     if masked == digits { value } else { Value::Str(masked.into_owned().into()) }
 }
 

@@ -38,7 +38,11 @@ pub trait HeaderLookup {
 }
 
 /// Reads the first value of a header through `read`; `None` if the header is absent.
-pub fn first_header<T>(headers: &(impl HeaderLookup + ?Sized), name: &str, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+pub fn first_header<T>(
+    headers: &(impl HeaderLookup + ?Sized),
+    name: &str,
+    read: impl FnOnce(&[u8]) -> T,
+) -> Option<T> {
     let mut read = Some(read);
     let mut found = None;
     headers.each(name, &mut |value| {

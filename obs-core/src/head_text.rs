@@ -52,11 +52,10 @@ impl HeadText {
         if let Some(told) = host {
             // One that is cut is no valid one, and that is looked at only if somebody tells it.
             let mut keep = |host: &str| all.push_str(&bounded(host, MAX_HOST));
-            match told {
-                Some(host) => keep(host),
-                None => drop(first_header(headers, "host", |value| {
-                    std::str::from_utf8(value).map(keep).ok()
-                })),
+            if let Some(host) = told {
+                keep(host);
+            } else {
+                let _ = first_header(headers, "host", |value| std::str::from_utf8(value).map(keep).ok());
             }
         }
         self.query_at = query_at;
@@ -82,11 +81,13 @@ impl HeadText {
     }
 
     pub(crate) fn query(&self) -> Option<&str> {
-        self.has_query.then(|| self.all.get(self.query_at.into()..self.user_agent_at.into()).unwrap_or_default())
+        self.has_query
+            .then(|| self.all.get(self.query_at.into()..self.user_agent_at.into()).unwrap_or_default())
     }
 
     pub(crate) fn user_agent(&self) -> Option<&str> {
-        self.has_user_agent.then(|| self.all.get(self.user_agent_at.into()..self.host_at.into()).unwrap_or_default())
+        self.has_user_agent
+            .then(|| self.all.get(self.user_agent_at.into()..self.host_at.into()).unwrap_or_default())
     }
 
     /// The host that the client has named, with its port, if it is a valid one.

@@ -114,7 +114,8 @@ fn hyphenated(uuid: [u8; 16]) -> [u8; UUID_TEXT] {
 /// Whether it is the text of a UUID, in any case: most ids are.
 fn is_uuid(text: &[u8; UUID_TEXT]) -> bool {
     let hyphens = [8, 13, 18, 23].iter().all(|at| text.get(*at) == Some(&b'-'));
-    let digits = |n: u8, b: &u8| n.wrapping_add(u8::from(HEX.get(usize::from(*b)).copied().unwrap_or_default()));
+    let digits =
+        |n: u8, b: &u8| n.wrapping_add(u8::from(HEX.get(usize::from(*b)).copied().unwrap_or_default()));
     hyphens && text.iter().fold(0, digits) == 32
 }
 

@@ -15,10 +15,7 @@ pub(crate) struct Key {
 /// The key of this name.
 macro_rules! key {
     ($name:literal) => {
-        $crate::json::Key {
-            bare: concat!(",\"", $name, "\":"),
-            quoted: concat!(",\"", $name, "\":\""),
-        }
+        $crate::json::Key { bare: concat!(",\"", $name, "\":"), quoted: concat!(",\"", $name, "\":\"") }
     };
 }
 pub(crate) use key;

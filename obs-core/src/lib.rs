@@ -94,10 +94,10 @@ mod redact;
 mod request_body;
 mod rfc3339;
 mod route;
+mod scribe;
 mod service;
 #[cfg(feature = "tokio")]
 pub mod shutdown;
-mod scribe;
 mod sink;
 mod state;
 mod sync;

@@ -7,8 +7,8 @@
 use std::{fmt, future::Future, sync::Arc};
 
 use crate::{
-    Answer, Endpoint, EndpointFuture, ErrorReport, HeaderLookup, Observed, Observer, Outcome, Panic, PanicPolicy,
-    RequestBody, RequestHandle, RequestHead, RequestStart, TraceHeader, answer,
+    Answer, Endpoint, EndpointFuture, ErrorReport, HeaderLookup, Observed, Observer, Outcome, Panic,
+    PanicPolicy, RequestBody, RequestHandle, RequestHead, RequestStart, TraceHeader, answer,
     current::Scope,
     grpc::{self, GrpcAnswer},
     head::ResponseHead,

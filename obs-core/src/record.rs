@@ -10,8 +10,8 @@ use std::{
 };
 
 use crate::{
-    Calls, Fields, GrpcCall, GrpcStatus, HttpVersion, Method, Observer, PanicReport, RequestId, Route, Service,
-    TraceContext, UrlScheme, User,
+    Calls, Fields, GrpcCall, GrpcStatus, HttpVersion, Method, Observer, PanicReport, RequestId, Route,
+    Service, TraceContext, UrlScheme, User,
     head_text::HeadText,
     panic::catch,
     redact::Redactor,

@@ -133,7 +133,12 @@ impl RouteTable {
     pub(crate) fn new(excluded: Exclusions) -> Self {
         Self {
             routes: ReadMostly::new(),
-            overflow: Route { id: Self::OVERFLOW, excluded: Excluded::default(), plain: true, template: OVERFLOW.into() },
+            overflow: Route {
+                id: Self::OVERFLOW,
+                excluded: Excluded::default(),
+                plain: true,
+                template: OVERFLOW.into(),
+            },
             unmatched_excluded: excluded.of(UNMATCHED),
             excluded,
             guesses: AtomicUsize::new(0),

@@ -123,9 +123,7 @@ impl RequestState {
         };
         start.trace = match outer.and_then(RequestHandle::trace) {
             Some(shared) => shared.clone(),
-            None => {
-                TraceContext::start(headers, observer.propagators(), || observer.trusts_trace(head))
-            }
+            None => TraceContext::start(headers, observer.propagators(), || observer.trusts_trace(head)),
         };
         start.method = method;
         if method == Method::Other {

@@ -266,9 +266,7 @@ impl Output {
     /// Writes the event into its buffer. `json` has its line once somebody has made it.
     pub(super) fn push(&self, event: &line::Event<'_>, json: &mut Line) {
         let pushed = match self.format {
-            EventFormat::Json => {
-                self.buffer.push(json.of(event))
-            }
+            EventFormat::Json => self.buffer.push(json.of(event)),
             EventFormat::Readable => self.buffer.push(&readable::line(event, self.colours)),
         };
         match pushed {

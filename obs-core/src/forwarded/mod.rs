@@ -15,8 +15,8 @@ use std::net::IpAddr;
 
 #[cfg(feature = "otel")]
 pub(crate) use self::host::{split_host, valid as valid_host};
-use self::{element::Element, list::List, node::Node};
 pub(crate) use self::network::{Network, TrustedProxies};
+use self::{element::Element, list::List, node::Node};
 use crate::{HeaderLookup, UrlScheme};
 
 /// How many proxies a request comes through at most.

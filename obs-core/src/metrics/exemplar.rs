@@ -218,7 +218,8 @@ mod tests {
         std::thread::scope(|scope| {
             for half in records.chunks(16) {
                 let exemplars = &exemplars;
-                scope.spawn(move || half.iter().for_each(|(n, record)| exemplars.offer(0, false, record, *n)));
+                scope
+                    .spawn(move || half.iter().for_each(|(n, record)| exemplars.offer(0, false, record, *n)));
             }
             for _ in 0..1_000 {
                 for kept in exemplars.snapshot().into_iter().flatten() {

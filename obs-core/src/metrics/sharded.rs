@@ -58,7 +58,6 @@ impl Sharded {
     pub(crate) fn level(&self, number: usize) -> u64 {
         u64::try_from(self.sum(number).cast_signed()).unwrap_or_default()
     }
-
 }
 
 /// A thread's own copy of the numbers.

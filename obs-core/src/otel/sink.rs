@@ -74,8 +74,8 @@ fn end(span: &SpanRef<'_>, record: &RequestRecord) {
 
 /// What a status of gRPC says beside its code is no exception.
 fn only_a_message(record: &RequestRecord) -> bool {
-    let bare = |error: &Box<ErrorReport>| error.type_name.is_none() && error.sources.is_empty();
-    record.grpc.is_some() && record.error.as_ref().is_some_and(bare)
+    let bare = |error: &ErrorReport| error.type_name.is_none() && error.sources.is_empty();
+    record.grpc.is_some() && record.error.as_deref().is_some_and(bare)
 }
 
 /// Nothing where the status code tells it already.

@@ -17,8 +17,10 @@ use patterns::Patterns;
 pub use patterns::SecretPattern;
 pub use settings::Redaction;
 
+use crate::read_mostly::ReadMostly;
+
 /// What stands in a text where a secret was.
-const MASK: &str = "[REDACTED]";
+pub(crate) const MASK: &str = "[REDACTED]";
 
 /// The same in a URL, as OpenTelemetry's conventions write it.
 const URL_MASK: &str = "REDACTED";
@@ -46,7 +48,12 @@ pub struct Redactor(Arc<Inner>);
 struct Inner {
     names: Names,
     patterns: Patterns,
+    /// Which names of the program's own code are secret, by where they are and how long: they stay there as long as it runs.
+    own_names: ReadMostly<(usize, usize), bool>,
 }
+
+/// How many names of the program's own code are remembered.
+const MAX_OWN_NAMES: usize = 1024;
 
 impl Redactor {
     /// The text with each secret that is recognised by its looks replaced by `[REDACTED]`.
@@ -79,6 +86,17 @@ impl Redactor {
     #[must_use]
     pub fn is_secret_name(&self, name: &str) -> bool {
         self.0.names.is_secret(name)
+    }
+
+    /// The same of a name in the program's own code, which is read once.
+    pub(crate) fn is_secret_own_name(&self, name: &'static str) -> bool {
+        let place = (name.as_ptr().addr(), name.len());
+        let known = self.0.own_names.read(&place, |secret| *secret);
+        known.unwrap_or_else(|| {
+            let secret = self.is_secret_name(name);
+            let _ = self.0.own_names.get_or_insert(place, MAX_OWN_NAMES, |_| secret);
+            secret
+        })
     }
 
     /// A named value: `[REDACTED]` if the name means a secret, else as [`text`](Self::text) has it.

@@ -9,7 +9,7 @@ use super::{
     names::{MAX_WORDS, Names},
     patterns::Patterns,
 };
-use crate::BuildError;
+use crate::{BuildError, read_mostly::ReadMostly};
 
 /// What counts as a secret.
 ///
@@ -132,12 +132,12 @@ impl Redaction {
             }
         }
         let own = self.patterns.iter().map(own_pattern).collect::<Result<_, _>>()?;
-        let inner = if self.on {
-            Inner { names, patterns: Patterns::new(&self.without, own) }
+        let (names, patterns) = if self.on {
+            (names, Patterns::new(&self.without, own))
         } else {
-            Inner { names: Names::off(), patterns: Patterns::off() }
+            (Names::off(), Patterns::off())
         };
-        Ok(Redactor(Arc::new(inner)))
+        Ok(Redactor(Arc::new(Inner { names, patterns, own_names: ReadMostly::new() })))
     }
 }
 

@@ -4,7 +4,11 @@ use super::trim;
 use crate::HeaderLookup;
 
 /// What `read` makes of the request's only header of this name. More than one is as good as none.
-pub(super) fn only<T>(headers: &(impl HeaderLookup + ?Sized), name: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+pub(super) fn only<T>(
+    headers: &(impl HeaderLookup + ?Sized),
+    name: &str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Option<T> {
     let (mut count, mut found) = (0_u32, None);
     headers.each(name, &mut |value| {
         count = count.saturating_add(1);
