@@ -358,6 +358,9 @@ impl RequestRecord {
         if !self.outcome.is_ok() {
             return Some(self.outcome.as_str());
         }
+        if self.grpc.is_none() && self.status.is_none_or(|status| status < 500) {
+            return None;
+        }
         let failed = match self.grpc_status() {
             Some(status) => status.is_failure().then(|| status.as_str()),
             None => self.status.filter(|status| *status >= 500 && !self.endpoint).map(text::status),

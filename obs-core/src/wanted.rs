@@ -38,18 +38,22 @@ impl Names {
 
     /// With one more, in lower case.
     pub(crate) const fn with(self, name: &str) -> Self {
-        Self(self.0 | Self::bit(name))
+        self.and(Self::of(name))
+    }
+
+    const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// The factors keep most names of ours apart, and from what browsers send.
-    const fn bit(name: &str) -> u64 {
-        let [first, .., last] = name.as_bytes() else { return 1 };
+    const fn of(name: &str) -> Self {
+        let [first, .., last] = name.as_bytes() else { return Self(1) };
         let place = (name.len() as u32).wrapping_mul(2) + (*last as u32) * 12 + *first as u32;
-        1 << (place % 64)
-    }
-
-    const fn may_have(self, name: &str) -> bool {
-        self.0 & Self::bit(name) != 0
+        Self(1 << (place % 64))
     }
 }
 
@@ -66,12 +70,13 @@ impl<'a> Wanted<'a> {
     pub(crate) fn of(headers: &'a dyn HeaderLookup, wanted: Names) -> Self {
         let mut this = Self { found: [("", &[]); ROOM], count: 0, names: Names::default(), all: None };
         let listed = headers.all(&mut |name, value| {
-            if wanted.may_have(name) {
+            let bit = Names::of(name);
+            if wanted.has(bit) {
                 if let Some(place) = this.found.get_mut(this.count) {
                     *place = (name, value);
                 }
-                this.count = this.count.saturating_add(1);
-                this.names = this.names.with(name);
+                this.count = this.count.wrapping_add(1);
+                this.names = this.names.and(bit);
             }
         });
         if !listed || this.count > ROOM {
@@ -88,7 +93,7 @@ impl HeaderLookup for Wanted<'_> {
         if let Some(all) = self.all {
             return all.each(name, f);
         }
-        if self.names.may_have(name) {
+        if self.names.has(Names::of(name)) {
             let found = self.found.iter().take(self.count);
             found.filter(|(found, _)| *found == name).for_each(|(_, value)| f(value));
         }

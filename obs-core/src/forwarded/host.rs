@@ -33,7 +33,7 @@ pub(crate) fn valid(text: &str) -> Option<&str> {
     let (name, rest) = text.split_at_checked(end)?;
     let name_fits = match name.strip_prefix('[') {
         Some(literal) => literal.strip_suffix(']')?.parse::<Ipv6Addr>().is_ok(),
-        None => !name.is_empty() && name.bytes().all(is_name),
+        None => !name.is_empty() && name.bytes().all(|b| NAME[usize::from(b)]),
     };
     if !name_fits || text.len() > MAX_BYTES {
         return None;
@@ -58,12 +58,19 @@ pub(super) fn port(text: &str) -> Option<u16> {
     if digits { text.parse().ok() } else { None }
 }
 
-/// `reg-name` (RFC 3986 §3.2.2), which IPv4 addresses are, too.
-const fn is_name(b: u8) -> bool {
-    b.is_ascii_alphanumeric()
-        || matches!(b, b'-' | b'.' | b'_' | b'~' | b'%')
-        || matches!(b, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
-}
+/// Which bytes `reg-name` has (RFC 3986 §3.2.2), which IPv4 addresses are, too.
+static NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric()
+            || matches!(b, b'-' | b'.' | b'_' | b'~' | b'%')
+            || matches!(b, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=');
+        byte += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {

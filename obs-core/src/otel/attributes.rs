@@ -57,7 +57,14 @@ pub(super) fn name(record: &RequestRecord) -> Cow<'static, str> {
     }
     let method = method_word(record.request().method);
     match &record.route {
-        Some(route) => [method, " ", route.as_str()].concat().into(),
+        Some(route) => {
+            let route = route.as_str();
+            let mut name = String::with_capacity(method.len().saturating_add(route.len()).saturating_add(1));
+            name.push_str(method);
+            name.push(' ');
+            name.push_str(route);
+            name.into()
+        }
         None => method.into(),
     }
 }

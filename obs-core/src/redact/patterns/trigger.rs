@@ -65,7 +65,12 @@ impl Triggers {
         while let Some(here) = text.get(next) {
             let at = next;
             next = at.wrapping_add(1);
-            let asks = match self.0[usize::from(*here)] {
+            let class = self.0[usize::from(*here)];
+            // Nearly all are.
+            if class == Class::Plain {
+                continue;
+            }
+            let asks = match class {
                 Class::Plain => false,
                 Class::Digit => {
                     while byte(next).is_ascii_digit() {
