@@ -85,7 +85,10 @@ RUSTFLAGS="--cfg obs_loom" cargo test -p obs-core --lib --release --target-dir t
 
 say "the benchmark program"
 cargo fmt --manifest-path bench/Cargo.toml -- --check
-cargo clippy --release --manifest-path bench/Cargo.toml -- -D warnings
-cargo run --release --manifest-path bench/Cargo.toml -- report
+cargo clippy --release --manifest-path bench/Cargo.toml --all-targets -- -D warnings
+
+say "what a request costs: limits of instructions and allocations, and no growth of memory"
+cargo run --release --manifest-path bench/Cargo.toml -- gate
+cargo run --release --manifest-path bench/Cargo.toml -- memory
 
 say "all passed"

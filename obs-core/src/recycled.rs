@@ -17,9 +17,12 @@ thread_local! {
 
 /// A state of this observer's that nobody else has, without a request.
 pub(crate) fn take(observer: &Observer) -> Arc<RequestState> {
-    let kept = KEPT.try_with(|kept| kept.try_borrow_mut().ok().and_then(|mut kept| kept.pop()));
-    let of_observer = |state: &Arc<RequestState>| state.observer().is(observer);
-    kept.ok().flatten().filter(of_observer).unwrap_or_else(|| Arc::new(RequestState::empty(observer)))
+    let kept = KEPT.try_with(|kept| {
+        let mut kept = kept.try_borrow_mut().ok()?;
+        let own = kept.iter().rposition(|state| state.observer().is(observer))?;
+        Some(kept.swap_remove(own))
+    });
+    kept.ok().flatten().unwrap_or_else(|| Arc::new(RequestState::empty(observer)))
 }
 
 /// Keeps the memory of a request that has ended, unless somebody still has a handle or a record of it.
@@ -27,10 +30,103 @@ pub(crate) fn keep(state: &mut Arc<RequestState>) {
     let _ = KEPT.try_with(|kept| {
         if let Some(ended) = Arc::get_mut(state)
             && let Ok(mut kept) = kept.try_borrow_mut()
-            && kept.len() < MOST
         {
             ended.let_go();
+            if kept.len() >= MOST {
+                // One that was left by an observer that is gone must make room some day.
+                kept.swap_remove(0);
+            }
             kept.push(Arc::clone(state));
         }
     });
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::{HeaderLookup, Outcome, RecordSink, RequestHead, RequestRecord};
+
+    struct Records(std::sync::mpsc::Sender<RequestRecord>);
+    impl RecordSink for Records {
+        fn name(&self) -> &'static str {
+            "records"
+        }
+        fn on_finish(&self, record: &RequestRecord) {
+            let _ = self.0.send(record.clone());
+        }
+    }
+
+    struct Agent;
+    impl HeaderLookup for Agent {
+        fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+            match name {
+                "user-agent" => f(b"agent/1.0"),
+                "x-request-id" => f(b"mine"),
+                "baggage" => f(b"tenant=blue"),
+                _ => {}
+            }
+        }
+    }
+
+    fn observer() -> Observer {
+        Observer::builder("test").no_environment().build().expect("valid")
+    }
+
+    fn run(observer: &Observer) -> *const RequestState {
+        let state = take(observer);
+        let place = Arc::as_ptr(&state);
+        keep(&mut { state });
+        place
+    }
+
+    #[test]
+    fn an_observers_requests_use_the_same_memory_again() {
+        let (first, second) = (observer(), observer());
+        let (a, b) = (run(&first), run(&second));
+        assert_ne!(a, b);
+        assert_eq!([run(&first), run(&second), run(&first)], [a, b, a]);
+    }
+
+    #[test]
+    fn what_somebody_still_has_is_not_used_again() {
+        let (send, records) = channel();
+        let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
+        for path in ["/a", "/b"] {
+            observer.start(RequestHead::new("GET", path, &())).finish(Outcome::Completed);
+        }
+        let paths: Vec<_> = records.try_iter().map(|record| record.request().path().to_owned()).collect();
+        assert_eq!(paths, ["/a", "/b"]);
+        let handle = observer.start(RequestHead::new("GET", "/c", &())).handle();
+        observer.start(RequestHead::new("GET", "/d", &())).finish(Outcome::Completed);
+        assert_eq!(handle.request().map(crate::RequestStart::path), Some("/c"));
+    }
+
+    #[test]
+    fn nothing_of_a_request_is_left_for_the_next() {
+        let (send, records) = channel();
+        let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
+        let full = observer.start(RequestHead::new("BREW", "/a", &Agent).query(Some("q=1")));
+        full.handle().set("field", 1);
+        full.handle().user("jane");
+        drop(full);
+        drop(records.try_recv());
+        observer.start(RequestHead::new("GET", "/b", &())).finish(Outcome::Completed);
+        let record = records.try_recv().expect("a record");
+        let request = record.request();
+        assert_eq!((request.path(), request.query(), request.user_agent()), ("/b", None, None));
+        assert_eq!((request.method.as_str(), &request.method_original), ("GET", &None));
+        assert!(request.trace.baggage.is_empty() && request.id.as_str() != "mine");
+        assert!(record.user.is_none() && record.fields.iter().next().is_none());
+    }
+
+    #[test]
+    fn no_more_than_so_many_are_kept() {
+        let observer = observer();
+        let mut states: Vec<_> = (0..MOST * 2).map(|_| take(&observer)).collect();
+        states.iter_mut().for_each(keep);
+        drop(states);
+        assert_eq!(KEPT.with_borrow(Vec::len), MOST);
+    }
 }

@@ -13,9 +13,9 @@ use obs_core::{
 use tower::ServiceExt;
 
 /// The most that a request with a trace and an id of its caller's, a user agent and a query may cost.
-const MOST: u64 = 8;
-const MOST_UNSAMPLED: u64 = 12;
-const MOST_SAMPLED: u64 = 24;
+const MOST: u64 = 5;
+const MOST_UNSAMPLED: u64 = 7;
+const MOST_SAMPLED: u64 = 17;
 
 fn request() -> Request<Body> {
     Request::get("/items/7?page=2")
