@@ -2,12 +2,11 @@
 
 #[cfg(feature = "otel")]
 use crate::forwarded;
-use crate::{HeaderLookup, RequestHead, first_header, json, redact::Redactor, text::bounded};
+use crate::{HeaderLookup, RequestHead, first_header, json, redact::Redactor, text::bounded, user_agents};
 
 /// The longest of each that is kept, in bytes.
 const MAX_PATH: usize = 1024;
 const MAX_QUERY: usize = 1024;
-const MAX_USER_AGENT: usize = 256;
 const MAX_HOST: usize = 256;
 
 /// The most room that is left, in bytes: more than most requests need.
@@ -43,11 +42,8 @@ impl HeadText {
             all.push_str(&bounded(&redactor.query(query), MAX_QUERY));
         }
         let user_agent_at = place(all);
-        let user_agent = first_header(headers, "user-agent", |value| {
-            let text = std::str::from_utf8(value).ok()?;
-            all.push_str(&bounded(&redactor.text(text), MAX_USER_AGENT));
-            Some(())
-        });
+        let tell = |agent: &[u8]| user_agents::tell(redactor, agent, all);
+        let has_user_agent = first_header(headers, "user-agent", tell).unwrap_or(false);
         let host_at = place(all);
         if let Some(told) = host {
             // One that is cut is no valid one, and that is looked at only if somebody tells it.
@@ -62,7 +58,7 @@ impl HeadText {
         self.user_agent_at = user_agent_at;
         self.host_at = host_at;
         self.has_query = head.query.is_some();
-        self.has_user_agent = user_agent.flatten().is_some();
+        self.has_user_agent = has_user_agent;
     }
 
     /// Whether nothing in them needs an escape in JSON.

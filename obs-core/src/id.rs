@@ -114,21 +114,10 @@ fn hyphenated(uuid: [u8; 16]) -> [u8; UUID_TEXT] {
 /// Whether it is the text of a UUID, in any case: most ids are.
 fn is_uuid(text: &[u8; UUID_TEXT]) -> bool {
     let hyphens = [8, 13, 18, 23].iter().all(|at| text.get(*at) == Some(&b'-'));
-    let digits =
-        |n: u8, b: &u8| n.wrapping_add(u8::from(HEX.get(usize::from(*b)).copied().unwrap_or_default()));
-    hyphens && text.iter().fold(0, digits) == 32
+    hyphens && hex::digits(text) == 32
 }
 
-/// Which bytes are hexadecimal digits, and which an id may have: looking them up costs less than comparing them.
-static HEX: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < table.len() {
-        table[byte] = (byte as u8).is_ascii_hexdigit();
-        byte += 1;
-    }
-    table
-};
+/// Which bytes an id may have: looking them up costs less than comparing them.
 static ALLOWED: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;

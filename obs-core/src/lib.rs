@@ -105,6 +105,7 @@ mod sync;
 pub mod testing;
 mod text;
 pub mod trace;
+mod user_agents;
 mod wanted;
 
 #[cfg(feature = "http")]

@@ -72,6 +72,11 @@ impl Redactor {
         settled(text, MASK, |text| self.0.find(text))
     }
 
+    /// Whether this is the other one or a clone of it.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Whether what has this name is a secret.
     ///
     /// Names are read by their words, in any case: `api_key`, `X-Api-Key` and `apiKey` are one name, and `author` has

@@ -17,23 +17,21 @@ pub(super) fn find(headers: &(impl HeaderLookup + ?Sized)) -> Option<RemoteSpan>
 }
 
 pub(super) fn parse(value: &[u8]) -> Option<RemoteSpan> {
-    let (head, rest) = trim(value).split_at_checked(LENGTH)?;
-    let &[v0, v1, b'-', ref trace_id @ .., b'-', f0, f1] = head else { return None };
-    let (trace_id, span_id) = trace_id.split_at_checked(32)?;
-    let [version] = hex::decode(&[v0, v1])?;
-    let [flags] = hex::decode(&[f0, f1])?;
+    let (head, rest) = trim(value).split_first_chunk::<LENGTH>()?;
+    let (version, after) = head.split_first_chunk::<2>()?;
+    let (trace_id, after) = after.strip_prefix(b"-")?.split_first_chunk::<32>()?;
+    let (span_id, after) = after.strip_prefix(b"-")?.split_first_chunk::<16>()?;
+    let [flags] = hex::decode(after.strip_prefix(b"-")?.first_chunk::<2>()?)?;
+    let [version] = hex::decode(version)?;
     // A higher version may say more, behind another dash.
     let rest_fits = match version {
         0 => rest.is_empty(),
         0xff => false,
         _ => rest.is_empty() || rest.starts_with(b"-"),
     };
-    let span_id = span_id.strip_prefix(b"-").filter(|_| rest_fits)?;
-    Some(RemoteSpan {
-        trace_id: TraceId::from_bytes(hex::decode(trace_id)?)?,
-        span_id: SpanId::from_bytes(hex::decode(span_id)?)?,
-        flags: TraceFlags::from_byte(flags),
-    })
+    let trace_id = TraceId::from_bytes(hex::decode(trace_id)?)?;
+    let span_id = SpanId::from_bytes(hex::decode(span_id)?)?;
+    rest_fits.then_some(RemoteSpan { trace_id, span_id, flags: TraceFlags::from_byte(flags) })
 }
 
 /// Without the white space that a header's value may have around it (RFC 9110 §5.5).
