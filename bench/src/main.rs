@@ -1,7 +1,11 @@
-//! What one request costs, in instructions and in allocations: see `README.md`.
+//! What one request costs, in instructions, allocations and time: see `README.md`.
 
 mod allocator;
+mod clock;
 mod collector;
+mod counts;
+mod drive;
+mod load;
 mod measure;
 mod profile;
 mod report;
@@ -11,17 +15,23 @@ mod single_thread;
 
 use std::process::ExitCode;
 
+use counts::Counts;
+use drive::Drive;
 use settings::Setting;
 
 const USAGE: &str = "\
-usage: bench report                    measures every setting and prints a table
-       bench run <setting> <requests>  runs one setting and prints its allocations";
+usage: bench report [prefix…]          measures every setting whose name starts so, and prints a table
+       bench load [prefix…]            the same under load, over sockets
+       bench run <setting> <requests>  runs one setting and prints its allocations and nanoseconds
+       bench serve <setting>           serves one setting until standard input ends, and prints its address";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["report"] => report::print(),
+        ["report", ref prefixes @ ..] => report::print(prefixes),
+        ["load", ref prefixes @ ..] => load::print(prefixes),
         ["run", setting, requests] => run(setting, requests),
+        ["serve", setting] => serve(setting),
         _ => Err(USAGE.to_owned()),
     };
     match result {
@@ -36,7 +46,16 @@ fn main() -> ExitCode {
 fn run(setting: &str, requests: &str) -> Result<(), String> {
     let setting = Setting::named(setting)?;
     let requests = requests.parse().map_err(|_| format!("`{requests}` is no number of requests"))?;
-    (setting.run)(requests);
-    println!("{}", allocator::allocations());
+    (setting.run)(Drive::Requests(requests));
+    Counts::now().print();
+    Ok(())
+}
+
+fn serve(setting: &str) -> Result<(), String> {
+    let setting = Setting::named(setting)?;
+    if !setting.is_served() {
+        return Err(format!("`{}` has no server", setting.name));
+    }
+    (setting.run)(Drive::Server);
     Ok(())
 }
