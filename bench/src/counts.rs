@@ -30,10 +30,6 @@ impl Counts {
         let [allocations, thread, process] = numbers[..] else {
             return Err(format!("`{line}` are no counts of a run"));
         };
-        Ok(Self {
-            allocations,
-            thread: Duration::from_nanos(thread),
-            process: Duration::from_nanos(process),
-        })
+        Ok(Self { allocations, thread: Duration::from_nanos(thread), process: Duration::from_nanos(process) })
     }
 }

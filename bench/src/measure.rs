@@ -54,7 +54,8 @@ pub(crate) fn count(setting: &Setting) -> Result<Cost, String> {
         instructions.push(per_request(short.0, long.0));
         allocations.push(per_request(short.1.allocations, long.1.allocations));
     }
-    let (low, high) = (instructions.iter().copied().reduce(f64::min), instructions.iter().copied().reduce(f64::max));
+    let (low, high) =
+        (instructions.iter().copied().reduce(f64::min), instructions.iter().copied().reduce(f64::max));
     Ok(Cost {
         spread: high.unwrap_or_default() - low.unwrap_or_default(),
         instructions: median(instructions),

@@ -31,7 +31,8 @@ pub(crate) fn print(prefixes: &[&str]) -> Result<(), String> {
     );
     println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
     for row in &rows {
-        let bare = row.setting.bare.and_then(|bare| rows.iter().find(|other| other.setting.name == bare.name));
+        let bare =
+            row.setting.bare.and_then(|bare| rows.iter().find(|other| other.setting.name == bare.name));
         println!("{}", row.markdown(bare));
     }
     Ok(())

@@ -9,8 +9,7 @@ pub(crate) const ANSWER: &str = "item 7";
 pub(crate) type Header = (&'static str, &'static str);
 
 /// What all requests have.
-const PLAIN: [Header; 3] =
-    [("host", "shop.example"), ("user-agent", "bench/1.0"), ("accept", "*/*")];
+const PLAIN: [Header; 3] = [("host", "shop.example"), ("user-agent", "bench/1.0"), ("accept", "*/*")];
 
 /// So many callers have traces of their own. The last halves of their ids are spread evenly, because those decide what a
 /// sampler of ratios takes: of any thousand in a row it takes its exact share.
@@ -43,7 +42,8 @@ mod tests {
 
     #[test]
     fn a_sampler_of_one_percent_takes_one_in_a_hundred() {
-        let traces: HashSet<_> = (0..2 * CALLERS).flat_map(headers).filter(|(name, _)| *name == "traceparent").collect();
+        let traces: HashSet<_> =
+            (0..2 * CALLERS).flat_map(headers).filter(|(name, _)| *name == "traceparent").collect();
         let sampled = traces.iter().filter(|(_, trace)| {
             let low = u64::from_str_radix(&trace[19..35], 16).expect("hexadecimal");
             // As the SDK decides.

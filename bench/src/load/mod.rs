@@ -44,7 +44,8 @@ pub(crate) fn print(prefixes: &[&str]) -> Result<(), String> {
     println!("| setting | CPU µs/request | × bare | from | to | requests/s | p50 µs | p99 µs |");
     println!("|---|--:|--:|--:|--:|--:|--:|--:|");
     for row in &rows {
-        let bare = row.setting.bare.and_then(|bare| rows.iter().find(|other| other.setting.name == bare.name));
+        let bare =
+            row.setting.bare.and_then(|bare| rows.iter().find(|other| other.setting.name == bare.name));
         println!("{}", row.markdown(bare));
     }
     Ok(())

@@ -32,7 +32,8 @@ pub(super) struct Load {
 impl Wrk {
     pub(super) fn new() -> Result<Self, String> {
         let script = env::temp_dir().join(format!("obs-bench-{}.lua", process::id()));
-        fs::write(&script, lua()).map_err(|error| format!("{} cannot be written: {error}", script.display()))?;
+        fs::write(&script, lua())
+            .map_err(|error| format!("{} cannot be written: {error}", script.display()))?;
         Ok(Self { script })
     }
 

@@ -77,8 +77,7 @@ where
     for number in 0..requests {
         let mut request = TestRequest::with_uri(sample::PATH);
         for (name, value) in sample::headers(number) {
-            request =
-                request.insert_header((HeaderName::from_static(name), HeaderValue::from_static(value)));
+            request = request.insert_header((HeaderName::from_static(name), HeaderValue::from_static(value)));
         }
         let response = call_service(&service, request.to_request()).await;
         assert!(response.status().is_success());
