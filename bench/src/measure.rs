@@ -6,14 +6,12 @@
 use std::{
     env,
     io::ErrorKind,
+    path::PathBuf,
     process::{Command, Output},
     time::Duration,
 };
 
 use crate::{counts::Counts, profile::Profile, settings::Setting};
-
-/// The shorter run under callgrind has so many requests, the longer one twice as many.
-const REQUESTS: u32 = 2_000;
 
 /// Without callgrind runs are fast, so they may be as long as the clocks need.
 const TIMED_REQUESTS: u32 = 20_000;
@@ -39,25 +37,27 @@ pub(crate) struct Time {
     pub(crate) process: Duration,
 }
 
-/// How often a setting is counted. Runs differ in the seeds of their hash tables, hence in collisions, and in
-/// the time that events tell, hence in its digits: more requests in one run do not even that out. An odd number, so
-/// that one is in the middle. What others cost takes long to count, and nobody looks for a percent in it.
-fn times(setting: &Setting) -> usize {
-    if setting.is_peer() { 3 } else { 5 }
+/// How many requests the shorter run under callgrind has, of which the longer one has twice as many; and how often both run.
+///
+/// Runs differ in the seeds of their hash tables, hence in collisions, and in the time that events tell, hence in its
+/// digits: more requests in one run do not even that out. Often is an odd number, so that one is in the middle. What
+/// others cost takes long to count, and nobody looks for a percent in it.
+fn effort(setting: &Setting) -> (u32, usize) {
+    if setting.is_peer() { (1_000, 3) } else { (2_000, 5) }
 }
 
 pub(crate) fn count(setting: &Setting) -> Result<Cost, String> {
-    let per_request = |short: u64, long: u64| (long as f64 - short as f64) / f64::from(REQUESTS);
+    let (requests, times) = effort(setting);
+    let per_request = |short: u64, long: u64| (long as f64 - short as f64) / f64::from(requests);
     let (mut instructions, mut allocations) = (Vec::new(), Vec::new());
-    for _ in 0..times(setting) {
-        let (short, long) = (under_callgrind(setting, REQUESTS)?, under_callgrind(setting, 2 * REQUESTS)?);
+    for _ in 0..times {
+        let (short, long) = (under_callgrind(setting, requests)?, under_callgrind(setting, 2 * requests)?);
         instructions.push(per_request(short.0, long.0));
         allocations.push(per_request(short.1.allocations, long.1.allocations));
     }
-    let (low, high) =
-        (instructions.iter().copied().reduce(f64::min), instructions.iter().copied().reduce(f64::max));
+    instructions.sort_by(f64::total_cmp);
     Ok(Cost {
-        spread: high.unwrap_or_default() - low.unwrap_or_default(),
+        spread: instructions[times - 1] - instructions[0],
         instructions: median(instructions),
         allocations: median(allocations),
     })
@@ -116,6 +116,6 @@ fn run(
     }
 }
 
-pub(crate) fn this_program() -> Result<std::path::PathBuf, String> {
+pub(crate) fn this_program() -> Result<PathBuf, String> {
     env::current_exe().map_err(|error| format!("the path of this program is unknown: {error}"))
 }

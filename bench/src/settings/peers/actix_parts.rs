@@ -12,7 +12,7 @@ use actix_web::{
 };
 use futures_util::FutureExt as _;
 use opentelemetry::{
-    global,
+    Context, global,
     propagation::Extractor,
     trace::{TraceContextExt as _, TraceId},
 };
@@ -28,10 +28,8 @@ pub(super) struct Rooted<B>(PhantomData<B>);
 impl<B: RootSpanBuilder> RootSpanBuilder for Rooted<B> {
     fn on_request_start(request: &ServiceRequest) -> Span {
         let span = B::on_request_start(request);
-        let caller =
-            global::get_text_map_propagator(|propagator| propagator.extract(&Headers(request.headers())));
         // It fails only without the layer of OpenTelemetry.
-        let _ = span.set_parent(caller);
+        let _ = span.set_parent(caller(request));
         let trace = span.context().span().span_context().trace_id();
         if trace != TraceId::INVALID {
             span.record("trace_id", display(trace));
@@ -42,6 +40,11 @@ impl<B: RootSpanBuilder> RootSpanBuilder for Rooted<B> {
     fn on_request_end<R: MessageBody>(span: Span, outcome: &Result<ServiceResponse<R>, Error>) {
         B::on_request_end(span, outcome);
     }
+}
+
+/// The trace that the caller has.
+pub(super) fn caller(request: &ServiceRequest) -> Context {
+    global::get_text_map_propagator(|propagator| propagator.extract(&Headers(request.headers())))
 }
 
 struct Headers<'h>(&'h HeaderMap);

@@ -2,7 +2,7 @@
 
 use actix_web_prom::{PrometheusMetrics, PrometheusMetricsBuilder};
 
-use super::super::{Setting, actix};
+use crate::settings::{Setting, actix};
 
 pub(super) static ACTIX: Setting = Setting {
     name: "actix-web-prom",

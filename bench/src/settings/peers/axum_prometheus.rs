@@ -2,10 +2,8 @@
 
 use axum_prometheus::PrometheusMetricLayer;
 
-use super::{
-    super::{Setting, axum},
-    output::total,
-};
+use super::output::total;
+use crate::settings::{Setting, axum};
 
 pub(super) const TOTAL: &str = "axum_http_requests_total";
 

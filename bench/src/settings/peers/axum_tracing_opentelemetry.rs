@@ -3,10 +3,8 @@
 use axum_tracing_opentelemetry::middleware::{OtelAxumLayer, OtelInResponseLayer};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use super::{
-    super::{Setting, Share, axum},
-    output::Spans,
-};
+use super::output::Spans;
+use crate::settings::{Setting, Share, axum};
 
 pub(super) static AXUM: Setting = Setting {
     name: "axum-tracing-opentelemetry",

@@ -3,10 +3,8 @@
 use opentelemetry_instrumentation_actix_web::{RequestMetrics, RequestTracing};
 use opentelemetry_instrumentation_tower::http::server::Layer;
 
-use super::{
-    super::{Setting, Share, actix, axum},
-    output::{Metrics, Spans},
-};
+use super::output::{Metrics, Spans};
+use crate::settings::{Setting, Share, actix, axum};
 
 pub(super) static AXUM: Setting = Setting {
     name: "axum-otel-instrumentation",

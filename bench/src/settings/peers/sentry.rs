@@ -7,11 +7,9 @@ use sentry::integrations::{
     tower::{NewSentryLayer, SentryHttpLayer},
 };
 
-use super::{
-    super::{Setting, actix, axum},
-    output::Errors,
-};
+use super::output::Errors;
 use crate::drive::Drive;
+use crate::settings::{Setting, actix, axum};
 
 pub(super) static AXUM: Setting = Setting {
     name: "axum-sentry",

@@ -9,10 +9,8 @@ use tower_http::{
 };
 use tracing_subscriber::EnvFilter;
 
-use super::{
-    super::{Setting, axum},
-    output::Lines,
-};
+use super::output::Lines;
+use crate::settings::{Setting, axum};
 
 /// When a request comes, when its response goes, and when the response's body has ended.
 pub(super) const LINES: u64 = 3;

@@ -3,10 +3,8 @@
 use tracing_actix_web::TracingLogger;
 use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan};
 
-use super::{
-    super::{Setting, actix},
-    output::Lines,
-};
+use super::output::Lines;
+use crate::settings::{Setting, actix};
 
 pub(super) static ACTIX: Setting = Setting {
     name: "actix-tracing-actix-web",

@@ -8,20 +8,23 @@ use actix_web::{
     middleware::{Next, from_fn},
 };
 use sentry::integrations::actix::Sentry;
-use tracing::{Span, field::Empty, info, info_span};
+use tracing::{Span, info_span};
 use tracing_actix_web::{RequestId, RootSpanBuilder, TracingLogger};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::{
-    super::{
-        super::{Setting, Share, actix},
-        actix_parts::{Rooted, catch_panic},
+use super::{line, subscribe};
+use crate::settings::{
+    Setting, Share, actix,
+    peers::{
+        actix_parts::{caller, catch_panic},
         actix_web_prom,
         output::{Errors, Lines, Spans},
     },
-    subscribe,
 };
 
-pub(in super::super) static ACTIX: Setting = Setting {
+const ID: HeaderName = HeaderName::from_static("x-request-id");
+
+pub(in crate::settings::peers) static ACTIX: Setting = Setting {
     name: "actix-careful",
     bare: Some(&actix::BARE),
     run: |drive| {
@@ -34,8 +37,8 @@ pub(in super::super) static ACTIX: Setting = Setting {
                 actix::app()
                     .wrap(from_fn(catch_panic))
                     .wrap(metrics.clone())
-                    .wrap(from_fn(line))
-                    .wrap(TracingLogger::<Rooted<Lean>>::new())
+                    .wrap(from_fn(answer))
+                    .wrap(TracingLogger::<Lean>::new())
                     .wrap(Sentry::new())
             })
         };
@@ -55,49 +58,48 @@ impl RootSpanBuilder for Lean {
         let method = request.method().as_str();
         let route = request.match_pattern().unwrap_or_default();
         let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let id = id(request);
         let span = info_span!(
             "request",
             otel.name = %format_args!("{method} {route}"),
             otel.kind = "server",
             http.request.method = method,
             http.route = route,
-            http.response.status_code = Empty,
             url.path = request.uri().path(),
             user_agent.original = header("user-agent"),
-            request_id = header("x-request-id"),
-            trace_id = Empty,
+            request_id = id.as_ref().and_then(|id| id.to_str().ok()),
         );
-        if header("x-request-id").is_none()
-            && let Some(id) = request.extensions().get::<RequestId>()
-        {
-            span.record("request_id", tracing::field::display(id));
-        }
+        // It fails only without the layer of OpenTelemetry.
+        let _ = span.set_parent(caller(request));
         span
     }
 
-    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
-        let status = outcome
-            .as_ref()
-            .map_or_else(|error| error.as_response_error().status_code(), |response| response.status());
-        span.record("http.response.status_code", i64::from(status.as_u16()));
-    }
+    /// The line is written where the time is known.
+    fn on_request_end<B: MessageBody>(_: Span, _: &Result<ServiceResponse<B>, Error>) {}
 }
 
-/// The request's line, and its id in the response: the caller's, if there is one.
-async fn line(
+/// The caller's, or a new one.
+fn id(request: &ServiceRequest) -> Option<HeaderValue> {
+    request.headers().get(ID).cloned().or_else(|| {
+        let id = request.extensions().get::<RequestId>()?.to_string();
+        HeaderValue::try_from(id).ok()
+    })
+}
+
+/// The request's line, and its id in the response.
+async fn answer(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let started = Instant::now();
-    let name = HeaderName::from_static("x-request-id");
-    let id = request.headers().get(&name).cloned().or_else(|| {
-        let id = request.extensions().get::<RequestId>()?.to_string();
-        HeaderValue::try_from(id).ok()
-    });
-    let mut response = next.call(request).await?;
-    if let Some(id) = id {
-        response.headers_mut().insert(name, id);
+    let (started, id) = (Instant::now(), id(&request));
+    let mut result = next.call(request).await;
+    let status = match &result {
+        Ok(response) => response.status(),
+        Err(error) => error.as_response_error().status_code(),
+    };
+    line(&Span::current(), status.as_u16(), started.elapsed());
+    if let (Ok(response), Some(id)) = (&mut result, id) {
+        response.headers_mut().insert(ID, id);
     }
-    info!(status = response.status().as_u16(), duration_us = started.elapsed().as_micros() as u64, "request");
-    Ok(response)
+    result
 }

@@ -1,37 +1,28 @@
 use std::time::Duration;
 
-use ::axum::{
-    extract::{MatchedPath, Request},
-    response::Response,
-};
+use ::axum::extract::{MatchedPath, Request};
 use ::tower::ServiceBuilder;
 use axum_prometheus::PrometheusMetricLayer;
-use opentelemetry::{
-    global,
-    trace::{TraceContextExt as _, TraceId},
-};
+use http::Response;
+use opentelemetry::global;
 use opentelemetry_http::HeaderExtractor;
 use sentry::integrations::tower::{NewSentryLayer, SentryHttpLayer};
 use tower_http::{
     ServiceBuilderExt as _, catch_panic::CatchPanicLayer, request_id::MakeRequestUuid, trace::TraceLayer,
 };
-use tracing::{
-    Span,
-    field::{Empty, display},
-    info, info_span,
-};
+use tracing::{Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::{
-    super::{
-        super::{Setting, Share, axum},
+use super::{line, subscribe};
+use crate::settings::{
+    Setting, Share, axum,
+    peers::{
         axum_prometheus::TOTAL,
         output::{Errors, Lines, Spans, total},
     },
-    subscribe,
 };
 
-pub(in super::super) static AXUM: Setting = Setting {
+pub(in crate::settings::peers) static AXUM: Setting = Setting {
     name: "axum-careful",
     bare: Some(&axum::BARE),
     run: |drive| {
@@ -49,7 +40,9 @@ pub(in super::super) static AXUM: Setting = Setting {
                     TraceLayer::new_for_http()
                         .make_span_with(span)
                         .on_request(())
-                        .on_response(line)
+                        .on_response(|response: &Response<_>, latency: Duration, span: &Span| {
+                            line(span, response.status().as_u16(), latency);
+                        })
                         .on_body_chunk(())
                         .on_eos(())
                         .on_failure(()),
@@ -68,35 +61,24 @@ pub(in super::super) static AXUM: Setting = Setting {
     },
 };
 
-/// In the caller's trace, whose id is in the line, too.
+/// In the caller's trace.
 fn span(request: &Request) -> Span {
     let method = request.method().as_str();
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let span = info_span!(
         "request",
         otel.name = %format_args!("{method} {route}"),
         otel.kind = "server",
         http.request.method = method,
         http.route = route,
-        http.response.status_code = Empty,
         url.path = request.uri().path(),
-        user_agent.original = request.headers().get("user-agent").and_then(|value| value.to_str().ok()),
-        request_id = request.headers().get("x-request-id").and_then(|value| value.to_str().ok()),
-        trace_id = Empty,
+        user_agent.original = header("user-agent"),
+        request_id = header("x-request-id"),
     );
     let caller =
         global::get_text_map_propagator(|propagator| propagator.extract(&HeaderExtractor(request.headers())));
     // It fails only without the layer of OpenTelemetry.
     let _ = span.set_parent(caller);
-    let trace = span.context().span().span_context().trace_id();
-    if trace != TraceId::INVALID {
-        span.record("trace_id", display(trace));
-    }
     span
-}
-
-fn line<B>(response: &Response<B>, latency: Duration, span: &Span) {
-    let status = response.status().as_u16();
-    span.record("http.response.status_code", i64::from(status));
-    info!(status, duration_us = latency.as_micros() as u64, "request");
 }

@@ -4,8 +4,13 @@
 pub(super) mod actix;
 pub(super) mod axum;
 
+use std::time::Duration;
+
+use opentelemetry::trace::{TraceContextExt as _, TraceId};
 use sentry::integrations::tracing::ErrorLayer;
+use tracing::{Span, info};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{
     Layer as _,
     filter::{LevelFilter, filter_fn},
@@ -36,4 +41,20 @@ fn subscribe(lines: &Lines, spans: &Spans) -> WorkerGuard {
         .with(ErrorLayer::new().with_filter(LevelFilter::ERROR))
         .init();
     guard
+}
+
+/// The line of a request that has ended. Its other fields are the span's.
+///
+/// What is not known when the span is made is not recorded in it: for each record the layer that writes lines parses all
+/// fields of the span and serialises them again.
+fn line(span: &Span, status: u16, duration: Duration) {
+    span.set_attribute("http.response.status_code", i64::from(status));
+    let trace_id = span.context().span().span_context().trace_id();
+    info!(
+        parent: span,
+        status,
+        duration_us = duration.as_micros() as u64,
+        trace_id = (trace_id != TraceId::INVALID).then(|| tracing::field::display(trace_id)),
+        "request"
+    );
 }

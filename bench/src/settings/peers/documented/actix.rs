@@ -8,17 +8,17 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use super::{
-    super::{
-        super::{Setting, Share, actix},
+use super::sentry_layer;
+use crate::settings::{
+    Setting, Share, actix,
+    peers::{
         actix_parts::{Rooted, answer_id, catch_panic},
         actix_web_prom,
         output::{Errors, Lines, Spans},
     },
-    sentry_layer,
 };
 
-pub(in super::super) static ACTIX: Setting = Setting {
+pub(in crate::settings::peers) static ACTIX: Setting = Setting {
     name: "actix-documented",
     bare: Some(&actix::BARE),
     run: |drive| {

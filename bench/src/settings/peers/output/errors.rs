@@ -13,18 +13,18 @@ use std::{
 
 use sentry::{ClientInitGuard, ClientOptions, Envelope, Level, Transport};
 
-pub(in super::super) struct Errors {
+pub(in crate::settings::peers) struct Errors {
     client: ClientInitGuard,
     sent: Arc<AtomicU64>,
 }
 
 impl Errors {
-    pub(in super::super) fn start() -> Self {
+    pub(in crate::settings::peers) fn start() -> Self {
         Self::with(ClientOptions::new())
     }
 
     /// Every request is a transaction.
-    pub(in super::super) fn traced() -> Self {
+    pub(in crate::settings::peers) fn traced() -> Self {
         Self::with(ClientOptions::new().traces_sample_rate(1.0))
     }
 
@@ -43,7 +43,7 @@ impl Errors {
     }
 
     /// So many transactions were sent, and an error would have been.
-    pub(in super::super) fn check(self, transactions: u64) {
+    pub(in crate::settings::peers) fn check(self, transactions: u64) {
         sentry::capture_message("the last request was answered", Level::Error);
         self.client.flush(None);
         let deadline = Instant::now() + Duration::from_secs(60);

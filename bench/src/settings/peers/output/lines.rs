@@ -12,10 +12,10 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Takes lines as standard output would, but without its lock and the kernel.
 #[derive(Clone, Default)]
-pub(in super::super) struct Lines(Arc<AtomicU64>);
+pub(in crate::settings::peers) struct Lines(Arc<AtomicU64>);
 
 impl Lines {
-    pub(in super::super) fn check(&self, expected: u64) {
+    pub(in crate::settings::peers) fn check(&self, expected: u64) {
         assert_eq!(self.0.load(Relaxed), expected, "not every request has left its lines");
     }
 }

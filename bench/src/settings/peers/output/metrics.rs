@@ -21,14 +21,14 @@ use opentelemetry_sdk::{
 
 use super::Collector;
 
-pub(in super::super) struct Metrics {
+pub(in crate::settings::peers) struct Metrics {
     provider: SdkMeterProvider,
     requests: Arc<AtomicU64>,
 }
 
 impl Metrics {
     /// Its provider is the global one.
-    pub(in super::super) fn start() -> Self {
+    pub(in crate::settings::peers) fn start() -> Self {
         let otlp = MetricExporter::builder().with_http().with_http_client(Collector).build();
         let requests = Arc::default();
         let exporter =
@@ -38,7 +38,7 @@ impl Metrics {
         Self { provider, requests }
     }
 
-    pub(in super::super) fn check(self, requests: u64) {
+    pub(in crate::settings::peers) fn check(self, requests: u64) {
         self.provider.shutdown().expect("the last metrics are exported");
         assert_eq!(self.requests.load(Relaxed), requests, "not every request is in the metrics");
     }

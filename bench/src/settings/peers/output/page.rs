@@ -1,7 +1,7 @@
 //! The page that Prometheus reads.
 
 /// The sum of all series of a metric.
-pub(in super::super) fn total(page: &str, metric: &str) -> u64 {
+pub(in crate::settings::peers) fn total(page: &str, metric: &str) -> u64 {
     let values = page.lines().filter_map(|line| {
         let (_, value) = line.strip_prefix(metric)?.strip_prefix('{')?.rsplit_once("} ")?;
         value.parse::<u64>().ok()

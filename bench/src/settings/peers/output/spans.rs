@@ -13,9 +13,10 @@ use opentelemetry_sdk::{
     trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, SpanData},
 };
 
-use super::{super::super::Share, Collector};
+use super::Collector;
+use crate::settings::Share;
 
-pub(in super::super) struct Spans {
+pub(in crate::settings::peers) struct Spans {
     provider: SdkTracerProvider,
     exported: Arc<AtomicU64>,
     share: Share,
@@ -23,7 +24,7 @@ pub(in super::super) struct Spans {
 
 impl Spans {
     /// Its provider is the global one, whatever callers have sampled.
-    pub(in super::super) fn start(share: Share) -> Self {
+    pub(in crate::settings::peers) fn start(share: Share) -> Self {
         let otlp = SpanExporter::builder().with_http().with_http_client(Collector).build();
         let exported = Arc::default();
         let exporter =
@@ -43,11 +44,11 @@ impl Spans {
         Self { provider, exported, share }
     }
 
-    pub(in super::super) fn tracer(&self) -> SdkTracer {
+    pub(in crate::settings::peers) fn tracer(&self) -> SdkTracer {
         self.provider.tracer("bench")
     }
 
-    pub(in super::super) fn check(self, requests: u64) {
+    pub(in crate::settings::peers) fn check(self, requests: u64) {
         self.provider.shutdown().expect("the last spans are exported");
         self.share.check(requests, self.exported.load(Relaxed));
     }
