@@ -29,7 +29,12 @@ impl Server {
         if let Some(stdout) = process.stdout.take() {
             BufReader::new(stdout).read_line(&mut address).map_err(|error| format!("`{name}`: {error}"))?;
         }
-        Ok(Self { name, process, address: address.trim().to_owned() })
+        let server = Self { name, process, address: address.trim().to_owned() };
+        // It has ended before it was there, and says why.
+        if server.address.is_empty() {
+            return Err(server.stop().err().unwrap_or_else(|| format!("`{name}` has no address")));
+        }
+        Ok(server)
     }
 
     pub(super) fn address(&self) -> &str {
