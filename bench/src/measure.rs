@@ -16,8 +16,8 @@ use crate::{counts::Counts, profile::Profile, settings::Setting};
 /// Without callgrind runs are fast, so they may be as long as the clocks need.
 const TIMED_REQUESTS: u32 = 20_000;
 
-/// How often a setting is timed.
-pub(crate) const ROUNDS: usize = 7;
+/// How often a setting is timed. An odd number, so that one is in the middle.
+pub(crate) const ROUNDS: usize = 5;
 
 /// What one request costs: the median of all measurements.
 #[derive(Clone, Copy)]
@@ -40,7 +40,7 @@ pub(crate) struct Time {
 /// How many requests the shorter run under callgrind has, of which the longer one has twice as many; and how often both run.
 ///
 /// Runs differ in the seeds of their hash tables, hence in collisions, and in the time that events tell, hence in its
-/// digits: more requests in one run do not even that out. Often is an odd number, so that one is in the middle. What
+/// digits: more requests in one run do not even that out. Often is an odd number, too. What
 /// others cost takes long to count, and nobody looks for a percent in it.
 fn effort(setting: &Setting) -> (u32, usize) {
     if setting.is_peer() { (1_000, 3) } else { (2_000, 5) }

@@ -14,16 +14,18 @@ struct Row {
 }
 
 pub(crate) fn print(prefixes: &[&str]) -> Result<(), String> {
-    let mut rows = Vec::new();
-    for setting in settings::chosen(prefixes)? {
-        eprintln!("{} …", setting.name);
-        rows.push(Row { setting, cost: measure::count(setting)?, times: Vec::new() });
-    }
+    let settings = settings::chosen(prefixes)?;
+    let mut times = vec![Vec::new(); settings.len()];
     for round in 1..=ROUNDS {
         eprintln!("time, round {round} of {ROUNDS} …");
-        for row in &mut rows {
-            row.times.push(measure::time(row.setting)?);
+        for (setting, times) in settings.iter().zip(&mut times) {
+            times.push(measure::time(setting)?);
         }
+    }
+    let mut rows = Vec::new();
+    for (setting, times) in settings.into_iter().zip(times) {
+        eprintln!("{} …", setting.name);
+        rows.push(Row { setting, cost: measure::count(setting)?, times });
     }
     println!(
         "| setting | instructions | allocations | thread µs | process µs | net instructions | net allocations | \

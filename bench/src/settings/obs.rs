@@ -82,8 +82,10 @@ fn on_actix(drive: Drive, observer: &Observer) -> u64 {
 /// Runs with an observer and checks that it did all of its work: what is lost costs nothing. With a share, spans
 /// are on, and so many requests are sampled.
 fn checked(share: Option<Share>, run: impl FnOnce(&Observer) -> u64) {
-    // The events are made in full and thrown away by the thread that would write them.
-    let builder = Observer::builder("bench").no_environment().events(EventOutput::writer(io::sink()));
+    // The events are made in full and thrown away by the thread that would write them. There is room for all of them,
+    // should it have to wait for a core.
+    let output = EventOutput::writer(io::sink()).capacity(64 << 20);
+    let builder = Observer::builder("bench").no_environment().events(output);
     let builder = share.into_iter().fold(builder, traced);
     let observer = builder.build().expect("the settings are right");
     let requests = run(&observer);
