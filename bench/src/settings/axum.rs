@@ -47,12 +47,13 @@ pub(super) fn served(router: Router) -> Router {
     router.with_state(())
 }
 
-/// As a server has it that tells applications who their peers are.
-pub(crate) fn with_peers<A: Service<Request>>(app: A) -> IntoMakeServiceWithConnectInfo<A, SocketAddr> {
+/// As a server has it that tells an application the address of every request's peer.
+pub(crate) fn with_addresses<A: Service<Request>>(app: A) -> IntoMakeServiceWithConnectInfo<A, SocketAddr> {
     ServiceExt::<Request>::into_make_service_with_connect_info(app)
 }
 
-/// Makes an application, inside the runtime that it runs in, and sends it requests. The body is that of axum's own: an application would take any.
+/// Makes an application, inside the runtime that it runs in, and sends it requests. Their body is that of axum's own, because
+/// an application would take any.
 pub(crate) fn send<A>(app: impl FnOnce() -> A, requests: u64)
 where
     A: Service<Request, Response = Response, Error = Infallible>,
@@ -70,7 +71,7 @@ where
         Drive::Requests(requests) => send(app, requests),
         Drive::Server => single_thread::serve(async {
             let listener = TcpListener::from_std(drive::listener()).expect("a socket of tokio's");
-            let server = axum::serve(listener, with_peers(app()));
+            let server = axum::serve(listener, with_addresses(app()));
             server.with_graceful_shutdown(drive::until_told()).await.expect("the server ends");
         }),
     }
