@@ -1,28 +1,36 @@
 //! The gate: what the middleware adds to a request stays within limits, or the command fails and says where.
 
 use crate::{
-    measure::{Cost, REQUESTS, measure},
+    measure::{Cost, REQUESTS, count},
     settings::Setting,
 };
 
-/// What a setting may cost, net of its bare one. Instructions may be dearer by the tolerance, allocations by nothing.
+/// What a setting may cost, net of its bare one. Instructions may be dearer by the tolerance, allocations only by chance.
 struct Limit {
     name: &'static str,
     instructions: f64,
     allocations: f64,
+    /// So many allocations more or less are chance.
+    chance: f64,
 }
 
 /// Whoever makes the middleware cheaper lowers them, so that it stays so.
 #[rustfmt::skip]
 const LIMITS: &[Limit] = &[
-    Limit { name: "axum-observed", instructions: 15_950.0, allocations: 8.0 },
-    Limit { name: "axum-unsampled", instructions: 19_100.0, allocations: 11.5 },
-    Limit { name: "axum-sampled", instructions: 25_400.0, allocations: 20.5 },
-    Limit { name: "tower-observed", instructions: 13_950.0, allocations: 8.0 },
-    Limit { name: "actix-observed", instructions: 14_950.0, allocations: 5.0 },
-    Limit { name: "actix-unsampled", instructions: 18_100.0, allocations: 8.5 },
-    Limit { name: "actix-sampled", instructions: 24_750.0, allocations: 17.5 },
+    Limit { name: "axum-observed", instructions: 9_400.0, allocations: 4.0, chance: 0.0 },
+    Limit { name: "axum-unsampled", instructions: 10_900.0, allocations: 5.5, chance: 0.0 },
+    Limit { name: "axum-one-percent", instructions: 11_050.0, allocations: 5.6, chance: ONE_PERCENT },
+    Limit { name: "axum-sampled", instructions: 16_700.0, allocations: 14.5, chance: 0.0 },
+    Limit { name: "tower-observed", instructions: 7_850.0, allocations: 3.0, chance: 0.0 },
+    Limit { name: "actix-observed", instructions: 9_050.0, allocations: 3.0, chance: 0.0 },
+    Limit { name: "actix-unsampled", instructions: 10_700.0, allocations: 4.5, chance: 0.0 },
+    Limit { name: "actix-one-percent", instructions: 10_750.0, allocations: 4.59, chance: ONE_PERCENT },
+    Limit { name: "actix-sampled", instructions: 17_100.0, allocations: 13.5, chance: 0.0 },
 ];
+
+/// Half of the traces are new, with random ids, so of 2,000 requests some more or some fewer than 20 are sampled, with nine
+/// allocations each. It is four times what measurements deviate by.
+const ONE_PERCENT: f64 = 0.08;
 
 /// This much of a limit is allowed on top of it, or as much as measurements differ by, if that is more.
 const TOLERANCE: f64 = 0.02;
@@ -45,12 +53,12 @@ pub(crate) fn check() -> Result<(), String> {
         let below = match known {
             Some(cost) => cost,
             None => {
-                let cost = measure(bare_name, REQUESTS, TIMES)?;
+                let cost = count(bare_name, REQUESTS, TIMES)?;
                 bare.push((bare_name, cost));
                 cost
             }
         };
-        let cost = measure(limit.name, REQUESTS, TIMES)?;
+        let cost = count(limit.name, REQUESTS, TIMES)?;
         let net = Cost {
             instructions: cost.instructions - below.instructions,
             allocations: cost.allocations - below.allocations,
@@ -76,7 +84,7 @@ pub(crate) fn check() -> Result<(), String> {
 impl Limit {
     /// Why it fails, if it does.
     fn complaints(&self, bare: &str, net: Cost) -> Vec<String> {
-        let Self { name, instructions, allocations } = *self;
+        let Self { name, instructions, allocations, chance } = *self;
         let mut complaints = Vec::new();
         let tolerance = (instructions * TOLERANCE).max(net.spread);
         if net.instructions > instructions + tolerance {
@@ -86,7 +94,7 @@ impl Limit {
             ));
         }
         // Measurements divide by thousands of requests, so a growing buffer's few allocations are no whole hundredth.
-        if (net.allocations * 100.0).round() > (allocations * 100.0).round() {
+        if (net.allocations * 100.0).round() > ((allocations + chance) * 100.0).round() {
             let found = net.allocations;
             complaints
                 .push(format!("{name}: {found:.2} allocations net of {bare}, the limit is {allocations:.2}"));
@@ -95,9 +103,9 @@ impl Limit {
     }
 
     fn hint(&self, net: Cost) -> Option<String> {
-        let Self { name, instructions, allocations } = *self;
+        let Self { name, instructions, allocations, chance } = *self;
         let cheaper = net.instructions < instructions * (1.0 - OUTGROWN)
-            || (net.allocations * 100.0).round() < (allocations * 100.0).round();
+            || (net.allocations * 100.0).round() < ((allocations - chance) * 100.0).round();
         cheaper.then(|| {
             format!(
                 "{name}: the limit can be lowered to {:.0} instructions and {:.2} allocations",
@@ -111,7 +119,7 @@ impl Limit {
 mod tests {
     use super::*;
 
-    const LIMIT: Limit = Limit { name: "x", instructions: 10_000.0, allocations: 8.0 };
+    const LIMIT: Limit = Limit { name: "x", instructions: 10_000.0, allocations: 8.0, chance: 0.0 };
 
     fn cost(instructions: f64, allocations: f64, spread: f64) -> Cost {
         Cost { instructions, allocations, spread }
@@ -138,6 +146,18 @@ mod tests {
                 net.allocations
             );
             assert_eq!(LIMIT.hint(net).is_some(), hint, "{} {}", net.instructions, net.allocations);
+        }
+    }
+
+    #[test]
+    fn chance_neither_fails_nor_is_told() {
+        let limit = Limit { chance: 0.08, ..LIMIT };
+        for (allocations, complaints, hint) in
+            [(8.08, 0, false), (8.09, 1, false), (7.92, 0, false), (7.91, 0, true)]
+        {
+            let net = cost(10_000.0, allocations, 0.0);
+            assert_eq!(limit.complaints("y", net).len(), complaints, "{allocations}");
+            assert_eq!(limit.hint(net).is_some(), hint, "{allocations}");
         }
     }
 }

@@ -1,18 +1,30 @@
-//! Measures a setting: two runs of this program under callgrind, of which the longer has more requests.
+//! Measures a setting: two runs of this program, of which the longer has more requests.
 //!
 //! Their difference is the cost of the requests alone. What is done once, such as building the application,
 //! filling caches or ending the process, is in both.
 
-use std::{env, io::ErrorKind, process::Command};
+use std::{
+    env,
+    io::ErrorKind,
+    path::PathBuf,
+    process::{Command, Output},
+    time::Duration,
+};
 
-use crate::profile::Profile;
+use crate::{counts::Counts, profile::Profile, table::median};
 
-/// The shorter run has so many requests, the longer one twice as many.
+/// Of two runs under callgrind the shorter one has so many requests, the longer one twice as many.
 pub(crate) const REQUESTS: u32 = 2_000;
 
-/// How often a setting is measured. Runs differ in the seeds of their hash tables, hence in collisions, and in
-/// the time that events tell, hence in its digits: more requests in one run do not even that out. An odd number, so that one is in the middle.
+/// How often both run. Runs differ in the seeds of their hash tables, hence in collisions, and in the time that events
+/// tell, hence in its digits: more requests in one run do not even that out. An odd number, so that one is in the middle.
 pub(crate) const TIMES: usize = 5;
+
+/// Without callgrind runs are fast, so they may be as long as the clocks need.
+const TIMED_REQUESTS: u32 = 20_000;
+
+/// How often a setting is timed. An odd number, too.
+pub(crate) const ROUNDS: usize = 5;
 
 /// What one request costs: the median of all measurements.
 #[derive(Clone, Copy)]
@@ -23,52 +35,79 @@ pub(crate) struct Cost {
     pub(crate) spread: f64,
 }
 
-/// What a whole run costs.
-struct Total {
-    instructions: u64,
-    allocations: u64,
+/// The processor's time for one request.
+#[derive(Clone, Copy)]
+pub(crate) struct Time {
+    /// On the thread that runs the requests.
+    pub(crate) thread: Duration,
+    /// On all threads.
+    pub(crate) process: Duration,
 }
 
 /// What a request of the setting of this name costs, by so many measurements of runs of so many requests.
-pub(crate) fn measure(name: &str, requests: u32, times: usize) -> Result<Cost, String> {
+pub(crate) fn count(name: &str, requests: u32, times: usize) -> Result<Cost, String> {
     let per_request = |short: u64, long: u64| (long as f64 - short as f64) / f64::from(requests);
     let (mut instructions, mut allocations) = (Vec::new(), Vec::new());
     for _ in 0..times {
-        let (short, long) = (run(name, requests)?, run(name, 2 * requests)?);
-        instructions.push(per_request(short.instructions, long.instructions));
-        allocations.push(per_request(short.allocations, long.allocations));
+        let (short, long) = (under_callgrind(name, requests)?, under_callgrind(name, 2 * requests)?);
+        instructions.push(per_request(short.0, long.0));
+        allocations.push(per_request(short.1.allocations, long.1.allocations));
     }
     instructions.sort_by(f64::total_cmp);
-    allocations.sort_by(f64::total_cmp);
     Ok(Cost {
-        instructions: instructions[times / 2],
-        allocations: allocations[times / 2],
         spread: instructions[times - 1] - instructions[0],
+        instructions: median(&instructions),
+        allocations: median(&allocations),
     })
 }
 
-fn run(name: &str, requests: u32) -> Result<Total, String> {
-    let program =
-        env::current_exe().map_err(|error| format!("the path of this program is unknown: {error}"))?;
+/// One measurement of time. What else the machine does disturbs it, so there should be some, far apart.
+pub(crate) fn time(name: &str) -> Result<Time, String> {
+    let (short, long) = (alone(name, TIMED_REQUESTS)?, alone(name, 3 * TIMED_REQUESTS)?);
+    let per_request = |short: Duration, long: Duration| long.saturating_sub(short) / (2 * TIMED_REQUESTS);
+    Ok(Time {
+        thread: per_request(short.thread, long.thread),
+        process: per_request(short.process, long.process),
+    })
+}
+
+/// Instructions, and what the run says itself.
+fn under_callgrind(name: &str, requests: u32) -> Result<(u64, Counts), String> {
     let profile = Profile::new()?;
-    let output = Command::new("valgrind")
+    let mut command = Command::new("valgrind");
+    command
         // Otherwise valgrind may starve the thread that writes events, until its buffer is full and loses some.
         .args(["--tool=callgrind", "--separate-threads=yes", "--fair-sched=yes", "--quiet"])
         .arg(profile.argument())
-        .arg(program)
-        .args(["run", name, &requests.to_string()])
-        .output()
-        .map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                "valgrind is missing: on Debian it is in the package `valgrind`".to_owned()
-            }
-            _ => format!("valgrind cannot be started: {error}"),
-        })?;
-    if !output.status.success() {
-        return Err(format!("`{name}` failed: {}", String::from_utf8_lossy(&output.stderr).trim()));
+        .arg(this_program()?);
+    let output = run(command, name, requests, |error| match error {
+        ErrorKind::NotFound => "valgrind is missing: on Debian it is in the package `valgrind`".to_owned(),
+        error => format!("valgrind cannot be started: {error}"),
+    })?;
+    Ok((profile.instructions()?, Counts::parse(&output.stdout)?))
+}
+
+fn alone(name: &str, requests: u32) -> Result<Counts, String> {
+    let command = Command::new(this_program()?);
+    let output = run(command, name, requests, |error| format!("this program cannot be started: {error}"))?;
+    Counts::parse(&output.stdout)
+}
+
+fn run(
+    mut command: Command,
+    name: &str,
+    requests: u32,
+    not_started: impl FnOnce(ErrorKind) -> String,
+) -> Result<Output, String> {
+    let output = command.args(["run", name, &requests.to_string()]).output();
+    let output = output.map_err(|error| not_started(error.kind()))?;
+    if output.status.success() {
+        Ok(output)
+    } else {
+        Err(format!("`{name}` failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
     }
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let allocations = stdout.trim().parse();
-    let allocations = allocations.map_err(|_| format!("`{stdout}` is no number of allocations"))?;
-    Ok(Total { instructions: profile.instructions()?, allocations })
+}
+
+pub(crate) fn this_program() -> Result<PathBuf, String> {
+    env::current_exe().map_err(|error| format!("the path of this program is unknown: {error}"))
 }

@@ -1,32 +1,72 @@
-//! The table of all settings, in Markdown. Net is what is left when the bare setting is taken off.
+//! The table of settings, in Markdown. Net is what is left when the bare setting is taken off.
+
+use std::time::Duration;
 
 use crate::{
-    measure::{Cost, REQUESTS, TIMES, measure},
+    measure::{self, Cost, REQUESTS, ROUNDS, TIMES, Time},
     settings::{self, Setting},
+    table::median,
 };
 
-pub(crate) fn print() -> Result<(), String> {
-    let mut costs: Vec<(&Setting, Cost)> = Vec::new();
-    for &setting in settings::ALL {
+struct Row {
+    setting: &'static Setting,
+    cost: Cost,
+    times: Vec<Time>,
+}
+
+pub(crate) fn print(prefixes: &[&str]) -> Result<(), String> {
+    let settings = settings::chosen(prefixes)?;
+    let mut times = vec![Vec::new(); settings.len()];
+    for round in 1..=ROUNDS {
+        eprintln!("time, round {round} of {ROUNDS} …");
+        for (setting, times) in settings.iter().zip(&mut times) {
+            times.push(measure::time(setting.name)?);
+        }
+    }
+    let mut rows = Vec::new();
+    for (setting, times) in settings.into_iter().zip(times) {
         eprintln!("{} …", setting.name);
-        costs.push((setting, measure(setting.name, REQUESTS, TIMES)?));
+        // What others cost takes long to count, and nobody looks for a percent in it.
+        let (requests, often) = if setting.is_peer() { (REQUESTS / 2, 3) } else { (REQUESTS, TIMES) };
+        rows.push(Row { setting, cost: measure::count(setting.name, requests, often)?, times });
     }
     println!(
-        "| setting | instructions/request | allocations/request | net instructions | net allocations | spread |"
+        "| setting | instructions | allocations | thread µs | process µs | net instructions | net allocations | \
+         net thread µs | net process µs | spread |"
     );
-    println!("|---|--:|--:|--:|--:|--:|");
-    for (setting, cost) in &costs {
-        let bare = setting.bare.and_then(|bare| costs.iter().find(|(other, _)| other.name == bare.name));
-        println!("{}", row(setting.name, *cost, bare.map(|(_, cost)| *cost)));
+    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+    for row in &rows {
+        let bare =
+            row.setting.bare.and_then(|bare| rows.iter().find(|other| other.setting.name == bare.name));
+        println!("{}", row.markdown(bare));
     }
     Ok(())
 }
 
-fn row(name: &str, cost: Cost, bare: Option<Cost>) -> String {
-    let Cost { instructions, allocations, spread } = cost;
-    let net = bare.map_or_else(
-        || "– | –".to_owned(),
-        |bare| format!("{:.0} | {:.2}", instructions - bare.instructions, allocations - bare.allocations),
-    );
-    format!("| {name} | {instructions:.0} | {allocations:.2} | {net} | {spread:.0} |")
+impl Row {
+    fn markdown(&self, bare: Option<&Self>) -> String {
+        let Cost { instructions, allocations, spread } = self.cost;
+        let (thread, process) = (self.micros(|time| time.thread), self.micros(|time| time.process));
+        let net = bare.map_or_else(
+            || "– | – | – | –".to_owned(),
+            |bare| {
+                format!(
+                    "{:.0} | {:.2} | {:.2} | {:.2}",
+                    instructions - bare.cost.instructions,
+                    allocations - bare.cost.allocations,
+                    thread - bare.micros(|time| time.thread),
+                    process - bare.micros(|time| time.process),
+                )
+            },
+        );
+        format!(
+            "| {} | {instructions:.0} | {allocations:.2} | {thread:.2} | {process:.2} | {net} | {spread:.0} |",
+            self.setting.name
+        )
+    }
+
+    /// The median of one of the two times.
+    fn micros(&self, which: impl Fn(&Time) -> Duration) -> f64 {
+        median(&self.times.iter().map(|time| which(time).as_secs_f64() * 1e6).collect::<Vec<_>>())
+    }
 }

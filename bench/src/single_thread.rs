@@ -1,11 +1,18 @@
-//! The runtime of a run.
+//! The runtimes: of a run inside this process, and of a server.
 
 use tokio::{runtime::Builder, task::LocalSet};
 
 /// Runs `future` on this thread, as an actix worker would.
 ///
-/// Nothing in a run waits for anything, so the runtime polls once and has no part in the counts.
+/// Nothing in a run waits for anything, so the runtime polls once and has no part in the counts. It has a clock only
+/// because some middleware starts a task that looks at it.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let runtime = Builder::new_current_thread().build().expect("a runtime without drivers needs nothing");
+    let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime with a clock");
     LocalSet::new().block_on(&runtime, future)
+}
+
+/// Runs a server on this thread.
+pub(crate) fn serve<F: Future>(server: F) -> F::Output {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime with sockets");
+    runtime.block_on(server)
 }

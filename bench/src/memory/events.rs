@@ -45,11 +45,11 @@ pub(super) fn measure(report: &mut Report) {
     let builder = Observer::builder("bench").no_environment().events(events);
     let observer = builder.build().expect("the settings are right");
     let router = axum::router().observed(&observer);
-    axum::run(router.clone(), 2);
+    axum::send(|| router.clone(), 2);
     enters.recv().expect("the output has its first lines");
-    let ((), each) = bytes_each(EVENTS, || axum::run(router.clone(), EVENTS as u64));
+    let ((), each) = bytes_each(EVENTS, || axum::send(|| router.clone(), EVENTS as u64));
     report.at_most("an event that waits for its output", each, TARGET);
-    let ((), more) = bytes_each(1, || axum::run(router.clone(), FLOOD as u64));
+    let ((), more) = bytes_each(1, || axum::send(|| router.clone(), FLOOD as u64));
     let all = each * EVENTS as f64 + more;
     report.at_most(&format!("all events of {FLOOD} requests whose output is stuck"), all, BOUND);
     drop(leave);

@@ -15,10 +15,12 @@ const TOLERANCE: f64 = 128.0 * 1024.0;
 pub(super) fn measure(report: &mut Report) {
     let observer = observer();
     let router = axum::router().observed(&observer);
-    grown(report, "axum", |requests| axum::run(router.clone(), requests));
+    grown(report, "axum", |requests| axum::send(|| router.clone(), requests));
     let observer = self::observer();
     // The application is made anew and dropped with each run; what its middleware keeps is the observer's.
-    grown(report, "actix", |requests| actix::run(actix::app().wrap(Observe::new(&observer)), requests));
+    grown(report, "actix", |requests| {
+        actix::send(|| actix::app().wrap(Observe::new(&observer)), requests);
+    });
 }
 
 fn grown(report: &mut Report, framework: &str, run: impl Fn(u64)) {

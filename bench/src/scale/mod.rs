@@ -11,7 +11,7 @@ use std::collections::HashMap;
 pub(crate) use case::{Case, run};
 use case::{Framework, Kind};
 
-use crate::measure::measure;
+use crate::measure::count;
 
 /// What may still count as flat, as a part of the cost with the fewest routes: hash tables differ by their seeds.
 const FLAT: f64 = 0.05;
@@ -46,7 +46,7 @@ impl Costs {
     fn row(&mut self, kind: Kind, framework: Framework, amount: usize) -> Result<(), String> {
         let cost = |observed| {
             let case = Case { kind, framework, amount, observed };
-            measure(&case.name(), kind.requests(), kind.times())
+            count(&case.name(), kind.requests(), kind.times())
         };
         let (bare, observed) = (cost(false)?, cost(true)?);
         let net = observed.instructions - bare.instructions;

@@ -5,6 +5,8 @@ use std::{convert::Infallible, net::TcpListener, thread};
 use axum::{extract::Request, response::Response};
 use tower::Service;
 
+use crate::settings::axum::with_addresses;
+
 /// Starts one with a runtime of its own, and returns its port.
 pub(super) fn start<S>(app: S) -> u16
 where
@@ -18,8 +20,7 @@ where
         let runtime = runtime.expect("threads for a runtime");
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a runtime with sockets");
-            let app = tower::make::Shared::new(app);
-            axum::serve(listener, app).await.expect("it never ends");
+            axum::serve(listener, with_addresses(app)).await.expect("it never ends");
         });
     });
     port

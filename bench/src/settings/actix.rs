@@ -1,19 +1,28 @@
 //! An actix-web application.
 
 use actix_web::{
-    App, Error,
+    App, Error, HttpServer,
     body::{MessageBody, to_bytes},
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
     http::header::{HeaderName, HeaderValue},
+    rt::System,
     test::{TestRequest, call_service, init_service},
     web::{self, Path},
 };
 
 use super::Setting;
-use crate::{sample, single_thread};
+use crate::{
+    drive::{self, Drive},
+    sample, single_thread,
+};
 
-pub(super) static BARE: Setting =
-    Setting { name: "actix-bare", bare: None, run: |requests| run(app(), requests) };
+pub(super) static BARE: Setting = Setting {
+    name: "actix-bare",
+    bare: None,
+    run: |drive| {
+        self::drive(drive, app);
+    },
+};
 
 /// A few routes, so that there is something to choose from. Only `/items/{id}` is called.
 pub(crate) fn app() -> App<
@@ -22,13 +31,38 @@ pub(crate) fn app() -> App<
     App::new()
         .route("/", web::get().to(|| async { "shop" }))
         .route("/items", web::get().to(|| async { "items" }))
-        .route("/items/{id}", web::get().to(async |id: Path<u32>| format!("item {id}")))
+        .route(
+            "/items/{id}",
+            web::get().to(async |id: Path<u32>| {
+                drive::answered();
+                format!("item {id}")
+            }),
+        )
         .route("/items/{id}/reviews", web::get().to(|| async { "reviews" }))
         .route("/orders", web::post().to(|| async { "ordered" }))
 }
 
+/// Makes an application and drives it. Returns how many requests it has answered.
+pub(super) fn drive<F, B>(drive: Drive, app: impl Fn() -> App<F> + Clone + Send + 'static) -> u64
+where
+    F: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<B>,
+            Error = Error,
+            InitError = (),
+        > + 'static,
+    B: MessageBody + 'static,
+{
+    match drive {
+        Drive::Requests(requests) => send(app, requests),
+        Drive::Server => System::new().block_on(serve(app)),
+    }
+    drive.requests()
+}
+
 /// Sends requests to an application, which gets no socket, and reads each answer to its end.
-pub(crate) fn run<F, B>(app: App<F>, requests: u64)
+pub(crate) fn send<F, B>(app: impl FnOnce() -> App<F>, requests: u64)
 where
     F: ServiceFactory<
             ServiceRequest,
@@ -40,7 +74,7 @@ where
     B: MessageBody,
 {
     single_thread::block_on(async {
-        let service = init_service(app).await;
+        let service = init_service(app()).await;
         for number in 0..requests {
             let mut request = TestRequest::with_uri(sample::PATH).peer_addr(sample::PEER);
             for (name, value) in sample::headers(number) {
@@ -53,4 +87,24 @@ where
             assert!(body.is_ok(), "the body has no error");
         }
     });
+}
+
+async fn serve<F, B>(app: impl Fn() -> App<F> + Clone + Send + 'static)
+where
+    F: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<B>,
+            Error = Error,
+            InitError = (),
+        > + 'static,
+    B: MessageBody + 'static,
+{
+    let server = HttpServer::new(app).workers(1).disable_signals();
+    let server = server.listen(drive::listener()).expect("a socket of actix's").run();
+    let handle = server.handle();
+    let server = actix_web::rt::spawn(server);
+    drive::until_told().await;
+    handle.stop(true).await;
+    server.await.expect("no panic").expect("the server ends");
 }

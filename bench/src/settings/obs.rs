@@ -10,92 +10,99 @@ use obs_core::{
     otel::{Otel, opentelemetry_sdk::trace::Sampler},
 };
 
-use super::{Setting, actix, axum, tower};
-use crate::collector;
+use super::{Setting, Share, actix, axum, tower};
+use crate::{collector, drive::Drive};
 
 pub(super) static AXUM: Setting = Setting {
     name: "axum-observed",
     bare: Some(&axum::BARE),
-    run: |requests| observed(requests, |observer| axum::run(axum::router().observed(observer), requests)),
-};
-
-pub(super) static TOWER: Setting = Setting {
-    name: "tower-observed",
-    bare: Some(&tower::BARE),
-    run: |requests| {
-        observed(requests, |observer| tower::run(observer.layer().layer(tower::service()), requests));
-    },
-};
-
-pub(super) static ACTIX: Setting = Setting {
-    name: "actix-observed",
-    bare: Some(&actix::BARE),
-    run: |requests| {
-        observed(requests, |observer| actix::run(actix::app().wrap(Observe::new(observer)), requests));
-    },
+    run: |drive| checked(None, |observer| on_axum(drive, observer)),
 };
 
 /// With OpenTelemetry, of which no request is sampled.
 pub(super) static AXUM_UNSAMPLED: Setting = Setting {
     name: "axum-unsampled",
     bare: Some(&axum::BARE),
-    run: |requests| {
-        traced(requests, 0, |observer| axum::run(axum::router().observed(observer), requests));
-    },
+    run: |drive| checked(Some(Share::None), |observer| on_axum(drive, observer)),
+};
+
+/// With OpenTelemetry, of which one request in a hundred is sampled and exported.
+pub(super) static AXUM_ONE_PERCENT: Setting = Setting {
+    name: "axum-one-percent",
+    bare: Some(&axum::BARE),
+    run: |drive| checked(Some(Share::OnePercent), |observer| on_axum(drive, observer)),
 };
 
 /// With OpenTelemetry, of which every request is sampled and exported.
 pub(super) static AXUM_SAMPLED: Setting = Setting {
     name: "axum-sampled",
     bare: Some(&axum::BARE),
-    run: |requests| {
-        traced(requests, requests, |observer| axum::run(axum::router().observed(observer), requests));
-    },
+    run: |drive| checked(Some(Share::All), |observer| on_axum(drive, observer)),
+};
+
+pub(super) static TOWER: Setting = Setting {
+    name: "tower-observed",
+    bare: Some(&tower::BARE),
+    run: |drive| checked(None, |observer| tower::drive(drive, observer.layer().layer(tower::service()))),
+};
+
+pub(super) static ACTIX: Setting = Setting {
+    name: "actix-observed",
+    bare: Some(&actix::BARE),
+    run: |drive| checked(None, |observer| on_actix(drive, observer)),
 };
 
 pub(super) static ACTIX_UNSAMPLED: Setting = Setting {
     name: "actix-unsampled",
     bare: Some(&actix::BARE),
-    run: |requests| {
-        traced(requests, 0, |observer| actix::run(actix::app().wrap(Observe::new(observer)), requests));
-    },
+    run: |drive| checked(Some(Share::None), |observer| on_actix(drive, observer)),
+};
+
+pub(super) static ACTIX_ONE_PERCENT: Setting = Setting {
+    name: "actix-one-percent",
+    bare: Some(&actix::BARE),
+    run: |drive| checked(Some(Share::OnePercent), |observer| on_actix(drive, observer)),
 };
 
 pub(super) static ACTIX_SAMPLED: Setting = Setting {
     name: "actix-sampled",
     bare: Some(&actix::BARE),
-    run: |requests| {
-        traced(requests, requests, |observer| {
-            actix::run(actix::app().wrap(Observe::new(observer)), requests)
-        });
-    },
+    run: |drive| checked(Some(Share::All), |observer| on_actix(drive, observer)),
 };
 
-fn observed(requests: u64, run: impl FnOnce(&Observer)) {
-    checked(requests, 0, |builder| builder, run);
+fn on_axum(drive: Drive, observer: &Observer) -> u64 {
+    axum::drive(drive, || axum::router().observed(observer))
 }
 
-/// Whatever callers have sampled. A collector takes what is exported.
-fn traced(requests: u64, spans: u64, run: impl FnOnce(&Observer)) {
-    let sampler = if spans > 0 { Sampler::AlwaysOn } else { Sampler::AlwaysOff };
-    // Room for all of them, so that none is lost.
-    let otel = Otel::new().endpoint(collector::start()).queue(100_000, 1 << 30).sampler(sampler);
-    checked(requests, spans, |builder| builder.otel(otel), run);
+fn on_actix(drive: Drive, observer: &Observer) -> u64 {
+    let observer = observer.clone();
+    actix::drive(drive, move || actix::app().wrap(Observe::new(&observer)))
 }
 
-/// Runs with an observer and checks that it did all of its work: what is lost costs nothing.
-fn checked(
-    requests: u64,
-    spans: u64,
-    settings: impl FnOnce(ObserverBuilder) -> ObserverBuilder,
-    run: impl FnOnce(&Observer),
-) {
-    // The events are made in full and thrown away by the thread that would write them.
-    let builder = Observer::builder("bench").no_environment().events(EventOutput::writer(io::sink()));
-    let observer = settings(builder).build().expect("the settings are right");
-    run(&observer);
+/// Runs with an observer and checks that it did all of its work: what is lost costs nothing. With a share, spans
+/// are on, and so many requests are sampled.
+fn checked(share: Option<Share>, run: impl FnOnce(&Observer) -> u64) {
+    // The events are made in full and thrown away by the thread that would write them. There is room for all of them,
+    // should it have to wait for a core.
+    let output = EventOutput::writer(io::sink()).capacity(64 << 20);
+    let builder = Observer::builder("bench").no_environment().events(output);
+    let builder = share.into_iter().fold(builder, traced);
+    let observer = builder.build().expect("the settings are right");
+    let requests = run(&observer);
     let report = observer.shutdown(Duration::from_secs(60));
     assert!(report.flushed && report.in_flight == 0, "requests are left: {report:?}");
     assert_eq!((report.written, report.dropped), (requests, 0), "not every request has left its event");
-    assert_eq!((report.spans_exported, report.spans_dropped), (spans, 0), "not every span was exported");
+    assert_eq!(report.spans_dropped, 0, "spans were lost");
+    share.unwrap_or(Share::None).check(requests, report.spans_exported);
+}
+
+/// Spans go to a collector that takes them all, whatever callers have sampled.
+fn traced(builder: ObserverBuilder, share: Share) -> ObserverBuilder {
+    let sampler = match share {
+        Share::None => Sampler::AlwaysOff,
+        Share::OnePercent => Sampler::TraceIdRatioBased(0.01),
+        Share::All => Sampler::AlwaysOn,
+    };
+    // Room for all of them, so that none is lost.
+    builder.otel(Otel::new().endpoint(collector::start()).queue(100_000, 1 << 30).sampler(sampler))
 }

@@ -10,19 +10,30 @@ use http_body_util::{BodyExt as _, Empty, Full};
 use tower::{Service, service_fn};
 
 use super::Setting;
-use crate::{sample, single_thread};
+use crate::{
+    drive::{self, Drive},
+    sample, single_thread,
+};
 
-pub(super) static BARE: Setting =
-    Setting { name: "tower-bare", bare: None, run: |requests| run(service(), requests) };
+pub(super) static BARE: Setting = Setting {
+    name: "tower-bare",
+    bare: None,
+    run: |drive| {
+        self::drive(drive, service());
+    },
+};
 
 /// A service that only answers.
-pub(crate) fn service()
+pub(super) fn service()
 -> impl Service<Request<Empty<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible> {
-    service_fn(|_| async { Ok(Response::new(Full::from(sample::ANSWER))) })
+    service_fn(|_| async {
+        drive::answered();
+        Ok(Response::new(Full::from(sample::ANSWER)))
+    })
 }
 
-/// Sends requests to a service, which gets no socket, and reads each answer to its end.
-pub(crate) fn run<S, Req, Res>(mut service: S, requests: u64)
+/// Drives a service. Returns how many requests it has answered.
+pub(super) fn drive<S, Req, Res>(drive: Drive, service: S) -> u64
 where
     S: Service<Request<Req>, Response = Response<Res>>,
     S::Error: Debug,
@@ -30,17 +41,31 @@ where
     Res: Body,
     Res::Error: Debug,
 {
-    single_thread::block_on(async {
-        for number in 0..requests {
-            poll_fn(|cx| service.poll_ready(cx)).await.expect("the service is ready");
-            let response = service.call(request(number)).await.expect("the service answers");
-            assert!(response.status().is_success());
-            let mut body = pin!(response.into_body());
-            while let Some(frame) = body.frame().await {
-                frame.expect("the body has no error");
-            }
+    match drive {
+        Drive::Requests(requests) => single_thread::block_on(send(service, requests)),
+        Drive::Server => panic!("tower has no server of its own"),
+    }
+    drive.requests()
+}
+
+/// Sends requests to a service, which gets no socket, and reads each answer to its end.
+pub(super) async fn send<S, Req, Res>(mut service: S, requests: u64)
+where
+    S: Service<Request<Req>, Response = Response<Res>>,
+    S::Error: Debug,
+    Req: Default,
+    Res: Body,
+    Res::Error: Debug,
+{
+    for number in 0..requests {
+        poll_fn(|cx| service.poll_ready(cx)).await.expect("the service is ready");
+        let response = service.call(request(number)).await.expect("the service answers");
+        assert!(response.status().is_success());
+        let mut body = pin!(response.into_body());
+        while let Some(frame) = body.frame().await {
+            frame.expect("the body has no error");
         }
-    });
+    }
 }
 
 /// Made of static parts, so that making it costs little.

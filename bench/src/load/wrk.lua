@@ -1,0 +1,17 @@
+}
+
+local number = 0
+
+request = function()
+  number = number % #requests + 1
+  return requests[number]
+end
+
+done = function(summary, latency)
+  local failed = 0
+  for _, count in pairs(summary.errors) do
+    failed = failed + count
+  end
+  io.write(string.format("load: %d %d %d %d %d\n",
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), failed))
+end

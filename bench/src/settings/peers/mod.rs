@@ -1,0 +1,35 @@
+//! Other middleware, alone and put together: see `README.md` for what each contains.
+//!
+//! Subscribers, recorders and providers belong to the process, so a process runs only one of these settings.
+
+mod actix_parts;
+mod actix_web_prom;
+mod axum_prometheus;
+mod axum_tracing_opentelemetry;
+mod careful;
+mod documented;
+mod opentelemetry_instrumentation;
+mod output;
+mod sentry;
+mod tower_http;
+mod tracing_actix_web;
+
+use super::Setting;
+
+pub(super) static ALL: &[&Setting] = &[
+    &tower_http::AXUM,
+    &axum_prometheus::AXUM,
+    &axum_tracing_opentelemetry::AXUM,
+    &opentelemetry_instrumentation::AXUM,
+    &sentry::AXUM,
+    &sentry::AXUM_TRACED,
+    &documented::axum::AXUM,
+    &careful::axum::AXUM,
+    &tracing_actix_web::ACTIX,
+    &actix_web_prom::ACTIX,
+    &opentelemetry_instrumentation::ACTIX,
+    &sentry::ACTIX,
+    &sentry::ACTIX_TRACED,
+    &documented::actix::ACTIX,
+    &careful::actix::ACTIX,
+];
