@@ -101,7 +101,7 @@ impl RequestId {
 
 /// A UUID's text (RFC 9562 §4).
 fn hyphenated(uuid: [u8; 16]) -> [u8; UUID_TEXT] {
-    let digits: [u8; 32] = hex::encode(uuid);
+    let digits: [u8; 32] = hex::encode(&uuid);
     let mut text = [b'-'; UUID_TEXT];
     for (to, from) in [(0..8, 0..8), (9..13, 8..12), (14..18, 12..16), (19..23, 16..20), (24..36, 20..32)] {
         if let (Some(to), Some(from)) = (text.get_mut(to), digits.get(from)) {

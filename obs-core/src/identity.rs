@@ -110,7 +110,7 @@ impl IdentityPolicy {
         mac.update(text);
         let hash = mac.finalize().into_bytes();
         let first: &[u8; 16] = hash.first_chunk()?;
-        let digits: [u8; 32] = hex::encode(*first);
+        let digits: [u8; 32] = hex::encode(first);
         Some(String::from_utf8_lossy(&digits).into_owned())
     }
 }

@@ -67,8 +67,8 @@ macro_rules! id {
 
         impl $name {
             /// Its lower-case hexadecimal digits.
-            pub(crate) fn hex(self) -> Hex<$hex> {
-                Hex(hex::encode(self.0))
+            pub(crate) fn hex(&self) -> Hex<$hex> {
+                Hex(hex::encode(&self.0))
             }
         }
 
