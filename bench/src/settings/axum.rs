@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, net::SocketAddr};
 
-use ::tower::Service;
+use ::tower::{Service, util::MapRequestLayer};
 use axum::{
     Router, ServiceExt,
     extract::{Path, Request, connect_info::IntoMakeServiceWithConnectInfo},
@@ -22,6 +22,16 @@ pub(super) static BARE: Setting = Setting {
     bare: None,
     run: |drive| {
         self::drive(drive, || served(router()));
+    },
+};
+
+/// With a layer that does nothing: what axum itself takes for any layer, which boxes each route's service once more.
+pub(super) static LAYER: Setting = Setting {
+    name: "axum-layer",
+    bare: Some(&BARE),
+    run: |drive| {
+        let layer = MapRequestLayer::new(|request: Request| request);
+        self::drive(drive, || served(router().layer(layer)));
     },
 };
 

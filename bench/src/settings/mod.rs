@@ -25,6 +25,7 @@ pub(crate) struct Setting {
 /// Those of this repository, in the order of the report.
 static OURS: &[&Setting] = &[
     &axum::BARE,
+    &axum::LAYER,
     &obs::AXUM,
     &obs::AXUM_UNSAMPLED,
     &obs::AXUM_ONE_PERCENT,
