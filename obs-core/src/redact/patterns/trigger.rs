@@ -61,15 +61,24 @@ impl Triggers {
     fn find<const ANY_PERCENT: bool>(&self, text: &[u8], from: usize) -> Option<usize> {
         // 0 beyond both ends, where nothing begins or ends.
         let byte = |at: usize| text.get(at).copied().unwrap_or_default();
+        let class = |byte: &u8| self.0[usize::from(*byte)];
+        let is_plain = |byte: &u8| class(byte) == Class::Plain;
         let mut next = from;
-        while let Some(here) = text.get(next) {
+        loop {
+            // In prose most are plain: eight at a time and without a branch for each.
+            if text.len() >= LONG {
+                while let Some(eight) = text.get(next..)?.first_chunk::<8>()
+                    && eight.iter().fold(true, |plain, byte| plain & is_plain(byte))
+                {
+                    next = next.wrapping_add(8);
+                }
+            }
+            while text.get(next).is_some_and(is_plain) {
+                next = next.wrapping_add(1);
+            }
+            let class = class(text.get(next)?);
             let at = next;
             next = at.wrapping_add(1);
-            let class = self.0[usize::from(*here)];
-            // Nearly all are.
-            if class == Class::Plain {
-                continue;
-            }
             let asks = match class {
                 Class::Plain => false,
                 Class::Digit => {
@@ -102,6 +111,8 @@ impl Triggers {
                 return Some(at);
             }
         }
-        None
     }
 }
+
+/// From which length on it is worth to look at eight bytes together.
+const LONG: usize = 48;
