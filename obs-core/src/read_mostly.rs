@@ -14,7 +14,7 @@ use rustc_hash::FxBuildHasher;
 /// Entries are added and never taken away. Readers look into a table whose places are each written once, and never wait: it costs
 /// them a few loads, of lines that nobody writes any more.
 ///
-/// A table that is half full is followed by one of twice its size, with the same entries. The old ones stay, for readers that are still in
+/// A table of which three quarters are full is followed by one of twice its size, with the same entries. The old ones stay, for readers that are still in
 /// them, and together take no more than the last one. Keys are hashed as fast as can be: they come from code, or there are few of them, so
 /// nobody can make many of one hash.
 pub(crate) struct ReadMostly<K, V> {
@@ -99,7 +99,7 @@ impl<K: Hash + Eq + Clone, V: Clone> ReadMostly<K, V> {
     /// The table with room for one more than `count` entries.
     fn with_room(&self, count: usize) -> Option<&[OnceLock<(K, V)>]> {
         let old = self.table();
-        if count.saturating_mul(2) < old.len() {
+        if count.saturating_mul(4) < old.len().saturating_mul(3) {
             return Some(old);
         }
         let size = old.len().saturating_mul(2).max(FIRST);
