@@ -11,7 +11,7 @@ const MAX_DEPTH: usize = 8;
 type Entry<'a> = (&'a str, &'a Value);
 
 pub(super) fn write(object: &mut Object<'_, '_>, fields: &Fields) {
-    if fields.iter().all(|(key, _)| !key.contains('.')) {
+    if fields.iter().all(|(key, _)| !key.bytes().any(|b| b == b'.')) {
         for (key, value) in fields.iter() {
             object.value(key, value);
         }
@@ -23,8 +23,15 @@ pub(super) fn write(object: &mut Object<'_, '_>, fields: &Fields) {
     level(object, &entries, 1);
 }
 
+/// By the first byte in which they differ: a dot ends a segment, so it is less than any other.
 fn by_segments(a: &str, b: &str) -> Ordering {
-    a.split('.').cmp(b.split('.'))
+    let differ = a.bytes().zip(b.bytes()).find(|(a, b)| a != b);
+    match differ {
+        Some((b'.', _)) => Ordering::Less,
+        Some((_, b'.')) => Ordering::Greater,
+        Some((a, b)) => a.cmp(&b),
+        None => a.len().cmp(&b.len()),
+    }
 }
 
 fn level(object: &mut Object<'_, '_>, entries: &[Entry<'_>], depth: usize) {
@@ -79,6 +86,13 @@ mod tests {
             object.close();
         });
         serde_json::from_slice(&out).unwrap_or_else(|_| panic!("JSON: {}", String::from_utf8_lossy(&out)))
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_is_that_of_the_segments(a in "[a.\u{1}-]{0,8}|.{0,6}", b in "[a.\u{1}-]{0,8}|.{0,6}") {
+            prop_assert_eq!(by_segments(&a, &b), a.split('.').cmp(b.split('.')));
+        }
     }
 
     #[test]
