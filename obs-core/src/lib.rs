@@ -21,14 +21,14 @@
 //! use obs_core::{Observer, Outcome, RequestHead};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), obs_core::BuildError> {
-//! # let handler = || async { 200_u16 };
+//! # let (request, handler) = ((), |()| async { 200_u16 });
 //! let observer = Observer::builder("shop").no_environment().build()?;
 //! let mut observation = observer.start(RequestHead::new("GET", "/items/7", &()));
 //! observation.set_route("/items/{id}");
 //! // 1. Its handle goes into the request's extensions.
 //! let handle = observation.handle();
 //! // 2. The service runs in its scope; a panic comes back as a value.
-//! let (mut observation, result) = observation.call(handler).await;
+//! let (mut observation, result) = observation.call(request, handler).await;
 //! match result {
 //!     Ok(status) => {
 //!         // 3. The head is there. The body takes the observation along and finishes it.
