@@ -145,9 +145,8 @@ impl RequestState {
 
         self.outer = outer.cloned();
         self.received = Received::default();
-        if let Ok(enrichment) = self.enrichment.get_mut() {
-            enrichment.finished = false;
-        }
+        // All of it: a kind, a route or a stream of the last request would be this one's.
+        *self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner) = Enrichment::default();
         #[cfg(feature = "otel")]
         {
             self.span = self.start_span(observer);
