@@ -42,26 +42,6 @@ pub(crate) enum Client {
     Hash(String),
 }
 
-#[cfg(feature = "otel")]
-impl Client {
-    pub(crate) fn text(&self) -> String {
-        match self {
-            Self::Address(IpAddr::V4(address)) => {
-                // A fifth of what formatting takes.
-                let mut text = String::with_capacity("255.255.255.255".len());
-                for octet in address.octets() {
-                    if !text.is_empty() {
-                        text.push('.');
-                    }
-                    text.push_str(itoa::Buffer::new().format(octet));
-                }
-                text
-            }
-            other => other.to_string(),
-        }
-    }
-}
-
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -152,13 +132,6 @@ mod tests {
     }
 
     #[cfg(feature = "otel")]
-    #[test]
-    fn addresses_as_texts() {
-        for address in ["192.0.2.7", "255.255.255.255", "0.0.0.0", "2001:db8::1"] {
-            assert_eq!(Client::Address(address.parse().expect("an address")).text(), address);
-        }
-    }
-
     /// RFC 4231, test case 2.
     #[test]
     fn the_hash_is_hmac_sha_256() {

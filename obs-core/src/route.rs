@@ -64,11 +64,6 @@ impl Route {
         &self.template
     }
 
-    #[cfg(feature = "otel")]
-    pub(crate) const fn text(&self) -> &Arc<str> {
-        &self.template
-    }
-
     pub(crate) const fn is_plain(&self) -> bool {
         self.plain
     }

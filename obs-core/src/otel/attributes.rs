@@ -1,13 +1,13 @@
 //! A span's name and attributes, by OpenTelemetry's semantic conventions: HTTP server spans (stable) and gRPC server spans.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
 
 use crate::{
-    Method, RequestRecord, RequestStart, UrlScheme, User, forwarded,
+    Method, RequestRecord, RequestStart, Route, UrlScheme, User, forwarded,
     grpc::{self, GrpcRequest},
-    identity::IdentityPolicy,
+    identity::{Client, IdentityPolicy},
     text,
 };
 
@@ -41,6 +41,63 @@ const OURS: [&str; 22] = [
 const HTTP_HEADER: &str = "http.request.header.";
 const RPC_METADATA: &str = "rpc.request.metadata.";
 
+/// Takes attributes, each once.
+pub(super) trait Attributes {
+    fn text(&mut self, name: &'static str, text: &str);
+
+    /// A text that is there for ever.
+    fn word(&mut self, name: &'static str, word: &'static str) {
+        self.text(name, word);
+    }
+
+    fn number(&mut self, name: &'static str, number: i64);
+
+    fn client(&mut self, name: &'static str, client: &Client);
+
+    fn texts(&mut self, name: String, texts: &[String]);
+
+    fn field(&mut self, name: &str, value: &crate::Value);
+}
+
+/// Attributes of the SDK's spans.
+pub(super) struct KeyValues<F>(pub(super) F);
+
+impl<F: FnMut(KeyValue)> Attributes for KeyValues<F> {
+    fn text(&mut self, name: &'static str, text: &str) {
+        self.0(KeyValue::new(name, text.to_owned()));
+    }
+
+    fn word(&mut self, name: &'static str, word: &'static str) {
+        self.0(KeyValue::new(name, word));
+    }
+
+    fn number(&mut self, name: &'static str, number: i64) {
+        self.0(KeyValue::new(name, number));
+    }
+
+    fn client(&mut self, name: &'static str, client: &Client) {
+        self.0(KeyValue::new(name, client.to_string()));
+    }
+
+    fn texts(&mut self, name: String, texts: &[String]) {
+        self.0(KeyValue::new(name, array(texts)));
+    }
+
+    fn field(&mut self, name: &str, value: &crate::Value) {
+        self.0(KeyValue::new(Key::from(name.to_owned()), of_field(value)));
+    }
+}
+
+/// A span's name: one word, or two with a space between them.
+#[derive(Clone, Copy)]
+pub(super) struct Name<'a>(pub(super) &'a str, pub(super) Option<&'a str>);
+
+impl From<Name<'_>> for Cow<'static, str> {
+    fn from(Name(first, second): Name<'_>) -> Self {
+        second.map_or_else(|| first.to_owned(), |second| [first, second].join(" ")).into()
+    }
+}
+
 /// The name while only the head is known. A sampler may look at it.
 pub(super) fn name_at_start(start: &RequestStart, grpc: Option<&GrpcRequest>) -> Cow<'static, str> {
     match grpc.and_then(|_| grpc::method(start.path())) {
@@ -50,23 +107,11 @@ pub(super) fn name_at_start(start: &RequestStart, grpc: Option<&GrpcRequest>) ->
 }
 
 /// `{method} {route}`, or the method of gRPC; never the path.
-pub(super) fn name(record: &RequestRecord) -> Cow<'static, str> {
+pub(super) fn name(record: &RequestRecord) -> Name<'_> {
     if record.grpc.is_some() {
-        return grpc::method_of(record.route.as_ref())
-            .map_or("grpc".into(), |method| method.to_owned().into());
+        return Name(grpc::method_of(record.route.as_ref()).unwrap_or("grpc"), None);
     }
-    let method = method_word(record.request().method);
-    match &record.route {
-        Some(route) => {
-            let route = route.as_str();
-            let mut name = String::with_capacity(method.len().saturating_add(route.len()).saturating_add(1));
-            name.push_str(method);
-            name.push(' ');
-            name.push_str(route);
-            name.into()
-        }
-        None => method.into(),
-    }
+    Name(method_word(record.request().method), record.route.as_ref().map(Route::as_str))
 }
 
 const fn method_word(method: Method) -> &'static str {
@@ -78,17 +123,16 @@ const fn method_word(method: Method) -> &'static str {
 
 /// What the head tells: everything that a sampler should see.
 pub(super) fn at_start(
+    all: &mut impl Attributes,
     start: &RequestStart,
     grpc: Option<&GrpcRequest>,
     identities: &IdentityPolicy,
-) -> Vec<KeyValue> {
-    // With what comes at the end, so that it seldom grows.
-    let mut all = Vec::with_capacity(16);
+) {
     if grpc.is_some() {
-        all.push(KeyValue::new("rpc.system.name", "grpc"));
-        all.push(KeyValue::new("network.protocol.name", "http"));
+        all.word("rpc.system.name", "grpc");
+        all.word("network.protocol.name", "http");
     } else {
-        http(&mut all, start);
+        http(all, start);
     }
     if let Some(host) = start.host() {
         let (address, port) = forwarded::split_host(host);
@@ -97,86 +141,97 @@ pub(super) fn at_start(
             UrlScheme::Https => Some(443),
             UrlScheme::Other => None,
         };
-        all.push(KeyValue::new("server.address", address.to_owned()));
-        all.extend(port.or(default).map(|port| KeyValue::new("server.port", i64::from(port))));
-    }
-    let told = |address| identities.client(address).map(|client| client.text());
-    let client = start.client.and_then(told);
-    if let Some(peer) = start.peer {
-        let same = start.client == Some(peer.ip());
-        if let Some(address) = if same { client.clone() } else { told(peer.ip()) } {
-            all.push(KeyValue::new("network.peer.address", address));
-            all.push(KeyValue::new("network.peer.port", i64::from(peer.port())));
+        all.text("server.address", address);
+        if let Some(port) = port.or(default) {
+            all.number("server.port", i64::from(port));
         }
     }
-    all.extend(client.map(|address| KeyValue::new("client.address", address)));
-    all.extend(start.version.map(|version| KeyValue::new("network.protocol.version", version.as_str())));
+    let client = start.client.and_then(|address| identities.client(address));
+    if let Some(peer) = start.peer {
+        let other = (start.client != Some(peer.ip())).then(|| identities.client(peer.ip()));
+        if let Some(address) = other.as_ref().unwrap_or(&client) {
+            all.client("network.peer.address", address);
+            all.number("network.peer.port", i64::from(peer.port()));
+        }
+    }
+    if let Some(client) = &client {
+        all.client("client.address", client);
+    }
+    if let Some(version) = start.version {
+        all.word("network.protocol.version", version.as_str());
+    }
     let prefix = if grpc.is_some() { RPC_METADATA } else { HTTP_HEADER };
     for (name, values) in &start.headers {
-        let values = values.iter().map(|value| StringValue::from(value.clone())).collect();
-        all.push(KeyValue::new(format!("{prefix}{name}"), Value::Array(Array::String(values))));
+        all.texts(format!("{prefix}{name}"), values);
     }
-    all
 }
 
-fn http(all: &mut Vec<KeyValue>, start: &RequestStart) {
-    all.push(KeyValue::new("http.request.method", start.method.as_str()));
+fn http(all: &mut impl Attributes, start: &RequestStart) {
+    all.word("http.request.method", start.method.as_str());
     if let Some(original) = &start.method_original {
-        all.push(KeyValue::new("http.request.method_original", original.to_string()));
+        all.text("http.request.method_original", original);
     }
-    all.push(KeyValue::new("url.path", start.path().to_owned()));
-    all.push(KeyValue::new("url.scheme", start.scheme.as_str()));
-    all.extend(start.query().map(|query| KeyValue::new("url.query", query.to_owned())));
-    all.extend(start.user_agent().map(|agent| KeyValue::new("user_agent.original", agent.to_owned())));
+    all.text("url.path", start.path());
+    all.word("url.scheme", start.scheme.as_str());
+    if let Some(query) = start.query() {
+        all.text("url.query", query);
+    }
+    if let Some(agent) = start.user_agent() {
+        all.text("user_agent.original", agent);
+    }
 }
 
 /// What the end tells.
-pub(super) fn at_end(record: &RequestRecord, mut set: impl FnMut(KeyValue)) {
+pub(super) fn at_end(all: &mut impl Attributes, record: &RequestRecord) {
     match &record.grpc {
         Some(call) => {
             match (grpc::method_of(record.route.as_ref()), grpc::method(record.request().path())) {
-                (Some(method), _) => set(KeyValue::new("rpc.method", method.to_owned())),
+                (Some(method), _) => all.text("rpc.method", method),
                 (None, original) => {
-                    set(KeyValue::new("rpc.method", "_OTHER"));
+                    all.word("rpc.method", "_OTHER");
                     if let Some(original) = original {
-                        set(KeyValue::new("rpc.method_original", original.to_owned()));
+                        all.text("rpc.method_original", original);
                     }
                 }
             }
             if let Some(status) = call.status {
-                set(KeyValue::new("rpc.response.status_code", status.as_str()));
+                all.word("rpc.response.status_code", status.as_str());
             } else if let Some(status) = record.status.filter(|status| *status != 200) {
                 // Not an answer of gRPC: something before the service has given it.
-                set(KeyValue::new("http.response.status_code", i64::from(status)));
+                all.number("http.response.status_code", i64::from(status));
             }
         }
         None => {
             if let Some(route) = &record.route {
-                set(KeyValue::new("http.route", Arc::clone(route.text())));
+                all.text("http.route", route.as_str());
             }
             if let Some(status) = record.status {
-                set(KeyValue::new("http.response.status_code", i64::from(status)));
+                all.number("http.response.status_code", i64::from(status));
             }
         }
     }
     let of_probe = || record.status.filter(|status| record.endpoint && *status >= 500).map(text::status);
     if let Some(error_type) = record.error_type().or_else(of_probe) {
-        set(KeyValue::new("error.type", error_type));
+        all.word("error.type", error_type);
     }
     match &record.user {
-        Some(User::Id(id)) => set(KeyValue::new("user.id", id.clone())),
-        Some(User::Hash(hash)) => set(KeyValue::new("user.hash", hash.clone())),
+        Some(User::Id(id)) => all.text("user.id", id),
+        Some(User::Hash(hash)) => all.text("user.hash", hash),
         None => {}
     }
     for (name, value) in record.fields.iter() {
         let header = name.starts_with(HTTP_HEADER) || name.starts_with(RPC_METADATA);
         if !header && !OURS.contains(&name) {
-            set(KeyValue::new(Key::from(name.to_owned()), field(value)));
+            all.field(name, value);
         }
     }
 }
 
-fn field(value: &crate::Value) -> Value {
+pub(super) fn array(texts: &[String]) -> Value {
+    Value::Array(Array::String(texts.iter().map(|text| StringValue::from(text.clone())).collect()))
+}
+
+pub(super) fn of_field(value: &crate::Value) -> Value {
     match value {
         crate::Value::Bool(value) => Value::Bool(*value),
         crate::Value::I64(value) => Value::I64(*value),

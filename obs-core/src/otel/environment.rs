@@ -8,7 +8,8 @@ use opentelemetry_sdk::trace::Sampler;
 use super::{
     Otel,
     http::Tls,
-    settings::{self, DEFAULT_ENDPOINT, pairs, parent_based},
+    sampling::PlainSampler,
+    settings::{self, DEFAULT_ENDPOINT, pairs},
     url::{below, beside_grpc, has_path, is_url, shown},
 };
 
@@ -233,15 +234,15 @@ impl Reader<'_> {
         }
     }
 
-    fn sampler(&mut self) -> Option<Sampler> {
+    fn sampler(&mut self) -> Option<PlainSampler> {
         let (name, value) = self.read("OTEL_TRACES_SAMPLER")?;
         Some(match value.to_ascii_lowercase().as_str() {
-            "always_on" => Sampler::AlwaysOn,
-            "always_off" => Sampler::AlwaysOff,
-            "traceidratio" => Sampler::TraceIdRatioBased(self.rate()),
-            "parentbased_always_on" => parent_based(Sampler::AlwaysOn),
-            "parentbased_always_off" => parent_based(Sampler::AlwaysOff),
-            "parentbased_traceidratio" => parent_based(Sampler::TraceIdRatioBased(self.rate())),
+            "always_on" => PlainSampler::always(Sampler::AlwaysOn),
+            "always_off" => PlainSampler::always(Sampler::AlwaysOff),
+            "traceidratio" => PlainSampler::always(Sampler::TraceIdRatioBased(self.rate())),
+            "parentbased_always_on" => PlainSampler::parent_based(Sampler::AlwaysOn),
+            "parentbased_always_off" => PlainSampler::parent_based(Sampler::AlwaysOff),
+            "parentbased_traceidratio" => PlainSampler::parent_based(Sampler::TraceIdRatioBased(self.rate())),
             _ => {
                 let expected =
                     "`always_on`, `always_off` or `traceidratio`, or one of them behind `parentbased_`";
@@ -393,8 +394,9 @@ mod tests {
         let otel = otel.expect("on");
         assert_eq!(otel.headers, [("api-key".into(), "a b".into()), ("x-tenant".into(), "shop".into())]);
         assert_eq!(otel.timeout, Some(Duration::from_millis(2500)));
-        assert!(otel.gzip && !otel.sampler_reads);
-        assert!(format!("{:?}", otel.sampler).contains("TraceIdRatioBased(0.25)"), "{:?}", otel.sampler);
+        assert!(otel.gzip);
+        let sampler = format!("{:?}", otel.sampler);
+        assert!(sampler.contains("Plain(") && sampler.contains("TraceIdRatioBased(0.25)"), "{sampler}");
         assert_eq!(otel.span_limits.max_attributes_per_span, 64);
         assert_eq!((otel.limits.spans, otel.limits.batch), (100, 100));
         assert_eq!(otel.limits.delay, Duration::from_millis(250));

@@ -8,18 +8,12 @@ use std::{
 };
 
 use opentelemetry::Context;
-use opentelemetry_proto::{
-    tonic::collector::trace::v1::ExportTraceServiceRequest,
-    transform::{
-        common::tonic::ResourceAttributesWithSchema, trace::tonic::group_spans_by_resource_and_scope,
-    },
-};
-use prost::Message as _;
 
 use super::{
+    batch::Envelope,
     http::{Client, Failure, Rejected},
     queue::Queue,
-    waiting::Waiting,
+    waiting::{Resolved, Waiting},
 };
 use crate::{diagnostics, panic::catch, random, text::bounded};
 
@@ -37,15 +31,11 @@ const LONGEST_GRANTED: Duration = Duration::from_secs(30);
 const MAX_MESSAGE: usize = 256;
 
 /// Starts the thread.
-pub(super) fn start(
-    queue: Arc<Queue>,
-    client: Client,
-    resource: ResourceAttributesWithSchema,
-) -> io::Result<()> {
+pub(super) fn start(queue: Arc<Queue>, client: Client, envelope: Envelope) -> io::Result<()> {
     let run = move || {
         // What the client's libraries say of their own work would come back here.
         let _suppressed = Context::enter_telemetry_suppressed_scope();
-        let mut exporter = Exporter { queue: &queue, client, resource, said: None };
+        let mut exporter = Exporter { queue: &queue, client, envelope, said: None };
         while let Some(batch) = queue.next() {
             exporter.export(batch);
         }
@@ -56,7 +46,7 @@ pub(super) fn start(
 struct Exporter<'a> {
     queue: &'a Queue,
     client: Client,
-    resource: ResourceAttributesWithSchema,
+    envelope: Envelope,
     /// What is wrong since the last batch that went well, and somebody was told.
     said: Option<Trouble>,
 }
@@ -91,10 +81,15 @@ impl Exporter<'_> {
 
     /// Sends a batch, until it is taken or there is no hope; how many of its spans were rejected, if it was taken.
     fn send(&mut self, batch: Vec<Waiting>) -> Option<u64> {
-        let spans = batch.into_iter().map(Waiting::resolved).collect();
-        let resource_spans = group_spans_by_resource_and_scope(spans, &self.resource);
-        let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
-        let body = self.client.compressed(body);
+        let (mut requests, mut others) = (Vec::with_capacity(batch.len()), Vec::new());
+        for span in batch {
+            match span.resolved() {
+                Resolved::Encoded(span) => requests.push(span),
+                Resolved::Data(span) => others.push(span),
+            }
+        }
+        let body = self.client.compressed(self.envelope.message(&requests, others));
+        drop(requests);
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {

@@ -37,15 +37,22 @@
 //! not fit, or is not taken, is counted in `obs_spans_dropped_total`.
 
 mod attributes;
+mod batch;
+mod ending;
 mod environment;
 mod exporter;
 mod http;
 mod ids;
+mod otlp;
+mod pipeline;
 mod propagator;
+mod protobuf;
 mod queue;
 mod resource;
+mod sampling;
 mod settings;
 mod sink;
+mod span;
 mod tracing;
 mod url;
 mod waiting;

@@ -107,7 +107,7 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, waiting: Waiting) {
+    pub(super) fn push(&self, waiting: Waiting) {
         let mut state = self.lock();
         if state.closed {
             drop(state);

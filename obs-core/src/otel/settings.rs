@@ -6,11 +6,16 @@ use opentelemetry::KeyValue;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, ShouldSample, SpanLimits};
 
 use super::{
-    Tracing, exporter,
+    Tracing,
+    batch::Envelope,
+    exporter,
     http::{Client, Target, Tls},
     ids::Ids,
+    pipeline::Pipeline,
     queue::{Handing, Limits, Queue},
     resource,
+    sampling::PlainSampler,
+    tracing,
     url::{below, is_url, shown},
 };
 use crate::{BuildError, Service, metrics::Own, text::percent_decoded};
@@ -57,14 +62,20 @@ pub struct Otel {
     pub(super) ca_file: Option<PathBuf>,
     pub(super) client_certificate: Option<PathBuf>,
     pub(super) client_key: Option<PathBuf>,
-    pub(super) sampler: Option<Box<dyn ShouldSample>>,
+    pub(super) sampler: Option<Chosen>,
     sample_rate: Option<f64>,
-    /// The sampler is not one of the SDK's own, which look at no attributes.
-    pub(super) sampler_reads: bool,
     pub(super) resource: Vec<KeyValue>,
     pub(super) span_limits: SpanLimits,
     pub(super) limits: Limits,
     pub(super) environment: bool,
+}
+
+/// Who decides which requests are recorded.
+#[derive(Clone, Debug)]
+pub(super) enum Chosen {
+    Plain(PlainSampler),
+    /// It may look at attributes.
+    Other(Box<dyn ShouldSample>),
 }
 
 impl From<SdkTracerProvider> for Otel {
@@ -124,25 +135,23 @@ impl Otel {
     /// The share of the traces that begin here which is recorded, from 0 to 1; one that a caller has begun follows its caller.
     pub fn sample_rate(mut self, rate: f64) -> Self {
         self.sample_rate = Some(rate);
-        self.plain(parent_based(Sampler::TraceIdRatioBased(rate)))
+        self.plain(PlainSampler::parent_based(Sampler::TraceIdRatioBased(rate)))
     }
 
     /// Decides which requests are recorded. It sees what the conventions want it to see: method, path, addresses, user agent.
     pub fn sampler(mut self, sampler: impl ShouldSample + 'static) -> Self {
         // These three of the SDK's look at nothing; what stands below a parent-based one is hidden.
-        let plain = matches!(
-            (&sampler as &dyn Any).downcast_ref(),
-            Some(Sampler::AlwaysOn | Sampler::AlwaysOff | Sampler::TraceIdRatioBased(_))
-        );
-        self.sampler = Some(Box::new(sampler));
-        self.sampler_reads = !plain;
+        self.sampler = Some(match (&sampler as &dyn Any).downcast_ref() {
+            Some(root @ (Sampler::AlwaysOn | Sampler::AlwaysOff | Sampler::TraceIdRatioBased(_))) => {
+                Chosen::Plain(PlainSampler::always(root.clone()))
+            }
+            _ => Chosen::Other(Box::new(sampler)),
+        });
         self
     }
 
-    /// One of the SDK's own.
-    pub(super) fn plain(mut self, sampler: impl ShouldSample + 'static) -> Self {
-        self.sampler = Some(Box::new(sampler));
-        self.sampler_reads = false;
+    pub(super) fn plain(mut self, sampler: PlainSampler) -> Self {
+        self.sampler = Some(Chosen::Plain(sampler));
         self
     }
 
@@ -180,9 +189,13 @@ impl Otel {
         own.gauge("obs_spans_queued", "Spans that wait to be exported.", &[], move || {
             waiting.upgrade().map_or(0, |queue| queue.waiting())
         });
-        let sampler = self.sampler.unwrap_or_else(|| Box::new(parent_based(Sampler::AlwaysOn)));
-        let plain = (!self.sampler_reads).then(|| sampler.clone());
-        exporter::start(Arc::clone(&queue), Client::new(target), (&resource).into()).map_err(|error| {
+        let everything = || Chosen::Plain(PlainSampler::parent_based(Sampler::AlwaysOn));
+        let (plain, sampler) = match self.sampler.unwrap_or_else(everything) {
+            Chosen::Plain(plain) => (Some(plain.clone()), Box::new(plain.into_sampler()) as _),
+            Chosen::Other(sampler) => (None, sampler),
+        };
+        let envelope = Envelope::new((&resource).into(), &tracing::scope());
+        exporter::start(Arc::clone(&queue), Client::new(target), envelope).map_err(|error| {
             wrong("otel", error.to_string(), "a system that has room for one more thread")
         })?;
         let provider = SdkTracerProvider::builder()
@@ -192,7 +205,7 @@ impl Otel {
             .with_span_limits(self.span_limits)
             .with_span_processor(Handing(Arc::clone(&queue)))
             .build();
-        Ok(Tracing::own(provider, plain, queue, own))
+        Ok(Tracing::own(provider, Pipeline { queue, limits: self.span_limits, sampler: plain }, own))
     }
 
     fn target(&self) -> Result<Target, BuildError> {
@@ -254,11 +267,6 @@ impl Limits {
         }
         Ok(self)
     }
-}
-
-/// What callers have decided, else `root`.
-pub(super) fn parent_based(root: Sampler) -> Sampler {
-    Sampler::ParentBased(Box::new(root))
 }
 
 fn checked_url(setting: &'static str, url: &str) -> Result<String, BuildError> {

@@ -17,11 +17,17 @@ use opentelemetry::{
         TraceId, TraceState, Tracer as _, TracerProvider as _,
     },
 };
-use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SdkTracer, SdkTracerProvider, ShouldSample};
+use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
 
-use super::{attributes, ids, queue::Queue, sink::SINK};
+use super::{
+    attributes::{self, KeyValues},
+    ending, ids,
+    pipeline::Pipeline,
+    sink::SINK,
+    span::Adding,
+};
 use crate::{
-    RequestStart, TraceContext, diagnostics,
+    RequestRecord, RequestStart, TraceContext, diagnostics,
     grpc::GrpcRequest,
     identity::IdentityPolicy,
     metrics::{Counter, Own},
@@ -37,29 +43,26 @@ const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.39.0";
 pub(crate) struct Tracing {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
-    /// The provider is ours, and so are the ids that it gives.
-    own_ids: bool,
-    /// The sampler, if it looks at nothing but the trace: then it can be asked before there is anything else.
-    plain: Option<Box<dyn ShouldSample>>,
-    /// Of spans that we export ourselves.
-    queue: Option<Arc<Queue>>,
+    /// Where spans go, if the provider is ours.
+    own: Option<Pipeline>,
     /// Samplers, processors and generators that panicked.
     panics: Arc<Counter>,
     warned: AtomicBool,
 }
 
-impl Drop for Tracing {
-    /// The SDK would wait for what is left when its provider goes: the thread exports that by itself.
-    fn drop(&mut self) {
-        if let Some(queue) = &self.queue {
-            queue.close();
-        }
-    }
-}
-
 /// A request's span, as the current one of a context.
 #[derive(Clone, Debug)]
-pub(crate) struct RequestSpan(Context);
+pub(crate) struct RequestSpan {
+    pub(super) context: Context,
+    /// Of a span that is recorded without the SDK.
+    pub(super) adding: Option<Adding>,
+}
+
+impl From<Context> for RequestSpan {
+    fn from(context: Context) -> Self {
+        Self { context, adding: None }
+    }
+}
 
 /// A provider whose spans are nothing, without ids even: it was shut down before it had any.
 pub(super) fn off() -> SdkTracerProvider {
@@ -73,25 +76,18 @@ impl Tracing {
     /// With a provider of the application's own.
     pub(super) fn foreign(provider: SdkTracerProvider, own: &Own) -> Self {
         Self {
-            tracer: tracer(&provider),
+            tracer: provider.tracer_with_scope(scope()),
             provider,
-            own_ids: false,
-            plain: None,
-            queue: None,
+            own: None,
             panics: sink_errors(own, SINK),
             warned: AtomicBool::new(false),
         }
     }
 
-    /// With a provider of ours, which gives spans to `queue`.
-    pub(super) fn own(
-        provider: SdkTracerProvider,
-        plain: Option<Box<dyn ShouldSample>>,
-        queue: Arc<Queue>,
-        own: &Own,
-    ) -> Self {
+    /// With a provider of ours, which gives spans to the same pipeline as we do.
+    pub(super) fn own(provider: SdkTracerProvider, pipeline: Pipeline, own: &Own) -> Self {
         let mut this = Self::foreign(provider, own);
-        (this.own_ids, this.plain, this.queue) = (true, plain, Some(queue));
+        this.own = Some(pipeline);
         this
     }
 
@@ -107,11 +103,10 @@ impl Tracing {
         grpc: Option<&GrpcRequest>,
         identities: &IdentityPolicy,
     ) -> Option<RequestSpan> {
-        let parent = parent(&start.trace);
-        if let Some(unsampled) = self.unsampled(&start.trace, &parent) {
-            start.trace.flags = start.trace.flags.with_sampled(false);
-            return Some(RequestSpan(with_baggage(unsampled, &start.trace)));
+        if let Some(span) = self.own.as_ref().and_then(|own| own.start(&mut start.trace)) {
+            return Some(span);
         }
+        let parent = remote_context(&Context::new(), &start.trace);
         let span = match catch(|| self.begin(start, grpc, identities, &parent)) {
             Ok(begun) => begun,
             Err(panic) => {
@@ -126,8 +121,8 @@ impl Tracing {
             }
         };
         // A provider that was shut down gives none; the request keeps its own then.
-        adopt(&mut start.trace, span.span_context(), self.own_ids)?;
-        Some(RequestSpan(with_baggage(parent, &start.trace).with_span(span)))
+        adopt(&mut start.trace, span.span_context(), self.own.is_some())?;
+        Some(with_baggage(parent, &start.trace).with_span(span).into())
     }
 
     fn begin(
@@ -140,24 +135,11 @@ impl Tracing {
         let mut builder = SpanBuilder::from_name(attributes::name_at_start(start, grpc))
             .with_kind(SpanKind::Server)
             .with_start_time(start.started_at)
-            .with_attributes(attributes::at_start(start, grpc, identities));
+            .with_attributes(attributes_at_start(start, grpc, identities));
         if let Some(link) = &start.trace.link {
-            builder = builder.with_links(vec![Link::with_context(span_context(link, TraceState::NONE))]);
+            builder = builder.with_links(vec![linked(link)]);
         }
         self.build(builder, &start.trace, parent)
-    }
-
-    /// The context of a request that a plain sampler does not want: it needs no more than the ids that it has, so the SDK is not asked
-    /// for a span of it.
-    fn unsampled(&self, trace: &TraceContext, parent: &Context) -> Option<Context> {
-        let (trace_id, span_id) = ids::of(trace);
-        let kind = SpanKind::Server;
-        let asked = self.plain.as_ref()?.should_sample(Some(parent), trace_id, "", &kind, &[], &[]);
-        if asked.decision != SamplingDecision::Drop {
-            return None;
-        }
-        let span = SpanContext::new(trace_id, span_id, TraceFlags::default(), false, asked.trace_state);
-        Some(parent.with_remote_span_context(span))
     }
 
     fn build(
@@ -167,24 +149,32 @@ impl Tracing {
         parent: &Context,
     ) -> opentelemetry_sdk::trace::Span {
         let build = || self.tracer.build_with_context(builder, parent);
-        if self.own_ids { ids::with(trace, build) } else { build() }
+        if self.own.is_some() { ids::with(trace, build) } else { build() }
+    }
+
+    /// Ends a request's span.
+    pub(super) fn end(&self, span: &RequestSpan, record: &RequestRecord, identities: &IdentityPolicy) {
+        match (&span.adding, &self.own) {
+            (Some(adding), Some(own)) => own.export(adding.end(), record, identities),
+            _ => ending::end(&span.context.span(), record),
+        }
     }
 
     /// The span of a request that is worth one only because it has failed.
-    pub(super) fn belated(&self, start: &RequestStart, identities: &IdentityPolicy) -> RequestSpan {
-        let builder = SpanBuilder::from_name(attributes::name_at_start(start, None))
-            .with_kind(SpanKind::Server)
-            .with_start_time(start.started_at)
-            .with_attributes(attributes::at_start(start, None, identities));
-        let parent = parent(&start.trace);
-        let span = self.build(builder, &start.trace, &parent);
-        RequestSpan(parent.with_span(span))
+    pub(super) fn belated(&self, record: &RequestRecord, identities: &IdentityPolicy) {
+        if self.own.as_ref().is_some_and(|own| own.belated(record, identities)) {
+            return;
+        }
+        let start = record.request();
+        let parent = remote_context(&Context::new(), &start.trace);
+        let span = self.begin(start, None, identities, &parent);
+        ending::end(&parent.with_span(span).span(), record);
     }
 
     /// Exports what has ended; `false` if something is left.
     pub(super) fn flush(&self, deadline: Duration) -> bool {
-        match &self.queue {
-            Some(queue) => queue.flush(deadline),
+        match &self.own {
+            Some(own) => own.flush(deadline),
             // The application's own exporters may take as long as they like.
             None => {
                 let (provider, (send, flushed)) = (self.provider.clone(), std::sync::mpsc::channel());
@@ -199,14 +189,14 @@ impl Tracing {
 
     /// Spans that were exported and dropped since the start; of an own provider nobody knows.
     pub(crate) fn exported_and_dropped(&self) -> (u64, u64) {
-        self.queue.as_ref().map_or((0, 0), |queue| queue.exported_and_dropped())
+        self.own.as_ref().map_or((0, 0), Pipeline::exported_and_dropped)
     }
 }
 
 impl RequestSpan {
     /// The context in which it is the current one.
     pub(crate) const fn context(&self) -> &Context {
-        &self.0
+        &self.context
     }
 
     /// The innermost span of the request that runs here, if it is one of its trace.
@@ -225,29 +215,38 @@ impl RequestSpan {
 impl UnwindSafe for RequestSpan {}
 impl RefUnwindSafe for RequestSpan {}
 
-fn tracer(provider: &SdkTracerProvider) -> SdkTracer {
-    let scope = InstrumentationScope::builder("obs")
-        .with_version(env!("CARGO_PKG_VERSION"))
-        .with_schema_url(SCHEMA_URL);
-    provider.tracer_with_scope(scope.build())
+/// The scope of requests' spans.
+pub(super) fn scope() -> InstrumentationScope {
+    let scope = InstrumentationScope::builder("obs").with_version(env!("CARGO_PKG_VERSION"));
+    scope.with_schema_url(SCHEMA_URL).build()
 }
 
-/// What the span's parent is, if there is one.
-fn parent(trace: &TraceContext) -> Context {
-    remote_context(&Context::new(), trace)
+/// What a request's head tells, for the SDK.
+fn attributes_at_start(
+    start: &RequestStart,
+    grpc: Option<&GrpcRequest>,
+    identities: &IdentityPolicy,
+) -> Vec<KeyValue> {
+    // With what comes at the end, so that it seldom grows.
+    let mut all = Vec::with_capacity(16);
+    attributes::at_start(&mut KeyValues(|attribute| all.push(attribute)), start, grpc, identities);
+    all
+}
+
+pub(super) fn linked(link: &RemoteSpan) -> Link {
+    Link::with_context(span_context(link, TraceState::NONE))
 }
 
 /// The context with the caller's span.
 pub(super) fn remote_context(context: &Context, trace: &TraceContext) -> Context {
     let Some(span_id) = trace.parent_id else { return context.clone() };
     let remote = RemoteSpan { trace_id: trace.trace_id, span_id, flags: trace.flags };
-    // Keys that the SDK does not know yet (Trace Context level 2) stay in what we pass on.
-    let state = if trace.state.is_empty() {
-        TraceState::NONE
-    } else {
-        trace.state.as_str().parse().unwrap_or_default()
-    };
-    context.with_remote_span_context(span_context(&remote, state))
+    context.with_remote_span_context(span_context(&remote, state(trace)))
+}
+
+/// What tracing systems pass along. Keys that the SDK does not know yet (Trace Context level 2) stay in what we pass on.
+pub(super) fn state(trace: &TraceContext) -> TraceState {
+    if trace.state.is_empty() { TraceState::NONE } else { trace.state.as_str().parse().unwrap_or_default() }
 }
 
 /// The trace of a span; `None` if it is not a valid one.

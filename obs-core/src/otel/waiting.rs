@@ -2,9 +2,12 @@
 
 use std::{backtrace::Backtrace, cell::RefCell, sync::Arc};
 
-use opentelemetry::{KeyValue, Value};
+use opentelemetry::{KeyValue, Value, trace::Event};
+use opentelemetry_proto::tonic::trace::v1 as proto;
 use opentelemetry_sdk::trace::SpanData;
+use prost::Message as _;
 
+use super::otlp;
 use crate::text::bounded;
 
 /// The event and the attribute that a panic's backtrace goes into.
@@ -14,45 +17,86 @@ pub(super) const STACKTRACE: &str = "exception.stacktrace";
 /// The longest backtrace that is exported, in bytes.
 const MAX_BACKTRACE: usize = 16 * 1024;
 
-/// What a span takes beside its texts, about.
+/// What a request's span takes beside its encoding, about.
+const ENCODED_BYTES: usize = 64;
+
+/// What a span of the SDK's takes beside its texts, about.
 const SPAN_BYTES: usize = 512;
 const ATTRIBUTE_BYTES: usize = 64;
 
 /// A span that has ended.
 pub(super) struct Waiting {
-    span: SpanData,
-    /// Of the panic that ended it. Its symbols are looked up where it is exported, because that takes milliseconds.
-    backtrace: Option<Arc<Backtrace>>,
+    span: Span,
     pub(super) bytes: usize,
 }
 
+enum Span {
+    /// A request's, encoded.
+    Encoded(Vec<u8>),
+    /// A request's that panicked, encoded but for the event of the panic.
+    Panicked(Vec<u8>, Box<Event>, Arc<Backtrace>),
+    /// Of the SDK's. It has the backtrace of the panic that ended it.
+    Data(Box<SpanData>, Option<Arc<Backtrace>>),
+}
+
+/// A span as it is exported.
+pub(super) enum Resolved {
+    Encoded(Vec<u8>),
+    Data(SpanData),
+}
+
 impl Waiting {
-    /// A span that has ended on this thread just now.
+    /// A span of the SDK's that has ended on this thread just now.
     pub(super) fn new(span: SpanData) -> Self {
         let backtrace = BACKTRACE.try_with(RefCell::take).ok().flatten();
         let bytes = size(&span).saturating_add(backtrace.as_ref().map_or(0, |_| MAX_BACKTRACE));
-        Self { span, backtrace, bytes }
+        Self { span: Span::Data(Box::new(span), backtrace), bytes }
     }
 
-    /// The span as it is exported: each attribute once, and its backtrace in words.
-    pub(super) fn resolved(self) -> SpanData {
-        let Self { mut span, backtrace, .. } = self;
-        once(&mut span.attributes);
-        if let Some(backtrace) = backtrace
-            && let Some(event) = span.events.events.iter_mut().rfind(|event| event.name == EXCEPTION)
-        {
-            let frames = backtrace.to_string();
-            let place = event.attributes.iter_mut().find(|attribute| attribute.key.as_str() == STACKTRACE);
-            if let Some(place) = place {
-                place.value =
-                    bounded(&format!("{}\n{frames}", place.value), MAX_BACKTRACE).into_owned().into();
-            } else {
-                event
-                    .attributes
-                    .push(KeyValue::new(STACKTRACE, bounded(&frames, MAX_BACKTRACE).into_owned()));
+    /// A request's span, and the event of the panic that has ended it, with its backtrace.
+    pub(super) fn encoded(span: Vec<u8>, panic: Option<(Event, Arc<Backtrace>)>) -> Self {
+        let bytes = span.len().saturating_add(ENCODED_BYTES);
+        match panic {
+            None => Self { span: Span::Encoded(span), bytes },
+            Some((event, backtrace)) => Self {
+                span: Span::Panicked(span, Box::new(event), backtrace),
+                bytes: bytes.saturating_add(MAX_BACKTRACE),
+            },
+        }
+    }
+
+    /// The span as it is exported: each attribute once, and its backtrace in words, whose symbols are looked up here because that takes
+    /// milliseconds.
+    pub(super) fn resolved(self) -> Resolved {
+        match self.span {
+            Span::Encoded(span) => Resolved::Encoded(span),
+            Span::Panicked(mut span, mut event, backtrace) => {
+                add_frames(&mut event, &backtrace);
+                let events = vec![otlp::event(*event)];
+                // Fields of a message may stand in any order.
+                span.extend(proto::Span { events, ..proto::Span::default() }.encode_to_vec());
+                Resolved::Encoded(span)
+            }
+            Span::Data(mut span, backtrace) => {
+                once(&mut span.attributes);
+                if let Some(backtrace) = backtrace
+                    && let Some(event) = span.events.events.iter_mut().rfind(|event| event.name == EXCEPTION)
+                {
+                    add_frames(event, &backtrace);
+                }
+                Resolved::Data(*span)
             }
         }
-        span
+    }
+}
+
+fn add_frames(event: &mut Event, backtrace: &Backtrace) {
+    let frames = backtrace.to_string();
+    let place = event.attributes.iter_mut().find(|attribute| attribute.key.as_str() == STACKTRACE);
+    if let Some(place) = place {
+        place.value = bounded(&format!("{}\n{frames}", place.value), MAX_BACKTRACE).into_owned().into();
+    } else {
+        event.attributes.push(KeyValue::new(STACKTRACE, bounded(&frames, MAX_BACKTRACE).into_owned()));
     }
 }
 

@@ -1,0 +1,379 @@
+//! A request's span as OTLP has it (`opentelemetry.proto.trace.v1.Span`), written from the request's record.
+//!
+//! The SDK would keep each attribute in memory of its own until another thread encodes and frees it. What every request has is written here
+//! at once, where the record is at hand. What is rare goes through the SDK's types.
+
+use std::{cell::RefCell, time::Duration};
+
+use opentelemetry::{KeyValue, trace::Status};
+use opentelemetry_proto::{
+    tonic::trace::v1::{self as proto, SpanFlags, span::SpanKind, status::StatusCode},
+    transform::common::tonic::Attributes as ProtoAttributes,
+};
+use opentelemetry_sdk::trace::SpanLimits;
+use prost::Message as _;
+
+use super::{
+    attributes::{self, Attributes, Name},
+    protobuf::{bytes, bytes_head, bytes_key, bytes_length, fixed64, number, varint_length},
+    span::Added,
+};
+use crate::{
+    RequestRecord, Value, digits,
+    identity::{Client, IdentityPolicy},
+    scribe::{self, Scribe},
+};
+
+// Numbers of fields: of a span, of an attribute and of its value.
+const TRACE_ID: u8 = 1;
+const SPAN_ID: u8 = 2;
+const TRACE_STATE: u8 = 3;
+const PARENT_SPAN_ID: u8 = 4;
+const NAME: u8 = 5;
+const KIND: u8 = 6;
+const START: u8 = 7;
+const END: u8 = 8;
+const ATTRIBUTE: u8 = 9;
+const DROPPED_ATTRIBUTES: u8 = 10;
+const STATUS: u8 = 15;
+const FLAGS_KEY: [u8; 2] = [0x85, 1]; // 16, with four bytes
+const KEY: u8 = 1;
+const VALUE: u8 = 2;
+const TEXT: u8 = 1;
+const BOOL: u8 = 2;
+const INTEGER: u8 = 3;
+const DOUBLE: u8 = 4;
+
+/// A request's span that has ended.
+pub(super) struct Ended<'a> {
+    pub(super) record: &'a RequestRecord,
+    pub(super) added: &'a Added,
+    pub(super) identities: &'a IdentityPolicy,
+    pub(super) limits: SpanLimits,
+}
+
+/// The most memory that a thread keeps for spans while it writes them, in bytes.
+const MOST_MEMORY: usize = 16 * 1024;
+
+impl Ended<'_> {
+    /// The encoded message.
+    pub(super) fn encoded(&self) -> Vec<u8> {
+        thread_local! {
+            static MEMORY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        let kept = MEMORY.try_with(|memory| {
+            let mut memory = memory.try_borrow_mut().ok()?;
+            let length = scribe::write(&mut memory, |out| self.write(out));
+            let span = memory.get(..length).map(<[u8]>::to_vec);
+            if memory.len() > MOST_MEMORY {
+                *memory = Vec::new();
+            }
+            span
+        });
+        // The thread ends.
+        kept.ok().flatten().unwrap_or_else(|| scribe::written(|out| self.write(out)))
+    }
+
+    fn write(&self, out: &mut Scribe<'_>) {
+        let Self { record, added, identities, limits } = *self;
+        let (start, trace) = (record.request(), &record.request().trace);
+        bytes(out, TRACE_ID, &trace.trace_id.to_bytes());
+        bytes(out, SPAN_ID, &trace.span_id.to_bytes());
+        if !trace.state.is_empty() {
+            bytes(out, TRACE_STATE, trace.state.as_str().as_bytes());
+        }
+        if let Some(parent) = trace.parent_id {
+            bytes(out, PARENT_SPAN_ID, &parent.to_bytes());
+        }
+        name(out, attributes::name(record));
+        number(out, KIND, SpanKind::Server as u64);
+        // Its duration is exactly that of the metrics, whatever the system's clock does meanwhile.
+        fixed64(out, START, nanos(start.since_1970));
+        fixed64(out, END, nanos(start.since_1970.saturating_add(record.duration)));
+
+        let left = limits.max_attributes_per_span;
+        let added_here = added.attributes.as_slice();
+        let mut all = Writer { out, added: added_here, told: Vec::new(), at_end: false, left, dropped: 0 };
+        attributes::at_start(&mut all, start, record.state.grpc().filter(|grpc| grpc.native), identities);
+        all.at_end = true;
+        attributes::at_end(&mut all, record);
+        all.added();
+        let dropped = all.dropped.saturating_add(added.dropped.attributes);
+        if dropped > 0 {
+            number(out, DROPPED_ATTRIBUTES, u64::from(dropped));
+        }
+        rest(out, added);
+        status(out, &added.status);
+        let remote = if trace.parent_id.is_some() { SpanFlags::ContextIsRemoteMask as u32 } else { 0 };
+        let flags = u32::from(trace.flags.to_byte()) | SpanFlags::ContextHasIsRemoteMask as u32 | remote;
+        out.put(&FLAGS_KEY);
+        out.put(&flags.to_le_bytes());
+    }
+}
+
+fn nanos(since_1970: Duration) -> u64 {
+    let nanos = u64::from(since_1970.subsec_nanos());
+    since_1970.as_secs().saturating_mul(1_000_000_000).saturating_add(nanos)
+}
+
+fn name(out: &mut Scribe<'_>, Name(first, second): Name<'_>) {
+    let length = second.map_or(0, |second| second.len().saturating_add(1));
+    bytes_head(out, NAME, first.len().saturating_add(length));
+    out.put(first.as_bytes());
+    if let Some(second) = second {
+        out.put(b" ");
+        out.put(second.as_bytes());
+    }
+}
+
+/// Events and links.
+fn rest(out: &mut Scribe<'_>, added: &Added) {
+    let dropped = added.dropped;
+    if added.events.is_empty() && added.links.is_empty() && dropped.events == 0 && dropped.links == 0 {
+        return;
+    }
+    let rest = proto::Span {
+        events: added.events.iter().cloned().map(event).collect(),
+        dropped_events_count: dropped.events,
+        links: added.links.iter().cloned().map(Into::into).collect(),
+        dropped_links_count: dropped.links,
+        // Fields that have no value are not written.
+        ..proto::Span::default()
+    };
+    out.put(&rest.encode_to_vec());
+}
+
+/// An event in OTLP's words.
+pub(super) fn event(event: opentelemetry::trace::Event) -> proto::span::Event {
+    let since_1970 = crate::clock::since_1970(event.timestamp);
+    proto::span::Event {
+        time_unix_nano: nanos(since_1970),
+        name: event.name.into(),
+        attributes: ProtoAttributes::from(event.attributes).0,
+        dropped_attributes_count: event.dropped_attributes_count,
+    }
+}
+
+fn status(out: &mut Scribe<'_>, status: &Status) {
+    let (code, message) = match status {
+        Status::Unset => return,
+        Status::Ok => (StatusCode::Ok, ""),
+        Status::Error { description } => (StatusCode::Error, description.as_ref()),
+    };
+    let status = proto::Status { code: code.into(), message: message.to_owned() };
+    bytes(out, STATUS, &status.encode_to_vec());
+}
+
+/// Writes attributes, as many as the limits allow, each once: what is set later wins.
+struct Writer<'a, 'b> {
+    out: &'a mut Scribe<'b>,
+    /// The application's own: set later than those of the start, and before those of the end.
+    added: &'a [KeyValue],
+    /// What the end has set, if there is anything else of that name.
+    told: Vec<String>,
+    at_end: bool,
+    left: u32,
+    dropped: u32,
+}
+
+impl Writer<'_, '_> {
+    fn takes(&mut self, name: &str) -> bool {
+        if !self.added.is_empty() && self.added.iter().any(|added| added.key.as_str() == name) {
+            if !self.at_end {
+                return false;
+            }
+            self.told.push(name.to_owned());
+        }
+        let Some(left) = self.left.checked_sub(1) else {
+            self.dropped = self.dropped.saturating_add(1);
+            return false;
+        };
+        self.left = left;
+        true
+    }
+
+    /// What stands before a value of so many bytes.
+    #[inline]
+    fn head(&mut self, name: &str, value: usize) {
+        bytes_head(self.out, ATTRIBUTE, bytes_length(name.len()).saturating_add(bytes_length(value)));
+        bytes(self.out, KEY, name.as_bytes());
+        bytes_head(self.out, VALUE, value);
+    }
+
+    #[inline]
+    fn text_of(&mut self, name: &str, text: &str) {
+        self.head(name, bytes_length(text.len()));
+        bytes(self.out, TEXT, text.as_bytes());
+    }
+
+    #[inline]
+    fn varint_of(&mut self, name: &str, field: u8, value: u64) {
+        self.head(name, varint_length(value).saturating_add(1));
+        number(self.out, field, value);
+    }
+
+    /// Any, by the SDK's types.
+    fn any(&mut self, attribute: KeyValue) {
+        for attribute in ProtoAttributes::from([attribute]).0 {
+            bytes(self.out, ATTRIBUTE, &attribute.encode_to_vec());
+        }
+    }
+
+    /// The application's own.
+    fn added(&mut self) {
+        let (added, told) = (std::mem::take(&mut self.added), std::mem::take(&mut self.told));
+        for attribute in added {
+            let name = attribute.key.as_str();
+            if !told.iter().any(|told| told == name) && self.takes(name) {
+                self.any(attribute.clone());
+            }
+        }
+    }
+}
+
+impl Attributes for Writer<'_, '_> {
+    #[inline]
+    fn text(&mut self, name: &'static str, text: &str) {
+        if self.takes(name) {
+            self.text_of(name, text);
+        }
+    }
+
+    #[inline]
+    fn number(&mut self, name: &'static str, number: i64) {
+        if self.takes(name) {
+            self.varint_of(name, INTEGER, number.cast_unsigned());
+        }
+    }
+
+    fn client(&mut self, name: &'static str, client: &Client) {
+        let address = match client {
+            Client::Hash(hash) => return self.text(name, hash),
+            Client::Address(address) => *address,
+        };
+        if !self.takes(name) {
+            return;
+        }
+        // It is short, so that each length is one byte: they are set when it is there.
+        let out = &mut *self.out;
+        let start = out.at();
+        bytes_head(out, ATTRIBUTE, 0);
+        bytes(out, KEY, name.as_bytes());
+        let value = out.at();
+        out.put(&[bytes_key(VALUE), 0, bytes_key(TEXT), 0]);
+        let text = out.at();
+        digits::address(out, address);
+        let end = out.at();
+        for (length_at, from) in [(start + 1, start + 2), (value + 1, value + 2), (value + 3, text)] {
+            out.replace(length_at, end.saturating_sub(from) as u8);
+        }
+    }
+
+    fn texts(&mut self, name: String, texts: &[String]) {
+        if self.takes(&name) {
+            self.any(KeyValue::new(name, attributes::array(texts)));
+        }
+    }
+
+    fn field(&mut self, name: &str, value: &Value) {
+        if !self.takes(name) {
+            return;
+        }
+        match value {
+            Value::Bool(value) => self.varint_of(name, BOOL, u64::from(*value)),
+            Value::I64(value) => self.varint_of(name, INTEGER, value.cast_unsigned()),
+            Value::U64(value) => match i64::try_from(*value) {
+                Ok(_) => self.varint_of(name, INTEGER, *value),
+                // OpenTelemetry has no unsigned numbers.
+                Err(_) => self.text_of(name, itoa::Buffer::new().format(*value)),
+            },
+            Value::F64(value) => {
+                self.head(name, 9);
+                fixed64(self.out, DOUBLE, value.to_bits());
+            }
+            Value::Str(text) => self.text_of(name, text),
+        }
+    }
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use opentelemetry::trace::{Event, Link, SpanContext};
+
+    use super::*;
+    use crate::{Identity, Observer, Outcome, RecordSink, RequestHead};
+
+    struct Records(Sender<RequestRecord>);
+    impl RecordSink for Records {
+        fn name(&self) -> &'static str {
+            "records"
+        }
+        fn on_finish(&self, record: &RequestRecord) {
+            let _ = self.0.send(record.clone());
+        }
+    }
+
+    /// A request with five attributes of ours and of its fields, and what is exported of it.
+    fn encoded(added: &Added, limits: SpanLimits) -> proto::Span {
+        let (send, records) = channel();
+        let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
+        let observation = observer.start(RequestHead::new("GET", "/a", &()));
+        observation.handle().set("large", "x".repeat(10 * 1024));
+        observation.handle().set("small", u64::MAX);
+        observation.finish(Outcome::Completed);
+        let record = records.recv().expect("a record");
+        let identities = IdentityPolicy::new(Identity::Kept, Identity::Kept, None);
+        let span = Ended { record: &record, added, identities: &identities, limits };
+        let encoded = span.encoded();
+        assert_eq!(encoded, span.encoded(), "in memory that was used before");
+        proto::Span::decode(&*encoded).expect("a span")
+    }
+
+    fn names(span: &proto::Span) -> Vec<&str> {
+        span.attributes.iter().map(|attribute| attribute.key.as_str()).collect()
+    }
+
+    #[test]
+    fn so_many_attributes_are_exported_and_the_others_counted() {
+        let added = Added { attributes: vec![KeyValue::new("mine", 1)], ..Added::default() };
+        let all = encoded(&added, SpanLimits::default());
+        let expected = ["http.request.method", "url.path", "url.scheme", "large", "small", "mine"];
+        assert_eq!((names(&all), all.dropped_attributes_count), (expected.to_vec(), 0));
+        for most in 0..6 {
+            let limits = SpanLimits { max_attributes_per_span: most, ..SpanLimits::default() };
+            let span = encoded(&added, limits);
+            assert_eq!(names(&span), expected[..most as usize]);
+            assert_eq!(span.dropped_attributes_count, 6 - most);
+        }
+    }
+
+    #[test]
+    fn what_is_rare_is_there_too() {
+        let limits = SpanLimits {
+            max_events_per_span: 1,
+            max_links_per_span: 1,
+            max_attributes_per_event: 1,
+            max_attributes_per_link: 0,
+            ..SpanLimits::default()
+        };
+        let mut added = Added::default();
+        for name in ["one", "two"] {
+            let attributes = vec![KeyValue::new("a", 1), KeyValue::new("b", 2)];
+            let at = std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(1500);
+            added.event(Event::new(name, at, attributes.clone(), 0), limits);
+            added.link(Link::new(SpanContext::NONE, attributes, 0), limits);
+        }
+        added.status(Status::Ok);
+        added.status(Status::error("weighs less"));
+        let span = encoded(&added, limits);
+        let [event] = span.events.as_slice() else { panic!("{span:?}") };
+        assert_eq!((event.name.as_str(), event.time_unix_nano), ("one", 1_500_000_000));
+        assert_eq!((event.attributes.len(), event.dropped_attributes_count), (1, 1));
+        let [link] = span.links.as_slice() else { panic!("{span:?}") };
+        assert_eq!((link.attributes.len(), link.dropped_attributes_count), (0, 2));
+        assert_eq!((span.dropped_events_count, span.dropped_links_count), (1, 1));
+        assert_eq!(span.status.map(|status| status.code), Some(StatusCode::Ok.into()));
+    }
+}

@@ -1,0 +1,197 @@
+//! A request's span is written from its record, or made by OpenTelemetry's SDK where a sampler or a provider of the application's wants to
+//! see it. The collector gets the same either way.
+
+use std::{
+    future::Future as _,
+    io,
+    pin::pin,
+    task::{self, Poll, Waker},
+};
+
+use http::HeaderMap;
+use obs_core::{
+    HttpVersion, Observation, ObserverBuilder, Outcome, RequestHead,
+    otel::{
+        Otel,
+        opentelemetry::{
+            Context, KeyValue, TraceId,
+            trace::{Link, SpanContext, SpanKind, Status, TraceContextExt as _},
+        },
+        opentelemetry_sdk::trace::{Sampler, SamplingResult, ShouldSample},
+    },
+};
+use obs_tests::{
+    collector::{Collector, Span},
+    watch::{BOUND, Watch},
+};
+
+/// Decides as the default does, but could look at everything.
+#[derive(Clone, Debug)]
+struct Looks(Sampler);
+
+impl ShouldSample for Looks {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        trace_id: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        self.0.should_sample(parent, trace_id, name, kind, attributes, links)
+    }
+}
+
+#[derive(Debug)]
+struct Outer(io::Error);
+impl std::fmt::Display for Outer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("cannot buy")
+    }
+}
+impl std::error::Error for Outer {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// The spans of some requests, with what differs from run to run taken out.
+fn spans(otel: impl Fn(Otel) -> Otel, settings: impl Fn(ObserverBuilder) -> ObserverBuilder) -> Vec<Span> {
+    let collector = Collector::start();
+    let otel = otel(Otel::new().endpoint(collector.endpoint()));
+    let watch = Watch::with(|builder| settings(builder.otel(otel)));
+    let headers = |headers: &[(&'static str, &'static str)]| -> HeaderMap {
+        headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    };
+    let traced = [
+        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        ("tracestate", "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"),
+        ("baggage", "tenant=blue"),
+        ("user-agent", "agent/1.0 \"x\""),
+        ("host", "shop.example:8443"),
+        ("x-told", "one, two"),
+    ];
+    let grpc = [("content-type", "application/grpc"), ("te", "trailers"), ("x-told", "told")];
+    let run = |method: &str, path: &str, headers: &HeaderMap, serve: &dyn Fn(Observation)| {
+        let head = RequestHead::new(method, path, headers).query(Some("page=2&token=hunter2"));
+        let head = head.version(HttpVersion::Http11).peer(Some(([192, 0, 2, 7], 4711).into()));
+        serve(watch.observer.start(head));
+    };
+    let done = |mut observation: Observation, status: u16| {
+        observation.set_route("/items/{id}");
+        observation.responded(status, &());
+        observation.finish(Outcome::Completed);
+    };
+    run("GET", "/items/7", &headers(&traced), &|observation| done(observation, 200));
+    run("GET", "/items/7", &headers(&[("traceparent", traced[0].1)]), &|observation| done(observation, 404));
+    run("BREW", "/items/\u{fc}", &headers(&traced), &|observation| {
+        observation.handle().error(&Outer(io::Error::other("bank is closed")));
+        done(observation, 503);
+    });
+    run("GET", "/items/7", &headers(&traced), &|observation| drop(observation));
+    run("POST", "/items/7", &headers(&traced), &|observation| {
+        let handle = observation.handle();
+        handle.set("bool", true);
+        handle.set("small", -1_i64);
+        handle.set("large", u64::MAX);
+        handle.set("fits", 300_u64);
+        handle.set("share", 0.1);
+        handle.set("text", "\u{fc}".repeat(2_000));
+        handle.set("http.route", "not a field's");
+        handle.set("http.request.header.x", "nor this");
+        handle.user("jane");
+        done(observation, 201);
+    });
+    run("PUT", "/items/7", &headers(&traced), &|observation| {
+        let (observation, panicked) = observation.run(|| panic!("no such item"));
+        drop(panicked.map(|()| unreachable!()).map_err(|panic| observation.panicked(panic)));
+    });
+    for status in [Status::Ok, Status::error("the application's word"), Status::Unset] {
+        run("GET", "/items/7", &headers(&traced), &|observation| {
+            observation.handle().set("field", "ours");
+            observation.handle().run(|| {
+                let context = Context::current();
+                let span = context.span();
+                assert!(span.is_recording());
+                let attributes = [("step", "one"), ("step", "two"), ("url.path", "/mine")];
+                for (name, value) in
+                    attributes.into_iter().chain([("http.route", "/mine"), ("field", "mine")])
+                {
+                    span.set_attribute(KeyValue::new(name, value));
+                }
+                span.set_attribute(KeyValue::new("list", 7));
+                span.update_name("mine");
+                span.add_event("bought", vec![KeyValue::new("items", 3)]);
+                let other = SpanContext::new(
+                    1_u128.into(),
+                    2_u64.into(),
+                    Default::default(),
+                    true,
+                    Default::default(),
+                );
+                span.add_link(other, vec![KeyValue::new("why", "because")]);
+                span.set_status(status.clone());
+            });
+            done(observation, 500);
+        });
+    }
+    run("POST", "/shop.Items/Buy", &headers(&grpc), &|mut observation| {
+        observation.responded(200, &headers(&[("content-type", "application/grpc"), ("grpc-status", "5")]));
+        observation.finish(Outcome::Completed);
+    });
+    // Answered by the middleware itself, and with a span because it fails.
+    watch.observer.start_draining();
+    let sampled = headers(&traced);
+    let head = RequestHead::new("GET", "/readyz", &sampled);
+    let observation = watch.observer.start(head);
+    let endpoint = observation.endpoint().expect("an endpoint");
+    let answered =
+        pin!(observation.answer(endpoint, &head)).poll(&mut task::Context::from_waker(Waker::noop()));
+    let Poll::Ready((mut observation, Ok(answer))) = answered else { panic!("nothing to wait for") };
+    observation.responded(answer.status(), &());
+    observation.finish(Outcome::Completed);
+    let report = watch.observer.shutdown(BOUND);
+    assert!(report.flushed && report.spans_dropped == 0, "{report:?}");
+    collector.spans().into_iter().map(normal).collect()
+}
+
+/// Without its own id, its times, and a backtrace's frames.
+fn normal(mut span: Span) -> Span {
+    assert!(span.start_nanos > 0 && span.end_nanos >= span.start_nanos, "{span:#?}");
+    span.span_id.clear();
+    if span.parent_span_id.is_none() {
+        span.trace_id.clear();
+    }
+    (span.start_nanos, span.end_nanos) = (0, 0);
+    // The SDK does not know yet that a trace's id may be random (Trace Context level 2), and does not tell it.
+    span.flags &= !2;
+    span.resource.retain(|name, _| !name.starts_with("service.instance") && name != "process.pid");
+    for event in &mut span.events {
+        event.nanos = 0;
+        if let Some(place) = event.attributes.get_mut("exception.stacktrace") {
+            let text = place.as_str().expect("a text");
+            *place = text.lines().next().into();
+        }
+    }
+    span
+}
+
+#[test]
+fn the_same_with_and_without_the_sdk() {
+    type Settings = fn(ObserverBuilder) -> ObserverBuilder;
+    // A caller that is not trusted is linked.
+    let settings: [Settings; 2] = [|builder| builder, |builder| builder.public_endpoint(|_| true)];
+    for settings in settings {
+        let ours = spans(|otel| otel, settings);
+        let sdk =
+            spans(|otel| otel.sampler(Looks(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))), settings);
+        assert_eq!(ours.len(), 11);
+        let names = |spans: &[Span]| spans.iter().map(|span| span.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&ours), names(&sdk));
+        for (ours, sdk) in ours.iter().zip(&sdk) {
+            assert_eq!(ours, sdk);
+        }
+        assert_eq!(ours.len(), sdk.len());
+    }
+}
