@@ -22,6 +22,7 @@ pub(crate) struct HeadText {
     host_at: u16,
     has_query: bool,
     has_user_agent: bool,
+    user_agent_is_plain: bool,
 }
 
 impl HeadText {
@@ -43,7 +44,7 @@ impl HeadText {
         }
         let user_agent_at = place(all);
         let tell = |agent: &[u8]| user_agents::tell(redactor, agent, all);
-        let has_user_agent = first_header(headers, "user-agent", tell).unwrap_or(false);
+        let user_agent = first_header(headers, "user-agent", tell).flatten();
         let host_at = place(all);
         if let Some(told) = host {
             // One that is cut is no valid one, and that is looked at only if somebody tells it.
@@ -58,12 +59,14 @@ impl HeadText {
         self.user_agent_at = user_agent_at;
         self.host_at = host_at;
         self.has_query = head.query.is_some();
-        self.has_user_agent = has_user_agent;
+        self.has_user_agent = user_agent.is_some();
+        self.user_agent_is_plain = user_agent.unwrap_or(true);
     }
 
-    /// Whether nothing in them needs an escape in JSON.
+    /// Whether nothing in path, query and user agent needs an escape in JSON.
     pub(crate) fn is_plain(&self) -> bool {
-        json::is_plain(&self.all)
+        self.user_agent_is_plain
+            && json::is_plain(self.all.get(..self.user_agent_at.into()).unwrap_or_default())
     }
 
     /// Leaves the room for others.

@@ -229,14 +229,6 @@ impl Observer {
         self.0.tracing.as_ref()
     }
 
-    /// Whether the authority that the client has named is wanted.
-    pub(crate) fn tells_host(&self) -> bool {
-        #[cfg(feature = "otel")]
-        return self.0.tracing.is_some();
-        #[cfg(not(feature = "otel"))]
-        false
-    }
-
     pub(crate) fn trusted_proxies(&self) -> &TrustedProxies {
         &self.0.trusted_proxies
     }

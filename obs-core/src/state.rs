@@ -139,14 +139,14 @@ impl RequestState {
         if !observer.told_headers().is_empty() {
             start.headers = told_headers(observer, headers);
         }
-        let host = forwarded.host.as_deref().or(head.authority);
-        let host = observer.tells_host().then_some(host);
-        start.text.fill(head, headers, observer.redactor(), host);
-
         self.outer = outer.cloned();
+        let tells_host = self.decide(observer);
+        let host = tells_host.then(|| forwarded.host.as_deref().or(head.authority));
+        self.start.text.fill(head, headers, observer.redactor(), host);
+
         self.received = Received::default();
-        // All of it: a kind, a route or a stream of the last request would be this one's.
-        *self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner) = Enrichment::default();
+        // Nothing else is left in it.
+        self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner).finished = false;
         #[cfg(feature = "otel")]
         {
             self.span = self.start_span(observer);
@@ -181,14 +181,30 @@ impl RequestState {
         self.span.as_ref()
     }
 
-    /// The span, unless it is a request for an endpoint of ours, which gets one only if it fails.
+    /// Decides whether the request is traced, and whether anybody will want to know the host that the client has named.
+    #[cfg(feature = "otel")]
+    fn decide(&mut self, observer: &Observer) -> bool {
+        match observer.tracing() {
+            None => false,
+            Some(tracing) => !self.has_span_from_start() || tracing.decide(&mut self.start.trace),
+        }
+    }
+
+    #[cfg(not(feature = "otel"))]
+    fn decide(&mut self, _: &Observer) -> bool {
+        false
+    }
+
+    /// Not so if another observer makes a span of this very request already, or it asks for an endpoint of ours, which gets one only if
+    /// it fails.
+    #[cfg(feature = "otel")]
+    fn has_span_from_start(&self) -> bool {
+        self.outer.as_ref().and_then(RequestHandle::span).is_none() && self.endpoint.is_none()
+    }
+
     #[cfg(feature = "otel")]
     fn start_span(&mut self, observer: &Observer) -> Option<RequestSpan> {
-        let tracing = observer.tracing()?;
-        // Another observer makes a span of this very request already.
-        if self.outer.as_ref().and_then(RequestHandle::span).is_some() || self.endpoint.is_some() {
-            return None;
-        }
+        let tracing = observer.tracing().filter(|_| self.has_span_from_start())?;
         let grpc = self.grpc.as_deref().filter(|request| request.native);
         tracing.start(&mut self.start, grpc, observer.identities())
     }
@@ -271,10 +287,8 @@ impl RequestState {
         mut progress: Progress,
         outcome: Outcome,
     ) -> RequestRecord {
-        enrichment.finished = true;
-        let panic = enrichment.panic.take();
         // Whatever becomes of the answer to a panic: it was one.
-        let mut outcome = if panic.is_some() { Outcome::Panicked } else { outcome };
+        let mut outcome = if enrichment.panic.is_some() { Outcome::Panicked } else { outcome };
         let duration = this.elapsed();
         let mut stream = progress.stream || enrichment.stream;
         let mut call = None;
@@ -290,25 +304,26 @@ impl RequestState {
             stream |= grpc.request_messages.is_some_and(|messages| messages > 1);
             call = Some(grpc);
         }
-        let route = enrichment.route.take();
-        let excluded = observer.excludes(route.as_ref());
+        // All of it: the memory's next request must find nothing.
+        let mut added = mem::replace(enrichment, Enrichment { finished: true, ..Enrichment::default() });
+        let excluded = observer.excludes(added.route.as_ref());
         RequestRecord {
             state: Arc::clone(this),
             excluded_from_metrics: excluded.metrics,
             excluded_from_events: excluded.events,
-            route,
+            error: added.take_error(),
+            route: added.route,
             request_bytes: this.start.body_bytes.or_else(|| this.received.bytes()),
             status: progress.status,
             outcome,
-            error: enrichment.take_error(),
-            panic,
+            panic: added.panic,
             duration,
             time_to_head: progress.time_to_head,
             response_bytes: progress.response_bytes,
-            user: enrichment.user.take(),
-            flags: mem::take(&mut enrichment.flags),
-            calls: mem::take(&mut enrichment.calls),
-            fields: mem::take(&mut enrichment.fields),
+            user: added.user,
+            flags: added.flags,
+            calls: added.calls,
+            fields: added.fields,
             grpc: call,
             stream,
             endpoint: progress.endpoint,

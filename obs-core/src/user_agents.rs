@@ -4,7 +4,7 @@ use std::{cell::RefCell, hash::BuildHasher as _};
 
 use rustc_hash::FxBuildHasher;
 
-use crate::{redact::Redactor, text::bounded};
+use crate::{json, redact::Redactor, text::bounded};
 
 /// The longest that is told, in bytes.
 pub(crate) const MAX_USER_AGENT: usize = 256;
@@ -28,14 +28,15 @@ struct Known {
     redactor: Redactor,
     raw: Box<[u8]>,
     told: Box<str>,
+    plain: bool,
 }
 
 thread_local! {
     static PLACES_OF_THREAD: RefCell<Vec<Place>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Appends what is told of a user agent; `false` if it is no text.
-pub(crate) fn tell(redactor: &Redactor, raw: &[u8], out: &mut String) -> bool {
+/// Appends what is told of a user agent, and says whether nothing in it needs an escape in JSON; `None` if it is no text.
+pub(crate) fn tell(redactor: &Redactor, raw: &[u8], out: &mut String) -> Option<bool> {
     let told = PLACES_OF_THREAD.try_with(|places| {
         let mut places = places.try_borrow_mut().ok().filter(|_| raw.len() <= MAX_REMEMBERED)?;
         if places.is_empty() {
@@ -47,25 +48,28 @@ pub(crate) fn tell(redactor: &Redactor, raw: &[u8], out: &mut String) -> bool {
             place.known.as_ref().filter(|known| *known.raw == *raw && known.redactor.is(redactor))
         {
             out.push_str(&known.told);
-            return Some(true);
+            return Some(Some(known.plain));
         }
         let before = out.len();
-        let is_text = redacted(redactor, raw, out);
-        if is_text && place.last == hash {
+        let plain = redacted(redactor, raw, out);
+        if let Some(plain) = plain
+            && place.last == hash
+        {
             let told = out.get(before..)?.into();
-            place.known = Some(Known { redactor: redactor.clone(), raw: raw.into(), told });
+            place.known = Some(Known { redactor: redactor.clone(), raw: raw.into(), told, plain });
         }
         place.last = hash;
-        Some(is_text)
+        Some(plain)
     });
     told.ok().flatten().unwrap_or_else(|| redacted(redactor, raw, out))
 }
 
-fn redacted(redactor: &Redactor, raw: &[u8], out: &mut String) -> bool {
-    let Ok(text) = std::str::from_utf8(raw) else { return false };
+fn redacted(redactor: &Redactor, raw: &[u8], out: &mut String) -> Option<bool> {
+    let text = redactor.text(std::str::from_utf8(raw).ok()?);
     // What is cut off first cannot be recognised any more, so it is cut off last.
-    out.push_str(&bounded(&redactor.text(text), MAX_USER_AGENT));
-    true
+    let told = bounded(&text, MAX_USER_AGENT);
+    out.push_str(&told);
+    Some(json::is_plain(&told))
 }
 
 #[cfg(all(test, not(obs_loom)))]
@@ -75,7 +79,10 @@ mod tests {
 
     fn told(redactor: &Redactor, raw: &[u8]) -> Option<String> {
         let mut out = String::from("before ");
-        tell(redactor, raw, &mut out).then(|| out.split_off("before ".len()))
+        let plain = tell(redactor, raw, &mut out)?;
+        let told = out.split_off("before ".len());
+        assert_eq!(plain, json::is_plain(&told));
+        Some(told)
     }
 
     #[test]
@@ -88,6 +95,7 @@ mod tests {
             assert_eq!(told(&on, b"bot jane@example.com").as_deref(), Some("bot [REDACTED]"));
             assert_eq!(told(&off, b"bot jane@example.com").as_deref(), Some("bot jane@example.com"));
             assert_eq!(told(&on, b""), Some(String::new()));
+            assert_eq!(told(&on, br#"say "hi""#).as_deref(), Some(r#"say "hi""#));
             assert_eq!(told(&on, b"\xff"), None);
             assert_eq!(told(&on, long.as_bytes()).map(|told| told.len()), Some(MAX_USER_AGENT));
         }

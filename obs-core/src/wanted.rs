@@ -59,7 +59,7 @@ impl Names {
 
 /// A request's headers, as far as anybody here asks for them.
 pub(crate) struct Wanted<'a> {
-    found: [(&'a str, &'a [u8]); ROOM],
+    found: [Option<(&'a str, &'a [u8])>; ROOM],
     count: usize,
     names: Names,
     /// Where one pass was not possible or not enough.
@@ -68,12 +68,12 @@ pub(crate) struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     pub(crate) fn of(headers: &'a dyn HeaderLookup, wanted: Names) -> Self {
-        let mut this = Self { found: [("", &[]); ROOM], count: 0, names: Names::default(), all: None };
+        let mut this = Self { found: [None; ROOM], count: 0, names: Names::default(), all: None };
         let listed = headers.all(&mut |name, value| {
             let bit = Names::of(name);
             if wanted.has(bit) {
                 if let Some(place) = this.found.get_mut(this.count) {
-                    *place = (name, value);
+                    *place = Some((name, value));
                 }
                 this.count = this.count.wrapping_add(1);
                 this.names = this.names.and(bit);
@@ -94,7 +94,7 @@ impl HeaderLookup for Wanted<'_> {
             return all.each(name, f);
         }
         if self.names.has(Names::of(name)) {
-            let found = self.found.iter().take(self.count);
+            let found = self.found.iter().take(self.count).flatten();
             found.filter(|(found, _)| *found == name).for_each(|(_, value)| f(value));
         }
     }

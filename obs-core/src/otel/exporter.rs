@@ -85,7 +85,7 @@ impl Exporter<'_> {
         for span in batch {
             match span.resolved() {
                 Resolved::Encoded(span) => requests.push(span),
-                Resolved::Data(span) => others.push(span),
+                Resolved::Data(span) => others.push(*span),
             }
         }
         let body = self.client.compressed(self.envelope.message(&requests, others));

@@ -177,12 +177,10 @@ struct Writer<'a, 'b> {
 }
 
 impl Writer<'_, '_> {
+    #[inline]
     fn takes(&mut self, name: &str) -> bool {
-        if !self.added.is_empty() && self.added.iter().any(|added| added.key.as_str() == name) {
-            if !self.at_end {
-                return false;
-            }
-            self.told.push(name.to_owned());
+        if !self.added.is_empty() && !self.is_first(name) {
+            return false;
         }
         let Some(left) = self.left.checked_sub(1) else {
             self.dropped = self.dropped.saturating_add(1);
@@ -190,6 +188,18 @@ impl Writer<'_, '_> {
         };
         self.left = left;
         true
+    }
+
+    /// Whether nothing that is set later has this name.
+    #[cold]
+    fn is_first(&mut self, name: &str) -> bool {
+        if !self.added.iter().any(|added| added.key.as_str() == name) {
+            return true;
+        }
+        if self.at_end {
+            self.told.push(name.to_owned());
+        }
+        self.at_end
     }
 
     /// What stands before a value of so many bytes.

@@ -38,15 +38,21 @@ impl Drop for Pipeline {
 }
 
 impl Pipeline {
-    /// Starts a request's span, with the ids that the request has; `None` if the SDK has to.
-    pub(super) fn start(&self, trace: &mut TraceContext) -> Option<RequestSpan> {
+    /// Decides whether a request is traced; `None` if the SDK has to.
+    pub(super) fn decide(&self, trace: &mut TraceContext) -> Option<bool> {
         let sampled = self.sampler.as_ref()?.wants(trace);
         trace.flags = trace.flags.with_sampled(sampled);
+        Some(sampled)
+    }
+
+    /// Starts the span of a request that was [decided](Self::decide) on, with the ids that it has; `None` if the SDK has to.
+    pub(super) fn start(&self, trace: &TraceContext) -> Option<RequestSpan> {
+        self.sampler.as_ref()?;
         let (trace_id, span_id) = ids::of(trace);
         let flags = TraceFlags::new(trace.flags.to_byte());
         let span = SpanContext::new(trace_id, span_id, flags, false, state(trace));
         let context = with_baggage(Context::new(), trace);
-        if !sampled {
+        if !trace.flags.is_sampled() {
             return Some(context.with_remote_span_context(span).into());
         }
         let (span, adding) = OpenSpan::new(span, self.limits, self.linked(trace));

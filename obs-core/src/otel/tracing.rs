@@ -95,7 +95,13 @@ impl Tracing {
         &self.provider
     }
 
-    /// Starts the span of a request, and takes over its ids. What the application has given to OpenTelemetry may panic: that request has
+    /// Decides whether a request is traced, where its trace alone decides. Says whether its span may want to know more of it.
+    pub(crate) fn decide(&self, trace: &mut TraceContext) -> bool {
+        let decided = self.own.as_ref().and_then(|own| own.decide(trace));
+        decided.unwrap_or(true)
+    }
+
+    /// Starts the span of a request that was [decided](Self::decide) on, and takes over its ids. What the application has given to OpenTelemetry may panic: that request has
     /// no span then.
     pub(crate) fn start(
         &self,
@@ -103,7 +109,7 @@ impl Tracing {
         grpc: Option<&GrpcRequest>,
         identities: &IdentityPolicy,
     ) -> Option<RequestSpan> {
-        if let Some(span) = self.own.as_ref().and_then(|own| own.start(&mut start.trace)) {
+        if let Some(span) = self.own.as_ref().and_then(|own| own.start(&start.trace)) {
             return Some(span);
         }
         let parent = remote_context(&Context::new(), &start.trace);

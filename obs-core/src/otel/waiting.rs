@@ -42,7 +42,7 @@ enum Span {
 /// A span as it is exported.
 pub(super) enum Resolved {
     Encoded(Vec<u8>),
-    Data(SpanData),
+    Data(Box<SpanData>),
 }
 
 impl Waiting {
@@ -84,7 +84,7 @@ impl Waiting {
                 {
                     add_frames(event, &backtrace);
                 }
-                Resolved::Data(*span)
+                Resolved::Data(span)
             }
         }
     }
