@@ -9,7 +9,7 @@ mod wrk;
 use std::process::Command;
 
 use server::Server;
-use wrk::{Load, Wrk};
+use wrk::{Load, Pace, Wrk};
 
 use crate::{
     settings::{self, Setting},
@@ -33,12 +33,20 @@ struct Row {
 
 pub(crate) fn print(prefixes: &[&str]) -> Result<(), String> {
     let chosen = settings::chosen(prefixes)?.into_iter().filter(|setting| setting.is_served());
-    let mut rows: Vec<_> = chosen.map(|setting| Row { setting, samples: Vec::new() }).collect();
+    let settings: Vec<_> = chosen.collect();
     let wrk = Wrk::new()?;
+    println!("The same number of requests a second for each:\n");
+    table(&settings, &wrk, Pace::Steady)?;
+    println!("\nAs many requests as each answers:\n");
+    table(&settings, &wrk, Pace::Full)
+}
+
+fn table(settings: &[&'static Setting], wrk: &Wrk, pace: Pace) -> Result<(), String> {
+    let mut rows: Vec<_> = settings.iter().map(|&setting| Row { setting, samples: Vec::new() }).collect();
     for round in 1..=ROUNDS {
         for row in &mut rows {
             eprintln!("round {round} of {ROUNDS}: {} …", row.setting.name);
-            row.samples.push(sample(row.setting, &wrk)?);
+            row.samples.push(sample(row.setting, wrk, pace)?);
         }
     }
     println!("| setting | CPU µs/request | × bare | from | to | requests/s | p50 µs | p99 µs |");
@@ -51,12 +59,12 @@ pub(crate) fn print(prefixes: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-fn sample(setting: &Setting, wrk: &Wrk) -> Result<Sample, String> {
+fn sample(setting: &Setting, wrk: &Wrk, pace: Pace) -> Result<Sample, String> {
     let server = Server::start(setting)?;
     // Caches, connections and the threads of outputs are there when it counts.
-    wrk.run(server.address(), 1)?;
+    wrk.run(server.address(), pace, 1)?;
     let before = server.cpu()?;
-    let load = wrk.run(server.address(), 3)?;
+    let load = wrk.run(server.address(), pace, 3)?;
     let spent = server.cpu()? - before;
     server.stop()?;
     Ok(Sample { cpu: spent.as_secs_f64() * 1e6 / load.requests, load })

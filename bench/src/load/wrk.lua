@@ -7,6 +7,16 @@ request = function()
   return requests[number]
 end
 
+-- With an argument, each connection waits so many milliseconds between an answer and its next request, on average.
+init = function(args)
+  local pause = tonumber(args[1])
+  if pause then
+    delay = function()
+      return math.random(1, 2 * pause - 1)
+    end
+  end
+end
+
 done = function(summary, latency)
   local failed = 0
   for _, count in pairs(summary.errors) do

@@ -15,6 +15,15 @@ use crate::sample;
 /// So many connections are busy all the time.
 const CONNECTIONS: &str = "32";
 
+/// How fast requests come.
+#[derive(Clone, Copy)]
+pub(super) enum Pace {
+    /// As fast as they are answered.
+    Full,
+    /// As many a second for each setting, as long as it keeps up: connections wait between an answer and their next request, 3 ms on average.
+    Steady,
+}
+
 /// wrk and its script, which is removed in the end.
 pub(super) struct Wrk {
     script: PathBuf,
@@ -37,12 +46,17 @@ impl Wrk {
         Ok(Self { script })
     }
 
-    pub(super) fn run(&self, address: &str, seconds: u32) -> Result<Load, String> {
+    pub(super) fn run(&self, address: &str, pace: Pace, seconds: u32) -> Result<Load, String> {
+        let pause: &[&str] = match pace {
+            Pace::Full => &[],
+            Pace::Steady => &["--", "3"],
+        };
         let output = pinned("1", "wrk")
             .args(["--threads", "1", "--connections", CONNECTIONS, "--duration", &format!("{seconds}s")])
             .arg("--script")
             .arg(&self.script)
             .arg(format!("http://{address}{}", sample::PATH))
+            .args(pause)
             .output()
             .map_err(|error| match error.kind() {
                 ErrorKind::NotFound => missing(),
