@@ -156,7 +156,7 @@ impl RequestHandle {
 
     /// For adapters: the more specific route that a layer further within sees.
     ///
-    /// Each text is kept once for the observer's life, so it must be a template, never a path.
+    /// Each text is kept once, and for ever, so it must be a template, never a path.
     pub fn refine_route(&self, template: &str) {
         if let Some(state) = &self.0
             && let Some(observer) = state.observer().upgrade()

@@ -1,7 +1,7 @@
 //! The texts of a request's head that are kept: path, query, user agent and host, in one allocation.
 
 #[cfg(feature = "otel")]
-use crate::forwarded;
+use crate::forwarded::Host;
 use crate::{HeaderLookup, RequestHead, first_header, json, redact::Redactor, text::bounded, user_agents};
 
 /// The longest of each that is kept, in bytes.
@@ -89,10 +89,10 @@ impl HeadText {
             .then(|| self.all.get(self.user_agent_at.into()..self.host_at.into()).unwrap_or_default())
     }
 
-    /// The host that the client has named, with its port, if it is a valid one.
+    /// The host that the client has named, if it is a valid one.
     #[cfg(feature = "otel")]
-    pub(crate) fn host(&self) -> Option<&str> {
-        forwarded::valid_host(self.all.get(self.host_at.into()..)?)
+    pub(crate) fn host(&self) -> Option<Host<'_>> {
+        Host::parse(self.all.get(self.host_at.into()..)?)
     }
 }
 

@@ -82,7 +82,7 @@ impl Observation {
     /// The route's template, such as `/items/{id}`, as the framework knows it. What the handler or a layer
     /// further within says wins over it.
     ///
-    /// Each text is kept once for the observer's life, so it must be a template, never a path.
+    /// Each text is kept once, and for ever, so it must be a template, never a path.
     pub fn set_route(&mut self, template: &str) {
         self.state.set_route(&self.observer, template, false);
     }

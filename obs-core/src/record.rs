@@ -9,6 +9,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+#[cfg(feature = "otel")]
+use crate::forwarded::Host;
 use crate::{
     Calls, Fields, GrpcCall, GrpcStatus, HttpVersion, Method, Observer, PanicReport, RequestId, Route,
     Service, TraceContext, UrlScheme, User,
@@ -171,9 +173,9 @@ impl RequestStart {
         self.text.user_agent()
     }
 
-    /// The host that the client has named, with its port.
+    /// The host that the client has named.
     #[cfg(feature = "otel")]
-    pub(crate) fn host(&self) -> Option<&str> {
+    pub(crate) fn host(&self) -> Option<Host<'_>> {
         self.text.host()
     }
 }

@@ -1,9 +1,10 @@
 //! Route templates, each kept once.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{
-        Arc,
+        Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -24,7 +25,7 @@ const MAX_GUESSES: usize = 64;
 
 /// A route's template, such as `/items/{id}`: never a path.
 ///
-/// An observer keeps each text once; cloning a route costs one atomic increment.
+/// Each text is kept once and until the process ends, so a clone costs nothing and outlives its observer.
 ///
 /// ```
 /// use obs_core::{Observer, RecordSink, RequestRecord};
@@ -47,7 +48,7 @@ pub struct Route {
     excluded: Excluded,
     /// Nothing in it needs an escape in JSON.
     plain: bool,
-    template: Arc<str>,
+    template: &'static str,
 }
 
 /// From which outputs a route is left out.
@@ -60,8 +61,8 @@ pub(crate) struct Excluded {
 impl Route {
     /// The template's text.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.template
+    pub const fn as_str(&self) -> &'static str {
+        self.template
     }
 
     pub(crate) const fn is_plain(&self) -> bool {
@@ -100,7 +101,7 @@ impl fmt::Debug for Route {
 
 /// All templates that an observer has seen.
 pub(crate) struct RouteTable {
-    routes: ReadMostly<Arc<str>, Route>,
+    routes: ReadMostly<&'static str, Route>,
     overflow: Route,
     excluded: Exclusions,
     unmatched_excluded: Excluded,
@@ -132,7 +133,7 @@ impl RouteTable {
                 id: Self::OVERFLOW,
                 excluded: Excluded::default(),
                 plain: true,
-                template: OVERFLOW.into(),
+                template: OVERFLOW,
             },
             unmatched_excluded: excluded.of(UNMATCHED),
             excluded,
@@ -157,15 +158,17 @@ impl RouteTable {
         if template == OVERFLOW {
             return Some(self.overflow.clone());
         }
-        let key: Arc<str> = template.into();
-        let text = Arc::clone(&key);
+        if self.routes.len() >= MAX_ROUTES {
+            return Some(self.overflow.clone());
+        }
+        let template = kept(template);
         let make = |n: usize| Route {
             id: u32::try_from(n.saturating_add(Self::FIRST)).unwrap_or(Self::OVERFLOW),
             excluded: self.excluded.of(template),
             plain: json::is_plain(template),
-            template: text,
+            template,
         };
-        let route = self.routes.get_or_insert(key, MAX_ROUTES, make);
+        let route = self.routes.get_or_insert(template, MAX_ROUTES, make);
         Some(route.unwrap_or_else(|| self.overflow.clone()))
     }
 }
@@ -179,6 +182,19 @@ impl RouteTable {
             free.then(|| self.intern(template)).flatten()
         })
     }
+}
+
+/// The text for as long as the process runs: counted references would be one memory that all cores write to at each request. Templates come
+/// from code, observers are few, and both are bounded, so what is kept is, too.
+fn kept(template: &str) -> &'static str {
+    static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(text) = all.get(template) {
+        return text;
+    }
+    let text: &'static str = Box::leak(template.into());
+    all.insert(text);
+    text
 }
 
 fn excludes(patterns: &[String], template: &str) -> bool {

@@ -5,51 +5,49 @@ use std::net::Ipv6Addr;
 /// A name of the DNS has 253 characters at most.
 const MAX_BYTES: usize = 255;
 
-/// The host and the port of `host[:port]`, an IPv6 address without its brackets.
-pub(crate) fn split_host(host: &str) -> (&str, Option<u16>) {
-    let literal = host.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-    if let Some((address, rest)) = literal {
-        return (address, rest.strip_prefix(':').and_then(port));
-    }
-    match before_colon(host) {
-        Some((name, text)) if before_colon(text).is_none() => (name, port(text)),
-        // An address without brackets has no port behind it.
-        _ => (host, None),
-    }
+/// A valid `host[:port]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Host<'a> {
+    /// As it was named, without a colon that has no port behind it.
+    pub(crate) text: &'a str,
+    /// The name or address alone, an IPv6 address without its brackets.
+    #[cfg_attr(not(feature = "otel"), allow(dead_code))] // only spans tell the two apart
+    pub(crate) name: &'a str,
+    #[cfg_attr(not(feature = "otel"), allow(dead_code))]
+    pub(crate) port: Option<u16>,
 }
 
-/// What stands before the first colon and behind it. Hosts are short: bytes one by one are sooner found than a searcher is set up.
-fn before_colon(text: &str) -> Option<(&str, &str)> {
-    let colon = text.bytes().position(|b| b == b':')?;
-    Some((text.get(..colon)?, text.get(colon.checked_add(1)?..)?))
-}
-
-/// A valid `host[:port]`, without a colon that has no port behind it.
-pub(crate) fn valid(text: &str) -> Option<&str> {
-    let end = match text.strip_prefix('[') {
-        Some(literal) => literal.find(']')?.checked_add(2)?,
-        None => before_colon(text).map_or(text.len(), |(name, _)| name.len()),
-    };
-    let (name, rest) = text.split_at_checked(end)?;
-    let name_fits = match name.strip_prefix('[') {
-        Some(literal) => literal.strip_suffix(']')?.parse::<Ipv6Addr>().is_ok(),
-        None => !name.is_empty() && name.bytes().all(|b| NAME[usize::from(b)]),
-    };
-    if !name_fits || text.len() > MAX_BYTES {
-        return None;
-    }
-    match rest.strip_prefix(':') {
-        Some("") => Some(name),
-        Some(digits) => port(digits).map(|_| text),
-        None => rest.is_empty().then_some(text),
+impl<'a> Host<'a> {
+    /// `None` if it is none.
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        let literal = text.strip_prefix('[');
+        let end = match literal {
+            Some(literal) => literal.find(']')?.checked_add(2)?,
+            None => text.bytes().position(|b| !NAME[usize::from(b)]).unwrap_or(text.len()),
+        };
+        let (whole, rest) = text.split_at_checked(end)?;
+        let name = match literal {
+            Some(literal) => {
+                literal.get(..end.checked_sub(2)?).filter(|ip| ip.parse::<Ipv6Addr>().is_ok())?
+            }
+            None => Some(whole).filter(|name| !name.is_empty())?,
+        };
+        if text.len() > MAX_BYTES {
+            return None;
+        }
+        match rest.strip_prefix(':') {
+            Some("") => Some(Self { text: whole, name, port: None }),
+            Some(digits) => Some(Self { text, name, port: Some(port(digits)?) }),
+            None => rest.is_empty().then_some(Self { text, name, port: None }),
+        }
     }
 }
 
 /// The host with `port`, if it has none of its own and there is room.
-pub(super) fn with_port(host: &str, port: Option<u16>) -> String {
-    let port = port.filter(|_| split_host(host).1.is_none());
-    let whole = port.map(|port| format!("{host}:{port}")).filter(|whole| whole.len() <= MAX_BYTES);
-    whole.unwrap_or_else(|| host.to_owned())
+pub(super) fn with_port(host: Host<'_>, port: Option<u16>) -> String {
+    let port = port.filter(|_| host.port.is_none());
+    let whole = port.map(|port| format!("{}:{port}", host.text)).filter(|whole| whole.len() <= MAX_BYTES);
+    whole.unwrap_or_else(|| host.text.to_owned())
 }
 
 /// Digits only: `parse` alone would take a leading `+`.
@@ -84,17 +82,12 @@ mod tests {
             ("shop.example", ("shop.example", None)),
             ("shop.example:8443", ("shop.example", Some(8443))),
             ("shop.example:", ("shop.example", None)),
-            ("shop.example:70000", ("shop.example", None)),
-            ("shop.example:+80", ("shop.example", None)),
             ("192.0.2.7:80", ("192.0.2.7", Some(80))),
             ("[::1]", ("::1", None)),
             ("[::1]:80", ("::1", Some(80))),
-            ("[::1]80", ("::1", None)),
-            ("::1", ("::1", None)),
-            ("[::1", ("[::1", None)),
-            ("", ("", None)),
         ] {
-            assert_eq!(split_host(host), split, "{host}");
+            let parsed = Host::parse(host).expect("a host");
+            assert_eq!((parsed.name, parsed.port), split, "{host}");
         }
     }
 
@@ -121,18 +114,20 @@ mod tests {
             ("[::1", None),
             ("shop.example:http", None),
             ("shop.example:65536", None),
+            ("shop.example:+80", None),
             ("user@shop.example", None),
             ("shop.example/path", None),
             ("shop example", None),
             ("<script>", None),
             ("shop\"", None),
         ] {
-            assert_eq!(valid(text), host, "{text}");
+            assert_eq!(Host::parse(text).map(|host| host.text), host, "{text}");
         }
     }
 
     #[test]
     fn a_port_is_added_where_there_is_none() {
+        let with_port = |host, port| with_port(Host::parse(host).expect("a host"), port);
         assert_eq!(with_port("shop.example", Some(80)), "shop.example:80");
         assert_eq!(with_port("[::1]", Some(80)), "[::1]:80");
         assert_eq!(with_port("shop.example:8443", Some(80)), "shop.example:8443");
@@ -144,11 +139,11 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_harmless(text in ".{0,300}|[\\[\\]:a0]{0,20}", port: Option<u16>) {
-            let _ = split_host(&text);
-            if let Some(host) = valid(&text) {
+            if let Some(host) = Host::parse(&text) {
                 let whole = with_port(host, port);
                 prop_assert!(whole.len() <= MAX_BYTES && whole.is_ascii());
-                prop_assert_eq!(valid(&whole), Some(whole.as_str()));
+                let parsed = Host::parse(&whole);
+                prop_assert_eq!(parsed.map(|host| (host.text, host.name)), Some((whole.as_str(), host.name)));
             }
         }
     }

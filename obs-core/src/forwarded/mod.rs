@@ -13,8 +13,7 @@ mod node;
 
 use std::net::IpAddr;
 
-#[cfg(feature = "otel")]
-pub(crate) use self::host::{split_host, valid as valid_host};
+pub(crate) use self::host::Host;
 pub(crate) use self::network::{Network, TrustedProxies};
 use self::{element::Element, list::List, node::Node};
 use crate::{HeaderLookup, UrlScheme};
@@ -68,7 +67,7 @@ impl Forwarded {
             client: named.node.map(|node| node.address),
             client_port: named.node.and_then(|node| node.port),
             scheme: named.proto.and_then(|proto| scheme(&proto)),
-            host: named.host.and_then(|host| host::valid(&host).map(str::to_owned)),
+            host: named.host.and_then(|host| Host::parse(&host).map(|host| host.text.to_owned())),
         })
     }
 
@@ -94,7 +93,7 @@ impl Forwarded {
         let scheme = read("x-forwarded-proto").and_then(|proto| scheme(&proto));
         let port = read("x-forwarded-port").and_then(|port| host::port(&port));
         let host = read("x-forwarded-host");
-        let host = host.and_then(|host| host::valid(&host).map(|host| host::with_port(host, port)));
+        let host = host.and_then(|host| Host::parse(&host).map(|host| host::with_port(host, port)));
         let any = chain.values().next().is_some() || scheme.is_some() || host.is_some();
         any.then_some(Self {
             client: client.map(|(_, node)| node.address),

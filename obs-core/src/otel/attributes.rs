@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
 
 use crate::{
-    Method, RequestRecord, RequestStart, Route, UrlScheme, User, forwarded,
+    Method, RequestRecord, RequestStart, Route, UrlScheme, User,
     grpc::{self, GrpcRequest},
     identity::{Client, IdentityPolicy},
     text,
@@ -46,6 +46,7 @@ pub(super) trait Attributes {
     fn text(&mut self, name: &'static str, text: &str);
 
     /// A text that is there for ever.
+    #[inline]
     fn word(&mut self, name: &'static str, word: &'static str) {
         self.text(name, word);
     }
@@ -135,14 +136,13 @@ pub(super) fn at_start(
         http(all, start);
     }
     if let Some(host) = start.host() {
-        let (address, port) = forwarded::split_host(host);
         let default = match start.scheme {
             UrlScheme::Http => Some(80),
             UrlScheme::Https => Some(443),
             UrlScheme::Other => None,
         };
-        all.text("server.address", address);
-        if let Some(port) = port.or(default) {
+        all.text("server.address", host.name);
+        if let Some(port) = host.port.or(default) {
             all.number("server.port", i64::from(port));
         }
     }

@@ -44,6 +44,9 @@ const BOOL: u8 = 2;
 const INTEGER: u8 = 3;
 const DOUBLE: u8 = 4;
 
+/// The greatest length that takes one byte.
+const ONE_BYTE: usize = 0x7f;
+
 /// A request's span that has ended.
 pub(super) struct Ended<'a> {
     pub(super) record: &'a RequestRecord,
@@ -202,24 +205,49 @@ impl Writer<'_, '_> {
         self.at_end
     }
 
+    // Where a name is known at compile time, what stands before and behind it is a few stores.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn text_of(&mut self, name: &str, text: &str) {
+        let length = name.len().saturating_add(text.len()).saturating_add(6);
+        if length > ONE_BYTE {
+            self.head(name, bytes_length(text.len()));
+            return bytes(self.out, TEXT, text.as_bytes());
+        }
+        self.short_head(name, length);
+        let text_length = text.len() as u8;
+        self.out.put(&[bytes_key(VALUE), text_length.wrapping_add(2), bytes_key(TEXT), text_length]);
+        self.out.put(text.as_bytes());
+    }
+
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn varint_of(&mut self, name: &str, field: u8, value: u64) {
+        let digits = varint_length(value);
+        let length = name.len().saturating_add(digits).saturating_add(5);
+        if length > ONE_BYTE {
+            self.head(name, digits.saturating_add(1));
+        } else {
+            self.short_head(name, length);
+            self.out.put(&[bytes_key(VALUE), (digits as u8).wrapping_add(1)]);
+        }
+        number(self.out, field, value);
+    }
+
+    /// What stands before the value of an attribute whose length, and so all lengths within it, is one byte.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn short_head(&mut self, name: &str, length: usize) {
+        self.out.put(&[bytes_key(ATTRIBUTE), length as u8, bytes_key(KEY), name.len() as u8]);
+        self.out.put(name.as_bytes());
+    }
+
     /// What stands before a value of so many bytes.
-    #[inline]
+    #[inline(never)]
     fn head(&mut self, name: &str, value: usize) {
         bytes_head(self.out, ATTRIBUTE, bytes_length(name.len()).saturating_add(bytes_length(value)));
         bytes(self.out, KEY, name.as_bytes());
         bytes_head(self.out, VALUE, value);
-    }
-
-    #[inline]
-    fn text_of(&mut self, name: &str, text: &str) {
-        self.head(name, bytes_length(text.len()));
-        bytes(self.out, TEXT, text.as_bytes());
-    }
-
-    #[inline]
-    fn varint_of(&mut self, name: &str, field: u8, value: u64) {
-        self.head(name, varint_length(value).saturating_add(1));
-        number(self.out, field, value);
     }
 
     /// Any, by the SDK's types.
@@ -242,14 +270,16 @@ impl Writer<'_, '_> {
 }
 
 impl Attributes for Writer<'_, '_> {
-    #[inline]
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     fn text(&mut self, name: &'static str, text: &str) {
         if self.takes(name) {
             self.text_of(name, text);
         }
     }
 
-    #[inline]
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     fn number(&mut self, name: &'static str, number: i64) {
         if self.takes(name) {
             self.varint_of(name, INTEGER, number.cast_unsigned());
@@ -264,19 +294,18 @@ impl Attributes for Writer<'_, '_> {
         if !self.takes(name) {
             return;
         }
-        // It is short, so that each length is one byte: they are set when it is there.
+        // Its length is set when it is there.
         let out = &mut *self.out;
         let start = out.at();
-        bytes_head(out, ATTRIBUTE, 0);
-        bytes(out, KEY, name.as_bytes());
-        let value = out.at();
+        out.put(&[bytes_key(ATTRIBUTE), 0, bytes_key(KEY), name.len() as u8]);
+        out.put(name.as_bytes());
         out.put(&[bytes_key(VALUE), 0, bytes_key(TEXT), 0]);
         let text = out.at();
         digits::address(out, address);
-        let end = out.at();
-        for (length_at, from) in [(start + 1, start + 2), (value + 1, value + 2), (value + 3, text)] {
-            out.replace(length_at, end.saturating_sub(from) as u8);
-        }
+        let length = out.at().wrapping_sub(text) as u8;
+        out.replace(start.wrapping_add(1), length.wrapping_add(6).wrapping_add(name.len() as u8));
+        out.replace(text.wrapping_sub(3), length.wrapping_add(2));
+        out.replace(text.wrapping_sub(1), length);
     }
 
     fn texts(&mut self, name: String, texts: &[String]) {

@@ -8,6 +8,7 @@ pub(super) const fn bytes_key(field: u8) -> u8 {
 }
 
 /// A number of seven bits a byte, the lowest first.
+#[inline]
 pub(super) fn varint(out: &mut Scribe<'_>, mut value: u64) {
     while value >= 0x80 {
         out.put(&[value as u8 | 0x80]);
