@@ -164,3 +164,79 @@ impl fmt::Debug for AnswerBody {
         f.debug_struct("AnswerBody").field("size", &self.size()).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::{Wake, Waker},
+    };
+
+    use super::*;
+    use crate::{HeaderLookup, Observer, RequestHead};
+
+    struct Woken(AtomicUsize);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    struct Gzip;
+    impl HeaderLookup for Gzip {
+        fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+            if name == "accept-encoding" {
+                f(b"gzip");
+            }
+        }
+    }
+
+    fn page(observer: &Observer, headers: &dyn HeaderLookup) -> AnswerBody {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let answer = observer.endpoint(&RequestHead::new("GET", "/metrics", headers));
+        runtime.block_on(answer.expect("an endpoint")).into_body()
+    }
+
+    fn observer(routes: u32) -> Observer {
+        let observer = Observer::builder("test").no_environment().build().expect("valid");
+        (0..routes).for_each(|route| _ = observer.route("GET", &format!("/route/{route}")));
+        observer
+    }
+
+    #[test]
+    fn others_run_after_each_piece() {
+        let observer = observer(500);
+        for headers in [&() as &dyn HeaderLookup, &Gzip] {
+            let mut body = page(&observer, headers);
+            assert!(body.size().is_none() && !body.has_ended());
+            let woken = Arc::new(Woken(AtomicUsize::new(0)));
+            let waker = Waker::from(Arc::clone(&woken));
+            let (mut polled, mut waited, mut read) = (0, 0, Vec::new());
+            loop {
+                match body.poll_piece(&mut Context::from_waker(&waker)) {
+                    Poll::Ready(None) => break,
+                    Poll::Ready(Some(piece)) => {
+                        assert!(!piece.is_empty(), "actix would take it for the end");
+                        read.push(piece);
+                    }
+                    Poll::Pending => waited += 1,
+                }
+                polled += 1;
+                assert_eq!(woken.0.load(Ordering::SeqCst), waited, "whoever waits is woken");
+                assert!(read.len() <= waited + 1, "never two pieces at once");
+            }
+            assert!(body.has_ended() && read.len() > 2 && polled > read.len());
+            assert!(read.concat() == page(&observer, headers).into_bytes());
+        }
+    }
+
+    #[test]
+    fn a_short_page_has_a_size() {
+        let body = page(&observer(1), &());
+        let size = body.size().expect("it is there");
+        assert_eq!(body.into_bytes().len() as u64, size);
+    }
+}

@@ -48,7 +48,7 @@ struct ErrorSamples(Vec<(Arc<ErrorSeries>, u64)>);
 /// What there is now, for a scrape.
 pub(super) fn families(series: &Series, out: &mut Vec<Family>) {
     let (scheme, names) = (series.scheme(), series.scheme().names);
-    // Errors are read first and counted last, so none is without its request.
+    // An error is counted after its request, and read before it, so none is shown without its request.
     let errors = names.errors.map(|name| {
         let errors = ordered(scheme, series.errors.values(), |series| &series.labels);
         let errors = errors.into_iter().chain(series.errors_overflow.get().cloned());
