@@ -148,17 +148,15 @@ impl Histograms {
 
     /// All of them as they are now.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let mut numbers = Vec::with_capacity(self.layout.numbers);
+        let mut numbers = self.numbers.sums(self.layout.numbers);
         for part in &*self.layout.parts {
-            numbers.push(self.numbers.sum(part.sum));
-            let mut total = 0_u64;
-            let first = part.sum.saturating_add(1);
-            numbers.extend((0..part.bounds.buckets()).map(|bucket| {
-                total = total.saturating_add(self.numbers.sum(first.saturating_add(bucket)));
-                total
-            }));
+            let buckets = numbers.iter_mut().skip(part.sum.saturating_add(1)).take(part.bounds.buckets());
+            buckets.fold(0_u64, |below, bucket| {
+                *bucket = bucket.saturating_add(below);
+                *bucket
+            });
         }
-        Snapshot(numbers.into())
+        Snapshot(numbers)
     }
 
     /// What one of them was.
