@@ -2,7 +2,6 @@
 
 use std::{
     error::Error,
-    mem,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -11,7 +10,7 @@ use actix_web::{
     body::{BodySize, MessageBody},
     web::Bytes,
 };
-use obs_core::{BodyObservation, ErrorReport, Observation};
+use obs_core::{AnswerBody, BodyObservation, ErrorReport, Observation};
 use pin_project_lite::pin_project;
 
 pin_project! {
@@ -39,7 +38,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let body = &mut this.body;
-            this.observation.drop_in(|| body.set(Inner::Own { body: Bytes::new() }));
+            this.observation.drop_in(|| body.set(Inner::Own { body: AnswerBody::default() }));
         }
     }
 }
@@ -50,7 +49,7 @@ pin_project! {
     enum Inner<B> {
         Service { #[pin] body: B },
         // An answer of the middleware's own.
-        Own { body: Bytes },
+        Own { body: AnswerBody },
     }
 }
 
@@ -59,7 +58,7 @@ impl<B: MessageBody> ObservedBody<B> {
         Self::new(observation, Inner::Service { body }, http2)
     }
 
-    pub(crate) fn own(observation: Observation, body: Bytes) -> Self {
+    pub(crate) fn own(observation: Observation, body: AnswerBody) -> Self {
         let http2 = observation.request().version == Some(obs_core::HttpVersion::Http2);
         Self::new(observation, Inner::Own { body }, http2)
     }
@@ -84,8 +83,8 @@ impl<B: MessageBody> Inner<B> {
         match self {
             Self::Service { body } => body.size(),
             // Only HEAD is answered by nothing, and `Content-Length: 0` would be untrue (RFC 9110 §8.6).
-            Self::Own { body } if body.is_empty() => BodySize::None,
-            Self::Own { body } => body.size(),
+            Self::Own { body } if body.has_ended() => BodySize::None,
+            Self::Own { body } => body.size().map_or(BodySize::Stream, BodySize::Sized),
         }
     }
 }
@@ -104,9 +103,7 @@ impl<B: MessageBody> MessageBody for ObservedBody<B> {
             InnerProj::Service { body } => {
                 ready!(observation.poll(|| body.poll_next(cx))).map(|item| item.map_err(Into::into))
             }
-            InnerProj::Own { body } => {
-                ready!(observation.poll(|| Poll::Ready((!body.is_empty()).then(|| Ok(mem::take(body))))))
-            }
+            InnerProj::Own { body } => ready!(observation.poll(|| body.poll_piece(cx))).map(Ok),
         };
         match &next {
             None => observation.ended(),

@@ -6,11 +6,11 @@ use actix_web::{
     dev::{ResponseHead, ServiceResponse},
     error::InternalError,
     http::{
-        StatusCode,
+        ConnectionType, StatusCode,
         header::{HeaderName, HeaderValue},
     },
 };
-use obs_core::{Answer, ErrorReport, Observation, Panic};
+use obs_core::{Answer, ErrorReport, HttpVersion, Observation, Panic};
 
 use crate::{ObservedBody, head::Headers, service::Shared};
 
@@ -50,7 +50,8 @@ pub(crate) fn panic(mut observation: Observation, shared: &Shared, panic: Panic)
     let message = panic.report().message.clone();
     shared.set_route_by_path(&mut observation);
     let (observation, answer) = observation.panicked(panic);
-    let response = boxed(observation, shared, head_of(&answer).set_body(BoxBody::new(answer.into_body())));
+    let response =
+        boxed(observation, shared, head_of(&answer).set_body(BoxBody::new(answer.into_body().into_bytes())));
     InternalError::from_response(message, response).into()
 }
 
@@ -60,13 +61,23 @@ pub(crate) fn answer<B: MessageBody>(
     shared: &Shared,
     answer: Answer,
 ) -> HttpResponse<ObservedBody<B>> {
-    let head = head_of(&answer);
+    let mut response = head_of(&answer);
     let body = answer.into_body();
-    head.map_body(|head, ()| ObservedBody::own(head_done(observation, shared, head), body))
+    if body.size().is_none() && knows_no_chunks(observation.request().version) {
+        // actix would send chunks all the same. So the body ends with the connection.
+        let head = response.head_mut();
+        head.no_chunking(true);
+        head.set_connection_type(ConnectionType::Close);
+    }
+    response.map_body(|head, ()| ObservedBody::own(head_done(observation, shared, head), body))
+}
+
+const fn knows_no_chunks(version: Option<HttpVersion>) -> bool {
+    matches!(version, Some(HttpVersion::Http09 | HttpVersion::Http10))
 }
 
 fn boxed(observation: Observation, shared: &Shared, response: HttpResponse) -> HttpResponse {
-    let http2 = observation.request().version == Some(obs_core::HttpVersion::Http2);
+    let http2 = observation.request().version == Some(HttpVersion::Http2);
     let observed = response.map_body(|head, body: BoxBody| {
         ObservedBody::body(head_done(observation, shared, head), body, http2)
     });

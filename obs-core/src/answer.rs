@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
+use crate::{AnswerBody, Method, RequestStart};
 
-use crate::{Method, RequestStart};
-
-/// A whole response: to a request for `/metrics` or `/health`, or instead of a handler that panicked.
+/// A response: to a request for `/metrics` or `/health`, or instead of a handler that panicked.
 ///
 /// ```
 /// # let observer = obs_core::Observer::builder("shop").no_environment().build()?;
@@ -17,18 +15,18 @@ use crate::{Method, RequestStart};
 /// # });
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Answer {
     status: u16,
     headers: Vec<(&'static str, Cow<'static, str>)>,
-    body: Bytes,
+    body: AnswerBody,
 }
 
 impl Answer {
     pub(crate) fn new(
         status: u16,
         content_type: impl Into<Cow<'static, str>>,
-        body: impl Into<Bytes>,
+        body: impl Into<AnswerBody>,
     ) -> Self {
         Self { status, headers: vec![("content-type", content_type.into())], body: body.into() }
     }
@@ -44,16 +42,16 @@ impl Answer {
         self.headers.iter().map(|(name, value)| (*name, &**value))
     }
 
-    /// The whole body.
+    /// The body. One to a request with HEAD is empty.
     #[must_use]
-    pub fn into_body(self) -> Bytes {
+    pub fn into_body(self) -> AnswerBody {
         self.body
     }
 
     /// The answer to a request of this method: one to HEAD has no body, and over HTTP/2 nobody else cuts it off.
     pub(crate) fn to(mut self, method: Method) -> Self {
         if method == Method::Head {
-            self.body.clear();
+            self.body = AnswerBody::default();
         }
         self
     }

@@ -1,16 +1,22 @@
 //! For frameworks on `http` 1 (feature `http`): header look-up, heads, answers.
 
-use std::cell::RefCell;
+use std::{
+    cell::RefCell,
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use ::http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 use bytes::{Bytes, BytesMut};
-use http_body::Body;
+use http_body::{Body, Frame, SizeHint};
 
 use crate::{
-    Answer, HeaderLookup, HttpVersion, RequestHandle, RequestHead, RequestId, TraceContext, UrlScheme,
+    Answer, AnswerBody, HeaderLookup, HttpVersion, RequestHandle, RequestHead, RequestId, TraceContext,
+    UrlScheme,
 };
 
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -124,8 +130,8 @@ impl RequestHandle {
 impl Answer {
     /// The answer as an `http` response.
     #[must_use]
-    pub fn into_http(self) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::new());
+    pub fn into_http(self) -> Response<AnswerBody> {
+        let mut response = Response::new(AnswerBody::default());
         *response.status_mut() =
             StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         for (name, value) in self.headers() {
@@ -135,5 +141,25 @@ impl Answer {
         }
         *response.body_mut() = self.into_body();
         response
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.poll_piece(cx).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.has_ended()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.size().map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::{Answer, BodyObservation, ErrorReport, Observation};
+use crate::{Answer, AnswerBody, BodyObservation, ErrorReport, Observation};
 
 /// Frames are handed over in slices of this size.
 ///
@@ -52,7 +52,7 @@ pin_project! {
     {
         #[pin]
         body: Option<B>,
-        // What is left of the frame that is being sliced, or the whole of an answer of our own.
+        // What is left of the frame that is being sliced, or of an answer of our own.
         rest: Rest<B::Data>,
         observation: BodyObservation,
     }
@@ -70,27 +70,23 @@ pin_project! {
 enum Rest<D> {
     None,
     Frame(D),
-    Own(Bytes),
+    Own(AnswerBody),
 }
 
 impl<D: Buf> Rest<D> {
+    /// The bytes that are there.
     fn len(&self) -> usize {
         match self {
-            Self::None => 0,
             Self::Frame(data) => data.remaining(),
-            Self::Own(data) => data.remaining(),
+            Self::None | Self::Own(_) => 0,
         }
     }
 
     /// The next slice; `None` if there is nothing left.
     fn next(&mut self) -> Option<Bytes> {
-        let length = self.len().min(SLICE);
-        let slice = match self {
-            Self::None => return None,
-            Self::Frame(data) => data.copy_to_bytes(length),
-            Self::Own(data) => data.copy_to_bytes(length),
-        };
-        if self.len() == 0 {
+        let Self::Frame(data) = self else { return None };
+        let slice = data.copy_to_bytes(data.remaining().min(SLICE));
+        if data.remaining() == 0 {
             *self = Self::None;
         }
         Some(slice)
@@ -112,7 +108,7 @@ impl<B: Body> ObservedBody<B> {
     #[must_use]
     pub fn answer(observation: Observation, answer: Answer) -> ::http::Response<Self> {
         let (mut parts, body) = answer.into_http().into_parts();
-        let (exact, ended) = (Some(body.len() as u64), body.is_empty());
+        let (exact, ended) = (body.size(), body.has_ended());
         let observation = head_done(observation, parts.status.as_u16(), &mut parts.headers, exact, ended);
         let rest = if ended { Rest::None } else { Rest::Own(body) };
         ::http::Response::from_parts(parts, Self { body: None, rest, observation })
@@ -161,6 +157,14 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut this = self.project();
+        if let Rest::Own(own) = this.rest {
+            let piece = ready!(this.observation.poll(|| own.poll_piece(cx)));
+            match &piece {
+                Some(piece) => this.observation.data(piece, own.has_ended()),
+                None => this.observation.ended(),
+            }
+            return Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))));
+        }
         if matches!(this.rest, Rest::None) {
             let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
             match ready!(this.observation.poll(|| body.poll_frame(cx))) {
@@ -197,10 +201,16 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
+        if let Rest::Own(own) = &self.rest {
+            return own.has_ended();
+        }
         self.rest.len() == 0 && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
+        if let Rest::Own(own) = &self.rest {
+            return own.size_hint();
+        }
         let rest = self.rest.len() as u64;
         let Some(body) = &self.body else { return SizeHint::with_exact(rest) };
         let inner = body.size_hint();

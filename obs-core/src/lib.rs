@@ -54,6 +54,7 @@
 //! * Own diagnostics go to `tracing` with the target `obs`.
 
 mod answer;
+mod answer_body;
 mod body;
 mod builder;
 mod calls;
@@ -115,6 +116,7 @@ pub use prometheus;
 
 pub use self::{
     answer::Answer,
+    answer_body::AnswerBody,
     body::BodyObservation,
     builder::{BuildError, ObserverBuilder},
     calls::{Call, CallGuard, Calls, DependencyCalls},

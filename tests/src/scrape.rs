@@ -48,5 +48,5 @@ pub async fn openmetrics(observer: &Observer) -> String {
     let request = scrape(Format::OpenMetrics, "/metrics");
     let head = RequestHead::new("GET", "/metrics", request.headers());
     let answer = observer.endpoint(&head).expect("an endpoint").await;
-    String::from_utf8(answer.into_body().to_vec()).expect("UTF-8")
+    String::from_utf8(answer.into_body().into_bytes().to_vec()).expect("UTF-8")
 }

@@ -15,6 +15,7 @@ macro_rules! cases {
             layers: service_error installed_twice two_observers sink_that_panics endpoints own_health late_write;
             exposition: negotiated compressed chosen unread_by_head users_metrics sizes opentelemetry exemplars plain
                 excluded declared;
+            long_pages: whole to_an_old_client unread;
             health: says_which_and_since_when hanging late one_run_for_all left_alone panicking starting;
             ids: generated inbound_kept inbound_invalid inbound_untrusted several_names own_generator
                 always_returned;

@@ -20,7 +20,7 @@ impl Connection {
         Self { stream: BufReader::new(stream), request, line: String::new(), body: Vec::new() }
     }
 
-    /// Sends a request, and reads the answer to its end. Every answer here has a length.
+    /// Sends a request, and reads the answer to its end: it has a length, or comes in chunks.
     pub(super) fn request(&mut self) {
         self.stream.get_mut().write_all(self.request.as_bytes()).expect("the connection stays");
         let mut length = None;
@@ -31,7 +31,21 @@ impl Connection {
                 length = value.trim().parse().ok();
             }
         }
-        self.body.resize(length.expect("a length"), 0);
+        if let Some(length) = length {
+            return self.read(length);
+        }
+        loop {
+            self.read_line();
+            let length = usize::from_str_radix(self.line.trim(), 16).expect("a chunk's size");
+            self.read(length + "\r\n".len());
+            if length == 0 {
+                break;
+            }
+        }
+    }
+
+    fn read(&mut self, bytes: usize) {
+        self.body.resize(bytes, 0);
         self.stream.read_exact(&mut self.body).expect("the whole body");
     }
 

@@ -1,10 +1,10 @@
 //! The page of this repository's middleware.
 
-use std::io;
+use std::{future::poll_fn, io};
 
 use obs_core::{EventOutput, HeaderLookup, Metrics, Observer, Outcome, RequestHead};
 
-use super::{BYTES, DURATION, REQUESTS, ROUTES, SECONDS, STATUSES, route};
+use super::{BYTES, DURATION, REQUESTS, ROUTES, SECONDS, STATUSES, Send, route};
 use crate::single_thread;
 
 pub(crate) struct Ours(Observer);
@@ -28,15 +28,18 @@ impl Ours {
         &self.0
     }
 
-    /// The answer to a scrape, as an adapter asks for it.
-    pub(super) fn page(&self, openmetrics: bool, gzip: bool, whole: bool) -> Vec<u8> {
+    /// Answers a scrape as an adapter and its server do.
+    pub(super) fn page(&self, openmetrics: bool, gzip: bool, whole: bool, send: Send<'_>) {
         let accept = Accept { openmetrics, gzip };
         let query = format!("name[]={DURATION}");
         let head = RequestHead::new("GET", "/metrics", &accept).query((!whole).then_some(&*query));
         let answer = self.0.endpoint(&head).expect("the endpoint is there");
-        let page = single_thread::block_on(answer).into_body();
-        // Not a copy: nobody else has it.
-        page.into()
+        single_thread::block_on(async {
+            let mut body = answer.await.into_body();
+            while let Some(piece) = poll_fn(|cx| body.poll_piece(cx)).await {
+                send(&piece);
+            }
+        });
     }
 }
 

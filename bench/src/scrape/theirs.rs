@@ -6,7 +6,7 @@ use obs_core::prometheus::{
     Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
-use super::{BYTES, DURATION, REQUESTS, ROUTES, SECONDS, STATUSES, route};
+use super::{BYTES, DURATION, REQUESTS, ROUTES, SECONDS, STATUSES, Send, route};
 
 const LABELS: [&str; 3] = ["method", "endpoint", "status"];
 
@@ -46,10 +46,11 @@ pub(crate) fn registry(whole: bool) -> Registry {
     registry
 }
 
-pub(super) fn page(registry: &Registry) -> Vec<u8> {
+/// As that crate's documentation has it: the page is encoded into a vector, which is then sent.
+pub(super) fn page(registry: &Registry, send: Send<'_>) {
     let mut page = Vec::new();
     TextEncoder::new().encode(&registry.gather(), &mut page).expect("writing to a vector cannot fail");
-    page
+    send(&page);
 }
 
 fn histogram(registry: &Registry, name: &str, buckets: &[f64]) -> HistogramVec {

@@ -35,7 +35,7 @@ pub(crate) enum Kind {
     Untyped,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) labels: LabelSet,
     pub(crate) value: Value,
@@ -45,7 +45,7 @@ pub(crate) struct Sample {
     pub(crate) timestamp: Option<i64>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Value {
     Count { value: u64, exemplar: Option<Exemplar> },
     Number(f64),
@@ -53,7 +53,7 @@ pub(crate) enum Value {
     Summary { quantiles: Vec<(f64, f64)>, sum: f64, count: u64 },
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Histogram {
     /// The buckets' upper bounds, without the last one's, which is `+Inf`.
     pub(crate) bounds: Arc<[f64]>,
@@ -94,17 +94,36 @@ impl Family {
         }
     }
 
-    /// Calls `f` with each sample.
-    pub(crate) fn each(&self, exemplars: bool, mut f: impl FnMut(&Sample)) {
-        if let Some(source) = &self.source {
-            (0..source.len()).filter_map(|number| source.sample(number, exemplars)).for_each(|s| f(&s));
+    /// Numbers of samples are less than this.
+    pub(crate) fn len(&self) -> usize {
+        self.sourced().saturating_add(self.samples.len())
+    }
+
+    fn sourced(&self) -> usize {
+        self.source.as_ref().map_or(0, |source| source.len())
+    }
+
+    /// The sample of this number, if there is one: with exemplars only where somebody shows them.
+    pub(crate) fn sample(&self, number: usize, exemplars: bool) -> Option<Cow<'_, Sample>> {
+        match number.checked_sub(self.sourced()) {
+            Some(there) => self.samples.get(there).map(Cow::Borrowed),
+            None => self.source.as_ref()?.sample(number, exemplars).map(Cow::Owned),
         }
-        self.samples.iter().for_each(f);
+    }
+
+    /// Those that a source makes, without exemplars.
+    pub(crate) fn made(&self) -> impl Iterator<Item = Sample> {
+        let source = self.source.iter();
+        source.flat_map(|source| (0..source.len()).filter_map(|number| source.sample(number, false)))
+    }
+
+    /// All samples, without exemplars.
+    pub(crate) fn each(&self) -> impl Iterator<Item = Cow<'_, Sample>> {
+        self.made().map(Cow::Owned).chain(self.samples.iter().map(Cow::Borrowed))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        let sourced = |source: &Arc<dyn Source>| (0..source.len()).any(|n| source.sample(n, false).is_some());
-        self.samples.is_empty() && !self.source.as_ref().is_some_and(sourced)
+        self.each().next().is_none()
     }
 
     pub(crate) fn push(&mut self, labels: LabelSet, value: Value, created: f64) {

@@ -1,14 +1,14 @@
 //! What the series of requests are at a scrape, and the families that show them.
 //!
-//! There may be thousands. So a family holds none of their samples but makes one after the other while the page is
-//! written, and only what has to agree between families is read beforehand.
+//! There may be thousands. So their numbers are read at once, into as little memory as they need, and a family holds no samples
+//! but makes one after the other while the page is written: however slowly it is read, all of it is of one time.
 
 use std::sync::Arc;
 
 use super::{
     exemplar::Exemplars,
     family::{Family, Histogram, Kind, LabelSet, Sample, Source, Value},
-    histogram::{Bounds, Snapshot},
+    histogram::{Histograms, Snapshot, State},
     scheme::{DURATION_PART, HEAD_PART, REQUEST_SIZE_PART, RESPONSE_SIZE_PART, Scheme},
     series::{ErrorSeries, RequestSeries, Series},
 };
@@ -17,11 +17,11 @@ use super::{
 #[derive(Debug)]
 struct Gathered(Vec<OfRequests>);
 
-/// One snapshot serves the count's family and the duration's: they agree within a scrape.
+/// One snapshot serves all families: they agree within a scrape.
 #[derive(Debug)]
 struct OfRequests {
     series: Arc<RequestSeries>,
-    duration: Snapshot,
+    now: Snapshot,
     stream: Option<Snapshot>,
 }
 
@@ -37,16 +37,24 @@ enum What {
     Count,
     Duration,
     Stream,
-    /// A histogram that is read while it is written.
+    /// Another histogram of the block.
     Part(usize),
 }
 
+/// How often each had happened.
 #[derive(Debug)]
-struct ErrorSamples(Vec<Arc<ErrorSeries>>);
+struct ErrorSamples(Vec<(Arc<ErrorSeries>, u64)>);
 
 /// What there is now, for a scrape.
 pub(super) fn families(series: &Series, out: &mut Vec<Family>) {
     let (scheme, names) = (series.scheme(), series.scheme().names);
+    // An error is counted after its request, and read before it, so none is shown without its request.
+    let errors = names.errors.map(|name| {
+        let errors = ordered(scheme, series.errors.values(), |series| &series.labels);
+        let errors = errors.into_iter().chain(series.errors_overflow.get().cloned());
+        let errors = errors.map(|series| (Arc::clone(&series), series.count.get())).collect();
+        Family { source: Some(Arc::new(ErrorSamples(errors))), ..Scheme::family(name, Kind::Counter) }
+    });
     let requests = ordered(scheme, series.requests.values(), |series| &series.labels);
     let requests = requests.into_iter().chain(series.requests_overflow.get().cloned());
     let gathered = Arc::new(Gathered(requests.map(OfRequests::now).collect()));
@@ -65,11 +73,7 @@ pub(super) fn families(series: &Series, out: &mut Vec<Family>) {
     if scheme.head {
         out.push(histogram(names.head, What::Part(HEAD_PART), HEAD_PART));
     }
-    out.extend(names.errors.map(|name| {
-        let mut errors = ordered(scheme, series.errors.values(), |series| &series.labels);
-        errors.extend(series.errors_overflow.get().cloned());
-        Family { source: Some(Arc::new(ErrorSamples(errors))), ..Scheme::family(name, Kind::Counter) }
-    }));
+    out.extend(errors);
 }
 
 /// By endpoint, then by the other labels. What is compared is looked up once for each, not once for each comparison.
@@ -81,9 +85,19 @@ fn ordered<S>(scheme: &Scheme, series: Vec<Arc<S>>, labels: impl Fn(&S) -> &Labe
 
 impl OfRequests {
     fn now(series: Arc<RequestSeries>) -> Self {
-        let duration = series.histograms.snapshot(DURATION_PART);
-        let stream = series.stream.get().map(|(histograms, _)| histograms.snapshot(0));
-        Self { series, duration, stream }
+        let now = series.histograms.snapshot();
+        let stream = series.stream.get().map(|(histograms, _)| histograms.snapshot());
+        Self { series, now, stream }
+    }
+
+    fn part(&self, part: usize) -> Option<State<'_>> {
+        self.series.histograms.state(&self.now, part)
+    }
+
+    /// Streams, with their histogram and their exemplars.
+    fn streams(&self) -> Option<(State<'_>, &Histograms, &Exemplars)> {
+        let (histograms, exemplars) = self.series.stream.get()?;
+        Some((histograms.state(self.stream.as_ref()?, 0)?, histograms, exemplars))
     }
 }
 
@@ -93,27 +107,27 @@ impl Source for RequestSamples {
     }
 
     fn sample(&self, number: usize, exemplars: bool) -> Option<Sample> {
-        let OfRequests { series, duration, stream } = self.gathered.0.get(number)?;
+        let of = self.gathered.0.get(number)?;
+        let series = &of.series;
         let value = match self.what {
             What::Count => {
-                let streams = stream.as_ref().map_or(0, Snapshot::count);
-                Value::Count { value: duration.count().saturating_add(streams), exemplar: None }
+                let streams = of.streams().map_or(0, |(state, ..)| state.count());
+                let count = of.part(DURATION_PART)?.count().saturating_add(streams);
+                Value::Count { value: count, exemplar: None }
             }
             What::Duration => {
+                let state = of.part(DURATION_PART)?;
                 // A series that has only streams has no latency.
-                if stream.is_some() && duration.count() == 0 {
+                if of.stream.is_some() && state.count() == 0 {
                     return None;
                 }
-                let bounds = series.histograms.bounds(DURATION_PART)?;
-                histogram(bounds, duration.clone(), exemplars.then_some(&series.exemplars))
+                histogram(&series.histograms, DURATION_PART, state, exemplars.then_some(&series.exemplars))?
             }
             What::Stream => {
-                let (histograms, kept) = series.stream.get()?;
-                histogram(histograms.bounds(0)?, stream.clone()?, exemplars.then_some(kept))
+                let (state, histograms, kept) = of.streams()?;
+                histogram(histograms, 0, state, exemplars.then_some(kept))?
             }
-            What::Part(part) => {
-                histogram(series.histograms.bounds(part)?, series.histograms.snapshot(part), None)
-            }
+            What::Part(part) => histogram(&series.histograms, part, of.part(part)?, None)?,
         };
         Some(sample(&series.labels, value, series.created))
     }
@@ -125,12 +139,12 @@ impl Source for ErrorSamples {
     }
 
     fn sample(&self, number: usize, exemplars: bool) -> Option<Sample> {
-        let series = self.0.get(number)?;
+        let (series, value) = self.0.get(number)?;
         let mut exemplar = None;
         if exemplars {
             series.exemplar.each(|_, kept| exemplar = Some(kept.clone()));
         }
-        let value = Value::Count { value: series.count.get(), exemplar };
+        let value = Value::Count { value: *value, exemplar };
         Some(sample(&series.labels, value, series.created))
     }
 }
@@ -139,17 +153,24 @@ fn sample(labels: &LabelSet, value: Value, created: f64) -> Sample {
     Sample { labels: Arc::clone(labels), value, created: Some(created), timestamp: None }
 }
 
-fn histogram(bounds: &Bounds, snapshot: Snapshot, exemplars: Option<&Exemplars>) -> Value {
+/// Exemplars are too large to be kept with the numbers: they are looked up now, and may be younger.
+fn histogram(
+    histograms: &Histograms,
+    part: usize,
+    state: State<'_>,
+    exemplars: Option<&Exemplars>,
+) -> Option<Value> {
+    let bounds = histograms.bounds(part)?;
     let mut kept = Vec::new();
     if let Some(exemplars) = exemplars {
         exemplars.each(|bucket, exemplar| {
             kept.push((bucket, exemplar.clone(), bounds.unit.of_raw(exemplar.raw)));
         });
     }
-    Value::Histogram(Histogram {
+    Some(Value::Histogram(Histogram {
         bounds: Arc::clone(&bounds.upper),
-        sum: bounds.unit.of_raw(snapshot.sum),
-        counts: snapshot.buckets,
+        sum: bounds.unit.of_raw(state.sum),
+        counts: state.buckets.to_vec(),
         exemplars: kept,
-    })
+    }))
 }

@@ -107,16 +107,20 @@ pub(crate) struct Histograms {
     numbers: Sharded,
 }
 
-/// A histogram's state at a scrape.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Snapshot {
-    /// Cumulative, one per bound and one for `+Inf`.
-    pub(crate) buckets: Vec<u64>,
+/// What all histograms of a block were at a scrape, in the block's layout.
+#[derive(Debug)]
+pub(crate) struct Snapshot(Box<[u64]>);
+
+/// One histogram of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct State<'a> {
     /// In raw units.
     pub(crate) sum: u64,
+    /// Cumulative, one per bound and one for `+Inf`.
+    pub(crate) buckets: &'a [u64],
 }
 
-impl Snapshot {
+impl State<'_> {
     pub(crate) fn count(&self) -> u64 {
         self.buckets.last().copied().unwrap_or_default()
     }
@@ -142,15 +146,24 @@ impl Histograms {
         Here { parts: &self.layout.parts, numbers: self.numbers.shard(shard) }
     }
 
-    pub(crate) fn snapshot(&self, part: usize) -> Snapshot {
-        let Some(part) = self.layout.parts.get(part) else { return Snapshot { buckets: Vec::new(), sum: 0 } };
-        let mut total = 0_u64;
-        let first = part.sum.saturating_add(1);
-        let buckets = (0..part.bounds.buckets()).map(|bucket| {
-            total = total.saturating_add(self.numbers.sum(first.saturating_add(bucket)));
-            total
-        });
-        Snapshot { buckets: buckets.collect(), sum: self.numbers.sum(part.sum) }
+    /// All of them as they are now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let mut numbers = self.numbers.sums(self.layout.numbers);
+        for part in &*self.layout.parts {
+            let buckets = numbers.iter_mut().skip(part.sum.saturating_add(1)).take(part.bounds.buckets());
+            buckets.fold(0_u64, |below, bucket| {
+                *bucket = bucket.saturating_add(below);
+                *bucket
+            });
+        }
+        Snapshot(numbers)
+    }
+
+    /// What one of them was.
+    pub(crate) fn state<'a>(&self, snapshot: &'a Snapshot, part: usize) -> Option<State<'a>> {
+        let part = self.layout.parts.get(part)?;
+        let (sum, rest) = snapshot.0.get(part.sum..)?.split_first()?;
+        Some(State { sum: *sum, buckets: rest.get(..part.bounds.buckets())? })
     }
 }
 
@@ -182,12 +195,19 @@ mod tests {
         Bounds::new(Unit::Bytes, upper).into()
     }
 
+    /// Sum and buckets of each histogram.
+    fn states(histograms: &Histograms) -> Vec<(u64, Vec<u64>)> {
+        let snapshot = histograms.snapshot();
+        let states = (0..).map_while(|part| histograms.state(&snapshot, part));
+        states.map(|state| (state.sum, state.buckets.to_vec())).collect()
+    }
+
     #[test]
     fn bounds_are_inclusive() {
         let histograms = Histograms::new(&Layout::new([bytes(&[10.0, 20.0])]), 2);
         let buckets = [0, 10, 11, 20, 21].map(|value| histograms.here().observe(0, value));
         assert_eq!(buckets, [0, 0, 1, 1, 2]);
-        assert_eq!(histograms.snapshot(0), Snapshot { buckets: vec![2, 4, 5], sum: 62 });
+        assert_eq!(states(&histograms), [(62, vec![2, 4, 5])]);
     }
 
     #[test]
@@ -202,9 +222,7 @@ mod tests {
         let histograms = Histograms::new(&Layout::new([bytes(&[1.0; 11]), bytes(&[10.0]), bytes(&[])]), 2);
         histograms.here().observe(1, 5);
         histograms.here().observe(2, 7);
-        assert_eq!(histograms.snapshot(0).count(), 0);
-        assert_eq!(histograms.snapshot(1), Snapshot { buckets: vec![1, 1], sum: 5 });
-        assert_eq!(histograms.snapshot(2), Snapshot { buckets: vec![1], sum: 7 });
+        assert_eq!(states(&histograms), [(0, vec![0; 12]), (5, vec![1, 1]), (7, vec![1])]);
     }
 
     #[test]
@@ -221,7 +239,7 @@ mod tests {
             })
             .collect();
         threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
-        assert_eq!(histograms.snapshot(0), Snapshot { buckets: vec![60_000, 80_000], sum: 560_000 });
+        assert_eq!(states(&histograms), [(560_000, vec![60_000, 80_000])]);
     }
 }
 
@@ -242,14 +260,17 @@ mod loom_tests {
                 let histograms = Arc::clone(&histograms);
                 thread::spawn(move || histograms.shard(shard).observe(0, value))
             });
-            let during = histograms.snapshot(0);
+            let snapshot = histograms.snapshot();
+            let during = histograms.state(&snapshot, 0).expect("a histogram");
             let [first, all] = during.buckets[..] else { panic!("two buckets") };
             assert!(first <= 1 && all <= 2 && first <= all, "never more than was observed");
             assert!([0, 5, 50, 55].contains(&during.sum), "never a torn sum");
             for writer in writers {
                 writer.join().expect("no panic");
             }
-            assert_eq!(histograms.snapshot(0), Snapshot { buckets: vec![1, 2], sum: 55 }, "nothing is lost");
+            let snapshot = histograms.snapshot();
+            let after = histograms.state(&snapshot, 0).expect("a histogram");
+            assert_eq!(after, State { sum: 55, buckets: &[1, 2] }, "nothing is lost");
         });
     }
 

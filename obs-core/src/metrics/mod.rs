@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! record ─▶ series ─▶ histogram, exemplar          (the request's thread)
-//!              └────▶ family ─▶ exposition ─▶ page  (a scrape's thread)
+//!              └────▶ family ─▶ page  (a scrape's thread) ─▶ pieces  (whoever sends them)
 //! the user's registry ──▲ registry ▼── anybody who gathers it
 //! ```
 
@@ -23,6 +23,7 @@ mod sharded;
 
 pub use self::settings::{MetricLabel, MetricNaming, Metrics};
 pub(crate) use self::{
+    exposition::Pieces,
     own::Own,
     registry::Bridge,
     scrape::{Scrape, Scrapes},

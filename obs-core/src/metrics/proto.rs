@@ -87,7 +87,7 @@ pub(super) fn to_proto(family: &Family) -> proto::MetricFamily {
         Kind::Gauge | Kind::Summary | Kind::Untyped => proto::MetricType::GAUGE,
     });
     let mut metrics = Vec::new();
-    family.each(false, |sample| {
+    for sample in family.each() {
         let label = |(name, value): &(std::borrow::Cow<'static, str>, String)| {
             let mut label = proto::LabelPair::default();
             label.set_name(name.clone().into_owned());
@@ -115,7 +115,7 @@ pub(super) fn to_proto(family: &Family) -> proto::MetricFamily {
             Value::Summary { .. } => {}
         }
         metrics.push(metric);
-    });
+    }
     out.set_metric(metrics);
     out
 }

@@ -14,7 +14,7 @@ use prometheus::{
 
 use super::{
     MetricSink,
-    exposition::is_legal,
+    exposition::{is_legal, sift},
     family::{Family, LabelSet, Sample},
     proto::{kind, labels, to_proto, value},
 };
@@ -78,7 +78,9 @@ impl Bridge {
             return self.named_as_before(ours);
         };
         let mut given: Vec<_> = (0..ours.len()).map(|_| None).collect();
-        let families = gathered.iter().map(|gathered| self.family(gathered, &mut ours, &mut given)).collect();
+        // One family after the other, so that the user's are not there twice.
+        let families =
+            gathered.into_iter().map(|gathered| self.family(&gathered, &mut ours, &mut given)).collect();
         *self.lock_given() = given.into_iter().map(Option::unwrap_or_default).collect();
         families
     }
@@ -151,6 +153,9 @@ impl Bridge {
                     "the registry holds a metric whose type cannot be shown; /metrics leaves it out",
                 ),
             }
+        }
+        if family.others {
+            sift(&mut family, &|what| self.left_out(what));
         }
         family
     }

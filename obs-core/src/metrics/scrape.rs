@@ -1,4 +1,4 @@
-//! Answers a scrape: page, format, compression; scrapes at the same time share one page.
+//! Answers a scrape: page, format, compression; scrapes at the same time share what was gathered.
 
 use std::{
     sync::{Arc, mpsc},
@@ -6,14 +6,12 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-
 use super::{
     Bridge,
-    exposition::{self, Format, Page},
+    exposition::{self, Format, Page, Wanted},
     family::Family,
 };
-use crate::{Answer, Method, RequestHead, text::percent_decoded};
+use crate::{Answer, AnswerBody, Method, RequestHead, text::percent_decoded};
 
 /// What a scrape asks for: those that ask for the same may get the same page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,19 +34,19 @@ impl Scrape {
     }
 
     /// The page of these families.
-    fn page(&self, bridge: &Bridge, families: &[Family]) -> Bytes {
+    fn page(&self, bridge: &Bridge, families: &Arc<[Family]>) -> Page {
         let created = bridge.shows_created();
-        let page = Page { format: self.format, names: &self.names, created, gzip: self.gzip };
-        page.render(families, &|what| bridge.left_out(what)).into()
+        let wanted = Wanted { format: self.format, names: &self.names, created, gzip: self.gzip };
+        wanted.page(families, &|what| bridge.left_out(what))
     }
 
-    fn answer(&self, page: Option<Bytes>) -> Answer {
-        let Some(page) = page else {
+    fn answer(&self, body: Option<AnswerBody>) -> Answer {
+        let Some(body) = body else {
             // An empty page would look like a service without metrics.
             return Answer::new(500, "text/plain; charset=utf-8", "the page could not be made\n");
         };
         let answer =
-            Answer::new(200, self.format.content_type(), page).header("vary", "accept, accept-encoding");
+            Answer::new(200, self.format.content_type(), body).header("vary", "accept, accept-encoding");
         if self.gzip { answer.header("content-encoding", "gzip") } else { answer }
     }
 }
@@ -76,22 +74,31 @@ impl Scrapes {
     /// The whole page in Prometheus' text format, made on this thread.
     pub(crate) fn text(&self) -> Vec<u8> {
         let scrape = Scrape { format: Format::Text, gzip: false, names: Vec::new() };
-        scrape.page(&self.bridge, &self.bridge.families()).into()
+        let page = scrape.page(&self.bridge, &self.bridge.families().into());
+        let (mut pieces, mut text) = (page.pieces(), Vec::new());
+        while !pieces.has_ended() {
+            text.extend_from_slice(&pieces.next());
+        }
+        text
     }
 
-    /// The answer to a scrape.
+    /// The answer to a scrape. What can fail has been done when it is there; what is left is to write the page.
     pub(crate) async fn answer(&self, scrape: &Scrape, method: Method) -> Answer {
-        scrape.answer(if method == Method::Head { Some(Bytes::new()) } else { self.page(scrape).await })
+        scrape.answer(if method == Method::Head {
+            Some(AnswerBody::default())
+        } else {
+            self.page(scrape).await.map(|page| AnswerBody::written(page.pieces()))
+        })
     }
 
     #[cfg(feature = "tokio")]
-    async fn page(&self, scrape: &Scrape) -> Option<Bytes> {
+    async fn page(&self, scrape: &Scrape) -> Option<Page> {
         self.shared.page(&self.bridge, scrape).await
     }
 
     #[cfg(not(feature = "tokio"))]
-    async fn page(&self, scrape: &Scrape) -> Option<Bytes> {
-        Some(scrape.page(&self.bridge, &self.bridge.families()))
+    async fn page(&self, scrape: &Scrape) -> Option<Page> {
+        Some(scrape.page(&self.bridge, &self.bridge.families().into()))
     }
 }
 
@@ -120,17 +127,16 @@ mod shared {
         thread,
     };
 
-    use bytes::Bytes;
     use tokio::sync::{OnceCell, Semaphore, oneshot};
 
-    use super::{Bridge, Scrape};
+    use super::{Bridge, Page, Scrape};
 
     /// Pages to come, all of one gathering. They belong to those who wait for them.
     #[derive(Default)]
     struct Flight {
         /// What they want, each once.
         wanted: Mutex<Vec<Scrape>>,
-        pages: OnceCell<Vec<(Scrape, Bytes)>>,
+        pages: OnceCell<Vec<(Scrape, Page)>>,
     }
 
     /// One gathering runs at a time, and what has not begun yet may be joined. So a page always shows what had happened before
@@ -147,7 +153,7 @@ mod shared {
     }
 
     impl Shared {
-        pub(super) async fn page(&self, bridge: &Arc<Bridge>, scrape: &Scrape) -> Option<Bytes> {
+        pub(super) async fn page(&self, bridge: &Arc<Bridge>, scrape: &Scrape) -> Option<Page> {
             let flight = self.join(scrape);
             // Where the one who waits for the turn leaves, another of the flight takes its place.
             let pages = flight.pages.get_or_init(|| async {
@@ -155,7 +161,7 @@ mod shared {
                 let wanted = self.begin(&flight);
                 let bridge = Arc::clone(bridge);
                 off_the_runtime(move || {
-                    let families = bridge.families();
+                    let families = bridge.families().into();
                     let page = |scrape: Scrape| {
                         let page = scrape.page(&bridge, &families);
                         (scrape, page)
@@ -227,6 +233,42 @@ mod shared {
 #[cfg(all(test, not(obs_loom)))]
 mod tests {
     use super::*;
+    use crate::{Metrics, Observer, Outcome};
+
+    fn fail(observer: &Observer, route: u32) {
+        let mut observation = observer.start(RequestHead::new("GET", "/", &()).body_bytes(Some(1)));
+        observation.set_route(&format!("/route/{route}"));
+        observation.responded(500, &());
+        observation.finish(Outcome::Completed);
+    }
+
+    /// However late the page is read.
+    #[test]
+    fn a_page_is_of_one_time() {
+        const ROUTES: u32 = 500;
+        let observer = Observer::builder("test").no_environment().metrics(Metrics::new()).build();
+        let observer = observer.expect("valid");
+        (0..ROUTES).for_each(|route| fail(&observer, route));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let scrape = observer.endpoint(&RequestHead::new("GET", "/metrics", &())).expect("an endpoint");
+        let body = runtime.block_on(scrape).into_body();
+        assert_eq!(body.size(), None, "not all of it is written yet");
+        (0..2 * ROUTES).for_each(|route| fail(&observer, route));
+        let page = String::from_utf8(body.into_bytes().to_vec()).expect("UTF-8");
+        for name in [
+            "http_requests_total",
+            "http_request_duration_seconds_count",
+            "http_request_size_bytes_count",
+            "http_request_size_bytes_sum",
+            "http_response_size_bytes_count",
+            "http_request_errors_total",
+        ] {
+            let values = page.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+            let values: Vec<_> = values.filter_map(|line| line.rsplit(' ').next()).collect();
+            assert_eq!(values.iter().filter(|value| **value == "1").count(), ROUTES as usize, "{name}");
+            assert!(values.iter().all(|value| matches!(*value, "0" | "1")), "{name}");
+        }
+    }
 
     #[test]
     fn names_come_from_the_query() {

@@ -53,7 +53,19 @@ impl Sharded {
         shards.fold(0, |sum, word| sum.wrapping_add(word.load(Ordering::Relaxed)))
     }
 
-    /// The same of a number that is added to and taken from: shards are read one after the other, so what
+    /// The first `count` numbers, each over all shards.
+    pub(crate) fn sums(&self, count: usize) -> Box<[u64]> {
+        let mut sums = vec![0_u64; count].into_boxed_slice();
+        for shard in 0..self.shards {
+            let words = self.shard(shard).0.iter().flat_map(|Line(words)| words);
+            for (sum, word) in sums.iter_mut().zip(words) {
+                *sum = sum.wrapping_add(word.load(Ordering::Relaxed));
+            }
+        }
+        sums
+    }
+
+    /// The sum of a number that is added to and taken from: shards are read one after the other, so what
     /// started in one and ended in another meanwhile may seem to be less than nothing.
     pub(crate) fn level(&self, number: usize) -> u64 {
         u64::try_from(self.sum(number).cast_signed()).unwrap_or_default()
@@ -108,6 +120,7 @@ mod tests {
             sharded.add(number, number as u64);
         }
         assert!((0..40).all(|number| sharded.sum(number) == number as u64));
+        assert!(sharded.sums(40).iter().copied().eq(0..40));
         sharded.add(7, 8_u64.wrapping_neg());
         assert_eq!(sharded.level(7), 0, "not less than nothing");
         assert_eq!(sharded.level(8), 8);

@@ -7,6 +7,7 @@ pub mod health;
 pub mod ids;
 pub mod layers;
 pub mod leaving;
+pub mod long_pages;
 pub mod many;
 pub mod metrics;
 pub mod panics;

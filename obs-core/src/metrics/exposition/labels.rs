@@ -5,24 +5,25 @@ use crate::metrics::family::{Family, Kind, Sample};
 /// A label's name and value.
 pub(super) type Label<'a> = (&'a str, &'a str);
 
-/// The labels of a sample, its own before the common ones, each name once, put into `out`; `false` if a name is not valid.
+/// The labels of a sample, its own before the common ones, each name once, put into `out`.
 ///
 /// A registry puts its common labels behind those of the user's metrics, whatever names they have.
-pub(super) fn collect<'a>(family: &'a Family, sample: &'a Sample, out: &mut Vec<Label<'a>>) -> bool {
+pub(super) fn collect<'a>(family: &'a Family, sample: &'a Sample, out: &mut Vec<Label<'a>>) {
     let reserved = match family.kind {
         Kind::Histogram => "le",
         Kind::Summary => "quantile",
         Kind::Counter | Kind::Gauge | Kind::Untyped => "",
     };
     for (name, value) in sample.labels.iter().chain(family.common.iter()) {
-        if !is_label_name(name) {
-            return false;
-        }
         if name != reserved && !out.iter().any(|(other, _)| other == name) {
             out.push((name, value));
         }
     }
-    true
+}
+
+/// Whether all labels of a sample have valid names.
+pub(super) fn are_valid(family: &Family, sample: &Sample) -> bool {
+    sample.labels.iter().chain(family.common.iter()).all(|(name, _)| is_label_name(name))
 }
 
 /// What stands between the braces.

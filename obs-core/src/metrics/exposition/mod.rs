@@ -5,14 +5,19 @@ mod labels;
 mod number;
 mod openmetrics;
 mod output;
+mod page;
+mod sift;
 mod writer;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 pub(super) use accept::{accepts_gzip, format};
 pub(super) use openmetrics::is_legal;
 use openmetrics::{family_is_legal, reserved_names, text_names};
-use writer::Writer;
+pub(super) use page::Page;
+pub(crate) use page::Pieces;
+use page::{Part, Run};
+pub(super) use sift::sift;
 
 use super::family::{Family, Kind};
 
@@ -38,7 +43,7 @@ impl Format {
 }
 
 /// What a page is to hold.
-pub(super) struct Page<'a> {
+pub(super) struct Wanted<'a> {
     pub(super) format: Format,
     /// Names of families or samples; all families if it is empty.
     pub(super) names: &'a [String],
@@ -47,10 +52,9 @@ pub(super) struct Page<'a> {
     pub(super) gzip: bool,
 }
 
-impl Page<'_> {
-    /// Writes the families; `left_out` hears of what no page can show.
-    pub(super) fn render(&self, families: &[Family], left_out: &dyn Fn(&str)) -> Vec<u8> {
-        let mut writer = Writer::new(self.format, self.created, self.gzip);
+impl Wanted<'_> {
+    /// The page of these families; `left_out` hears of those that it cannot show.
+    pub(super) fn page(&self, families: &Arc<[Family]>, left_out: &dyn Fn(&str)) -> Page {
         let mut taken = HashSet::new();
         // Ours come first when names are given out, whatever their place in the page.
         let kinds = [true, false].map(|own| {
@@ -60,16 +64,18 @@ impl Page<'_> {
             kinds.collect::<Vec<_>>()
         });
         let [own, others] = kinds;
-        for (family, kind) in
-            families.iter().zip(own.into_iter().zip(others).map(|(own, other)| own.or(other)))
-        {
+        let kinds = own.into_iter().zip(others).map(|(own, other)| own.or(other));
+        let mut runs = Vec::new();
+        for (number, (family, kind)) in families.iter().zip(kinds).enumerate() {
             if let Some(kind) = kind
                 && self.wants(family)
             {
-                writer.family(family, kind, left_out);
+                let parts = parts(family, kind).iter();
+                runs.extend(parts.map(|part| Run { family: number, kind, part: *part }));
             }
         }
-        writer.finish()
+        let Self { format, created, gzip, .. } = *self;
+        Page { families: Arc::clone(families), runs: runs.into(), format, created, gzip }
     }
 
     fn wants(&self, family: &Family) -> bool {
@@ -117,9 +123,20 @@ impl Page<'_> {
     }
 }
 
+/// Without its kind, each of a family's names is one of its own.
+const fn parts(family: &Family, kind: Kind) -> &'static [Part] {
+    match (kind, family.kind) {
+        (Kind::Untyped, Kind::Histogram) => &[Some("_bucket"), Some("_sum"), Some("_count")],
+        (Kind::Untyped, Kind::Summary) => &[Some(""), Some("_sum"), Some("_count")],
+        _ => &[None],
+    }
+}
+
 #[cfg(all(test, not(obs_loom)))]
 mod tests {
-    use std::{cell::Cell, sync::Arc};
+    use std::{cell::Cell, io::Read as _};
+
+    use flate2::read::GzDecoder;
 
     use super::*;
     use crate::metrics::{
@@ -146,11 +163,16 @@ mod tests {
         Value::Histogram(Histogram { bounds: bounds.into(), counts, sum, exemplars: Vec::new() })
     }
 
-    fn page(format: Format, families: &[Family]) -> (String, u32) {
+    fn text(page: &Page) -> String {
+        let text = page.pieces().next();
+        String::from_utf8(text.to_vec()).expect("UTF-8")
+    }
+
+    fn page(format: Format, families: &Arc<[Family]>) -> (String, u32) {
         let left_out = Cell::new(0);
-        let page = Page { format, names: &[], created: true, gzip: false };
-        let text = page.render(families, &|_| left_out.set(left_out.get() + 1));
-        (String::from_utf8(text).expect("UTF-8"), left_out.get())
+        let wanted = Wanted { format, names: &[], created: true, gzip: false };
+        let page = wanted.page(families, &|_| left_out.set(left_out.get() + 1));
+        (text(&page), left_out.get())
     }
 
     #[test]
@@ -158,11 +180,11 @@ mod tests {
         let mut seconds =
             family("t_seconds", Kind::Histogram, histogram(&[(1.0, 1), (1e6, 2), (f64::INFINITY, 3)], 1.5));
         seconds.unit = Some(Unit::Seconds);
-        let families = [
+        let families = Arc::from([
             family("hits_total", Kind::Counter, Value::Count { value: 3, exemplar: None }),
             Family::new("empty", "Never shown.", Kind::Gauge),
             seconds,
-        ];
+        ]);
         let (text, left_out) = page(Format::Text, &families);
         assert_eq!(
             text,
@@ -225,7 +247,7 @@ t_seconds_created{path="a\\b\"c\nd"} 1.5
             let (mut family, help) = (family, "");
             family.help = help.into();
             let name = family.name.clone();
-            let (open, left_out) = page(OPEN, &[family]);
+            let (open, left_out) = page(OPEN, &Arc::from([family]));
             assert!(open.contains(expected), "{name}: {open}");
             assert_eq!(left_out, 0, "{name}");
         }
@@ -233,12 +255,12 @@ t_seconds_created{path="a\\b\"c\nd"} 1.5
 
     #[test]
     fn names_that_collide_in_openmetrics_only_hurt_themselves() {
-        let families = [
+        let families = Arc::from([
             others("hits", Kind::Gauge, Value::Number(1.0)),
             family("hits_total", Kind::Counter, Value::Number(2.0)),
             others("more", Kind::Gauge, Value::Number(3.0)),
             others("more_total", Kind::Counter, Value::Number(4.0)),
-        ];
+        ]);
         let (open, left_out) = page(OPEN, &families);
         assert!(!open.contains("hits{"), "ours wins: {open}");
         assert!(open.contains("# TYPE hits counter"), "{open}");
@@ -257,25 +279,59 @@ t_seconds_created{path="a\\b\"c\nd"} 1.5
         let bad_label: LabelSet = Arc::from([("bad-label".into(), String::new())]);
         let mut labelled = others("labelled", Kind::Gauge, Value::Number(1.0));
         labelled.samples[0].labels = bad_label;
-        let families = [others("bad-name", Kind::Gauge, Value::Number(1.0)), doubled, labelled];
+        let left_out = Cell::new(0);
+        for family in [&mut doubled, &mut labelled] {
+            sift(family, &|_| left_out.set(left_out.get() + 1));
+        }
+        assert_eq!(left_out.get(), 2);
+        let families = Arc::from([others("bad-name", Kind::Gauge, Value::Number(1.0)), doubled, labelled]);
         for format in [Format::Text, OPEN] {
             let (text, left_out) = page(format, &families);
             assert!(!text.contains("bad") && text.matches("twice{").count() == 1, "{text}");
-            assert_eq!(left_out, 3);
+            assert_eq!(left_out, 1, "the name");
         }
     }
 
     #[test]
+    fn a_large_page_is_written_in_pieces() {
+        const SAMPLES: usize = 10_000;
+        let mut large = family("large", Kind::Gauge, Value::Number(0.5));
+        let sample = large.samples[0].clone();
+        large.samples.resize(SAMPLES, sample);
+        let families = Arc::from([large, family("small", Kind::Gauge, Value::Number(1.0))]);
+        let page = |gzip| Wanted { format: OPEN, names: &[], created: true, gzip }.page(&families, &|_| {});
+        let read = |page: &Page| {
+            let (mut pieces, mut read) = (page.pieces(), Vec::new());
+            while !pieces.has_ended() {
+                read.push(pieces.next());
+                assert!(read.last().is_some_and(|piece| piece.len() <= 64 * 1024));
+            }
+            assert!(pieces.next().is_empty(), "nothing comes after the end");
+            read
+        };
+        let plain = read(&page(false));
+        assert_eq!(read(&page(false)), plain, "as often as somebody reads it");
+        assert!(plain.len() > 3 && plain.iter().all(|piece| piece.ends_with(b"\n")), "lines are whole");
+        let text = plain.concat();
+        assert_eq!(text.windows(5).filter(|part| part == b"path=").count(), SAMPLES + 1);
+        assert!(text.ends_with(b"\"} 1\n# EOF\n"));
+        let mut unpacked = Vec::new();
+        let compressed = read(&page(true)).concat();
+        GzDecoder::new(&*compressed).read_to_end(&mut unpacked).expect("valid");
+        assert_eq!(unpacked, text);
+    }
+
+    #[test]
     fn names_choose_families() {
-        let families = [
+        let families = Arc::from([
             family("hits_total", Kind::Counter, Value::Number(1.0)),
             family("t_seconds", Kind::Histogram, histogram(&[(f64::INFINITY, 1)], 1.0)),
             family("level", Kind::Gauge, Value::Number(1.0)),
-        ];
+        ]);
         let chosen = |names: &[&str], format| {
             let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-            let page = Page { format, names: &names, created: true, gzip: false };
-            let text = String::from_utf8(page.render(&families, &|_| {})).expect("UTF-8");
+            let wanted = Wanted { format, names: &names, created: true, gzip: false };
+            let text = text(&wanted.page(&families, &|_| {}));
             ["hits_total{", "t_seconds_sum{", "level{"].map(|name| text.contains(name))
         };
         assert_eq!(chosen(&["hits_total"], Format::Text), [true, false, false]);

@@ -54,9 +54,7 @@ pub(super) fn family_is_legal(family: &Family) -> bool {
     };
     let legal = |sample: &Sample| is_legal(family.kind, &sample.value);
     // Ours all have the same bounds, and count upwards by themselves: one of them speaks for all.
-    let mut ours =
-        family.source.iter().flat_map(|source| (0..source.len()).filter_map(|n| source.sample(n, false)));
-    named && ours.next().is_none_or(|sample| legal(&sample)) && family.samples.iter().all(legal)
+    named && family.made().next().is_none_or(|sample| legal(&sample)) && family.samples.iter().all(legal)
 }
 
 /// Whether a sample's value is what its kind promises.

@@ -1,16 +1,17 @@
-//! Where a page is written to: memory, compressed on the way or not.
+//! Where a page is written to: memory that is handed over in pieces, compressed on the way or not.
 
 use std::{io::Write as _, mem};
 
+use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 
-/// So much text is compressed at once.
-const CHUNK: usize = 64 * 1024;
+/// A piece is full with so much text. The sample that fills it is still in it, and mostly has room within 64 KiB.
+const PIECE: usize = 60 * 1024;
 
-/// The text of a page, or what of it is not compressed yet.
-///
-/// Pages can have tens of megabytes, so a compressed one is never there as a whole, and memory for the other grows in steps of an
-/// eighth: a vector left to itself doubles.
+/// A compressed piece is handed over when it has so much; a compressor that is full gives out several times as much at once.
+const COMPRESSED: usize = 8 * 1024;
+
+/// What has been written of a page and not been handed over.
 pub(super) struct Output {
     pub(super) text: Vec<u8>,
     gzip: Option<GzEncoder<Vec<u8>>>,
@@ -22,25 +23,30 @@ impl Output {
         Self { text: Vec::new(), gzip }
     }
 
-    /// To be called now and then, with about how much may be written before the next time.
-    pub(super) fn make_room(&mut self, bytes: usize) {
-        if let Some(gzip) = &mut self.gzip
-            && self.text.len() >= CHUNK
-        {
-            // Writing to a vector cannot fail, here and below.
-            let _ = gzip.write_all(&self.text);
-            self.text.clear();
-        }
-        if self.text.capacity().saturating_sub(self.text.len()) < bytes {
-            self.text.reserve_exact(bytes.max(self.text.len() / 8).max(CHUNK));
-        }
+    /// Whether it is time to take a piece.
+    pub(super) const fn is_full(&self) -> bool {
+        self.text.len() >= PIECE
     }
 
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    /// What can be handed over: nothing sometimes if it is compressed.
+    pub(super) fn take(&mut self) -> Bytes {
+        let Some(gzip) = &mut self.gzip else {
+            let room = Vec::with_capacity(self.text.capacity());
+            return mem::replace(&mut self.text, room).into();
+        };
+        // Writing to a vector cannot fail, here and below.
+        let _ = gzip.write_all(&self.text);
+        self.text.clear();
+        let compressed = gzip.get_mut();
+        if compressed.len() < COMPRESSED { Bytes::new() } else { mem::take(compressed).into() }
+    }
+
+    /// The last piece.
+    pub(super) fn finish(&mut self) -> Bytes {
         let text = mem::take(&mut self.text);
-        let Some(mut gzip) = self.gzip else { return text };
+        let Some(mut gzip) = self.gzip.take() else { return text.into() };
         let _ = gzip.write_all(&text);
-        gzip.finish().unwrap_or_default()
+        gzip.finish().unwrap_or_default().into()
     }
 }
 
@@ -53,19 +59,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_of_many_chunks_comes_out_whole() {
+    fn a_page_of_many_pieces_comes_out_whole() {
         let line = b"a_bucket{le=\"1\"} 1\n";
         let page = |gzip| {
-            let mut output = Output::new(gzip);
+            let (mut output, mut page) = (Output::new(gzip), Vec::new());
+            let mut pieces = 0;
             for _ in 0..20_000 {
-                output.make_room(line.len());
                 output.text.extend_from_slice(line);
-                assert!(!gzip || output.text.len() <= CHUNK + line.len(), "what is compressed is gone");
+                if output.is_full() {
+                    let piece = output.take();
+                    assert!(
+                        piece.len() <= 64 * 1024 && output.text.is_empty(),
+                        "what is handed over is gone"
+                    );
+                    pieces += usize::from(!piece.is_empty());
+                    page.extend_from_slice(&piece);
+                }
             }
-            output.finish()
+            page.extend_from_slice(&output.finish());
+            (page, pieces)
         };
-        let (plain, mut unpacked) = (page(false), Vec::new());
-        GzDecoder::new(&*page(true)).read_to_end(&mut unpacked).expect("valid");
+        let ((plain, pieces), mut unpacked) = (page(false), Vec::new());
+        GzDecoder::new(&*page(true).0).read_to_end(&mut unpacked).expect("valid");
         assert!(plain == line.repeat(20_000) && unpacked == plain);
+        assert_eq!(pieces, plain.len() / PIECE);
     }
 }

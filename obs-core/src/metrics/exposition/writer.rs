@@ -1,12 +1,15 @@
 //! Writes families line by line.
 
-use std::{collections::HashSet, io::Write as _, sync::Arc};
+use std::{io::Write as _, sync::Arc};
+
+use bytes::Bytes;
 
 use super::{
     Format, labels,
     number::{self, whole},
     openmetrics::family_name,
     output::Output,
+    page::Run,
 };
 use crate::metrics::{
     exemplar::Exemplar,
@@ -30,12 +33,6 @@ struct Bounds {
     ends: Vec<Vec<u8>>,
 }
 
-/// What of a family's samples is written: all of it, or one of its names where each name is a family.
-type Part = Option<&'static str>;
-
-/// The names of the labels of samples that are there already, sorted, and their times.
-type Seen = HashSet<(Vec<(String, String)>, Option<i64>)>;
-
 impl Writer {
     pub(super) fn new(format: Format, created: bool, gzip: bool) -> Self {
         let openmetrics = format != Format::Text;
@@ -49,35 +46,36 @@ impl Writer {
         }
     }
 
-    pub(super) fn finish(mut self) -> Vec<u8> {
-        if self.openmetrics {
-            self.out.text.extend_from_slice(b"# EOF\n");
-        }
+    /// Exemplars under any other format would break the scrape.
+    pub(super) const fn shows_exemplars(&self) -> bool {
+        self.openmetrics
+    }
+
+    /// See [`Output::is_full`], and so on.
+    pub(super) const fn is_full(&self) -> bool {
+        self.out.is_full()
+    }
+
+    pub(super) fn take(&mut self) -> Bytes {
+        self.out.take()
+    }
+
+    pub(super) fn finish(&mut self) -> Bytes {
         self.out.finish()
     }
 
-    /// Writes a family as `kind`.
-    pub(super) fn family(&mut self, family: &Family, kind: Kind, left_out: &dyn Fn(&str)) {
-        let parts: &[Part] = match (kind, family.kind) {
-            (Kind::Untyped, Kind::Histogram) => &[Some("_bucket"), Some("_sum"), Some("_count")],
-            (Kind::Untyped, Kind::Summary) => &[Some(""), Some("_sum"), Some("_count")],
-            _ => &[None],
-        };
-        for part in parts {
-            let base = if self.openmetrics { family_name(family, kind) } else { &family.name };
-            self.head(&format!("{base}{}", part.unwrap_or_default()), family, kind);
-            // Ours differ from each other.
-            let mut seen = family.others.then(Seen::new);
-            family.each(self.openmetrics, |sample| {
-                if self.take_labels(family, sample, seen.as_mut(), left_out) {
-                    self.sample(family, kind, *part, sample);
-                }
-            });
+    /// Writes the end of the page.
+    pub(super) fn end_page(&mut self) {
+        if self.openmetrics {
+            self.out.text.extend_from_slice(b"# EOF\n");
         }
     }
 
-    fn head(&mut self, name: &str, family: &Family, kind: Kind) {
-        self.out.make_room(family.help.len().saturating_mul(2).saturating_add(1024));
+    /// Writes what stands before the samples.
+    pub(super) fn head(&mut self, family: &Family, run: &Run) {
+        let Run { kind, part, .. } = *run;
+        let name = if self.openmetrics { family_name(family, kind) } else { &family.name };
+        let name = format!("{name}{}", part.unwrap_or_default());
         let out = &mut self.out.text;
         if !family.help.is_empty() {
             let _ = write!(out, "# HELP {name} ");
@@ -100,34 +98,18 @@ impl Writer {
         }
     }
 
-    /// Makes the labels of a sample the current ones; `false` if it cannot be shown.
-    fn take_labels(
-        &mut self,
-        family: &Family,
-        sample: &Sample,
-        seen: Option<&mut Seen>,
-        left_out: &dyn Fn(&str),
-    ) -> bool {
+    /// Makes the labels of a sample the current ones.
+    fn take_labels(&mut self, family: &Family, sample: &Sample) {
         let mut all = Vec::with_capacity(sample.labels.len().saturating_add(family.common.len()));
-        if !labels::collect(family, sample, &mut all) {
-            left_out("the registry holds a metric with a label that is not valid; /metrics leaves it out");
-            return false;
-        }
+        labels::collect(family, sample, &mut all);
         self.labels.clear();
         labels::write(&mut self.labels, &all);
-        let Some(seen) = seen else { return true };
-        all.sort_unstable();
-        let all = all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let first = seen.insert((all, sample.timestamp));
-        if !first {
-            left_out(
-                "the registry holds two metrics of one name with the same labels; /metrics shows the first",
-            );
-        }
-        first
     }
 
-    fn sample(&mut self, family: &Family, kind: Kind, part: Part, sample: &Sample) {
+    /// Writes the lines of a sample.
+    pub(super) fn sample(&mut self, family: &Family, run: &Run, sample: &Sample) {
+        self.take_labels(family, sample);
+        let Run { kind, part, .. } = *run;
         let wants = |suffix: &str| part.is_none_or(|part| part == suffix);
         let name = &*family.name;
         let time = sample.timestamp;
@@ -164,15 +146,13 @@ impl Writer {
 
     /// Most lines of a page are those of buckets. Those of one sample differ in their ends alone.
     fn buckets(&mut self, name: &str, histogram: &Histogram, time: Option<i64>) {
-        let Self { out, openmetrics, labels, bucket, bounds, .. } = self;
+        let Self { openmetrics, labels, bucket, bounds, .. } = self;
         bounds.take(&histogram.bounds, *openmetrics);
         bucket.clear();
         bucket.extend_from_slice(name.as_bytes());
         bucket.extend_from_slice(b"_bucket{");
         bucket.extend_from_slice(labels);
         bucket.extend_from_slice(if labels.is_empty() { b"le=\"" } else { b",le=\"" });
-        let lines = bucket.len().saturating_add(64).saturating_mul(histogram.counts.len());
-        out.make_room(lines.saturating_add(histogram.exemplars.len().saturating_mul(256)));
         let mut exemplars = histogram.exemplars.iter().peekable();
         for (number, count) in histogram.counts.iter().enumerate() {
             self.out.text.extend_from_slice(&self.bucket);
@@ -213,7 +193,6 @@ impl Writer {
     /// A sample's name and labels.
     fn line(&mut self, name: &str, suffix: &str, last: Option<(&str, &str)>) {
         let Self { out, labels, .. } = self;
-        out.make_room(name.len().saturating_add(labels.len()).saturating_add(256));
         let out = &mut out.text;
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(suffix.as_bytes());
@@ -229,7 +208,7 @@ impl Writer {
         out.push(b' ');
     }
 
-    /// What comes behind a sample's value. An exemplar under any other format would break the scrape.
+    /// What comes behind a sample's value.
     fn end(&mut self, time: Option<i64>, exemplar: Option<(&Exemplar, f64)>) {
         let out = &mut self.out.text;
         if let Some(millis) = time {

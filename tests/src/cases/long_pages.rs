@@ -1,0 +1,124 @@
+//! Pages of metrics that are written while they are sent.
+
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+use http::{HeaderValue, Request};
+use http_body_util::{BodyExt, Full};
+use obs_core::{Metrics, Outcome};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{
+    client::{get, request},
+    stacks::{Setup, Stack},
+    watch::Watch,
+};
+
+/// An observer with `routes` routes, each of which takes some 150 KB of a page.
+fn watch(routes: usize) -> Watch {
+    const BUCKETS: u32 = 1_000;
+    let watch =
+        Watch::with(|builder| builder.metrics(Metrics::new().duration_buckets((1..BUCKETS).map(f64::from))));
+    (0..routes).for_each(|route| _ = watch.observer.route("GET", &format!("/made-up/{route}")));
+    watch
+}
+
+/// How many lines of the durations' buckets there are of the routes above; the page must be whole.
+fn buckets(page: &[u8]) -> usize {
+    let text = std::str::from_utf8(page).expect("UTF-8");
+    assert!(text.starts_with("# HELP ") && text.ends_with('\n'));
+    let ours = |line: &&str| {
+        line.starts_with("http_request_duration_seconds_bucket{") && line.contains("\"/made-up/")
+    };
+    text.lines().filter(ours).count()
+}
+
+fn scrape(headers: &[(&'static str, &'static str)]) -> Request<Full<bytes::Bytes>> {
+    let mut request = get("/metrics");
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, HeaderValue::from_static(value));
+    }
+    request
+}
+
+/// It has no length that could be told, comes out whole, and is recorded as any other response.
+pub async fn whole(stack: Stack) {
+    let watch = watch(10);
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    let plain = client.send(scrape(&[])).await.expect("a page");
+    assert_eq!((plain.status, buckets(&plain.body)), (200, 20_000));
+    assert_eq!(plain.header("content-length"), None);
+    let chunked = (!stack.http2).then_some("chunked");
+    assert_eq!(plain.header("transfer-encoding"), chunked);
+    assert_eq!(watch.ended(1).await[0].response_bytes, plain.body.len() as u64);
+
+    let packed = client.send(scrape(&[("accept-encoding", "gzip")])).await.expect("a page");
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
+    let mut unpacked = Vec::new();
+    GzDecoder::new(&*packed.body).read_to_end(&mut unpacked).expect("gzip");
+    assert_eq!(buckets(&unpacked), 20_000);
+
+    // What HEAD says is not at odds with that.
+    let head = client.send(request("HEAD", "/metrics")).await.expect("an answer");
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("content-length"), None);
+    for name in ["content-type", "vary"] {
+        assert_eq!(head.header(name), plain.header(name));
+    }
+    assert!(watch.ended(3).await.iter().all(|record| record.outcome == Outcome::Completed));
+    client.leave().await;
+    server.stop().await;
+    assert_eq!(watch.metric("http_requests_in_flight", ""), 0.0);
+}
+
+/// A client that knows no chunks gets it as it is, until the connection ends.
+pub async fn to_an_old_client(stack: Stack) {
+    if stack.http2 {
+        return;
+    }
+    let watch = watch(10);
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut socket = TcpStream::connect(server.addr).await.expect("the server listens");
+    let request = b"GET /metrics HTTP/1.0\r\nhost: test\r\nconnection: keep-alive\r\n\r\n";
+    socket.write_all(request).await.expect("sent");
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).await.expect("it ends");
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+    assert!(head.starts_with("http/1.0 200") || head.starts_with("http/1.1 200"), "{head}");
+    assert!(!head.contains("transfer-encoding") && !head.contains("content-length"), "{head}");
+    assert_eq!(buckets(&answer[end + 4..]), 20_000);
+    assert_eq!(watch.ended(1).await[0].outcome, Outcome::Completed);
+    server.stop().await;
+}
+
+/// A client that reads none of it holds nobody up; when it leaves, so does the page.
+pub async fn unread(stack: Stack) {
+    // More than what sockets take without being read.
+    let watch = watch(150);
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut slow = server.connect().await;
+    let mut response = slow.open(scrape(&[])).await.expect("a head");
+    let frame = response.body_mut().frame().await.expect("a frame").expect("no error");
+    assert!(frame.is_data());
+
+    let mut other = server.connect().await;
+    other.send(get("/items/7")).await.expect("an answer");
+    let page = other.send(get("/metrics?name[]=http_requests_total")).await.expect("a page");
+    let line = r#"http_requests_total{method="GET",endpoint="/items/{id}",status="200"} 1"#;
+    assert!(page.text().lines().any(|found| found == line));
+    other.leave().await;
+    assert_eq!(watch.ended(2).await.len(), 2, "the other page is still on its way");
+
+    drop(response);
+    slow.leave().await;
+    let record = &watch.ended(3).await[2];
+    assert_eq!((record.outcome, record.route_label()), (Outcome::CancelledInBody, "/metrics"));
+    assert!(record.response_bytes > 0, "what went out counts");
+    server.stop().await;
+    assert_eq!(watch.observer.in_flight(), 0);
+}
