@@ -79,6 +79,7 @@ mod identity;
 mod json;
 mod method;
 mod metrics;
+mod name_filter;
 mod observation;
 mod observed;
 mod observer;
