@@ -190,8 +190,19 @@ impl<'a, 'b> Object<'a, 'b> {
         self.out.put(b"]");
     }
 
-    pub(crate) fn object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_, '_>)) {
+    #[inline(always)]
+    pub(crate) fn object(&mut self, key: Key, write: impl FnOnce(&mut Object<'_, '_>)) {
+        self.bare(key);
+        self.bare_object(write);
+    }
+
+    /// The same under anybody's key.
+    pub(crate) fn any_object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_, '_>)) {
         self.any_key(key);
+        self.bare_object(write);
+    }
+
+    fn bare_object(&mut self, write: impl FnOnce(&mut Object<'_, '_>)) {
         let mut object = Object::open(self.out);
         write(&mut object);
         object.close();
@@ -303,7 +314,7 @@ mod tests {
                 let mut object = Object::open(out);
                 object.any_key("float");
                 object.bare_value(&float.into());
-                object.object("inner", |inner| {
+                object.any_object("inner", |inner| {
                     inner.any_key(&key);
                     inner.bare_value(&int.into());
                 });

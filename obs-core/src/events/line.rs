@@ -94,7 +94,7 @@ pub(super) fn write(out: &mut Scribe<'_>, event: &Event<'_>) {
     }
     flags_and_calls(&mut object, record);
     if record.fields.iter().next().is_some() {
-        object.object("fields", |object| template::write(object, &record.fields));
+        object.object(key!("fields"), |object| template::write(object, &record.fields));
     }
     if record.fields.dropped() > 0 {
         object.number(key!("fields_dropped"), u64::from(record.fields.dropped()));

@@ -55,7 +55,7 @@ fn level(object: &mut Object<'_, '_>, entries: &[Entry<'_>], depth: usize, holes
                 .iter()
                 .map(|(key, field)| (key.get(name.len().saturating_add(1)..).unwrap_or_default(), *field))
                 .collect();
-            object.object(name, |object| level(object, &inner, depth.saturating_add(1), holes));
+            object.any_object(name, |object| level(object, &inner, depth.saturating_add(1), holes));
         } else {
             for (key, field) in group {
                 holes.push(Hole { at: object.any_key(key), field: *field });
