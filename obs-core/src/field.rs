@@ -1,8 +1,14 @@
 //! The handler's own fields of a request's record.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    hash::{BuildHasher as _, Hasher as _},
+    ptr,
+};
 
-use crate::text::cow_bounded;
+use rustc_hash::{FxBuildHasher, FxHasher};
+
+use crate::{name_filter::NameFilter, text::cow_bounded};
 
 /// How many fields one request may have.
 pub const MAX_FIELDS: usize = 64;
@@ -105,6 +111,9 @@ impl From<usize> for Value {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fields {
     entries: Vec<(Cow<'static, str>, Value)>,
+    /// Of the keys.
+    filter: NameFilter,
+    hash_of_names: u64,
     bytes: usize,
     dropped: u32,
 }
@@ -112,7 +121,8 @@ pub struct Fields {
 impl Fields {
     /// Sets `key` to `value`, over an earlier value of the same key. A text that does not fit is cut, with `…` at its end.
     pub(crate) fn set(&mut self, key: Cow<'static, str>, value: Value) {
-        let position = self.entries.iter().position(|(k, _)| *k == key);
+        let hash = FxBuildHasher.hash_one(&*key);
+        let position = if self.filter.may_have(hash) { self.position(&key) } else { None };
         let freed = position
             .and_then(|at| self.entries.get(at))
             .map_or(0, |(key, old)| key.len().saturating_add(old.bytes()));
@@ -132,14 +142,49 @@ impl Fields {
         self.bytes = bytes;
         match position.and_then(|at| self.entries.get_mut(at)) {
             Some(entry) => entry.1 = value,
-            None => self.entries.push((key, value)),
+            None => {
+                self.filter.add(hash);
+                self.hash_of_names = hash_of_both(self.hash_of_names, hash);
+                self.entries.push((key, value));
+            }
         }
+    }
+
+    fn position(&self, key: &str) -> Option<usize> {
+        self.entries.iter().position(|(other, _)| other == key)
     }
 
     /// The value under `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.entries.iter().find(|(k, _)| k == key).map(|(_, value)| value)
+        self.value(self.position(key)?)
+    }
+
+    /// The value of the field that was set as the `place`-th.
+    pub(crate) fn value(&self, place: usize) -> Option<&Value> {
+        self.entries.get(place).map(|(_, value)| value)
+    }
+
+    /// Of all names in their order.
+    pub(crate) const fn hash_of_names(&self) -> u64 {
+        self.hash_of_names
+    }
+
+    /// Whether its names are these, in this order.
+    pub(crate) fn have_names(&self, names: &[&'static str]) -> bool {
+        // Most often they are the very same ones.
+        let same = |key: &str, name: &str| ptr::eq(key, name) || key == name;
+        self.entries.len() == names.len()
+            && self.entries.iter().zip(names).all(|((key, _), name)| same(key, name))
+    }
+
+    /// The names, if all of them are in the program's own code.
+    pub(crate) fn own_names(&self) -> Option<Vec<&'static str>> {
+        let own = |key: &Cow<'static, str>| match key {
+            Cow::Borrowed(own) => Some(*own),
+            Cow::Owned(_) => None,
+        };
+        self.entries.iter().map(|(key, _)| own(key)).collect()
     }
 
     /// All fields in their order.
@@ -154,8 +199,17 @@ impl Fields {
     }
 }
 
+fn hash_of_both(first: u64, second: u64) -> u64 {
+    let mut both = FxHasher::default();
+    both.write_u64(first);
+    both.write_u64(second);
+    both.finish()
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -184,5 +238,43 @@ mod tests {
         fields.set("key1".into(), "x".repeat(100).into());
         assert_eq!(fields.get("key1"), Some(&Value::I64(1)), "no room: the old value stays");
         assert_eq!(fields.dropped(), 37);
+    }
+
+    #[test]
+    fn names_are_known_by_their_texts_and_order() {
+        let of = |names: &[&'static str]| {
+            let mut fields = Fields::default();
+            names.iter().for_each(|name| fields.set((*name).into(), 1.into()));
+            fields
+        };
+        let fields = of(&["a", "b", "a"]);
+        let elsewhere: &'static str = String::from("a").leak();
+        assert_eq!(fields.own_names(), Some(vec!["a", "b"]));
+        assert!(fields.have_names(&[elsewhere, "b"]));
+        assert_eq!(fields.hash_of_names(), of(&[elsewhere, "b"]).hash_of_names());
+        for others in [&["b", "a"][..], &["a"], &["a", "b", "c"], &["a", "c"], &[]] {
+            assert!(!fields.have_names(others), "{others:?}");
+            assert_ne!(fields.hash_of_names(), of(others).hash_of_names(), "{others:?}");
+        }
+        let mut fields = fields;
+        fields.set("made".to_owned().into(), 1.into());
+        assert_eq!(fields.own_names(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn as_a_list_that_is_searched(settings in prop::collection::vec((0..90_u32, 0..9_i64), 0..200)) {
+            let (mut fields, mut list) = (Fields::default(), Vec::<(String, Value)>::new());
+            for (key, value) in settings {
+                let (key, value) = (format!("key.{key}"), Value::I64(value));
+                fields.set(key.clone().into(), value.clone());
+                if let Some((_, old)) = list.iter_mut().find(|(other, _)| *other == key) {
+                    *old = value;
+                } else if list.len() < MAX_FIELDS {
+                    list.push((key, value));
+                }
+            }
+            prop_assert!(fields.iter().eq(list.iter().map(|(key, value)| (key.as_str(), value))));
+        }
     }
 }

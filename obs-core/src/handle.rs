@@ -15,10 +15,8 @@ use pin_project_lite::pin_project;
 #[cfg(feature = "otel")]
 use crate::otel::RequestSpan;
 use crate::{
-    CallGuard, ErrorReport, MAX_FIELD_BYTES, Observer, PanicReport, RequestId, RequestStart, TraceContext,
-    Value,
+    CallGuard, ErrorReport, Observer, PanicReport, RequestId, RequestStart, TraceContext, Value,
     current::Scope,
-    redact::{MASK, Redactor},
     state::RequestState,
     text::{bounded, cow_bounded, masked},
 };
@@ -68,29 +66,7 @@ impl RequestHandle {
     /// Adds a field to the request's record, or sets it anew. At most 64 fields and 16 KiB.
     pub fn set(&self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
         if let Some(state) = &self.0 {
-            let (key, value) = (key.into(), value.into());
-            // A key that was made at run time may have anything in it.
-            let key = if matches!(key, Cow::Owned(_)) {
-                masked(key, |key| state.redactor().text(key))
-            } else {
-                key
-            };
-            let secret = match &key {
-                Cow::Borrowed(own) => state.redactor().is_secret_own_name(own),
-                Cow::Owned(name) => state.redactor().is_secret_name(name),
-            };
-            let value = match value {
-                Value::Str(text) if secret && !text.is_empty() => Value::Str(MASK.into()),
-                // What is too long is cut before it is looked through: that takes its time.
-                Value::Str(text) => {
-                    let text = cow_bounded(text, MAX_FIELD_BYTES);
-                    Value::Str(masked(text, |text| state.redactor().text(text)))
-                }
-                Value::Bool(value) => Value::Bool(value),
-                _ if secret => Value::Str(MASK.into()),
-                number => masked_number(state.redactor(), number),
-            };
-            state.enrich(|e| e.fields.set(key, value));
+            set_field(state, key.into(), value.into());
         }
     }
 
@@ -275,17 +251,10 @@ impl RequestHandle {
     }
 }
 
-/// A card is a secret as a number, too.
-fn masked_number(redactor: &Redactor, value: Value) -> Value {
-    /// Cards have 13 digits at least.
-    const SHORTEST_CARD: u64 = 1_000_000_000_000;
-    let digits = match value {
-        Value::U64(number) if number >= SHORTEST_CARD => number.to_string(),
-        Value::I64(number) if number.unsigned_abs() >= SHORTEST_CARD => number.to_string(),
-        _ => return value,
-    };
-    let masked = redactor.text(&digits);
-    if masked == digits { value } else { Value::Str(masked.into_owned().into()) }
+/// Not generic: it would be compiled once more for every kind of value.
+fn set_field(state: &RequestState, key: Cow<'static, str>, value: Value) {
+    let (key, value) = state.redactor().field(key, value);
+    state.enrich(|e| e.fields.set(key, value));
 }
 
 impl fmt::Debug for RequestHandle {

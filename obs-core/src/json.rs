@@ -45,16 +45,17 @@ impl<'a, 'b> Object<'a, 'b> {
         self.out.put(b"}");
     }
 
-    /// Members that were written before, each behind its comma.
+    /// Members that were written before, or a part of them, each behind its comma.
     pub(crate) fn members(&mut self, members: &[u8]) {
         self.out.put(members);
     }
 
-    /// Anybody's key.
-    fn any_key(&mut self, key: &str) {
+    /// Anybody's key; returns where it ends.
+    pub(crate) fn any_key(&mut self, key: &str) -> usize {
         self.out.put(b",");
         string(self.out, key);
         self.out.put(b":");
+        self.out.at()
     }
 
     #[inline(always)]
@@ -138,9 +139,8 @@ impl<'a, 'b> Object<'a, 'b> {
         self.out.put(b"\"");
     }
 
-    /// A field of the user's.
-    pub(crate) fn value(&mut self, key: &str, value: &Value) {
-        self.any_key(key);
+    /// A field's value, behind its key.
+    pub(crate) fn bare_value(&mut self, value: &Value) {
         match value {
             Value::Bool(true) => self.out.put(b"true"),
             Value::Bool(false) => self.out.put(b"false"),
@@ -190,8 +190,19 @@ impl<'a, 'b> Object<'a, 'b> {
         self.out.put(b"]");
     }
 
-    pub(crate) fn object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_, '_>)) {
+    #[inline(always)]
+    pub(crate) fn object(&mut self, key: Key, write: impl FnOnce(&mut Object<'_, '_>)) {
+        self.bare(key);
+        self.bare_object(write);
+    }
+
+    /// The same under anybody's key.
+    pub(crate) fn any_object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_, '_>)) {
         self.any_key(key);
+        self.bare_object(write);
+    }
+
+    fn bare_object(&mut self, write: impl FnOnce(&mut Object<'_, '_>)) {
         let mut object = Object::open(self.out);
         write(&mut object);
         object.close();
@@ -301,8 +312,12 @@ mod tests {
         fn any_value_reads_back(key in any::<String>(), float in any::<f64>(), int in any::<i64>()) {
             let out = written(|out| {
                 let mut object = Object::open(out);
-                object.value("float", &float.into());
-                object.object("inner", |inner| inner.value(&key, &int.into()));
+                object.any_key("float");
+                object.bare_value(&float.into());
+                object.any_object("inner", |inner| {
+                    inner.any_key(&key);
+                    inner.bare_value(&int.into());
+                });
                 object.close();
             });
             let read: serde_json::Value = serde_json::from_slice(&out).expect("valid JSON");

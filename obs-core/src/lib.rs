@@ -80,6 +80,7 @@ mod identity;
 mod json;
 mod method;
 mod metrics;
+mod name_filter;
 mod observation;
 mod observed;
 mod observer;

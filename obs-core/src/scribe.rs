@@ -15,7 +15,7 @@ pub(crate) struct Scribe<'a> {
 const FIRST: usize = 1024;
 
 /// Writes a text to the beginning of `memory`, and says how long it is. `write` is called again where there was no room.
-pub(crate) fn write(memory: &mut Vec<u8>, write: impl Fn(&mut Scribe<'_>)) -> usize {
+pub(crate) fn write(memory: &mut Vec<u8>, mut write: impl FnMut(&mut Scribe<'_>)) -> usize {
     loop {
         let mut scribe = Scribe { memory, at: 0 };
         write(&mut scribe);
@@ -28,7 +28,7 @@ pub(crate) fn write(memory: &mut Vec<u8>, write: impl Fn(&mut Scribe<'_>)) -> us
 }
 
 /// The same as a vector of its own.
-pub(crate) fn written(text: impl Fn(&mut Scribe<'_>)) -> Vec<u8> {
+pub(crate) fn written(text: impl FnMut(&mut Scribe<'_>)) -> Vec<u8> {
     let mut memory = Vec::new();
     let length = write(&mut memory, text);
     memory.truncate(length);

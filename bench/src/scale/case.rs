@@ -44,6 +44,11 @@ impl Kind {
         }
     }
 
+    pub(super) fn named(name: &str) -> Result<Self, String> {
+        let kind = Self::ALL.into_iter().find(|kind| kind.name() == name);
+        kind.ok_or_else(|| format!("nothing grows that is called `{name}`"))
+    }
+
     /// What the last column of its table tells.
     pub(super) const fn column(self) -> &'static str {
         match self {
@@ -72,11 +77,11 @@ impl Kind {
         }
     }
 
-    /// How often it is measured: what is divided by many fields or frames varies little.
+    /// How often it is measured: what is divided by many frames varies little.
     pub(super) const fn times(self) -> usize {
         match self {
-            Self::Routes => 3,
-            Self::Fields | Self::Frames => 1,
+            Self::Routes | Self::Fields => 3,
+            Self::Frames => 1,
         }
     }
 }
@@ -103,7 +108,7 @@ impl Case {
     fn named(name: &str) -> Option<Self> {
         let [kind, framework, amount, observed] = name.split('-').collect::<Vec<_>>().try_into().ok()?;
         Some(Self {
-            kind: Kind::ALL.into_iter().find(|other| other.name() == kind)?,
+            kind: Kind::named(kind).ok()?,
             framework: Framework::ALL.into_iter().find(|other| other.name() == framework)?,
             amount: amount.parse().ok()?,
             observed: ["bare", "observed"].iter().position(|other| *other == observed)? == 1,

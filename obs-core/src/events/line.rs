@@ -1,6 +1,6 @@
 //! An event as one line of JSON. Names are OpenTelemetry's where it has one; `schema/event-1.json` describes all of them.
 
-use super::nested;
+use super::template;
 use crate::{
     RequestRecord, Service, User, grpc,
     identity::{Client, IdentityPolicy},
@@ -94,7 +94,7 @@ pub(super) fn write(out: &mut Scribe<'_>, event: &Event<'_>) {
     }
     flags_and_calls(&mut object, record);
     if record.fields.iter().next().is_some() {
-        object.object("fields", |object| nested::write(object, &record.fields));
+        object.object(key!("fields"), |object| template::write(object, &record.fields));
     }
     if record.fields.dropped() > 0 {
         object.number(key!("fields_dropped"), u64::from(record.fields.dropped()));

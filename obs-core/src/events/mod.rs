@@ -16,6 +16,7 @@ mod output;
 mod readable;
 mod settings;
 mod sink;
+mod template;
 mod writer;
 
 #[cfg(all(test, not(obs_loom)))]

@@ -2,25 +2,28 @@
 
 use std::cmp::Ordering;
 
-use crate::{Fields, Value, json::Object};
+use super::template::{Hole, Template};
+use crate::{Fields, json::Object, scribe};
 
 /// How deep dots nest; what is behind the last one stays as it is.
 const MAX_DEPTH: usize = 8;
 
-/// A field: what is left of its key, and its value.
-type Entry<'a> = (&'a str, &'a Value);
+/// A field: what is left of its key, and its place among all.
+type Entry<'a> = (&'a str, usize);
 
-pub(super) fn write(object: &mut Object<'_, '_>, fields: &Fields) {
-    if fields.iter().all(|(key, _)| !key.bytes().any(|b| b == b'.')) {
-        for (key, value) in fields.iter() {
-            object.value(key, value);
-        }
-        return;
+/// What is written around the values.
+pub(super) fn template(fields: &Fields) -> Template {
+    let mut entries: Vec<Entry<'_>> = fields.iter().map(|(key, _)| key).zip(0..).collect();
+    // By their segments, so that what goes into one object stands side by side. Without any, in the order of their setting.
+    if entries.iter().any(|(key, _)| key.contains('.')) {
+        entries.sort_by(|(a, _), (b, _)| by_segments(a, b));
     }
-    let mut entries: Vec<Entry<'_>> = fields.iter().collect();
-    // By their segments, so that what goes into one object stands side by side.
-    entries.sort_by(|(a, _), (b, _)| by_segments(a, b));
-    level(object, &entries, 1);
+    let mut holes = Vec::with_capacity(entries.len());
+    let text = scribe::written(|out| {
+        holes.clear();
+        level(&mut Object::open(out), &entries, 1, &mut holes);
+    });
+    Template { text: text.into(), holes }
 }
 
 /// By the first byte in which they differ: a dot ends a segment, so it is less than any other.
@@ -34,7 +37,7 @@ fn by_segments(a: &str, b: &str) -> Ordering {
     }
 }
 
-fn level(object: &mut Object<'_, '_>, entries: &[Entry<'_>], depth: usize) {
+fn level(object: &mut Object<'_, '_>, entries: &[Entry<'_>], depth: usize, holes: &mut Vec<Hole>) {
     let mut rest = entries;
     while let Some((first, _)) = rest.first() {
         let name = segment(first);
@@ -50,12 +53,12 @@ fn level(object: &mut Object<'_, '_>, entries: &[Entry<'_>], depth: usize) {
         if nests {
             let inner: Vec<Entry<'_>> = group
                 .iter()
-                .map(|(key, value)| (key.get(name.len().saturating_add(1)..).unwrap_or_default(), *value))
+                .map(|(key, field)| (key.get(name.len().saturating_add(1)..).unwrap_or_default(), *field))
                 .collect();
-            object.object(name, |object| level(object, &inner, depth.saturating_add(1)));
+            object.any_object(name, |object| level(object, &inner, depth.saturating_add(1), holes));
         } else {
-            for (key, value) in group {
-                object.value(key, value);
+            for (key, field) in group {
+                holes.push(Hole { at: object.any_key(key), field: *field });
             }
         }
     }
@@ -76,13 +79,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::Value;
 
     fn nested(fields: &[(&str, i64)]) -> serde_json::Value {
         let mut all = Fields::default();
         fields.iter().for_each(|(key, value)| all.set((*key).to_owned().into(), Value::I64(*value)));
         let out = crate::scribe::written(|out| {
             let mut object = Object::open(out);
-            write(&mut object, &all);
+            super::super::template::write(&mut object, &all);
             object.close();
         });
         serde_json::from_slice(&out).unwrap_or_else(|_| panic!("JSON: {}", String::from_utf8_lossy(&out)))

@@ -92,9 +92,9 @@ impl Health {
             if statuses.is_empty() {
                 return;
             }
-            object.object("checks", |object| {
+            object.object(key!("checks"), |object| {
                 for (check, status) in &statuses {
-                    object.object(&check.name, |object| {
+                    object.any_object(&check.name, |object| {
                         object.word(key!("status"), if status.passes { "pass" } else { "fail" });
                         object.time(key!("since"), crate::clock::since_1970(status.since));
                     });

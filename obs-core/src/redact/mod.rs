@@ -2,6 +2,7 @@
 //!
 //! Whatever goes out as text (events, error messages, and later logs and spans) passes through one [`Redactor`].
 
+mod field;
 mod names;
 mod patterns;
 mod settings;
@@ -20,7 +21,7 @@ pub use settings::Redaction;
 use crate::read_mostly::ReadMostly;
 
 /// What stands in a text where a secret was.
-pub(crate) const MASK: &str = "[REDACTED]";
+const MASK: &str = "[REDACTED]";
 
 /// The same in a URL, as OpenTelemetry's conventions write it.
 const URL_MASK: &str = "REDACTED";
@@ -66,10 +67,15 @@ impl Redactor {
     /// ```
     #[must_use]
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.0.patterns.cannot_match(text) {
+        if self.finds_nothing(text) {
             return Cow::Borrowed(text);
         }
         settled(text, MASK, |text| self.0.find(text))
+    }
+
+    /// Whether it is sure, without a closer look, that there is no secret in the text.
+    fn finds_nothing(&self, text: &str) -> bool {
+        self.0.patterns.cannot_match(text)
     }
 
     /// Whether this is the other one or a clone of it.
@@ -94,7 +100,7 @@ impl Redactor {
     }
 
     /// The same of a name in the program's own code, which is read once.
-    pub(crate) fn is_secret_own_name(&self, name: &'static str) -> bool {
+    fn is_secret_own_name(&self, name: &'static str) -> bool {
         let place = (name.as_ptr().addr(), name.len());
         let known = self.0.own_names.read(&place, |secret| *secret);
         known.unwrap_or_else(|| {
