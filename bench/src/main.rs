@@ -29,7 +29,7 @@ const USAGE: &str = "\
 usage: bench report [prefix…]          measures every setting whose name starts so, and prints a table
        bench load [prefix…]            the same under load, over sockets
        bench gate                      fails if a setting costs more than its limit
-       bench scale                     how the cost grows with routes, fields and frames
+       bench scale [kind…]             how the cost grows with routes, fields and frames
        bench threads                   recording in one series with one thread and with two
        bench memory                    bytes of series, requests and events, and that they do not grow
        bench scrape                    a page of 10,000 series beside that of `prometheus`
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         ["report", ref prefixes @ ..] => report::print(prefixes),
         ["load", ref prefixes @ ..] => load::print(prefixes),
         ["gate"] => gate::check(),
-        ["scale"] => scale::print(),
+        ["scale", ref kinds @ ..] => scale::print(kinds),
         ["threads"] => threads::print(),
         ["memory"] => memory::print(),
         ["scrape"] => scrape::print(),

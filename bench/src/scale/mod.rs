@@ -27,10 +27,10 @@ struct Costs {
     missed: Vec<String>,
 }
 
-/// Prints the tables, and fails where a target is missed.
-pub(crate) fn print() -> Result<(), String> {
+/// Prints the tables, or those of the named kinds, and fails where a target is missed.
+pub(crate) fn print(names: &[&str]) -> Result<(), String> {
     let mut costs = Costs::default();
-    for kind in Kind::ALL {
+    for kind in Kind::named(names)? {
         println!("\n| {} | framework | bare | observed | net | {} |", kind.name(), kind.column());
         println!("|--:|---|--:|--:|--:|--:|");
         for framework in Framework::ALL {
