@@ -99,17 +99,36 @@ impl<B: MessageBody> MessageBody for ObservedBody<B> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.project();
         let observation = this.observation;
-        let next = match this.body.project() {
-            InnerProj::Service { body } => {
-                ready!(observation.poll(|| body.poll_next(cx))).map(|item| item.map_err(Into::into))
+        // Bytes apart from all else: that they may be anything else would have them moved about.
+        let polled = observation.poll(|| match this.body.project() {
+            InnerProj::Service { body } => match body.poll_next(cx) {
+                Poll::Ready(Some(Ok(bytes))) => Ok(bytes),
+                other => Err(other.map(|next| next.and_then(Result::err).map(Into::into))),
+            },
+            InnerProj::Own { body } => match body.poll_piece(cx) {
+                Poll::Ready(Some(bytes)) => Ok(bytes),
+                other => Err(other.map(|_| None)),
+            },
+        });
+        match polled {
+            Ok(bytes) => {
+                observation.data(&bytes);
+                Poll::Ready(Some(Ok(bytes)))
             }
-            InnerProj::Own { body } => ready!(observation.poll(|| body.poll_piece(cx))).map(Ok),
-        };
-        match &next {
-            None => observation.ended(),
-            Some(Ok(bytes)) => observation.data(bytes, false),
-            Some(Err(error)) => observation.failed(ErrorReport::of(error.as_ref())),
+            Err(other) => Poll::Ready(last(observation, ready!(other))),
         }
-        Poll::Ready(next)
     }
+}
+
+/// What a body yields behind its bytes: an error or nothing.
+#[cold]
+fn last<T>(
+    observation: &mut BodyObservation,
+    error: Option<Box<dyn Error>>,
+) -> Option<Result<T, Box<dyn Error>>> {
+    match &error {
+        None => observation.ended(),
+        Some(error) => observation.failed(ErrorReport::of(error.as_ref())),
+    }
+    error.map(Err)
 }

@@ -4,9 +4,7 @@
 //! stops after `Content-Length` bytes; actix polls to the end even what it throws away. So each stack has a
 //! rule for what a body that is simply dropped means.
 
-use std::task::Poll;
-
-use crate::{ErrorReport, HeaderLookup, Method, Observation, Outcome, observer::Tunnel, panic::catch};
+use crate::{ErrorReport, HeaderLookup, Method, Observation, Outcome, Panic, observer::Tunnel, panic::catch};
 
 /// What it means that a body is dropped before it was seen to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +32,8 @@ enum IfDropped {
 /// let mut body = BodyObservation::tower(observation, Some(5), false);
 /// let frame = body.poll(|| Poll::Ready("hello"));
 /// assert!(frame.is_ready());
-/// body.data(b"hello", true); // finished: `Completed`
+/// body.data(b"hello");
+/// body.ended(); // finished: `Completed`
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 #[derive(Debug)]
@@ -43,8 +42,13 @@ pub struct BodyObservation {
     observation: Option<Observation>,
     /// The bytes that `Content-Length` promised.
     promised: Option<u64>,
-    /// The bytes that are polled go to the client.
+    /// The bytes that the body has yielded; the observation is told at the end.
+    sent: u64,
+    /// They go to the client.
     counted: bool,
+    /// They are gRPC's messages, to be counted as they go by.
+    messages: bool,
+    polled: bool,
     if_dropped: IfDropped,
     /// Counts an upgraded connection as long as the framework holds this.
     _tunnel: Option<Tunnel>,
@@ -100,8 +104,16 @@ impl BodyObservation {
         at_head: Option<Outcome>,
     ) -> Self {
         let tunnel = (at_head == Some(Outcome::Upgraded)).then(|| observation.observer().tunnel());
-        let observation = Some(observation);
-        let mut this = Self { observation, promised, counted, if_dropped, _tunnel: tunnel };
+        let mut this = Self {
+            promised,
+            sent: 0,
+            counted,
+            messages: counted && observation.is_answer_of_grpc(),
+            polled: false,
+            if_dropped,
+            observation: Some(observation),
+            _tunnel: tunnel,
+        };
         if let Some(outcome) = at_head {
             this.finish(outcome);
         }
@@ -114,7 +126,10 @@ impl BodyObservation {
         Self {
             observation: None,
             promised: None,
+            sent: 0,
             counted: false,
+            messages: false,
+            polled: false,
             if_dropped: IfDropped::Cancelled,
             _tunnel: None,
         }
@@ -124,26 +139,21 @@ impl BodyObservation {
     ///
     /// # Panics
     /// If the body does: the panic is recorded first.
-    pub fn poll<T>(&mut self, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
-        if self.if_dropped == IfDropped::CompleteIfUnpolled {
-            self.if_dropped = IfDropped::Cancelled;
-        }
+    pub fn poll<T>(&mut self, poll: impl FnOnce() -> T) -> T {
+        self.polled = true;
         let Some(observation) = &mut self.observation else { return poll() };
-        match observation.enter(|| catch(poll)) {
+        match catch(|| observation.enter(poll)) {
             Ok(polled) => polled,
-            Err(panic) => observation.panicked_in_body(panic),
+            Err(panic) => self.panicked(panic),
         }
     }
 
-    /// The body has yielded bytes; `last` if it says that nothing follows.
-    pub fn data(&mut self, bytes: &[u8], last: bool) {
-        if let Some(observation) = &mut self.observation
-            && self.counted
-        {
-            observation.sent(bytes);
-        }
-        if last {
-            self.ended();
+    /// The body has yielded bytes.
+    #[inline]
+    pub fn data(&mut self, bytes: &[u8]) {
+        self.sent += bytes.len() as u64;
+        if self.messages {
+            self.see_messages(bytes);
         }
     }
 
@@ -157,8 +167,7 @@ impl BodyObservation {
 
     /// The body is at its end. If that is not all it promised, it was truncated.
     pub fn ended(&mut self) {
-        let sent = self.observation.as_ref().map_or(0, Observation::bytes_sent);
-        let short = self.promised.is_some_and(|promised| sent < promised);
+        let short = self.promised.is_some_and(|promised| self.sent < promised);
         self.finish(if short { Outcome::Truncated } else { Outcome::Completed });
     }
 
@@ -179,30 +188,61 @@ impl BodyObservation {
     }
 
     fn finish(&mut self, outcome: Outcome) {
+        self.count();
         if let Some(observation) = &mut self.observation {
             observation.end(outcome);
+        }
+    }
+
+    /// Tells the observation how much was sent.
+    fn count(&mut self) {
+        if let Some(observation) = &mut self.observation
+            && self.counted
+        {
+            observation.sent(self.sent);
+        }
+    }
+
+    #[inline(never)]
+    fn see_messages(&mut self, bytes: &[u8]) {
+        if let Some(observation) = &mut self.observation {
+            observation.see_messages(bytes);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn panicked(&mut self, panic: Panic) -> ! {
+        self.count();
+        match &mut self.observation {
+            Some(observation) => observation.panicked_in_body(panic),
+            None => panic.resume(),
         }
     }
 }
 
 impl Drop for BodyObservation {
     fn drop(&mut self) {
-        let sent = self.observation.as_ref().map_or(0, Observation::bytes_sent);
         let complete = match self.if_dropped {
-            IfDropped::CompleteAfter(promised) => promised.is_some_and(|all| sent >= all),
-            IfDropped::CompleteIfUnpolled => true,
+            IfDropped::CompleteAfter(promised) => promised.is_some_and(|all| self.sent >= all),
+            IfDropped::CompleteIfUnpolled => !self.polled,
             IfDropped::Cancelled => false,
         };
-        // If it is not complete, dropping the observation records `CancelledInBody`.
         if complete {
             self.finish(Outcome::Completed);
+        } else {
+            // Dropping the observation records `CancelledInBody`.
+            self.count();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, channel};
+    use std::{
+        sync::mpsc::{Receiver, channel},
+        task::Poll,
+    };
 
     use super::*;
     use crate::{Observer, RecordSink, RequestHead, RequestRecord};
@@ -238,20 +278,18 @@ mod tests {
         (observation, outcomes)
     }
 
-    /// What a body yields: five bytes with nothing behind them, five bytes, trailers, the end.
+    /// What a body yields: five bytes, trailers, the end.
     #[derive(Clone, Copy, Debug)]
     enum Seen {
-        Whole,
         Part,
         Trailers,
         End,
     }
-    use Seen::{End, Part, Trailers, Whole};
+    use Seen::{End, Part, Trailers};
 
     fn see(body: &mut BodyObservation, seen: Seen) {
         match seen {
-            Whole => body.data(b"12345", true),
-            Part => body.data(b"12345", false),
+            Part => body.data(b"12345"),
             Trailers => body.trailers(&()),
             End => body.ended(),
         }
@@ -269,9 +307,9 @@ mod tests {
             ("GET", 200, Some("9"), Some(0), true, &[], Outcome::Truncated),
             ("GET", 101, None, None, false, &[], Outcome::Upgraded),
             ("CONNECT", 200, None, None, false, &[], Outcome::Upgraded),
-            ("CONNECT", 403, None, None, false, &[Whole], Outcome::Completed),
-            ("GET", 200, None, Some(5), false, &[Whole], Outcome::Completed),
-            ("GET", 200, Some("9"), Some(5), false, &[Whole], Outcome::Truncated),
+            ("CONNECT", 403, None, None, false, &[Part, End], Outcome::Completed),
+            ("GET", 200, None, Some(5), false, &[Part, End], Outcome::Completed),
+            ("GET", 200, Some("9"), Some(5), false, &[Part, End], Outcome::Truncated),
             ("GET", 200, None, None, false, &[Part, Trailers], Outcome::Completed),
             ("GET", 200, None, None, false, &[Part, End], Outcome::Completed),
             ("GET", 200, Some("9"), None, false, &[Part, End], Outcome::Truncated),

@@ -9,9 +9,10 @@ use std::{
     mem::{self, ManuallyDrop},
 };
 
-use crate::RequestHandle;
 #[cfg(feature = "otel")]
-use crate::otel::RequestSpan;
+use opentelemetry::ContextGuard;
+
+use crate::RequestHandle;
 
 thread_local! {
     /// Without a destructor it is there as long as the thread, and to reach it takes no question whether it is. Scopes leave nothing behind
@@ -69,24 +70,49 @@ impl Scope {
     }
 
     #[cfg(feature = "otel")]
-    fn span(&self) -> Option<&RequestSpan> {
-        if self.traced { self.handle.span() } else { None }
+    #[cold]
+    #[inline(never)]
+    fn attach(&self) -> Option<ContextGuard> {
+        self.handle.span().map(|span| span.context().clone().attach())
     }
 
     pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
-        struct Leave<'a>(&'a mut RequestHandle);
-        impl Drop for Leave<'_> {
-            fn drop(&mut self) {
-                swap(self.0);
-            }
-        }
-        // Left last: the request's span is current as long as the request is.
         #[cfg(feature = "otel")]
-        let _span = self.span().map(|span| span.context().clone().attach());
+        let span = if self.traced { self.attach() } else { None };
         swap(&mut self.handle);
-        let _leave = Leave(&mut self.handle);
+        let _entered = Entered {
+            handle: &mut self.handle,
+            #[cfg(feature = "otel")]
+            span,
+        };
         f()
     }
+}
+
+/// Leaves a scope.
+struct Entered<'a> {
+    handle: &'a mut RequestHandle,
+    /// The request's span is current as long as the request is.
+    #[cfg(feature = "otel")]
+    span: Option<ContextGuard>,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        swap(self.handle);
+        #[cfg(feature = "otel")]
+        if let Some(span) = self.span.take() {
+            detach(span);
+        }
+    }
+}
+
+/// Out of line, so that without a span there is nothing in memory to be looked at.
+#[cfg(feature = "otel")]
+#[cold]
+#[inline(never)]
+fn detach(span: ContextGuard) {
+    drop(span);
 }
 
 fn swap(handle: &mut RequestHandle) {

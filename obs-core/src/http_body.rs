@@ -1,6 +1,7 @@
 //! A response's body for `http-body` 1 (feature `http`) under observation.
 
 use std::{
+    any::Any,
     fmt::Display,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -60,8 +61,16 @@ pin_project! {
     impl<B: Body> PinnedDrop for ObservedBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
+            let mut ended = this.rest.has_ended();
             let body = &mut this.body;
-            this.observation.drop_in(|| body.set(None));
+            this.observation.drop_in(|| {
+                // hyper drops a body that says so after its last frame, and does not poll it to its end.
+                ended &= body.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream());
+                body.set(None);
+            });
+            if ended {
+                this.observation.ended();
+            }
         }
     }
 }
@@ -79,6 +88,14 @@ impl<D: Buf> Rest<D> {
         match self {
             Self::Frame(data) => data.remaining(),
             Self::None | Self::Own(_) => 0,
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Frame(data) => !data.has_remaining(),
+            Self::Own(own) => own.has_ended(),
         }
     }
 
@@ -147,6 +164,7 @@ fn head_done(
 impl<B> Body for ObservedBody<B>
 where
     B: Body,
+    B::Data: 'static,
     B::Error: Display,
 {
     type Data = Bytes;
@@ -160,51 +178,39 @@ where
         if let Rest::Own(own) = this.rest {
             let piece = ready!(this.observation.poll(|| own.poll_piece(cx)));
             match &piece {
-                Some(piece) => this.observation.data(piece, own.has_ended()),
+                Some(piece) => this.observation.data(piece),
                 None => this.observation.ended(),
             }
             return Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))));
         }
         if matches!(this.rest, Rest::None) {
             let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-            match ready!(this.observation.poll(|| body.poll_frame(cx))) {
-                None => {
-                    this.observation.ended();
-                    return Poll::Ready(None);
+            match this.observation.poll(|| data_of(body.poll_frame(cx))) {
+                // Most are one slice.
+                Ok(data) if data.remaining() <= SLICE => {
+                    let slice = into_bytes(data);
+                    this.observation.data(&slice);
+                    return Poll::Ready(Some(Ok(Frame::data(slice))));
                 }
-                Some(Err(error)) => {
-                    this.observation.failed(ErrorReport::of_text(&error));
-                    return Poll::Ready(Some(Err(error)));
+                Ok(data) => *this.rest = Rest::Frame(data),
+                Err(other) => {
+                    let Some(other) = ready!(other) else {
+                        this.observation.ended();
+                        return Poll::Ready(None);
+                    };
+                    note(this.observation, &other);
+                    return Poll::Ready(Some(other.map(|frame| frame.map_data(|_| Bytes::new()))));
                 }
-                Some(Ok(frame)) => match frame.into_data() {
-                    // Most are one slice.
-                    Ok(mut data) if data.remaining() <= SLICE => {
-                        let slice = data.copy_to_bytes(data.remaining());
-                        let last = this.body.as_ref().as_pin_ref().is_none_or(|b| b.is_end_stream());
-                        this.observation.data(&slice, last);
-                        return Poll::Ready(Some(Ok(Frame::data(slice))));
-                    }
-                    Ok(data) => *this.rest = Rest::Frame(data),
-                    Err(other) => {
-                        if let Some(trailers) = other.trailers_ref() {
-                            this.observation.trailers(trailers);
-                        }
-                        return Poll::Ready(Some(Ok(other.map_data(|_| Bytes::new()))));
-                    }
-                },
             }
         }
-        let Some(slice) = this.rest.next() else { return Poll::Ready(None) };
-        let last = this.rest.len() == 0 && this.body.as_ref().as_pin_ref().is_none_or(|b| b.is_end_stream());
-        this.observation.data(&slice, last);
-        Poll::Ready(Some(Ok(Frame::data(slice))))
+        Poll::Ready(this.rest.next().map(|slice| {
+            this.observation.data(&slice);
+            Ok(Frame::data(slice))
+        }))
     }
 
     fn is_end_stream(&self) -> bool {
-        if let Rest::Own(own) = &self.rest {
-            return own.has_ended();
-        }
-        self.rest.len() == 0 && self.body.as_ref().is_none_or(Body::is_end_stream)
+        self.rest.has_ended() && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -220,5 +226,132 @@ where
             hint.set_upper(upper);
         }
         hint
+    }
+}
+
+/// What is no data: the end, or nothing yet; trailers and errors are behind a pointer.
+type Other<D, E> = Poll<Option<Box<Result<Frame<D>, E>>>>;
+
+/// Takes the data out of what a body yields. A whole frame is large, because of the trailers that it may be, and to move one out of
+/// the request's scope costs as much as the scope.
+#[inline]
+fn data_of<D, E>(polled: Poll<Option<Result<Frame<D>, E>>>) -> Result<D, Other<D, E>> {
+    match polled {
+        Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
+            frame.into_data().map_err(|other| Poll::Ready(Some(Box::new(Ok(other)))))
+        }
+        other => Err(other.map(|other| other.map(Box::new))),
+    }
+}
+
+/// Tells of trailers or an error.
+#[cold]
+fn note<D, E: Display>(observation: &mut BodyObservation, frame: &Result<Frame<D>, E>) {
+    match frame {
+        Err(error) => observation.failed(ErrorReport::of_text(error)),
+        Ok(frame) => {
+            if let Some(trailers) = frame.trailers_ref() {
+                observation.trailers(trailers);
+            }
+        }
+    }
+}
+
+/// The whole data. If it is `Bytes`, as of most bodies, it is only moved: `copy_to_bytes` would split it.
+fn into_bytes<D: Buf + 'static>(data: D) -> Bytes {
+    let mut data = Some(data);
+    if let Some(bytes) = (&mut data as &mut dyn Any).downcast_mut::<Option<Bytes>>() {
+        return bytes.take().unwrap_or_default();
+    }
+    data.map(|mut data| data.copy_to_bytes(data.remaining())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, sync::mpsc, task::Waker};
+
+    use super::*;
+    use crate::{Observer, Outcome, RecordSink, RequestHead, RequestRecord};
+
+    struct Records(mpsc::Sender<RequestRecord>);
+    impl RecordSink for Records {
+        fn name(&self) -> &'static str {
+            "records"
+        }
+        fn on_finish(&self, record: &RequestRecord) {
+            let _ = self.0.send(record.clone());
+        }
+    }
+
+    /// One frame of data that is not `Bytes`, of a length that it does not tell.
+    struct OneFrame(Option<&'static [u8]>);
+    impl Body for OneFrame {
+        type Data = &'static [u8];
+        type Error = Infallible;
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<&'static [u8]>, Infallible>>> {
+            Poll::Ready(self.0.take().map(|data| Ok(Frame::data(data))))
+        }
+        fn is_end_stream(&self) -> bool {
+            self.0.is_none()
+        }
+    }
+    impl Drop for OneFrame {
+        fn drop(&mut self) {
+            crate::current().set("dropped", true);
+        }
+    }
+
+    fn observed(data: &'static [u8]) -> (Pin<Box<ObservedBody<OneFrame>>>, mpsc::Receiver<RequestRecord>) {
+        let (send, records) = mpsc::channel();
+        let observer = Observer::builder("test").no_environment().sink(Records(send)).build();
+        let observation = observer.expect("valid").start(RequestHead::new("GET", "/", &()));
+        let response = ObservedBody::respond(observation, ::http::Response::new(OneFrame(Some(data))));
+        (Box::pin(response.into_body()), records)
+    }
+
+    /// The next frame's data.
+    fn next(body: &mut Pin<Box<ObservedBody<OneFrame>>>) -> Option<Bytes> {
+        match body.as_mut().poll_frame(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(frame) => {
+                frame.map(|frame| frame.ok().and_then(|f| f.into_data().ok()).expect("data"))
+            }
+            Poll::Pending => panic!("it is there"),
+        }
+    }
+
+    /// As hyper does it.
+    #[test]
+    fn a_body_that_says_that_it_has_ended_is_complete_when_dropped() {
+        let (mut body, records) = observed(b"hello");
+        assert_eq!(next(&mut body).as_deref(), Some(&b"hello"[..]));
+        assert!(body.is_end_stream());
+        drop(body);
+        let record = records.try_recv().expect("one record");
+        assert_eq!((record.outcome, record.response_bytes), (Outcome::Completed, 5));
+        assert_eq!(record.fields.get("dropped"), Some(&true.into()));
+        assert!(records.try_recv().is_err(), "only one");
+    }
+
+    #[test]
+    fn a_body_that_is_polled_to_its_end_is_complete_then() {
+        let (mut body, records) = observed(b"hello");
+        assert!(next(&mut body).is_some());
+        assert_eq!(next(&mut body), None);
+        assert_eq!(records.try_recv().expect("one record").outcome, Outcome::Completed);
+        drop(body);
+        assert!(records.try_recv().is_err(), "only one");
+    }
+
+    #[test]
+    fn a_slice_that_is_left_is_not_sent() {
+        let (mut body, records) = observed(&[0; SLICE + 1]);
+        assert_eq!(next(&mut body).map(|slice| slice.len()), Some(SLICE));
+        assert!(!body.is_end_stream());
+        drop(body);
+        let record = records.try_recv().expect("one record");
+        assert_eq!((record.outcome, record.response_bytes), (Outcome::CancelledInBody, SLICE as u64));
     }
 }

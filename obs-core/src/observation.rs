@@ -151,13 +151,22 @@ impl Observation {
         }
     }
 
-    /// Counts bytes of the response's body.
-    pub(crate) fn sent(&mut self, bytes: &[u8]) {
+    /// So many bytes of the response's body were sent.
+    pub(crate) fn sent(&mut self, bytes: u64) {
         if let Some(progress) = &mut self.progress {
-            progress.response_bytes = progress.response_bytes.saturating_add(bytes.len() as u64);
-            if let Some(grpc) = &mut progress.grpc {
-                grpc.messages.see(bytes);
-            }
+            progress.response_bytes = bytes;
+        }
+    }
+
+    /// The response's body has messages of gRPC.
+    pub(crate) fn is_answer_of_grpc(&self) -> bool {
+        self.progress.as_ref().is_some_and(|progress| progress.grpc.is_some())
+    }
+
+    /// Counts the messages in bytes of the response's body.
+    pub(crate) fn see_messages(&mut self, bytes: &[u8]) {
+        if let Some(Progress { grpc: Some(answer), .. }) = &mut self.progress {
+            answer.messages.see(bytes);
         }
     }
 
@@ -166,10 +175,6 @@ impl Observation {
         if let Some(Progress { grpc: Some(answer), .. }) = &mut self.progress {
             answer.status = grpc::status(trailers);
         }
-    }
-
-    pub(crate) fn bytes_sent(&self) -> u64 {
-        self.progress.as_ref().map_or(0, |progress| progress.response_bytes)
     }
 
     /// The error with which the service or the body failed, for the record.

@@ -95,6 +95,19 @@ pub struct Panic {
 }
 
 impl Panic {
+    #[cold]
+    fn caught(payload: Box<dyn Any + Send>) -> Self {
+        let message = message_of(payload.as_ref());
+        // A panic that was resumed did not pass the hook: what an earlier one left is not its own.
+        let report = SLOT
+            .try_with(|slot| slot.take())
+            .ok()
+            .flatten()
+            .filter(|report| report.message == message)
+            .unwrap_or(PanicReport { message, location: None, backtrace: None });
+        Self { payload: Payload(Some(payload)), report: Box::new(report) }
+    }
+
     /// What is known about it.
     #[must_use]
     pub const fn report(&self) -> &PanicReport {
@@ -139,17 +152,7 @@ thread_local! {
 /// `AssertUnwindSafe` is right here: what was torn in the middle is the caller's future or body, and that
 /// is dropped and never polled again.
 pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Panic> {
-    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
-        let message = message_of(payload.as_ref());
-        // A panic that was resumed did not pass the hook: what an earlier one left is not its own.
-        let report = SLOT
-            .try_with(|slot| slot.take())
-            .ok()
-            .flatten()
-            .filter(|report| report.message == message)
-            .unwrap_or(PanicReport { message, location: None, backtrace: None });
-        Panic { payload: Payload(Some(payload)), report: Box::new(report) }
-    })
+    catch_unwind(AssertUnwindSafe(f)).map_err(Panic::caught)
 }
 
 /// Installs the hook, once per process. It always calls the hook that was there before.

@@ -366,7 +366,8 @@ impl actix_web::body::MessageBody for Body {
     fn size(&self) -> actix_web::body::BodySize {
         use actix_web::body::BodySize;
         match self {
-            Self::Empty => BodySize::None,
+            // `None` would have the client wait for the connection's end: actix sends no `Content-Length` then.
+            Self::Empty => BodySize::Sized(0),
             Self::Full(bytes) => BodySize::Sized(bytes.len() as u64),
             Self::Stream { length: Some(length), .. } => BodySize::Sized(*length),
             Self::Stream { length: None, .. } => BodySize::Stream,
