@@ -62,7 +62,10 @@ fn spans(otel: impl Fn(Otel) -> Otel, settings: impl Fn(ObserverBuilder) -> Obse
     let otel = otel(Otel::new().endpoint(collector.endpoint()));
     let watch = Watch::with(|builder| settings(builder.otel(otel)));
     let headers = |headers: &[(&'static str, &'static str)]| -> HeaderMap {
-        headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+        headers
+            .iter()
+            .map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")))
+            .collect()
     };
     let traced = [
         ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),

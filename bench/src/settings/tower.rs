@@ -48,7 +48,7 @@ where
     drive.requests()
 }
 
-/// Sends requests to a service, which gets no socket, and reads each answer to its end.
+/// Sends requests to a service, which gets no socket, and reads each answer as hyper does: until its body says that it has ended.
 pub(super) async fn send<S, Req, Res>(mut service: S, requests: u64)
 where
     S: Service<Request<Req>, Response = Response<Res>>,
@@ -62,7 +62,9 @@ where
         let response = service.call(request(number)).await.expect("the service answers");
         assert!(response.status().is_success());
         let mut body = pin!(response.into_body());
-        while let Some(frame) = body.frame().await {
+        while !body.is_end_stream()
+            && let Some(frame) = body.frame().await
+        {
             frame.expect("the body has no error");
         }
     }
