@@ -36,20 +36,6 @@ pub(crate) fn run(name: &str, requests: u64) -> Option<()> {
 impl Kind {
     pub(super) const ALL: [Self; 3] = [Self::Routes, Self::Fields, Self::Frames];
 
-    /// Those of these names, or all if none is named.
-    pub(super) fn named(names: &[&str]) -> Result<Vec<Self>, String> {
-        if names.is_empty() {
-            return Ok(Self::ALL.to_vec());
-        }
-        let kind = |name: &&str| {
-            Self::ALL
-                .into_iter()
-                .find(|kind| kind.name() == *name)
-                .ok_or_else(|| format!("`{name}` does not grow"))
-        };
-        names.iter().map(kind).collect()
-    }
-
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Routes => "routes",
