@@ -53,6 +53,8 @@ where
         self.inner.poll_ready(cx)
     }
 
+    // Inlined, it would have the request moved once more.
+    #[inline(never)]
     fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
         let route = route::of(self.route_prefix.as_deref(), request.extensions());
         let found = request.extensions().get::<RequestHandle>();

@@ -194,6 +194,8 @@ impl Observation {
 
     /// Makes a future of a request in the request's scope and goes on as [`observe`](Self::observe): for a service whose
     /// `call` itself may panic.
+    // Inlined, it would have the request moved once more.
+    #[inline(never)]
     pub fn call<R, F: Future>(self, request: R, make: impl FnOnce(R) -> F) -> Observed<F> {
         let mut observed = Observed::empty(self);
         observed.make(request, make);

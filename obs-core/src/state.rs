@@ -106,7 +106,9 @@ impl RequestState {
     fn begin(&mut self, observer: &Observer, head: &RequestHead<'_>) {
         self.started = Instant::now();
         let started_at = SystemTime::now();
-        let headers = &Wanted::of(head.headers, observer.wanted_headers());
+        let mut headers = Wanted::none();
+        headers.look(head.headers, observer.wanted_headers());
+        let headers = &headers;
         let outer = head.outer.filter(|outer| outer.is_active());
         let method = observer.known_methods().parse(head.method);
         let peer = head.peer.map(|peer| peer.ip());

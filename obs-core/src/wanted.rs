@@ -67,22 +67,25 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    pub(crate) fn of(headers: &'a dyn HeaderLookup, wanted: Names) -> Self {
-        let mut this = Self { found: [None; ROOM], count: 0, names: Names::default(), all: None };
+    pub(crate) const fn none() -> Self {
+        Self { found: [None; ROOM], count: 0, names: Names(0), all: None }
+    }
+
+    /// Looks through a request's headers. It is filled where it is, because it is large.
+    pub(crate) fn look(&mut self, headers: &'a dyn HeaderLookup, wanted: Names) {
         let listed = headers.all(&mut |name, value| {
             let bit = Names::of(name);
             if wanted.has(bit) {
-                if let Some(place) = this.found.get_mut(this.count) {
+                if let Some(place) = self.found.get_mut(self.count) {
                     *place = Some((name, value));
                 }
-                this.count = this.count.wrapping_add(1);
-                this.names = this.names.and(bit);
+                self.count = self.count.wrapping_add(1);
+                self.names = self.names.and(bit);
             }
         });
-        if !listed || this.count > ROOM {
-            this.all = Some(headers);
+        if !listed || self.count > ROOM {
+            self.all = Some(headers);
         }
-        this
     }
 }
 
@@ -117,8 +120,9 @@ mod tests {
 
     fn of(headers: &dyn HeaderLookup, name: &str) -> Vec<String> {
         let mut values = Vec::new();
-        Wanted::of(headers, Names::KNOWN.with("x-told"))
-            .each(name, &mut |value| values.push(String::from_utf8_lossy(value).into_owned()));
+        let mut wanted = Wanted::none();
+        wanted.look(headers, Names::KNOWN.with("x-told"));
+        wanted.each(name, &mut |value| values.push(String::from_utf8_lossy(value).into_owned()));
         values
     }
 
