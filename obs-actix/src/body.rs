@@ -100,16 +100,16 @@ impl<B: MessageBody> MessageBody for ObservedBody<B> {
         let this = self.project();
         let observation = this.observation;
         // Bytes apart from all else: that they may be anything else would have them moved about.
-        let polled = observation.poll(|| match this.body.project() {
-            InnerProj::Service { body } => match body.poll_next(cx) {
+        let polled = match this.body.project() {
+            InnerProj::Service { body } => observation.poll(|| match body.poll_next(cx) {
                 Poll::Ready(Some(Ok(bytes))) => Ok(bytes),
                 other => Err(other.map(|next| next.and_then(Result::err).map(Into::into))),
-            },
-            InnerProj::Own { body } => match body.poll_piece(cx) {
+            }),
+            InnerProj::Own { body } => observation.poll(|| match body.poll_piece(cx) {
                 Poll::Ready(Some(bytes)) => Ok(bytes),
                 other => Err(other.map(|_| None)),
-            },
-        });
+            }),
+        };
         match polled {
             Ok(bytes) => {
                 observation.data(&bytes);

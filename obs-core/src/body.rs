@@ -142,7 +142,7 @@ impl BodyObservation {
     pub fn poll<T>(&mut self, poll: impl FnOnce() -> T) -> T {
         self.polled = true;
         let Some(observation) = &mut self.observation else { return poll() };
-        match catch(|| observation.enter(poll)) {
+        match catch(|| observation.enter_body(poll)) {
             Ok(polled) => polled,
             Err(panic) => self.panicked(panic),
         }

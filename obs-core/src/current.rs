@@ -9,9 +9,6 @@ use std::{
     mem::{self, ManuallyDrop},
 };
 
-#[cfg(feature = "otel")]
-use opentelemetry::ContextGuard;
-
 use crate::RequestHandle;
 
 thread_local! {
@@ -69,52 +66,49 @@ impl Scope {
         self.handle = RequestHandle::none();
     }
 
-    #[cfg(feature = "otel")]
-    #[cold]
-    #[inline(never)]
-    fn attach(&self) -> Option<ContextGuard> {
-        self.handle.span().map(|span| span.context().clone().attach())
+    pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
+        // Left last: the request's span is current as long as the request is.
+        #[cfg(feature = "otel")]
+        let _span =
+            if self.traced { self.handle.span() } else { None }.map(|span| span.context().clone().attach());
+        self.swap_in(f)
     }
 
-    pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
+    /// The same for what is short and comes often, such as the frames of a body: without a span nothing of one is carried through the scope.
+    pub(crate) fn enter_briefly<T>(&mut self, f: impl FnOnce() -> T) -> T {
         #[cfg(feature = "otel")]
-        let span = if self.traced { self.attach() } else { None };
+        if self.traced {
+            let mut result = None;
+            self.enter_apart(|| result = Some(f()));
+            return match result {
+                Some(result) => result,
+                None => unreachable!("a scope runs what enters it"),
+            };
+        }
+        self.swap_in(f)
+    }
+
+    #[cfg(feature = "otel")]
+    #[inline(never)]
+    fn enter_apart(&mut self, f: impl FnOnce()) {
+        self.enter(f);
+    }
+
+    fn swap_in<T>(&mut self, f: impl FnOnce() -> T) -> T {
+        struct Leave<'a>(&'a mut RequestHandle);
+        impl Drop for Leave<'_> {
+            #[inline]
+            fn drop(&mut self) {
+                swap(self.0);
+            }
+        }
         swap(&mut self.handle);
-        let _entered = Entered {
-            handle: &mut self.handle,
-            #[cfg(feature = "otel")]
-            span,
-        };
+        let _leave = Leave(&mut self.handle);
         f()
     }
 }
 
-/// Leaves a scope.
-struct Entered<'a> {
-    handle: &'a mut RequestHandle,
-    /// The request's span is current as long as the request is.
-    #[cfg(feature = "otel")]
-    span: Option<ContextGuard>,
-}
-
-impl Drop for Entered<'_> {
-    fn drop(&mut self) {
-        swap(self.handle);
-        #[cfg(feature = "otel")]
-        if let Some(span) = self.span.take() {
-            detach(span);
-        }
-    }
-}
-
-/// Out of line, so that without a span there is nothing in memory to be looked at.
-#[cfg(feature = "otel")]
-#[cold]
-#[inline(never)]
-fn detach(span: ContextGuard) {
-    drop(span);
-}
-
+#[inline]
 fn swap(handle: &mut RequestHandle) {
     let entered = ManuallyDrop::new(mem::take(handle));
     *handle = ManuallyDrop::into_inner(CURRENT.replace(entered));

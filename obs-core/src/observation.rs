@@ -213,6 +213,11 @@ impl Observation {
         self.scope.enter(f)
     }
 
+    /// Polls a body in the request's scope.
+    pub(crate) fn enter_body<T>(&mut self, poll: impl FnOnce() -> T) -> T {
+        self.scope.enter_briefly(poll)
+    }
+
     /// A panic was caught before there was a response: notes it and says what to answer.
     ///
     /// # Panics
@@ -254,7 +259,15 @@ impl Observation {
     }
 
     /// The same for one that is still needed as a scope. It ends once.
+    #[inline]
     pub(crate) fn end(&mut self, outcome: Outcome) {
+        if self.progress.is_some() {
+            self.record(outcome);
+        }
+    }
+
+    #[inline(never)]
+    fn record(&mut self, outcome: Outcome) {
         if let Some(progress) = self.progress.take() {
             let record = RequestState::finish(&self.state, &self.observer, progress, outcome);
             self.observer.on_finish(&record);
