@@ -203,3 +203,26 @@ fn excludes(patterns: &[String], template: &str) -> bool {
         None => pattern == template,
     })
 }
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn observers_share_their_texts() {
+        let [one, other] = [(); 2].map(|()| RouteTable::new(Exclusions::default()));
+        let [a, b, again] = [&one, &other, &one].map(|table| table.intern("/shared/{id}").expect("a route"));
+        assert!(std::ptr::eq(a.as_str(), b.as_str()) && std::ptr::eq(a.as_str(), again.as_str()));
+        drop((one, other));
+        assert_eq!((a.as_str(), a.id()), ("/shared/{id}", again.id()), "it outlives them");
+    }
+
+    #[test]
+    fn no_text_is_kept_for_which_there_is_no_room() {
+        let table = RouteTable::new(Exclusions::default());
+        for n in 0..MAX_ROUTES + 10 {
+            let route = table.intern(&format!("/many/{n}")).expect("a route");
+            assert_eq!(route.as_str() == OVERFLOW, n >= MAX_ROUTES, "{n}");
+        }
+    }
+}
