@@ -56,8 +56,15 @@ impl std::error::Error for Outer {
     }
 }
 
-/// The spans of some requests, with what differs from run to run taken out.
-fn spans(otel: impl Fn(Otel) -> Otel, settings: impl Fn(ObserverBuilder) -> ObserverBuilder) -> Vec<Span> {
+const SAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+const UNSAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+
+/// The spans of some requests of this caller, with what differs from run to run taken out.
+fn spans(
+    parent: &'static str,
+    otel: impl Fn(Otel) -> Otel,
+    settings: impl Fn(ObserverBuilder) -> ObserverBuilder,
+) -> Vec<Span> {
     let collector = Collector::start();
     let otel = otel(Otel::new().endpoint(collector.endpoint()));
     let watch = Watch::with(|builder| settings(builder.otel(otel)));
@@ -68,7 +75,7 @@ fn spans(otel: impl Fn(Otel) -> Otel, settings: impl Fn(ObserverBuilder) -> Obse
             .collect()
     };
     let traced = [
-        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        ("traceparent", parent),
         ("tracestate", "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"),
         ("baggage", "tenant=blue"),
         ("user-agent", "agent/1.0 \"x\""),
@@ -186,9 +193,12 @@ fn the_same_with_and_without_the_sdk() {
     // A caller that is not trusted is linked.
     let settings: [Settings; 2] = [|builder| builder, |builder| builder.public_endpoint(|_| true)];
     for settings in settings {
-        let ours = spans(|otel| otel, settings);
-        let sdk =
-            spans(|otel| otel.sampler(Looks(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))), settings);
+        let ours = spans(SAMPLED, |otel| otel, settings);
+        let sdk = spans(
+            SAMPLED,
+            |otel| otel.sampler(Looks(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))),
+            settings,
+        );
         assert_eq!(ours.len(), 11);
         let names = |spans: &[Span]| spans.iter().map(|span| span.name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&ours), names(&sdk));
@@ -197,4 +207,13 @@ fn the_same_with_and_without_the_sdk() {
         }
         assert_eq!(ours.len(), sdk.len());
     }
+}
+
+/// A sampler that does not follow its callers decides alone, for a probe that fails, too.
+#[test]
+fn the_same_for_a_caller_that_samples_nothing() {
+    let ours = spans(UNSAMPLED, |otel| otel.sampler(Sampler::AlwaysOn), |builder| builder);
+    let sdk = spans(UNSAMPLED, |otel| otel.sampler(Looks(Sampler::AlwaysOn)), |builder| builder);
+    assert_eq!(ours, sdk);
+    assert!(ours.len() == 11 && ours.iter().all(|span| span.flags & 1 == 1), "{ours:#?}");
 }

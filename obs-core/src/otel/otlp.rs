@@ -108,7 +108,9 @@ impl Ended<'_> {
         rest(out, added);
         status(out, &added.status);
         let remote = if trace.parent_id.is_some() { SpanFlags::ContextIsRemoteMask as u32 } else { 0 };
-        let flags = u32::from(trace.flags.to_byte()) | SpanFlags::ContextHasIsRemoteMask as u32 | remote;
+        // What is exported is sampled, also where a probe of a caller that samples nothing has failed.
+        let sampled = trace.flags.with_sampled(true);
+        let flags = u32::from(sampled.to_byte()) | SpanFlags::ContextHasIsRemoteMask as u32 | remote;
         out.put(&FLAGS_KEY);
         out.put(&flags.to_le_bytes());
     }
