@@ -271,17 +271,7 @@ mod tests {
     use std::{convert::Infallible, sync::mpsc, task::Waker};
 
     use super::*;
-    use crate::{Observer, Outcome, RecordSink, RequestHead, RequestRecord};
-
-    struct Records(mpsc::Sender<RequestRecord>);
-    impl RecordSink for Records {
-        fn name(&self) -> &'static str {
-            "records"
-        }
-        fn on_finish(&self, record: &RequestRecord) {
-            let _ = self.0.send(record.clone());
-        }
-    }
+    use crate::{Observer, Outcome, RequestHead, RequestRecord, records::Records};
 
     /// One frame of data that is not `Bytes`, of a length that it does not tell.
     struct OneFrame(Option<&'static [u8]>);

@@ -91,6 +91,8 @@ mod panic;
 mod random;
 mod read_mostly;
 mod record;
+#[cfg(test)]
+mod records;
 mod recycled;
 mod redact;
 mod request_body;

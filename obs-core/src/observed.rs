@@ -135,17 +135,7 @@ mod tests {
     use std::task::Waker;
 
     use super::*;
-    use crate::{Observer, Outcome, RecordSink, RequestHead, RequestRecord};
-
-    struct Records(std::sync::mpsc::Sender<RequestRecord>);
-    impl RecordSink for Records {
-        fn name(&self) -> &'static str {
-            "records"
-        }
-        fn on_finish(&self, record: &RequestRecord) {
-            let _ = self.0.send(record.clone());
-        }
-    }
+    use crate::{Observer, Outcome, RequestHead, RequestRecord, records::Records};
 
     fn observe<F: Future>(future: F) -> (Observed<F>, std::sync::mpsc::Receiver<RequestRecord>) {
         let (send, records) = std::sync::mpsc::channel();

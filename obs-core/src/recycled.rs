@@ -46,17 +46,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
-    use crate::{HeaderLookup, Outcome, RecordSink, RequestHead, RequestRecord};
-
-    struct Records(std::sync::mpsc::Sender<RequestRecord>);
-    impl RecordSink for Records {
-        fn name(&self) -> &'static str {
-            "records"
-        }
-        fn on_finish(&self, record: &RequestRecord) {
-            let _ = self.0.send(record.clone());
-        }
-    }
+    use crate::{HeaderLookup, Outcome, RequestHead, records::Records};
 
     struct Agent;
     impl HeaderLookup for Agent {

@@ -49,10 +49,10 @@ impl GrpcAnswer {
 
 #[cfg(all(test, not(obs_loom)))]
 mod tests {
-    use std::sync::mpsc::{Sender, channel};
+    use std::sync::mpsc::channel;
 
     use super::*;
-    use crate::{Observer, Outcome, RecordSink, RequestHead, RequestRecord};
+    use crate::{Observer, Outcome, RequestHead, RequestRecord, records::Records};
 
     #[test]
     fn streams_have_other_than_one_message() {
@@ -81,16 +81,6 @@ mod tests {
     impl HeaderLookup for Headers {
         fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
             self.0.iter().filter(|(n, _)| *n == name).for_each(|(_, value)| f(value.as_bytes()));
-        }
-    }
-
-    struct Records(Sender<RequestRecord>);
-    impl RecordSink for Records {
-        fn name(&self) -> &'static str {
-            "records"
-        }
-        fn on_finish(&self, record: &RequestRecord) {
-            let _ = self.0.send(record.clone());
         }
     }
 

@@ -135,17 +135,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::{HeaderLookup, Observer, Outcome, RecordSink, RequestHead};
-
-    struct Records(mpsc::Sender<RequestRecord>);
-    impl RecordSink for Records {
-        fn name(&self) -> &'static str {
-            "records"
-        }
-        fn on_finish(&self, record: &RequestRecord) {
-            let _ = self.0.send(record.clone());
-        }
-    }
+    use crate::{HeaderLookup, Observer, Outcome, RequestHead, records::Records};
 
     struct Headers(Vec<(&'static str, String)>);
     impl HeaderLookup for Headers {

@@ -339,22 +339,12 @@ impl Attributes for Writer<'_, '_> {
 
 #[cfg(all(test, not(obs_loom)))]
 mod tests {
-    use std::sync::mpsc::{Sender, channel};
+    use std::sync::mpsc::channel;
 
     use opentelemetry::trace::{Event, Link, SpanContext};
 
     use super::*;
-    use crate::{Identity, Observer, Outcome, RecordSink, RequestHead};
-
-    struct Records(Sender<RequestRecord>);
-    impl RecordSink for Records {
-        fn name(&self) -> &'static str {
-            "records"
-        }
-        fn on_finish(&self, record: &RequestRecord) {
-            let _ = self.0.send(record.clone());
-        }
-    }
+    use crate::{Identity, Observer, Outcome, RequestHead, records::Records};
 
     /// A request with five attributes of ours and of its fields, and what is exported of it.
     fn encoded(added: &Added, limits: SpanLimits) -> proto::Span {
