@@ -4,15 +4,20 @@
 //! stops after `Content-Length` bytes; actix polls to the end even what it throws away. So each stack has a
 //! rule for what a body that is simply dropped means.
 
-use crate::{ErrorReport, HeaderLookup, Method, Observation, Outcome, Panic, observer::Tunnel, panic::catch};
+use crate::{
+    ErrorReport, HeaderLookup, Method, Observation, Outcome, Panic,
+    in_flight::{Progress, Sending},
+    panic::catch,
+};
 
 /// What it means that a body is dropped before it was seen to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum IfDropped {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum IfDropped {
     /// hyper: complete if it had yielded all the bytes it promised.
     CompleteAfter(Option<u64>),
     /// actix: complete if there was nothing to send, which is then never polled.
     CompleteIfUnpolled,
+    #[default]
     Cancelled,
 }
 
@@ -40,18 +45,6 @@ enum IfDropped {
 pub struct BodyObservation {
     /// Kept beyond its end: the body is dropped in its scope. None if the layer is passive: the request is current already.
     observation: Option<Observation>,
-    /// The bytes that `Content-Length` promised.
-    promised: Option<u64>,
-    /// The bytes that the body has yielded; the observation is told at the end.
-    sent: u64,
-    /// They go to the client.
-    counted: bool,
-    /// They are gRPC's messages, to be counted as they go by.
-    messages: bool,
-    polled: bool,
-    if_dropped: IfDropped,
-    /// Counts an upgraded connection as long as the framework holds this.
-    _tunnel: Option<Tunnel>,
 }
 
 impl BodyObservation {
@@ -63,8 +56,8 @@ impl BodyObservation {
     #[must_use]
     pub fn tower(observation: Observation, exact_size: Option<u64>, ended: bool) -> Self {
         let method = observation.request().method;
-        let status = observation.status().unwrap_or_default();
-        let promised = observation.declared_length();
+        let status = observation.progress().status.unwrap_or_default();
+        let promised = observation.progress().declared;
         let at_head = if method.is_tunnel(status) {
             Some(Outcome::Upgraded)
         } else if method == Method::Head || matches!(status, 204 | 304) {
@@ -86,7 +79,7 @@ impl BodyObservation {
     /// that it throws away, so bytes say nothing; those of an answer to HEAD and of a 304 are not counted.
     #[must_use]
     pub fn actix(observation: Observation, size: Option<u64>, http2: bool) -> Self {
-        let status = observation.status().unwrap_or_default();
+        let status = observation.progress().status.unwrap_or_default();
         let head = observation.request().method == Method::Head;
         // Over HTTP/2 actix does not poll what must not be sent; over HTTP/1 it polls that, too.
         let unpolled = size == Some(0) || (http2 && (head || matches!(status, 204 | 304)));
@@ -97,42 +90,28 @@ impl BodyObservation {
     }
 
     fn new(
-        observation: Observation,
+        mut observation: Observation,
         promised: Option<u64>,
         counted: bool,
         if_dropped: IfDropped,
         at_head: Option<Outcome>,
     ) -> Self {
         let tunnel = (at_head == Some(Outcome::Upgraded)).then(|| observation.observer().tunnel());
-        let mut this = Self {
-            promised,
-            sent: 0,
-            counted,
-            messages: counted && observation.is_answer_of_grpc(),
-            polled: false,
-            if_dropped,
-            observation: Some(observation),
-            _tunnel: tunnel,
-        };
+        let progress = observation.progress_mut();
+        progress.declared = promised;
+        progress.tunnel = tunnel;
+        let messages = counted && progress.grpc.is_some();
+        progress.body = Sending { polled: false, counted, messages, if_dropped };
         if let Some(outcome) = at_head {
-            this.finish(outcome);
+            observation.end(outcome);
         }
-        this
+        Self { observation: Some(observation) }
     }
 
     /// For a request that another layer of the same observer already observes: does nothing.
     #[must_use]
     pub const fn passive() -> Self {
-        Self {
-            observation: None,
-            promised: None,
-            sent: 0,
-            counted: false,
-            messages: false,
-            polled: false,
-            if_dropped: IfDropped::Cancelled,
-            _tunnel: None,
-        }
+        Self { observation: None }
     }
 
     /// Polls the body in the request's scope.
@@ -140,8 +119,8 @@ impl BodyObservation {
     /// # Panics
     /// If the body does: the panic is recorded first.
     pub fn poll<T>(&mut self, poll: impl FnOnce() -> T) -> T {
-        self.polled = true;
         let Some(observation) = &mut self.observation else { return poll() };
+        observation.progress_mut().body.polled = true;
         match catch(|| observation.enter_body(poll)) {
             Ok(polled) => polled,
             Err(panic) => self.panicked(panic),
@@ -151,9 +130,13 @@ impl BodyObservation {
     /// The body has yielded bytes.
     #[inline]
     pub fn data(&mut self, bytes: &[u8]) {
-        self.sent += bytes.len() as u64;
-        if self.messages {
-            self.see_messages(bytes);
+        let Some(observation) = &mut self.observation else { return };
+        let progress = observation.progress_mut();
+        if progress.body.counted {
+            progress.response_bytes += bytes.len() as u64;
+            if progress.body.messages {
+                observation.see_messages(bytes);
+            }
         }
     }
 
@@ -167,16 +150,19 @@ impl BodyObservation {
 
     /// The body is at its end. If that is not all it promised, it was truncated.
     pub fn ended(&mut self) {
-        let short = self.promised.is_some_and(|promised| self.sent < promised);
-        self.finish(if short { Outcome::Truncated } else { Outcome::Completed });
+        if let Some(observation) = &mut self.observation {
+            let Progress { declared, response_bytes, .. } = observation.progress();
+            let short = declared.is_some_and(|declared| *response_bytes < declared);
+            observation.end(if short { Outcome::Truncated } else { Outcome::Completed });
+        }
     }
 
     /// The body has yielded an error.
     pub fn failed(&mut self, report: ErrorReport) {
         if let Some(observation) = &mut self.observation {
             observation.failed(report);
+            observation.end(Outcome::BodyError);
         }
-        self.finish(Outcome::BodyError);
     }
 
     /// Runs the body's destructor in the request's scope; its panic is recorded and goes no further.
@@ -187,33 +173,9 @@ impl BodyObservation {
         }
     }
 
-    fn finish(&mut self, outcome: Outcome) {
-        self.count();
-        if let Some(observation) = &mut self.observation {
-            observation.end(outcome);
-        }
-    }
-
-    /// Tells the observation how much was sent.
-    fn count(&mut self) {
-        if let Some(observation) = &mut self.observation
-            && self.counted
-        {
-            observation.sent(self.sent);
-        }
-    }
-
-    #[inline(never)]
-    fn see_messages(&mut self, bytes: &[u8]) {
-        if let Some(observation) = &mut self.observation {
-            observation.see_messages(bytes);
-        }
-    }
-
     #[cold]
     #[inline(never)]
     fn panicked(&mut self, panic: Panic) -> ! {
-        self.count();
         match &mut self.observation {
             Some(observation) => observation.panicked_in_body(panic),
             None => panic.resume(),
@@ -223,16 +185,16 @@ impl BodyObservation {
 
 impl Drop for BodyObservation {
     fn drop(&mut self) {
-        let complete = match self.if_dropped {
-            IfDropped::CompleteAfter(promised) => promised.is_some_and(|all| self.sent >= all),
-            IfDropped::CompleteIfUnpolled => !self.polled,
+        let Some(observation) = &mut self.observation else { return };
+        let Progress { response_bytes, body, .. } = observation.progress();
+        let complete = match body.if_dropped {
+            IfDropped::CompleteAfter(promised) => promised.is_some_and(|all| *response_bytes >= all),
+            IfDropped::CompleteIfUnpolled => !body.polled,
             IfDropped::Cancelled => false,
         };
+        // Dropping the observation records `CancelledInBody`.
         if complete {
-            self.finish(Outcome::Completed);
-        } else {
-            // Dropping the observation records `CancelledInBody`.
-            self.count();
+            observation.end(Outcome::Completed);
         }
     }
 }

@@ -7,9 +7,10 @@
 use std::{
     cell::Cell,
     mem::{self, ManuallyDrop},
+    sync::Arc,
 };
 
-use crate::RequestHandle;
+use crate::{RequestHandle, state::RequestState};
 
 thread_local! {
     /// Without a destructor it is there as long as the thread, and to reach it takes no question whether it is. Scopes leave nothing behind
@@ -61,9 +62,28 @@ impl Scope {
         }
     }
 
-    /// Lets go of the request.
-    pub(crate) fn clear(&mut self) {
-        self.handle = RequestHandle::none();
+    /// A request starts in the state of one that has ended, which nobody else has.
+    pub(crate) fn begin(&mut self, begin: impl FnOnce(&mut RequestState)) {
+        if let Some(state) = self.unique() {
+            begin(state);
+        }
+        #[cfg(feature = "otel")]
+        {
+            self.traced = self.handle.span().is_some();
+        }
+    }
+
+    /// The request's state, if nobody else has it.
+    pub(crate) fn unique(&mut self) -> Option<&mut RequestState> {
+        self.handle.unique_state()
+    }
+
+    /// The request's state, of a scope that was made with a request's handle and is not entered.
+    pub(crate) fn state(&self) -> &Arc<RequestState> {
+        match self.handle.state() {
+            Some(state) => state,
+            None => unreachable!("the scope of an observation has its request"),
+        }
     }
 
     pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {

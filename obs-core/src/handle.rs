@@ -57,6 +57,15 @@ impl RequestHandle {
         Self(Some(state))
     }
 
+    pub(crate) const fn state(&self) -> Option<&Arc<RequestState>> {
+        self.0.as_ref()
+    }
+
+    /// The request's state, if nobody else has it.
+    pub(crate) fn unique_state(&mut self) -> Option<&mut RequestState> {
+        self.0.as_mut().and_then(Arc::get_mut)
+    }
+
     /// Whether it belongs to a request (which may have ended).
     #[must_use]
     pub const fn is_active(&self) -> bool {

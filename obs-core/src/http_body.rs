@@ -53,15 +53,14 @@ pin_project! {
     {
         #[pin]
         body: Option<B>,
-        // What is left of the frame that is being sliced, or of an answer of our own.
-        rest: Rest<B::Data>,
+        rest: Option<Box<Rest<B::Data>>>,
         observation: BodyObservation,
     }
 
     impl<B: Body> PinnedDrop for ObservedBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let mut ended = this.rest.has_ended();
+            let mut ended = Rest::has_ended(this.rest.as_deref());
             let body = &mut this.body;
             this.observation.drop_in(|| {
                 // hyper drops a body that says so after its last frame, and does not poll it to its end.
@@ -75,38 +74,56 @@ pin_project! {
     }
 }
 
+/// What is left of the frame that is being sliced, or of an answer of our own. It is behind a pointer, because most bodies have none of
+/// it, and bodies are moved often.
 #[derive(Debug)]
 enum Rest<D> {
-    None,
     Frame(D),
     Own(AnswerBody),
 }
 
 impl<D: Buf> Rest<D> {
-    /// The bytes that are there.
-    fn len(&self) -> usize {
-        match self {
-            Self::Frame(data) => data.remaining(),
-            Self::None | Self::Own(_) => 0,
+    /// The next piece, of which there is at least one unless the body is an answer of our own.
+    fn poll_next(
+        this: &mut Option<Box<Self>>,
+        observation: &mut BodyObservation,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Bytes>> {
+        match this.as_deref_mut() {
+            None => Poll::Ready(None),
+            Some(Self::Frame(data)) => {
+                let slice = data.copy_to_bytes(data.remaining().min(SLICE));
+                if !data.has_remaining() {
+                    *this = None;
+                }
+                observation.data(&slice);
+                Poll::Ready(Some(slice))
+            }
+            Some(Self::Own(own)) => {
+                let piece = ready!(observation.poll(|| own.poll_piece(cx)));
+                match &piece {
+                    Some(piece) => observation.data(piece),
+                    None => observation.ended(),
+                }
+                Poll::Ready(piece)
+            }
         }
     }
 
-    fn has_ended(&self) -> bool {
-        match self {
-            Self::None => true,
-            Self::Frame(data) => !data.has_remaining(),
-            Self::Own(own) => own.has_ended(),
+    /// The bytes of a frame that are there.
+    fn len(this: Option<&Self>) -> usize {
+        match this {
+            Some(Self::Frame(data)) => data.remaining(),
+            None | Some(Self::Own(_)) => 0,
         }
     }
 
-    /// The next slice; `None` if there is nothing left.
-    fn next(&mut self) -> Option<Bytes> {
-        let Self::Frame(data) = self else { return None };
-        let slice = data.copy_to_bytes(data.remaining().min(SLICE));
-        if data.remaining() == 0 {
-            *self = Self::None;
+    fn has_ended(this: Option<&Self>) -> bool {
+        match this {
+            None => true,
+            Some(Self::Frame(_)) => false,
+            Some(Self::Own(own)) => own.has_ended(),
         }
-        Some(slice)
     }
 }
 
@@ -118,7 +135,7 @@ impl<B: Body> ObservedBody<B> {
         let (exact, ended) = (response.body().size_hint().exact(), response.body().is_end_stream());
         let status = response.status().as_u16();
         let observation = head_done(observation, status, response.headers_mut(), exact, ended);
-        response.map(|body| Self { body: Some(body), rest: Rest::None, observation })
+        response.map(|body| Self { body: Some(body), rest: None, observation })
     }
 
     /// The same for an answer of the middleware's own.
@@ -127,18 +144,14 @@ impl<B: Body> ObservedBody<B> {
         let (mut parts, body) = answer.into_http().into_parts();
         let (exact, ended) = (body.size(), body.has_ended());
         let observation = head_done(observation, parts.status.as_u16(), &mut parts.headers, exact, ended);
-        let rest = if ended { Rest::None } else { Rest::Own(body) };
+        let rest = if ended { None } else { Some(Box::new(Rest::Own(body))) };
         ::http::Response::from_parts(parts, Self { body: None, rest, observation })
     }
 
     /// A body that nobody observes here, because another layer of the same observer does.
     #[must_use]
     pub fn passive(response: ::http::Response<B>) -> ::http::Response<Self> {
-        response.map(|body| Self {
-            body: Some(body),
-            rest: Rest::None,
-            observation: BodyObservation::passive(),
-        })
+        response.map(|body| Self { body: Some(body), rest: None, observation: BodyObservation::passive() })
     }
 }
 
@@ -175,15 +188,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut this = self.project();
-        if let Rest::Own(own) = this.rest {
-            let piece = ready!(this.observation.poll(|| own.poll_piece(cx)));
-            match &piece {
-                Some(piece) => this.observation.data(piece),
-                None => this.observation.ended(),
-            }
-            return Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))));
-        }
-        if matches!(this.rest, Rest::None) {
+        if this.rest.is_none() {
             let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
             match this.observation.poll(|| data_of(body.poll_frame(cx))) {
                 // Most are one slice.
@@ -192,7 +197,7 @@ where
                     this.observation.data(&slice);
                     return Poll::Ready(Some(Ok(Frame::data(slice))));
                 }
-                Ok(data) => *this.rest = Rest::Frame(data),
+                Ok(data) => *this.rest = Some(Box::new(Rest::Frame(data))),
                 Err(other) => {
                     let Some(other) = ready!(other) else {
                         this.observation.ended();
@@ -203,21 +208,19 @@ where
                 }
             }
         }
-        Poll::Ready(this.rest.next().map(|slice| {
-            this.observation.data(&slice);
-            Ok(Frame::data(slice))
-        }))
+        let piece = ready!(Rest::poll_next(this.rest, this.observation, cx));
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.has_ended() && self.body.as_ref().is_none_or(Body::is_end_stream)
+        Rest::has_ended(self.rest.as_deref()) && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        if let Rest::Own(own) = &self.rest {
+        if let Some(Rest::Own(own)) = self.rest.as_deref() {
             return own.size_hint();
         }
-        let rest = self.rest.len() as u64;
+        let rest = Rest::len(self.rest.as_deref()) as u64;
         let Some(body) = &self.body else { return SizeHint::with_exact(rest) };
         let inner = body.size_hint();
         let mut hint = SizeHint::new();

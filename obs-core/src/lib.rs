@@ -77,6 +77,7 @@ mod http;
 mod http_body;
 mod id;
 mod identity;
+mod in_flight;
 mod json;
 mod method;
 mod metrics;

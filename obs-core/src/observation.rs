@@ -9,13 +9,13 @@ use std::{fmt, future::Future, sync::Arc};
 use crate::{
     Answer, Endpoint, EndpointFuture, ErrorReport, HeaderLookup, Observed, Observer, Outcome, Panic,
     PanicPolicy, RequestBody, RequestHandle, RequestHead, RequestStart, TraceHeader, answer,
-    current::Scope,
     grpc::{self, GrpcAnswer},
     head::ResponseHead,
+    in_flight::{InFlight, Progress},
     ops,
     panic::catch,
-    recycled,
-    state::{Progress, RequestState},
+    recycled::Recycled,
+    state::RequestState,
 };
 
 /// One request from its head to its end.
@@ -52,31 +52,40 @@ use crate::{
 #[must_use = "dropping it records a cancelled request"]
 pub struct Observation {
     observer: Observer,
-    state: Arc<RequestState>,
-    /// In which all parts of the request run: the handler, and then the body.
-    scope: Scope,
-    /// Taken when the record is made.
-    progress: Option<Progress>,
+    in_flight: Recycled,
 }
 
 impl Observation {
     pub(crate) fn start(observer: &Observer, head: &RequestHead<'_>) -> Self {
-        let state = RequestState::start(observer, head);
-        observer.on_start(state.request());
-        let scope = Scope::new(RequestHandle::new(Arc::clone(&state)));
-        Self { observer: observer.clone(), state, scope, progress: Some(Progress::default()) }
+        let mut in_flight = Recycled::take(observer);
+        in_flight.begin(observer, head);
+        observer.on_start(in_flight.state().request());
+        Self { observer: observer.clone(), in_flight }
+    }
+
+    fn state(&self) -> &Arc<RequestState> {
+        self.in_flight.state()
+    }
+
+    /// How far the answer has come.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.in_flight.progress
+    }
+
+    pub(crate) fn progress_mut(&mut self) -> &mut Progress {
+        &mut self.in_flight.progress
     }
 
     /// The handle for handlers; adapters put it into the request's extensions.
     #[must_use]
     pub fn handle(&self) -> RequestHandle {
-        RequestHandle::new(Arc::clone(&self.state))
+        RequestHandle::new(Arc::clone(self.state()))
     }
 
     /// What was known at the start.
     #[must_use]
     pub fn request(&self) -> &RequestStart {
-        self.state.request()
+        self.state().request()
     }
 
     /// The route's template, such as `/items/{id}`, as the framework knows it. What the handler or a layer
@@ -84,22 +93,20 @@ impl Observation {
     ///
     /// Each text is kept once, and for ever, so it must be a template, never a path.
     pub fn set_route(&mut self, template: &str) {
-        self.state.set_route(&self.observer, template, false);
+        self.state().set_route(&self.observer, template, false);
     }
 
     /// The endpoint of the observer's that the request asks for, to be [answered](Self::answer). A
     /// [route of the user's own](RequestHead::own_route) at the very path wins.
     #[must_use]
     pub fn endpoint(&self) -> Option<Endpoint> {
-        self.state.endpoint()
+        self.state().endpoint()
     }
 
     /// Answers the request as this endpoint; `head` is the one that it was started with.
     pub fn answer(mut self, endpoint: Endpoint, head: &RequestHead<'_>) -> Observed<EndpointFuture> {
-        self.state.set_route(&self.observer, head.path, false);
-        if let Some(progress) = &mut self.progress {
-            progress.endpoint = true;
-        }
+        self.state().set_route(&self.observer, head.path, false);
+        self.progress_mut().endpoint = true;
         let future = ops::answer(&self.observer, endpoint, head);
         self.observe(future)
     }
@@ -109,31 +116,21 @@ impl Observation {
     /// Adapters wrap a body of unknown size, where the framework boxes bodies anyway.
     #[must_use]
     pub fn request_body(&self) -> Option<RequestBody> {
-        RequestBody::unknown(&self.state)
+        RequestBody::unknown(self.state())
     }
 
     /// The response's head is there.
     pub fn responded(&mut self, status: u16, headers: &dyn HeaderLookup) {
-        if let Some(progress) = &mut self.progress {
-            progress.status = Some(status);
-            progress.time_to_head = Some(self.state.elapsed());
-            let head = ResponseHead::of(headers);
-            progress.stream = self.state.request().method.is_tunnel(status) || head.is_event_stream;
-            progress.declared = head.content_length;
-            if self.state.grpc().is_some_and(|request| request.native) {
-                progress.grpc = GrpcAnswer::of(headers).map(Box::new);
-            }
+        let InFlight { scope, progress, .. } = &mut *self.in_flight;
+        let state = scope.state();
+        progress.status = Some(status);
+        progress.time_to_head = Some(state.elapsed());
+        let head = ResponseHead::of(headers);
+        progress.stream = state.request().method.is_tunnel(status) || head.is_event_stream;
+        progress.declared = head.content_length;
+        if state.grpc().is_some_and(|request| request.native) {
+            progress.grpc = GrpcAnswer::of(headers).map(Box::new);
         }
-    }
-
-    /// The status that was sent.
-    pub(crate) fn status(&self) -> Option<u16> {
-        self.progress.as_ref().and_then(|progress| progress.status)
-    }
-
-    /// The length that the head declares for the body.
-    pub(crate) fn declared_length(&self) -> Option<u64> {
-        self.progress.as_ref().and_then(|progress| progress.declared)
     }
 
     pub(crate) const fn observer(&self) -> &Observer {
@@ -151,28 +148,16 @@ impl Observation {
         }
     }
 
-    /// So many bytes of the response's body were sent.
-    pub(crate) fn sent(&mut self, bytes: u64) {
-        if let Some(progress) = &mut self.progress {
-            progress.response_bytes = bytes;
-        }
-    }
-
-    /// The response's body has messages of gRPC.
-    pub(crate) fn is_answer_of_grpc(&self) -> bool {
-        self.progress.as_ref().is_some_and(|progress| progress.grpc.is_some())
-    }
-
     /// Counts the messages in bytes of the response's body.
     pub(crate) fn see_messages(&mut self, bytes: &[u8]) {
-        if let Some(Progress { grpc: Some(answer), .. }) = &mut self.progress {
+        if let Some(answer) = &mut self.progress_mut().grpc {
             answer.messages.see(bytes);
         }
     }
 
     /// The response's trailers have come.
     pub(crate) fn trailers(&mut self, trailers: &dyn HeaderLookup) {
-        if let Some(Progress { grpc: Some(answer), .. }) = &mut self.progress {
+        if let Some(answer) = &mut self.progress_mut().grpc {
             answer.status = grpc::status(trailers);
         }
     }
@@ -181,8 +166,8 @@ impl Observation {
     ///
     /// What the handler itself [reported](RequestHandle::error) says more and stays.
     pub fn failed(&mut self, report: ErrorReport) {
-        let report = report.redacted(self.state.redactor());
-        self.state.enrich(|e| {
+        let report = report.redacted(self.state().redactor());
+        self.state().enrich(|e| {
             e.error.get_or_insert(report.into());
         });
     }
@@ -210,12 +195,12 @@ impl Observation {
 
     /// Runs `f` in the request's scope.
     pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
-        self.scope.enter(f)
+        self.in_flight.scope.enter(f)
     }
 
     /// Polls a body in the request's scope.
     pub(crate) fn enter_body<T>(&mut self, poll: impl FnOnce() -> T) -> T {
-        self.scope.enter_briefly(poll)
+        self.in_flight.scope.enter_briefly(poll)
     }
 
     /// A panic was caught before there was a response: notes it and says what to answer.
@@ -226,8 +211,8 @@ impl Observation {
         self.note(&panic);
         match self.observer.panic_policy() {
             PanicPolicy::Answer => {
-                let content_type = self.state.grpc().map(|request| request.content_type.as_str());
-                let answer = answer::to_panic(self.state.request(), content_type);
+                let content_type = self.state().grpc().map(|request| request.content_type.as_str());
+                let answer = answer::to_panic(self.request(), content_type);
                 (self, answer)
             }
             PanicPolicy::Resume => {
@@ -247,9 +232,9 @@ impl Observation {
 
     /// The record will say that it panicked, whatever its outcome seems to be; unless it has ended.
     pub(crate) fn note(&mut self, panic: &Panic) {
-        if self.progress.is_some() {
-            let report = panic.report().clone().redacted(self.state.redactor());
-            self.state.enrich(|e| e.panic = Some(report.into()));
+        if !self.in_flight.ended {
+            let report = panic.report().clone().redacted(self.state().redactor());
+            self.state().enrich(|e| e.panic = Some(report.into()));
         }
     }
 
@@ -261,26 +246,24 @@ impl Observation {
     /// The same for one that is still needed as a scope. It ends once.
     #[inline]
     pub(crate) fn end(&mut self, outcome: Outcome) {
-        if self.progress.is_some() {
+        if !self.in_flight.ended {
             self.record(outcome);
         }
     }
 
     #[inline(never)]
     fn record(&mut self, outcome: Outcome) {
-        if let Some(progress) = self.progress.take() {
-            let record = RequestState::finish(&self.state, &self.observer, progress, outcome);
-            self.observer.on_finish(&record);
-        }
+        let InFlight { scope, progress, ended } = &mut *self.in_flight;
+        *ended = true;
+        let record = RequestState::finish(scope.state(), &self.observer, progress, outcome);
+        self.observer.on_finish(&record);
     }
 }
 
 impl Drop for Observation {
     fn drop(&mut self) {
-        let answered = self.status().is_some();
+        let answered = self.progress().status.is_some();
         self.end(if answered { Outcome::CancelledInBody } else { Outcome::CancelledBeforeResponse });
-        self.scope.clear();
-        recycled::keep(&mut self.state);
     }
 }
 
@@ -288,7 +271,7 @@ impl fmt::Debug for Observation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Observation")
             .field("request", self.request())
-            .field("status", &self.status())
+            .field("status", &self.progress().status)
             .finish_non_exhaustive()
     }
 }

@@ -4,49 +4,83 @@
 //! A request that ends on another thread than it began on leaves its memory there. What it held is let go first: only the room for its
 //! texts stays, and what all requests of its observer have in common.
 
-use std::{cell::RefCell, sync::Arc};
+use std::{
+    cell::RefCell,
+    ops::{Deref, DerefMut},
+};
 
-use crate::{Observer, state::RequestState};
+use crate::{Observer, in_flight::InFlight};
 
 /// How much a thread keeps: as many requests as seldom end before others begin.
 const MOST: usize = 64;
 
 thread_local! {
-    static KEPT: RefCell<Vec<Arc<RequestState>>> = const { RefCell::new(Vec::new()) };
+    // The boxes are what is handed out.
+    #[allow(clippy::vec_box)]
+    static KEPT: RefCell<Vec<Box<InFlight>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A state of this observer's that nobody else has, without a request.
-pub(crate) fn take(observer: &Observer) -> Arc<RequestState> {
-    let kept = KEPT.try_with(|kept| {
-        let mut kept = kept.try_borrow_mut().ok()?;
-        let own = kept.iter().rposition(|state| state.observer().is(observer))?;
-        Some(kept.swap_remove(own))
-    });
-    kept.ok().flatten().unwrap_or_else(|| Arc::new(RequestState::empty(observer)))
+/// A request's memory, which is kept for another when this is dropped; unless somebody still has a handle or a record of the request.
+pub(crate) struct Recycled(Option<Box<InFlight>>);
+
+impl Recycled {
+    /// Memory of this observer's that nobody else has, without a request.
+    pub(crate) fn take(observer: &Observer) -> Self {
+        let kept = KEPT.try_with(|kept| {
+            let mut kept = kept.try_borrow_mut().ok()?;
+            let own = kept.iter().rposition(|kept| kept.state().observer().is(observer))?;
+            Some(kept.swap_remove(own))
+        });
+        Self(Some(kept.ok().flatten().unwrap_or_else(|| Box::new(InFlight::empty(observer)))))
+    }
 }
 
-/// Keeps the memory of a request that has ended, unless somebody still has a handle or a record of it.
-pub(crate) fn keep(state: &mut Arc<RequestState>) {
-    let _ = KEPT.try_with(|kept| {
-        if let Some(ended) = Arc::get_mut(state)
-            && let Ok(mut kept) = kept.try_borrow_mut()
-        {
-            ended.let_go();
-            if kept.len() >= MOST {
-                // One that was left by an observer that is gone must make room some day.
-                kept.swap_remove(0);
-            }
-            kept.push(Arc::clone(state));
+impl Drop for Recycled {
+    fn drop(&mut self) {
+        let Some(mut ended) = self.0.take() else { return };
+        if !ended.let_go() {
+            return;
         }
-    });
+        let _ = KEPT.try_with(|kept| {
+            if let Ok(mut kept) = kept.try_borrow_mut() {
+                if kept.len() >= MOST {
+                    // One that was left by an observer that is gone must make room some day.
+                    kept.swap_remove(0);
+                }
+                kept.push(ended);
+            }
+        });
+    }
+}
+
+impl Deref for Recycled {
+    type Target = InFlight;
+
+    #[inline]
+    fn deref(&self) -> &InFlight {
+        match &self.0 {
+            Some(in_flight) => in_flight,
+            None => unreachable!("it is taken only when dropped"),
+        }
+    }
+}
+
+impl DerefMut for Recycled {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut InFlight {
+        match &mut self.0 {
+            Some(in_flight) => in_flight,
+            None => unreachable!("it is taken only when dropped"),
+        }
+    }
 }
 
 #[cfg(all(test, not(obs_loom)))]
 mod tests {
-    use std::sync::mpsc::channel;
+    use std::sync::{Arc, mpsc::channel};
 
     use super::*;
-    use crate::{HeaderLookup, Outcome, RequestHead, records::Records};
+    use crate::{HeaderLookup, Outcome, RequestHead, records::Records, state::RequestState};
 
     struct Agent;
     impl HeaderLookup for Agent {
@@ -65,10 +99,7 @@ mod tests {
     }
 
     fn run(observer: &Observer) -> *const RequestState {
-        let state = take(observer);
-        let place = Arc::as_ptr(&state);
-        keep(&mut { state });
-        place
+        Arc::as_ptr(Recycled::take(observer).state())
     }
 
     #[test]
@@ -122,9 +153,7 @@ mod tests {
     #[test]
     fn no_more_than_so_many_are_kept() {
         let observer = observer();
-        let mut states: Vec<_> = (0..MOST * 2).map(|_| take(&observer)).collect();
-        states.iter_mut().for_each(keep);
-        drop(states);
+        drop((0..MOST * 2).map(|_| Recycled::take(&observer)).collect::<Vec<_>>());
         assert_eq!(KEPT.with_borrow(Vec::len), MOST);
     }
 }

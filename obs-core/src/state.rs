@@ -16,9 +16,9 @@ use crate::{
     forwarded::Forwarded,
     grpc::{self, GrpcAnswer, GrpcRequest},
     head::length_header,
+    in_flight::Progress,
     observer::WeakObserver,
     record::MAX_METHOD,
-    recycled,
     redact::Redactor,
     request_body::Received,
     text::bounded,
@@ -76,16 +76,6 @@ impl Enrichment {
 }
 
 impl RequestState {
-    /// The state of a request that starts now.
-    pub(crate) fn start(observer: &Observer, head: &RequestHead<'_>) -> Arc<Self> {
-        let mut state = recycled::take(observer);
-        // Nobody else has it.
-        if let Some(state) = Arc::get_mut(&mut state) {
-            state.begin(observer, head);
-        }
-        state
-    }
-
     /// Without a request.
     pub(crate) fn empty(observer: &Observer) -> Self {
         Self {
@@ -103,7 +93,8 @@ impl RequestState {
         }
     }
 
-    fn begin(&mut self, observer: &Observer, head: &RequestHead<'_>) {
+    /// A request starts.
+    pub(crate) fn begin(&mut self, observer: &Observer, head: &RequestHead<'_>) {
         self.started = Instant::now();
         let started_at = SystemTime::now();
         let mut headers = Wanted::none();
@@ -259,7 +250,7 @@ impl RequestState {
     pub(crate) fn finish(
         this: &Arc<Self>,
         observer: &Observer,
-        progress: Progress,
+        progress: &mut Progress,
         outcome: Outcome,
     ) -> RequestRecord {
         Self::close(this, &mut this.lock(), observer, progress, outcome)
@@ -276,7 +267,8 @@ impl RequestState {
             return;
         }
         enrichment.panic = Some(panic.redacted(&this.redactor).into());
-        let record = Self::close(this, &mut enrichment, &observer, Progress::default(), Outcome::Panicked);
+        let record =
+            Self::close(this, &mut enrichment, &observer, &mut Progress::default(), Outcome::Panicked);
         drop(enrichment);
         observer.on_finish(&record);
         observer.flush(Duration::from_secs(1));
@@ -286,7 +278,7 @@ impl RequestState {
         this: &Arc<Self>,
         enrichment: &mut Enrichment,
         observer: &Observer,
-        mut progress: Progress,
+        progress: &mut Progress,
         outcome: Outcome,
     ) -> RequestRecord {
         // Whatever becomes of the answer to a panic: it was one.
@@ -300,7 +292,7 @@ impl RequestState {
                 outcome = Outcome::DeadlineExceeded;
             }
             let answer = progress.grpc.take().map(|answer| *answer);
-            this.name_grpc_route(enrichment, observer, answer.as_ref(), &progress);
+            this.name_grpc_route(enrichment, observer, answer.as_ref(), progress);
             stream |= answer.as_ref().is_some_and(GrpcAnswer::is_stream);
             let grpc = this.grpc_call(enrichment, request, answer, outcome);
             stream |= grpc.request_messages.is_some_and(|messages| messages > 1);
@@ -390,20 +382,6 @@ impl RequestState {
             timeout: request.timeout,
         }
     }
-}
-
-/// How far the answer has come: known to the observation alone.
-#[derive(Default)]
-pub(crate) struct Progress {
-    pub(crate) status: Option<u16>,
-    pub(crate) time_to_head: Option<Duration>,
-    pub(crate) response_bytes: u64,
-    pub(crate) stream: bool,
-    pub(crate) endpoint: bool,
-    /// Of an answer that is one of gRPC.
-    pub(crate) grpc: Option<Box<GrpcAnswer>>,
-    /// The length that its head declares.
-    pub(crate) declared: Option<u64>,
 }
 
 /// The values of the headers that events tell.

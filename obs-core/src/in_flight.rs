@@ -1,0 +1,72 @@
+//! What of a request in flight belongs to its observation alone.
+//!
+//! It stays where it is while the observation moves from the service's call through its future into the response's body: behind a
+//! pointer, so that frameworks, which move those often, have less to move.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    Observer, RequestHandle, RequestHead, body::IfDropped, current::Scope, grpc::GrpcAnswer,
+    observer::Tunnel, state::RequestState,
+};
+
+pub(crate) struct InFlight {
+    /// In which all parts of the request run: the handler, and then the body. It has the request's state.
+    pub(crate) scope: Scope,
+    /// Its record is made.
+    pub(crate) ended: bool,
+    pub(crate) progress: Progress,
+}
+
+/// How far the answer has come.
+#[derive(Default)]
+pub(crate) struct Progress {
+    pub(crate) status: Option<u16>,
+    pub(crate) time_to_head: Option<Duration>,
+    pub(crate) stream: bool,
+    pub(crate) endpoint: bool,
+    /// Of an answer that is one of gRPC.
+    pub(crate) grpc: Option<Box<GrpcAnswer>>,
+    /// The length that the head declares, as far as the body must have it.
+    pub(crate) declared: Option<u64>,
+    /// The bytes that the body has yielded and that go to the client.
+    pub(crate) response_bytes: u64,
+    pub(crate) body: Sending,
+    /// Counts an upgraded connection as long as the framework holds the body.
+    pub(crate) tunnel: Option<Tunnel>,
+}
+
+/// What is to be seen of a body while it is sent.
+#[derive(Default)]
+pub(crate) struct Sending {
+    pub(crate) polled: bool,
+    /// Its bytes go to the client.
+    pub(crate) counted: bool,
+    /// They are gRPC's messages, to be counted as they go by.
+    pub(crate) messages: bool,
+    pub(crate) if_dropped: IfDropped,
+}
+
+impl InFlight {
+    /// Without a request.
+    pub(crate) fn empty(observer: &Observer) -> Self {
+        let state = RequestHandle::new(Arc::new(RequestState::empty(observer)));
+        Self { scope: Scope::new(state), ended: true, progress: Progress::default() }
+    }
+
+    /// A request starts.
+    pub(crate) fn begin(&mut self, observer: &Observer, head: &RequestHead<'_>) {
+        self.scope.begin(|state| state.begin(observer, head));
+        self.ended = false;
+    }
+
+    /// Lets go of what belongs to nobody but the request that has ended; false if somebody has a handle or a record of it.
+    pub(crate) fn let_go(&mut self) -> bool {
+        self.progress = Progress::default();
+        self.scope.unique().map(RequestState::let_go).is_some()
+    }
+
+    pub(crate) fn state(&self) -> &Arc<RequestState> {
+        self.scope.state()
+    }
+}
