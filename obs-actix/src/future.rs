@@ -12,7 +12,7 @@ use actix_web::{
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
 };
-use obs_core::{EndpointFuture, Observed};
+use obs_core::{EndpointFuture, Observation, Observed};
 use pin_project_lite::pin_project;
 
 use crate::{ObservedBody, respond, service::Shared};
@@ -52,8 +52,14 @@ pin_project! {
 }
 
 impl<F> ResponseFuture<F> {
-    pub(crate) const fn observed(future: Observed<F>, shared: Rc<Shared>) -> Self {
-        Self { kind: Kind::Observed { future, shared } }
+    /// The future that `make` makes. It is made where it is returned.
+    #[inline(never)]
+    pub(crate) fn observed(observation: Observation, shared: Rc<Shared>, make: impl FnOnce() -> F) -> Self {
+        let mut this = Self { kind: Kind::Observed { future: Observed::empty(observation), shared } };
+        if let Kind::Observed { future, .. } = &mut this.kind {
+            future.make(make);
+        }
+        this
     }
 
     pub(crate) const fn endpoint(

@@ -93,7 +93,6 @@ where
         shared.resources.get_or_init(|| request.resource_map().clone());
         request.extensions_mut().insert(observation.handle());
         payload::count(&observation, &mut request);
-        let future = observation.call(request, |request| self.service.call(request));
-        ResponseFuture::observed(future, Rc::clone(shared))
+        ResponseFuture::observed(observation, Rc::clone(shared), || self.service.call(request))
     }
 }

@@ -15,7 +15,9 @@ use axum::{
 };
 use http::Request;
 use http_body::Body;
-use obs_core::Observer;
+use http_body_util::combinators::UnsyncBoxBody;
+use obs_core::{ObservedBody, Observer};
+use tower::util::MapResponseLayer;
 use tower_service::Service;
 
 use crate::ObserverExt;
@@ -36,8 +38,15 @@ mod sealed {
 
 impl RouterExt for Router {
     fn observed(self, observer: &Observer) -> ObservedApp {
-        ObservedApp::layered(self.layer(observer.layer()), observer)
+        let layer = (MapResponseLayer::new(in_axums_box), observer.layer());
+        ObservedApp::layered(self.layer(layer), observer)
     }
+}
+
+/// With the body in the very box that axum's bodies are. axum would put an adapter for errors between, which these do not need, and
+/// every frame would have to go through it.
+fn in_axums_box(response: http::Response<ObservedBody<axum::body::Body>>) -> Response {
+    response.map(|body| axum::body::Body::new(UnsyncBoxBody::new(body)))
 }
 
 /// An axum application whose every request is observed: made by [`RouterExt::observed`].

@@ -9,7 +9,7 @@ use std::{
 
 use http::Response;
 use http_body::Body;
-use obs_core::{EndpointFuture, ErrorReport, Observed, ObservedBody, Outcome};
+use obs_core::{EndpointFuture, ErrorReport, Observation, Observed, ObservedBody, Outcome};
 use pin_project_lite::pin_project;
 
 pin_project! {
@@ -38,8 +38,14 @@ pin_project! {
 }
 
 impl<F> ResponseFuture<F> {
-    pub(crate) const fn observed(future: Observed<F>) -> Self {
-        Self { kind: Kind::Observed { future } }
+    /// The future that `make` makes. It is made where it is returned.
+    #[inline(never)]
+    pub(crate) fn observed(observation: Observation, make: impl FnOnce() -> F) -> Self {
+        let mut this = Self { kind: Kind::Observed { future: Observed::empty(observation) } };
+        if let Kind::Observed { future } = &mut this.kind {
+            future.make(make);
+        }
+        this
     }
 
     pub(crate) const fn endpoint(future: Observed<EndpointFuture>) -> Self {

@@ -55,21 +55,34 @@ where
 
     // Inlined, it would have the request moved once more.
     #[inline(never)]
-    fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
+    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
+        self.observe(&mut Some(request))
+    }
+}
+
+impl<S> Observe<S> {
+    /// Requests are large: this one is moved no more than it must be.
+    #[inline]
+    fn observe<ReqB>(&mut self, place: &mut Option<Request<ReqB>>) -> ResponseFuture<S::Future>
+    where
+        S: Service<Request<ReqB>>,
+        ReqB: Body + 'static,
+    {
+        let Some(request) = place else { unreachable!("a request is there") };
         let route = route::of(self.route_prefix.as_deref(), request.extensions());
         let found = request.extensions().get::<RequestHandle>();
         if let Some(own) = found.and_then(|handle| handle.of(&self.observer)) {
             if let Some(route) = route {
                 own.refine_route(&route);
             }
-            return ResponseFuture::within(self.inner.call(request));
+            return ResponseFuture::within(self.call_inner(place));
         }
 
         // A route without parameters is at this very path; a catch-all must not take the endpoints away.
         let has_route = || route.as_ref().is_some_and(|route| !route.contains('{'));
-        let head = RequestHead::of(&request)
+        let head = RequestHead::of(request)
             .within(found)
-            .path(route::full_path(&request))
+            .path(route::full_path(request))
             .peer(route::peer(request.extensions()))
             .own_route(&has_route);
         let mut observation = self.observer.start(head);
@@ -81,7 +94,17 @@ where
         }
         request.extensions_mut().insert(observation.handle());
         #[cfg(any(feature = "axum", feature = "tonic"))]
-        crate::request_body::count(&observation, &mut request);
-        ResponseFuture::observed(observation.call(request, |request| self.inner.call(request)))
+        crate::request_body::count(&observation, request);
+        ResponseFuture::observed(observation, || self.call_inner(place))
+    }
+
+    fn call_inner<ReqB>(&mut self, place: &mut Option<Request<ReqB>>) -> S::Future
+    where
+        S: Service<Request<ReqB>>,
+    {
+        match place.take() {
+            Some(request) => self.inner.call(request),
+            None => unreachable!("a request is called once"),
+        }
     }
 }

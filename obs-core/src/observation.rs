@@ -21,7 +21,7 @@ use crate::{
 /// One request from its head to its end.
 ///
 /// Adapters [start](Observer::start) it, put its [`handle`](Self::handle) into the request's extensions, run
-/// the service [in its scope](Self::call), tell it of the [response](Self::responded), and move it into the
+/// the service [in its scope](Observed::make), tell it of the [response](Self::responded), and move it into the
 /// body. The observation itself never goes into extensions: those are cloned.
 ///
 /// # Cancellation
@@ -174,16 +174,8 @@ impl Observation {
 
     /// Polls `future` in the request's scope and catches its panic.
     pub fn observe<F: Future>(self, future: F) -> Observed<F> {
-        self.call(future, |future| future)
-    }
-
-    /// Makes a future of a request in the request's scope and goes on as [`observe`](Self::observe): for a service whose
-    /// `call` itself may panic.
-    // Inlined, it would have the request moved once more.
-    #[inline(never)]
-    pub fn call<R, F: Future>(self, request: R, make: impl FnOnce(R) -> F) -> Observed<F> {
         let mut observed = Observed::empty(self);
-        observed.make(request, make);
+        observed.make(|| future);
         observed
     }
 

@@ -65,22 +65,17 @@ pin_project! {
 
 impl<F> Observed<F> {
     /// Without a future, which [`make`](Self::make) gives it.
-    pub(crate) const fn empty(observation: Observation) -> Self {
+    pub const fn empty(observation: Observation) -> Self {
         Self { observation: Some(observation), panic: None, future: None }
     }
 
-    /// Makes the future where it stays: futures and requests are large, so they are moved no more than they must be.
-    pub(crate) fn make<R>(&mut self, request: R, make: impl FnOnce(R) -> F) {
+    /// Makes the future, in the request's scope; its panic is yielded as the future's would be. For services whose `call` itself may panic.
+    ///
+    /// Requests and futures are large: what `make` captures is best a reference, and the future stays where it is made.
+    #[inline]
+    pub fn make(&mut self, make: impl FnOnce() -> F) {
         let Self { observation: Some(observation), panic, future } = self else { return };
-        let mut request = Some(request);
-        let made = observation.enter(|| {
-            catch(|| {
-                if let Some(request) = request.take() {
-                    *future = Some(make(request));
-                }
-            })
-        });
-        *panic = made.err();
+        *panic = observation.enter(|| catch(|| *future = Some(make()))).err();
     }
 
     /// The observation while the future runs; `None` after it has yielded.
@@ -172,7 +167,9 @@ mod tests {
         let (send, records) = std::sync::mpsc::channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build();
         let observation = observer.expect("valid").start(RequestHead::new("GET", "/", &()));
-        drop(observation.call((), |()| -> std::future::Ready<()> { panic!("in call") }));
+        let mut observed = Observed::empty(observation);
+        observed.make(|| -> std::future::Ready<()> { panic!("in call") });
+        drop(observed);
         assert_eq!(records.try_recv().expect("one record").outcome, Outcome::Panicked);
     }
 
