@@ -18,7 +18,7 @@ fn ours(label_sets: usize) -> Observer {
     let builder = Observer::builder("bench").no_environment().events(Events::off()).metrics(metrics);
     let observer = builder.build().expect("the settings are right");
     for number in 0..label_sets {
-        let mut observation = observer.start(RequestHead::new("GET", "/", &()).body_bytes(Some(0)));
+        let mut observation = observer.start(&RequestHead::new("GET", "/", &()).body_bytes(Some(0)));
         // With its first request, a route's failures are there at 0.
         observation.set_route(&format!("/things-{}/{{id}}", number / 2));
         observation.responded(if number % 2 == 0 { 200 } else { 500 }, &());

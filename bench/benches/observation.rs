@@ -32,7 +32,7 @@ fn observer(events: impl Into<Events>) -> Observer {
 }
 
 fn request(observer: &Observer, headers: &dyn HeaderLookup) {
-    let mut observation = observer.start(RequestHead::new("GET", black_box("/items/7"), headers));
+    let mut observation = observer.start(&RequestHead::new("GET", black_box("/items/7"), headers));
     observation.set_route("/items/{id}");
     observation.responded(200, &());
     observation.finish(Outcome::Completed);

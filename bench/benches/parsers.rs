@@ -20,7 +20,7 @@ fn ids(c: &mut Criterion) {
     let observer = Observer::builder("bench").no_environment().events(Events::off()).build();
     let observer = observer.expect("the settings are right");
     group.bench_function("start with a new id and trace, and drop", |b| {
-        b.iter(|| observer.start(RequestHead::new("GET", "/items/7", &())));
+        b.iter(|| observer.start(&RequestHead::new("GET", "/items/7", &())));
     });
     group.finish();
 }

@@ -81,7 +81,7 @@ impl Times {
 }
 
 fn request(observer: &Observer, route: &str) {
-    let mut observation = observer.start(RequestHead::new("GET", "/items/7", &()));
+    let mut observation = observer.start(&RequestHead::new("GET", "/items/7", &()));
     observation.set_route(route);
     observation.responded(200, &());
     observation.finish(Outcome::Completed);

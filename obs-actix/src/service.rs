@@ -84,7 +84,7 @@ where
             template.is_some_and(|template| !template.contains('{'))
         };
         let head = head::of(&request, &headers).within(found.as_ref()).own_route(&has_route);
-        let observation = shared.observer.start(head);
+        let observation = shared.observer.start(&head);
         if let Some(endpoint) = observation.endpoint() {
             let answer = observation.answer(endpoint, &head);
             return ResponseFuture::endpoint(answer, request, Rc::clone(shared));

@@ -15,12 +15,10 @@ use axum::{
 };
 use http::Request;
 use http_body::Body;
-use http_body_util::combinators::UnsyncBoxBody;
-use obs_core::{ObservedBody, Observer};
-use tower::util::MapResponseLayer;
+use obs_core::Observer;
 use tower_service::Service;
 
-use crate::ObserverExt;
+use crate::{ObserverExt, boxed::BoxedBodies};
 
 /// Puts a router under observation: `router.observed(&observer)`.
 pub trait RouterExt: sealed::Sealed {
@@ -38,15 +36,8 @@ mod sealed {
 
 impl RouterExt for Router {
     fn observed(self, observer: &Observer) -> ObservedApp {
-        let layer = (MapResponseLayer::new(in_axums_box), observer.layer());
-        ObservedApp::layered(self.layer(layer), observer)
+        ObservedApp::layered(self.layer((BoxedBodies, observer.layer())), observer)
     }
-}
-
-/// With the body in the very box that axum's bodies are. axum would put an adapter for errors between, which these do not need, and
-/// every frame would have to go through it.
-fn in_axums_box(response: http::Response<ObservedBody<axum::body::Body>>) -> Response {
-    response.map(|body| axum::body::Body::new(UnsyncBoxBody::new(body)))
 }
 
 /// An axum application whose every request is observed: made by [`RouterExt::observed`].

@@ -57,6 +57,8 @@
 #[cfg(feature = "axum")]
 mod app;
 #[cfg(feature = "axum")]
+mod boxed;
+#[cfg(feature = "axum")]
 mod extract;
 mod future;
 mod layer;

@@ -85,7 +85,7 @@ impl<S> Observe<S> {
             .path(route::full_path(request))
             .peer(route::peer(request.extensions()))
             .own_route(&has_route);
-        let mut observation = self.observer.start(head);
+        let mut observation = self.observer.start(&head);
         if let Some(endpoint) = observation.endpoint() {
             return ResponseFuture::endpoint(observation.answer(endpoint, &head));
         }

@@ -32,7 +32,7 @@ pub(crate) enum IfDropped {
 /// use obs_core::{BodyObservation, Observer, RequestHead};
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
-/// let mut observation = observer.start(RequestHead::new("GET", "/", &()));
+/// let mut observation = observer.start(&RequestHead::new("GET", "/", &()));
 /// observation.responded(200, &());
 /// let mut body = BodyObservation::tower(observation, Some(5), false);
 /// let frame = body.poll(|| Poll::Ready("hello"));
@@ -89,6 +89,7 @@ impl BodyObservation {
         Self::new(observation, size.filter(|_| counted), counted, if_dropped, at_head)
     }
 
+    #[inline]
     fn new(
         mut observation: Observation,
         promised: Option<u64>,
@@ -235,7 +236,7 @@ mod tests {
     ) -> (Observation, Receiver<Outcome>) {
         let (send, outcomes) = channel();
         let observer = Observer::builder("test").no_environment().sink(Outcomes(send)).build();
-        let mut observation = observer.expect("valid").start(RequestHead::new(method, "/", &()));
+        let mut observation = observer.expect("valid").start(&RequestHead::new(method, "/", &()));
         observation.responded(status, &Length(length));
         (observation, outcomes)
     }

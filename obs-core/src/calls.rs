@@ -85,7 +85,7 @@ pub struct Call {
 ///     }
 /// }
 /// let observer = Observer::builder("shop").no_environment().sink(Payments).build()?;
-/// let observation = observer.start(RequestHead::new("POST", "/orders", &()));
+/// let observation = observer.start(&RequestHead::new("POST", "/orders", &()));
 /// observation.handle().call("payments").operation("POST /payments").status(201);
 /// observation.finish(Outcome::Completed);
 /// # Ok::<(), obs_core::BuildError>(())

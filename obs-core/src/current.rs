@@ -145,7 +145,7 @@ mod tests {
     use crate::{Observation, Observer, RequestHead, RequestId};
 
     fn start(observer: &Observer) -> Observation {
-        observer.start(RequestHead::new("GET", "/", &()))
+        observer.start(&RequestHead::new("GET", "/", &()))
     }
 
     fn observer() -> Observer {
@@ -201,7 +201,7 @@ mod tests {
         let (first, second) = (observer(), observer());
         let outer = start(&first);
         let handle = outer.handle();
-        let inner = second.start(RequestHead::new("GET", "/", &()).within(Some(&handle)));
+        let inner = second.start(&RequestHead::new("GET", "/", &()).within(Some(&handle)));
         assert_eq!(inner.request().id, outer.request().id, "the id is shared");
         inner.handle().run(|| {
             assert!(current().is_same(&inner.handle()));

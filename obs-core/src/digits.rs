@@ -22,30 +22,42 @@ pub(crate) fn three(number: u64) -> [u8; 3] {
 
 /// A number.
 pub(crate) fn number(out: &mut Scribe<'_>, value: u64) {
+    let [hundreds, tens, ones] = three(value);
     match value {
-        0..10 => out.put(&[b'0' | value as u8]),
-        100..1000 => out.put(&three(value)),
+        0..10 => out.put(&[ones]),
+        10..100 => out.put(&[tens, ones]),
+        100..1000 => out.put(&[hundreds, tens, ones]),
         _ => out.put(itoa::Buffer::new().format(value).as_bytes()),
     }
 }
 
 /// Milliseconds with three decimals.
 pub(crate) fn millis(out: &mut Scribe<'_>, time: Duration) {
-    number(out, time.as_secs().saturating_mul(1000).saturating_add(u64::from(time.subsec_millis())));
     let [a, b, c] = three(u64::from(time.subsec_micros()));
-    out.put(&[b'.', a, b, c]);
+    match time.as_secs().saturating_mul(1000).saturating_add(u64::from(time.subsec_millis())) {
+        // Most of them, in one piece.
+        whole @ 0..10 => out.put(&[b'0' | whole as u8, b'.', a, b, c]),
+        whole => {
+            number(out, whole);
+            out.put(&[b'.', a, b, c]);
+        }
+    }
 }
 
 /// An IP address, as its `Display` has it.
 pub(crate) fn address(out: &mut Scribe<'_>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => {
-            for (place, octet) in address.octets().into_iter().enumerate() {
-                if place > 0 {
-                    out.put(b".");
+            let [first @ .., last] = address.octets();
+            for octet in first {
+                let [hundreds, tens, ones] = three(u64::from(octet));
+                match octet {
+                    0..10 => out.put(&[ones, b'.']),
+                    10..100 => out.put(&[tens, ones, b'.']),
+                    _ => out.put(&[hundreds, tens, ones, b'.']),
                 }
-                number(out, u64::from(octet));
             }
+            number(out, u64::from(last));
         }
         // Writing cannot fail.
         IpAddr::V6(address) => drop(write!(out, "{address}")),

@@ -103,7 +103,7 @@ impl From<usize> for Value {
 ///     }
 /// }
 /// let observer = Observer::builder("shop").no_environment().sink(Plans).build()?;
-/// let observation = observer.start(RequestHead::new("GET", "/", &()));
+/// let observation = observer.start(&RequestHead::new("GET", "/", &()));
 /// observation.handle().set("user.plan", "pro");
 /// observation.finish(Outcome::Completed);
 /// # Ok::<(), obs_core::BuildError>(())

@@ -36,7 +36,7 @@ const MAX_FLAGS: usize = 32;
 /// use obs_core::{Observer, RequestHead};
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
-/// let observation = observer.start(RequestHead::new("GET", "/items/7", &()));
+/// let observation = observer.start(&RequestHead::new("GET", "/items/7", &()));
 /// let handle = observation.handle();
 /// handle.set("item.id", 7);
 /// handle.run(|| obs_core::current().set("db.rows", 1)); // the same request

@@ -104,9 +104,10 @@ impl ResponseHead {
 }
 
 fn is_event_stream(content_type: &[u8]) -> bool {
-    const EVENT_STREAM: &[u8] = b"text/event-stream";
-    let start = content_type.get(..EVENT_STREAM.len());
-    start.is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
+    const EVENT_STREAM: &[u8; 17] = b"text/event-stream";
+    // Most others are told apart by one letter.
+    let is = |start: &[u8; 17]| start[5] | 0x20 == b'e' && start.eq_ignore_ascii_case(EVENT_STREAM);
+    content_type.first_chunk().is_some_and(is)
 }
 
 /// The protocol version of a request, named as OpenTelemetry's `network.protocol.version` names it.
@@ -193,7 +194,7 @@ impl UrlScheme {
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let head = RequestHead::new("GET", "/items/7", &()).version(HttpVersion::Http11);
-/// let observation = observer.start(head);
+/// let observation = observer.start(&head);
 /// assert_eq!(observation.request().path(), "/items/7");
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```

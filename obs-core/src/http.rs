@@ -82,8 +82,7 @@ fn in_shared_memory(text: &[u8]) -> Bytes {
     }
     let copied = MEMORY.try_with(|memory| {
         let mut memory = memory.try_borrow_mut().ok()?;
-        // This takes the old piece again if nobody has a copy in it any more.
-        memory.reserve(text.len());
+        // Where there is no room left, this takes the old piece again if nobody has a copy in it any more.
         memory.extend_from_slice(text);
         Some(memory.split().freeze())
     });

@@ -40,7 +40,7 @@ pin_project! {
     /// use obs_core::{ObservedBody, Observer, RequestHead};
     ///
     /// let observer = Observer::builder("shop").no_environment().build()?;
-    /// let observation = observer.start(RequestHead::new("GET", "/", &()));
+    /// let observation = observer.start(&RequestHead::new("GET", "/", &()));
     /// let response = http::Response::new("hello".to_owned());
     /// let response = ObservedBody::respond(observation, response);
     /// assert_eq!(response.body().size_hint().exact(), Some(5));
@@ -300,7 +300,7 @@ mod tests {
     fn observed(data: &'static [u8]) -> (Pin<Box<ObservedBody<OneFrame>>>, mpsc::Receiver<RequestRecord>) {
         let (send, records) = mpsc::channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build();
-        let observation = observer.expect("valid").start(RequestHead::new("GET", "/", &()));
+        let observation = observer.expect("valid").start(&RequestHead::new("GET", "/", &()));
         let response = ObservedBody::respond(observation, ::http::Response::new(OneFrame(Some(data))));
         (Box::pin(response.into_body()), records)
     }

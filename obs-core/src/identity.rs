@@ -19,7 +19,7 @@ use crate::{Identity, hex};
 ///     }
 /// }
 /// let observer = Observer::builder("shop").no_environment().sink(Users).build()?;
-/// let observation = observer.start(RequestHead::new("GET", "/", &()));
+/// let observation = observer.start(&RequestHead::new("GET", "/", &()));
 /// observation.handle().user("42");
 /// observation.finish(Outcome::Completed);
 /// # Ok::<(), obs_core::BuildError>(())

@@ -78,9 +78,7 @@ impl<'a, 'b> Object<'a, 'b> {
     /// A text that has nothing to escape.
     #[inline(always)]
     pub(crate) fn word(&mut self, key: Key, word: impl AsRef<[u8]>) {
-        self.out.put(key.quoted.as_bytes());
-        self.out.put(word.as_ref());
-        self.out.put(b"\"");
+        self.out.put_all([key.quoted.as_bytes(), word.as_ref(), b"\""]);
     }
 
     #[inline(always)]
@@ -127,9 +125,7 @@ impl<'a, 'b> Object<'a, 'b> {
 
     #[inline(always)]
     pub(crate) fn time(&mut self, key: Key, since_1970: Duration) {
-        self.out.put(key.quoted.as_bytes());
-        self.out.put(&rfc3339::text(since_1970));
-        self.out.put(b"\"");
+        self.out.put_all([key.quoted.as_bytes(), &rfc3339::text(since_1970), b"\""]);
     }
 
     #[inline(always)]
@@ -159,10 +155,10 @@ impl<'a, 'b> Object<'a, 'b> {
     /// A share: a finite number, mostly 1.
     #[inline(always)]
     pub(crate) fn share(&mut self, key: Key, share: f64) {
-        self.bare(key);
         if share == 1.0 {
-            self.out.put(b"1");
+            self.out.put_all([key.bare.as_bytes(), b"1"]);
         } else {
+            self.bare(key);
             let _ = write!(self.out, "{share}");
         }
     }

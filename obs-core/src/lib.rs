@@ -23,7 +23,7 @@
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), obs_core::BuildError> {
 //! # let (request, handler) = ((), |()| async { 200_u16 });
 //! let observer = Observer::builder("shop").no_environment().build()?;
-//! let mut observation = observer.start(RequestHead::new("GET", "/items/7", &()));
+//! let mut observation = observer.start(&RequestHead::new("GET", "/items/7", &()));
 //! observation.set_route("/items/{id}");
 //! // 1. Its handle goes into the request's extensions.
 //! let handle = observation.handle();

@@ -33,7 +33,7 @@ use crate::{
 /// use obs_core::{Observer, Outcome, RequestHead};
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
-/// let mut observation = observer.start(RequestHead::new("GET", "/items/7", &()));
+/// let mut observation = observer.start(&RequestHead::new("GET", "/items/7", &()));
 /// observation.set_route("/items/{id}");
 /// observation.responded(200, &());
 /// observation.finish(Outcome::Completed);
@@ -45,7 +45,7 @@ use crate::{
 /// ```compile_fail
 /// # use obs_core::{Observer, Outcome, RequestHead};
 /// # let observer = Observer::builder("shop").no_environment().build().unwrap();
-/// let observation = observer.start(RequestHead::new("GET", "/", &()));
+/// let observation = observer.start(&RequestHead::new("GET", "/", &()));
 /// observation.finish(Outcome::Completed);
 /// observation.finish(Outcome::Completed);
 /// ```
@@ -139,6 +139,7 @@ impl Observation {
 
     /// The response header that tells the caller the request's place in its trace, if there is to be one.
     #[must_use]
+    #[inline]
     pub fn trace_header(&self) -> Option<(&'static str, String)> {
         let value = || self.request().trace.traceparent();
         match self.observer.trace_header() {

@@ -28,7 +28,7 @@ pin_project! {
     /// # use obs_core::{Observer, Outcome, RequestHead};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), obs_core::BuildError> {
     /// let observer = Observer::builder("shop").no_environment().build()?;
-    /// let observation = observer.start(RequestHead::new("GET", "/", &()));
+    /// let observation = observer.start(&RequestHead::new("GET", "/", &()));
     /// let handler = async {
     ///     obs_core::current().set("rows", 3);
     ///     "hello"
@@ -135,7 +135,7 @@ mod tests {
     fn observe<F: Future>(future: F) -> (Observed<F>, std::sync::mpsc::Receiver<RequestRecord>) {
         let (send, records) = std::sync::mpsc::channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build();
-        let observation = observer.expect("valid").start(RequestHead::new("GET", "/", &()));
+        let observation = observer.expect("valid").start(&RequestHead::new("GET", "/", &()));
         (observation.observe(future), records)
     }
 
@@ -166,7 +166,7 @@ mod tests {
     fn a_call_that_panicked_is_recorded_so_even_if_nobody_polls() {
         let (send, records) = std::sync::mpsc::channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build();
-        let observation = observer.expect("valid").start(RequestHead::new("GET", "/", &()));
+        let observation = observer.expect("valid").start(&RequestHead::new("GET", "/", &()));
         let mut observed = Observed::empty(observation);
         observed.make(|| -> std::future::Ready<()> { panic!("in call") });
         drop(observed);

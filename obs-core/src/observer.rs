@@ -174,8 +174,8 @@ impl Observer {
     }
 
     /// Starts to observe a request.
-    pub fn start(&self, head: RequestHead<'_>) -> Observation {
-        Observation::start(self, &head)
+    pub fn start(&self, head: &RequestHead<'_>) -> Observation {
+        Observation::start(self, head)
     }
 
     /// This observer's handle of the request that runs on this thread, also where another observer's layer

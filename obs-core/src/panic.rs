@@ -36,7 +36,7 @@ const BEHIND_THE_CUT: usize = 512;
 ///     }
 /// }
 /// let observer = Observer::builder("shop").no_environment().sink(Alarm).build()?;
-/// let observation = observer.start(RequestHead::new("GET", "/", &()));
+/// let observation = observer.start(&RequestHead::new("GET", "/", &()));
 /// let (observation, result) = observation.run(|| panic!("out of stock"));
 /// let (observation, answer) = observation.panicked(result.unwrap_err());
 /// assert_eq!(answer.status(), 500);
@@ -210,7 +210,7 @@ mod tests {
     /// Runs `f` inside a request of an observer that installed the hook.
     fn in_request<T>(f: impl FnOnce() -> T) -> T {
         let observer = Observer::builder("test").no_environment().build().expect("valid");
-        let observation = observer.start(RequestHead::new("GET", "/", &()));
+        let observation = observer.start(&RequestHead::new("GET", "/", &()));
         observation.handle().run(f)
     }
 

@@ -267,7 +267,7 @@ impl ErrorReport {
 ///     }
 /// }
 /// let observer = Observer::builder("shop").no_environment().sink(Slow).build()?;
-/// observer.start(RequestHead::new("GET", "/", &())).finish(Outcome::Completed);
+/// observer.start(&RequestHead::new("GET", "/", &())).finish(Outcome::Completed);
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 #[derive(Clone)]

@@ -115,12 +115,12 @@ mod tests {
         let (send, records) = channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
         for path in ["/a", "/b"] {
-            observer.start(RequestHead::new("GET", path, &())).finish(Outcome::Completed);
+            observer.start(&RequestHead::new("GET", path, &())).finish(Outcome::Completed);
         }
         let paths: Vec<_> = records.try_iter().map(|record| record.request().path().to_owned()).collect();
         assert_eq!(paths, ["/a", "/b"]);
-        let handle = observer.start(RequestHead::new("GET", "/c", &())).handle();
-        observer.start(RequestHead::new("GET", "/d", &())).finish(Outcome::Completed);
+        let handle = observer.start(&RequestHead::new("GET", "/c", &())).handle();
+        observer.start(&RequestHead::new("GET", "/d", &())).finish(Outcome::Completed);
         assert_eq!(handle.request().map(crate::RequestStart::path), Some("/c"));
     }
 
@@ -128,7 +128,7 @@ mod tests {
     fn nothing_of_a_request_is_left_for_the_next() {
         let (send, records) = channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
-        let full = observer.start(RequestHead::new("BREW", "/a", &Agent).query(Some("q=1")));
+        let full = observer.start(&RequestHead::new("BREW", "/a", &Agent).query(Some("q=1")));
         full.handle().set("field", 1);
         full.handle().user("jane");
         full.handle().flag("cart", "new");
@@ -137,7 +137,7 @@ mod tests {
         full.handle().set_route("/within");
         drop(full);
         drop(records.try_recv());
-        let mut next = observer.start(RequestHead::new("GET", "/b", &()));
+        let mut next = observer.start(&RequestHead::new("GET", "/b", &()));
         next.set_route("/b");
         next.finish(Outcome::Completed);
         let record = records.try_recv().expect("a record");

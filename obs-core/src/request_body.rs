@@ -38,7 +38,7 @@ impl Received {
 /// ```
 /// # use obs_core::{Observer, RequestHead};
 /// let observer = Observer::builder("shop").no_environment().build()?;
-/// let observation = observer.start(RequestHead::new("POST", "/orders", &()));
+/// let observation = observer.start(&RequestHead::new("POST", "/orders", &()));
 /// let mut body = observation.request_body().expect("nobody has said how long it is");
 /// body.received(b"a chunk");
 /// # Ok::<(), obs_core::BuildError>(())

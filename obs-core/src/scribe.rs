@@ -52,6 +52,21 @@ impl Scribe<'_> {
         self.at = end;
     }
 
+    /// The same for several pieces: whether there is room is asked once.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    pub(crate) fn put_all<const N: usize>(&mut self, pieces: [&[u8]; N]) {
+        let end = pieces.iter().fold(self.at, |end, piece| end.wrapping_add(piece.len()));
+        if let Some(mut rest) = self.memory.get_mut(self.at..end) {
+            for piece in pieces {
+                let Some((place, behind)) = rest.split_at_mut_checked(piece.len()) else { break };
+                place.copy_from_slice(piece);
+                rest = behind;
+            }
+        }
+        self.at = end;
+    }
+
     /// Puts another byte in the place of one.
     pub(crate) fn replace(&mut self, at: usize, byte: u8) {
         if let Some(place) = self.memory.get_mut(at) {

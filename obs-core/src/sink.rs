@@ -34,7 +34,7 @@ use crate::{
 /// }
 /// let failures = std::sync::Arc::new(Failures::default());
 /// let observer = Observer::builder("shop").no_environment().sink(failures.clone()).build()?;
-/// drop(observer.start(RequestHead::new("GET", "/", &()))); // cancelled
+/// drop(observer.start(&RequestHead::new("GET", "/", &()))); // cancelled
 /// assert_eq!(failures.0.load(Ordering::Relaxed), 1);
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```

@@ -298,26 +298,41 @@ impl RequestState {
             stream |= grpc.request_messages.is_some_and(|messages| messages > 1);
             call = Some(grpc);
         }
+        let excluded = observer.excludes(enrichment.route.as_ref());
+        let error = enrichment.take_error();
         // All of it: the memory's next request must find nothing.
-        let mut added = mem::replace(enrichment, Enrichment { finished: true, ..Enrichment::default() });
-        let excluded = observer.excludes(added.route.as_ref());
+        let Enrichment {
+            fields,
+            error: _,
+            error_kind,
+            panic,
+            route,
+            route_from_within,
+            stream: said_to_be_a_stream,
+            user,
+            flags,
+            calls,
+            finished,
+        } = enrichment;
+        *finished = true;
+        (*error_kind, *route_from_within, *said_to_be_a_stream) = (None, false, false);
         RequestRecord {
             state: Arc::clone(this),
             excluded_from_metrics: excluded.metrics,
             excluded_from_events: excluded.events,
-            error: added.take_error(),
-            route: added.route,
+            error,
+            route: route.take(),
             request_bytes: this.start.body_bytes.or_else(|| this.received.bytes()),
             status: progress.status,
             outcome,
-            panic: added.panic,
+            panic: panic.take(),
             duration,
             time_to_head: progress.time_to_head,
             response_bytes: progress.response_bytes,
-            user: added.user,
-            flags: added.flags,
-            calls: added.calls,
-            fields: added.fields,
+            user: user.take(),
+            flags: mem::take(flags),
+            calls: mem::take(calls),
+            fields: mem::take(fields),
             grpc: call,
             stream,
             endpoint: progress.endpoint,

@@ -8,7 +8,7 @@
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! let test = TestObserver::new();
 //! // Serve an application that is observed by `test.observer()`, and call it; or, as here, without a server:
-//! let mut observation = test.observer().start(RequestHead::new("GET", "/items/7", &()));
+//! let mut observation = test.observer().start(&RequestHead::new("GET", "/items/7", &()));
 //! observation.set_route("/items/{id}");
 //! observation.handle().set("user.plan", "pro");
 //! observation.responded(200, &());

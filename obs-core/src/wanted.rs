@@ -97,7 +97,7 @@ impl HeaderLookup for Wanted<'_> {
             return all.each(name, f);
         }
         if self.names.has(Names::of(name)) {
-            let found = self.found.iter().take(self.count).flatten();
+            let found = self.found.iter().map_while(Option::as_ref);
             found.filter(|(found, _)| *found == name).for_each(|(_, value)| f(value));
         }
     }

@@ -64,7 +64,7 @@ fn observer(otel: Otel) -> Observer {
 
 fn requests(observer: &Observer, n: usize) {
     for _ in 0..n {
-        let mut observation = observer.start(RequestHead::new("GET", "/items/7", &()));
+        let mut observation = observer.start(&RequestHead::new("GET", "/items/7", &()));
         observation.set_route("/items/{id}");
         observation.responded(200, &());
         observation.finish(Outcome::Completed);
@@ -232,7 +232,7 @@ fn bytes_are_bounded_too() {
     collector.refuse();
     let observer = observer(otel(&collector).queue(2_048, 64 * 1024));
     for _ in 0..100 {
-        let observation = observer.start(RequestHead::new("GET", "/", &()));
+        let observation = observer.start(&RequestHead::new("GET", "/", &()));
         observation.handle().set("large", "x".repeat(8 * 1024));
         observation.finish(Outcome::Completed);
     }
@@ -246,7 +246,7 @@ fn bytes_are_bounded_too() {
 fn each_attribute_once() {
     let collector = Collector::start();
     let observer = observer(otel(&collector));
-    let observation = observer.start(RequestHead::new("GET", "/", &()));
+    let observation = observer.start(&RequestHead::new("GET", "/", &()));
     observation.handle().run(|| {
         let context = Context::current();
         for (name, value) in [("step", "one"), ("step", "two"), ("url.path", "/mine")] {

@@ -49,7 +49,7 @@ fn libraries_see_the_observers_provider_and_its_formats() {
         ("tracestate", "1tenant@@vendor=a"),
         ("baggage", "tenant=blue%20team"),
     ]);
-    let observation = watch.observer.start(RequestHead::new("GET", "/", &headers));
+    let observation = watch.observer.start(&RequestHead::new("GET", "/", &headers));
     let mut carried = HashMap::new();
     observation.handle().run(|| {
         assert!(current().is_active());

@@ -74,7 +74,7 @@ fn request(observer: &Observer) {
         .query(Some("page=2"))
         .version(HttpVersion::Http2)
         .peer(Some(([192, 0, 2, 7], 4711).into()));
-    let mut observation = observer.start(head);
+    let mut observation = observer.start(&head);
     observation.set_route("/items/{id}");
     observation.responded(200, &());
     observation.finish(Outcome::Completed);
@@ -196,7 +196,7 @@ fn current_in_the_body() {
     let kept = Kept::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(kept.clone()).build();
     let watch = Watch::with(|builder| builder.otel(provider));
-    let mut observation = watch.observer.start(RequestHead::new("GET", "/", &()));
+    let mut observation = watch.observer.start(&RequestHead::new("GET", "/", &()));
     observation.responded(200, &());
     let span_id = observation.request().trace.span_id.to_string();
     let is_current = || assert_eq!(Context::current().span().span_context().span_id().to_string(), span_id);
@@ -219,9 +219,9 @@ fn of_two_observers() {
     let provider = SdkTracerProvider::builder().with_simple_exporter(kept.clone()).build();
     let outer = Watch::with(|builder| builder.otel(provider.clone()));
     let inner = Watch::default();
-    let observation = outer.observer.start(RequestHead::new("GET", "/", &()));
+    let observation = outer.observer.start(&RequestHead::new("GET", "/", &()));
     let handle = observation.handle();
-    let within = inner.observer.start(RequestHead::new("GET", "/", &()).within(Some(&handle)));
+    let within = inner.observer.start(&RequestHead::new("GET", "/", &()).within(Some(&handle)));
     let mut headers = HeaderMap::new();
     within.handle().run(|| {
         provider.tracer("application").in_span("own", |_| obs_core::current().inject_http(&mut headers));
@@ -242,7 +242,7 @@ fn off() {
     request(&watch.observer);
     let tracer = watch.observer.tracer_provider().tracer("application");
     assert!(!tracer.start("nothing").is_recording());
-    let observation = watch.observer.start(RequestHead::new("GET", "/", &()));
+    let observation = watch.observer.start(&RequestHead::new("GET", "/", &()));
     observation.handle().run(|| {
         tracer.in_span("nothing", |context| assert!(!context.span().span_context().is_valid()));
         // So libraries pass the request's own trace on.

@@ -26,7 +26,7 @@ fn traffic(folder: &Path) {
     let events = Events::new().output(EventOutput::file(file));
     let observer = Observer::builder("shop").no_environment().events(events).build().expect("valid");
     for n in 0..30_u64 {
-        let mut observation = observer.start(RequestHead::new("GET", "/items", &()));
+        let mut observation = observer.start(&RequestHead::new("GET", "/items", &()));
         observation.set_route(if n % 10 == 0 { "/orders" } else { "/items/{id}" });
         let handle = observation.handle();
         handle.user((n % 3).to_string());

@@ -27,7 +27,7 @@ fn start(watch: &Watch, method: &str, headers: &[(&'static str, &'static str)]) 
         .query(Some("page=2"))
         .peer(Some(([192, 0, 2, 7], 1234).into()))
         .version(obs_core::HttpVersion::Http11);
-    watch.observer.start(head)
+    watch.observer.start(&head)
 }
 
 /// Requests that bring out everything there is.

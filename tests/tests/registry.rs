@@ -201,7 +201,7 @@ impl Collector for Gathers {
 async fn another_observers_registry_in_ours() {
     let naming = Metrics::new().naming(MetricNaming::OpenTelemetry);
     let other = Observer::builder("other").no_environment().metrics(naming).build().expect("valid");
-    let mut observation = other.start(RequestHead::new("GET", "/", &()));
+    let mut observation = other.start(&RequestHead::new("GET", "/", &()));
     observation.set_route("/other");
     observation.responded(200, &());
     observation.finish(Outcome::Completed);

@@ -86,7 +86,7 @@ fn spans(
     let run = |method: &str, path: &str, headers: &HeaderMap, serve: &dyn Fn(Observation)| {
         let head = RequestHead::new(method, path, headers).query(Some("page=2&token=hunter2"));
         let head = head.version(HttpVersion::Http11).peer(Some(([192, 0, 2, 7], 4711).into()));
-        serve(watch.observer.start(head));
+        serve(watch.observer.start(&head));
     };
     let done = |mut observation: Observation, status: u16| {
         observation.set_route("/items/{id}");
@@ -154,7 +154,7 @@ fn spans(
     watch.observer.start_draining();
     let sampled = headers(&traced);
     let head = RequestHead::new("GET", "/readyz", &sampled);
-    let observation = watch.observer.start(head);
+    let observation = watch.observer.start(&head);
     let endpoint = observation.endpoint().expect("an endpoint");
     let answered =
         pin!(observation.answer(endpoint, &head)).poll(&mut task::Context::from_waker(Waker::noop()));

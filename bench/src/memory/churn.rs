@@ -44,7 +44,7 @@ pub(super) fn measure(report: &mut Report) {
 
 fn request(observer: &Observer, number: usize) {
     let method = METHODS[number % METHODS.len()];
-    let mut observation = observer.start(RequestHead::new(method, "/", &()));
+    let mut observation = observer.start(&RequestHead::new(method, "/", &()));
     observation.set_route(&format!("/made-up/{number}"));
     observation.responded(STATUSES[number % STATUSES.len()], &());
     observation.finish(Outcome::Completed);

@@ -45,7 +45,7 @@ impl Ours {
 
 fn request(observer: &Observer, route: &str, status: u16) {
     let head = RequestHead::new("GET", "/", &()).body_bytes(Some(0));
-    let mut observation = observer.start(head);
+    let mut observation = observer.start(&head);
     observation.set_route(route);
     observation.responded(status, &());
     observation.finish(Outcome::Completed);

@@ -21,7 +21,7 @@ const WAITING: usize = 256;
 ///
 /// let (output, events) = EventOutput::channel();
 /// let observer = Observer::builder("shop").no_environment().events(output).build()?;
-/// observer.start(RequestHead::new("GET", "/items/7", &())).finish(Outcome::ServiceError);
+/// observer.start(&RequestHead::new("GET", "/items/7", &())).finish(Outcome::ServiceError);
 /// let event = events.recv_timeout(Duration::from_secs(10)).expect("an event");
 /// assert!(event.contains(r#""url.path":"/items/7""#));
 /// # Ok::<(), obs_core::BuildError>(())

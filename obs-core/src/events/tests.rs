@@ -65,7 +65,7 @@ fn observer(events: impl Into<Events>) -> Observer {
 }
 
 fn request(observer: &Observer) {
-    observer.start(RequestHead::new("GET", "/", &())).finish(Outcome::Completed);
+    observer.start(&RequestHead::new("GET", "/", &())).finish(Outcome::Completed);
 }
 
 fn until(condition: impl Fn() -> bool) {
@@ -163,7 +163,7 @@ fn dropping_the_last_observer_flushes_although_a_sink_keeps_records() {
     let output = Shared::default();
     let builder = Observer::builder("test").no_environment().sink(Keeps(Mutex::default()));
     let observer = builder.events(EventOutput::writer(output.clone())).build().expect("valid");
-    let handle = observer.start(RequestHead::new("GET", "/", &())).handle();
+    let handle = observer.start(&RequestHead::new("GET", "/", &())).handle();
     drop(observer);
     assert_eq!(output.text().lines().count(), 1);
     handle.set("too", "late");
@@ -186,7 +186,7 @@ fn each_output_has_its_filter_and_rules_keep_what_the_rate_drops() {
         ("/items", "/items", Outcome::Completed),
         ("/quiet/a", "/quiet/{id}", Outcome::ServiceError),
     ] {
-        let mut observation = observer.start(RequestHead::new("GET", path, &()));
+        let mut observation = observer.start(&RequestHead::new("GET", path, &()));
         observation.set_route(route);
         observation.finish(outcome);
     }
@@ -200,7 +200,7 @@ fn each_output_has_its_filter_and_rules_keep_what_the_rate_drops() {
 fn readable_lines_hide_no_control_characters_and_end_once() {
     let output = Shared::default();
     let observer = observer(EventOutput::writer(output.clone()).format(EventFormat::Readable));
-    let observation = observer.start(RequestHead::new("GET", "/\x1b[2Jitems\nfake", &()));
+    let observation = observer.start(&RequestHead::new("GET", "/\x1b[2Jitems\nfake", &()));
     observation.handle().set("name", "a\nb");
     observation.handle().user("42");
     observation.finish(Outcome::ServiceError);
@@ -298,7 +298,7 @@ fn users_are_hashed_as_they_are_and_told_without_secrets() {
         let output = Shared::default();
         let events = Events::new().user(identity).hash_key("sixteen secret bytes");
         let observer = observer(events.output(EventOutput::writer(output.clone())));
-        let observation = observer.start(RequestHead::new("GET", "/", &()));
+        let observation = observer.start(&RequestHead::new("GET", "/", &()));
         observation.handle().user(id);
         observation.handle().set("pin", 1234);
         observation.handle().set("card", 4_111_111_111_111_111_u64);
@@ -347,7 +347,7 @@ proptest::proptest! {
         let observer = observer(events);
         let headers = Headers(bytes);
         let head = RequestHead::new(&texts[0], &texts[1], &headers).query(Some(&texts[2]));
-        let mut observation = observer.start(head);
+        let mut observation = observer.start(&head);
         observation.set_route(&texts[3]);
         let handle = observation.handle();
         handle.set(texts[4].clone(), texts[5].as_str());

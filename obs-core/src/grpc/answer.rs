@@ -95,7 +95,7 @@ mod tests {
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
         for n in 1..=calls {
             let mut observation =
-                observer.start(RequestHead::new("POST", &format!("/a.B/C{n}"), &Headers(CALL)));
+                observer.start(&RequestHead::new("POST", &format!("/a.B/C{n}"), &Headers(CALL)));
             if let Some(template) = template {
                 observation.set_route(template);
             }
@@ -153,7 +153,7 @@ mod tests {
         let (send, records) = channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
         for answered in [false, true] {
-            let mut observation = observer.start(RequestHead::new("POST", "/a.B/C", &Headers(NO_TIME)));
+            let mut observation = observer.start(&RequestHead::new("POST", "/a.B/C", &Headers(NO_TIME)));
             if answered {
                 observation.responded(200, &Headers(CALL));
             }

@@ -152,7 +152,7 @@ mod tests {
             ("x-request-id", id.to_owned()),
             ("traceparent", format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0{flags}")),
         ]);
-        let mut observation = observer.start(RequestHead::new("GET", "/", &headers));
+        let mut observation = observer.start(&RequestHead::new("GET", "/", &headers));
         observation.responded(status, &());
         observation.finish(Outcome::Completed);
         let mut record = records.recv().expect("a record");

@@ -236,7 +236,7 @@ mod tests {
     use crate::{Metrics, Observer, Outcome};
 
     fn fail(observer: &Observer, route: u32) {
-        let mut observation = observer.start(RequestHead::new("GET", "/", &()).body_bytes(Some(1)));
+        let mut observation = observer.start(&RequestHead::new("GET", "/", &()).body_bytes(Some(1)));
         observation.set_route(&format!("/route/{route}"));
         observation.responded(500, &());
         observation.finish(Outcome::Completed);

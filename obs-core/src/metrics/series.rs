@@ -244,7 +244,7 @@ mod tests {
     }
 
     fn answer(observer: &Observer, route: &str, status: u16) {
-        let mut observation = observer.start(RequestHead::new("GET", "/", &()));
+        let mut observation = observer.start(&RequestHead::new("GET", "/", &()));
         observation.set_route(route);
         observation.responded(status, &());
         observation.finish(Outcome::Completed);
@@ -327,7 +327,7 @@ mod tests {
         for route in ["/internal/jobs", "/internal/{id}", "/exact", "/exact/not"] {
             answer(&observer, route, 200);
         }
-        drop(observer.start(RequestHead::new("GET", "/no/route", &())));
+        drop(observer.start(&RequestHead::new("GET", "/no/route", &())));
         observer.route("GET", "/internal/declared");
         let text = observer.metrics_text();
         assert_eq!(count(&text, "http_requests_total{"), 2, "one with its 500: {text}");
@@ -339,7 +339,7 @@ mod tests {
         let observer = observer(Metrics::new().naming(MetricNaming::OpenTelemetry));
         answer(&observer, "/items/{id}", 200);
         answer(&observer, "/items/{id}", 503);
-        drop(observer.start(RequestHead::new("GET", "/", &())));
+        drop(observer.start(&RequestHead::new("GET", "/", &())));
         let text = observer.metrics_text();
         let name = "http_server_request_duration_seconds";
         for labels in [
@@ -370,7 +370,7 @@ mod tests {
     fn names_that_stand_for_something_else_are_no_routes() {
         let observer = observer(Metrics::new());
         answer(&observer, "unmatched", 200);
-        let mut nowhere = observer.start(RequestHead::new("GET", "/", &()));
+        let mut nowhere = observer.start(&RequestHead::new("GET", "/", &()));
         nowhere.responded(200, &());
         nowhere.finish(Outcome::Completed);
         let line = r#"http_requests_total{method="GET",endpoint="unmatched",status="200"} 2"#;
@@ -381,10 +381,10 @@ mod tests {
     fn what_is_in_flight_has_each_label_set_once() {
         let observer = observer(Metrics::new().labels([MetricLabel::scheme(), MetricLabel::status()]));
         for method in ["GET", "POST", "PUT"] {
-            observer.start(RequestHead::new(method, "/", &())).finish(Outcome::Completed);
+            observer.start(&RequestHead::new(method, "/", &())).finish(Outcome::Completed);
         }
         let https = RequestHead::new("GET", "/", &()).scheme(crate::UrlScheme::Https);
-        let _running = [observer.start(https), observer.start(RequestHead::new("PUT", "/", &()))];
+        let _running = [observer.start(&https), observer.start(&RequestHead::new("PUT", "/", &()))];
         let text = observer.metrics_text();
         let lines: Vec<_> =
             text.lines().filter(|line| line.starts_with("http_requests_in_flight{")).collect();

@@ -350,7 +350,7 @@ mod tests {
     fn encoded(added: &Added, limits: SpanLimits) -> proto::Span {
         let (send, records) = channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
-        let observation = observer.start(RequestHead::new("GET", "/a", &()));
+        let observation = observer.start(&RequestHead::new("GET", "/a", &()));
         observation.handle().set("large", "x".repeat(10 * 1024));
         observation.handle().set("small", u64::MAX);
         observation.finish(Outcome::Completed);

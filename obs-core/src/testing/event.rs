@@ -12,7 +12,7 @@ use serde_json::Value;
 /// ```
 /// # use obs_core::{Outcome, RequestHead, testing::TestObserver};
 /// let test = TestObserver::new();
-/// test.observer().start(RequestHead::new("GET", "/items/7", &())).finish(Outcome::ServiceError);
+/// test.observer().start(&RequestHead::new("GET", "/items/7", &())).finish(Outcome::ServiceError);
 /// test.event().has("url.path", "/items/7").has("error.type", "service_error").has_no("http.route");
 /// ```
 #[derive(Clone, PartialEq)]

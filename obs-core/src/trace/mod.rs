@@ -187,7 +187,7 @@ impl RemoteSpan {
 /// use obs_core::{Observer, RequestHead};
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
-/// let observation = observer.start(RequestHead::new("GET", "/", &()));
+/// let observation = observer.start(&RequestHead::new("GET", "/", &()));
 /// let trace = &observation.request().trace;
 /// assert_eq!(trace.parent_id, None);
 /// assert!(trace.traceparent().starts_with(&format!("00-{}-{}-", trace.trace_id, trace.span_id)));

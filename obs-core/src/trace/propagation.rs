@@ -105,7 +105,7 @@ impl Propagators {
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = Propagator> {
-        self.0.into_iter().flatten()
+        self.0.into_iter().map_while(|propagator| propagator)
     }
 
     /// The caller's context in the first format that has a valid one. A state belongs to Trace Context alone.

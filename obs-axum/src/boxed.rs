@@ -1,0 +1,72 @@
+//! Puts observed bodies into the very box that axum's bodies are.
+//!
+//! axum would put an adapter for errors between, through which every frame has to go, and which these bodies do not need: their errors
+//! are axum's own.
+
+use std::{
+    fmt::Display,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use axum::{body::Body, response::Response};
+use http::Request;
+use http_body_util::combinators::UnsyncBoxBody;
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{Observe, ResponseFuture};
+
+#[derive(Clone, Copy)]
+pub(crate) struct BoxedBodies;
+
+impl<S> Layer<Observe<S>> for BoxedBodies {
+    type Service = BoxedBody<S>;
+
+    fn layer(&self, inner: Observe<S>) -> BoxedBody<S> {
+        BoxedBody(inner)
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct BoxedBody<S>(Observe<S>);
+
+impl<S> Service<Request<Body>> for BoxedBody<S>
+where
+    S: Service<Request<Body>, Response = Response>,
+    S::Error: Display,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = BoxedFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        BoxedFuture { future: self.0.call(request) }
+    }
+}
+
+pin_project! {
+    pub(crate) struct BoxedFuture<F> {
+        #[pin]
+        future: ResponseFuture<F>,
+    }
+}
+
+impl<F, E> Future for BoxedFuture<F>
+where
+    F: Future<Output = Result<Response, E>>,
+    E: Display,
+{
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = ready!(self.project().future.poll(cx))?;
+        Poll::Ready(Ok(response.map(|body| Body::new(UnsyncBoxBody::new(body)))))
+    }
+}
