@@ -5,6 +5,7 @@ use std::{borrow::Cow, net::SocketAddr};
 use http::{Extensions, Request};
 
 /// The route's template with the prefix before it.
+#[inline]
 pub(crate) fn of<'a>(prefix: Option<&str>, extensions: &'a Extensions) -> Option<Cow<'a, str>> {
     let template = template(extensions);
     match prefix {
@@ -55,6 +56,7 @@ pub(crate) fn full_path<B>(request: &Request<B>) -> &str {
 }
 
 /// The client's address: from axum's `ConnectInfo` or tonic's, or as another server may leave it in the extensions.
+#[inline]
 pub(crate) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
     #[cfg(feature = "axum")]
     if let Some(info) = extensions.get::<axum::extract::ConnectInfo<SocketAddr>>() {

@@ -120,6 +120,7 @@ impl Observation {
     }
 
     /// The response's head is there.
+    #[inline]
     pub fn responded(&mut self, status: u16, headers: &dyn HeaderLookup) {
         let InFlight { scope, progress, .. } = &mut *self.in_flight;
         let state = scope.state();

@@ -98,16 +98,10 @@ impl RecordSink for EventPipeline {
         }
         let Some(sample_rate) = self.keep.rate(record) else { return };
         let event = line::Event { record, sample_rate, identities: &self.identities, service: &self.service };
-        let push = |line: &mut Line| {
-            line.clear();
-            for output in self.outputs.iter().filter(|output| output.wants(record)) {
-                output.push(&event, line);
-            }
-        };
+        let shared = LINE.try_with(|line| line.try_borrow_mut().map(|mut line| self.push(&event, &mut line)));
         // A request may end while its thread ends, and the thread-local is gone; or within another's end, in a filter.
-        let shared = LINE.try_with(|line| line.try_borrow_mut().map(|mut line| push(&mut line)).is_ok());
-        if shared != Ok(true) {
-            push(&mut Line::new());
+        if !matches!(shared, Ok(Ok(()))) {
+            self.push_apart(&event);
         }
     }
 
@@ -119,6 +113,22 @@ impl RecordSink for EventPipeline {
         asked.iter().fold(true, |flushed, (flush, output)| {
             flushed & output.buffer().wait_for(flush, deadline.saturating_sub(started.elapsed()))
         })
+    }
+}
+
+impl EventPipeline {
+    #[inline]
+    fn push(&self, event: &line::Event<'_>, line: &mut Line) {
+        line.clear();
+        for output in self.outputs.iter().filter(|output| output.wants(event.record)) {
+            output.push(event, line);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_apart(&self, event: &line::Event<'_>) {
+        self.push(event, &mut Line::new());
     }
 }
 
