@@ -111,10 +111,7 @@ impl<B: MessageBody> MessageBody for ObservedBody<B> {
             }),
         };
         match polled {
-            Ok(bytes) => {
-                observation.data(&bytes);
-                Poll::Ready(Some(Ok(bytes)))
-            }
+            Ok(bytes) => Poll::Ready(Some(Ok(bytes))),
             Err(other) => Poll::Ready(last(observation, ready!(other))),
         }
     }

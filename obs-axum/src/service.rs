@@ -82,15 +82,13 @@ impl<S> Observe<S> {
         let has_route = || route.as_ref().is_some_and(|route| !route.contains('{'));
         let head = RequestHead::of(request)
             .within(found)
+            .route(route.as_deref())
             .path(route::full_path(request))
             .peer(route::peer(request.extensions()))
             .own_route(&has_route);
-        let mut observation = self.observer.start(&head);
+        let observation = self.observer.start(&head);
         if let Some(endpoint) = observation.endpoint() {
             return ResponseFuture::endpoint(observation.answer(endpoint, &head));
-        }
-        if let Some(route) = route {
-            observation.set_route(&route);
         }
         request.extensions_mut().insert(observation.handle());
         #[cfg(any(feature = "axum", feature = "tonic"))]

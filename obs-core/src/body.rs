@@ -5,8 +5,8 @@
 //! rule for what a body that is simply dropped means.
 
 use crate::{
-    ErrorReport, HeaderLookup, Method, Observation, Outcome, Panic,
-    in_flight::{Progress, Sending},
+    ErrorReport, HeaderLookup, Method, Observation, Outcome,
+    in_flight::{Counts, Progress, Sending},
     panic::catch,
 };
 
@@ -28,16 +28,14 @@ pub(crate) enum IfDropped {
 /// [`Completed`](Outcome::Completed) where the stack is known to drop a body that was sent whole.
 ///
 /// ```
-/// use std::task::Poll;
 /// use obs_core::{BodyObservation, Observer, RequestHead};
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let mut observation = observer.start(&RequestHead::new("GET", "/", &()));
 /// observation.responded(200, &());
 /// let mut body = BodyObservation::tower(observation, Some(5), false);
-/// let frame = body.poll(|| Poll::Ready("hello"));
-/// assert!(frame.is_ready());
-/// body.data(b"hello");
+/// let frame = body.poll(|| Ok::<_, ()>("hello"));
+/// assert_eq!(frame, Ok("hello"));
 /// body.ended(); // finished: `Completed`
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
@@ -101,8 +99,12 @@ impl BodyObservation {
         let progress = observation.progress_mut();
         progress.declared = promised;
         progress.tunnel = tunnel;
-        let messages = counted && progress.grpc.is_some();
-        progress.body = Sending { polled: false, counted, messages, if_dropped };
+        let counts = match (counted, &progress.grpc) {
+            (false, _) => Counts::Nothing,
+            (true, None) => Counts::Bytes,
+            (true, Some(_)) => Counts::Messages,
+        };
+        progress.body = Sending { polled: false, counts, if_dropped };
         if let Some(outcome) = at_head {
             observation.end(outcome);
         }
@@ -115,29 +117,30 @@ impl BodyObservation {
         Self { observation: None }
     }
 
-    /// Polls the body in the request's scope.
+    /// Polls the body in the request's scope. What `poll` yields as `Ok` is data, which is counted; all else it yields as `Err`.
     ///
     /// # Panics
     /// If the body does: the panic is recorded first.
-    pub fn poll<T>(&mut self, poll: impl FnOnce() -> T) -> T {
+    #[inline]
+    pub fn poll<D: AsRef<[u8]>, O>(&mut self, poll: impl FnOnce() -> Result<D, O>) -> Result<D, O> {
         let Some(observation) = &mut self.observation else { return poll() };
-        observation.progress_mut().body.polled = true;
-        match catch(|| observation.enter_body(poll)) {
-            Ok(polled) => polled,
-            Err(panic) => self.panicked(panic),
+        let (scope, progress) = observation.scope_and_progress();
+        progress.body.polled = true;
+        match catch(|| scope.enter_briefly(poll)) {
+            Ok(polled) => {
+                if let Ok(data) = &polled {
+                    progress.sent(data.as_ref());
+                }
+                polled
+            }
+            Err(panic) => observation.panicked_in_body(panic),
         }
     }
 
-    /// The body has yielded bytes.
-    #[inline]
-    pub fn data(&mut self, bytes: &[u8]) {
-        let Some(observation) = &mut self.observation else { return };
-        let progress = observation.progress_mut();
-        if progress.body.counted {
-            progress.response_bytes += bytes.len() as u64;
-            if progress.body.messages {
-                observation.see_messages(bytes);
-            }
+    /// The body has yielded bytes that were polled apart from them.
+    pub(crate) fn data(&mut self, bytes: &[u8]) {
+        if let Some(observation) = &mut self.observation {
+            observation.progress_mut().sent(bytes);
         }
     }
 
@@ -173,15 +176,6 @@ impl BodyObservation {
             observation.note(&panic);
         }
     }
-
-    #[cold]
-    #[inline(never)]
-    fn panicked(&mut self, panic: Panic) -> ! {
-        match &mut self.observation {
-            Some(observation) => observation.panicked_in_body(panic),
-            None => panic.resume(),
-        }
-    }
 }
 
 impl Drop for BodyObservation {
@@ -202,10 +196,7 @@ impl Drop for BodyObservation {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::mpsc::{Receiver, channel},
-        task::Poll,
-    };
+    use std::sync::mpsc::{Receiver, channel};
 
     use super::*;
     use crate::{Observer, RecordSink, RequestHead, RequestRecord};
@@ -318,7 +309,7 @@ mod tests {
             let (observation, outcomes) = responded(method, status, None);
             let mut body = BodyObservation::actix(observation, size, http2);
             for seen in seen {
-                assert!(body.poll(|| Poll::Ready(())).is_ready());
+                assert_eq!(body.poll(|| Err::<&[u8], _>(())), Err(()));
                 see(&mut body, *seen);
             }
             drop(body);

@@ -219,6 +219,7 @@ pub struct RequestHead<'a> {
     pub body_bytes: Option<u64>,
     /// The headers.
     pub headers: &'a dyn HeaderLookup,
+    pub(crate) route: Option<&'a str>,
     pub(crate) outer: Option<&'a RequestHandle>,
     pub(crate) own_route: Option<&'a dyn Fn() -> bool>,
 }
@@ -237,6 +238,7 @@ impl<'a> RequestHead<'a> {
             peer: None,
             body_bytes: None,
             headers,
+            route: None,
             outer: None,
             own_route: None,
         }
@@ -281,6 +283,14 @@ impl<'a> RequestHead<'a> {
     #[must_use]
     pub const fn body_bytes(mut self, bytes: Option<u64>) -> Self {
         self.body_bytes = bytes;
+        self
+    }
+
+    /// The route's template, such as `/items/{id}`, where the framework has routed already: the same as
+    /// [`Observation::set_route`](crate::Observation::set_route) at once.
+    #[must_use]
+    pub const fn route(mut self, template: Option<&'a str>) -> Self {
+        self.route = template;
         self
     }
 

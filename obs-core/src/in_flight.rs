@@ -40,11 +40,41 @@ pub(crate) struct Progress {
 #[derive(Default)]
 pub(crate) struct Sending {
     pub(crate) polled: bool,
-    /// Its bytes go to the client.
-    pub(crate) counted: bool,
-    /// They are gRPC's messages, to be counted as they go by.
-    pub(crate) messages: bool,
+    pub(crate) counts: Counts,
     pub(crate) if_dropped: IfDropped,
+}
+
+/// What of a body is counted as it goes by.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Counts {
+    /// Its bytes do not go to the client.
+    #[default]
+    Nothing,
+    Bytes,
+    /// Its bytes, and gRPC's messages in them.
+    Messages,
+}
+
+impl Progress {
+    /// The body has yielded these bytes.
+    #[inline]
+    pub(crate) fn sent(&mut self, bytes: &[u8]) {
+        if self.body.counts == Counts::Bytes {
+            self.response_bytes = self.response_bytes.wrapping_add(bytes.len() as u64);
+        } else {
+            self.sent_otherwise(bytes);
+        }
+    }
+
+    #[inline(never)]
+    fn sent_otherwise(&mut self, bytes: &[u8]) {
+        if self.body.counts == Counts::Messages {
+            self.response_bytes = self.response_bytes.wrapping_add(bytes.len() as u64);
+            if let Some(answer) = &mut self.grpc {
+                answer.messages.see(bytes);
+            }
+        }
+    }
 }
 
 impl InFlight {

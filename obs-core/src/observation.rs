@@ -9,6 +9,7 @@ use std::{fmt, future::Future, sync::Arc};
 use crate::{
     Answer, Endpoint, EndpointFuture, ErrorReport, HeaderLookup, Observed, Observer, Outcome, Panic,
     PanicPolicy, RequestBody, RequestHandle, RequestHead, RequestStart, TraceHeader, answer,
+    current::Scope,
     grpc::{self, GrpcAnswer},
     head::ResponseHead,
     in_flight::{InFlight, Progress},
@@ -150,13 +151,6 @@ impl Observation {
         }
     }
 
-    /// Counts the messages in bytes of the response's body.
-    pub(crate) fn see_messages(&mut self, bytes: &[u8]) {
-        if let Some(answer) = &mut self.progress_mut().grpc {
-            answer.messages.see(bytes);
-        }
-    }
-
     /// The response's trailers have come.
     pub(crate) fn trailers(&mut self, trailers: &dyn HeaderLookup) {
         if let Some(answer) = &mut self.progress_mut().grpc {
@@ -192,9 +186,11 @@ impl Observation {
         self.in_flight.scope.enter(f)
     }
 
-    /// Polls a body in the request's scope.
-    pub(crate) fn enter_body<T>(&mut self, poll: impl FnOnce() -> T) -> T {
-        self.in_flight.scope.enter_briefly(poll)
+    /// What a body needs while it is sent.
+    #[inline]
+    pub(crate) fn scope_and_progress(&mut self) -> (&mut Scope, &mut Progress) {
+        let InFlight { scope, progress, .. } = &mut *self.in_flight;
+        (scope, progress)
     }
 
     /// A panic was caught before there was a response: notes it and says what to answer.
@@ -218,6 +214,8 @@ impl Observation {
 
     /// A panic was caught while the body was sent: there is nothing left to answer, so it is recorded and
     /// goes on, and the framework aborts the stream.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn panicked_in_body(&mut self, panic: Panic) -> ! {
         self.note(&panic);
         self.end(Outcome::Panicked);

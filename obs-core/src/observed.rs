@@ -93,8 +93,9 @@ impl<F: Future> Future for Observed<F> {
             panic!("`Observed` polled after it has yielded");
         };
         let failed = this.panic.take();
-        let result = observation.enter(|| {
-            let mut output = None;
+        // Outputs are large, and this one is moved once: neither through the catch nor through the scope.
+        let mut output = None;
+        let ended = observation.enter(|| {
             let polled = match (failed, this.future.as_mut().as_pin_mut()) {
                 (None, Some(future)) => catch(|| match future.poll(cx) {
                     Poll::Ready(ready) => output = Some(ready),
@@ -107,20 +108,17 @@ impl<F: Future> Future for Observed<F> {
                 return Poll::Pending;
             }
             // What the handler holds ends inside its request, too.
-            let dropped = catch(|| this.future.set(None));
-            match (polled.and(dropped), output) {
-                (Ok(()), Some(output)) => Poll::Ready(Ok(output)),
-                (Ok(()), None) => Poll::Pending,
-                (Err(panic), output) => {
-                    let _ = catch(|| drop(output));
-                    Poll::Ready(Err(panic))
-                }
+            let ended = polled.and(catch(|| this.future.set(None)));
+            if ended.is_err() {
+                let _ = catch(|| output = None);
             }
+            Poll::Ready(ended)
         });
-        let result = ready!(result);
-        match this.observation.take() {
-            Some(observation) => Poll::Ready((observation, result)),
-            None => panic!("`Observed` polled after it has yielded"),
+        let ended = ready!(ended);
+        match (this.observation.take(), ended, output) {
+            (Some(observation), Ok(()), Some(output)) => Poll::Ready((observation, Ok(output))),
+            (Some(observation), Err(panic), _) => Poll::Ready((observation, Err(panic))),
+            _ => unreachable!("a future that has ended without a panic has an output"),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 #[cfg(feature = "otel")]
@@ -12,7 +12,7 @@ use crate::otel::RequestSpan;
 use crate::{
     Calls, Endpoint, ErrorReport, Fields, GrpcCall, GrpcStatus, HeaderLookup, Method, Observer, Outcome,
     PanicReport, RequestHandle, RequestHead, RequestRecord, RequestStart, Route, TraceContext, User,
-    clock::since_1970,
+    clock::Moment,
     forwarded::Forwarded,
     grpc::{self, GrpcAnswer, GrpcRequest},
     head::length_header,
@@ -95,8 +95,8 @@ impl RequestState {
 
     /// A request starts.
     pub(crate) fn begin(&mut self, observer: &Observer, head: &RequestHead<'_>) {
-        self.started = Instant::now();
-        let started_at = SystemTime::now();
+        let now = Moment::now();
+        self.started = now.instant;
         let mut headers = Wanted::none();
         headers.look(head.headers, observer.wanted_headers());
         let headers = &headers;
@@ -108,8 +108,8 @@ impl RequestState {
         self.endpoint = observer.endpoints().asked(head);
 
         let start = &mut self.start;
-        start.started_at = started_at;
-        start.since_1970 = since_1970(started_at);
+        start.started_at = UNIX_EPOCH.checked_add(now.since_1970).unwrap_or(UNIX_EPOCH);
+        start.since_1970 = now.since_1970;
         start.id = match outer.and_then(RequestHandle::request_id) {
             Some(shared) => shared.clone(),
             None => observer.ids().choose(headers, observer.redactor(), start.since_1970),
@@ -138,8 +138,12 @@ impl RequestState {
         self.start.text.fill(head, headers, observer.redactor(), host);
 
         self.received = Received::default();
-        // Nothing else is left in it.
-        self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner).finished = false;
+        // Nothing is left in it.
+        let enrichment = self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner);
+        enrichment.finished = false;
+        if self.endpoint.is_none() {
+            enrichment.route = head.route.and_then(|template| observer.intern_route(template));
+        }
         #[cfg(feature = "otel")]
         {
             self.span = self.start_span(observer);

@@ -20,8 +20,11 @@ const DROP_FLUSH: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// How much memory a buffer keeps when it is empty.
+/// How much memory a buffer keeps, however few lines there are.
 const KEPT: usize = 256 * 1024;
+
+/// What it keeps beyond that follows the largest batch of late, less by this part of it with every batch.
+const FORGOTTEN: usize = 64;
 
 /// How often the sink hears of the time.
 const SINK_TICK: Duration = Duration::from_secs(1);
@@ -82,20 +85,25 @@ struct Output {
 impl Output {
     fn run(mut self) {
         let mut bytes = Vec::new();
+        let mut largest = 0_usize;
         let mut ticked = Instant::now();
         loop {
             match self.buffer.take(&mut bytes) {
                 Task::Lines(lines) => {
                     self.write(&bytes, lines);
+                    // What a burst has taken is not kept for ever; what every batch needs is not given back each time.
+                    largest = bytes.len().max(largest.saturating_sub(largest / FORGOTTEN));
                     bytes.clear();
-                    // What a burst has taken is not kept for ever.
-                    bytes.shrink_to(KEPT);
+                    bytes.shrink_to(largest.max(KEPT));
                 }
                 Task::Flush(number) => {
                     let flushed = self.call(|sink| sink.flush()).is_ok();
                     self.buffer.flushed(number, flushed);
                 }
-                Task::Tick => {}
+                Task::Tick => {
+                    largest = 0;
+                    bytes.shrink_to(KEPT);
+                }
                 Task::Closed => return,
             }
             if ticked.elapsed() >= SINK_TICK {
