@@ -138,6 +138,7 @@ impl BodyObservation {
     }
 
     /// The body has yielded bytes that were polled apart from them.
+    #[cfg(any(feature = "http", test))]
     pub(crate) fn data(&mut self, bytes: &[u8]) {
         if let Some(observation) = &mut self.observation {
             observation.progress_mut().sent(bytes);

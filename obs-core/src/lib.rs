@@ -18,7 +18,7 @@
 //!
 //! # An adapter
 //! ```
-//! use obs_core::{Observer, Outcome, RequestHead};
+//! use obs_core::{Observed, Observer, Outcome, RequestHead};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), obs_core::BuildError> {
 //! # let (request, handler) = ((), |()| async { 200_u16 });
@@ -28,7 +28,9 @@
 //! // 1. Its handle goes into the request's extensions.
 //! let handle = observation.handle();
 //! // 2. The service runs in its scope; a panic comes back as a value.
-//! let (mut observation, result) = observation.call(request, handler).await;
+//! let mut future = Observed::empty(observation);
+//! future.make(|| handler(request));
+//! let (mut observation, result) = future.await;
 //! match result {
 //!     Ok(status) => {
 //!         // 3. The head is there. The body takes the observation along and finishes it.

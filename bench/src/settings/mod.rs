@@ -2,6 +2,7 @@
 
 pub(crate) mod actix;
 pub(crate) mod axum;
+mod floor;
 mod obs;
 #[cfg(feature = "peers")]
 mod peers;
@@ -26,6 +27,7 @@ pub(crate) struct Setting {
 static OURS: &[&Setting] = &[
     &axum::BARE,
     &axum::LAYER,
+    &floor::AXUM,
     &obs::AXUM,
     &obs::AXUM_UNSAMPLED,
     &obs::AXUM_ONE_PERCENT,
