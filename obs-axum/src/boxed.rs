@@ -1,7 +1,8 @@
 //! Puts observed bodies into the very box that axum's bodies are.
 //!
 //! axum would put an adapter for errors between, through which every frame has to go, and which these bodies do not need: their errors
-//! are axum's own.
+//! are axum's own. `Body::new` takes this box as it is; should it ever not, the body is boxed once more, and an allocation too many fails
+//! the benchmarks' gate.
 
 use std::{
     fmt::Display,

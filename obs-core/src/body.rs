@@ -117,7 +117,8 @@ impl BodyObservation {
         Self { observation: None }
     }
 
-    /// Polls the body in the request's scope. What `poll` yields as `Ok` is data, which is counted; all else it yields as `Err`.
+    /// Polls the body in the request's scope. What `poll` yields as `Ok` is data, which is counted; whatever else there may be, as that
+    /// nothing has come yet or that nothing more will, it yields as `Err`.
     ///
     /// # Panics
     /// If the body does: the panic is recorded first.

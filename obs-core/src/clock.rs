@@ -17,8 +17,12 @@ pub(crate) struct Moment {
     pub(crate) since_1970: Duration,
 }
 
-/// For so long what the system's clock says follows from the other one. It may be set meanwhile, or corrected: by a thousandth at most.
+/// For so long what the system's clock says follows from the other one. It may be corrected meanwhile, by a thousandth at most; that it was
+/// set, or that the machine was suspended, shows only then.
 const ANCHORED: Duration = Duration::from_millis(10);
+
+/// Clocks that were read further apart than this, because the thread was interrupted, are not used again.
+const TOGETHER: Duration = Duration::from_micros(20);
 
 impl Moment {
     /// Reads one clock: where requests come often, that is most of what their start has to ask the system for.
@@ -36,7 +40,7 @@ impl Moment {
                 }
             }
             let now = Self { instant, since_1970: since_1970(SystemTime::now()) };
-            anchor.set(Some(now));
+            anchor.set(Some(now).filter(|_| instant.elapsed() < TOGETHER));
             now
         })
     }
@@ -48,17 +52,20 @@ mod tests {
 
     #[test]
     fn both_clocks_are_right_when_one_is_read() {
-        let began = Instant::now();
-        while began.elapsed() < 3 * ANCHORED {
-            let (before, clock) = (Instant::now(), since_1970(SystemTime::now()));
-            let now = Moment::now();
-            assert!(now.instant >= before && now.instant <= Instant::now());
-            // The system's clock may be set while this runs; by more than a second it is not.
-            assert!(
-                now.since_1970.abs_diff(clock) < Duration::from_secs(1),
-                "{:?} {clock:?}",
-                now.since_1970
-            );
-        }
+        const SLACK: Duration = Duration::from_micros(100);
+        let system = || since_1970(SystemTime::now());
+        // The thread may be interrupted, and the system's clock be set, but not all the time.
+        let is_right = || {
+            let began = Instant::now();
+            let mut right = true;
+            while began.elapsed() < 2 * ANCHORED {
+                let (before, clock) = (Instant::now(), system());
+                let now = Moment::now();
+                assert!(now.instant >= before && now.instant <= Instant::now());
+                right &= now.since_1970 + SLACK >= clock && now.since_1970 <= system() + SLACK;
+            }
+            right
+        };
+        assert!((0..100).any(|_| is_right()));
     }
 }

@@ -64,8 +64,9 @@ impl Scope {
 
     /// A request starts in the state of one that has ended, which nobody else has.
     pub(crate) fn begin(&mut self, begin: impl FnOnce(&mut RequestState)) {
-        if let Some(state) = self.unique() {
-            begin(state);
+        match self.unique() {
+            Some(state) => begin(state),
+            None => unreachable!("memory that is used again is nobody else's"),
         }
         #[cfg(feature = "otel")]
         {

@@ -286,8 +286,10 @@ impl<'a> RequestHead<'a> {
         self
     }
 
-    /// The route's template, such as `/items/{id}`, where the framework has routed already: the same as
-    /// [`Observation::set_route`](crate::Observation::set_route) at once.
+    /// The route's template, such as `/items/{id}`, where the framework has routed already. It saves a call of
+    /// [`Observation::set_route`](crate::Observation::set_route), and a request for an [endpoint](crate::Observation::endpoint) does without.
+    ///
+    /// Each text is kept once, and for ever, so it must be a template, never a path.
     #[must_use]
     pub const fn route(mut self, template: Option<&'a str>) -> Self {
         self.route = template;

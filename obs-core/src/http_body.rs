@@ -240,15 +240,15 @@ where
         };
         let piece = this.observation.poll(|| match own.poll_piece(cx) {
             Poll::Ready(Some(piece)) => Ok(piece),
-            other => Err(other.is_ready()),
+            other => Err(other.map(drop)),
         });
         match piece {
             Ok(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
-            Err(true) => {
+            Err(Poll::Ready(())) => {
                 this.observation.ended();
                 Poll::Ready(None)
             }
-            Err(false) => Poll::Pending,
+            Err(Poll::Pending) => Poll::Pending,
         }
     }
 }
@@ -277,23 +277,27 @@ enum Other<D, E> {
 #[inline]
 fn slice_of<D: Buf + 'static, E>(polled: Poll<Option<Result<Frame<D>, E>>>) -> Result<Bytes, Other<D, E>> {
     match polled {
-        Poll::Ready(Some(Ok(frame))) if frame.data_ref().is_some_and(|data| data.remaining() <= SLICE) => {
-            frame.into_data().map(into_bytes).map_err(|_| Other::End)
-        }
-        Poll::Ready(Some(frame)) => Err(apart(frame)),
+        Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+            Ok(data) if data.remaining() <= SLICE => Ok(into_bytes(data)),
+            Ok(data) => Err(several(data)),
+            Err(frame) => Err(apart(Ok(frame))),
+        },
+        Poll::Ready(Some(Err(error))) => Err(apart(Err(error))),
         Poll::Ready(None) => Err(Other::End),
         Poll::Pending => Err(Other::Pending),
     }
 }
 
-#[cold]
+// What is rare is not inlined, so that the rest can be.
+
+#[inline(never)]
+fn several<D, E>(data: D) -> Other<D, E> {
+    Other::Rest(Box::new(Rest::Frame(data)))
+}
+
 #[inline(never)]
 fn apart<D, E>(frame: Result<Frame<D>, E>) -> Other<D, E> {
-    match frame.map(Frame::into_data) {
-        Ok(Ok(data)) => Other::Rest(Box::new(Rest::Frame(data))),
-        Ok(Err(frame)) => Other::Frame(Box::new(Ok(frame))),
-        Err(error) => Other::Frame(Box::new(Err(error))),
-    }
+    Other::Frame(Box::new(frame))
 }
 
 /// Tells of trailers or an error.
@@ -313,7 +317,7 @@ fn note<D, E: Display>(observation: &mut BodyObservation, frame: &Result<Frame<D
 fn into_bytes<D: Buf + 'static>(data: D) -> Bytes {
     // Nothing that needs to be dropped is left in it.
     let mut data = ManuallyDrop::new(data);
-    match (&mut *data as &mut dyn Any).downcast_mut() {
+    match (&mut *data as &mut dyn Any).downcast_mut::<Bytes>() {
         Some(bytes) => mem::take(bytes),
         None => {
             let mut data = ManuallyDrop::into_inner(data);

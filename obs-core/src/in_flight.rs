@@ -27,7 +27,7 @@ pub(crate) struct Progress {
     pub(crate) endpoint: bool,
     /// Of an answer that is one of gRPC.
     pub(crate) grpc: Option<Box<GrpcAnswer>>,
-    /// The length that the head declares, as far as the body must have it.
+    /// How long the body has to be: by the head, or on actix by what it says itself.
     pub(crate) declared: Option<u64>,
     /// The bytes that the body has yielded and that go to the client.
     pub(crate) response_bytes: u64,
@@ -62,12 +62,12 @@ impl Progress {
         if self.body.counts == Counts::Bytes {
             self.response_bytes = self.response_bytes.wrapping_add(bytes.len() as u64);
         } else {
-            self.sent_otherwise(bytes);
+            self.sent_messages(bytes);
         }
     }
 
     #[inline(never)]
-    fn sent_otherwise(&mut self, bytes: &[u8]) {
+    fn sent_messages(&mut self, bytes: &[u8]) {
         if self.body.counts == Counts::Messages {
             self.response_bytes = self.response_bytes.wrapping_add(bytes.len() as u64);
             if let Some(answer) = &mut self.grpc {
@@ -90,10 +90,11 @@ impl InFlight {
         self.ended = false;
     }
 
-    /// Lets go of what belongs to nobody but the request that has ended; false if somebody has a handle or a record of it.
+    /// Lets go of what belongs to nobody but the request that has ended; false if it is not to be used again, because somebody has a handle
+    /// or a record of the request, or it was torn in the middle.
     pub(crate) fn let_go(&mut self) -> bool {
         self.progress = Progress::default();
-        self.scope.unique().map(RequestState::let_go).is_some()
+        self.scope.unique().is_some_and(RequestState::let_go)
     }
 
     pub(crate) fn state(&self) -> &Arc<RequestState> {

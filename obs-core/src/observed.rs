@@ -22,7 +22,7 @@ pin_project! {
     /// request's panic and goes no further.
     ///
     /// # Panics
-    /// If polled again after it has yielded.
+    /// If polled again after it has yielded, or without a future.
     ///
     /// ```
     /// # use obs_core::{Observer, Outcome, RequestHead};
@@ -64,7 +64,7 @@ pin_project! {
 }
 
 impl<F> Observed<F> {
-    /// Without a future, which [`make`](Self::make) gives it.
+    /// Without a future, which [`make`](Self::make) has to give it, once, before it is polled.
     pub const fn empty(observation: Observation) -> Self {
         Self { observation: Some(observation), panic: None, future: None }
     }

@@ -1,5 +1,5 @@
 //! The memory of requests that have ended, kept for the next ones of the thread: most requests then allocate nothing of the core's, and
-//! touch no count of references that all cores share.
+//! touch no count of references that all cores share but the observer's.
 //!
 //! A request that ends on another thread than it began on leaves its memory there. What it held is let go first: only the room for its
 //! texts stays, and what all requests of its observer have in common.
@@ -77,10 +77,30 @@ impl DerefMut for Recycled {
 
 #[cfg(all(test, not(obs_loom)))]
 mod tests {
-    use std::sync::{Arc, mpsc::channel};
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Sender, channel},
+    };
 
     use super::*;
-    use crate::{HeaderLookup, Outcome, RequestHead, records::Records, state::RequestState};
+    use crate::{
+        BodyObservation, HeaderLookup, Observation, Outcome, RecordSink, RequestHead, RequestRecord,
+        records::Records, state::RequestState,
+    };
+
+    /// Whoever has a record has the request's memory, too: so it does not keep the first one.
+    struct ButTheFirst(Sender<RequestRecord>, AtomicBool);
+    impl RecordSink for ButTheFirst {
+        fn name(&self) -> &'static str {
+            "but the first"
+        }
+        fn on_finish(&self, record: &RequestRecord) {
+            if !self.1.swap(false, Ordering::Relaxed) {
+                let _ = self.0.send(record.clone());
+            }
+        }
+    }
 
     struct Agent;
     impl HeaderLookup for Agent {
@@ -127,20 +147,45 @@ mod tests {
     #[test]
     fn nothing_of_a_request_is_left_for_the_next() {
         let (send, records) = channel();
-        let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
-        let full = observer.start(&RequestHead::new("BREW", "/a", &Agent).query(Some("q=1")));
+        let observer =
+            Observer::builder("test").no_environment().sink(ButTheFirst(send, AtomicBool::new(true))).build();
+        let observer = observer.expect("valid");
+        let head = RequestHead::new("BREW", "/a", &Agent).query(Some("q=1")).route(Some("/a"));
+        let mut full = observer.start(&head);
+        let memory = |observation: &Observation| observation.handle().state().map(Arc::as_ptr);
+        let first = memory(&full);
         full.handle().set("field", 1);
         full.handle().user("jane");
         full.handle().flag("cart", "new");
         full.handle().error_kind("out_of_stock");
         full.handle().streaming();
         full.handle().set_route("/within");
-        drop(full);
-        drop(records.try_recv());
-        let mut next = observer.start(&RequestHead::new("GET", "/b", &()));
-        next.set_route("/b");
-        next.finish(Outcome::Completed);
+        full.handle().error(&std::io::Error::other("lost"));
+        drop(full.handle().call("db"));
+        let (observation, panicked) = full.run(|| panic!("out of stock"));
+        (full, _) = observation.panicked(panicked.expect_err("it panicked"));
+        full.responded(200, &());
+        let mut body = BodyObservation::tower(full, Some(9), false);
+        assert!(body.poll(|| Ok::<_, ()>("12345")).is_ok());
+        drop(body);
+        let tunnel = observer.start(&RequestHead::new("CONNECT", "/t", &()));
+        assert_eq!(memory(&tunnel), first, "the same memory");
+        let mut tunnel = tunnel;
+        tunnel.responded(200, &());
+        let tunnel = BodyObservation::tower(tunnel, None, false);
+        assert_eq!(observer.tunnels(), 1);
+        drop(tunnel);
+        assert_eq!(observer.tunnels(), 0);
+        drop(records.try_recv().expect("the tunnel's"));
+
+        // Nobody answers this one.
+        let next = observer.start(&RequestHead::new("GET", "/b", &()));
+        next.handle().set_route("/b");
+        drop(next);
         let record = records.try_recv().expect("a record");
+        assert_eq!((record.outcome, record.status), (Outcome::CancelledBeforeResponse, None));
+        assert_eq!((record.response_bytes, record.time_to_head, record.endpoint), (0, None, false));
+        assert!(record.panic.is_none() && record.calls.by_dependency().is_empty());
         assert_eq!(record.route_label(), "/b");
         assert!(record.error.is_none() && record.flags.is_empty() && !record.stream);
         let request = record.request();

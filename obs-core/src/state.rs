@@ -89,12 +89,14 @@ impl RequestState {
             span: None,
             outer: None,
             received: Received::default(),
-            enrichment: Mutex::default(),
+            enrichment: Mutex::new(Enrichment { finished: true, ..Enrichment::default() }),
         }
     }
 
     /// A request starts.
     pub(crate) fn begin(&mut self, observer: &Observer, head: &RequestHead<'_>) {
+        // The end of the request before has emptied it.
+        self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner).finished = false;
         let now = Moment::now();
         self.started = now.instant;
         let mut headers = Wanted::none();
@@ -138,12 +140,9 @@ impl RequestState {
         self.start.text.fill(head, headers, observer.redactor(), host);
 
         self.received = Received::default();
-        // Nothing is left in it.
-        let enrichment = self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner);
-        enrichment.finished = false;
-        if self.endpoint.is_none() {
-            enrichment.route = head.route.and_then(|template| observer.intern_route(template));
-        }
+        let route = head.route.filter(|_| self.endpoint.is_none());
+        let route = route.and_then(|template| observer.intern_route(template));
+        self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner).route = route;
         #[cfg(feature = "otel")]
         {
             self.span = self.start_span(observer);
@@ -151,7 +150,9 @@ impl RequestState {
     }
 
     /// Lets go of what belongs to nobody but the request that has ended. What was added to it went into its record.
-    pub(crate) fn let_go(&mut self) {
+    ///
+    /// False if it was torn in the middle, so that more may be left of it than is let go here.
+    pub(crate) fn let_go(&mut self) -> bool {
         self.grpc = None;
         #[cfg(feature = "otel")]
         {
@@ -159,6 +160,7 @@ impl RequestState {
         }
         self.outer = None;
         self.start.let_go();
+        self.enrichment.get_mut().is_ok_and(|enrichment| enrichment.finished)
     }
 
     pub(crate) const fn request(&self) -> &RequestStart {

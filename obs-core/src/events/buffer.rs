@@ -174,6 +174,8 @@ impl Buffer {
                 state.parked = true;
                 state = self.wait(&self.wake, state, PARKED_TICK);
                 if mem::take(&mut state.parked) {
+                    // Both are empty: by turns the writer can give back what either has taken.
+                    mem::swap(&mut state.bytes, empty);
                     return Task::Tick;
                 }
             }

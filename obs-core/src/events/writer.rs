@@ -23,8 +23,33 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How much memory a buffer keeps, however few lines there are.
 const KEPT: usize = 256 * 1024;
 
-/// What it keeps beyond that follows the largest batch of late, less by this part of it with every batch.
-const FORGOTTEN: usize = 64;
+/// How fast it is forgotten that a batch was large: by one part in so many with every batch since.
+const FORGETS: usize = 64;
+
+/// How much room the buffers keep: what every batch needs is not given back each time, what a burst has taken is not kept for ever.
+#[derive(Default)]
+struct Room {
+    /// The largest batch of late, in bytes.
+    largest: usize,
+}
+
+impl Room {
+    /// A batch is written.
+    fn after(&mut self, batch: &mut Vec<u8>) {
+        self.largest = batch.len().max(self.largest.saturating_sub(self.largest / FORGETS));
+        batch.clear();
+        let enough = self.largest.saturating_mul(2).max(KEPT);
+        if batch.capacity() > enough {
+            batch.shrink_to(enough);
+        }
+    }
+
+    /// There are no lines any more.
+    fn idle(&mut self, empty: &mut Vec<u8>) {
+        self.largest = 0;
+        empty.shrink_to(KEPT);
+    }
+}
 
 /// How often the sink hears of the time.
 const SINK_TICK: Duration = Duration::from_secs(1);
@@ -85,25 +110,19 @@ struct Output {
 impl Output {
     fn run(mut self) {
         let mut bytes = Vec::new();
-        let mut largest = 0_usize;
+        let mut room = Room::default();
         let mut ticked = Instant::now();
         loop {
             match self.buffer.take(&mut bytes) {
                 Task::Lines(lines) => {
                     self.write(&bytes, lines);
-                    // What a burst has taken is not kept for ever; what every batch needs is not given back each time.
-                    largest = bytes.len().max(largest.saturating_sub(largest / FORGOTTEN));
-                    bytes.clear();
-                    bytes.shrink_to(largest.max(KEPT));
+                    room.after(&mut bytes);
                 }
                 Task::Flush(number) => {
                     let flushed = self.call(|sink| sink.flush()).is_ok();
                     self.buffer.flushed(number, flushed);
                 }
-                Task::Tick => {
-                    largest = 0;
-                    bytes.shrink_to(KEPT);
-                }
+                Task::Tick => room.idle(&mut bytes),
                 Task::Closed => return,
             }
             if ticked.elapsed() >= SINK_TICK {
@@ -164,5 +183,26 @@ impl Output {
                 self.name
             ));
         }
+    }
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bursts_room_is_given_back_and_a_batchs_is_kept() {
+        const BATCH: usize = 3 * KEPT;
+        let (mut room, mut bytes) = (Room::default(), vec![0; 8 * BATCH]);
+        room.after(&mut bytes);
+        assert_eq!((bytes.len(), bytes.capacity()), (0, 8 * BATCH), "the next may be as large");
+        for _ in 0..FORGETS * 8 {
+            bytes.resize(BATCH, 0);
+            room.after(&mut bytes);
+            assert!(bytes.capacity() >= BATCH);
+        }
+        assert!(bytes.capacity() <= 2 * BATCH, "{}", bytes.capacity());
+        room.idle(&mut bytes);
+        assert_eq!(bytes.capacity(), KEPT);
     }
 }
