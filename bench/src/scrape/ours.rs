@@ -14,8 +14,9 @@ impl Ours {
     pub(crate) fn new() -> Self {
         let metrics = Metrics::new().series_limit(10 * ROUTES).duration_buckets(SECONDS).size_buckets(BYTES);
         let builder = Observer::builder("bench").no_environment().metrics(metrics);
-        let observer =
-            builder.events(EventOutput::writer(io::sink())).build().expect("the settings are right");
+        // The least room there can be: how many events wait is not what is measured.
+        let events = EventOutput::writer(io::sink()).capacity(64 * 1024);
+        let observer = builder.events(events).build().expect("the settings are right");
         for _ in 0..REQUESTS {
             for number in 0..ROUTES {
                 STATUSES.into_iter().for_each(|status| request(&observer, &route(number), status));
