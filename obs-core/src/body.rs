@@ -21,6 +21,24 @@ pub(crate) enum IfDropped {
     Cancelled,
 }
 
+/// What a body that [is watched](BodyObservation::poll) yields.
+///
+/// ```
+/// use obs_core::Polled;
+///
+/// let nothing_yet: Polled<&str, _> = Polled::Other(std::task::Poll::<()>::Pending);
+/// assert_ne!(nothing_yet, Polled::Data("hello"));
+/// ```
+// With a tag of its own, and no bytes of padding behind it: the compiler follows such a one through a scope, and copies nothing for it.
+#[repr(usize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Polled<D, O> {
+    /// Bytes of the body.
+    Data(D),
+    /// Whatever else there may be, as that nothing has come yet or that nothing more will.
+    Other(O),
+}
+
 /// Watches a response's body and finishes its [`Observation`] when the response has ended.
 ///
 /// # Cancellation
@@ -28,14 +46,14 @@ pub(crate) enum IfDropped {
 /// [`Completed`](Outcome::Completed) where the stack is known to drop a body that was sent whole.
 ///
 /// ```
-/// use obs_core::{BodyObservation, Observer, RequestHead};
+/// use obs_core::{BodyObservation, Observer, Polled, RequestHead};
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let mut observation = observer.start(&RequestHead::new("GET", "/", &()));
 /// observation.responded(200, &());
 /// let mut body = BodyObservation::tower(observation, Some(5), false);
-/// let frame = body.poll(|| Ok::<_, ()>("hello"));
-/// assert_eq!(frame, Ok("hello"));
+/// let frame = body.poll(|| Polled::<_, ()>::Data("hello"));
+/// assert_eq!(frame, Polled::Data("hello"));
 /// body.ended(); // finished: `Completed`
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
@@ -104,7 +122,10 @@ impl BodyObservation {
             (true, None) => Counts::Bytes,
             (true, Some(_)) => Counts::Messages,
         };
-        progress.body = Sending { polled: false, counts, if_dropped };
+        let (scope, progress) = observation.scope_and_progress();
+        let plain =
+            counts == Counts::Bytes && if_dropped != IfDropped::CompleteIfUnpolled && scope.is_untraced();
+        progress.body = Sending { plain, counts, if_dropped };
         if let Some(outcome) = at_head {
             observation.end(outcome);
         }
@@ -117,25 +138,34 @@ impl BodyObservation {
         Self { observation: None }
     }
 
-    /// Polls the body in the request's scope. What `poll` yields as `Ok` is data, which is counted; whatever else there may be, as that
-    /// nothing has come yet or that nothing more will, it yields as `Err`.
+    /// Polls the body in the request's scope, and counts its data.
     ///
     /// # Panics
     /// If the body does: the panic is recorded first.
-    #[inline]
-    pub fn poll<D: AsRef<[u8]>, O>(&mut self, poll: impl FnOnce() -> Result<D, O>) -> Result<D, O> {
+    pub fn poll<D: AsRef<[u8]>, O>(&mut self, poll: impl FnOnce() -> Polled<D, O>) -> Polled<D, O> {
         let Some(observation) = &mut self.observation else { return poll() };
         let (scope, progress) = observation.scope_and_progress();
-        progress.body.polled = true;
-        match catch(|| scope.enter_briefly(poll)) {
+        if progress.body.if_dropped == IfDropped::CompleteIfUnpolled {
+            progress.body.if_dropped = IfDropped::Cancelled;
+        }
+        match catch(|| scope.enter(poll)) {
             Ok(polled) => {
-                if let Ok(data) = &polled {
+                if let Polled::Data(data) = &polled {
                     progress.sent(data.as_ref());
                 }
                 polled
             }
             Err(panic) => observation.panicked_in_body(panic),
         }
+    }
+
+    /// The way to poll it that most bodies may go, `None` if this one must go [the other](Self::poll).
+    ///
+    /// It is so short that it is worth to be inlined where frames pass; the other one is worth to be kept apart from it.
+    #[inline]
+    pub fn plain(&mut self) -> Option<PlainBody<'_>> {
+        let observation = self.observation.as_mut()?;
+        if observation.progress().body.plain { Some(PlainBody { observation }) } else { None }
     }
 
     /// The body has yielded bytes that were polled apart from them.
@@ -180,13 +210,56 @@ impl BodyObservation {
     }
 }
 
+/// [A body](BodyObservation::plain) of which there is nothing to be seen but bytes.
+///
+/// ```
+/// use obs_core::{BodyObservation, Observer, Polled, RequestHead};
+///
+/// let observer = Observer::builder("shop").no_environment().build()?;
+/// let mut observation = observer.start(&RequestHead::new("GET", "/", &()));
+/// observation.responded(200, &());
+/// let mut body = BodyObservation::tower(observation, Some(5), false);
+/// let frame = || Polled::<_, ()>::Data("hello");
+/// let polled = match body.plain() {
+///     Some(plain) => plain.poll(frame),
+///     None => body.poll(frame),
+/// };
+/// assert_eq!(polled, Polled::Data("hello"));
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Debug)]
+pub struct PlainBody<'a> {
+    observation: &'a mut Observation,
+}
+
+impl PlainBody<'_> {
+    /// As [`BodyObservation::poll`].
+    ///
+    /// # Panics
+    /// If the body does: the panic is recorded first.
+    #[inline]
+    pub fn poll<D: AsRef<[u8]>, O>(self, poll: impl FnOnce() -> Polled<D, O>) -> Polled<D, O> {
+        let (scope, progress) = self.observation.scope_and_progress();
+        match catch(|| scope.enter_untraced(poll)) {
+            Ok(polled) => {
+                if let Polled::Data(data) = &polled {
+                    progress.response_bytes =
+                        progress.response_bytes.wrapping_add(data.as_ref().len() as u64);
+                }
+                polled
+            }
+            Err(panic) => self.observation.panicked_in_body(panic),
+        }
+    }
+}
+
 impl Drop for BodyObservation {
     fn drop(&mut self) {
         let Some(observation) = &mut self.observation else { return };
         let Progress { response_bytes, body, .. } = observation.progress();
         let complete = match body.if_dropped {
             IfDropped::CompleteAfter(promised) => promised.is_some_and(|all| *response_bytes >= all),
-            IfDropped::CompleteIfUnpolled => !body.polled,
+            IfDropped::CompleteIfUnpolled => true,
             IfDropped::Cancelled => false,
         };
         // Dropping the observation records `CancelledInBody`.
@@ -311,7 +384,7 @@ mod tests {
             let (observation, outcomes) = responded(method, status, None);
             let mut body = BodyObservation::actix(observation, size, http2);
             for seen in seen {
-                assert_eq!(body.poll(|| Err::<&[u8], _>(())), Err(()));
+                assert_eq!(body.poll(|| Polled::<&[u8], _>::Other(())), Polled::Other(()));
                 see(&mut body, *seen);
             }
             drop(body);

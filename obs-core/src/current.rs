@@ -10,6 +10,9 @@ use std::{
     sync::Arc,
 };
 
+#[cfg(feature = "otel")]
+use opentelemetry::ContextGuard;
+
 use crate::{RequestHandle, state::RequestState};
 
 thread_local! {
@@ -87,35 +90,32 @@ impl Scope {
         }
     }
 
+    #[inline]
     pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
         // Left last: the request's span is current as long as the request is.
         #[cfg(feature = "otel")]
-        let _span =
-            if self.traced { self.handle.span() } else { None }.map(|span| span.context().clone().attach());
-        self.swap_in(f)
+        let _span = if self.traced { self.attach() } else { None };
+        self.enter_untraced(f)
     }
 
-    /// The same for what is short and comes often, such as the frames of a body: without a span nothing of one is carried through the scope.
-    pub(crate) fn enter_briefly<T>(&mut self, f: impl FnOnce() -> T) -> T {
+    /// It has no span, so that [`enter_untraced`](Self::enter_untraced) is enough.
+    pub(crate) const fn is_untraced(&self) -> bool {
         #[cfg(feature = "otel")]
-        if self.traced {
-            let mut result = None;
-            self.enter_apart(|| result = Some(f()));
-            return match result {
-                Some(result) => result,
-                None => unreachable!("a scope runs what enters it"),
-            };
-        }
-        self.swap_in(f)
+        return !self.traced;
+        #[cfg(not(feature = "otel"))]
+        return true;
     }
 
+    /// Apart, so that nothing of a span, which few requests have, is inlined where a scope is entered.
     #[cfg(feature = "otel")]
     #[inline(never)]
-    fn enter_apart(&mut self, f: impl FnOnce()) {
-        self.enter(f);
+    fn attach(&self) -> Option<ContextGuard> {
+        self.handle.span().map(|span| span.context().clone().attach())
     }
 
-    fn swap_in<T>(&mut self, f: impl FnOnce() -> T) -> T {
+    /// The same for a request without a span, and one instruction after the other: for what comes as often as the frames of a body.
+    #[inline]
+    pub(crate) fn enter_untraced<T>(&mut self, f: impl FnOnce() -> T) -> T {
         struct Leave<'a>(&'a mut RequestHandle);
         impl Drop for Leave<'_> {
             #[inline]

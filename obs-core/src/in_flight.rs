@@ -39,7 +39,8 @@ pub(crate) struct Progress {
 /// What is to be seen of a body while it is sent.
 #[derive(Default)]
 pub(crate) struct Sending {
-    pub(crate) polled: bool,
+    /// Of a poll there is nothing to be seen but bytes, and no span to be made current: so it is with most bodies.
+    pub(crate) plain: bool,
     pub(crate) counts: Counts,
     pub(crate) if_dropped: IfDropped,
 }
@@ -57,22 +58,15 @@ pub(crate) enum Counts {
 
 impl Progress {
     /// The body has yielded these bytes.
-    #[inline]
     pub(crate) fn sent(&mut self, bytes: &[u8]) {
-        if self.body.counts == Counts::Bytes {
-            self.response_bytes = self.response_bytes.wrapping_add(bytes.len() as u64);
-        } else {
-            self.sent_messages(bytes);
+        if self.body.counts == Counts::Nothing {
+            return;
         }
-    }
-
-    #[inline(never)]
-    fn sent_messages(&mut self, bytes: &[u8]) {
-        if self.body.counts == Counts::Messages {
-            self.response_bytes = self.response_bytes.wrapping_add(bytes.len() as u64);
-            if let Some(answer) = &mut self.grpc {
-                answer.messages.see(bytes);
-            }
+        self.response_bytes = self.response_bytes.wrapping_add(bytes.len() as u64);
+        if self.body.counts == Counts::Messages
+            && let Some(answer) = &mut self.grpc
+        {
+            answer.messages.see(bytes);
         }
     }
 }

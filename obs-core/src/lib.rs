@@ -123,7 +123,7 @@ pub use prometheus;
 pub use self::{
     answer::Answer,
     answer_body::AnswerBody,
-    body::BodyObservation,
+    body::{BodyObservation, PlainBody, Polled},
     builder::{BuildError, ObserverBuilder},
     calls::{Call, CallGuard, Calls, DependencyCalls},
     current::current,

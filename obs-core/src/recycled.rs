@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        BodyObservation, HeaderLookup, Observation, Outcome, RecordSink, RequestHead, RequestRecord,
+        BodyObservation, HeaderLookup, Observation, Outcome, Polled, RecordSink, RequestHead, RequestRecord,
         records::Records, state::RequestState,
     };
 
@@ -166,7 +166,7 @@ mod tests {
         (full, _) = observation.panicked(panicked.expect_err("it panicked"));
         full.responded(200, &());
         let mut body = BodyObservation::tower(full, Some(9), false);
-        assert!(body.poll(|| Ok::<_, ()>("12345")).is_ok());
+        assert_eq!(body.poll(|| Polled::<_, ()>::Data("12345")), Polled::Data("12345"));
         drop(body);
         let tunnel = observer.start(&RequestHead::new("CONNECT", "/t", &()));
         assert_eq!(memory(&tunnel), first, "the same memory");
