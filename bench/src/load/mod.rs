@@ -1,7 +1,7 @@
 //! What a server spends on a request under load, and what its clients see.
 //!
-//! Rounds go through all settings in turn, so that whatever else the machine does hits all of them alike. The ratio to the
-//! bare setting is taken within a round.
+//! All servers are there all the time, and take turns of a second: what else the machine does, which changes within seconds, hits all of
+//! them alike. The ratio to the bare setting is taken within a round.
 
 mod server;
 mod wrk;
@@ -17,7 +17,10 @@ use crate::{
 };
 
 /// An odd number, so that one is in the middle.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 21;
+
+/// How long a server's turn is, in seconds.
+const TURN: u32 = 1;
 
 /// A setting in one round.
 struct Sample {
@@ -28,6 +31,7 @@ struct Sample {
 
 struct Row {
     setting: &'static Setting,
+    server: Server,
     samples: Vec<Sample>,
 }
 
@@ -42,11 +46,18 @@ pub(crate) fn print(prefixes: &[&str]) -> Result<(), String> {
 }
 
 fn table(settings: &[&'static Setting], wrk: &Wrk, pace: Pace) -> Result<(), String> {
-    let mut rows: Vec<_> = settings.iter().map(|&setting| Row { setting, samples: Vec::new() }).collect();
+    let mut rows = settings
+        .iter()
+        .map(|&setting| Ok(Row { setting, server: Server::start(setting)?, samples: Vec::new() }))
+        .collect::<Result<Vec<_>, String>>()?;
+    for row in &rows {
+        // Caches and the threads of outputs are there when it counts.
+        wrk.run(row.server.address(), pace, TURN)?;
+    }
     for round in 1..=ROUNDS {
+        eprintln!("round {round} of {ROUNDS} …");
         for row in &mut rows {
-            eprintln!("round {round} of {ROUNDS}: {} …", row.setting.name);
-            row.samples.push(sample(row.setting, wrk, pace)?);
+            row.samples.push(sample(&row.server, wrk, pace)?);
         }
     }
     println!("| setting | CPU µs/request | × bare | from | to | requests/s | p50 µs | p99 µs |");
@@ -56,21 +67,18 @@ fn table(settings: &[&'static Setting], wrk: &Wrk, pace: Pace) -> Result<(), Str
             row.setting.bare.and_then(|bare| rows.iter().find(|other| other.setting.name == bare.name));
         println!("{}", row.markdown(bare));
     }
-    Ok(())
+    rows.into_iter().try_for_each(|row| row.server.stop())
 }
 
-fn sample(setting: &Setting, wrk: &Wrk, pace: Pace) -> Result<Sample, String> {
-    let server = Server::start(setting)?;
-    // Caches, connections and the threads of outputs are there when it counts.
-    wrk.run(server.address(), pace, 1)?;
+fn sample(server: &Server, wrk: &Wrk, pace: Pace) -> Result<Sample, String> {
     let before = server.cpu()?;
-    let load = wrk.run(server.address(), pace, 3)?;
+    let load = wrk.run(server.address(), pace, TURN)?;
     let spent = server.cpu()? - before;
-    server.stop()?;
     Ok(Sample { cpu: spent.as_secs_f64() * 1e6 / load.requests, load })
 }
 
 impl Row {
+    /// The ratio is that of the round in the middle, *from* and *to* are those of half of the rounds.
     fn markdown(&self, bare: Option<&Self>) -> String {
         let ratios = bare.map_or_else(
             || "– | – | –".to_owned(),
@@ -78,7 +86,8 @@ impl Row {
                 let pairs = self.samples.iter().zip(&bare.samples);
                 let mut ratios: Vec<_> = pairs.map(|(sample, bare)| sample.cpu / bare.cpu).collect();
                 ratios.sort_by(f64::total_cmp);
-                format!("{:.2} | {:.2} | {:.2}", ratios[ROUNDS / 2], ratios[0], ratios[ROUNDS - 1])
+                let [middle, from, to] = [ROUNDS / 2, ROUNDS / 4, ROUNDS - 1 - ROUNDS / 4];
+                format!("{:.2} | {:.2} | {:.2}", ratios[middle], ratios[from], ratios[to])
             },
         );
         let middle = |what: fn(&Sample) -> f64| median(&self.samples.iter().map(what).collect::<Vec<_>>());

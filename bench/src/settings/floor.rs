@@ -110,9 +110,6 @@ impl Seen {
         if lines.len() > LINES {
             lines.clear();
         }
-        let text = |value: &Option<HeaderValue>| {
-            value.as_ref().and_then(|value| value.to_str().ok().map(str::to_owned))
-        };
         let written = writeln!(
             lines,
             r#"{{"time":{},"request_id":"{}","trace_id":"{:032x}","span_id":"{:016x}","method":"{}","route":"{}","path":"{}","client":"{}","user_agent":"{}","status":{status},"duration_us":{}}}"#,
@@ -124,7 +121,7 @@ impl Seen {
             self.route.as_ref().map(MatchedPath::as_str).unwrap_or_default(),
             self.uri.path(),
             self.peer.map(|peer| peer.0.ip()).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
-            text(&self.user_agent).unwrap_or_default(),
+            self.user_agent.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default(),
             took.as_micros(),
         );
         assert!(written.is_ok(), "memory takes all");
