@@ -89,6 +89,7 @@ cargo clippy --release --manifest-path bench/Cargo.toml --all-targets -- -D warn
 
 say "what a request costs: limits of instructions and allocations, and no growth of memory"
 cargo run --release --manifest-path bench/Cargo.toml -- gate
+cargo run --release --manifest-path bench/Cargo.toml -- scale frames
 cargo run --release --manifest-path bench/Cargo.toml -- memory
 
 say "all passed"

@@ -106,6 +106,8 @@ mod service;
 #[cfg(feature = "tokio")]
 pub mod shutdown;
 mod sink;
+#[cfg(feature = "http")]
+mod slice;
 mod state;
 mod sync;
 #[cfg(feature = "testing")]

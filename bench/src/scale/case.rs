@@ -72,8 +72,7 @@ impl Kind {
     pub(super) const fn requests(self) -> u32 {
         match self {
             Self::Routes => 2_000,
-            Self::Fields => 1_000,
-            Self::Frames => 200,
+            Self::Fields | Self::Frames => 1_000,
         }
     }
 
