@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, net::IpAddr, time::Duration};
 
-use crate::scribe::Scribe;
+use crate::{clock, scribe::Scribe};
 
 /// `000001002…999`
 static THREE: [[u8; 3]; 1000] = {
@@ -34,7 +34,7 @@ pub(crate) fn number(out: &mut Scribe<'_>, value: u64) {
 /// Milliseconds with three decimals.
 pub(crate) fn millis(out: &mut Scribe<'_>, time: Duration) {
     let [a, b, c] = three(u64::from(time.subsec_micros()));
-    match time.as_secs().saturating_mul(1000).saturating_add(u64::from(time.subsec_millis())) {
+    match clock::millis(time) {
         // Most of them, in one piece.
         whole @ 0..10 => out.put(&[b'0' | whole as u8, b'.', a, b, c]),
         whole => {

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{HeaderLookup, diagnostics, hex, panic::catch, random, redact::Redactor};
+use crate::{HeaderLookup, clock, diagnostics, hex, panic::catch, random, redact::Redactor};
 
 /// The longest request id that is taken over from a caller or a generator, in bytes.
 pub const MAX_REQUEST_ID: usize = 128;
@@ -92,9 +92,7 @@ impl RequestId {
     pub(crate) fn uuid_v7(since_1970: Duration) -> Self {
         let mut random = [0; 10];
         random::fill(&mut random);
-        let millis =
-            since_1970.as_secs().saturating_mul(1000).saturating_add(u64::from(since_1970.subsec_millis()));
-        let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+        let uuid = uuid::Builder::from_unix_timestamp_millis(clock::millis(since_1970), &random).into_uuid();
         Self(Text::Uuid(hyphenated(uuid.into_bytes())))
     }
 }

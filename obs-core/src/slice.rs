@@ -66,7 +66,9 @@ pub(crate) enum Other<D, E> {
 /// Takes the data out of what a body yields, if it is no more than a slice, as most is. A whole frame is large, because of the trailers
 /// that it may be, and to move one out of the request's scope costs as much as the scope.
 #[inline]
-pub(crate) fn slice_of<D: Buf + 'static, E>(polled: Poll<Option<Result<Frame<D>, E>>>) -> Polled<Bytes, Other<D, E>> {
+pub(crate) fn slice_of<D: Buf + 'static, E>(
+    polled: Poll<Option<Result<Frame<D>, E>>>,
+) -> Polled<Bytes, Other<D, E>> {
     match polled {
         Poll::Ready(Some(Ok(frame))) if frame.is_data() => match frame.into_data() {
             Ok(data) if data.remaining() <= SLICE => Polled::Data(into_bytes(data)),

@@ -8,8 +8,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::histogram::nanos;
-use crate::{RequestId, RequestRecord, trace::TraceId};
+use crate::{
+    RequestId, RequestRecord,
+    clock::{millis, nanos},
+    trace::TraceId,
+};
 
 /// After this time any request takes the place of the one that was kept.
 const KEPT_FOR: Duration = Duration::from_secs(60);
@@ -124,10 +127,6 @@ impl Exemplars {
         self.each(|number, exemplar| kept[number] = Some(exemplar.clone()));
         kept
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    time.as_secs().saturating_mul(1_000).saturating_add(u64::from(time.subsec_millis()))
 }
 
 #[cfg(all(test, not(obs_loom)))]

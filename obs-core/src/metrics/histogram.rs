@@ -1,6 +1,6 @@
 //! Cumulative histograms: several of them, of one time series, in one block of numbers.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use super::sharded::{Shard, Sharded};
 
@@ -61,11 +61,6 @@ impl Bounds {
     pub(crate) fn buckets(&self) -> usize {
         self.upper.len().saturating_add(1)
     }
-}
-
-/// A time in the raw unit of [`Unit::Seconds`].
-pub(crate) fn nanos(time: Duration) -> u64 {
-    time.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(time.subsec_nanos()))
 }
 
 /// Which histograms a block holds: each has its sum, then one number per bucket.

@@ -12,11 +12,11 @@ use super::{
     Counter,
     exemplar::Exemplars,
     family::LabelSet,
-    histogram::{Histograms, Layout, nanos},
+    histogram::{Histograms, Layout},
     own::seconds_since_1970,
     scheme::{DURATION_PART, Facts, HEAD_PART, Key, REQUEST_SIZE_PART, RESPONSE_SIZE_PART, Scheme},
 };
-use crate::{Method, RequestRecord, diagnostics, read_mostly::ReadMostly};
+use crate::{Method, RequestRecord, clock::nanos, diagnostics, read_mostly::ReadMostly};
 
 /// The histograms of one label set. Requests are counted by them, so no request is in one family and missing in another.
 #[derive(Debug)]

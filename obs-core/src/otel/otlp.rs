@@ -3,7 +3,7 @@
 //! The SDK would keep each attribute in memory of its own until another thread encodes and frees it. What every request has is written here
 //! at once, where the record is at hand. What is rare goes through the SDK's types.
 
-use std::{cell::RefCell, time::Duration};
+use std::cell::RefCell;
 
 use opentelemetry::{KeyValue, trace::Status};
 use opentelemetry_proto::{
@@ -19,7 +19,9 @@ use super::{
     span::Added,
 };
 use crate::{
-    RequestRecord, Value, digits,
+    RequestRecord, Value,
+    clock::nanos,
+    digits,
     identity::{Client, IdentityPolicy},
     scribe::{self, Scribe},
 };
@@ -114,11 +116,6 @@ impl Ended<'_> {
         out.put(&FLAGS_KEY);
         out.put(&flags.to_le_bytes());
     }
-}
-
-fn nanos(since_1970: Duration) -> u64 {
-    let nanos = u64::from(since_1970.subsec_nanos());
-    since_1970.as_secs().saturating_mul(1_000_000_000).saturating_add(nanos)
 }
 
 fn name(out: &mut Scribe<'_>, Name(first, second): Name<'_>) {
