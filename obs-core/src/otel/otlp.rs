@@ -389,7 +389,7 @@ mod tests {
         let mut added = Added::default();
         for name in ["one", "two"] {
             let attributes = vec![KeyValue::new("a", 1), KeyValue::new("b", 2)];
-            let at = std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(1500);
+            let at = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1500);
             added.event(Event::new(name, at, attributes.clone(), 0), limits);
             added.link(Link::new(SpanContext::NONE, attributes, 0), limits);
         }
