@@ -87,9 +87,9 @@ say "the benchmark program"
 cargo fmt --manifest-path bench/Cargo.toml -- --check
 cargo clippy --release --manifest-path bench/Cargo.toml --all-targets -- -D warnings
 
-say "what a request costs: limits of instructions and allocations, and no growth of memory"
+say "what a request and a frame cost: limits of instructions and allocations, and no growth of memory"
 cargo run --release --manifest-path bench/Cargo.toml -- gate
-cargo run --release --manifest-path bench/Cargo.toml -- scale frames
+cargo run --release --manifest-path bench/Cargo.toml -- scale frames traced
 cargo run --release --manifest-path bench/Cargo.toml -- memory
 
 say "all passed"

@@ -147,7 +147,7 @@ impl<B: MessageBody> ObservedBody<B> {
     }
 }
 
-/// Bytes apart from all else: that they may be anything else would have them moved about.
+/// Splits bytes from all else, so that they are returned without being moved through the larger type.
 #[inline]
 fn bytes_of<E: Into<Box<dyn Error>>>(
     polled: Poll<Option<Result<Bytes, E>>>,
@@ -158,6 +158,7 @@ fn bytes_of<E: Into<Box<dyn Error>>>(
     }
 }
 
+// Apart, so that the rest is short.
 #[cold]
 fn no_bytes<E: Into<Box<dyn Error>>>(polled: Poll<Option<Result<Bytes, E>>>) -> Poll<Option<Box<dyn Error>>> {
     polled.map(|next| next.and_then(Result::err).map(Into::into))

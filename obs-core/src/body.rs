@@ -15,8 +15,8 @@ use crate::{
 pub(crate) enum IfDropped {
     /// hyper: complete if it had yielded all the bytes it promised.
     CompleteAfter(Option<u64>),
-    /// actix: complete if there was nothing to send, which is then never polled.
-    CompleteIfUnpolled,
+    /// actix: complete, because there was nothing to send, which is then never polled. If it is, it becomes `Cancelled`.
+    CompleteUntilPolled,
     #[default]
     Cancelled,
 }
@@ -29,13 +29,14 @@ pub(crate) enum IfDropped {
 /// let nothing_yet: Polled<&str, _> = Polled::Other(std::task::Poll::<()>::Pending);
 /// assert_ne!(nothing_yet, Polled::Data("hello"));
 /// ```
-// With a tag of its own, and no bytes of padding behind it: the compiler follows such a one through a scope, and copies nothing for it.
+// The tag is as wide as a pointer. If it were hidden in a niche of the data, or had padding behind it, the compiler would write the value
+// to memory in the scope and read it back.
 #[repr(usize)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Polled<D, O> {
     /// Bytes of the body.
     Data(D),
-    /// Whatever else there may be, as that nothing has come yet or that nothing more will.
+    /// Whatever else there may be, such as that nothing has come yet or that nothing more will.
     Other(O),
 }
 
@@ -99,7 +100,7 @@ impl BodyObservation {
         let head = observation.request().method == Method::Head;
         // Over HTTP/2 actix does not poll what must not be sent; over HTTP/1 it polls that, too.
         let unpolled = size == Some(0) || (http2 && (head || matches!(status, 204 | 304)));
-        let if_dropped = if unpolled { IfDropped::CompleteIfUnpolled } else { IfDropped::Cancelled };
+        let if_dropped = if unpolled { IfDropped::CompleteUntilPolled } else { IfDropped::Cancelled };
         let at_head = (status == 101).then_some(Outcome::Upgraded);
         let counted = !head && status != 304;
         Self::new(observation, size.filter(|_| counted), counted, if_dropped, at_head)
@@ -123,8 +124,9 @@ impl BodyObservation {
             (true, Some(_)) => Counts::Messages,
         };
         let (scope, progress) = observation.scope_and_progress();
+        // The short way knows nothing of a body that must not be polled.
         let plain =
-            counts == Counts::Bytes && if_dropped != IfDropped::CompleteIfUnpolled && scope.is_untraced();
+            counts == Counts::Bytes && if_dropped != IfDropped::CompleteUntilPolled && scope.is_untraced();
         progress.body = Sending { plain, counts, if_dropped };
         if let Some(outcome) = at_head {
             observation.end(outcome);
@@ -145,7 +147,7 @@ impl BodyObservation {
     pub fn poll<D: AsRef<[u8]>, O>(&mut self, poll: impl FnOnce() -> Polled<D, O>) -> Polled<D, O> {
         let Some(observation) = &mut self.observation else { return poll() };
         let (scope, progress) = observation.scope_and_progress();
-        if progress.body.if_dropped == IfDropped::CompleteIfUnpolled {
+        if progress.body.if_dropped == IfDropped::CompleteUntilPolled {
             progress.body.if_dropped = IfDropped::Cancelled;
         }
         match catch(|| scope.enter(poll)) {
@@ -159,9 +161,10 @@ impl BodyObservation {
         }
     }
 
-    /// The way to poll it that most bodies may go, `None` if this one must go [the other](Self::poll).
+    /// The short way to poll it, `None` if it must go [the whole one](Self::poll): if nobody observes it, its bytes do not go to the client, messages
+    /// of gRPC are counted in it, nobody would poll it, or the request has a span.
     ///
-    /// It is so short that it is worth to be inlined where frames pass; the other one is worth to be kept apart from it.
+    /// It is worth inlining where frames pass, and the other one is worth keeping apart from it.
     #[inline]
     pub fn plain(&mut self) -> Option<PlainBody<'_>> {
         let observation = self.observation.as_mut()?;
@@ -210,7 +213,7 @@ impl BodyObservation {
     }
 }
 
-/// [A body](BodyObservation::plain) of which there is nothing to be seen but bytes.
+/// [A body](BodyObservation::plain) of whose polls only the bytes are to be seen.
 ///
 /// ```
 /// use obs_core::{BodyObservation, Observer, Polled, RequestHead};
@@ -240,11 +243,10 @@ impl PlainBody<'_> {
     #[inline]
     pub fn poll<D: AsRef<[u8]>, O>(self, poll: impl FnOnce() -> Polled<D, O>) -> Polled<D, O> {
         let (scope, progress) = self.observation.scope_and_progress();
-        match catch(|| scope.enter_untraced(poll)) {
+        match catch(|| scope.enter_without_span(poll)) {
             Ok(polled) => {
                 if let Polled::Data(data) = &polled {
-                    progress.response_bytes =
-                        progress.response_bytes.wrapping_add(data.as_ref().len() as u64);
+                    progress.count(data.as_ref());
                 }
                 polled
             }
@@ -259,7 +261,7 @@ impl Drop for BodyObservation {
         let Progress { response_bytes, body, .. } = observation.progress();
         let complete = match body.if_dropped {
             IfDropped::CompleteAfter(promised) => promised.is_some_and(|all| *response_bytes >= all),
-            IfDropped::CompleteIfUnpolled => true,
+            IfDropped::CompleteUntilPolled => true,
             IfDropped::Cancelled => false,
         };
         // Dropping the observation records `CancelledInBody`.
@@ -369,6 +371,8 @@ mod tests {
             ("HEAD", 200, Some(5), true, &[], Outcome::Completed),
             ("GET", 204, Some(5), true, &[], Outcome::Completed),
             ("GET", 304, Some(5), true, &[], Outcome::Completed),
+            ("HEAD", 200, Some(5), true, &[Part], Outcome::CancelledInBody),
+            ("GET", 200, Some(0), false, &[Part], Outcome::CancelledInBody),
             ("HEAD", 200, Some(5), false, &[Part, End], Outcome::Completed),
             ("GET", 304, Some(5), false, &[Part, End], Outcome::Completed),
             ("GET", 200, Some(5), false, &[Part, End], Outcome::Completed),
@@ -389,6 +393,50 @@ mod tests {
             }
             drop(body);
             assert_eq!(outcomes.try_iter().collect::<Vec<_>>(), [outcome], "{case:?}");
+        }
+    }
+
+    struct Grpc;
+    impl HeaderLookup for Grpc {
+        fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+            if name == "content-type" {
+                f(b"application/grpc");
+            }
+        }
+    }
+
+    /// A body takes the short way only if its bytes are all there is to see.
+    #[test]
+    fn which_bodies_are_plain() {
+        let observation = |method, status| responded(method, status, None).0;
+        let plain = |mut body: BodyObservation| body.plain().is_some();
+        assert!(plain(BodyObservation::tower(observation("GET", 200), None, false)));
+        assert!(plain(BodyObservation::tower(observation("GET", 200), Some(5), false)));
+        assert!(plain(BodyObservation::actix(observation("GET", 200), Some(5), true)));
+        assert!(plain(BodyObservation::actix(observation("GET", 200), None, false)));
+        assert!(!plain(BodyObservation::passive()));
+        assert!(!plain(BodyObservation::actix(observation("GET", 200), Some(0), false)));
+        assert!(!plain(BodyObservation::actix(observation("HEAD", 200), Some(5), false)));
+        assert!(!plain(BodyObservation::actix(observation("GET", 304), Some(5), false)));
+        assert!(!plain(BodyObservation::actix(observation("GET", 204), Some(5), true)));
+
+        let observer = Observer::builder("test").no_environment().build().expect("valid");
+        let mut grpc = observer.start(&RequestHead::new("POST", "/shop.Cart/Add", &Grpc));
+        grpc.responded(200, &Grpc);
+        assert!(!plain(BodyObservation::tower(grpc, None, false)), "its messages are counted");
+    }
+
+    /// A request's span is current in its body, whether it is sampled or not.
+    #[cfg(feature = "otel")]
+    #[test]
+    fn a_body_with_a_span_is_not_plain() {
+        use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+        for sampler in [Sampler::AlwaysOn, Sampler::AlwaysOff] {
+            let provider = SdkTracerProvider::builder().with_sampler(sampler).build();
+            let observer = Observer::builder("test").no_environment().otel(provider).build().expect("valid");
+            let mut observation = observer.start(&RequestHead::new("GET", "/", &()));
+            observation.responded(200, &());
+            assert!(BodyObservation::tower(observation, None, false).plain().is_none());
         }
     }
 }

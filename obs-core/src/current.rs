@@ -95,10 +95,10 @@ impl Scope {
         // Left last: the request's span is current as long as the request is.
         #[cfg(feature = "otel")]
         let _span = if self.traced { self.attach() } else { None };
-        self.enter_untraced(f)
+        self.enter_without_span(f)
     }
 
-    /// It has no span, so that [`enter_untraced`](Self::enter_untraced) is enough.
+    /// It has no span, so that [`enter_without_span`](Self::enter_without_span) is enough.
     pub(crate) const fn is_untraced(&self) -> bool {
         #[cfg(feature = "otel")]
         return !self.traced;
@@ -106,16 +106,16 @@ impl Scope {
         return true;
     }
 
-    /// Apart, so that nothing of a span, which few requests have, is inlined where a scope is entered.
+    /// Apart, so that nothing of a span is inlined where a scope is entered.
     #[cfg(feature = "otel")]
     #[inline(never)]
     fn attach(&self) -> Option<ContextGuard> {
         self.handle.span().map(|span| span.context().clone().attach())
     }
 
-    /// The same for a request without a span, and one instruction after the other: for what comes as often as the frames of a body.
+    /// Makes only the handle current: enough for a request without a span, and short enough to be inlined for each frame of a body.
     #[inline]
-    pub(crate) fn enter_untraced<T>(&mut self, f: impl FnOnce() -> T) -> T {
+    pub(crate) fn enter_without_span<T>(&mut self, f: impl FnOnce() -> T) -> T {
         struct Leave<'a>(&'a mut RequestHandle);
         impl Drop for Leave<'_> {
             #[inline]

@@ -187,7 +187,7 @@ where
                 this.observation.ended();
                 Poll::Ready(None)
             }
-            Other::Frame(frame) => {
+            Other::Last(frame) => {
                 note(this.observation, &frame);
                 Poll::Ready(Some(frame.map(|frame| frame.map_data(|_| Bytes::new()))))
             }
@@ -215,7 +215,7 @@ where
                     Polled::Other(Poll::Pending) => Poll::Pending,
                 }
             }
-            Some(Rest::Frame(_)) => Poll::Ready(next_slice(this.rest, this.observation)),
+            Some(Rest::Data(_)) => Poll::Ready(next_slice(this.rest, this.observation)),
             None => {
                 let Some(body) = this.body.as_pin_mut() else { return Poll::Ready(None) };
                 match this.observation.poll(|| slice_of(body.poll_frame(cx))) {

@@ -39,7 +39,8 @@ pub(crate) struct Progress {
 /// What is to be seen of a body while it is sent.
 #[derive(Default)]
 pub(crate) struct Sending {
-    /// Of a poll there is nothing to be seen but bytes, and no span to be made current: so it is with most bodies.
+    /// Only bytes are counted, nothing changes with the first poll, and no span is made current: so it is with most bodies of requests
+    /// without a span.
     pub(crate) plain: bool,
     pub(crate) counts: Counts,
     pub(crate) if_dropped: IfDropped,
@@ -57,12 +58,18 @@ pub(crate) enum Counts {
 }
 
 impl Progress {
+    /// These bytes go to the client.
+    #[inline]
+    pub(crate) fn count(&mut self, bytes: &[u8]) {
+        self.response_bytes = self.response_bytes.wrapping_add(bytes.len() as u64);
+    }
+
     /// The body has yielded these bytes.
     pub(crate) fn sent(&mut self, bytes: &[u8]) {
         if self.body.counts == Counts::Nothing {
             return;
         }
-        self.response_bytes = self.response_bytes.wrapping_add(bytes.len() as u64);
+        self.count(bytes);
         if self.body.counts == Counts::Messages
             && let Some(answer) = &mut self.grpc
         {

@@ -1,4 +1,4 @@
-//! Frames of a body, cut into slices (feature `http`).
+//! What of a body is still to be sent, in slices (feature `http`).
 
 use std::{
     any::Any,
@@ -21,14 +21,14 @@ pub(crate) const SLICE: usize = 64 * 1024;
 /// it, and bodies are moved often.
 #[derive(Debug)]
 pub(crate) enum Rest<D> {
-    Frame(D),
+    Data(D),
     Own(AnswerBody),
 }
 
 impl<D: Buf> Rest<D> {
     /// The next slice of a frame.
     pub(crate) fn slice(this: &mut Option<Box<Self>>) -> Option<Bytes> {
-        let Some(Self::Frame(data)) = this.as_deref_mut() else { return None };
+        let Some(Self::Data(data)) = this.as_deref_mut() else { return None };
         let slice = data.copy_to_bytes(data.remaining().min(SLICE));
         if !data.has_remaining() {
             *this = None;
@@ -39,7 +39,7 @@ impl<D: Buf> Rest<D> {
     /// The bytes of a frame that are there.
     pub(crate) fn len(this: Option<&Self>) -> usize {
         match this {
-            Some(Self::Frame(data)) => data.remaining(),
+            Some(Self::Data(data)) => data.remaining(),
             None | Some(Self::Own(_)) => 0,
         }
     }
@@ -47,7 +47,7 @@ impl<D: Buf> Rest<D> {
     pub(crate) fn has_ended(this: Option<&Self>) -> bool {
         match this {
             None => true,
-            Some(Self::Frame(_)) => false,
+            Some(Self::Data(_)) => false,
             Some(Self::Own(own)) => own.has_ended(),
         }
     }
@@ -60,7 +60,7 @@ pub(crate) enum Other<D, E> {
     /// Data of several slices.
     Rest(Box<Rest<D>>),
     /// Trailers or an error.
-    Frame(Box<Result<Frame<D>, E>>),
+    Last(Box<Result<Frame<D>, E>>),
 }
 
 /// Takes the data out of what a body yields, if it is no more than a slice, as most is. A whole frame is large, because of the trailers
@@ -73,13 +73,14 @@ pub(crate) fn slice_of<D: Buf + 'static, E>(
         Poll::Ready(Some(Ok(frame))) if frame.is_data() => match frame.into_data() {
             Ok(data) if data.remaining() <= SLICE => Polled::Data(into_bytes(data)),
             Ok(data) => Polled::Other(several(data)),
+            // It was asked: not so.
             Err(frame) => Polled::Other(apart(Ok(frame))),
         },
         polled => Polled::Other(no_data(polled)),
     }
 }
 
-// What is rare is not inlined, so that the rest can be.
+// What is no data is kept apart, so that the rest is short.
 
 #[cold]
 fn no_data<D, E>(polled: Poll<Option<Result<Frame<D>, E>>>) -> Other<D, E> {
@@ -92,12 +93,12 @@ fn no_data<D, E>(polled: Poll<Option<Result<Frame<D>, E>>>) -> Other<D, E> {
 
 #[cold]
 fn several<D, E>(data: D) -> Other<D, E> {
-    Other::Rest(Box::new(Rest::Frame(data)))
+    Other::Rest(Box::new(Rest::Data(data)))
 }
 
 #[cold]
 fn apart<D, E>(frame: Result<Frame<D>, E>) -> Other<D, E> {
-    Other::Frame(Box::new(frame))
+    Other::Last(Box::new(frame))
 }
 
 /// The whole data. If it is `Bytes`, as of most bodies, it is only moved: `copy_to_bytes` would split it.
@@ -110,5 +111,51 @@ fn into_bytes<D: Buf + 'static>(data: D) -> Bytes {
             let mut data = ManuallyDrop::into_inner(data);
             data.copy_to_bytes(data.remaining())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::HeaderMap;
+
+    use super::*;
+
+    fn polled(frame: Frame<Bytes>) -> Polled<Bytes, Other<Bytes, Infallible>> {
+        slice_of(Poll::Ready(Some(Ok(frame))))
+    }
+
+    #[test]
+    fn what_is_no_more_than_a_slice_is_handed_on_as_it_is() {
+        for length in [0, 1, SLICE] {
+            let data = Bytes::from(vec![7; length]);
+            let Polled::Data(slice) = polled(Frame::data(data.clone())) else { panic!("data of {length}") };
+            assert_eq!((slice.as_ptr(), slice.len()), (data.as_ptr(), length));
+        }
+    }
+
+    #[test]
+    fn more_is_cut_without_a_copy() {
+        let data = Bytes::from(vec![7; 2 * SLICE + 1]);
+        let Polled::Other(Other::Rest(rest)) = polled(Frame::data(data.clone())) else { panic!("more") };
+        let mut rest = Some(rest);
+        let mut at = 0;
+        while let Some(slice) = Rest::slice(&mut rest) {
+            assert_eq!((slice.as_ptr(), slice.len()), (data[at..].as_ptr(), SLICE.min(data.len() - at)));
+            at += slice.len();
+            assert_eq!(Rest::len(rest.as_deref()), data.len() - at);
+        }
+        assert!(at == data.len() && rest.is_none());
+    }
+
+    #[test]
+    fn all_else_is_no_slice() {
+        assert!(matches!(polled(Frame::trailers(HeaderMap::new())), Polled::Other(Other::Last(_))));
+        type Body = Poll<Option<Result<Frame<Bytes>, &'static str>>>;
+        let slice = |polled: Body| slice_of(polled);
+        assert!(matches!(slice(Poll::Pending), Polled::Other(Other::Pending)));
+        assert!(matches!(slice(Poll::Ready(None)), Polled::Other(Other::End)));
+        assert!(matches!(slice(Poll::Ready(Some(Err("lost")))), Polled::Other(Other::Last(_))));
     }
 }

@@ -1,27 +1,36 @@
 //! A `TracerProvider` of the application's own, samplers that look at a request, and OpenTelemetry that is off.
 
 use std::{
-    sync::{Arc, Mutex},
+    convert::Infallible,
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Sender, channel},
+    },
+    task::{self, Poll, Waker},
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::HeaderMap;
+use http_body::{Body, Frame};
 use obs_core::{
-    BodyObservation, HttpVersion, Observer, Outcome, Polled, RequestHead,
+    BodyObservation, HttpVersion, ObservedBody, Observer, Outcome, Polled, RequestHead,
     otel::{
         Otel, RequestPropagator,
         opentelemetry::{
             Context, KeyValue, Value,
             propagation::TextMapPropagator as _,
             trace::{
-                Link, Span as _, SpanKind, Status, TraceContextExt as _, TraceId, TraceState, Tracer as _,
-                TracerProvider as _,
+                Link, Span as _, SpanId, SpanKind, Status, TraceContextExt as _, TraceId, TraceState,
+                Tracer as _, TracerProvider as _,
             },
         },
         opentelemetry_sdk::{
             error::OTelSdkResult,
             trace::{
-                SamplingDecision, SamplingResult, SdkTracerProvider, ShouldSample, SpanData, SpanExporter,
+                Sampler, SamplingDecision, SamplingResult, SdkTracerProvider, ShouldSample, SpanData,
+                SpanExporter,
             },
         },
     },
@@ -209,6 +218,37 @@ fn current_in_the_body() {
     assert!(!Context::current().span().span_context().is_valid());
     body.ended();
     assert_eq!(kept.0.lock().expect("no panic").len(), 1);
+}
+
+/// The same for a body of `http-body`, as it is polled.
+#[test]
+fn current_in_each_poll_of_a_body() {
+    struct Looks(Sender<SpanId>);
+    impl Body for Looks {
+        type Data = Bytes;
+        type Error = Infallible;
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut task::Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let _ = self.0.send(Context::current().span().span_context().span_id());
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"hello")))))
+        }
+    }
+    for sampler in [Sampler::AlwaysOn, Sampler::AlwaysOff] {
+        let provider = SdkTracerProvider::builder().with_sampler(sampler).build();
+        let watch = Watch::with(|builder| builder.otel(provider));
+        let observation = watch.observer.start(&RequestHead::new("GET", "/", &()));
+        let span_id = observation.request().trace.span_id.to_string();
+        let (send, seen) = channel();
+        let response = ObservedBody::respond(observation, http::Response::new(Looks(send)));
+        let mut body = pin!(response.into_body());
+        for _ in 0..2 {
+            assert!(body.as_mut().poll_frame(&mut task::Context::from_waker(Waker::noop())).is_ready());
+        }
+        assert_eq!(seen.try_iter().map(|id| id.to_string()).collect::<Vec<_>>(), [&*span_id, &*span_id]);
+        assert!(!Context::current().span().span_context().is_valid());
+    }
 }
 
 /// Where two observers see a request and the outer one makes its span, the inner one's handle knows it as well.

@@ -1,7 +1,7 @@
 //! What a server spends on a request under load, and what its clients see.
 //!
-//! All servers are there all the time, and take turns of a second: what else the machine does, which changes within seconds, hits all of
-//! them alike. The ratio to the bare setting is taken within a round.
+//! All servers are there all the time, and take turns of a second, in many rounds: what else the machine does hits none of them more than
+//! the others. The ratio to the bare setting is taken within a round.
 
 mod server;
 mod wrk;
@@ -73,7 +73,7 @@ fn table(settings: &[&'static Setting], wrk: &Wrk, pace: Pace) -> Result<(), Str
 fn sample(server: &Server, wrk: &Wrk, pace: Pace) -> Result<Sample, String> {
     let before = server.cpu()?;
     let load = wrk.run(server.address(), pace, TURN)?;
-    let spent = server.cpu()? - before;
+    let spent = server.settled()? - before;
     Ok(Sample { cpu: spent.as_secs_f64() * 1e6 / load.requests, load })
 }
 

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _},
     process::{Child, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -44,6 +45,23 @@ impl Server {
     /// The processor's time that it has taken so far.
     pub(super) fn cpu(&self) -> Result<Duration, String> {
         clock::of(self.process.id())
+    }
+
+    /// The same when it has done what the requests have left to its threads, or after a while.
+    pub(super) fn settled(&self) -> Result<Duration, String> {
+        /// It has nothing to do if it takes less than a thousandth of a core for longer than a batch of spans waits.
+        const QUIET: Duration = Duration::from_millis(150);
+        const PATIENCE: u32 = 10;
+        let mut before = self.cpu()?;
+        for _ in 0..PATIENCE {
+            thread::sleep(QUIET);
+            let now = self.cpu()?;
+            if now - before < QUIET / 1000 {
+                return Ok(now);
+            }
+            before = now;
+        }
+        Ok(before)
     }
 
     /// Tells it to end. It fails if its middleware has not done all of its work.

@@ -7,6 +7,8 @@ pub(super) enum Kind {
     Routes,
     Fields,
     Frames,
+    /// Frames of a request with a span, which is not sampled.
+    Traced,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,13 +36,14 @@ pub(crate) fn run(name: &str, requests: u64) -> Option<()> {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 3] = [Self::Routes, Self::Fields, Self::Frames];
+    pub(super) const ALL: [Self; 4] = [Self::Routes, Self::Fields, Self::Frames, Self::Traced];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Routes => "routes",
             Self::Fields => "fields",
             Self::Frames => "frames",
+            Self::Traced => "traced",
         }
     }
 
@@ -54,7 +57,7 @@ impl Kind {
         match self {
             Self::Routes => "more than with 10",
             Self::Fields => "for each field",
-            Self::Frames => "for each further frame",
+            Self::Frames | Self::Traced => "for each further frame",
         }
     }
 
@@ -65,6 +68,15 @@ impl Kind {
             (Self::Routes, Framework::Actix) => &[10, 100, 1_000],
             (Self::Fields, _) => &[0, 1, 8, 16, 32, 64],
             (Self::Frames, _) => &[1, 10, 100, 1_000],
+            (Self::Traced, _) => &[1, 1_000],
+        }
+    }
+
+    /// Whether this amount has the target. What chance adds to a request is too much for few frames to share.
+    pub(super) fn is_held(self, framework: Framework, amount: usize) -> bool {
+        match self {
+            Self::Routes | Self::Fields => true,
+            Self::Frames | Self::Traced => self.amounts(framework).last() == Some(&amount),
         }
     }
 
@@ -72,15 +84,15 @@ impl Kind {
     pub(super) const fn requests(self) -> u32 {
         match self {
             Self::Routes => 2_000,
-            Self::Fields | Self::Frames => 1_000,
+            Self::Fields | Self::Frames | Self::Traced => 1_000,
         }
     }
 
-    /// How often it is measured: what is divided by many frames varies little.
+    /// How often it is measured: what a thousand frames share varies little.
     pub(super) const fn times(self) -> usize {
         match self {
             Self::Routes | Self::Fields => 3,
-            Self::Frames => 1,
+            Self::Frames | Self::Traced => 1,
         }
     }
 }
@@ -133,7 +145,12 @@ impl Case {
 
     /// Of how many frames an answer is; `None` if it is only a text.
     pub(super) fn frames(&self) -> Option<usize> {
-        (self.kind == Kind::Frames).then_some(self.amount)
+        matches!(self.kind, Kind::Frames | Kind::Traced).then_some(self.amount)
+    }
+
+    /// Whether its requests have spans.
+    pub(super) fn is_traced(&self) -> bool {
+        self.kind == Kind::Traced
     }
 }
 

@@ -5,6 +5,7 @@ use std::{io, sync::LazyLock, time::Duration};
 use obs_core::{EventOutput, Metrics, Observer};
 
 use super::Case;
+use crate::settings::{Share, obs};
 
 const OF: [&str; 8] = ["user", "cart", "order", "payment", "search", "stock", "parcel", "invoice"];
 const WHAT: [&str; 8] = ["count", "total", "plan", "kind", "region", "currency", "state", "attempts"];
@@ -32,6 +33,7 @@ pub(super) fn observed(case: Case, requests: u64, run: impl FnOnce(&Observer)) {
     let metrics = Metrics::new().series_limit(50_000);
     let builder = Observer::builder("bench").no_environment().metrics(metrics);
     let events = EventOutput::writer(io::sink()).capacity(64 * 1024 * 1024);
+    let builder = if case.is_traced() { obs::traced(builder, Share::None) } else { builder };
     let observer = builder.events(events).build().expect("the settings are right");
     run(&observer);
     let report = observer.shutdown(Duration::from_secs(60));

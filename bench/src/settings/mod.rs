@@ -3,14 +3,14 @@
 pub(crate) mod actix;
 pub(crate) mod axum;
 mod floor;
-mod obs;
+pub(crate) mod obs;
 #[cfg(feature = "peers")]
 mod peers;
 mod redact;
 mod share;
 mod tower;
 
-use share::Share;
+pub(crate) use share::Share;
 
 use crate::drive::Drive;
 

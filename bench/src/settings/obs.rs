@@ -97,12 +97,13 @@ fn checked(share: Option<Share>, run: impl FnOnce(&Observer) -> u64) {
 }
 
 /// Spans go to a collector that takes them all, whatever callers have sampled.
-fn traced(builder: ObserverBuilder, share: Share) -> ObserverBuilder {
+pub(crate) fn traced(builder: ObserverBuilder, share: Share) -> ObserverBuilder {
     let sampler = match share {
         Share::None => Sampler::AlwaysOff,
         Share::OnePercent => Sampler::TraceIdRatioBased(0.01),
         Share::All => Sampler::AlwaysOn,
     };
-    // Room for all of them, so that none is lost.
-    builder.otel(Otel::new().endpoint(collector::start()).queue(100_000, 1 << 30).sampler(sampler))
+    // Room for all of them, so that none is lost; and they are sent soon, so that under load each server sends its own in its turn.
+    let otel = Otel::new().endpoint(collector::start()).queue(100_000, 1 << 30).sampler(sampler);
+    builder.otel(otel.batch(Duration::from_millis(100), 512))
 }

@@ -1,7 +1,7 @@
 //! Which requests have a span that is exported, whatever their callers say.
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Share {
+pub(crate) enum Share {
     None,
     OnePercent,
     All,

@@ -95,11 +95,30 @@ fn a_sink_that_fails_is_tried_again_and_nothing_is_lost_or_torn() {
     assert!(!observer.shutdown(Duration::from_millis(50)).flushed, "not yet");
     (0..50).for_each(|_| request(&observer));
     flaky.fails.store(false, Ordering::SeqCst);
-    assert!(observer.shutdown(LONG).flushed);
+    let report = observer.shutdown(LONG);
+    assert!(report.flushed);
+    assert_eq!((report.written, report.dropped), (100, 0));
     let text = flaky.taken.text();
     assert_eq!(text.lines().count(), 100);
     text.lines()
         .for_each(|line| drop(serde_json::from_str::<serde_json::Value>(line).expect("a whole line")));
+}
+
+/// Says that it has taken more than it was given.
+struct Boasts;
+
+impl EventSink for Boasts {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Ok(usize::MAX)
+    }
+}
+
+#[test]
+fn a_sink_that_claims_too_much_has_what_it_was_given() {
+    let observer = observer(EventOutput::to(Boasts));
+    (0..3).for_each(|_| request(&observer));
+    let report = observer.shutdown(LONG);
+    assert_eq!((report.flushed, report.written, report.dropped), (true, 3, 0));
 }
 
 #[test]
