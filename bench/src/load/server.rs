@@ -49,14 +49,14 @@ impl Server {
 
     /// The same when it has done what the requests have left to its threads, or after a while.
     pub(super) fn settled(&self) -> Result<Duration, String> {
-        /// It has nothing to do if it takes less than a thousandth of a core for longer than a batch of spans waits.
+        /// It has nothing to do if it takes less than a hundredth of a core for longer than a batch of spans waits.
         const QUIET: Duration = Duration::from_millis(150);
         const PATIENCE: u32 = 10;
         let mut before = self.cpu()?;
         for _ in 0..PATIENCE {
             thread::sleep(QUIET);
             let now = self.cpu()?;
-            if now - before < QUIET / 1000 {
+            if now - before < QUIET / 100 {
                 return Ok(now);
             }
             before = now;
