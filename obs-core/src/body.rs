@@ -115,7 +115,7 @@ impl BodyObservation {
         at_head: Option<Outcome>,
     ) -> Self {
         let tunnel = (at_head == Some(Outcome::Upgraded)).then(|| observation.observer().tunnel());
-        let progress = observation.progress_mut();
+        let (scope, progress) = observation.scope_and_progress();
         progress.declared = promised;
         progress.tunnel = tunnel;
         let counts = match (counted, &progress.grpc) {
@@ -123,7 +123,6 @@ impl BodyObservation {
             (true, None) => Counts::Bytes,
             (true, Some(_)) => Counts::Messages,
         };
-        let (scope, progress) = observation.scope_and_progress();
         // The short way knows nothing of a body that must not be polled.
         let plain =
             counts == Counts::Bytes && if_dropped != IfDropped::CompleteUntilPolled && scope.is_untraced();

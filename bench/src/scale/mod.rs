@@ -19,7 +19,7 @@ const FLAT: f64 = 0.05;
 const FIELD: f64 = 1_200.0;
 /// Instructions for each frame of a body.
 const FRAME: f64 = 60.0;
-/// The same where a span is made current for each, which is OpenTelemetry's own code for the greater part.
+/// The same where a span is made current for each poll.
 const TRACED: f64 = 300.0;
 
 /// Net instructions of the cases that were measured.
