@@ -64,6 +64,7 @@ mod clock;
 mod current;
 mod diagnostics;
 mod digits;
+mod enrichment;
 mod events;
 mod field;
 mod forwarded;

@@ -1,7 +1,6 @@
 //! What a request's observation and all its handles share.
 
 use std::{
-    borrow::Cow,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, UNIX_EPOCH},
@@ -10,19 +9,10 @@ use std::{
 #[cfg(feature = "otel")]
 use crate::otel::RequestSpan;
 use crate::{
-    Calls, Endpoint, ErrorReport, Fields, GrpcCall, GrpcStatus, HeaderLookup, Method, Observer, Outcome,
-    PanicReport, RequestHandle, RequestHead, RequestRecord, RequestStart, Route, TraceContext, User,
-    clock::Moment,
-    forwarded::Forwarded,
-    grpc::{self, GrpcAnswer, GrpcRequest},
-    head::length_header,
-    in_flight::Progress,
-    observer::WeakObserver,
-    record::MAX_METHOD,
-    redact::Redactor,
-    request_body::Received,
-    text::bounded,
-    wanted::Wanted,
+    Endpoint, HeaderLookup, Method, Observer, Outcome, PanicReport, RequestHandle, RequestHead,
+    RequestRecord, RequestStart, TraceContext, clock::Moment, enrichment::Enrichment, forwarded::Forwarded,
+    grpc::GrpcRequest, head::length_header, in_flight::Progress, observer::WeakObserver, record::MAX_METHOD,
+    redact::Redactor, request_body::Received, text::bounded, wanted::Wanted,
 };
 
 /// One request, as long as anything of it is alive.
@@ -47,33 +37,6 @@ pub(crate) struct RequestState {
 
 /// No body is longer, in bytes: a greater `Content-Length` is a lie, and would spoil the sum of all sizes.
 const MAX_LENGTH: u64 = 1 << 44;
-
-/// What may still be added while the request runs.
-#[derive(Default)]
-pub(crate) struct Enrichment {
-    pub(crate) fields: Fields,
-    pub(crate) error: Option<Box<ErrorReport>>,
-    pub(crate) error_kind: Option<&'static str>,
-    pub(crate) panic: Option<Box<PanicReport>>,
-    pub(crate) route: Option<Route>,
-    /// The handler or a layer further within named the route: the framework's view no longer counts.
-    pub(crate) route_from_within: bool,
-    pub(crate) stream: bool,
-    pub(crate) user: Option<User>,
-    pub(crate) flags: Vec<(Cow<'static, str>, Cow<'static, str>)>,
-    pub(crate) calls: Calls,
-    finished: bool,
-}
-
-impl Enrichment {
-    /// The error with the kind that the handler gave it.
-    fn take_error(&mut self) -> Option<Box<ErrorReport>> {
-        let Some(kind) = self.error_kind else { return self.error.take() };
-        let mut error = self.error.take().unwrap_or_else(|| ErrorReport::of_text(&kind).into());
-        error.type_name = Some(kind);
-        Some(error)
-    }
-}
 
 impl RequestState {
     /// Without a request.
@@ -290,20 +253,12 @@ impl RequestState {
         // Whatever becomes of the answer to a panic: it was one.
         let mut outcome = if enrichment.panic.is_some() { Outcome::Panicked } else { outcome };
         let duration = this.elapsed();
-        let mut stream = progress.stream || enrichment.stream;
-        let mut call = None;
-        if let Some(request) = this.grpc().filter(|request| request.native) {
-            let left = matches!(outcome, Outcome::CancelledBeforeResponse | Outcome::CancelledInBody);
-            if left && request.gave_up_by(duration) {
-                outcome = Outcome::DeadlineExceeded;
-            }
-            let answer = progress.grpc.take().map(|answer| *answer);
-            this.name_grpc_route(enrichment, observer, answer.as_ref(), progress);
-            stream |= answer.as_ref().is_some_and(GrpcAnswer::is_stream);
-            let grpc = this.grpc_call(enrichment, request, answer, outcome);
-            stream |= grpc.request_messages.is_some_and(|messages| messages > 1);
-            call = Some(grpc);
-        }
+        let call = this.grpc().filter(|request| request.native).map(|request| {
+            let (call, ended) = this.end_call(request, enrichment, observer, progress, outcome, duration);
+            outcome = ended;
+            call
+        });
+        let stream = progress.stream || enrichment.stream;
         let excluded = observer.excludes(enrichment.route.as_ref());
         let error = enrichment.take_error();
         // All of it: the memory's next request must find nothing.
@@ -343,64 +298,6 @@ impl RequestState {
             stream,
             endpoint: progress.endpoint,
             draining: observer.is_draining(),
-        }
-    }
-}
-
-/// What gRPC adds when a request ends.
-impl RequestState {
-    /// The method is the route, if there is such a one: that the service knows it, its answer says.
-    fn name_grpc_route(
-        &self,
-        enrichment: &mut Enrichment,
-        observer: &Observer,
-        answer: Option<&GrpcAnswer>,
-        progress: &Progress,
-    ) {
-        let path = self.start.path();
-        if enrichment.route_from_within || grpc::method(path).is_none() {
-            return;
-        }
-        // A router knows services, and not their methods.
-        let named = enrichment.route.as_ref().is_some_and(|route| !grpc::is_service(route.as_str()));
-        match answer {
-            Some(answer) if answer.is_unimplemented() => {
-                if !named {
-                    enrichment.route = None;
-                }
-            }
-            Some(answer) if !answer.is_refusal() => enrichment.route = observer.intern_route(path),
-            // Something before the service has answered, and not as gRPC does.
-            None if progress.status.is_some() => {}
-            // Nobody has said that there is such a method, only that it was called.
-            _ => {
-                if !named && let Some(route) = observer.guess_route(path) {
-                    enrichment.route = Some(route);
-                }
-            }
-        }
-    }
-
-    fn grpc_call(
-        &self,
-        enrichment: &mut Enrichment,
-        request: &GrpcRequest,
-        answer: Option<GrpcAnswer>,
-        outcome: Outcome,
-    ) -> GrpcCall {
-        let answered = answer.is_some();
-        let GrpcAnswer { status, messages, .. } = answer.unwrap_or_default();
-        let (status, message) = status.unzip();
-        if let Some(message) = message.flatten() {
-            let report = ErrorReport::of_text(&message).redacted(&self.redactor);
-            enrichment.error.get_or_insert(report.into());
-        }
-        GrpcCall {
-            // Clients take an answer without a status for this.
-            status: status.or((answered && outcome == Outcome::Completed).then_some(GrpcStatus::Unknown)),
-            request_messages: self.received.messages(),
-            response_messages: messages.count(),
-            timeout: request.timeout,
         }
     }
 }

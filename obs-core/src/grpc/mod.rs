@@ -1,6 +1,7 @@
 //! gRPC over HTTP/2: what a call's headers, messages and trailers tell beside what HTTP tells.
 
 mod answer;
+mod ended;
 mod messages;
 mod status;
 

@@ -235,11 +235,13 @@ pub(super) fn of_field(value: &crate::Value) -> Value {
     match value {
         crate::Value::Bool(value) => Value::Bool(*value),
         crate::Value::I64(value) => Value::I64(*value),
-        // OpenTelemetry has no unsigned numbers.
-        crate::Value::U64(value) => {
-            i64::try_from(*value).map_or_else(|_| value.to_string().into(), Value::I64)
-        }
+        crate::Value::U64(value) => signed(*value).map_or_else(|| value.to_string().into(), Value::I64),
         crate::Value::F64(value) => Value::F64(*value),
         crate::Value::Str(text) => text.to_string().into(),
     }
+}
+
+/// OpenTelemetry has no unsigned numbers: what is greater than the greatest signed one is told as a text.
+pub(super) fn signed(number: u64) -> Option<i64> {
+    i64::try_from(number).ok()
 }

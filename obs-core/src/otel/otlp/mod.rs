@@ -3,9 +3,11 @@
 //! The SDK would keep each attribute in memory of its own until another thread encodes and frees it. What every request has is written here
 //! at once, where the record is at hand. What is rare goes through the SDK's types.
 
+mod span_attributes;
+
 use std::cell::RefCell;
 
-use opentelemetry::{KeyValue, trace::Status};
+use opentelemetry::trace::Status;
 use opentelemetry_proto::{
     tonic::trace::v1::{self as proto, SpanFlags, span::SpanKind, status::StatusCode},
     transform::common::tonic::Attributes as ProtoAttributes,
@@ -13,20 +15,20 @@ use opentelemetry_proto::{
 use opentelemetry_sdk::trace::SpanLimits;
 use prost::Message as _;
 
+use self::span_attributes::SpanAttributes;
 use super::{
-    attributes::{self, Attributes, Name},
-    protobuf::{bytes, bytes_head, bytes_key, bytes_length, fixed64, number, varint_length},
+    attributes::{self, Name},
+    protobuf::{bytes, bytes_head, fixed64, number},
     span::Added,
 };
 use crate::{
-    RequestRecord, Value,
+    RequestRecord,
     clock::nanos,
-    digits,
-    identity::{Client, IdentityPolicy},
+    identity::IdentityPolicy,
     scribe::{self, Scribe},
 };
 
-// Numbers of fields: of a span, of an attribute and of its value.
+// Numbers of a span's fields.
 const TRACE_ID: u8 = 1;
 const SPAN_ID: u8 = 2;
 const TRACE_STATE: u8 = 3;
@@ -35,19 +37,9 @@ const NAME: u8 = 5;
 const KIND: u8 = 6;
 const START: u8 = 7;
 const END: u8 = 8;
-const ATTRIBUTE: u8 = 9;
 const DROPPED_ATTRIBUTES: u8 = 10;
 const STATUS: u8 = 15;
 const FLAGS_KEY: [u8; 2] = [0x85, 1]; // 16, with four bytes
-const KEY: u8 = 1;
-const VALUE: u8 = 2;
-const TEXT: u8 = 1;
-const BOOL: u8 = 2;
-const INTEGER: u8 = 3;
-const DOUBLE: u8 = 4;
-
-/// The greatest length that takes one byte.
-const ONE_BYTE: usize = 0x7f;
 
 /// A request's span that has ended.
 pub(super) struct Ended<'a> {
@@ -96,14 +88,11 @@ impl Ended<'_> {
         fixed64(out, START, nanos(start.since_1970));
         fixed64(out, END, nanos(start.since_1970.saturating_add(record.duration)));
 
-        let left = limits.max_attributes_per_span;
-        let added_here = added.attributes.as_slice();
-        let mut all = Writer { out, added: added_here, told: Vec::new(), at_end: false, left, dropped: 0 };
+        let mut all = SpanAttributes::new(out, &added.attributes, limits.max_attributes_per_span);
         attributes::at_start(&mut all, start, record.state.grpc().filter(|grpc| grpc.native), identities);
-        all.at_end = true;
+        all.end();
         attributes::at_end(&mut all, record);
-        all.added();
-        let dropped = all.dropped.saturating_add(added.dropped.attributes);
+        let dropped = all.finish().saturating_add(added.dropped.attributes);
         if dropped > 0 {
             number(out, DROPPED_ATTRIBUTES, u64::from(dropped));
         }
@@ -166,179 +155,14 @@ fn status(out: &mut Scribe<'_>, status: &Status) {
     bytes(out, STATUS, &status.encode_to_vec());
 }
 
-/// Writes attributes, as many as the limits allow, each once: what is set later wins.
-struct Writer<'a, 'b> {
-    out: &'a mut Scribe<'b>,
-    /// The application's own: set later than those of the start, and before those of the end.
-    added: &'a [KeyValue],
-    /// What the end has set, if there is anything else of that name.
-    told: Vec<String>,
-    at_end: bool,
-    left: u32,
-    dropped: u32,
-}
-
-impl Writer<'_, '_> {
-    #[inline]
-    fn takes(&mut self, name: &str) -> bool {
-        if !self.added.is_empty() && !self.is_first(name) {
-            return false;
-        }
-        let Some(left) = self.left.checked_sub(1) else {
-            self.dropped = self.dropped.saturating_add(1);
-            return false;
-        };
-        self.left = left;
-        true
-    }
-
-    /// Whether nothing that is set later has this name.
-    #[cold]
-    fn is_first(&mut self, name: &str) -> bool {
-        if !self.added.iter().any(|added| added.key.as_str() == name) {
-            return true;
-        }
-        if self.at_end {
-            self.told.push(name.to_owned());
-        }
-        self.at_end
-    }
-
-    // Where a name is known at compile time, what stands before and behind it is a few stores.
-    #[allow(clippy::inline_always)]
-    #[inline(always)]
-    fn text_of(&mut self, name: &str, text: &str) {
-        let length = name.len().saturating_add(text.len()).saturating_add(6);
-        if length > ONE_BYTE {
-            self.head(name, bytes_length(text.len()));
-            return bytes(self.out, TEXT, text.as_bytes());
-        }
-        self.short_head(name, length);
-        let text_length = text.len() as u8;
-        self.out.put(&[bytes_key(VALUE), text_length.wrapping_add(2), bytes_key(TEXT), text_length]);
-        self.out.put(text.as_bytes());
-    }
-
-    #[allow(clippy::inline_always)]
-    #[inline(always)]
-    fn varint_of(&mut self, name: &str, field: u8, value: u64) {
-        let digits = varint_length(value);
-        let length = name.len().saturating_add(digits).saturating_add(5);
-        if length > ONE_BYTE {
-            self.head(name, digits.saturating_add(1));
-        } else {
-            self.short_head(name, length);
-            self.out.put(&[bytes_key(VALUE), (digits as u8).wrapping_add(1)]);
-        }
-        number(self.out, field, value);
-    }
-
-    /// What stands before the value of an attribute whose length, and so all lengths within it, is one byte.
-    #[allow(clippy::inline_always)]
-    #[inline(always)]
-    fn short_head(&mut self, name: &str, length: usize) {
-        self.out.put(&[bytes_key(ATTRIBUTE), length as u8, bytes_key(KEY), name.len() as u8]);
-        self.out.put(name.as_bytes());
-    }
-
-    /// What stands before a value of so many bytes.
-    #[inline(never)]
-    fn head(&mut self, name: &str, value: usize) {
-        bytes_head(self.out, ATTRIBUTE, bytes_length(name.len()).saturating_add(bytes_length(value)));
-        bytes(self.out, KEY, name.as_bytes());
-        bytes_head(self.out, VALUE, value);
-    }
-
-    /// Any, by the SDK's types.
-    fn any(&mut self, attribute: KeyValue) {
-        for attribute in ProtoAttributes::from([attribute]).0 {
-            bytes(self.out, ATTRIBUTE, &attribute.encode_to_vec());
-        }
-    }
-
-    /// The application's own.
-    fn added(&mut self) {
-        let (added, told) = (std::mem::take(&mut self.added), std::mem::take(&mut self.told));
-        for attribute in added {
-            let name = attribute.key.as_str();
-            if !told.iter().any(|told| told == name) && self.takes(name) {
-                self.any(attribute.clone());
-            }
-        }
-    }
-}
-
-impl Attributes for Writer<'_, '_> {
-    #[allow(clippy::inline_always)]
-    #[inline(always)]
-    fn text(&mut self, name: &'static str, text: &str) {
-        if self.takes(name) {
-            self.text_of(name, text);
-        }
-    }
-
-    #[allow(clippy::inline_always)]
-    #[inline(always)]
-    fn number(&mut self, name: &'static str, number: i64) {
-        if self.takes(name) {
-            self.varint_of(name, INTEGER, number.cast_unsigned());
-        }
-    }
-
-    fn client(&mut self, name: &'static str, client: &Client) {
-        let address = match client {
-            Client::Hash(hash) => return self.text(name, hash),
-            Client::Address(address) => *address,
-        };
-        if !self.takes(name) {
-            return;
-        }
-        // Its length is set when it is there.
-        let out = &mut *self.out;
-        let start = out.at();
-        out.put(&[bytes_key(ATTRIBUTE), 0, bytes_key(KEY), name.len() as u8]);
-        out.put(name.as_bytes());
-        out.put(&[bytes_key(VALUE), 0, bytes_key(TEXT), 0]);
-        let text = out.at();
-        digits::address(out, address);
-        let length = out.at().wrapping_sub(text) as u8;
-        out.replace(start.wrapping_add(1), length.wrapping_add(6).wrapping_add(name.len() as u8));
-        out.replace(text.wrapping_sub(3), length.wrapping_add(2));
-        out.replace(text.wrapping_sub(1), length);
-    }
-
-    fn texts(&mut self, name: String, texts: &[String]) {
-        if self.takes(&name) {
-            self.any(KeyValue::new(name, attributes::array(texts)));
-        }
-    }
-
-    fn field(&mut self, name: &str, value: &Value) {
-        if !self.takes(name) {
-            return;
-        }
-        match value {
-            Value::Bool(value) => self.varint_of(name, BOOL, u64::from(*value)),
-            Value::I64(value) => self.varint_of(name, INTEGER, value.cast_unsigned()),
-            Value::U64(value) => match i64::try_from(*value) {
-                Ok(_) => self.varint_of(name, INTEGER, *value),
-                // OpenTelemetry has no unsigned numbers.
-                Err(_) => self.text_of(name, itoa::Buffer::new().format(*value)),
-            },
-            Value::F64(value) => {
-                self.head(name, 9);
-                fixed64(self.out, DOUBLE, value.to_bits());
-            }
-            Value::Str(text) => self.text_of(name, text),
-        }
-    }
-}
-
 #[cfg(all(test, not(obs_loom)))]
 mod tests {
     use std::sync::mpsc::channel;
 
-    use opentelemetry::trace::{Event, Link, SpanContext};
+    use opentelemetry::{
+        KeyValue,
+        trace::{Event, Link, SpanContext},
+    };
 
     use super::*;
     use crate::{Identity, Observer, Outcome, RequestHead, records::Records};
