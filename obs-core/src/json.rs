@@ -88,6 +88,7 @@ impl<'a, 'b> Object<'a, 'b> {
     }
 
     /// The same under a key of two parts, of which the second may be anybody's.
+    #[inline(never)]
     pub(crate) fn prefixed_texts(&mut self, prefix: &str, key: &str, texts: &[String]) {
         self.any_key(&[prefix, key].concat());
         self.list_of_texts(texts);

@@ -30,6 +30,7 @@ macro_rules! methods {
             pub(crate) const ALL: &[Self] = &[$(Self::$name,)* Self::Other];
 
             /// The registered method of this text.
+            #[inline]
             fn registered(text: &str) -> Option<Self> {
                 match text {
                     $($text => Some(Self::$name),)*

@@ -356,12 +356,16 @@ impl RequestRecord {
     /// 503 of our own to a probe, which is what it asked for. A [status of gRPC's](GrpcStatus::is_failure) counts as a 5xx answer if
     /// it is the service's failure.
     #[must_use]
+    #[inline]
     pub fn error_type(&self) -> Option<&'static str> {
+        let plain = self.outcome.is_ok() && self.grpc.is_none();
+        if plain && self.status.is_none_or(|status| status < 500) { None } else { self.failure() }
+    }
+
+    #[inline(never)]
+    fn failure(&self) -> Option<&'static str> {
         if !self.outcome.is_ok() {
             return Some(self.outcome.as_str());
-        }
-        if self.grpc.is_none() && self.status.is_none_or(|status| status < 500) {
-            return None;
         }
         let failed = match self.grpc_status() {
             Some(status) => status.is_failure().then(|| status.as_str()),

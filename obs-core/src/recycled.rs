@@ -31,8 +31,13 @@ impl Recycled {
             let own = kept.iter().rposition(|kept| kept.state().observer().is(observer))?;
             Some(kept.swap_remove(own))
         });
-        Self(Some(kept.ok().flatten().unwrap_or_else(|| Box::new(InFlight::empty(observer)))))
+        Self(Some(kept.ok().flatten().unwrap_or_else(|| fresh(observer))))
     }
+}
+
+#[inline(never)]
+fn fresh(observer: &Observer) -> Box<InFlight> {
+    Box::new(InFlight::empty(observer))
 }
 
 impl Drop for Recycled {

@@ -38,6 +38,7 @@ pub(crate) fn text(since_1970: Duration) -> [u8; 27] {
 /// The length of `2026-11-20T10:48:28.`
 const SECOND: usize = 20;
 
+#[inline(never)]
 fn second(seconds: u64) -> [u8; SECOND] {
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);

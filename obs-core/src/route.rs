@@ -151,6 +151,11 @@ impl RouteTable {
         if let Some(route) = self.routes.read(template, Route::clone) {
             return Some(route);
         }
+        self.add(template)
+    }
+
+    #[inline(never)]
+    fn add(&self, template: &str) -> Option<Route> {
         // These labels are taken.
         if template == UNMATCHED {
             return None;

@@ -85,8 +85,7 @@ impl RequestState {
         };
         start.method = method;
         if method == Method::Other {
-            let original = observer.redactor().text(head.method);
-            start.method_original = Some(bounded(&original, MAX_METHOD).into());
+            start.method_original = Some(original_method(observer, head.method));
         }
         start.scheme = forwarded.scheme.unwrap_or(head.scheme);
         start.version = head.version;
@@ -302,7 +301,14 @@ impl RequestState {
     }
 }
 
+/// A method that is none of those that are known.
+#[inline(never)]
+fn original_method(observer: &Observer, method: &str) -> Box<str> {
+    bounded(&observer.redactor().text(method), MAX_METHOD).into()
+}
+
 /// The values of the headers that events tell.
+#[inline(never)]
 fn told_headers(observer: &Observer, headers: &(impl HeaderLookup + ?Sized)) -> Vec<(Arc<str>, Vec<String>)> {
     /// The most values of a header, and the longest value, that are kept.
     const MAX_VALUES: usize = 8;

@@ -3,18 +3,21 @@
 use std::{borrow::Cow, fmt};
 
 /// `text`, or what fits of it into `max` bytes with `…` at its end.
+#[inline]
 pub(crate) fn bounded(text: &str, max: usize) -> Cow<'_, str> {
+    if text.len() <= max { Cow::Borrowed(text) } else { Cow::Owned(cut(text, max)) }
+}
+
+#[inline(never)]
+fn cut(text: &str, max: usize) -> String {
     const CUT: &str = "…";
-    if text.len() <= max {
-        return Cow::Borrowed(text);
-    }
     let mut end = max.saturating_sub(CUT.len());
     while !text.is_char_boundary(end) {
         end = end.saturating_sub(1);
     }
     let mut cut = text.get(..end).unwrap_or_default().to_owned();
     cut.push_str(CUT);
-    Cow::Owned(cut)
+    cut
 }
 
 /// The same of a text that may be owned.

@@ -2,7 +2,7 @@
 
 use super::template;
 use crate::{
-    RequestRecord, Service, User, grpc,
+    GrpcCall, RequestRecord, Service, User, grpc,
     identity::{Client, IdentityPolicy},
     json::{Object, key},
     scribe::{self, Scribe},
@@ -67,9 +67,14 @@ pub(super) fn write(out: &mut Scribe<'_>, event: &Event<'_>) {
     object.time(key!("time"), record.request().since_1970);
     object.members(event.service);
     request(&mut object, event);
-    grpc(&mut object, record);
+    if let Some(call) = &record.grpc {
+        grpc(&mut object, record, call);
+    }
     object.word(key!("outcome"), record.outcome.as_str());
-    error(&mut object, record);
+    let error_type = record.error_type();
+    if error_type.is_some() || record.error.is_some() || record.panic.is_some() {
+        error(&mut object, record, error_type);
+    }
     object.millis(key!("duration_ms"), record.duration);
     if let Some(time) = record.time_to_head {
         object.millis(key!("time_to_head_ms"), time);
@@ -92,7 +97,9 @@ pub(super) fn write(out: &mut Scribe<'_>, event: &Event<'_>) {
         Some(User::Hash(hash)) => object.word(key!("user.hash"), hash),
         None => {}
     }
-    flags_and_calls(&mut object, record);
+    if !record.flags.is_empty() || !record.calls.by_dependency().is_empty() {
+        flags_and_calls(&mut object, record);
+    }
     if record.fields.iter().next().is_some() {
         object.object(key!("fields"), |object| template::write(object, &record.fields));
     }
@@ -165,8 +172,10 @@ fn request(object: &mut Object<'_, '_>, event: &Event<'_>) {
     }
 }
 
-fn grpc(object: &mut Object<'_, '_>, record: &RequestRecord) {
-    let Some(call) = &record.grpc else { return };
+// What few events have is not inlined: it would lie between the instructions that each event needs.
+
+#[inline(never)]
+fn grpc(object: &mut Object<'_, '_>, record: &RequestRecord, call: &GrpcCall) {
     object.word(key!("rpc.system.name"), "grpc");
     if let Some(method) = grpc::method_of(record.route.as_ref()) {
         object.word(key!("rpc.method"), method);
@@ -183,9 +192,10 @@ fn grpc(object: &mut Object<'_, '_>, record: &RequestRecord) {
     }
 }
 
-fn error(object: &mut Object<'_, '_>, record: &RequestRecord) {
+#[inline(never)]
+fn error(object: &mut Object<'_, '_>, record: &RequestRecord, error_type: Option<&'static str>) {
     let error = record.error.as_ref();
-    if let Some(error_type) = record.error_type() {
+    if let Some(error_type) = error_type {
         object.text(key!("error.type"), error_type);
     } else if let Some(reported) = error.and_then(|error| error.type_name) {
         // An error below 500 is no failure, but its type is still worth reading.
@@ -205,6 +215,7 @@ fn error(object: &mut Object<'_, '_>, record: &RequestRecord) {
 }
 
 /// As lists of objects: names that differ from service to service are values there, and no columns.
+#[inline(never)]
 fn flags_and_calls(object: &mut Object<'_, '_>, record: &RequestRecord) {
     object.objects(key!("feature_flags"), record.flags.iter(), |object, (key, variant)| {
         object.text(key!("key"), key);

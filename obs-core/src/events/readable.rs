@@ -13,6 +13,7 @@ const YELLOW: &str = "\x1b[33m";
 const CYAN: &str = "\x1b[36m";
 
 /// The event's line, with its line feed: `14:30:46.940 200 GET    /items/7   2.1ms   217B item.id=7 id=01a1…`.
+#[inline(never)]
 pub(super) fn line(event: &Event<'_>, colours: bool) -> Vec<u8> {
     let record = event.record;
     let request = record.request();

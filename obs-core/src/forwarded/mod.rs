@@ -44,6 +44,12 @@ impl Forwarded {
         if !peer.is_some_and(|peer| trusted.contains(peer)) {
             return None;
         }
+        Self::told(headers, trusted)
+    }
+
+    /// What a trusted peer says.
+    #[inline(never)]
+    fn told(headers: &(impl HeaderLookup + ?Sized), trusted: &TrustedProxies) -> Option<Self> {
         match (Self::standard(headers, trusted), Self::customary(headers, trusted)) {
             (Some(standard), Some(customary)) => {
                 let agree = customary.client.is_none() || customary.client == standard.client;

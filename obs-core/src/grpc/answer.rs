@@ -13,6 +13,7 @@ pub(crate) struct GrpcAnswer {
 }
 
 impl GrpcAnswer {
+    #[inline(never)]
     pub(crate) fn of(headers: &dyn HeaderLookup) -> Option<Self> {
         let native = first_header(headers, "content-type", |value| kind(value) == Some(Kind::Native));
         native.filter(|native| *native)?;

@@ -9,6 +9,7 @@ use crate::{
 
 impl RequestState {
     /// What gRPC knows of how the request has ended.
+    #[inline(never)]
     pub(crate) fn end_call(
         &self,
         request: &GrpcRequest,

@@ -57,14 +57,17 @@ pub(crate) struct GrpcRequest {
 
 impl GrpcRequest {
     pub(crate) fn of(headers: &(impl HeaderLookup + ?Sized)) -> Option<Self> {
-        let read = |value: &[u8]| {
-            let kind = kind(value)?;
-            let text = std::str::from_utf8(value).ok()?;
-            let plain = text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic());
-            plain.then(|| (text.to_owned(), kind == Kind::Native))
-        };
-        let (content_type, native) = first_header(headers, "content-type", read)??;
+        let (content_type, native) = first_header(headers, "content-type", Self::content_type)??;
         Some(Self { content_type, native, timeout: timeout(headers) })
+    }
+
+    /// A content type of gRPC's, and whether it is native.
+    #[inline(never)]
+    fn content_type(value: &[u8]) -> Option<(String, bool)> {
+        let kind = kind(value)?;
+        let text = std::str::from_utf8(value).ok()?;
+        let plain = text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic());
+        plain.then(|| (text.to_owned(), kind == Kind::Native))
     }
 
     /// Whether the caller had given up by then.

@@ -74,6 +74,21 @@ impl Slot {
         let expired = self.kept_at.load(Ordering::Relaxed).abs_diff(now) > KEPT;
         rank > self.rank.load(Ordering::Relaxed) || expired
     }
+
+    #[inline(never)]
+    fn keep(&self, rank: u64, now: u64, record: &RequestRecord, raw: u64) {
+        let Ok(mut kept) = self.kept.try_lock() else { return };
+        // Another may have come in between.
+        if !self.wants(rank, now) {
+            return;
+        }
+        let at = record.request().started_at.checked_add(record.duration).unwrap_or(UNIX_EPOCH);
+        if let Some(exemplar) = Exemplar::of(record, raw, at) {
+            *kept = Some(exemplar);
+            self.rank.store(rank, Ordering::Relaxed);
+            self.kept_at.store(now, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Exemplars {
@@ -91,19 +106,8 @@ impl Exemplars {
         let sampled = record.request().trace.flags.is_sampled();
         // Two bits of the time make room for what counts more.
         let rank = (u64::from(failed) << 63) | (u64::from(sampled) << 62) | (nanos(record.duration) >> 2);
-        if !slot.wants(rank, now) {
-            return;
-        }
-        let Ok(mut kept) = slot.kept.try_lock() else { return };
-        // Another may have come in between.
-        if !slot.wants(rank, now) {
-            return;
-        }
-        let at = record.request().started_at.checked_add(record.duration).unwrap_or(UNIX_EPOCH);
-        if let Some(exemplar) = Exemplar::of(record, raw, at) {
-            *kept = Some(exemplar);
-            slot.rank.store(rank, Ordering::Relaxed);
-            slot.kept_at.store(now, Ordering::Relaxed);
+        if slot.wants(rank, now) {
+            slot.keep(rank, now, record, raw);
         }
     }
 

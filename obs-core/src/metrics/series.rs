@@ -85,10 +85,15 @@ impl Series {
             self.observe(&self.new_to_requests(&facts, key), &facts, record);
         }
         if facts.error_type.is_some() && self.scheme.names.errors.is_some() {
-            let series = self.of_error(&facts);
-            series.count.add(1);
-            self.offer(&series.exemplar, 0, true, record, 1);
+            self.record_error(&facts, record);
         }
+    }
+
+    #[inline(never)]
+    fn record_error(&self, facts: &Facts<'_>, record: &RequestRecord) {
+        let series = self.of_error(facts);
+        series.count.add(1);
+        self.offer(&series.exemplar, 0, true, record, 1);
     }
 
     fn observe(&self, series: &RequestSeries, facts: &Facts<'_>, record: &RequestRecord) {
@@ -132,6 +137,7 @@ impl Series {
     }
 
     /// The series of a request that no snapshot knows yet.
+    #[inline(never)]
     fn new_to_requests(&self, facts: &Facts<'_>, key: Key) -> Arc<RequestSeries> {
         let mut is_new = false;
         let make = |_| {

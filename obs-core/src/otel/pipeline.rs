@@ -17,7 +17,7 @@ use super::{
     queue::Queue,
     sampling::PlainSampler,
     span::{Added, OpenSpan},
-    tracing::{RequestSpan, linked, state, with_baggage},
+    tracing::{Recorder, RequestSpan, linked, state, with_baggage},
     waiting::{self, Waiting},
 };
 use crate::{RequestRecord, TraceContext, identity::IdentityPolicy};
@@ -52,11 +52,16 @@ impl Pipeline {
         let flags = TraceFlags::new(trace.flags.to_byte());
         let span = SpanContext::new(trace_id, span_id, flags, false, state(trace));
         let context = with_baggage(Context::new(), trace);
-        if !trace.flags.is_sampled() {
-            return Some(context.with_remote_span_context(span).into());
+        if trace.flags.is_sampled() {
+            return Some(self.recorded(&context, span, trace));
         }
+        Some(RequestSpan { context: context.with_remote_span_context(span), recorder: Recorder::Nobody })
+    }
+
+    #[inline(never)]
+    fn recorded(&self, context: &Context, span: SpanContext, trace: &TraceContext) -> RequestSpan {
         let (span, adding) = OpenSpan::new(span, self.limits, self.linked(trace));
-        Some(RequestSpan { context: context.with_span(span), adding: Some(adding) })
+        RequestSpan { context: context.with_span(span), recorder: Recorder::Ourselves(adding) }
     }
 
     /// Exports the span of a request that had none while it ran, if the sampler wants it; `false` if the SDK has to.

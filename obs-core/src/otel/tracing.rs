@@ -54,14 +54,18 @@ pub(crate) struct Tracing {
 #[derive(Clone, Debug)]
 pub(crate) struct RequestSpan {
     pub(super) context: Context,
-    /// Of a span that is recorded without the SDK.
-    pub(super) adding: Option<Adding>,
+    pub(super) recorder: Recorder,
 }
 
-impl From<Context> for RequestSpan {
-    fn from(context: Context) -> Self {
-        Self { context, adding: None }
-    }
+/// Who records a request's span.
+#[derive(Clone, Debug)]
+pub(super) enum Recorder {
+    /// It is not sampled, and only passed on.
+    Nobody,
+    /// We do, with what the application adds to it.
+    Ourselves(Adding),
+    /// The SDK, if anybody does.
+    Sdk,
 }
 
 /// A provider whose spans are nothing, without ids even: it was shut down before it had any.
@@ -112,6 +116,16 @@ impl Tracing {
         if let Some(span) = self.own.as_ref().and_then(|own| own.start(&start.trace)) {
             return Some(span);
         }
+        self.start_with_sdk(start, grpc, identities)
+    }
+
+    #[inline(never)]
+    fn start_with_sdk(
+        &self,
+        start: &mut RequestStart,
+        grpc: Option<&GrpcRequest>,
+        identities: &IdentityPolicy,
+    ) -> Option<RequestSpan> {
         let parent = remote_context(&Context::new(), &start.trace);
         let span = match catch(|| self.begin(start, grpc, identities, &parent)) {
             Ok(begun) => begun,
@@ -128,7 +142,8 @@ impl Tracing {
         };
         // A provider that was shut down gives none; the request keeps its own then.
         adopt(&mut start.trace, span.span_context(), self.own.is_some())?;
-        Some(with_baggage(parent, &start.trace).with_span(span).into())
+        let context = with_baggage(parent, &start.trace).with_span(span);
+        Some(RequestSpan { context, recorder: Recorder::Sdk })
     }
 
     fn begin(
@@ -160,9 +175,10 @@ impl Tracing {
 
     /// Ends a request's span.
     pub(super) fn end(&self, span: &RequestSpan, record: &RequestRecord, identities: &IdentityPolicy) {
-        match (&span.adding, &self.own) {
-            (Some(adding), Some(own)) => own.export(adding.end(), record, identities),
-            _ => ending::end(&span.context.span(), record),
+        match (&span.recorder, &self.own) {
+            (Recorder::Nobody, _) | (Recorder::Ourselves(_), None) => {}
+            (Recorder::Ourselves(adding), Some(own)) => own.export(adding.end(), record, identities),
+            (Recorder::Sdk, _) => ending::end(&span.context.span(), record),
         }
     }
 
@@ -292,11 +308,14 @@ fn adopt(trace: &mut TraceContext, span: &SpanContext, own_ids: bool) -> Option<
     Some(())
 }
 
+#[inline]
 pub(super) fn with_baggage(context: Context, trace: &TraceContext) -> Context {
-    if trace.baggage.is_empty() {
-        return context;
-    }
+    if trace.baggage.is_empty() { context } else { carrying(&context, &trace.baggage) }
+}
+
+#[inline(never)]
+fn carrying(context: &Context, baggage: &trace::Baggage) -> Context {
     let member =
         |(key, value): (&str, std::borrow::Cow<'_, str>)| KeyValue::new(key.to_owned(), value.into_owned());
-    context.with_baggage(trace.baggage.iter().map(member))
+    context.with_baggage(baggage.iter().map(member))
 }

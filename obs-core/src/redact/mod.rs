@@ -150,10 +150,13 @@ impl Redactor {
     /// # Ok::<(), obs_core::BuildError>(())
     /// ```
     #[must_use]
+    #[inline]
     pub fn path<'a>(&self, path: &'a str) -> Cow<'a, str> {
-        if self.0.patterns.cannot_match(path) {
-            return Cow::Borrowed(path);
-        }
+        if self.0.patterns.cannot_match(path) { Cow::Borrowed(path) } else { self.suspicious_path(path) }
+    }
+
+    #[inline(never)]
+    fn suspicious_path<'a>(&self, path: &'a str) -> Cow<'a, str> {
         settled(path, URL_MASK, |path| url::in_path(&self.0, path))
     }
 }

@@ -8,11 +8,13 @@ use super::{
 use crate::HeaderLookup;
 
 /// The context in the request's only `b3` header. A decision alone (`b3: 0`) is no context.
+#[inline(never)]
 pub(super) fn find_single(headers: &(impl HeaderLookup + ?Sized)) -> Option<RemoteSpan> {
     only(headers, "b3", parse)
 }
 
 /// The context in `X-B3-TraceId` and `X-B3-SpanId`, and what the other headers decide.
+#[inline(never)]
 pub(super) fn find_multi(headers: &(impl HeaderLookup + ?Sized)) -> Option<RemoteSpan> {
     let trace_id = only(headers, "x-b3-traceid", trace_id)?;
     let span_id = only(headers, "x-b3-spanid", span_id)?;

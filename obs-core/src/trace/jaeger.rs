@@ -9,6 +9,7 @@ use crate::HeaderLookup;
 const HEADER: &str = "uber-trace-id";
 
 /// The context in the request's only `uber-trace-id`.
+#[inline(never)]
 pub(super) fn find(headers: &(impl HeaderLookup + ?Sized)) -> Option<RemoteSpan> {
     only(headers, HEADER, parse)
 }

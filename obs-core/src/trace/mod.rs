@@ -54,6 +54,7 @@ macro_rules! id {
             }
 
             /// A new random one.
+            #[inline]
             pub(crate) fn random() -> Self {
                 loop {
                     let mut bytes = [0; $bytes];
