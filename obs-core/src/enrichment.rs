@@ -1,4 +1,4 @@
-//! What the application tells of its request.
+//! What is added to a request while it runs, by the application most of all.
 
 use std::borrow::Cow;
 

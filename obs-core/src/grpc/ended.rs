@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl RequestState {
-    /// What gRPC knows of how the request has ended.
+    /// What gRPC knows of how the request has ended. Its message becomes the error, its method the route, and more than one message a stream.
     #[inline(never)]
     pub(crate) fn end_call(
         &self,

@@ -51,7 +51,7 @@ impl<'a, 'b> SpanAttributes<'a, 'b> {
         self.at_end = true;
     }
 
-    /// Writes what the application has added, and says how many there was no room for.
+    /// Writes what the application has added, and says how many of all there was no room for.
     pub(super) fn finish(mut self) -> u32 {
         for attribute in mem::take(&mut self.added) {
             let name = attribute.key.as_str();
