@@ -52,7 +52,7 @@ impl Costs {
     fn row(&mut self, kind: Kind, framework: Framework, amount: usize) -> Result<(), String> {
         let cost = |observed| {
             let case = Case { kind, framework, amount, observed };
-            count(&case.name(), kind.requests(), kind.times())
+            count(&case.name(), kind.requests(framework), kind.times())
         };
         let (bare, observed) = (cost(false)?, cost(true)?);
         let net = observed.instructions - bare.instructions;
