@@ -55,103 +55,73 @@
 //! * There are no globals but the panic hook, and the signals if `shutdown::signal` is asked for them.
 //! * Own diagnostics go to `tracing` with the target `obs`.
 
-mod answer;
-mod answer_body;
-mod body;
+mod base;
 mod builder;
-mod calls;
-mod clock;
-mod current;
-mod diagnostics;
-mod digits;
-mod enrichment;
-mod events;
-mod field;
-mod forwarded;
-mod grpc;
-mod handle;
-mod head;
-mod head_text;
-mod health;
-mod hex;
-#[cfg(feature = "http")]
+mod endpoints;
 mod http;
 #[cfg(feature = "http")]
-mod http_body;
-mod id;
-mod identity;
-mod in_flight;
-mod json;
-mod method;
-mod metrics;
-mod name_filter;
-mod observation;
-mod observed;
+mod http1;
 mod observer;
-mod ops;
-#[cfg(feature = "otel")]
-pub mod otel;
-mod panic;
-mod random;
-mod read_mostly;
+mod outputs;
 mod record;
-#[cfg(test)]
-mod records;
-mod recycled;
 mod redact;
-mod request_body;
-mod rfc3339;
-mod route;
-mod scribe;
-mod service;
-#[cfg(feature = "tokio")]
-pub mod shutdown;
-mod sink;
-#[cfg(feature = "http")]
-mod slice;
-mod state;
-mod sync;
+mod request;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod text;
 pub mod trace;
-mod user_agents;
-mod wanted;
+mod write;
 
-#[cfg(feature = "http")]
-pub use self::http_body::ObservedBody;
 /// The crate whose `Registry` holds the metrics: see [`Observer::registry`].
 pub use prometheus;
 
+#[cfg(feature = "http")]
+pub use self::http1::body::ObservedBody;
+#[cfg(feature = "tokio")]
+pub use self::observer::shutdown;
+#[cfg(feature = "otel")]
+pub use self::outputs::otel;
 pub use self::{
-    answer::Answer,
-    answer_body::AnswerBody,
-    body::{BodyObservation, PlainBody, Polled},
-    builder::{BuildError, ObserverBuilder},
-    calls::{Call, CallGuard, Calls, DependencyCalls},
-    current::current,
-    events::{
-        EVENT_SCHEMA, EventFile, EventFormat, EventOutput, EventReceiver, EventSink, Events, Identity,
-        Overflow,
+    base::{
+        build_error::BuildError,
+        panic::{Panic, PanicLocation, PanicReport},
     },
-    field::{Fields, MAX_FIELD_BYTES, MAX_FIELDS, Value},
-    grpc::{GrpcCall, GrpcStatus},
-    handle::{InRequest, RequestHandle},
-    head::{HeaderLookup, HttpVersion, RequestHead, UrlScheme, first_header},
-    id::{MAX_REQUEST_ID, RequestId},
-    identity::User,
-    method::Method,
-    metrics::{MetricLabel, MetricNaming, Metrics},
-    observation::Observation,
-    observed::Observed,
+    builder::ObserverBuilder,
+    endpoints::{Endpoint, EndpointFuture, answer::Answer, answer_body::AnswerBody},
+    http::{
+        grpc::{GrpcCall, status::GrpcStatus},
+        head::{HeaderLookup, HttpVersion, RequestHead, UrlScheme, first_header},
+        method::Method,
+    },
     observer::{Drain, Observer, PanicPolicy, ShutdownReport, TraceHeader},
-    ops::{Endpoint, EndpointFuture},
-    panic::{Panic, PanicLocation, PanicReport},
-    record::{ErrorReport, Outcome, RequestRecord, RequestStart},
-    redact::{Redaction, Redactor, SecretPattern},
-    request_body::RequestBody,
-    route::Route,
-    service::Service,
-    sink::RecordSink,
-    trace::{Propagator, TraceContext},
+    outputs::{
+        delivery::sink::EventSink,
+        events::{
+            EVENT_SCHEMA,
+            channel::EventReceiver,
+            file::EventFile,
+            output::{EventFormat, EventOutput, Overflow},
+            settings::{Events, Identity},
+        },
+        metrics::settings::{MetricLabel, MetricNaming, Metrics},
+        sink::RecordSink,
+    },
+    record::{
+        calls::{Call, CallGuard, Calls, DependencyCalls},
+        fields::{Fields, MAX_FIELD_BYTES, MAX_FIELDS, Value},
+        finished::{ErrorReport, Outcome, RequestRecord, RequestStart},
+        identity::User,
+        request_id::{MAX_REQUEST_ID, RequestId},
+        route::Route,
+        service::Service,
+    },
+    redact::{Redactor, patterns::kind::SecretPattern, settings::Redaction},
+    request::{
+        body::{BodyObservation, PlainBody, Polled},
+        current::current,
+        handle::{InRequest, RequestHandle},
+        observation::Observation,
+        observed::Observed,
+        request_body::RequestBody,
+    },
+    trace::{TraceContext, propagation::Propagator},
 };

@@ -5,22 +5,25 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64},
 };
 
-use super::{BuildError, ObserverBuilder};
+use super::ObserverBuilder;
+use crate::base::build_error::BuildError;
 #[cfg(feature = "otel")]
-use crate::otel::SpanSink;
+use crate::outputs::otel::sink::SpanSink;
 use crate::{
-    Events, Observer, RecordSink, diagnostics,
-    events::EventPipeline,
-    health::Health,
-    id::IdPolicy,
-    identity::IdentityPolicy,
-    metrics::{Bridge, MetricSink, Scrapes},
-    observer::Inner,
-    ops::Endpoints,
-    panic,
-    route::{Exclusions, RouteTable},
-    sink::Sinks,
-    wanted::Names,
+    base::{diagnostics, panic},
+    endpoints::{Endpoints, health::Health, scrape::Scrapes},
+    http::wanted::Names,
+    observer::{Inner, Observer},
+    outputs::{
+        events::{EventPipeline, settings::Events},
+        metrics::{MetricSink, registry::Bridge},
+        sink::{RecordSink, Sinks},
+    },
+    record::{
+        identity::IdentityPolicy,
+        request_id::IdPolicy,
+        route::{Exclusions, RouteTable},
+    },
 };
 
 impl ObserverBuilder {

@@ -2,11 +2,18 @@
 
 use std::time::Duration;
 
-use super::{BuildError, ObserverBuilder, error::error};
+use super::ObserverBuilder;
+use crate::base::build_error::{BuildError, error};
 #[cfg(feature = "otel")]
-use crate::otel;
+use crate::outputs::otel;
 use crate::{
-    EventFile, EventOutput, MetricNaming, method::KnownMethods, text::percent_decoded, trace::Propagators,
+    base::text::percent_decoded,
+    http::method::KnownMethods,
+    outputs::{
+        events::{file::EventFile, output::EventOutput},
+        metrics::settings::MetricNaming,
+    },
+    trace::propagation::Propagators,
 };
 
 impl ObserverBuilder {
@@ -101,9 +108,9 @@ impl ObserverBuilder {
 
     #[cfg(feature = "otel")]
     fn read_otel(&mut self, get: &dyn Fn(&str) -> Option<String>) {
-        self.otel = otel::from_environment(self.otel.take(), get, &mut self.warnings);
+        self.otel = otel::environment::apply(self.otel.take(), get, &mut self.warnings);
         if let Some(list) = get("OTEL_RESOURCE_ATTRIBUTES") {
-            otel::resource_from_environment(&mut self.otel, &list);
+            otel::environment::resource(&mut self.otel, &list);
         }
     }
 
@@ -179,7 +186,10 @@ mod tests {
         assert_eq!(&*settings.service.name, "canary");
         assert_eq!(settings.trusted_proxies, ["10.0.0.0/8", "::1"]);
         assert_eq!(settings.known_methods.as_deref(), Some(&["GET".to_owned(), "PROPFIND".to_owned()][..]));
-        assert_eq!(settings.propagators.iter().collect::<Vec<_>>(), [crate::Propagator::B3]);
+        assert_eq!(
+            settings.propagators.iter().collect::<Vec<_>>(),
+            [crate::trace::propagation::Propagator::B3]
+        );
         let warned = |text: &str| settings.warnings.iter().filter(|warning| warning.contains(text)).count();
         assert_eq!((warned("BREW"), warned("xray"), settings.warnings.len()), (1, 1, 2));
         assert_eq!(settings.service.version.as_deref(), Some("1.2 beta"));

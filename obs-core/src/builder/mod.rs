@@ -1,26 +1,26 @@
 //! Settings of an observer, from code and from the environment.
 
-mod build;
-mod environment;
-mod error;
-mod validation;
+pub(crate) mod build;
+pub(crate) mod environment;
+pub(crate) mod validation;
 
 use std::{fmt, time::Duration};
-
-pub use error::BuildError;
 
 #[cfg(feature = "tokio")]
 use std::future::Future;
 
 #[cfg(feature = "tokio")]
-use crate::health::Check;
+use crate::endpoints::health::check::Check;
 #[cfg(feature = "otel")]
-use crate::otel::Otel;
+use crate::outputs::otel::settings::Otel;
 use crate::{
-    Drain, Endpoint, Events, Metrics, PanicPolicy, RecordSink, RequestHead, Service, TraceHeader,
-    observer::PublicEndpoint,
-    redact::Redaction,
-    trace::{Propagator, Propagators},
+    endpoints::Endpoint,
+    http::head::RequestHead,
+    observer::{Drain, PanicPolicy, PublicEndpoint, TraceHeader},
+    outputs::{events::settings::Events, metrics::settings::Metrics, sink::RecordSink},
+    record::service::Service,
+    redact::settings::Redaction,
+    trace::propagation::{Propagator, Propagators},
 };
 
 /// How long a health check may take, unless it has a timeout of its own.

@@ -1,8 +1,9 @@
 //! Which settings cannot be.
 
-use super::{BuildError, ObserverBuilder, error::error};
-use crate::{
-    forwarded::{Network, TrustedProxies},
+use super::ObserverBuilder;
+use crate::base::build_error::{BuildError, error};
+use crate::http::{
+    forwarded::network::{Network, TrustedProxies},
     method::KnownMethods,
 };
 
@@ -110,7 +111,7 @@ impl ObserverBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Endpoint;
+    use crate::endpoints::Endpoint;
 
     fn builder() -> ObserverBuilder {
         ObserverBuilder::new("test".to_owned()).no_environment()
@@ -134,7 +135,7 @@ mod tests {
 
     #[test]
     fn metrics_that_cannot_be() {
-        use crate::{MetricLabel, Metrics};
+        use crate::outputs::metrics::settings::{MetricLabel, Metrics};
         for (metrics, expected) in [
             (Metrics::new().duration_buckets([]), "`duration_buckets` is \"[]\""),
             (Metrics::new().duration_buckets([2.0, 1.0]), "`duration_buckets` is \"[2.0, 1.0]\""),
@@ -152,7 +153,7 @@ mod tests {
 
     #[test]
     fn two_observers_on_one_registry_are_refused_and_one_after_the_other_is_fine() {
-        let metrics = crate::Metrics::new().registry(prometheus::Registry::new());
+        let metrics = crate::outputs::metrics::settings::Metrics::new().registry(prometheus::Registry::new());
         let first = builder().metrics(metrics.clone()).build().expect("the first");
         let message = refused(builder().metrics(metrics.clone()));
         assert!(message.starts_with("`registry` is \"Duplicate metrics collector"), "{message}");

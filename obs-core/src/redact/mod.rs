@@ -2,26 +2,23 @@
 //!
 //! Whatever goes out as text (events, error messages, and later logs and spans) passes through one [`Redactor`].
 
-mod field;
-mod names;
-mod patterns;
-mod settings;
+pub(crate) mod names;
+pub(crate) mod patterns;
+pub(crate) mod settings;
 #[cfg(test)]
-mod tests;
-mod url;
-mod words;
+pub(crate) mod tests;
+pub(crate) mod url;
+pub(crate) mod words;
 
 use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
 
 use names::Names;
 use patterns::Patterns;
-pub use patterns::SecretPattern;
-pub use settings::Redaction;
 
-use crate::read_mostly::ReadMostly;
+use crate::base::read_mostly::ReadMostly;
 
 /// What stands in a text where a secret was.
-const MASK: &str = "[REDACTED]";
+pub(crate) const MASK: &str = "[REDACTED]";
 
 /// The same in a URL, as OpenTelemetry's conventions write it.
 const URL_MASK: &str = "REDACTED";
@@ -74,7 +71,7 @@ impl Redactor {
     }
 
     /// Whether it is sure, without a closer look, that there is no secret in the text.
-    fn finds_nothing(&self, text: &str) -> bool {
+    pub(crate) fn finds_nothing(&self, text: &str) -> bool {
         self.0.patterns.cannot_match(text)
     }
 
@@ -100,7 +97,7 @@ impl Redactor {
     }
 
     /// The same of a name in the program's own code, which is read once.
-    fn is_secret_own_name(&self, name: &'static str) -> bool {
+    pub(crate) fn is_secret_own_name(&self, name: &'static str) -> bool {
         let place = (name.as_ptr().addr(), name.len());
         let known = self.0.own_names.read(&place, |secret| *secret);
         known.unwrap_or_else(|| {

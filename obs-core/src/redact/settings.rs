@@ -5,11 +5,11 @@ use std::sync::Arc;
 use regex_lite::Regex;
 
 use super::{
-    Inner, Redactor, SecretPattern,
+    Inner, Redactor,
     names::{MAX_WORDS, Names},
-    patterns::Patterns,
+    patterns::{Patterns, kind::SecretPattern},
 };
-use crate::{BuildError, read_mostly::ReadMostly};
+use crate::base::{build_error::BuildError, read_mostly::ReadMostly};
 
 /// What counts as a secret.
 ///

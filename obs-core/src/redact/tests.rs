@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use proptest::prelude::*;
 
-use super::{Redaction, Redactor, patterns::LOOKED};
+use super::{Redactor, patterns::text::LOOKED, settings::Redaction};
 
 fn redactor() -> Redactor {
     Redaction::new().build().expect("right")

@@ -128,7 +128,7 @@ impl Decoded {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Redaction, Redactor};
+    use crate::redact::{Redactor, settings::Redaction};
 
     fn redactor() -> Redactor {
         Redaction::new().build().expect("right")

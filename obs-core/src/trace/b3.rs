@@ -5,7 +5,7 @@ use super::{
     RemoteSpan, SpanId, TraceFlags, TraceId,
     wire::{only, padded},
 };
-use crate::HeaderLookup;
+use crate::http::head::HeaderLookup;
 
 /// The context in the request's only `b3` header. A decision alone (`b3: 0`) is no context.
 #[inline(never)]
@@ -96,7 +96,8 @@ fn lower<const N: usize>(text: &str) -> Option<[u8; N]> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::tests::Pairs, *};
+    use super::*;
+    use crate::trace::tests::Pairs;
 
     const TRACE: &str = "80f198ee56343ba864fe8b2a57d3eff7";
     const SPAN: &str = "e457b5a2e4d86bd1";

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::trim;
-use crate::{HeaderLookup, text::percent_decoded};
+use crate::{base::text::percent_decoded, http::head::HeaderLookup};
 
 /// What must be passed on, and what is: members, and bytes over all headers together.
 const MAX_MEMBERS: usize = 64;
@@ -137,7 +137,8 @@ const fn is_octet(b: u8) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::tests::Pairs, *};
+    use super::*;
+    use crate::trace::tests::Pairs;
 
     #[test]
     fn the_examples_of_the_specification() {

@@ -4,7 +4,7 @@ use super::{
     RemoteSpan, SpanId, TraceFlags, TraceId,
     wire::{only, padded},
 };
-use crate::HeaderLookup;
+use crate::http::head::HeaderLookup;
 
 const HEADER: &str = "uber-trace-id";
 
@@ -51,7 +51,8 @@ fn split(text: &str) -> Option<(&str, &str)> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::tests::Pairs, *};
+    use super::*;
+    use crate::trace::tests::Pairs;
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     const SPAN: &str = "00f067aa0ba902b7";

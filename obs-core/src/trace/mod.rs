@@ -3,19 +3,19 @@
 //! The service makes a span id of its own for every request, so that what it calls becomes its child. Nothing is
 //! exported here: the ids are in the record, in the line, and in what is [injected](TraceContext::inject) into calls.
 
-mod b3;
-mod baggage;
-mod jaeger;
-mod propagation;
-mod traceparent;
-mod tracestate;
-mod wire;
+pub(crate) mod b3;
+pub(crate) mod baggage;
+pub(crate) mod jaeger;
+pub(crate) mod propagation;
+pub(crate) mod traceparent;
+pub(crate) mod tracestate;
+pub(crate) mod wire;
 
 use std::fmt;
 
-pub(crate) use self::propagation::Propagators;
+use self::propagation::Propagators;
 pub use self::{baggage::Baggage, propagation::Propagator, tracestate::TraceState};
-use crate::{HeaderLookup, hex, random};
+use crate::{base::random, http::head::HeaderLookup, write::hex};
 
 /// `N` hexadecimal digits, without allocation.
 pub(crate) struct Hex<const N: usize>([u8; N]);

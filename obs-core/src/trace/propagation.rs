@@ -1,7 +1,7 @@
 //! Which formats a trace context is read and written in.
 
-use super::{RemoteSpan, TraceState, b3, jaeger, traceparent};
-use crate::HeaderLookup;
+use super::{RemoteSpan, b3, jaeger, traceparent, tracestate::TraceState};
+use crate::http::head::HeaderLookup;
 
 /// A format in which services pass on what trace a request belongs to, or its baggage.
 ///
@@ -125,7 +125,8 @@ impl Default for Propagators {
 mod tests {
     use Propagator::{B3, B3Multi, Baggage, Jaeger, TraceContext};
 
-    use super::{super::tests::Pairs, *};
+    use super::*;
+    use crate::trace::tests::Pairs;
 
     fn all(propagators: Propagators) -> Vec<Propagator> {
         propagators.iter().collect()

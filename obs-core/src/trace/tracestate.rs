@@ -1,7 +1,7 @@
 //! The `tracestate` header (Trace Context level 2, §3.3).
 
 use super::{joined, trim};
-use crate::HeaderLookup;
+use crate::http::head::HeaderLookup;
 
 /// How many members a list may have; one with more is dropped whole.
 const MAX_MEMBERS: usize = 32;
@@ -112,7 +112,8 @@ fn is_value(value: &str) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::tests::Pairs, *};
+    use super::*;
+    use crate::trace::tests::Pairs;
 
     fn parsed(list: &str) -> String {
         TraceState::parse(list).as_str().to_owned()

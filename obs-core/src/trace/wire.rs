@@ -1,7 +1,7 @@
 //! What the formats have in common: a header that comes once, and ids in hexadecimal digits.
 
 use super::trim;
-use crate::HeaderLookup;
+use crate::http::head::HeaderLookup;
 
 /// What `read` makes of the request's only header of this name. More than one is as good as none.
 pub(super) fn only<T>(
@@ -37,7 +37,8 @@ pub(super) fn padded<const N: usize>(text: &str) -> Option<[u8; N]> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::tests::Pairs, *};
+    use super::*;
+    use crate::trace::tests::Pairs;
 
     #[test]
     fn a_repeated_header_is_as_good_as_none() {

@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use super::{MASK, Names, Text, URL_MASK};
+use super::text::Text;
+use crate::redact::{MASK, URL_MASK, names::Names};
 
 /// Longer names are read from here on.
 const MAX_NAME: usize = 64;
@@ -76,7 +77,7 @@ fn end_of_quote(text: Text<'_>, start: usize, mark: u8, escaped: bool) -> usize 
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, harmless};
+    use crate::redact::patterns::tests::{check, harmless};
 
     #[test]
     fn values() {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Text;
+use super::text::Text;
 
 const DIGITS: Range<usize> = 13..20;
 
@@ -128,7 +128,7 @@ fn is_barcode(digits: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, harmless};
+    use crate::redact::patterns::tests::{check, harmless};
 
     #[test]
     fn cards() {
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn of_what_looks_like_order_numbers_few_are_taken() {
-        let redactor = crate::Redaction::new().build().expect("right");
+        let redactor = crate::redact::settings::Redaction::new().build().expect("right");
         let masked = |first: u64| {
             (first..first + 10_000).filter(|n| redactor.text(&n.to_string()).contains('[')).count()
         };

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{MASK, Text, URL_MASK};
+use super::text::Text;
+use crate::redact::{MASK, URL_MASK};
 
 /// At a `:` before a `/`: what stands between `://` and the `@` before the host.
 ///
@@ -23,7 +24,7 @@ pub(super) fn find(text: Text<'_>, at: usize) -> Option<Range<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, harmless};
+    use crate::redact::patterns::tests::{check, harmless};
 
     #[test]
     fn credentials() {

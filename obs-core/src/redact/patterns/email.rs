@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Text;
+use super::text::Text;
 
 /// At an `@` that ends at `after`: the address around it. What lies before `floor` belongs to another `@`.
 pub(super) fn find(text: Text<'_>, at: usize, after: usize, floor: usize) -> Option<Range<usize>> {
@@ -62,7 +62,7 @@ fn is_letter(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, harmless};
+    use crate::redact::patterns::tests::{check, harmless};
 
     #[test]
     fn addresses() {

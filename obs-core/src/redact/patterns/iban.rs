@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Text;
+use super::text::Text;
 
 /// The countries that have IBANs, and how long they are: the registry, and those in use that are not in it yet.
 const LENGTHS: &[u8] = b"\
@@ -70,7 +70,7 @@ fn length(country: [u8; 2]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, harmless};
+    use crate::redact::patterns::tests::{check, harmless};
 
     #[test]
     fn numbers() {

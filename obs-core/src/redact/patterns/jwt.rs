@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Text;
+use super::text::Text;
 
 /// At a `J`: the token, if it is one, and up to where there is no need to ask again.
 ///
@@ -24,7 +24,7 @@ pub(super) fn find(text: Text<'_>, at: usize) -> Option<(Option<Range<usize>>, u
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, harmless};
+    use crate::redact::patterns::tests::{check, harmless};
 
     const TOKEN: &str =
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";

@@ -7,26 +7,24 @@
 //! Each scanner keeps to linear time in one of three ways: it looks at a bounded number of bytes, or only at bytes up to
 //! another byte of its kind, or it says up to where it need not be asked again.
 
-mod assignment;
-mod card;
-mod credentials;
-mod email;
-mod iban;
-mod jwt;
-mod kind;
-mod pem;
-mod scheme;
-mod text;
-mod trigger;
+pub(crate) mod assignment;
+pub(crate) mod card;
+pub(crate) mod credentials;
+pub(crate) mod email;
+pub(crate) mod iban;
+pub(crate) mod jwt;
+pub(crate) mod kind;
+pub(crate) mod pem;
+pub(crate) mod scheme;
+pub(crate) mod text;
+pub(crate) mod trigger;
 
+use self::kind::SecretPattern;
 use std::ops::Range;
 
 use regex_lite::Regex;
 
-use super::{MASK, URL_MASK, names::Names};
-pub use kind::SecretPattern;
-#[cfg(test)]
-pub(super) use text::LOOKED;
+use super::{MASK, names::Names};
 use text::Text;
 use trigger::Triggers;
 
@@ -178,7 +176,7 @@ mod tests {
     /// Checks each text against what is left of it, and that nothing is left to be done.
     #[track_caller]
     pub(super) fn check(cases: &[(&str, &str)]) {
-        let redactor = crate::Redaction::new().build().expect("right");
+        let redactor = crate::redact::settings::Redaction::new().build().expect("right");
         for (text, expected) in cases {
             assert_eq!(redactor.text(text), *expected, "{text:?}");
             assert_eq!(redactor.text(expected), *expected, "twice is once");
@@ -188,7 +186,7 @@ mod tests {
     /// Checks that these texts stay as they are.
     #[track_caller]
     pub(super) fn harmless(texts: &[&str]) {
-        let redactor = crate::Redaction::new().build().expect("right");
+        let redactor = crate::redact::settings::Redaction::new().build().expect("right");
         for text in texts {
             let left = redactor.text(text);
             assert!(matches!(left, std::borrow::Cow::Borrowed(_)), "{text:?} became {left:?}");

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Text;
+use super::text::Text;
 
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END";
@@ -27,7 +27,7 @@ pub(super) fn find(text: Text<'_>, at: usize) -> Option<Range<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, harmless};
+    use crate::redact::patterns::tests::{check, harmless};
 
     #[test]
     fn private_keys() {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Text;
+use super::text::Text;
 
 /// What follows `bearer` where people write about tokens. All else is masked: a word too many hurts less than a token.
 const NO_TOKENS: [&str; 18] = [
@@ -67,7 +67,7 @@ fn is_base64(token: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, harmless};
+    use crate::redact::patterns::tests::{check, harmless};
 
     #[test]
     fn credentials() {

@@ -1,7 +1,7 @@
 //! Where in a text a scanner is worth asking. Nearly all of what services write has no such place, and every request's path and user
 //! agent are looked through; so this is as tight as it can be.
 
-use super::SecretPattern;
+use super::kind::SecretPattern;
 
 /// What a byte may be the start or the middle of.
 #[derive(Clone, Copy, PartialEq, Eq)]

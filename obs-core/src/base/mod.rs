@@ -1,0 +1,11 @@
+//! Helpers that know nothing of requests: clock, locks, counters, caught panics, bounded texts.
+
+pub(crate) mod build_error;
+pub(crate) mod clock;
+pub(crate) mod diagnostics;
+pub(crate) mod name_filter;
+pub(crate) mod panic;
+pub(crate) mod random;
+pub(crate) mod read_mostly;
+pub(crate) mod sync;
+pub(crate) mod text;

@@ -1,0 +1,206 @@
+//! One named check: started at most once at a time, its result kept for a moment.
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::sync::watch;
+
+use crate::{
+    base::{diagnostics, panic::catch},
+    record::finished::ErrorReport,
+};
+
+type Run = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+/// What is known of a check at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Status {
+    pub(super) passes: bool,
+    /// Since when it has passed, or failed, without a break.
+    pub(super) since: SystemTime,
+}
+
+/// A check of something that the service needs.
+pub(crate) struct Check {
+    pub(crate) name: String,
+    timeout: Duration,
+    run: Run,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    status: Option<Status>,
+    /// When the last result came in, and from which run.
+    result: Option<(Instant, u64)>,
+    /// The run that has not ended, perhaps never will.
+    running: Option<Running>,
+    /// How many runs were started: the last one's number.
+    runs: u64,
+}
+
+#[derive(Clone)]
+struct Running {
+    number: u64,
+    started: Instant,
+    /// Tells of the end. An error says that the run was dropped with its runtime.
+    ended: watch::Receiver<()>,
+}
+
+impl Check {
+    pub(crate) fn new<F, E>(
+        name: String,
+        timeout: Duration,
+        check: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: fmt::Display,
+    {
+        let run = move || -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
+            let future = check();
+            Box::pin(async move { future.await.map_err(|error| ErrorReport::of_text(&error).message) })
+        };
+        Self { name, timeout, run: Box::new(run), state: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The result, not older than `max_age`: the last one, or that of the run that is under way, or of a new one.
+    ///
+    /// A run that takes longer than the timeout counts as failed, and goes on: it is not started twice.
+    pub(super) async fn status(self: &Arc<Self>, max_age: Duration) -> Status {
+        let (mut running, start) = {
+            let mut state = self.lock();
+            if let (Some(status), Some((at, _))) = (state.status, state.result)
+                && at.elapsed() <= max_age
+            {
+                return status;
+            }
+            state.running_or_next()
+        };
+        if let Some(tell) = start {
+            self.start(&running, tell);
+        }
+        let left = self.timeout.saturating_sub(running.started.elapsed());
+        match tokio::time::timeout(left, running.ended.changed()).await {
+            Ok(Ok(())) => self.no_result(running.number, "it ended without a result".to_owned()),
+            Ok(Err(_)) => self.no_result(running.number, "its runtime ended before it did".to_owned()),
+            Err(_) => self.no_result(running.number, format!("no answer within {:?}", self.timeout)),
+        }
+    }
+
+    /// Starts a run as a task of its own: a prober that leaves does not cancel it.
+    ///
+    /// The lock must not be held: a runtime that is ending drops the task at once, and with it `End`.
+    fn start(self: &Arc<Self>, running: &Running, tell: watch::Sender<()>) {
+        let (end, started) = (End(Arc::clone(self), running.number), running.started);
+        tokio::spawn(async move {
+            let check = &end.0;
+            let result = match catch(|| (check.run)()) {
+                Ok(future) => unless_panics(future).await,
+                Err(_) => None,
+            };
+            let result = result.unwrap_or_else(|| Err("it panicked".to_owned()));
+            // It was reported as failed already, and would be so the next time.
+            let late = started.elapsed() > check.timeout;
+            let result =
+                if late { result.and(Err(format!("it took {:?}", started.elapsed()))) } else { result };
+            check.ended(end.1, result);
+            let _ = tell.send(());
+        });
+    }
+
+    /// A run has ended with this result.
+    fn ended(&self, number: u64, result: Result<(), String>) {
+        let mut state = self.lock();
+        state.result = Some((Instant::now(), number));
+        state.ends(number);
+        let (_, news) = state.note(&result);
+        drop(state);
+        self.tell(news, result);
+    }
+
+    /// Nobody waits any longer for the result of a run: it has failed, unless a result has come in meanwhile.
+    fn no_result(&self, number: u64, reason: String) -> Status {
+        let mut state = self.lock();
+        if let (Some(status), Some((_, of))) = (state.status, state.result)
+            && of >= number
+        {
+            return status;
+        }
+        let result = Err(reason);
+        let (status, news) = state.note(&result);
+        drop(state);
+        self.tell(news, result);
+        status
+    }
+
+    /// Says that the check has changed, with a reason that may be nothing for strangers to read.
+    fn tell(&self, news: bool, result: Result<(), String>) {
+        match result {
+            _ if !news => {}
+            Err(reason) => {
+                diagnostics::warn(format_args!("health check `{}` fails: {reason}", self.name));
+            }
+            Ok(()) => diagnostics::info(format_args!("health check `{}` passes", self.name)),
+        }
+    }
+}
+
+impl State {
+    /// The run that is under way, or a new one and what tells of its end.
+    fn running_or_next(&mut self) -> (Running, Option<watch::Sender<()>>) {
+        if let Some(running) = &self.running {
+            return (running.clone(), None);
+        }
+        let (tell, ended) = watch::channel(());
+        self.runs = self.runs.saturating_add(1);
+        let running = Running { number: self.runs, started: Instant::now(), ended };
+        self.running = Some(running.clone());
+        (running, Some(tell))
+    }
+
+    /// The run is over, so that another one may start.
+    fn ends(&mut self, number: u64) {
+        self.running.take_if(|running| running.number == number);
+    }
+
+    /// Keeps whether the check passes, and since when; also says whether that is news.
+    fn note(&mut self, result: &Result<(), String>) -> (Status, bool) {
+        let passes = result.is_ok();
+        let changed = self.status.is_none_or(|before| before.passes != passes);
+        // That it passes the first time is what everybody expects.
+        let news = changed && (self.status.is_some() || !passes);
+        let since = self.status.filter(|_| !changed).map_or_else(SystemTime::now, |before| before.since);
+        let status = Status { passes, since };
+        self.status = Some(status);
+        (status, news)
+    }
+}
+
+/// Ends a run that its runtime drops.
+struct End(Arc<Check>, u64);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.lock().ends(self.1);
+    }
+}
+
+/// The future's output; `None` if it panics.
+async fn unless_panics<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch(|| future.as_mut().poll(cx)) {
+        Ok(polled) => polled.map(Some),
+        Err(_) => std::task::Poll::Ready(None),
+    })
+    .await
+}

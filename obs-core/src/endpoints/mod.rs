@@ -1,0 +1,184 @@
+//! The endpoints that the middleware answers itself: `/metrics`, `/health`, `/livez`, `/readyz`.
+
+pub(crate) mod answer;
+pub(crate) mod answer_body;
+pub(crate) mod health;
+pub(crate) mod scrape;
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
+    task::{Context, Poll},
+};
+
+use crate::{
+    base::diagnostics,
+    endpoints::{answer::Answer, health::Health, scrape::Scrape},
+    http::{head::RequestHead, method::Method},
+    observer::Observer,
+};
+
+/// One of the endpoints.
+///
+/// ```
+/// use obs_core::{Endpoint, Observer, RequestHead};
+/// let observer = Observer::builder("shop")
+///     .no_environment()
+///     .endpoint_path(Endpoint::Metrics, "/internal/metrics")
+///     .build()?;
+/// assert!(observer.endpoint(&RequestHead::new("GET", "/internal/metrics", &())).is_some());
+/// assert!(observer.endpoint(&RequestHead::new("GET", "/metrics", &())).is_none());
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// `/metrics`: everything counted, and the user's own metrics, in Prometheus' text format 0.0.4 or as OpenMetrics 1.0,
+    /// whichever `Accept` prefers; compressed if `Accept-Encoding` takes gzip; only the families that `name[]` parameters of
+    /// the query name, if there are any.
+    Metrics,
+    /// `/health`: how the service is.
+    Health,
+    /// `/livez`: 200 as long as the process can answer.
+    Livez,
+    /// `/readyz`: 200 if new requests are welcome, 503 while draining.
+    Readyz,
+}
+
+impl Endpoint {
+    pub(crate) const ALL: [Self; 4] = [Self::Metrics, Self::Health, Self::Livez, Self::Readyz];
+
+    /// The path unless the builder sets another.
+    #[must_use]
+    pub const fn default_path(self) -> &'static str {
+        match self {
+            Self::Metrics => "/metrics",
+            Self::Health => "/health",
+            Self::Livez => "/livez",
+            Self::Readyz => "/readyz",
+        }
+    }
+}
+
+/// The paths of the endpoints.
+pub(crate) struct Endpoints(Vec<Place>);
+
+struct Place {
+    endpoint: Endpoint,
+    path: Box<str>,
+    warned: AtomicBool,
+}
+
+impl Endpoints {
+    pub(crate) fn new(paths: impl IntoIterator<Item = (Endpoint, String)>) -> Self {
+        let place = |(endpoint, path): (Endpoint, String)| Place {
+            endpoint,
+            path: path.into(),
+            warned: AtomicBool::new(false),
+        };
+        Self(paths.into_iter().map(place).collect())
+    }
+
+    fn at(&self, path: &str) -> Option<&Place> {
+        self.0.iter().find(|place| *place.path == *path)
+    }
+
+    pub(crate) fn find(&self, path: &str) -> Option<Endpoint> {
+        self.at(path).map(|place| place.endpoint)
+    }
+
+    /// The endpoint that a request asks for. If the application has a route of its own at that path, that one wins, and this says so
+    /// once.
+    pub(crate) fn asked(&self, head: &RequestHead<'_>) -> Option<Endpoint> {
+        let place = self.at(head.path)?;
+        if !head.own_route.is_some_and(|has_route| has_route()) {
+            return Some(place.endpoint);
+        }
+        if !place.warned.swap(true, Ordering::Relaxed) {
+            let path = head.path;
+            diagnostics::warn(format_args!(
+                "the application has a route of its own at {path}, so obs does not answer {:?} there; \
+                 `endpoint_path` moves it, `without_endpoints` switches all of them off",
+                place.endpoint
+            ));
+        }
+        None
+    }
+}
+
+/// The answer of an endpoint, on its way.
+///
+/// # Cancellation
+/// Dropping it is harmless.
+#[must_use = "futures do nothing unless polled"]
+pub struct EndpointFuture(Pin<Box<dyn Future<Output = Answer> + Send>>);
+
+impl Future for EndpointFuture {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for EndpointFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndpointFuture").finish_non_exhaustive()
+    }
+}
+
+/// Answers a request for an endpoint, when polled.
+pub(crate) fn answer(observer: &Observer, endpoint: Endpoint, head: &RequestHead<'_>) -> EndpointFuture {
+    let (observer, method) = (observer.clone(), Method::parse(head.method));
+    let scrape = (endpoint == Endpoint::Metrics).then(|| Scrape::of(head));
+    EndpointFuture(Box::pin(async move {
+        let answer = if !matches!(method, Method::Get | Method::Head) {
+            Answer::new(405, "text/plain; charset=utf-8", "only GET and HEAD\n").header("allow", "GET, HEAD")
+        } else {
+            match (endpoint, scrape) {
+                (_, Some(scrape)) => observer.scrapes().answer(&scrape, method).await,
+                (Endpoint::Livez, _) => Health::live(),
+                _ => observer.health().ready().await,
+            }
+        };
+        answer.to(method)
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(observer: &Observer, method: &str, path: &str) -> Option<Answer> {
+        let future = observer.endpoint(&RequestHead::new(method, path, &()))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        Some(runtime.block_on(future))
+    }
+
+    #[test]
+    fn probes_tell_live_from_ready() {
+        let observer = Observer::builder("test").no_environment().build().expect("valid");
+        let status = |path| get(&observer, "GET", path).expect("an endpoint").status();
+        assert_eq!([status("/livez"), status("/readyz"), status("/health")], [200; 3]);
+        observer.start_draining();
+        assert_eq!([status("/livez"), status("/readyz"), status("/health")], [200, 503, 503]);
+    }
+
+    #[test]
+    fn only_get_and_head_and_only_the_exact_path() {
+        let observer = Observer::builder("test").no_environment().build().expect("valid");
+        let posted = get(&observer, "POST", "/metrics").expect("an endpoint");
+        assert_eq!(posted.status(), 405);
+        assert!(posted.headers().any(|header| header == ("allow", "GET, HEAD")));
+        assert!(get(&observer, "GET", "/metrics/").is_none());
+        assert!(get(&observer, "GET", "/").is_none());
+    }
+
+    #[test]
+    fn endpoints_can_be_switched_off() {
+        let observer = Observer::builder("test").no_environment().without_endpoints().build().expect("valid");
+        assert!(Endpoint::ALL.iter().all(|e| get(&observer, "GET", e.default_path()).is_none()));
+    }
+}

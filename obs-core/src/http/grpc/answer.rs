@@ -1,0 +1,178 @@
+//! An answer of gRPC: whose it is, and whether it is a stream.
+
+use super::{Kind, kind, messages::Messages, status::GrpcStatus};
+use crate::http::head::{HeaderLookup, first_header};
+
+/// An answer of gRPC, as far as it has come.
+#[derive(Default)]
+pub(crate) struct GrpcAnswer {
+    pub(crate) status: Option<(GrpcStatus, Option<String>)>,
+    /// The status was in the head, and that was the whole answer (gRPC over HTTP/2, "Trailers-Only").
+    pub(crate) head_only: bool,
+    pub(crate) messages: Messages,
+}
+
+impl GrpcAnswer {
+    #[inline(never)]
+    pub(crate) fn of(headers: &dyn HeaderLookup) -> Option<Self> {
+        let native = first_header(headers, "content-type", |value| kind(value) == Some(Kind::Native));
+        native.filter(|native| *native)?;
+        let status = super::status(headers);
+        Some(Self { head_only: status.is_some(), status, messages: Messages::default() })
+    }
+
+    fn code(&self) -> Option<GrpcStatus> {
+        self.status.as_ref().map(|(status, _)| *status)
+    }
+
+    pub(crate) fn is_unimplemented(&self) -> bool {
+        self.code() == Some(GrpcStatus::Unimplemented)
+    }
+
+    /// Whether anybody may have given it, without knowing the method: a layer before the service that refuses all calls, say.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.head_only && self.code() != Some(GrpcStatus::Ok)
+    }
+
+    /// Whether it has other than one message.
+    ///
+    /// The one message of a unary call comes together with its OK, and an error instead of it in the head. So whoever fails behind
+    /// the head streams, and so does whoever the client could leave between a message and its status.
+    pub(crate) fn is_stream(&self) -> bool {
+        let ok = self.code() == Some(GrpcStatus::Ok);
+        match self.messages.count() {
+            0 => ok || !self.head_only,
+            1 => !ok && !self.messages.within_one(),
+            _ => true,
+        }
+    }
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::{
+        http::head::RequestHead,
+        observer::Observer,
+        outputs::records::Records,
+        record::finished::{Outcome, RequestRecord},
+    };
+
+    #[test]
+    fn streams_have_other_than_one_message() {
+        const ONE: &[u8] = &[0, 0, 0, 0, 1, 7];
+        let is_stream = |status: Option<GrpcStatus>, head_only, body: &[u8]| {
+            let status = status.map(|status| (status, None));
+            let mut answer = GrpcAnswer { status, head_only, ..GrpcAnswer::default() };
+            answer.messages.see(body);
+            answer.is_stream()
+        };
+        let (ok, failed) = (Some(GrpcStatus::Ok), Some(GrpcStatus::Unavailable));
+        assert!(!is_stream(ok, false, ONE), "unary");
+        assert!(!is_stream(failed, true, &[]), "an error instead of an answer");
+        assert!(is_stream(ok, false, &[]), "an empty stream");
+        assert!(is_stream(ok, true, &[]), "an empty stream that says so in its head");
+        assert!(is_stream(ok, false, &ONE.repeat(2)), "two messages");
+        assert!(is_stream(failed, false, &[]), "failed before the first message");
+        assert!(is_stream(failed, false, ONE), "failed after the first message");
+        assert!(is_stream(None, false, &[]), "left before the first message");
+        assert!(is_stream(None, false, ONE), "left after the first message");
+        assert!(!is_stream(None, false, &ONE[..4]), "left within the one message");
+    }
+
+    type Pairs = &'static [(&'static str, &'static str)];
+    struct Headers(Pairs);
+    impl HeaderLookup for Headers {
+        fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+            self.0.iter().filter(|(n, _)| *n == name).for_each(|(_, value)| f(value.as_bytes()));
+        }
+    }
+
+    const CALL: Pairs = &[("content-type", "application/grpc")];
+    const TEXT: Pairs = &[("content-type", "text/plain")];
+    const NOT_FOUND: Pairs = &[("content-type", "application/grpc"), ("grpc-status", "5")];
+    const UNIMPLEMENTED: Pairs = &[("content-type", "application/grpc"), ("grpc-status", "12")];
+
+    /// The routes of calls of `/a.B/C1`, `/a.B/C2`, …, for which the router has this template.
+    fn routes(calls: usize, template: Option<&str>, head: Option<Pairs>) -> Vec<Option<String>> {
+        let (send, records) = channel();
+        let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
+        for n in 1..=calls {
+            let mut observation =
+                observer.start(&RequestHead::new("POST", &format!("/a.B/C{n}"), &Headers(CALL)));
+            if let Some(template) = template {
+                observation.set_route(template);
+            }
+            if let Some(head) = head {
+                observation.responded(200, &Headers(head));
+            }
+        }
+        let route = |record: RequestRecord| record.route.map(|route| route.as_str().to_owned());
+        records.try_iter().map(route).collect()
+    }
+
+    #[test]
+    fn the_method_is_the_route_once_the_service_has_shown_that_it_knows_it() {
+        const SERVICE: Option<&str> = Some("/a.B/{*rest}");
+        const OTHER: Option<&str> = Some("/{x}/{y}");
+        type Case = (Option<&'static str>, Option<Pairs>, Option<&'static str>);
+        let cases: &[Case] = &[
+            (None, Some(CALL), Some("/a.B/C1")),
+            (SERVICE, Some(CALL), Some("/a.B/C1")),
+            (OTHER, Some(CALL), Some("/a.B/C1")),
+            (None, Some(UNIMPLEMENTED), None),
+            (SERVICE, Some(UNIMPLEMENTED), None),
+            (OTHER, Some(UNIMPLEMENTED), OTHER),
+            // The answer of something else, an error instead of an answer, and none.
+            (None, Some(TEXT), None),
+            (SERVICE, Some(TEXT), SERVICE),
+            (None, Some(NOT_FOUND), Some("/a.B/C1")),
+            (SERVICE, Some(NOT_FOUND), Some("/a.B/C1")),
+            (OTHER, Some(NOT_FOUND), OTHER),
+            (None, None, Some("/a.B/C1")),
+            (SERVICE, None, Some("/a.B/C1")),
+            (OTHER, None, OTHER),
+        ];
+        for (template, head, expected) in cases {
+            let found = routes(1, *template, *head);
+            assert_eq!(found, [expected.map(str::to_owned)], "{template:?} {head:?}");
+        }
+    }
+
+    /// A layer before the service refuses whatever is called, and clients leave whatever they have called.
+    #[test]
+    fn few_methods_that_only_clients_have_named_are_routes() {
+        for head in [Some(NOT_FOUND), None] {
+            let found = routes(1000, None, head);
+            assert_eq!(found.len(), 1000);
+            assert_eq!(found.iter().flatten().count(), 64);
+        }
+        assert_eq!(routes(1000, None, Some(CALL)).iter().flatten().count(), 1000, "they exist");
+    }
+
+    /// A call whose time is over before there is a head is measured as the others.
+    #[test]
+    fn a_deadline_before_the_head_makes_no_stream() {
+        const NO_TIME: Pairs = &[("content-type", "application/grpc"), ("grpc-timeout", "0S")];
+        let (send, records) = channel();
+        let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
+        for answered in [false, true] {
+            let mut observation = observer.start(&RequestHead::new("POST", "/a.B/C", &Headers(NO_TIME)));
+            if answered {
+                observation.responded(200, &Headers(CALL));
+            }
+            drop(observation);
+            let record = records.try_recv().expect("a record");
+            assert_eq!((record.outcome, record.stream), (Outcome::DeadlineExceeded, answered));
+        }
+    }
+
+    #[test]
+    fn of_what_is_no_answer_of_grpc_there_is_none() {
+        assert!(GrpcAnswer::of(&Headers(TEXT)).is_none());
+        assert!(GrpcAnswer::of(&Headers(&[("grpc-status", "0")])).is_none());
+        assert!(GrpcAnswer::of(&Headers(&[("content-type", "application/grpc-web")])).is_none());
+    }
+}

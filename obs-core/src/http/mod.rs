@@ -1,0 +1,7 @@
+//! The words of HTTP without a framework: heads, headers, methods, protocols, gRPC, forwarding proxies.
+
+pub(crate) mod forwarded;
+pub(crate) mod grpc;
+pub(crate) mod head;
+pub(crate) mod method;
+pub(crate) mod wanted;

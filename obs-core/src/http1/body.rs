@@ -1,0 +1,341 @@
+//! A response's body for `http-body` 1 (feature `http`) under observation.
+
+use std::{
+    fmt::Display,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use ::http::{HeaderMap, HeaderValue};
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::{
+    endpoints::answer::Answer,
+    http1::slice::{Other, Rest, slice_of},
+    record::finished::ErrorReport,
+    request::{
+        body::{BodyObservation, Polled},
+        observation::Observation,
+    },
+};
+
+pin_project! {
+    /// A response's body that finishes its request's [`Observation`] when it ends.
+    ///
+    /// It forwards trailers, `is_end_stream` and `size_hint`, and cuts data frames into slices of 64 KiB (without
+    /// copying if they are `Bytes`).
+    ///
+    /// # Errors
+    /// The body's own, untouched.
+    ///
+    /// # Cancellation
+    /// See [`BodyObservation`].
+    ///
+    /// # Panics
+    /// If the body does; the server then aborts the stream. The panic is recorded first.
+    ///
+    /// ```
+    /// use http_body::Body;
+    /// use obs_core::{ObservedBody, Observer, RequestHead};
+    ///
+    /// let observer = Observer::builder("shop").no_environment().build()?;
+    /// let observation = observer.start(&RequestHead::new("GET", "/", &()));
+    /// let response = http::Response::new("hello".to_owned());
+    /// let response = ObservedBody::respond(observation, response);
+    /// assert_eq!(response.body().size_hint().exact(), Some(5));
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[derive(Debug)]
+    pub struct ObservedBody<B>
+    where
+        B: Body,
+    {
+        #[pin]
+        body: Option<B>,
+        rest: Option<Box<Rest<B::Data>>>,
+        observation: BodyObservation,
+    }
+
+    impl<B: Body> PinnedDrop for ObservedBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let mut ended = Rest::has_ended(this.rest.as_deref());
+            let body = &mut this.body;
+            this.observation.drop_in(|| {
+                // hyper drops a body that says so after its last frame, and does not poll it to its end.
+                ended &= body.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream());
+                body.set(None);
+            });
+            if ended {
+                this.observation.ended();
+            }
+        }
+    }
+}
+
+impl<B: Body> ObservedBody<B> {
+    /// Moves the observation into the response: notes its head, writes the request id into it and wraps the body.
+    #[must_use]
+    pub fn respond(observation: Observation, response: ::http::Response<B>) -> ::http::Response<Self> {
+        let mut response = response;
+        let (exact, ended) = (response.body().size_hint().exact(), response.body().is_end_stream());
+        let status = response.status().as_u16();
+        let observation = head_done(observation, status, response.headers_mut(), exact, ended);
+        response.map(|body| Self { body: Some(body), rest: None, observation })
+    }
+
+    /// The same for an answer of the middleware's own.
+    #[must_use]
+    pub fn answer(observation: Observation, answer: Answer) -> ::http::Response<Self> {
+        let (mut parts, body) = answer.into_http().into_parts();
+        let (exact, ended) = (body.size(), body.has_ended());
+        let observation = head_done(observation, parts.status.as_u16(), &mut parts.headers, exact, ended);
+        let rest = if ended { None } else { Some(Box::new(Rest::Own(body))) };
+        ::http::Response::from_parts(parts, Self { body: None, rest, observation })
+    }
+
+    /// A body that nobody observes here, because another layer of the same observer does.
+    #[must_use]
+    pub fn passive(response: ::http::Response<B>) -> ::http::Response<Self> {
+        response.map(|body| Self { body: Some(body), rest: None, observation: BodyObservation::passive() })
+    }
+}
+
+fn head_done(
+    mut observation: Observation,
+    status: u16,
+    headers: &mut HeaderMap,
+    exact_size: Option<u64>,
+    ended: bool,
+) -> BodyObservation {
+    observation.responded(status, headers);
+    let name = observation.observer().ids().response_name().clone();
+    headers.insert(name, observation.request().id.header_value());
+    if let Some((name, value)) = observation.trace_header()
+        && let Ok(value) = HeaderValue::from_str(&value)
+    {
+        // A handler's own `server-timing` stays.
+        headers.append(name, value);
+    }
+    BodyObservation::tower(observation, exact_size, ended)
+}
+
+impl<B> Body for ObservedBody<B>
+where
+    B: Body,
+    B::Data: 'static,
+    B::Error: Display,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.as_mut().project();
+        if this.rest.is_none()
+            && let Some(body) = this.body.as_pin_mut()
+            && let Some(plain) = this.observation.plain()
+        {
+            return match plain.poll(|| slice_of(body.poll_frame(cx))) {
+                Polled::Data(slice) => Poll::Ready(Some(Ok(Frame::data(slice)))),
+                Polled::Other(other) => self.other(other),
+            };
+        }
+        self.poll_apart(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        Rest::has_ended(self.rest.as_deref()) && self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if let Some(Rest::Own(own)) = self.rest.as_deref() {
+            return own.size_hint();
+        }
+        let rest = Rest::len(self.rest.as_deref()) as u64;
+        let Some(body) = &self.body else { return SizeHint::with_exact(rest) };
+        let inner = body.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(inner.lower().saturating_add(rest));
+        if let Some(upper) = inner.upper().and_then(|upper| upper.checked_add(rest)) {
+            hint.set_upper(upper);
+        }
+        hint
+    }
+}
+
+/// Apart from the way that most frames go, which is smaller and faster without.
+impl<B> ObservedBody<B>
+where
+    B: Body,
+    B::Data: 'static,
+    B::Error: Display,
+{
+    /// What is no slice.
+    #[inline(never)]
+    fn other(
+        self: Pin<&mut Self>,
+        other: Other<B::Data, B::Error>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.project();
+        match other {
+            Other::Pending => Poll::Pending,
+            Other::Rest(several) => {
+                *this.rest = Some(several);
+                Poll::Ready(next_slice(this.rest, this.observation))
+            }
+            Other::End => {
+                this.observation.ended();
+                Poll::Ready(None)
+            }
+            Other::Last(frame) => {
+                note(this.observation, &frame);
+                Poll::Ready(Some(frame.map(|frame| frame.map_data(|_| Bytes::new()))))
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn poll_apart(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.as_mut().project();
+        match this.rest.as_deref_mut() {
+            Some(Rest::Own(own)) => {
+                let piece = this.observation.poll(|| match own.poll_piece(cx) {
+                    Poll::Ready(Some(piece)) => Polled::Data(piece),
+                    other => Polled::Other(other.map(drop)),
+                });
+                match piece {
+                    Polled::Data(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+                    Polled::Other(Poll::Ready(())) => {
+                        this.observation.ended();
+                        Poll::Ready(None)
+                    }
+                    Polled::Other(Poll::Pending) => Poll::Pending,
+                }
+            }
+            Some(Rest::Data(_)) => Poll::Ready(next_slice(this.rest, this.observation)),
+            None => {
+                let Some(body) = this.body.as_pin_mut() else { return Poll::Ready(None) };
+                match this.observation.poll(|| slice_of(body.poll_frame(cx))) {
+                    Polled::Data(slice) => Poll::Ready(Some(Ok(Frame::data(slice)))),
+                    Polled::Other(other) => self.other(other),
+                }
+            }
+        }
+    }
+}
+
+fn next_slice<D: Buf, E>(
+    rest: &mut Option<Box<Rest<D>>>,
+    observation: &mut BodyObservation,
+) -> Option<Result<Frame<Bytes>, E>> {
+    let slice = Rest::slice(rest)?;
+    observation.data(&slice);
+    Some(Ok(Frame::data(slice)))
+}
+
+/// Tells of trailers or an error.
+#[cold]
+fn note<D, E: Display>(observation: &mut BodyObservation, frame: &Result<Frame<D>, E>) {
+    match frame {
+        Err(error) => observation.failed(ErrorReport::of_text(error)),
+        Ok(frame) => {
+            if let Some(trailers) = frame.trailers_ref() {
+                observation.trailers(trailers);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, sync::mpsc, task::Waker};
+
+    use super::*;
+    use crate::{
+        http::head::RequestHead,
+        http1::slice::SLICE,
+        observer::Observer,
+        outputs::records::Records,
+        record::finished::{Outcome, RequestRecord},
+    };
+
+    /// One frame of data that is not `Bytes`, of a length that it does not tell.
+    struct OneFrame(Option<&'static [u8]>);
+    impl Body for OneFrame {
+        type Data = &'static [u8];
+        type Error = Infallible;
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<&'static [u8]>, Infallible>>> {
+            Poll::Ready(self.0.take().map(|data| Ok(Frame::data(data))))
+        }
+        fn is_end_stream(&self) -> bool {
+            self.0.is_none()
+        }
+    }
+    impl Drop for OneFrame {
+        fn drop(&mut self) {
+            crate::request::current::current().set("dropped", true);
+        }
+    }
+
+    fn observed(data: &'static [u8]) -> (Pin<Box<ObservedBody<OneFrame>>>, mpsc::Receiver<RequestRecord>) {
+        let (send, records) = mpsc::channel();
+        let observer = Observer::builder("test").no_environment().sink(Records(send)).build();
+        let observation = observer.expect("valid").start(&RequestHead::new("GET", "/", &()));
+        let response = ObservedBody::respond(observation, ::http::Response::new(OneFrame(Some(data))));
+        (Box::pin(response.into_body()), records)
+    }
+
+    /// The next frame's data.
+    fn next(body: &mut Pin<Box<ObservedBody<OneFrame>>>) -> Option<Bytes> {
+        match body.as_mut().poll_frame(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(frame) => {
+                frame.map(|frame| frame.ok().and_then(|f| f.into_data().ok()).expect("data"))
+            }
+            Poll::Pending => panic!("it is there"),
+        }
+    }
+
+    /// As hyper does it.
+    #[test]
+    fn a_body_that_says_that_it_has_ended_is_complete_when_dropped() {
+        let (mut body, records) = observed(b"hello");
+        assert_eq!(next(&mut body).as_deref(), Some(&b"hello"[..]));
+        assert!(body.is_end_stream());
+        drop(body);
+        let record = records.try_recv().expect("one record");
+        assert_eq!((record.outcome, record.response_bytes), (Outcome::Completed, 5));
+        assert_eq!(record.fields.get("dropped"), Some(&true.into()));
+        assert!(records.try_recv().is_err(), "only one");
+    }
+
+    #[test]
+    fn a_body_that_is_polled_to_its_end_is_complete_then() {
+        let (mut body, records) = observed(b"hello");
+        assert!(next(&mut body).is_some());
+        assert_eq!(next(&mut body), None);
+        assert_eq!(records.try_recv().expect("one record").outcome, Outcome::Completed);
+        drop(body);
+        assert!(records.try_recv().is_err(), "only one");
+    }
+
+    #[test]
+    fn a_slice_that_is_left_is_not_sent() {
+        let (mut body, records) = observed(&[0; SLICE + 1]);
+        assert_eq!(next(&mut body).map(|slice| slice.len()), Some(SLICE));
+        assert!(!body.is_end_stream());
+        drop(body);
+        let record = records.try_recv().expect("one record");
+        assert_eq!((record.outcome, record.response_bytes), (Outcome::CancelledInBody, SLICE as u64));
+    }
+}

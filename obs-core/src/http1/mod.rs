@@ -1,0 +1,170 @@
+//! For frameworks on `http` 1 (feature `http`): header look-up, heads, answers.
+
+pub(crate) mod body;
+pub(crate) mod slice;
+
+use std::{
+    cell::RefCell,
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use ::http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::{
+    endpoints::{answer::Answer, answer_body::AnswerBody},
+    http::head::{HeaderLookup, HttpVersion, RequestHead, UrlScheme},
+    record::request_id::RequestId,
+    request::handle::RequestHandle,
+    trace::TraceContext,
+};
+
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+impl HeaderLookup for HeaderMap {
+    fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+        // Making a name of a text costs more than looking it up.
+        let all = match name {
+            "traceparent" => self.get_all(&TRACEPARENT),
+            "tracestate" => self.get_all(&TRACESTATE),
+            "baggage" => self.get_all(&BAGGAGE),
+            "x-request-id" => self.get_all(&X_REQUEST_ID),
+            "content-type" => self.get_all(CONTENT_TYPE),
+            "content-length" => self.get_all(CONTENT_LENGTH),
+            name => self.get_all(name),
+        };
+        all.iter().for_each(|value| f(value.as_bytes()));
+    }
+
+    fn all<'a>(&'a self, f: &mut dyn FnMut(&'a str, &'a [u8])) -> bool {
+        self.iter().for_each(|(name, value)| f(name.as_str(), value.as_bytes()));
+        true
+    }
+}
+
+impl<'a> RequestHead<'a> {
+    /// The head of an `http` request, with its version and its body's exact size.
+    #[must_use]
+    pub fn of<B: Body>(request: &'a Request<B>) -> Self {
+        let head = Self::new(request.method().as_str(), request.uri().path(), request.headers())
+            .query(request.uri().query())
+            .scheme(request.uri().scheme_str().map_or(UrlScheme::Http, UrlScheme::parse))
+            .authority(request.uri().authority().map(::http::uri::Authority::as_str))
+            .body_bytes(request.body().size_hint().exact());
+        match request.version() {
+            Version::HTTP_09 => head.version(HttpVersion::Http09),
+            Version::HTTP_10 => head.version(HttpVersion::Http10),
+            Version::HTTP_11 => head.version(HttpVersion::Http11),
+            Version::HTTP_2 => head.version(HttpVersion::Http2),
+            Version::HTTP_3 => head.version(HttpVersion::Http3),
+            _ => head,
+        }
+    }
+
+    /// The same head with another path, where a router has cut the one of the request's URI.
+    #[must_use]
+    pub const fn path(mut self, path: &'a str) -> Self {
+        self.path = path;
+        self
+    }
+}
+
+/// A copy in a piece of memory that it shares with what was copied before: every answer has one, so that each need not have memory of
+/// its own. A piece is given back with the last of its copies.
+fn in_shared_memory(text: &[u8]) -> Bytes {
+    /// Room for some fifty ids.
+    const PIECE: usize = 2048;
+    thread_local! {
+        static MEMORY: RefCell<BytesMut> = RefCell::new(BytesMut::with_capacity(PIECE));
+    }
+    let copied = MEMORY.try_with(|memory| {
+        let mut memory = memory.try_borrow_mut().ok()?;
+        // Where there is no room left, this takes the old piece again if nobody has a copy in it any more.
+        memory.extend_from_slice(text);
+        Some(memory.split().freeze())
+    });
+    copied.ok().flatten().unwrap_or_else(|| Bytes::copy_from_slice(text))
+}
+
+impl RequestId {
+    /// The id as a header's value: always valid.
+    #[must_use]
+    pub fn header_value(&self) -> HeaderValue {
+        let value = HeaderValue::from_maybe_shared(in_shared_memory(self.as_bytes()));
+        value.unwrap_or(HeaderValue::from_static("invalid"))
+    }
+}
+
+impl TraceContext {
+    /// Sets the headers that pass this context on, over ones that are there.
+    pub fn inject_http(&self, headers: &mut HeaderMap) {
+        self.inject(|name, value| {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        });
+    }
+}
+
+impl RequestHandle {
+    /// [Passes the request on](Self::inject) in headers on `http` 1, over ones that are there.
+    ///
+    /// ```
+    /// let mut headers = http::HeaderMap::new();
+    /// obs_core::current().inject_http(&mut headers);
+    /// assert!(headers.is_empty(), "there is no request here");
+    /// ```
+    pub fn inject_http(&self, headers: &mut HeaderMap) {
+        self.inject(|name, value| {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+                headers.insert(name, value);
+            }
+        });
+    }
+}
+
+impl Answer {
+    /// The answer as an `http` response.
+    #[must_use]
+    pub fn into_http(self) -> Response<AnswerBody> {
+        let mut response = Response::new(AnswerBody::default());
+        *response.status_mut() =
+            StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        for (name, value) in self.headers() {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                response.headers_mut().insert(HeaderName::from_static(name), value);
+            }
+        }
+        *response.body_mut() = self.into_body();
+        response
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.poll_piece(cx).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.has_ended()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.size().map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

@@ -1,0 +1,87 @@
+//! Events for a program: a channel in place of an output.
+
+use std::{
+    fmt, io,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    time::Duration,
+};
+
+use super::output::EventOutput;
+use crate::outputs::delivery::sink::EventSink;
+
+/// How many events wait in the channel itself; behind it is the output's buffer.
+const WAITING: usize = 256;
+
+/// Receives events as lines of JSON, without their line feed: see [`EventOutput::channel`].
+///
+/// When the last observer is gone and the last event received, it ends. If it is dropped, events are no longer sent anywhere.
+///
+/// ```
+/// use std::time::Duration;
+/// use obs_core::{EventOutput, Observer, Outcome, RequestHead};
+///
+/// let (output, events) = EventOutput::channel();
+/// let observer = Observer::builder("shop").no_environment().events(output).build()?;
+/// observer.start(&RequestHead::new("GET", "/items/7", &())).finish(Outcome::ServiceError);
+/// let event = events.recv_timeout(Duration::from_secs(10)).expect("an event");
+/// assert!(event.contains(r#""url.path":"/items/7""#));
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+pub struct EventReceiver(Receiver<String>);
+
+impl EventReceiver {
+    /// Waits for the next event; `None` after the last one.
+    #[must_use]
+    pub fn recv(&self) -> Option<String> {
+        self.0.recv().ok()
+    }
+
+    /// The next event if there is one already.
+    #[must_use]
+    pub fn try_recv(&self) -> Option<String> {
+        self.0.try_recv().ok()
+    }
+
+    /// Waits for the next event, but no longer than this.
+    #[must_use]
+    pub fn recv_timeout(&self, timeout: Duration) -> Option<String> {
+        self.0.recv_timeout(timeout).ok()
+    }
+}
+
+/// Waits for each event, and ends after the last one.
+impl Iterator for EventReceiver {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        self.recv()
+    }
+}
+
+impl fmt::Debug for EventReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventReceiver").finish_non_exhaustive()
+    }
+}
+
+struct Channel(SyncSender<String>);
+
+impl EventSink for Channel {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            // Nobody listens any more: that is no failure.
+            if self.0.send(String::from_utf8_lossy(line).into_owned()).is_err() {
+                break;
+            }
+        }
+        Ok(lines.len())
+    }
+}
+
+impl EventOutput {
+    /// Events for a program, as lines of JSON.
+    pub fn channel() -> (Self, EventReceiver) {
+        let (send, receive) = sync_channel(WAITING);
+        (Self::to(Channel(send)).named("channel"), EventReceiver(receive))
+    }
+}

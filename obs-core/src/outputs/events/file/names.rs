@@ -1,0 +1,232 @@
+//! The names of closed segments: which files are ours, and in which order they were closed.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs, io,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use crate::{base::clock::since_1970, write::rfc3339};
+
+/// `0` stands for any digit.
+const TIME: &[u8] = b"00000000T000000.000Z";
+/// `_` sorts behind the `.` that follows a time without a counter.
+const COUNTER: &[u8] = b"_000000";
+
+/// The current file, and how the segments beside it are called.
+#[derive(Clone)]
+pub(super) struct Names {
+    pub(super) current: PathBuf,
+    pub(super) folder: PathBuf,
+    stem: OsString,
+    /// With its dot.
+    extension: OsString,
+}
+
+/// A file that belongs to a closed segment. The order is that of closing.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Closed {
+    /// The part of its name that tells it from the others: the time, and the counter if there is one.
+    pub(super) key: String,
+    pub(super) form: Form,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Form {
+    Plain,
+    Gzip,
+    /// Being compressed, or left behind by a crash.
+    Partial,
+}
+
+impl Form {
+    const ALL: [Self; 3] = [Self::Plain, Self::Gzip, Self::Partial];
+
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Gzip => ".gz",
+            Self::Partial => ".gz.tmp",
+        }
+    }
+}
+
+impl Names {
+    pub(super) fn new(current: PathBuf) -> io::Result<Self> {
+        let Some(stem) = current.file_stem().map(OsStr::to_owned) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it has no file name"));
+        };
+        let mut extension = OsString::new();
+        if let Some(name) = current.extension() {
+            extension.push(".");
+            extension.push(name);
+        }
+        Ok(Self { folder: super::folder(&current).to_owned(), current, stem, extension })
+    }
+
+    pub(super) fn path(&self, key: &str, form: Form) -> PathBuf {
+        let mut name = self.stem.clone();
+        name.push(".");
+        name.push(key);
+        name.push(&self.extension);
+        name.push(form.suffix());
+        self.folder.join(name)
+    }
+
+    /// The files of closed segments, the oldest first.
+    pub(super) fn closed(&self) -> io::Result<Vec<Closed>> {
+        let mut closed = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if let Some(found) = self.parse(&entry.file_name())
+                && entry.file_type()?.is_file()
+            {
+                closed.push(found);
+            }
+        }
+        closed.sort_unstable();
+        Ok(closed)
+    }
+
+    fn parse(&self, name: &OsStr) -> Option<Closed> {
+        let rest = name.as_encoded_bytes().strip_prefix(self.stem.as_encoded_bytes())?.strip_prefix(b".")?;
+        // The extension may be `.gz` itself, so each form is tried.
+        Form::ALL.into_iter().find_map(|form| {
+            let rest = rest.strip_suffix(form.suffix().as_bytes())?;
+            let key = rest.strip_suffix(self.extension.as_encoded_bytes())?;
+            let (time, counter) = key.split_at_checked(TIME.len())?;
+            let ours = is_like(time, TIME) && (counter.is_empty() || is_like(counter, COUNTER));
+            let key = std::str::from_utf8(key).ok().filter(|_| ours)?;
+            Some(Closed { key: key.to_owned(), form })
+        })
+    }
+
+    /// The name of a segment that is closed now: it sorts behind all that are there, whatever the clock says.
+    pub(super) fn next(&self, now: SystemTime) -> io::Result<PathBuf> {
+        let mut key = time(now);
+        let closed = self.closed()?;
+        let next = |key: &str| after(key).ok_or_else(|| io::Error::other("no name is left for a segment"));
+        if let Some(newest) = closed.last().filter(|newest| newest.key >= key) {
+            key = next(&newest.key)?;
+        }
+        // Renaming would replace what has this name and is no segment.
+        while fs::symlink_metadata(self.path(&key, Form::Plain)).is_ok() {
+            key = next(&key)?;
+        }
+        Ok(self.path(&key, Form::Plain))
+    }
+}
+
+/// `20261120T143000.123Z`
+fn time(now: SystemTime) -> String {
+    let text = rfc3339::text(since_1970(now));
+    let digits = text.iter().filter(|byte| !matches!(byte, b'-' | b':')).map(|byte| char::from(*byte));
+    // Without the last three digits of the microseconds.
+    let mut time: String = digits.take(TIME.len().saturating_sub(1)).collect();
+    time.push('Z');
+    time
+}
+
+/// The same time with the next counter.
+fn after(key: &str) -> Option<String> {
+    let (time, counter) = key.split_at_checked(TIME.len())?;
+    let counter = counter.get(1..).map_or(Ok(0), str::parse::<u32>).ok()?.checked_add(1)?;
+    (counter < 1_000_000).then(|| format!("{time}_{counter:06}"))
+}
+
+fn is_like(text: &[u8], pattern: &[u8]) -> bool {
+    let alike = |(byte, pattern): (&u8, &u8)| {
+        if *pattern == b'0' { byte.is_ascii_digit() } else { byte == pattern }
+    };
+    text.len() == pattern.len() && text.iter().zip(pattern).all(alike)
+}
+
+/// Whether the path leads to the file of this metadata. Elsewhere than on unix, only whether there is one.
+pub(super) fn is_at(path: &Path, open: &fs::Metadata) -> Option<fs::Metadata> {
+    let there = fs::metadata(path).ok()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        (there.dev() == open.dev() && there.ino() == open.ino()).then_some(there)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = open;
+        Some(there)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    fn names(path: &str) -> Names {
+        Names::new(PathBuf::from(path)).expect("a name")
+    }
+
+    #[test]
+    fn a_time_is_a_name() {
+        let now = UNIX_EPOCH + Duration::from_millis(1_795_171_708_042);
+        assert_eq!(time(now), "20261120T104828.042Z");
+        let path = names("/a/events.jsonl").path(&time(now), Form::Gzip);
+        assert_eq!(path, Path::new("/a/events.20261120T104828.042Z.jsonl.gz"));
+    }
+
+    #[test]
+    fn only_this_very_shape_is_ours() {
+        let key = "20261120T104828.042Z";
+        for path in ["events.jsonl", "events", ".events", "a.b.jsonl", "events.gz", "ä ö.log"] {
+            let names = names(path);
+            for form in Form::ALL {
+                for key in [key.to_owned(), format!("{key}_000007")] {
+                    let path = names.path(&key, form);
+                    let name = path.file_name().expect("a name");
+                    assert_eq!(names.parse(name), Some(Closed { key, form }), "{name:?}");
+                }
+            }
+        }
+        let names = names("events.jsonl");
+        for other in [
+            "events.jsonl",
+            "events.jsonl.gz",
+            "events.20261120T104828.042Z",
+            "events.20261120T104828.042Z.json",
+            "events.20261120T104828.042Z.jsonl.bak",
+            "events.20261120T104828.042Z.jsonl.gz.gz",
+            "events.20261120T104828.042Z.jsonl.tmp",
+            "events.20261120T104828.04Z.jsonl",
+            "events.20261120T104828.042.jsonl",
+            "events.20261120T104828.042Z_7.jsonl",
+            "events.20261120T104828.042Z_00000a.jsonl",
+            "events.old.20261120T104828.042Z.jsonl",
+            "old.events.20261120T104828.042Z.jsonl",
+            "events20261120T104828.042Z.jsonl",
+            "events.20261120T104828.042Zjsonl",
+            "events..jsonl",
+            "",
+        ] {
+            assert_eq!(names.parse(OsStr::new(other)), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_later_key_sorts_behind_as_a_key_and_as_a_file_name() {
+        let names = names("events.jsonl");
+        let first = "20261120T104828.042Z".to_owned();
+        let keys: Vec<_> = std::iter::successors(Some(first), |key| after(key)).take(1_200).collect();
+        assert_eq!(keys.last().expect("some"), "20261120T104828.042Z_001199");
+        for (key, next) in keys.iter().zip(keys.iter().skip(1)) {
+            assert!(key < next);
+            for form in Form::ALL {
+                for other in Form::ALL {
+                    let (earlier, later) = (names.path(key, form), names.path(next, other));
+                    assert!(earlier.as_os_str() < later.as_os_str(), "{earlier:?} {later:?}");
+                }
+            }
+        }
+        assert_eq!(after("20261120T104828.042Z_999999"), None);
+    }
+}

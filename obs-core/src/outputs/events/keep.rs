@@ -1,0 +1,83 @@
+//! Which events are kept.
+
+use crate::{base::panic::catch, record::finished::RequestRecord, trace::TraceContext};
+
+type Rule = Box<dyn Fn(&RequestRecord) -> bool + Send + Sync>;
+
+/// Rules that keep an event, and a rate for those that no rule keeps.
+pub(crate) struct Keep {
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) rate: f64,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { rules: Vec::new(), rate: 1.0 }
+    }
+}
+
+impl Keep {
+    /// The rate at which the event is kept: 1 if it is kept in any case; `None` if it is not.
+    pub(super) fn rate(&self, record: &RequestRecord) -> Option<f64> {
+        if self.rate >= 1.0 || self.rules.iter().any(|rule| catch(|| rule(record)).unwrap_or(true)) {
+            return Some(1.0);
+        }
+        (share(&record.request().trace) < self.rate).then_some(self.rate)
+    }
+}
+
+/// Where a trace lies between 0 and 1: the same in every service that sees it.
+fn share(trace: &TraceContext) -> f64 {
+    const BITS: u64 = (1 << 56) - 1;
+    let id = u128::from_be_bytes(trace.trace_id.to_bytes());
+    let number = if trace.flags.is_random() {
+        // Trace Context level 2, §3.2.2.5.2: the right-most 7 bytes are random.
+        id as u64
+    } else {
+        // Of others nothing is known, so all of it is mixed (the finaliser of MurmurHash3).
+        let mut mixed = (id >> 64) as u64 ^ id as u64;
+        for factor in [0xff51_afd7_ed55_8ccd, 0xc4ce_b9fe_1a85_ec53] {
+            mixed = (mixed ^ (mixed >> 33)).wrapping_mul(factor);
+        }
+        mixed ^ (mixed >> 33)
+    };
+    // As many of the 56 bits as a floating-point number holds.
+    ((number & BITS) >> 3) as f64 / (1_u64 << 53) as f64
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use super::*;
+    use crate::{http::head::HeaderLookup, trace::propagation::Propagators};
+
+    struct Parent(String);
+    impl HeaderLookup for Parent {
+        fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+            if name == "traceparent" {
+                f(self.0.as_bytes());
+            }
+        }
+    }
+
+    fn share_of(id: u128, flags: u8) -> f64 {
+        let parent = Parent(format!("00-{id:032x}-00f067aa0ba902b7-{flags:02x}"));
+        share(&TraceContext::start(&parent, Propagators::default(), || true))
+    }
+
+    #[test]
+    fn a_rate_keeps_its_share_of_random_and_of_counted_ids() {
+        for (flags, step) in [(3, 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835_u128), (1, 1)] {
+            let ids = (1..=10_000_u128).map(|n| n.wrapping_mul(step));
+            let kept = ids.filter(|id| share_of(*id, flags) < 0.1).count();
+            // Six standard deviations of a binomial distribution around 1,000.
+            assert!((820..=1_180).contains(&kept), "{kept} with flags {flags}");
+        }
+    }
+
+    #[test]
+    fn every_service_sees_the_same_share() {
+        let (id, flags) = (0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736, 1);
+        assert_eq!(share_of(id, flags).to_bits(), share_of(id, flags).to_bits());
+        assert!((0.0..1.0).contains(&share_of(u128::MAX, 3)));
+    }
+}

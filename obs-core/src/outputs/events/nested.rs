@@ -1,0 +1,144 @@
+//! The handler's fields as an object in which dots nest: `user.plan` is `{"user":{"plan":…}}`.
+
+use std::cmp::Ordering;
+
+use super::template::{Hole, Template};
+use crate::{
+    record::fields::Fields,
+    write::{json::Object, scribe},
+};
+
+/// How deep dots nest; what is behind the last one stays as it is.
+const MAX_DEPTH: usize = 8;
+
+/// A field: what is left of its key, and its place among all.
+type Entry<'a> = (&'a str, usize);
+
+/// What is written around the values.
+pub(super) fn template(fields: &Fields) -> Template {
+    let mut entries: Vec<Entry<'_>> = fields.iter().map(|(key, _)| key).zip(0..).collect();
+    // By their segments, so that what goes into one object stands side by side. Without any, in the order of their setting.
+    if entries.iter().any(|(key, _)| key.contains('.')) {
+        entries.sort_by(|(a, _), (b, _)| by_segments(a, b));
+    }
+    let mut holes = Vec::with_capacity(entries.len());
+    let text = scribe::written(|out| {
+        holes.clear();
+        level(&mut Object::open(out), &entries, 1, &mut holes);
+    });
+    Template { text: text.into(), holes }
+}
+
+/// By the first byte in which they differ: a dot ends a segment, so it is less than any other.
+fn by_segments(a: &str, b: &str) -> Ordering {
+    let differ = a.bytes().zip(b.bytes()).find(|(a, b)| a != b);
+    match differ {
+        Some((b'.', _)) => Ordering::Less,
+        Some((_, b'.')) => Ordering::Greater,
+        Some((a, b)) => a.cmp(&b),
+        None => a.len().cmp(&b.len()),
+    }
+}
+
+fn level(object: &mut Object<'_, '_>, entries: &[Entry<'_>], depth: usize, holes: &mut Vec<Hole>) {
+    let mut rest = entries;
+    while let Some((first, _)) = rest.first() {
+        let name = segment(first);
+        let together = rest.iter().take_while(|(key, _)| segment(key) == name).count();
+        let (group, after) = rest.split_at_checked(together).unwrap_or((rest, &[]));
+        rest = after;
+        // A key that is a value and an object's name at once, an empty name, or one too many: nothing to nest.
+        let nests = depth < MAX_DEPTH
+            && group.iter().all(|(key, _)| {
+                key.len() > name.len() && is_proper(key.get(name.len()..).unwrap_or_default())
+            })
+            && !name.is_empty();
+        if nests {
+            let inner: Vec<Entry<'_>> = group
+                .iter()
+                .map(|(key, field)| (key.get(name.len().saturating_add(1)..).unwrap_or_default(), *field))
+                .collect();
+            object.any_object(name, |object| level(object, &inner, depth.saturating_add(1), holes));
+        } else {
+            for (key, field) in group {
+                holes.push(Hole { at: object.any_key(key), field: *field });
+            }
+        }
+    }
+}
+
+fn segment(key: &str) -> &str {
+    key.split('.').next().unwrap_or(key)
+}
+
+/// `.b.c`: a dot, and a name behind it.
+fn is_proper(rest: &str) -> bool {
+    rest.strip_prefix('.').is_some_and(|rest| !rest.is_empty() && !rest.starts_with('.'))
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::record::fields::Value;
+
+    fn nested(fields: &[(&str, i64)]) -> serde_json::Value {
+        let mut all = Fields::default();
+        fields.iter().for_each(|(key, value)| all.set((*key).to_owned().into(), Value::I64(*value)));
+        let out = crate::write::scribe::written(|out| {
+            let mut object = Object::open(out);
+            super::super::template::write(&mut object, &all);
+            object.close();
+        });
+        serde_json::from_slice(&out).unwrap_or_else(|_| panic!("JSON: {}", String::from_utf8_lossy(&out)))
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_is_that_of_the_segments(a in "[a.\u{1}-]{0,8}|.{0,6}", b in "[a.\u{1}-]{0,8}|.{0,6}") {
+            prop_assert_eq!(by_segments(&a, &b), a.split('.').cmp(b.split('.')));
+        }
+    }
+
+    #[test]
+    fn dots_nest() {
+        let value =
+            nested(&[("user.plan", 1), ("rows", 2), ("user.org.id", 3), ("user-agent", 4), ("user.age", 5)]);
+        assert_eq!(
+            value,
+            json!({"rows": 2, "user-agent": 4, "user": {"age": 5, "org": {"id": 3}, "plan": 1}})
+        );
+    }
+
+    #[test]
+    fn what_cannot_nest_stays_as_it_is() {
+        assert_eq!(nested(&[("a", 1), ("a.b", 2), ("a.c", 3)]), json!({"a": 1, "a.b": 2, "a.c": 3}));
+        assert_eq!(
+            nested(&[(".a", 1), ("a.", 2), ("b..c", 3), ("", 4)]),
+            json!({".a": 1, "a.": 2, "b..c": 3, "": 4})
+        );
+        let deep = nested(&[(&"x.".repeat(5_000), 1)]);
+        assert_eq!(deep["x"]["x"]["x"]["x"]["x"]["x"]["x"].as_object().map(serde_json::Map::len), Some(1));
+    }
+
+    /// All values of the leaves.
+    fn leaves(value: &serde_json::Value, found: &mut Vec<i64>) {
+        match value {
+            serde_json::Value::Object(object) => object.values().for_each(|value| leaves(value, found)),
+            value => found.extend(value.as_i64()),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_field_is_lost_or_doubled(keys in prop::collection::hash_set("[ab.]{0,12}", 0..40)) {
+            let fields: Vec<_> = keys.iter().zip(0..).map(|(key, n)| (key.as_str(), n)).collect();
+            let mut found = Vec::new();
+            leaves(&nested(&fields), &mut found);
+            found.sort_unstable();
+            prop_assert_eq!(found, (0..fields.len() as i64).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! One output of events: where they go, which of them, in which form, and what happens when there is no room.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    io::{self, IsTerminal, Write},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    file::EventFile,
+    line::{self, Line},
+    readable,
+};
+use crate::outputs::delivery::{
+    buffer::{Buffer, Pushed},
+    sink::EventSink,
+    worker::Writer,
+};
+use crate::{
+    base::{build_error::BuildError, panic::catch},
+    outputs::metrics::{Counter, own::Own},
+    record::finished::RequestRecord,
+};
+
+/// How many bytes of events wait for an output at most, unless it has a bound of its own.
+const CAPACITY: usize = 4 * 1024 * 1024;
+
+/// The least that an output needs: about a hundred events. One that is larger than the capacity is dropped.
+const LEAST_CAPACITY: usize = 64 * 1024;
+
+/// How events are written.
+///
+/// ```
+/// use obs_core::{EventFormat, EventOutput};
+/// let always_json = EventOutput::stdout().format(EventFormat::Json);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventFormat {
+    /// One object of JSON a line: what programs read.
+    Json,
+    /// An aligned line, in colours: what people read. Standard output has it where that is a terminal.
+    Readable,
+}
+
+/// What happens to an event for which the output's buffer has no room.
+///
+/// ```
+/// use std::time::Duration;
+/// use obs_core::{EventOutput, Overflow};
+/// let audit = EventOutput::stdout().on_overflow(Overflow::Block(Duration::from_millis(50)));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// It is dropped and counted; the request goes on.
+    #[default]
+    Drop,
+    /// The request's thread waits for room, but no longer than this; then the event is dropped and counted. On an async runtime that
+    /// holds up the other requests of the thread, too: for an audit that is worth it.
+    Block(Duration),
+}
+
+type Filter = Box<dyn Fn(&RequestRecord) -> bool + Send + Sync>;
+
+/// An output of events: see [`ObserverBuilder::events`](crate::ObserverBuilder::events).
+///
+/// Each has a buffer and a thread of its own, so one that is slow or stuck holds up neither requests nor the others.
+///
+/// ```
+/// use std::time::Duration;
+/// use obs_core::{EventFile, EventOutput, Events, Observer, Overflow};
+///
+/// # let folder = std::env::temp_dir();
+/// let audit = EventOutput::file(EventFile::new(folder.join("obs-doc-audit.jsonl")))
+///     .named("audit")
+///     .filter(|event| event.route_label().starts_with("/orders"))
+///     .on_overflow(Overflow::Block(Duration::from_millis(100)));
+/// let events = Events::new().output(EventOutput::stdout()).output(audit);
+/// let observer = Observer::builder("shop").no_environment().events(events).build()?;
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[must_use = "it does nothing until an observer is built with it"]
+pub struct EventOutput {
+    pub(super) name: Cow<'static, str>,
+    target: Target,
+    format: EventFormat,
+    filter: Option<Filter>,
+    overflow: Overflow,
+    capacity: usize,
+}
+
+enum Target {
+    Sink(Box<dyn EventSink>),
+    File(EventFile),
+}
+
+impl EventOutput {
+    /// Standard output: JSON, or where it is a terminal readable lines (in colours, unless `NO_COLOR` is set).
+    pub fn stdout() -> Self {
+        let terminal = io::stdout().is_terminal();
+        let format = if terminal { EventFormat::Readable } else { EventFormat::Json };
+        Self::new("stdout", Target::Sink(Box::new(Plain::new(io::stdout())))).format(format)
+    }
+
+    /// A file that rotates and survives: see [`EventFile`].
+    pub fn file(file: EventFile) -> Self {
+        Self::new("file", Target::File(file))
+    }
+
+    /// Any writer.
+    pub fn writer(writer: impl Write + Send + 'static) -> Self {
+        Self::new("writer", Target::Sink(Box::new(Plain::new(writer))))
+    }
+
+    /// A sink of your own.
+    pub fn to(sink: impl EventSink) -> Self {
+        Self::new("sink", Target::Sink(Box::new(sink)))
+    }
+
+    fn new(name: &'static str, target: Target) -> Self {
+        Self {
+            name: name.into(),
+            target,
+            format: EventFormat::Json,
+            filter: None,
+            overflow: Overflow::Drop,
+            capacity: CAPACITY,
+        }
+    }
+
+    /// Its name in the metrics, which no other output has: `stdout`, `file`, `channel`, `writer` or `sink` by default.
+    pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Only events for which this is true. It runs on the request's thread; one that panics lets the event through.
+    pub fn filter(mut self, wants: impl Fn(&RequestRecord) -> bool + Send + Sync + 'static) -> Self {
+        self.filter = Some(Box::new(wants));
+        self
+    }
+
+    /// How events are written.
+    pub const fn format(mut self, format: EventFormat) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// What happens to an event for which there is no room.
+    pub const fn on_overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
+    /// How many bytes of events may wait: 4 MiB by default.
+    pub const fn capacity(mut self, bytes: usize) -> Self {
+        self.capacity = bytes;
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<(), BuildError> {
+        let error = |setting, value: String, expected| Err(BuildError { setting, value, expected });
+        if self.name.is_empty() {
+            return error("output", String::new(), "a name for each output of events");
+        }
+        if self.capacity < LEAST_CAPACITY {
+            return error("capacity", self.capacity.to_string(), "at least 65536 bytes");
+        }
+        match &self.target {
+            Target::File(file) => file.check(),
+            Target::Sink(_) => Ok(()),
+        }
+    }
+
+    /// Starts its thread.
+    pub(super) fn start(self, own: &Own) -> io::Result<Output> {
+        const DROPPED: &str = "obs_events_dropped_total";
+        const DROPPED_HELP: &str = "Events that were lost, by the reason.";
+        let label = || ("output", self.name.clone());
+        let written = own.counter("obs_events_written_total", "Events handed to the output.", &[label()]);
+        let lost =
+            |reason: &'static str| own.counter(DROPPED, DROPPED_HELP, &[label(), ("reason", reason.into())]);
+        let (failed, overflow) = (lost("output_error"), lost("overflow"));
+        let patience = match self.overflow {
+            Overflow::Drop => Duration::ZERO,
+            Overflow::Block(patience) => patience,
+        };
+        let buffer = Arc::new(Buffer::new(self.capacity, patience));
+        let queue = Arc::clone(&buffer);
+        let help = "Bytes of events that wait for the output.";
+        own.gauge("obs_events_queued_bytes", help, &[label()], move || queue.waiting());
+        let sink = match self.target {
+            Target::Sink(sink) => sink,
+            Target::File(file) => Box::new(file.open()?),
+        };
+        let writer =
+            Writer::start(&self.name, Arc::clone(&buffer), sink, Arc::clone(&written), Arc::clone(&failed))?;
+        let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let (format, filter) = (self.format, self.filter);
+        Ok(Output { format, colours, filter, buffer, written, failed, overflow, writer })
+    }
+}
+
+impl fmt::Debug for EventOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventOutput").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A writer as a sink.
+struct Plain<W> {
+    writer: W,
+    /// It has taken bytes that it may still hold.
+    holds: bool,
+}
+
+impl<W> Plain<W> {
+    const fn new(writer: W) -> Self {
+        Self { writer, holds: false }
+    }
+}
+
+impl<W: Write + Send + 'static> EventSink for Plain<W> {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        if self.holds {
+            self.flush()?;
+        }
+        let taken = self.writer.write(lines)?;
+        self.holds = true;
+        // What was taken is taken, even if it cannot be flushed now: an error would bring it here once more.
+        let _ = self.flush();
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()?;
+        self.holds = false;
+        Ok(())
+    }
+
+    fn tick(&mut self) {
+        if self.holds {
+            let _ = self.flush();
+        }
+    }
+}
+
+/// A running output.
+pub(super) struct Output {
+    format: EventFormat,
+    colours: bool,
+    filter: Option<Filter>,
+    buffer: Arc<Buffer>,
+    pub(super) written: Arc<Counter>,
+    failed: Arc<Counter>,
+    overflow: Arc<Counter>,
+    pub(super) writer: Writer,
+}
+
+impl Output {
+    /// Whether it wants this event at all.
+    pub(super) fn wants(&self, record: &RequestRecord) -> bool {
+        self.filter.as_ref().is_none_or(|filter| catch(|| filter(record)).unwrap_or(true))
+    }
+
+    /// Writes the event into its buffer. `json` has its line once somebody has made it.
+    pub(super) fn push(&self, event: &line::Event<'_>, json: &mut Line) {
+        let pushed = match self.format {
+            EventFormat::Json => self.buffer.push(json.of(event)),
+            EventFormat::Readable => self.buffer.push(&readable::line(event, self.colours)),
+        };
+        match pushed {
+            Pushed::Taken => {}
+            Pushed::Full => self.overflow.add(1),
+            Pushed::Failing => self.failed.add(1),
+        }
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.failed.get().saturating_add(self.overflow.get())
+    }
+
+    pub(super) fn buffer(&self) -> &Buffer {
+        &self.buffer
+    }
+}

@@ -1,0 +1,184 @@
+//! What stands between the values of a request's fields: made once for each set of names.
+//!
+//! Handlers set the same names in the same order, request after request. To sort, nest and escape them for every event would be most
+//! of what a field costs, and more for each the more there are.
+
+use std::{cell::RefCell, collections::HashMap};
+
+use rustc_hash::FxBuildHasher;
+
+use super::nested;
+use crate::{record::fields::Fields, write::json::Object};
+
+/// The members of an object, with a hole in the place of each value.
+#[derive(Default)]
+pub(super) struct Template {
+    pub(super) text: Box<[u8]>,
+    pub(super) holes: Vec<Hole>,
+}
+
+/// Where a value belongs.
+pub(super) struct Hole {
+    /// Behind so many bytes of the text.
+    pub(super) at: usize,
+    /// The field's place among all.
+    pub(super) field: usize,
+}
+
+impl Template {
+    fn fill(&self, object: &mut Object<'_, '_>, fields: &Fields) {
+        let mut from = 0;
+        for hole in &self.holes {
+            object.members(self.text.get(from..hole.at).unwrap_or_default());
+            if let Some(value) = fields.value(hole.field) {
+                object.bare_value(value);
+            }
+            from = hole.at;
+        }
+        object.members(self.text.get(from..).unwrap_or_default());
+    }
+}
+
+/// Writes the fields as members of the object.
+// Apart from the rest of the line, which is smaller and faster without: most events have no fields.
+#[inline(never)]
+pub(super) fn write(object: &mut Object<'_, '_>, fields: &Fields) {
+    thread_local! {
+        static TEMPLATES: RefCell<Templates> = const { RefCell::new(Templates::new()) };
+    }
+    // A request may end while its thread ends, and the thread-local is gone.
+    let shared = TEMPLATES.try_with(|templates| templates.borrow_mut().write(object, fields));
+    if shared.is_err() {
+        nested::template(fields).fill(object, fields);
+    }
+}
+
+/// Those that a thread has made, with the names that they are for, by the hash of these.
+struct Templates(HashMap<u64, (Vec<&'static str>, Template), FxBuildHasher>);
+
+/// More than most services have different sets of names. Where there are more, it begins anew.
+const MOST: usize = 128;
+
+/// The longest text that is kept, in bytes.
+const LONGEST: usize = 4 * 1024;
+
+impl Templates {
+    const fn new() -> Self {
+        Self(HashMap::with_hasher(FxBuildHasher))
+    }
+
+    fn write(&mut self, object: &mut Object<'_, '_>, fields: &Fields) {
+        let hash = fields.hash_of_names();
+        match self.0.get(&hash) {
+            Some((names, template)) if fields.have_names(names) => template.fill(object, fields),
+            _ => {
+                let template = nested::template(fields);
+                template.fill(object, fields);
+                self.keep(hash, fields, template);
+            }
+        }
+    }
+
+    /// Names that are made at run time may be others every time: they are not worth to be kept.
+    fn keep(&mut self, hash: u64, fields: &Fields, template: Template) {
+        let Some(names) = fields.own_names() else { return };
+        if template.text.len() > LONGEST {
+            return;
+        }
+        if self.0.len() >= MOST {
+            self.0.clear();
+        }
+        self.0.insert(hash, (names, template));
+    }
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use std::borrow::Cow;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{record::fields::Value, write::scribe};
+
+    const NAMES: [&str; 12] =
+        ["a", "a.b", "a.c", "b.a", "b.a.c", "b", "c.x", "c.y", "c.z", "\"quoted\".x", "d..e", "f"];
+
+    fn fields(names: &[usize], first: i64) -> Fields {
+        let mut fields = Fields::default();
+        for (name, value) in names.iter().zip(first..) {
+            fields.set(NAMES[*name].into(), Value::I64(value));
+        }
+        fields
+    }
+
+    fn written(write: impl Fn(&mut Object<'_, '_>)) -> String {
+        let out = scribe::written(|out| {
+            let mut object = Object::open(out);
+            write(&mut object);
+            object.close();
+        });
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    fn with(templates: &RefCell<Templates>, fields: &Fields) -> String {
+        written(|object| templates.borrow_mut().write(object, fields))
+    }
+
+    fn anew(fields: &Fields) -> String {
+        written(|object| nested::template(fields).fill(object, fields))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_writes_as_what_is_made_anew(
+            requests in prop::collection::vec(prop::collection::vec(0..NAMES.len(), 0..8), 1..40)
+        ) {
+            let templates = RefCell::new(Templates::new());
+            // Twice, so that each set of names comes again.
+            for (request, first) in requests.iter().chain(&requests).zip((0..).step_by(100)) {
+                let fields = fields(request, first);
+                prop_assert_eq!(with(&templates, &fields), anew(&fields));
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_names_share_a_template_and_another_order_does_not() {
+        let templates = RefCell::new(Templates::new());
+        for (names, kept) in [(&[1, 2][..], 1), (&[1, 2], 1), (&[2, 1], 2), (&[1], 3), (&[1, 2, 1], 3)] {
+            with(&templates, &fields(names, 0));
+            assert_eq!(templates.borrow().0.len(), kept, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn other_names_of_the_same_hash_are_told_apart() {
+        let (mine, other) = (fields(&[1, 2], 0), fields(&[6, 7], 0));
+        let mut templates = Templates::new();
+        templates.keep(mine.hash_of_names(), &other, nested::template(&other));
+        let templates = RefCell::new(templates);
+        for _ in 0..2 {
+            assert_eq!(with(&templates, &mine), r#"{"a":{"b":0,"c":1}}"#);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let one = |name| {
+            let mut fields = Fields::default();
+            fields.set(name, 1.into());
+            fields
+        };
+        let leaked = |name: String| one(Cow::Borrowed(name.leak()));
+        let templates = RefCell::new(Templates::new());
+        for n in 0..MOST * 3 {
+            with(&templates, &leaked(format!("name{n}")));
+            assert!((1..=MOST).contains(&templates.borrow().0.len()));
+        }
+        templates.borrow_mut().0.clear();
+        with(&templates, &leaked("x".repeat(LONGEST)));
+        with(&templates, &one("made at run time".to_owned().into()));
+        assert_eq!(templates.borrow().0.len(), 0);
+    }
+}

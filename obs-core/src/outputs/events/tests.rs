@@ -1,0 +1,399 @@
+//! The pipeline as a whole: what arrives, what is lost and counted, what nobody waits for.
+
+use std::{
+    io::{self, Write},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::{Duration, Instant},
+};
+
+use super::*;
+use crate::outputs::{
+    delivery::sink::EventSink,
+    events::{
+        output::EventFormat,
+        settings::{Events, Identity},
+    },
+};
+use crate::{
+    http::head::RequestHead,
+    observer::Observer,
+    outputs::sink::RecordSink,
+    record::finished::{Outcome, RequestRecord},
+};
+
+const LONG: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Shared {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()).expect("UTF-8")
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Fails as long as it is told to, and takes no more than a few bytes at a time.
+#[derive(Clone)]
+struct Flaky {
+    fails: Arc<AtomicBool>,
+    taken: Shared,
+}
+
+impl EventSink for Flaky {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        if self.fails.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.taken.write(&lines[..lines.len().min(100)])
+    }
+}
+
+/// Blocks until it is dropped.
+struct Stuck(mpsc::Receiver<()>);
+
+impl EventSink for Stuck {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let _ = self.0.recv();
+        Ok(lines.len())
+    }
+}
+
+fn observer(events: impl Into<Events>) -> Observer {
+    Observer::builder("test").no_environment().events(events).build().expect("valid")
+}
+
+fn request(observer: &Observer) {
+    observer.start(&RequestHead::new("GET", "/", &())).finish(Outcome::Completed);
+}
+
+fn until(condition: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < LONG, "the condition came true");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_shutdown_flushes_and_says_so() {
+    let output = Shared::default();
+    let observer = observer(EventOutput::writer(output.clone()));
+    (0..1000).for_each(|_| request(&observer));
+    let report = observer.shutdown(LONG);
+    assert!(report.flushed);
+    assert_eq!((report.written, report.dropped), (1000, 0));
+    assert_eq!(output.text().lines().count(), 1000);
+}
+
+#[test]
+fn a_sink_that_fails_is_tried_again_and_nothing_is_lost_or_torn() {
+    let flaky = Flaky { fails: Arc::new(AtomicBool::new(true)), taken: Shared::default() };
+    let observer = observer(EventOutput::to(flaky.clone()));
+    (0..50).for_each(|_| request(&observer));
+    assert!(!observer.shutdown(Duration::from_millis(50)).flushed, "not yet");
+    (0..50).for_each(|_| request(&observer));
+    flaky.fails.store(false, Ordering::SeqCst);
+    let report = observer.shutdown(LONG);
+    assert!(report.flushed);
+    assert_eq!((report.written, report.dropped), (100, 0));
+    let text = flaky.taken.text();
+    assert_eq!(text.lines().count(), 100);
+    text.lines()
+        .for_each(|line| drop(serde_json::from_str::<serde_json::Value>(line).expect("a whole line")));
+}
+
+/// Says that it has taken more than it was given.
+struct Boasts;
+
+impl EventSink for Boasts {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Ok(usize::MAX)
+    }
+}
+
+#[test]
+fn a_sink_that_claims_too_much_has_what_it_was_given() {
+    let observer = observer(EventOutput::to(Boasts));
+    (0..3).for_each(|_| request(&observer));
+    let report = observer.shutdown(LONG);
+    assert_eq!((report.flushed, report.written, report.dropped), (true, 3, 0));
+}
+
+#[test]
+fn what_a_failing_sink_never_took_is_counted() {
+    let flaky = Flaky { fails: Arc::new(AtomicBool::new(true)), taken: Shared::default() };
+    let output = EventOutput::to(flaky).capacity(64 * 1024);
+    let observer = observer(output);
+    (0..1000).for_each(|_| request(&observer));
+    let kept = || {
+        observer.metrics_text().contains(r#"obs_events_dropped_total{output="sink",reason="output_error"} 0"#)
+    };
+    // The buffer is full, and the writer has found out that the sink fails.
+    until(|| {
+        request(&observer);
+        !kept()
+    });
+    let report = observer.shutdown(Duration::from_millis(10));
+    assert!(!report.flushed && report.written == 0 && report.dropped > 0, "{report:?}");
+}
+
+#[test]
+fn a_stuck_output_costs_its_own_events_and_no_request() {
+    let (release, stuck) = mpsc::channel();
+    let shared = Shared::default();
+    let events = Events::new()
+        .output(EventOutput::to(Stuck(stuck)).named("stuck").capacity(64 * 1024))
+        .output(EventOutput::writer(shared.clone()));
+    let observer = observer(events);
+    (0..1000).for_each(|_| request(&observer));
+    assert!(!observer.shutdown(Duration::from_millis(10)).flushed, "within its deadline");
+    // The other one is flushed all the same.
+    until(|| observer.metrics_text().contains(r#"obs_events_written_total{output="writer"} 1000"#));
+    assert_eq!(shared.text().lines().count(), 1000);
+    let text = observer.metrics_text();
+    assert!(text.contains(r#"obs_events_written_total{output="stuck"} 0"#), "{text}");
+    let number = |page: &str, name: &str| {
+        let line = page.lines().find(|line| line.starts_with(name)).expect("the metric");
+        line.rsplit(' ').next().and_then(|value| value.parse::<u64>().ok()).expect("a number")
+    };
+    let dropped = number(&text, r#"obs_events_dropped_total{output="stuck",reason="overflow"}"#);
+    assert!((1..1000).contains(&dropped), "{dropped}");
+    assert!(number(&text, r#"obs_events_queued_bytes{output="stuck"}"#) <= 64 * 1024);
+    // Exactly the others are written once it goes on.
+    drop(release);
+    let written = r#"obs_events_written_total{output="stuck"}"#;
+    until(|| number(&observer.metrics_text(), written) == 1000 - dropped);
+}
+
+/// The record of a request does not keep the observer alive, wherever it is kept.
+#[test]
+fn dropping_the_last_observer_flushes_although_a_sink_keeps_records() {
+    struct Keeps(Mutex<Vec<RequestRecord>>);
+    impl RecordSink for Keeps {
+        fn name(&self) -> &'static str {
+            "keeps"
+        }
+        fn on_finish(&self, record: &RequestRecord) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
+        }
+    }
+    let output = Shared::default();
+    let builder = Observer::builder("test").no_environment().sink(Keeps(Mutex::default()));
+    let observer = builder.events(EventOutput::writer(output.clone())).build().expect("valid");
+    let handle = observer.start(&RequestHead::new("GET", "/", &())).handle();
+    drop(observer);
+    assert_eq!(output.text().lines().count(), 1);
+    handle.set("too", "late");
+}
+
+#[test]
+fn each_output_has_its_filter_and_rules_keep_what_the_rate_drops() {
+    let (all, orders) = (Shared::default(), Shared::default());
+    let only_orders = EventOutput::writer(orders.clone()).named("orders");
+    let events = Events::new()
+        .keep(|event| event.outcome == Outcome::ServiceError)
+        .sample_rate(0.0)
+        .exclude_routes(["/quiet/*"])
+        .output(EventOutput::writer(all.clone()))
+        .output(only_orders.filter(|event| event.request().path() == "/orders"));
+    let observer = observer(events);
+    for (path, route, outcome) in [
+        ("/orders", "/orders", Outcome::ServiceError),
+        ("/items", "/items", Outcome::ServiceError),
+        ("/items", "/items", Outcome::Completed),
+        ("/quiet/a", "/quiet/{id}", Outcome::ServiceError),
+    ] {
+        let mut observation = observer.start(&RequestHead::new("GET", path, &()));
+        observation.set_route(route);
+        observation.finish(outcome);
+    }
+    assert!(observer.shutdown(LONG).flushed);
+    assert_eq!(all.text().lines().count(), 2);
+    assert!(all.text().lines().all(|line| line.contains(r#""sample_rate":1"#)), "{}", all.text());
+    assert_eq!(orders.text().lines().count(), 1);
+}
+
+#[test]
+fn readable_lines_hide_no_control_characters_and_end_once() {
+    let output = Shared::default();
+    let observer = observer(EventOutput::writer(output.clone()).format(EventFormat::Readable));
+    let observation = observer.start(&RequestHead::new("GET", "/\x1b[2Jitems\nfake", &()));
+    observation.handle().set("name", "a\nb");
+    observation.handle().user("42");
+    observation.finish(Outcome::ServiceError);
+    assert!(observer.shutdown(LONG).flushed);
+    let text = output.text();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("items") && !text.contains("\x1b[2J") && text.contains("a·b"), "{text}");
+}
+
+#[test]
+fn settings_that_cannot_be() {
+    for (events, expected) in [
+        (Events::new().sample_rate(1.5), "`sample_rate` is \"1.5\""),
+        (Events::new().sample_rate(f64::NAN), "`sample_rate` is \"NaN\""),
+        (Events::new().user(Identity::Truncated), "`user` is \"Truncated\""),
+        (Events::new().user(Identity::Hashed), "`hash_key` is \"0 bytes\""),
+        (Events::new().hash_key("short"), "`hash_key` is \"5 bytes\""),
+        (Events::new().exclude_routes([""]), "`exclude_routes`"),
+        (EventOutput::stdout().capacity(10).into(), "`capacity` is \"10\""),
+        (Events::new().output(EventOutput::stdout()).output(EventOutput::stdout()), "a name of its own"),
+    ] {
+        let message = Observer::builder("test").no_environment().events(events).build().expect_err("refused");
+        assert!(message.to_string().contains(expected), "{message}");
+    }
+}
+
+/// Takes bytes, and cannot flush them for a while.
+struct Holds(Shared, u32);
+
+impl Write for Holds {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.1 = self.1.saturating_sub(1);
+        if self.1 > 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_writer_that_cannot_flush_gets_nothing_twice() {
+    let output = Shared::default();
+    let observer = observer(EventOutput::writer(Holds(output.clone(), 4)));
+    (0..3).for_each(|_| request(&observer));
+    until(|| observer.shutdown(LONG).flushed);
+    assert_eq!(output.text().lines().count(), 3);
+}
+
+/// Takes its time for each write.
+struct Slow(Arc<AtomicBool>);
+
+impl EventSink for Slow {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        std::thread::sleep(Duration::from_millis(5));
+        Ok(lines.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_flush_comes_to_its_end_under_traffic() {
+    let (flushed, stop) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));
+    let observer = observer(EventOutput::to(Slow(Arc::clone(&flushed))));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::SeqCst) {
+                request(&observer);
+            }
+        });
+        until(|| observer.metrics_text().contains("http_requests_total"));
+        let report = observer.shutdown(LONG);
+        stop.store(true, Ordering::SeqCst);
+        assert!(report.flushed && flushed.load(Ordering::SeqCst), "{report:?}");
+    });
+}
+
+#[test]
+fn a_sink_that_is_well_again_is_tried_at_the_end() {
+    let flaky = Flaky { fails: Arc::new(AtomicBool::new(true)), taken: Shared::default() };
+    let observer = observer(EventOutput::to(flaky.clone()));
+    request(&observer);
+    // By then the pauses are long.
+    assert!(!observer.shutdown(Duration::from_millis(500)).flushed);
+    flaky.fails.store(false, Ordering::SeqCst);
+    drop(observer);
+    until(|| flaky.taken.text().lines().count() == 1);
+}
+
+#[test]
+fn users_are_hashed_as_they_are_and_told_without_secrets() {
+    let told = |identity, id: &str| {
+        let output = Shared::default();
+        let events = Events::new().user(identity).hash_key("sixteen secret bytes");
+        let observer = observer(events.output(EventOutput::writer(output.clone())));
+        let observation = observer.start(&RequestHead::new("GET", "/", &()));
+        observation.handle().user(id);
+        observation.handle().set("pin", 1234);
+        observation.handle().set("card", 4_111_111_111_111_111_u64);
+        observation.handle().flag("password", "hunter2");
+        observation.finish(Outcome::Completed);
+        assert!(observer.shutdown(LONG).flushed);
+        let event: serde_json::Value = serde_json::from_str(&output.text()).expect("JSON");
+        assert_eq!(
+            (&event["fields"]["pin"], &event["fields"]["card"]),
+            (&"[REDACTED]".into(), &"[REDACTED]".into())
+        );
+        assert_eq!(event["feature_flags"][0]["variant"], "[REDACTED]");
+        (event["user.id"].clone(), event["user.hash"].clone())
+    };
+    let (alice, bob) =
+        (told(Identity::Hashed, "alice@example.com"), told(Identity::Hashed, "bob@example.com"));
+    assert!(alice.1.is_string() && alice.1 != bob.1, "{alice:?} {bob:?}");
+    assert_eq!(told(Identity::Kept, "42").0, "42");
+    assert_eq!(told(Identity::Kept, "alice@example.com").0, "[REDACTED]");
+    assert!(told(Identity::Off, "42").0.is_null());
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    /// Whatever a request is made of, its event is one line of JSON, and so is a readable one.
+    #[test]
+    fn any_event_is_one_line(
+        texts in proptest::collection::vec("\\PC{0,20}|[\u{0}-\u{ff}]{0,20}|[a.]{0,12}", 8),
+        number in proptest::num::f64::ANY,
+        bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..40),
+    ) {
+        struct Headers(Vec<u8>);
+        impl crate::http::head::HeaderLookup for Headers {
+            fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+                if name != "content-length" {
+                    f(&self.0);
+                }
+            }
+        }
+        let (json, readable) = (Shared::default(), Shared::default());
+        let events = Events::new()
+            .headers(["x-any"])
+            .output(EventOutput::writer(json.clone()))
+            .output(EventOutput::writer(readable.clone()).named("readable").format(EventFormat::Readable));
+        let observer = observer(events);
+        let headers = Headers(bytes);
+        let head = RequestHead::new(&texts[0], &texts[1], &headers).query(Some(&texts[2]));
+        let mut observation = observer.start(&head);
+        observation.set_route(&texts[3]);
+        let handle = observation.handle();
+        handle.set(texts[4].clone(), texts[5].as_str());
+        handle.set(texts[6].clone(), number);
+        handle.set("huge", u64::MAX);
+        handle.user(&texts[7]);
+        handle.flag(texts[5].clone(), texts[6].clone());
+        drop(handle.call(texts[7].clone()).operation(texts[4].clone()));
+        handle.error(&io::Error::other(texts[2].clone()));
+        observation.finish(Outcome::ServiceError);
+        proptest::prop_assert!(observer.shutdown(LONG).flushed);
+        let text = json.text();
+        proptest::prop_assert_eq!(text.matches('\n').count(), 1);
+        let event: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        proptest::prop_assert_eq!(&event["fields"]["huge"], &serde_json::json!(u64::MAX));
+        proptest::prop_assert_eq!(readable.text().matches('\n').count(), 1);
+    }
+}

@@ -1,0 +1,231 @@
+//! Exemplars: one request per bucket to look at, found by its trace or its id.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use crate::{
+    base::clock::{millis, nanos},
+    record::{finished::RequestRecord, request_id::RequestId},
+    trace::TraceId,
+};
+
+/// After this time any request takes the place of the one that was kept.
+const KEPT_FOR: Duration = Duration::from_secs(60);
+
+/// OpenMetrics 1.0, "Exemplars": names and values of the labels together have at most 128 characters.
+const MAX_LABELS: usize = 128;
+
+const TRACE_ID: &str = "trace_id";
+const REQUEST_ID: &str = "request_id";
+
+/// A request that stands for the others of its bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct Exemplar {
+    trace: Option<TraceId>,
+    request: Option<RequestId>,
+    /// What was observed, in raw units.
+    pub(crate) raw: u64,
+    pub(crate) at: SystemTime,
+}
+
+impl Exemplar {
+    /// `None` if nothing may be said of the request.
+    fn of(record: &RequestRecord, raw: u64, at: SystemTime) -> Option<Self> {
+        let request = record.request();
+        // The trace of one that is not sampled, or that leaves nothing, cannot be looked up.
+        let traced = request.trace.flags.is_sampled() && !record.is_quiet();
+        let trace = traced.then_some(request.trace.trace_id);
+        let used = trace.map_or(0, |_| TRACE_ID.len().saturating_add(32));
+        let fits =
+            used.saturating_add(REQUEST_ID.len()).saturating_add(request.id.as_str().len()) <= MAX_LABELS;
+        let id = fits.then(|| request.id.clone());
+        (trace.is_some() || id.is_some()).then_some(Self { trace, request: id, raw, at })
+    }
+
+    /// Its labels' names and values, none of which needs escaping.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let trace = self.trace.iter().map(|id| (TRACE_ID, id.to_string()));
+        trace.chain(self.request.iter().map(|id| (REQUEST_ID, id.to_string())))
+    }
+}
+
+/// The exemplars of one histogram, one per bucket, or of one counter.
+#[derive(Debug)]
+pub(crate) struct Exemplars(Box<[Slot]>);
+
+/// The numbers tell without a lock whether a request has a chance; most have none.
+#[derive(Debug, Default)]
+struct Slot {
+    rank: AtomicU64,
+    /// Milliseconds since 1970.
+    kept_at: AtomicU64,
+    kept: Mutex<Option<Exemplar>>,
+}
+
+impl Slot {
+    fn wants(&self, rank: u64, now: u64) -> bool {
+        const KEPT: u64 = KEPT_FOR.as_millis() as u64;
+        // Older than that, or the clock was set back by as much.
+        let expired = self.kept_at.load(Ordering::Relaxed).abs_diff(now) > KEPT;
+        rank > self.rank.load(Ordering::Relaxed) || expired
+    }
+
+    #[inline(never)]
+    fn keep(&self, rank: u64, now: u64, record: &RequestRecord, raw: u64) {
+        let Ok(mut kept) = self.kept.try_lock() else { return };
+        // Another may have come in between.
+        if !self.wants(rank, now) {
+            return;
+        }
+        let at = record.request().started_at.checked_add(record.duration).unwrap_or(UNIX_EPOCH);
+        if let Some(exemplar) = Exemplar::of(record, raw, at) {
+            *kept = Some(exemplar);
+            self.rank.store(rank, Ordering::Relaxed);
+            self.kept_at.store(now, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Exemplars {
+    pub(crate) fn new(slots: usize) -> Self {
+        Self((0..slots).map(|_| Slot::default()).collect())
+    }
+
+    /// Offers a request. What is kept yields to an error, then to one whose trace is recorded, then to a slower one, then to anything
+    /// after a minute.
+    ///
+    /// It never waits: while somebody else writes or reads the slot, the request goes without.
+    pub(crate) fn offer(&self, slot: usize, failed: bool, record: &RequestRecord, raw: u64) {
+        let Some(slot) = self.0.get(slot) else { return };
+        let now = millis(record.request().since_1970).saturating_add(millis(record.duration));
+        let sampled = record.request().trace.flags.is_sampled();
+        // Two bits of the time make room for what counts more.
+        let rank = (u64::from(failed) << 63) | (u64::from(sampled) << 62) | (nanos(record.duration) >> 2);
+        if slot.wants(rank, now) {
+            slot.keep(rank, now, record, raw);
+        }
+    }
+
+    /// Calls `f` with the number of each slot that keeps something, and with that.
+    pub(crate) fn each(&self, mut f: impl FnMut(usize, &Exemplar)) {
+        for (number, slot) in self.0.iter().enumerate() {
+            // Most slots have never kept anything, and then there is nothing to lock.
+            if slot.kept_at.load(Ordering::Relaxed) == 0 {
+                continue;
+            }
+            if let Some(kept) = &*slot.kept.lock().unwrap_or_else(PoisonError::into_inner) {
+                f(number, kept);
+            }
+        }
+    }
+
+    /// What is kept in each slot.
+    #[cfg(all(test, not(obs_loom)))]
+    fn snapshot(&self) -> Vec<Option<Exemplar>> {
+        let mut kept = vec![None; self.0.len()];
+        self.each(|number, exemplar| kept[number] = Some(exemplar.clone()));
+        kept
+    }
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::{
+        http::head::{HeaderLookup, RequestHead},
+        observer::Observer,
+        outputs::records::Records,
+        record::finished::Outcome,
+    };
+
+    struct Headers(Vec<(&'static str, String)>);
+    impl HeaderLookup for Headers {
+        fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+            self.0.iter().filter(|(n, _)| *n == name).for_each(|(_, value)| f(value.as_bytes()));
+        }
+    }
+
+    fn record(id: &str, sampled: bool, status: u16, duration: Duration) -> RequestRecord {
+        let (send, records) = mpsc::channel();
+        let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
+        let flags = u8::from(sampled);
+        let headers = Headers(vec![
+            ("x-request-id", id.to_owned()),
+            ("traceparent", format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0{flags}")),
+        ]);
+        let mut observation = observer.start(&RequestHead::new("GET", "/", &headers));
+        observation.responded(status, &());
+        observation.finish(Outcome::Completed);
+        let mut record = records.recv().expect("a record");
+        record.duration = duration;
+        record
+    }
+
+    fn ids(exemplars: &Exemplars) -> Vec<String> {
+        let kept = exemplars.snapshot();
+        kept.iter().flatten().filter_map(|e| e.request.as_ref().map(ToString::to_string)).collect()
+    }
+
+    #[test]
+    fn an_error_goes_before_a_slower_one_and_after_a_minute_anything_goes() {
+        let exemplars = Exemplars::new(1);
+        let offer = |id, status, millis| {
+            let record = record(id, true, status, Duration::from_millis(millis));
+            exemplars.offer(0, record.error_type().is_some(), &record, millis);
+            ids(&exemplars).remove(0)
+        };
+        assert_eq!(offer("first", 200, 20), "first");
+        assert_eq!(offer("faster", 200, 10), "first");
+        assert_eq!(offer("slower", 200, 30), "slower");
+        assert_eq!(offer("error", 500, 1), "error");
+        assert_eq!(offer("much-slower", 200, 40_000), "error");
+        assert_eq!(offer("slower-error", 500, 2), "slower-error");
+        // A request that took two minutes ended two minutes later than one that began with it.
+        assert_eq!(offer("a-minute-later", 200, 120_000), "a-minute-later");
+    }
+
+    #[test]
+    fn labels_stay_within_the_bound_and_a_trace_that_is_not_sampled_is_not_named() {
+        let labels = |id: &str, sampled| {
+            let exemplars = Exemplars::new(1);
+            exemplars.offer(0, false, &record(id, sampled, 200, Duration::ZERO), 0);
+            let kept = exemplars.snapshot().remove(0)?;
+            let labels: Vec<_> = kept.labels().collect();
+            assert!(labels.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() <= MAX_LABELS);
+            Some(labels.into_iter().map(|(name, _)| name).collect::<Vec<_>>())
+        };
+        let (fits, long) = ("i".repeat(78), "i".repeat(79));
+        assert_eq!(labels(&fits, true), Some(vec![TRACE_ID, REQUEST_ID]));
+        assert_eq!(labels(&long, true), Some(vec![TRACE_ID]));
+        assert_eq!(labels(&long, false), Some(vec![REQUEST_ID]));
+        assert_eq!(labels(&"i".repeat(128), false), None);
+    }
+
+    #[test]
+    fn label_value_and_time_are_of_one_request() {
+        let exemplars = Exemplars::new(1);
+        let records: Vec<_> =
+            (1..=64_u64).map(|n| (n, record(&n.to_string(), true, 200, Duration::from_millis(n)))).collect();
+        std::thread::scope(|scope| {
+            for half in records.chunks(16) {
+                let exemplars = &exemplars;
+                scope
+                    .spawn(move || half.iter().for_each(|(n, record)| exemplars.offer(0, false, record, *n)));
+            }
+            for _ in 0..1_000 {
+                for kept in exemplars.snapshot().into_iter().flatten() {
+                    let (n, record) = &records[usize::try_from(kept.raw).expect("small") - 1];
+                    assert_eq!(kept.request.expect("an id").to_string(), n.to_string());
+                    assert_eq!(kept.at, record.request().started_at + record.duration);
+                }
+            }
+        });
+    }
+}

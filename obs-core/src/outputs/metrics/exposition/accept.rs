@@ -1,0 +1,143 @@
+//! Which format, and which encoding of it, a client wants (RFC 9110 §12.5).
+
+use super::Format;
+use crate::http::head::HeaderLookup;
+
+/// The format that `Accept` prefers. A wildcard means the text format, and so does what cannot be served, as Prometheus
+/// has it: a scrape is never refused.
+pub(crate) fn format(headers: &dyn HeaderLookup) -> Format {
+    let mut best: Option<(u16, Format)> = None;
+    each_item(headers, "accept", |range, parameter| {
+        let version = parameter("version");
+        let version = version.as_deref();
+        let format = match range.to_ascii_lowercase().as_str() {
+            "application/openmetrics-text" | "application/*" => match version {
+                Some("1.0.0") | None => Format::OpenMetrics { draft: false },
+                Some("0.0.1") => Format::OpenMetrics { draft: true },
+                Some(_) => return,
+            },
+            "text/plain" if matches!(version, Some("0.0.4") | None) => Format::Text,
+            "text/*" | "*/*" => Format::Text,
+            _ => return,
+        };
+        let quality = quality(parameter("q"));
+        // Of two that are as good, the first.
+        if quality > best.map_or(0, |(best, _)| best) {
+            best = Some((quality, format));
+        }
+    });
+    best.map_or(Format::Text, |(_, format)| format)
+}
+
+/// Whether `Accept-Encoding` takes gzip.
+pub(crate) fn accepts_gzip(headers: &dyn HeaderLookup) -> bool {
+    let (mut gzip, mut any) = (None, None);
+    each_item(headers, "accept-encoding", |coding, parameter| {
+        let accepted = quality(parameter("q")) > 0;
+        match coding.to_ascii_lowercase().as_str() {
+            "gzip" | "x-gzip" => gzip = Some(accepted),
+            "*" => any = Some(accepted),
+            _ => {}
+        }
+    });
+    gzip.or(any).unwrap_or(false)
+}
+
+/// Calls `f` with each item of a list header and a look-up of its parameters.
+fn each_item(
+    headers: &dyn HeaderLookup,
+    name: &str,
+    mut f: impl FnMut(&str, &dyn Fn(&str) -> Option<String>),
+) {
+    headers.each(name, &mut |value| {
+        let Ok(value) = std::str::from_utf8(value) else { return };
+        for item in value.split(',') {
+            let mut parts = item.split(';').map(str::trim);
+            let Some(first) = parts.next() else { continue };
+            let parameters = parts.filter_map(|part| part.split_once('='));
+            f(first, &|name| {
+                let found = parameters.clone().find(|(key, _)| key.trim().eq_ignore_ascii_case(name));
+                found.map(|(_, value)| value.trim().trim_matches('"').to_owned())
+            });
+        }
+    });
+}
+
+/// A weight in thousandths (RFC 9110 §12.4.2); one that is no number counts as absent, so as 1.
+fn quality(text: Option<String>) -> u16 {
+    let number = text.and_then(|text| text.parse::<f32>().ok()).filter(|q| (0.0..=1.0).contains(q));
+    (number.unwrap_or(1.0) * 1000.0).round() as u16
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use super::*;
+
+    struct Values(&'static [&'static str]);
+    impl HeaderLookup for Values {
+        fn each(&self, _: &str, f: &mut dyn FnMut(&[u8])) {
+            self.0.iter().for_each(|value| f(value.as_bytes()));
+        }
+    }
+
+    const OPEN: Format = Format::OpenMetrics { draft: false };
+    const DRAFT: Format = Format::OpenMetrics { draft: true };
+
+    #[test]
+    fn the_format_that_real_clients_want() {
+        for (accept, expected) in [
+            // Prometheus 2.42, 3.5, 2.5; curl; browsers.
+            (
+                &[
+                    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                ][..],
+                OPEN,
+            ),
+            (
+                &[
+                    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+                ],
+                OPEN,
+            ),
+            (
+                &["application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"],
+                DRAFT,
+            ),
+            (&["*/*"], Format::Text),
+            (&["text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8"], Format::Text),
+            (&[], Format::Text),
+            // The weight decides, wherever it stands; then the order.
+            (&["application/openmetrics-text;q=0.1, text/plain;q=0.2"], Format::Text),
+            (&["text/plain;q=0.2", "application/openmetrics-text"], OPEN),
+            (&["text/plain, application/openmetrics-text"], Format::Text),
+            (&["Application/OpenMetrics-Text; Version=\"1.0.0\"; Q=1"], OPEN),
+            // What is not served.
+            (&["application/openmetrics-text;version=2.0.0"], Format::Text),
+            (
+                &[
+                    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
+                ],
+                Format::Text,
+            ),
+            (&["application/openmetrics-text;q=0"], Format::Text),
+            (&[",;=,q"], Format::Text),
+        ] {
+            assert_eq!(format(&Values(accept)), expected, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn gzip_when_it_is_asked_for() {
+        for (accept, expected) in [
+            (&["gzip"][..], true),
+            (&["deflate, gzip;q=0.5"], true),
+            (&["deflate", "X-GZIP"], true),
+            (&["*"], true),
+            (&["gzip;q=0, *"], false),
+            (&["identity"], false),
+            (&[], false),
+        ] {
+            assert_eq!(accepts_gzip(&Values(accept)), expected, "{accept:?}");
+        }
+    }
+}

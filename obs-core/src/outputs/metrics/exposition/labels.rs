@@ -1,0 +1,66 @@
+//! Labels as both formats write them, and which names are valid.
+
+use crate::outputs::metrics::family::{Family, Kind, Sample};
+
+/// A label's name and value.
+pub(super) type Label<'a> = (&'a str, &'a str);
+
+/// The labels of a sample, its own before the common ones, each name once, put into `out`.
+///
+/// A registry puts its common labels behind those of the user's metrics, whatever names they have.
+pub(super) fn collect<'a>(family: &'a Family, sample: &'a Sample, out: &mut Vec<Label<'a>>) {
+    let reserved = match family.kind {
+        Kind::Histogram => "le",
+        Kind::Summary => "quantile",
+        Kind::Counter | Kind::Gauge | Kind::Untyped => "",
+    };
+    for (name, value) in sample.labels.iter().chain(family.common.iter()) {
+        if name != reserved && !out.iter().any(|(other, _)| other == name) {
+            out.push((name, value));
+        }
+    }
+}
+
+/// Whether all labels of a sample have valid names.
+pub(super) fn are_valid(family: &Family, sample: &Sample) -> bool {
+    sample.labels.iter().chain(family.common.iter()).all(|(name, _)| is_label_name(name))
+}
+
+/// What stands between the braces.
+pub(super) fn write(out: &mut Vec<u8>, labels: &[Label<'_>]) {
+    for (number, (name, value)) in labels.iter().enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"=\"");
+        escape(out, value, true);
+        out.push(b'"');
+    }
+}
+
+pub(super) fn escape(out: &mut Vec<u8>, text: &str, quotes: bool) {
+    // Hardly any text has something to escape, and then it is copied at once.
+    if !text.bytes().any(|byte| matches!(byte, b'\\' | b'\n' | b'"')) {
+        return out.extend_from_slice(text.as_bytes());
+    }
+    for byte in text.bytes() {
+        match byte {
+            b'\\' => out.extend_from_slice(br"\\"),
+            b'\n' => out.extend_from_slice(br"\n"),
+            b'"' if quotes => out.extend_from_slice(br#"\""#),
+            _ => out.push(byte),
+        }
+    }
+}
+
+/// `[a-zA-Z_:][a-zA-Z0-9_:]*`
+pub(super) fn is_metric_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b':';
+    !name.is_empty() && name.bytes().all(allowed) && !name.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// `[a-zA-Z_][a-zA-Z0-9_]*`, but not the name that stands for the metric's.
+fn is_label_name(name: &str) -> bool {
+    is_metric_name(name) && !name.contains(':') && name != "__name__"
+}

@@ -1,0 +1,39 @@
+//! What of the user's samples would break a page for all.
+
+use std::collections::HashSet;
+
+use super::labels::{self, Label};
+use crate::outputs::metrics::family::{Family, Sample};
+
+/// Takes out samples whose labels are not valid, and all but the first of those with the same ones; `left_out` hears of each.
+///
+/// A registry knows what is registered, but not what a collector collects.
+pub(in crate::outputs::metrics) fn sift(family: &mut Family, left_out: &dyn Fn(&str)) {
+    /// The names of labels, sorted, with their values, and the time.
+    type Key<'a> = (Vec<Label<'a>>, Option<i64>);
+    fn key<'a>(family: &'a Family, sample: &'a Sample) -> Key<'a> {
+        let mut labels = Vec::new();
+        labels::collect(family, sample, &mut labels);
+        labels.sort_unstable();
+        (labels, sample.timestamp)
+    }
+    // Where ours have the same name, they come first.
+    let ours: Vec<_> = family.made().collect();
+    let mut seen: HashSet<_> = ours.iter().map(|sample| key(family, sample)).collect();
+    let shown = |sample| {
+        if !labels::are_valid(family, sample) {
+            left_out("the registry holds a metric with a label that is not valid; /metrics leaves it out");
+            return false;
+        }
+        let first = seen.insert(key(family, sample));
+        if !first {
+            left_out(
+                "the registry holds two metrics of one name with the same labels; /metrics shows the first",
+            );
+        }
+        first
+    };
+    let shown: Vec<_> = family.samples.iter().map(shown).collect();
+    let mut shown = shown.into_iter();
+    family.samples.retain(|_| shown.next().unwrap_or(true));
+}

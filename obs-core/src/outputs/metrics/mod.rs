@@ -1,0 +1,169 @@
+//! Metrics of the finished records, on sharded atomics, and everything that `/metrics` shows.
+//!
+//! ```text
+//! record ─▶ series ─▶ histogram, exemplar          (the request's thread)
+//!              └────▶ family ─▶ page  (a scrape's thread) ─▶ pieces  (whoever sends them)
+//! the user's registry ──▲ registry ▼── anybody who gathers it
+//! ```
+
+pub(crate) mod exemplar;
+pub(crate) mod exposition;
+pub(crate) mod family;
+pub(crate) mod gathered;
+pub(crate) mod histogram;
+pub(crate) mod names;
+pub(crate) mod own;
+pub(crate) mod proto;
+pub(crate) mod registry;
+pub(crate) mod scheme;
+pub(crate) mod series;
+pub(crate) mod settings;
+pub(crate) mod sharded;
+
+use self::{own::Own, settings::Metrics};
+use family::{Family, Kind, Sample};
+use scheme::{Facts, Scheme};
+use series::Series;
+use sharded::Sharded;
+
+use crate::{
+    base::sync::{AtomicU64, Ordering},
+    http::{head::UrlScheme, method::Method},
+    outputs::sink::RecordSink,
+    record::{
+        finished::{RequestRecord, RequestStart},
+        route::Route,
+    },
+};
+
+/// A number that rarely grows, so it needs no shards.
+#[derive(Debug)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    pub(crate) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The sink that counts: all metrics of one observer.
+pub(crate) struct MetricSink {
+    series: Series,
+    /// One number per method and scheme.
+    in_flight: Sharded,
+    own: Own,
+    /// OpenMetrics shows since when a series counts.
+    created: bool,
+    /// Families and samples of the user's that could not be shown, and collectors that panicked.
+    left_out: std::sync::Arc<Counter>,
+}
+
+impl MetricSink {
+    pub(crate) fn new(settings: &Metrics) -> Self {
+        let own = Own::new();
+        let shards = sharded::default_shards();
+        let overflowed = own.counter(
+            "obs_series_overflow_total",
+            "Observations that an overflow series has because the family is full.",
+            &[],
+        );
+        let left_out = own.counter(
+            "obs_metrics_left_out_total",
+            "Metrics of the registry that could not be shown, once for each page, and collectors that panicked.",
+            &[],
+        );
+        let scheme = Scheme::new(settings);
+        Self {
+            series: Series::new(scheme, settings.series_limit, settings.exemplars, shards, overflowed),
+            in_flight: Sharded::new(in_flight_slot(Method::ALL.len(), UrlScheme::Http), shards),
+            own,
+            created: settings.created,
+            left_out,
+        }
+    }
+
+    /// Counters about ourselves.
+    pub(crate) const fn own(&self) -> &Own {
+        &self.own
+    }
+
+    /// Requests that have started and not ended.
+    pub(crate) fn in_flight(&self) -> u64 {
+        let slots = 0..in_flight_slot(Method::ALL.len(), UrlScheme::Http);
+        slots.map(|slot| self.in_flight.level(slot)).sum()
+    }
+
+    /// Makes the series of a route whose requests are still to come.
+    pub(crate) fn declare(&self, method: Method, route: &Route) {
+        if !route.excluded().metrics {
+            self.series.declare(Facts::expected(method, route));
+        }
+    }
+
+    /// Everything of ours as it is now; families without samples, too.
+    fn families(&self) -> Vec<Family> {
+        let mut families = Vec::new();
+        gathered::families(&self.series, &mut families);
+        families.push(self.in_flight_family());
+        self.own.families(&mut families);
+        families
+    }
+
+    fn in_flight_family(&self) -> Family {
+        let scheme = self.series.scheme();
+        let mut family = Scheme::family(scheme.names.in_flight, Kind::Gauge);
+        let methods = self.series.methods();
+        for method in Method::ALL.iter().copied() {
+            for url_scheme in UrlScheme::ALL {
+                let running = self.in_flight.level(in_flight_slot(method.index(), url_scheme));
+                // What was never used would only be noise.
+                let used = url_scheme == UrlScheme::Http && methods.contains(&method);
+                if running == 0 && !used {
+                    continue;
+                }
+                let labels = scheme.in_flight_labels(method, url_scheme);
+                // Without labels that tell them apart, they are one.
+                match family.samples.iter_mut().find(|sample| sample.labels == labels) {
+                    Some(sample) => sample.add(running),
+                    None => family.samples.push(Sample::gauge(labels, running)),
+                }
+            }
+        }
+        if family.samples.is_empty() && scheme.in_flight_labels(Method::Get, UrlScheme::Http).is_empty() {
+            family.samples.push(Sample::gauge(family::LabelSet::default(), 0));
+        }
+        family
+    }
+}
+
+/// The place of a method, by its index, and a scheme.
+fn in_flight_slot(method: usize, scheme: UrlScheme) -> usize {
+    method.saturating_mul(UrlScheme::ALL.len()).saturating_add(scheme as usize)
+}
+
+impl RecordSink for MetricSink {
+    fn name(&self) -> &'static str {
+        "metrics"
+    }
+
+    fn on_start(&self, request: &RequestStart) {
+        self.in_flight.add(in_flight_slot(request.method.index(), request.scheme), 1);
+    }
+
+    fn on_finish(&self, record: &RequestRecord) {
+        let request = record.request();
+        if !record.excluded_from_metrics {
+            self.series.record(record);
+        }
+        // At last: what is not in flight any more has been counted.
+        self.in_flight.add(in_flight_slot(request.method.index(), request.scheme), 1_u64.wrapping_neg());
+    }
+}

@@ -1,0 +1,303 @@
+//! The bridge to a `prometheus::Registry`, in both directions: ours as a collector in it, its others in our page.
+
+use std::{
+    cell::Cell,
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use prometheus::{
+    Registry,
+    core::{Collector, Desc},
+    proto::{Metric, MetricFamily},
+};
+
+use super::{
+    MetricSink,
+    exposition::{openmetrics::is_legal, sift::sift},
+    family::{Family, LabelSet, Sample},
+    proto::{kind, labels, to_proto, value},
+};
+use crate::base::{diagnostics, panic::catch};
+
+thread_local! {
+    /// Whose page this thread gathers for: the address of its metrics, 0 if it is nobody's. A user's collector may gather
+    /// another registry meanwhile, in which another observer's metrics are, or show another observer's page.
+    static PAGE_OF: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The time of placeholders: no collector has it.
+///
+/// For a page of our own, our collector only leaves a placeholder per family, whose time is this and the family's number.
+/// The registry's prefix and labels come to it as to every other, and the encoder writes the family itself in its place,
+/// with what the registry's types have no room for: exemplars, units, time of creation.
+const PLACEHOLDER: i64 = i64::MIN;
+
+/// Our metrics as a collector, and the registry that it is in.
+pub(crate) struct Bridge {
+    registry: Registry,
+    metrics: Arc<MetricSink>,
+    /// The names and common labels that the registry gave to our families the last time.
+    given: Mutex<Vec<(String, LabelSet)>>,
+}
+
+struct OurCollector {
+    metrics: Arc<MetricSink>,
+    descs: Vec<Desc>,
+}
+
+impl Bridge {
+    /// Puts our metrics into `registry`.
+    ///
+    /// # Errors
+    /// If they are there already, another observer's for instance, or a metric of one of their names is.
+    pub(crate) fn new(registry: Registry, metrics: Arc<MetricSink>) -> prometheus::Result<Self> {
+        registry.register(OurCollector::boxed(&metrics)?)?;
+        Ok(Self { registry, metrics, given: Mutex::default() })
+    }
+
+    pub(crate) const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// All families of the registry as they are now, ours among them, by name.
+    pub(crate) fn families(&self) -> Vec<Family> {
+        let gathered = catch(|| {
+            struct Back(usize);
+            impl Drop for Back {
+                fn drop(&mut self) {
+                    PAGE_OF.set(self.0);
+                }
+            }
+            let _back = Back(PAGE_OF.replace(address(&self.metrics)));
+            self.registry.gather()
+        });
+        let mut ours: Vec<_> = self.metrics.families().into_iter().map(Some).collect();
+        let Ok(gathered) = gathered else {
+            self.left_out("a collector of the registry panicked, so /metrics shows only our own metrics");
+            return self.named_as_before(ours);
+        };
+        let mut given: Vec<_> = (0..ours.len()).map(|_| None).collect();
+        // One family after the other, so that the user's are not there twice.
+        let families =
+            gathered.into_iter().map(|gathered| self.family(&gathered, &mut ours, &mut given)).collect();
+        *self.lock_given() = given.into_iter().map(Option::unwrap_or_default).collect();
+        families
+    }
+
+    /// Our families without the registry's help.
+    fn named_as_before(&self, ours: Vec<Option<Family>>) -> Vec<Family> {
+        let mut given = self.lock_given().clone().into_iter();
+        let families = ours.into_iter().flatten().map(|mut family| {
+            if let Some((name, common)) = given.next().filter(|(name, _)| !name.is_empty()) {
+                family.name = name.into();
+                family.common = common;
+            }
+            family
+        });
+        families.collect()
+    }
+
+    fn lock_given(&self) -> MutexGuard<'_, Vec<(String, LabelSet)>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn family(
+        &self,
+        gathered: &MetricFamily,
+        ours: &mut [Option<Family>],
+        given: &mut [Option<(String, LabelSet)>],
+    ) -> Family {
+        let mut family: Option<Family> = None;
+        let mut others = Vec::new();
+        for metric in gathered.get_metric() {
+            let number = metric.timestamp_ms().wrapping_sub(PLACEHOLDER);
+            let number = usize::try_from(number).unwrap_or(usize::MAX);
+            match ours.get_mut(number).and_then(Option::take) {
+                Some(mut own) => {
+                    own.name = gathered.name().to_owned().into();
+                    own.common = labels(metric);
+                    if let Some(given) = given.get_mut(number) {
+                        *given = Some((gathered.name().to_owned(), own.common.clone()));
+                    }
+                    family = Some(own);
+                }
+                None => others.push(metric),
+            }
+        }
+        let kind = kind(gathered.get_field_type());
+        let mut family = family.unwrap_or_else(|| Family {
+            name: gathered.name().to_owned().into(),
+            help: gathered.help().to_owned().into(),
+            kind,
+            unit: None,
+            source: None,
+            samples: Vec::new(),
+            common: LabelSet::default(),
+            own: false,
+            others: true,
+        });
+        for metric in others {
+            match value(kind, metric) {
+                // Somebody else's of our name must be of our kind, so that ours stays what it is.
+                Some(value) if family.kind == kind && (!family.own || is_legal(kind, &value)) => {
+                    family.others = true;
+                    family.samples.push(Sample {
+                        labels: labels(metric),
+                        value,
+                        created: None,
+                        timestamp: Some(metric.timestamp_ms()).filter(|time| *time != 0),
+                    });
+                }
+                _ => self.left_out(
+                    "the registry holds a metric whose type cannot be shown; /metrics leaves it out",
+                ),
+            }
+        }
+        if family.others {
+            sift(&mut family, &|what| self.left_out(what));
+        }
+        family
+    }
+
+    /// Something cannot be shown: counted, and said once.
+    pub(crate) fn left_out(&self, what: &str) {
+        if self.metrics.left_out.get() == 0 {
+            diagnostics::warn(format_args!("{what}; it is counted in `obs_metrics_left_out_total`"));
+        }
+        self.metrics.left_out.add(1);
+    }
+
+    /// Takes our metrics out of the registry.
+    pub(crate) fn leave(&self) {
+        if let Ok(collector) = OurCollector::boxed(&self.metrics) {
+            let _ = self.registry.unregister(collector);
+        }
+    }
+
+    pub(crate) fn shows_created(&self) -> bool {
+        self.metrics.created
+    }
+}
+
+impl OurCollector {
+    fn boxed(metrics: &Arc<MetricSink>) -> prometheus::Result<Box<dyn Collector>> {
+        let desc = |family: Family| {
+            Desc::new(family.name.into_owned(), family.help.into_owned(), Vec::new(), HashMap::new())
+        };
+        let descs = metrics.families().into_iter().map(desc).collect::<prometheus::Result<_>>()?;
+        Ok(Box::new(Self { metrics: Arc::clone(metrics), descs }))
+    }
+}
+
+impl Collector for OurCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descs.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        if PAGE_OF.get() == address(&self.metrics) {
+            return self
+                .descs
+                .iter()
+                .zip(PLACEHOLDER..)
+                .map(|(desc, time)| placeholder(desc, time))
+                .collect();
+        }
+        self.metrics.families().iter().map(to_proto).collect()
+    }
+}
+
+fn address(metrics: &Arc<MetricSink>) -> usize {
+    Arc::as_ptr(metrics).addr()
+}
+
+fn placeholder(desc: &Desc, time: i64) -> MetricFamily {
+    let mut metric = Metric::default();
+    metric.set_timestamp_ms(time);
+    let mut family = MetricFamily::default();
+    family.set_name(desc.fq_name.clone());
+    family.set_metric(vec![metric]);
+    family
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use std::{
+        sync::{
+            atomic::{AtomicBool, Ordering},
+            mpsc::{self, Receiver, Sender},
+        },
+        thread,
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::{observer::Observer, outputs::metrics::settings::Metrics};
+
+    /// A collector of one gauge that does something else first.
+    struct First<F>(Desc, F);
+
+    impl<F: Fn() + Send + Sync> Collector for First<F> {
+        fn desc(&self) -> Vec<&Desc> {
+            vec![&self.0]
+        }
+        fn collect(&self) -> Vec<MetricFamily> {
+            (self.1)();
+            Vec::new()
+        }
+    }
+
+    fn first(does: impl Fn() + Send + Sync + 'static) -> Box<dyn Collector> {
+        let desc = Desc::new("first".to_owned(), "Help.".to_owned(), Vec::new(), HashMap::new());
+        Box::new(First(desc.expect("valid"), does))
+    }
+
+    fn observer(registry: &Registry) -> Observer {
+        let metrics = Metrics::new().registry(registry.clone());
+        Observer::builder("test").no_environment().metrics(metrics).build().expect("valid")
+    }
+
+    #[test]
+    fn a_collector_that_hangs_does_not_hold_up_the_end_of_an_observer() {
+        let registry = Registry::new();
+        let observer = observer(&registry);
+        let ((hang, hung), (entered, enters)): ((Sender<()>, Receiver<()>), _) =
+            (mpsc::channel(), mpsc::channel());
+        let hung = Mutex::new(hung);
+        registry
+            .register(first(move || {
+                let _ = entered.send(());
+                let _ = hung.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            }))
+            .expect("a new name");
+        let gathers = thread::spawn(move || registry.gather());
+        enters.recv().expect("it is being gathered");
+        let (send, dropped) = mpsc::channel();
+        thread::spawn(move || {
+            drop(observer);
+            send.send(())
+        });
+        dropped.recv_timeout(Duration::from_secs(60)).expect("it does not wait for the collector");
+        drop(hang);
+        gathers.join().expect("no panic");
+    }
+
+    #[test]
+    fn a_collector_that_panics_leaves_our_names_as_they_were() {
+        let labels = HashMap::from([("env".to_owned(), "test".to_owned())]);
+        let registry = Registry::new_custom(Some("api".to_owned()), Some(labels)).expect("valid");
+        let observer = observer(&registry);
+        observer.route("GET", "/items");
+        let panics = Arc::new(AtomicBool::new(false));
+        let panicking = Arc::clone(&panics);
+        let collector = first(move || assert!(!panicking.load(Ordering::SeqCst), "on purpose"));
+        registry.register(collector).expect("a new name");
+        let line = r#"api_http_requests_total{method="GET",endpoint="/items",status="200",env="test"} 0"#;
+        assert!(observer.metrics_text().contains(line), "{}", observer.metrics_text());
+        panics.store(true, Ordering::SeqCst);
+        let text = observer.metrics_text();
+        assert!(text.contains(line), "{text}");
+        assert!(observer.metrics_text().contains("api_obs_metrics_left_out_total{env=\"test\"} 1"));
+    }
+}

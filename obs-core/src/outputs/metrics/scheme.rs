@@ -1,0 +1,327 @@
+//! How the HTTP metrics are called, and which labels and buckets they have.
+
+use std::{borrow::Cow, sync::Arc};
+
+use super::{
+    family::{Family, Kind, LabelSet},
+    histogram::{Bounds, Layout, Unit},
+    names::{Name, Names, OPENTELEMETRY, OPENTELEMETRY_DURATION, PROMETHEUS, PROMETHEUS_DURATION},
+    settings::{MetricLabel, MetricNaming, Metrics, Source},
+};
+use crate::{
+    base::text,
+    http::{
+        grpc::status::GrpcStatus,
+        head::{HttpVersion, UrlScheme},
+        method::Method,
+    },
+    record::{finished::RequestRecord, route::Route},
+};
+
+/// The value of every label of an overflow series.
+const OVERFLOW: &str = "overflow";
+
+/// What labels tell of a request.
+#[derive(Clone, Copy)]
+pub(super) struct Facts<'a> {
+    pub(super) method: Method,
+    pub(super) route: Option<&'a Route>,
+    /// What was sent.
+    pub(super) status: Option<u16>,
+    /// What counts as sent.
+    pub(super) status_label: u16,
+    pub(super) error_type: Option<&'static str>,
+    pub(super) grpc: bool,
+    pub(super) grpc_status: Option<GrpcStatus>,
+    pub(super) scheme: UrlScheme,
+    pub(super) version: Option<HttpVersion>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(record: &'a RequestRecord) -> Self {
+        let request = record.request();
+        Self {
+            method: request.method,
+            route: record.route.as_ref(),
+            status: record.status,
+            status_label: record.status_label(),
+            error_type: record.error_type(),
+            grpc: record.grpc.is_some(),
+            grpc_status: record.grpc_status(),
+            scheme: request.scheme,
+            version: request.version,
+        }
+    }
+
+    /// What is known of a request that is still to come.
+    pub(super) const fn expected(method: Method, route: &'a Route) -> Self {
+        Self {
+            method,
+            route: Some(route),
+            status: None,
+            status_label: 0,
+            error_type: None,
+            grpc: false,
+            grpc_status: None,
+            scheme: UrlScheme::Http,
+            version: Some(HttpVersion::Http11),
+        }
+    }
+
+    /// The same request, had it been answered with `status`.
+    pub(super) fn answered(self, status: u16) -> Self {
+        let error_type = (status >= 500).then(|| text::status(status));
+        Self { status: Some(status), status_label: status, error_type, ..self }
+    }
+
+    /// The same request, had it failed: over gRPC failures are answered with 200, too.
+    pub(super) fn failed(self) -> Self {
+        if !self.grpc {
+            return self.answered(500);
+        }
+        let status = GrpcStatus::Internal;
+        Self { error_type: Some(status.as_str()), grpc_status: Some(status), ..self.answered(200) }
+    }
+}
+
+/// Tells one label set from another: what no label tells is the same for all.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    /// Route (32 bits), status (16), method (6), gRPC's status (5), scheme (2) and version (3) side by side: one number is hashed
+    /// faster than six.
+    packed: u64,
+    error_type: Option<&'static str>,
+}
+
+/// Makes the keys of a family.
+struct Keys {
+    /// The bits of [`Key::packed`] that some label tells.
+    told: u64,
+    /// Of the status only its class.
+    class_only: bool,
+    error_type: bool,
+}
+
+impl Keys {
+    const STATUS: u64 = 0xffff << 16;
+
+    fn new(labels: &[(Source, Cow<'static, str>)]) -> Self {
+        let mut this = Self { told: 0, class_only: false, error_type: false };
+        let has_code = labels.iter().any(|(source, _)| *source == Source::Status);
+        for (source, _) in labels {
+            this.told |= match source {
+                Source::Endpoint => 0xffff_ffff << 32,
+                Source::Status => Self::STATUS,
+                // Where there are both, the code tells the class.
+                Source::StatusClass => {
+                    this.class_only = !has_code;
+                    Self::STATUS
+                }
+                Source::Method => 0b11_1111 << 10,
+                Source::GrpcStatus => 0b1_1111 << 5,
+                Source::Scheme => 0b11 << 3,
+                Source::ProtocolVersion => 0b111,
+                Source::ErrorType => {
+                    this.error_type = true;
+                    0
+                }
+            };
+        }
+        this
+    }
+
+    fn of(&self, facts: &Facts<'_>, status: Option<u16>) -> Key {
+        let status = status.unwrap_or_default();
+        let status = if self.class_only { status / 100 } else { status };
+        let grpc = facts.grpc_status.map_or(0, |status| status.code().saturating_add(1));
+        let version = facts.version.map_or(0, |version| (version as u64).saturating_add(1));
+        let packed = u64::from(facts.route.map_or(0, Route::id)) << 32
+            | u64::from(status) << 16
+            | (facts.method as u64) << 10
+            | u64::from(grpc) << 5
+            | (facts.scheme as u64) << 3
+            | version;
+        Key { packed: packed & self.told, error_type: facts.error_type.filter(|_| self.error_type) }
+    }
+}
+
+/// The naming, labels and buckets of one observer.
+pub(super) struct Scheme {
+    pub(super) names: &'static Names,
+    naming: MetricNaming,
+    labels: Vec<(Source, Cow<'static, str>)>,
+    /// The same without the status, with the kind of failure.
+    error_labels: Vec<(Source, Cow<'static, str>)>,
+    keys: Keys,
+    error_keys: Keys,
+    /// Duration, both sizes, and the head's time if it is measured.
+    pub(super) layout: Layout,
+    pub(super) stream: Layout,
+    pub(super) head: bool,
+}
+
+/// Places in the layout.
+pub(super) const DURATION_PART: usize = 0;
+pub(super) const REQUEST_SIZE_PART: usize = 1;
+pub(super) const RESPONSE_SIZE_PART: usize = 2;
+pub(super) const HEAD_PART: usize = 3;
+
+impl Scheme {
+    pub(super) fn new(settings: &Metrics) -> Self {
+        let naming = settings.naming;
+        let (names, buckets): (_, &[f64]) = match naming {
+            MetricNaming::Prometheus => (&PROMETHEUS, &PROMETHEUS_DURATION),
+            MetricNaming::OpenTelemetry => (&OPENTELEMETRY, &OPENTELEMETRY_DURATION),
+        };
+        let chosen = settings.labels.clone().unwrap_or_else(|| default_labels(naming));
+        let named = |label: MetricLabel| {
+            let name = label.name.unwrap_or(Cow::Borrowed(default_name(naming, label.source)));
+            (label.source, name)
+        };
+        let labels: Vec<_> = chosen.into_iter().map(named).collect();
+        let mut error_labels = labels.clone();
+        error_labels.retain(|(source, _)| {
+            !matches!(source, Source::Status | Source::StatusClass | Source::ErrorType | Source::GrpcStatus)
+        });
+        let own = labels.iter().find(|(source, _)| *source == Source::ErrorType).cloned();
+        error_labels.push(own.unwrap_or_else(|| named(MetricLabel::error_type())));
+
+        let duration = Arc::new(Bounds::new(Unit::Seconds, settings.duration.as_deref().unwrap_or(buckets)));
+        let size = Arc::new(Bounds::new(Unit::Bytes, &settings.size));
+        let head = settings.response_head.then(|| Arc::clone(&duration));
+        Self {
+            names,
+            naming,
+            keys: Keys::new(&labels),
+            error_keys: Keys::new(&error_labels),
+            labels,
+            error_labels,
+            layout: Layout::new([duration, Arc::clone(&size), size].into_iter().chain(head)),
+            stream: Layout::new([Arc::new(Bounds::new(Unit::Seconds, &settings.stream))]),
+            head: settings.response_head,
+        }
+    }
+
+    pub(super) fn key(&self, facts: &Facts<'_>) -> Key {
+        self.keys.of(facts, self.status(facts))
+    }
+
+    pub(super) fn error_key(&self, facts: &Facts<'_>) -> Key {
+        self.error_keys.of(facts, self.status(facts))
+    }
+
+    fn status(&self, facts: &Facts<'_>) -> Option<u16> {
+        match self.naming {
+            MetricNaming::Prometheus => Some(facts.status_label),
+            MetricNaming::OpenTelemetry => facts.status,
+        }
+    }
+
+    pub(super) fn label_set(&self, facts: &Facts<'_>) -> LabelSet {
+        self.set_of(&self.labels, facts)
+    }
+
+    pub(super) fn error_label_set(&self, facts: &Facts<'_>) -> LabelSet {
+        self.set_of(&self.error_labels, facts)
+    }
+
+    /// A label without a value is left out, which is the same to Prometheus.
+    fn set_of(&self, labels: &[(Source, Cow<'static, str>)], facts: &Facts<'_>) -> LabelSet {
+        let value = |source: Source| match source {
+            Source::Method => Some(facts.method.as_str().to_owned()),
+            Source::Endpoint => match facts.route {
+                Some(route) => Some(route.as_str().to_owned()),
+                None => (self.naming == MetricNaming::Prometheus)
+                    .then(|| crate::record::route::UNMATCHED.to_owned()),
+            },
+            Source::Status => self.status(facts).map(|status| text::status(status).to_owned()),
+            Source::StatusClass => self.status(facts).map(|status| format!("{}xx", status / 100)),
+            Source::ErrorType => facts.error_type.map(str::to_owned),
+            Source::GrpcStatus => facts.grpc_status.map(|status| status.as_str().to_owned()),
+            Source::Scheme => Some(facts.scheme.as_str().to_owned()),
+            Source::ProtocolVersion => facts.version.map(|version| version.as_str().to_owned()),
+        };
+        let labels = labels.iter().filter_map(|(source, name)| Some((name.clone(), value(*source)?)));
+        labels.collect()
+    }
+
+    pub(super) fn overflow(&self) -> LabelSet {
+        self.overflow_of(&self.labels)
+    }
+
+    pub(super) fn error_overflow(&self) -> LabelSet {
+        self.overflow_of(&self.error_labels)
+    }
+
+    fn overflow_of(&self, labels: &[(Source, Cow<'static, str>)]) -> LabelSet {
+        match self.naming {
+            MetricNaming::Prometheus => {
+                // Only some series have the label of gRPC's status.
+                let every = labels.iter().filter(|(source, _)| *source != Source::GrpcStatus);
+                every.map(|(_, name)| (name.clone(), OVERFLOW.to_owned())).collect()
+            }
+            // Metrics SDK specification, "Cardinality limits".
+            MetricNaming::OpenTelemetry => [("otel_metric_overflow".into(), "true".to_owned())].into(),
+        }
+    }
+
+    /// The labels of what is in flight: of what a request's head tells alone.
+    pub(super) fn in_flight_labels(&self, method: Method, scheme: UrlScheme) -> LabelSet {
+        let labels = self.labels.iter().filter_map(|(source, name)| match source {
+            Source::Method => Some((name.clone(), method.as_str().to_owned())),
+            Source::Scheme => Some((name.clone(), scheme.as_str().to_owned())),
+            _ => None,
+        });
+        labels.collect()
+    }
+
+    /// The place of a series in the page: by endpoint, then by its other labels.
+    pub(super) fn order<'a>(&self, labels: &'a LabelSet) -> (Option<&'a str>, &'a LabelSet) {
+        let endpoint = self.labels.iter().find(|(source, _)| *source == Source::Endpoint);
+        let value = endpoint.and_then(|(_, name)| labels.iter().find(|(n, _)| n == name));
+        (value.map(|(_, value)| value.as_str()), labels)
+    }
+
+    pub(super) fn family((name, help): Name, kind: Kind) -> Family {
+        Family::new(name, help, kind)
+    }
+}
+
+fn default_labels(naming: MetricNaming) -> Vec<MetricLabel> {
+    let common =
+        [MetricLabel::method(), MetricLabel::endpoint(), MetricLabel::status(), MetricLabel::grpc_status()]
+            .into_iter();
+    match naming {
+        MetricNaming::Prometheus => common.collect(),
+        MetricNaming::OpenTelemetry => common
+            .chain([MetricLabel::error_type(), MetricLabel::scheme(), MetricLabel::protocol_version()])
+            .collect(),
+    }
+}
+
+const fn default_name(naming: MetricNaming, source: Source) -> &'static str {
+    match (naming, source) {
+        (_, Source::ErrorType) => "error_type",
+        (MetricNaming::Prometheus, Source::Method) => "method",
+        (MetricNaming::Prometheus, Source::Endpoint) => "endpoint",
+        (MetricNaming::Prometheus, Source::Status) => "status",
+        (MetricNaming::Prometheus, Source::GrpcStatus) => "grpc_status",
+        (MetricNaming::Prometheus, Source::Scheme) => "scheme",
+        (MetricNaming::Prometheus, Source::ProtocolVersion) => "version",
+        (_, Source::StatusClass) => "status_class",
+        (MetricNaming::OpenTelemetry, Source::Method) => "http_request_method",
+        (MetricNaming::OpenTelemetry, Source::Endpoint) => "http_route",
+        (MetricNaming::OpenTelemetry, Source::Status) => "http_response_status_code",
+        (MetricNaming::OpenTelemetry, Source::GrpcStatus) => "rpc_response_status_code",
+        (MetricNaming::OpenTelemetry, Source::Scheme) => "url_scheme",
+        (MetricNaming::OpenTelemetry, Source::ProtocolVersion) => "network_protocol_version",
+    }
+}
+
+impl Metrics {
+    /// The names of all labels that a sample may have, in the order of the settings.
+    pub(crate) fn label_names(&self) -> Vec<Cow<'static, str>> {
+        let scheme = Scheme::new(self);
+        scheme.labels.into_iter().map(|(_, name)| name).collect()
+    }
+}

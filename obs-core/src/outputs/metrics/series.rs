@@ -1,0 +1,414 @@
+//! The time series of finished requests: one per label set.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
+
+use super::{
+    Counter,
+    exemplar::Exemplars,
+    family::LabelSet,
+    histogram::{Histograms, Layout},
+    own::seconds_since_1970,
+    scheme::{DURATION_PART, Facts, HEAD_PART, Key, REQUEST_SIZE_PART, RESPONSE_SIZE_PART, Scheme},
+};
+use crate::{
+    base::{clock::nanos, diagnostics, read_mostly::ReadMostly},
+    http::method::Method,
+    record::finished::RequestRecord,
+};
+
+/// The histograms of one label set. Requests are counted by them, so no request is in one family and missing in another.
+#[derive(Debug)]
+pub(super) struct RequestSeries {
+    pub(super) labels: LabelSet,
+    pub(super) created: f64,
+    method: Method,
+    pub(super) histograms: Histograms,
+    pub(super) exemplars: Exemplars,
+    /// Streams are rare.
+    pub(super) stream: OnceLock<(Histograms, Exemplars)>,
+}
+
+#[derive(Debug)]
+pub(super) struct ErrorSeries {
+    pub(super) labels: LabelSet,
+    pub(super) created: f64,
+    pub(super) count: Counter,
+    pub(super) exemplar: Exemplars,
+}
+
+pub(super) struct Series {
+    scheme: Scheme,
+    limit: usize,
+    exemplars: bool,
+    shards: usize,
+    pub(super) requests: ReadMostly<Key, Arc<RequestSeries>>,
+    pub(super) requests_overflow: OnceLock<Arc<RequestSeries>>,
+    pub(super) errors: ReadMostly<Key, Arc<ErrorSeries>>,
+    pub(super) errors_overflow: OnceLock<Arc<ErrorSeries>>,
+    overflowed: Arc<Counter>,
+    /// Of the families of requests, and of errors.
+    warned: [AtomicBool; 2],
+}
+
+impl Series {
+    pub(super) fn new(
+        scheme: Scheme,
+        limit: usize,
+        exemplars: bool,
+        shards: usize,
+        overflowed: Arc<Counter>,
+    ) -> Self {
+        Self {
+            scheme,
+            limit,
+            exemplars,
+            shards,
+            requests: ReadMostly::new(),
+            requests_overflow: OnceLock::new(),
+            errors: ReadMostly::new(),
+            errors_overflow: OnceLock::new(),
+            overflowed,
+            warned: [AtomicBool::new(false), AtomicBool::new(false)],
+        }
+    }
+
+    pub(super) const fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    pub(super) fn record(&self, record: &RequestRecord) {
+        let facts = Facts::of(record);
+        let key = self.scheme.key(&facts);
+        if self.requests.read(&key, |series| self.observe(series, &facts, record)).is_none() {
+            self.observe(&self.new_to_requests(&facts, key), &facts, record);
+        }
+        if facts.error_type.is_some() && self.scheme.names.errors.is_some() {
+            self.record_error(&facts, record);
+        }
+    }
+
+    #[inline(never)]
+    fn record_error(&self, facts: &Facts<'_>, record: &RequestRecord) {
+        let series = self.of_error(facts);
+        series.count.add(1);
+        self.offer(&series.exemplar, 0, true, record, 1);
+    }
+
+    fn observe(&self, series: &RequestSeries, facts: &Facts<'_>, record: &RequestRecord) {
+        let took = nanos(record.duration);
+        let here = series.histograms.here();
+        let failed = facts.error_type.is_some();
+        if record.stream {
+            let (histograms, exemplars) =
+                series.stream.get_or_init(|| self.with_exemplars(&self.scheme.stream));
+            let bucket = histograms.here().observe(0, took);
+            self.offer(exemplars, bucket, failed, record, took);
+        } else {
+            let bucket = here.observe(DURATION_PART, took);
+            self.offer(&series.exemplars, bucket, failed, record, took);
+        }
+        if let Some(bytes) = record.request_bytes {
+            here.observe(REQUEST_SIZE_PART, bytes);
+        }
+        if record.status.is_some() {
+            here.observe(RESPONSE_SIZE_PART, record.response_bytes);
+        }
+        if let Some(time) = record.time_to_head
+            && self.scheme.head
+        {
+            here.observe(HEAD_PART, nanos(time));
+        }
+    }
+
+    fn offer(&self, exemplars: &Exemplars, slot: usize, failed: bool, record: &RequestRecord, raw: u64) {
+        if self.exemplars {
+            exemplars.offer(slot, failed, record, raw);
+        }
+    }
+
+    /// Makes the series of a route whose requests are still to come.
+    pub(super) fn declare(&self, facts: Facts<'_>) {
+        if self.exists(&facts.answered(200)).is_none() {
+            self.warn_of_overflow(self.scheme.names.duration.0, 0);
+        }
+        self.foresee_errors(facts);
+    }
+
+    /// The series of a request that no snapshot knows yet.
+    #[inline(never)]
+    fn new_to_requests(&self, facts: &Facts<'_>, key: Key) -> Arc<RequestSeries> {
+        let mut is_new = false;
+        let make = |_| {
+            is_new = true;
+            Arc::new(self.new_series(facts.method, self.scheme.label_set(facts)))
+        };
+        if let Some(series) = self.requests.get_or_insert(key, self.limit, make) {
+            if is_new {
+                self.foresee_errors(*facts);
+            }
+            return series;
+        }
+        self.overflow(self.scheme.names.duration.0, 0);
+        let overflow = || Arc::new(self.new_series(facts.method, self.scheme.overflow()));
+        Arc::clone(self.requests_overflow.get_or_init(overflow))
+    }
+
+    /// The series of these labels; `None` if there is no room for it.
+    fn exists(&self, facts: &Facts<'_>) -> Option<Arc<RequestSeries>> {
+        let make = |_| Arc::new(self.new_series(facts.method, self.scheme.label_set(facts)));
+        self.requests.get_or_insert(self.scheme.key(facts), self.limit, make)
+    }
+
+    /// A rate sees only what grows, so a series that begins with its first error hides it: errors begin at 0.
+    ///
+    /// What may never happen takes no more than half of the room from what does.
+    fn foresee_errors(&self, facts: Facts<'_>) {
+        let failed = facts.failed();
+        if self.requests.len() <= self.limit / 2 {
+            self.exists(&failed);
+        }
+        if self.scheme.names.errors.is_some() && self.errors.len() <= self.limit / 2 {
+            self.error_exists(&failed);
+            self.error_exists(&Facts {
+                error_type: Some(crate::record::finished::Outcome::Panicked.as_str()),
+                ..failed
+            });
+        }
+    }
+
+    fn new_series(&self, method: Method, labels: LabelSet) -> RequestSeries {
+        let (histograms, exemplars) = self.with_exemplars(&self.scheme.layout);
+        RequestSeries {
+            labels,
+            created: seconds_since_1970(SystemTime::now()),
+            method,
+            histograms,
+            exemplars,
+            stream: OnceLock::new(),
+        }
+    }
+
+    /// Histograms, and an exemplar for each bucket of the first of them, which is that of the duration.
+    fn with_exemplars(&self, layout: &Layout) -> (Histograms, Exemplars) {
+        let histograms = Histograms::new(layout, self.shards);
+        let slots = histograms.bounds(DURATION_PART).map_or(0, |bounds| bounds.buckets());
+        (histograms, Exemplars::new(slots))
+    }
+
+    fn of_error(&self, facts: &Facts<'_>) -> Arc<ErrorSeries> {
+        if let Some(series) = self.errors.read(&self.scheme.error_key(facts), Arc::clone) {
+            return series;
+        }
+        self.error_exists(facts).unwrap_or_else(|| {
+            self.overflow(self.scheme.names.errors.map_or("", |(name, _)| name), 1);
+            let overflow = || Arc::new(Self::new_error_series(self.scheme.error_overflow()));
+            Arc::clone(self.errors_overflow.get_or_init(overflow))
+        })
+    }
+
+    fn error_exists(&self, facts: &Facts<'_>) -> Option<Arc<ErrorSeries>> {
+        let make = |_| Arc::new(Self::new_error_series(self.scheme.error_label_set(facts)));
+        self.errors.get_or_insert(self.scheme.error_key(facts), self.limit, make)
+    }
+
+    fn new_error_series(labels: LabelSet) -> ErrorSeries {
+        let created = seconds_since_1970(SystemTime::now());
+        ErrorSeries { labels, created, count: Counter::new(), exemplar: Exemplars::new(1) }
+    }
+
+    fn overflow(&self, family: &'static str, which: usize) {
+        self.overflowed.add(1);
+        self.warn_of_overflow(family, which);
+    }
+
+    fn warn_of_overflow(&self, family: &'static str, which: usize) {
+        if self.warned.get(which).is_some_and(|warned| !warned.swap(true, Ordering::Relaxed)) {
+            let limit = self.limit;
+            diagnostics::warn(format_args!(
+                "`{family}` has {limit} label sets, which is its limit; what comes with others is counted in its overflow series"
+            ));
+        }
+    }
+
+    /// The methods of which there are series.
+    pub(super) fn methods(&self) -> Vec<Method> {
+        let mut methods: Vec<Method> = Vec::new();
+        for series in self.requests.values() {
+            if !methods.contains(&series.method) {
+                methods.push(series.method);
+            }
+        }
+        methods
+    }
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use crate::{
+        http::head::RequestHead,
+        observer::Observer,
+        outputs::metrics::settings::{MetricLabel, MetricNaming, Metrics},
+        record::finished::Outcome,
+    };
+
+    fn observer(metrics: Metrics) -> Observer {
+        Observer::builder("test").no_environment().metrics(metrics).build().expect("valid")
+    }
+
+    fn answer(observer: &Observer, route: &str, status: u16) {
+        let mut observation = observer.start(&RequestHead::new("GET", "/", &()));
+        observation.set_route(route);
+        observation.responded(status, &());
+        observation.finish(Outcome::Completed);
+    }
+
+    fn count(text: &str, prefix: &str) -> usize {
+        text.lines().filter(|line| line.starts_with(prefix)).count()
+    }
+
+    #[test]
+    fn the_number_of_series_is_bounded() {
+        let observer = observer(Metrics::new());
+        for n in 0..2_500 {
+            answer(&observer, &format!("/route/{n}"), 500);
+        }
+        let text = observer.metrics_text();
+        assert_eq!(count(&text, "http_requests_total{"), 2_001);
+        assert_eq!(count(&text, "http_request_errors_total{"), 2_001);
+        let overflow = r#"http_requests_total{method="overflow",endpoint="overflow",status="overflow"} 500"#;
+        assert!(text.contains(overflow));
+        // Each route has two kinds of errors from the start, until half of the room is taken: so by 501 panics at 0.
+        assert!(text.contains("obs_series_overflow_total 1501"), "500 requests, and as errors 1,001");
+    }
+
+    #[test]
+    fn errors_begin_at_0_with_a_routes_first_request() {
+        let observer = observer(Metrics::new().series_limit(4));
+        answer(&observer, "/items/{id}", 200);
+        let text = observer.metrics_text();
+        for line in [
+            r#"http_requests_total{method="GET",endpoint="/items/{id}",status="200"} 1"#,
+            r#"http_requests_total{method="GET",endpoint="/items/{id}",status="500"} 0"#,
+            r#"http_request_duration_seconds_count{method="GET",endpoint="/items/{id}",status="500"} 0"#,
+            r#"http_request_errors_total{method="GET",endpoint="/items/{id}",error_type="500"} 0"#,
+            r#"http_request_errors_total{method="GET",endpoint="/items/{id}",error_type="panic"} 0"#,
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} in {text}");
+        }
+        // What is only foreseen leaves half of the room to what happens, and warns of nothing.
+        answer(&observer, "/other", 200);
+        answer(&observer, "/third", 200);
+        let text = observer.metrics_text();
+        assert_eq!(count(&text, "http_requests_total{"), 4);
+        assert_eq!(count(&text, "http_requests_total{method=\"overflow\""), 0);
+        assert!(text.contains("obs_series_overflow_total 0"));
+    }
+
+    #[test]
+    fn a_declared_route_is_there_from_the_start() {
+        let observer = observer(Metrics::new());
+        observer.route("POST", "/orders");
+        let text = observer.metrics_text();
+        for status in [200, 500] {
+            let line =
+                format!(r#"http_requests_total{{method="POST",endpoint="/orders",status="{status}"}} 0"#);
+            assert!(text.contains(&line), "{text}");
+        }
+    }
+
+    #[test]
+    fn labels_can_be_chosen_and_named() {
+        let labels = [MetricLabel::endpoint().named("path"), MetricLabel::status_class()];
+        let observer = observer(Metrics::new().labels(labels));
+        answer(&observer, "/items/{id}", 201);
+        answer(&observer, "/items/{id}", 204);
+        answer(&observer, "/items/{id}", 503);
+        let text = observer.metrics_text();
+        assert!(text.contains(r#"http_requests_total{path="/items/{id}",status_class="2xx"} 2"#), "{text}");
+        assert!(text.contains(r#"http_requests_total{path="/items/{id}",status_class="5xx"} 1"#), "{text}");
+        assert!(
+            text.contains(r#"http_request_errors_total{path="/items/{id}",error_type="503"} 1"#),
+            "{text}"
+        );
+        assert!(text.contains("\nhttp_requests_in_flight 0\n"), "{text}");
+    }
+
+    #[test]
+    fn excluded_routes_are_not_counted() {
+        let observer = observer(Metrics::new().exclude_routes(["/internal/*", "/exact", "unmatched"]));
+        for route in ["/internal/jobs", "/internal/{id}", "/exact", "/exact/not"] {
+            answer(&observer, route, 200);
+        }
+        drop(observer.start(&RequestHead::new("GET", "/no/route", &())));
+        observer.route("GET", "/internal/declared");
+        let text = observer.metrics_text();
+        assert_eq!(count(&text, "http_requests_total{"), 2, "one with its 500: {text}");
+        assert!(text.contains(r#"endpoint="/exact/not""#));
+    }
+
+    #[test]
+    fn opentelemetrys_names_labels_and_buckets() {
+        let observer = observer(Metrics::new().naming(MetricNaming::OpenTelemetry));
+        answer(&observer, "/items/{id}", 200);
+        answer(&observer, "/items/{id}", 503);
+        drop(observer.start(&RequestHead::new("GET", "/", &())));
+        let text = observer.metrics_text();
+        let name = "http_server_request_duration_seconds";
+        for labels in [
+            r#"http_request_method="GET",http_route="/items/{id}",http_response_status_code="200",url_scheme="http""#,
+            r#"http_request_method="GET",http_route="/items/{id}",http_response_status_code="503",error_type="503",url_scheme="http""#,
+            // Neither a status nor a route.
+            r#"http_request_method="GET",error_type="cancelled_before_response",url_scheme="http""#,
+        ] {
+            assert!(text.contains(&format!("{name}_count{{{labels}}} 1")), "{labels} in {text}");
+            assert_eq!(count(&text, &format!("{name}_bucket{{{labels},le")), 15, "14 and +Inf");
+        }
+        assert!(
+            text.contains(r#"http_server_active_requests{http_request_method="GET",url_scheme="http"} 0"#)
+        );
+        assert!(!text.contains("http_requests_total") && !text.contains("http_request_errors_total"));
+    }
+
+    #[test]
+    fn opentelemetrys_overflow_has_one_label() {
+        let observer = observer(Metrics::new().naming(MetricNaming::OpenTelemetry).series_limit(1));
+        answer(&observer, "/a", 200);
+        answer(&observer, "/b", 200);
+        let line = r#"http_server_request_duration_seconds_count{otel_metric_overflow="true"} 1"#;
+        assert!(observer.metrics_text().contains(line), "{}", observer.metrics_text());
+    }
+
+    #[test]
+    fn names_that_stand_for_something_else_are_no_routes() {
+        let observer = observer(Metrics::new());
+        answer(&observer, "unmatched", 200);
+        let mut nowhere = observer.start(&RequestHead::new("GET", "/", &()));
+        nowhere.responded(200, &());
+        nowhere.finish(Outcome::Completed);
+        let line = r#"http_requests_total{method="GET",endpoint="unmatched",status="200"} 2"#;
+        assert!(observer.metrics_text().contains(line), "{}", observer.metrics_text());
+    }
+
+    #[test]
+    fn what_is_in_flight_has_each_label_set_once() {
+        let observer = observer(Metrics::new().labels([MetricLabel::scheme(), MetricLabel::status()]));
+        for method in ["GET", "POST", "PUT"] {
+            observer.start(&RequestHead::new(method, "/", &())).finish(Outcome::Completed);
+        }
+        let https = RequestHead::new("GET", "/", &()).scheme(crate::http::head::UrlScheme::Https);
+        let _running = [observer.start(&https), observer.start(&RequestHead::new("PUT", "/", &()))];
+        let text = observer.metrics_text();
+        let lines: Vec<_> =
+            text.lines().filter(|line| line.starts_with("http_requests_in_flight{")).collect();
+        assert_eq!(
+            lines,
+            [r#"http_requests_in_flight{scheme="http"} 1"#, r#"http_requests_in_flight{scheme="https"} 1"#]
+        );
+    }
+}

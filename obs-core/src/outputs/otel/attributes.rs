@@ -1,0 +1,256 @@
+//! A span's name and attributes, by OpenTelemetry's semantic conventions: HTTP server spans (stable) and gRPC server spans.
+
+use std::borrow::Cow;
+
+use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
+
+use crate::{
+    base::text,
+    http::{
+        grpc::{self, GrpcRequest},
+        head::UrlScheme,
+        method::Method,
+    },
+    record::{
+        finished::{RequestRecord, RequestStart},
+        identity::{Client, IdentityPolicy, User},
+        route::Route,
+    },
+};
+
+/// Names that a handler's own fields must not take: a span has each attribute once.
+const OURS: [&str; 22] = [
+    "client.address",
+    "error.type",
+    "http.request.method",
+    "http.request.method_original",
+    "http.response.status_code",
+    "http.route",
+    "network.peer.address",
+    "network.peer.port",
+    "network.protocol.name",
+    "network.protocol.version",
+    "rpc.method",
+    "rpc.method_original",
+    "rpc.response.status_code",
+    "rpc.system.name",
+    "server.address",
+    "server.port",
+    "url.path",
+    "url.query",
+    "url.scheme",
+    "user.hash",
+    "user.id",
+    "user_agent.original",
+];
+
+/// Where the headers go that the settings allow to tell.
+const HTTP_HEADER: &str = "http.request.header.";
+const RPC_METADATA: &str = "rpc.request.metadata.";
+
+/// Takes attributes, each once.
+pub(super) trait Attributes {
+    fn text(&mut self, name: &'static str, text: &str);
+
+    /// A text that is there for ever.
+    #[inline]
+    fn word(&mut self, name: &'static str, word: &'static str) {
+        self.text(name, word);
+    }
+
+    fn number(&mut self, name: &'static str, number: i64);
+
+    fn client(&mut self, name: &'static str, client: &Client);
+
+    fn texts(&mut self, name: String, texts: &[String]);
+
+    fn field(&mut self, name: &str, value: &crate::record::fields::Value);
+}
+
+/// Attributes of the SDK's spans.
+pub(super) struct KeyValues<F>(pub(super) F);
+
+impl<F: FnMut(KeyValue)> Attributes for KeyValues<F> {
+    fn text(&mut self, name: &'static str, text: &str) {
+        self.0(KeyValue::new(name, text.to_owned()));
+    }
+
+    fn word(&mut self, name: &'static str, word: &'static str) {
+        self.0(KeyValue::new(name, word));
+    }
+
+    fn number(&mut self, name: &'static str, number: i64) {
+        self.0(KeyValue::new(name, number));
+    }
+
+    fn client(&mut self, name: &'static str, client: &Client) {
+        self.0(KeyValue::new(name, client.to_string()));
+    }
+
+    fn texts(&mut self, name: String, texts: &[String]) {
+        self.0(KeyValue::new(name, array(texts)));
+    }
+
+    fn field(&mut self, name: &str, value: &crate::record::fields::Value) {
+        self.0(KeyValue::new(Key::from(name.to_owned()), of_field(value)));
+    }
+}
+
+/// A span's name: one word, or two with a space between them.
+#[derive(Clone, Copy)]
+pub(super) struct Name<'a>(pub(super) &'a str, pub(super) Option<&'a str>);
+
+impl From<Name<'_>> for Cow<'static, str> {
+    fn from(Name(first, second): Name<'_>) -> Self {
+        second.map_or_else(|| first.to_owned(), |second| [first, second].join(" ")).into()
+    }
+}
+
+/// The name while only the head is known. A sampler may look at it.
+pub(super) fn name_at_start(start: &RequestStart, grpc: Option<&GrpcRequest>) -> Cow<'static, str> {
+    match grpc.and_then(|_| grpc::method(start.path())) {
+        Some(method) => method.to_owned().into(),
+        None => method_word(start.method).into(),
+    }
+}
+
+/// `{method} {route}`, or the method of gRPC; never the path.
+pub(super) fn name(record: &RequestRecord) -> Name<'_> {
+    if record.grpc.is_some() {
+        return Name(grpc::method_of(record.route.as_ref()).unwrap_or("grpc"), None);
+    }
+    Name(method_word(record.request().method), record.route.as_ref().map(Route::as_str))
+}
+
+const fn method_word(method: Method) -> &'static str {
+    match method {
+        Method::Other => "HTTP",
+        method => method.as_str(),
+    }
+}
+
+/// What the head tells: everything that a sampler should see.
+pub(super) fn at_start(
+    all: &mut impl Attributes,
+    start: &RequestStart,
+    grpc: Option<&GrpcRequest>,
+    identities: &IdentityPolicy,
+) {
+    if grpc.is_some() {
+        all.word("rpc.system.name", "grpc");
+        all.word("network.protocol.name", "http");
+    } else {
+        http(all, start);
+    }
+    if let Some(host) = start.host() {
+        let default = match start.scheme {
+            UrlScheme::Http => Some(80),
+            UrlScheme::Https => Some(443),
+            UrlScheme::Other => None,
+        };
+        all.text("server.address", host.name);
+        if let Some(port) = host.port.or(default) {
+            all.number("server.port", i64::from(port));
+        }
+    }
+    let client = start.client.and_then(|address| identities.client(address));
+    if let Some(peer) = start.peer {
+        let other = (start.client != Some(peer.ip())).then(|| identities.client(peer.ip()));
+        if let Some(address) = other.as_ref().unwrap_or(&client) {
+            all.client("network.peer.address", address);
+            all.number("network.peer.port", i64::from(peer.port()));
+        }
+    }
+    if let Some(client) = &client {
+        all.client("client.address", client);
+    }
+    if let Some(version) = start.version {
+        all.word("network.protocol.version", version.as_str());
+    }
+    let prefix = if grpc.is_some() { RPC_METADATA } else { HTTP_HEADER };
+    for (name, values) in &start.headers {
+        all.texts(format!("{prefix}{name}"), values);
+    }
+}
+
+fn http(all: &mut impl Attributes, start: &RequestStart) {
+    all.word("http.request.method", start.method.as_str());
+    if let Some(original) = &start.method_original {
+        all.text("http.request.method_original", original);
+    }
+    all.text("url.path", start.path());
+    all.word("url.scheme", start.scheme.as_str());
+    if let Some(query) = start.query() {
+        all.text("url.query", query);
+    }
+    if let Some(agent) = start.user_agent() {
+        all.text("user_agent.original", agent);
+    }
+}
+
+/// What the end tells.
+pub(super) fn at_end(all: &mut impl Attributes, record: &RequestRecord) {
+    match &record.grpc {
+        Some(call) => {
+            match (grpc::method_of(record.route.as_ref()), grpc::method(record.request().path())) {
+                (Some(method), _) => all.text("rpc.method", method),
+                (None, original) => {
+                    all.word("rpc.method", "_OTHER");
+                    if let Some(original) = original {
+                        all.text("rpc.method_original", original);
+                    }
+                }
+            }
+            if let Some(status) = call.status {
+                all.word("rpc.response.status_code", status.as_str());
+            } else if let Some(status) = record.status.filter(|status| *status != 200) {
+                // Not an answer of gRPC: something before the service has given it.
+                all.number("http.response.status_code", i64::from(status));
+            }
+        }
+        None => {
+            if let Some(route) = &record.route {
+                all.text("http.route", route.as_str());
+            }
+            if let Some(status) = record.status {
+                all.number("http.response.status_code", i64::from(status));
+            }
+        }
+    }
+    let of_probe = || record.status.filter(|status| record.endpoint && *status >= 500).map(text::status);
+    if let Some(error_type) = record.error_type().or_else(of_probe) {
+        all.word("error.type", error_type);
+    }
+    match &record.user {
+        Some(User::Id(id)) => all.text("user.id", id),
+        Some(User::Hash(hash)) => all.text("user.hash", hash),
+        None => {}
+    }
+    for (name, value) in record.fields.iter() {
+        let header = name.starts_with(HTTP_HEADER) || name.starts_with(RPC_METADATA);
+        if !header && !OURS.contains(&name) {
+            all.field(name, value);
+        }
+    }
+}
+
+pub(super) fn array(texts: &[String]) -> Value {
+    Value::Array(Array::String(texts.iter().map(|text| StringValue::from(text.clone())).collect()))
+}
+
+pub(super) fn of_field(value: &crate::record::fields::Value) -> Value {
+    match value {
+        crate::record::fields::Value::Bool(value) => Value::Bool(*value),
+        crate::record::fields::Value::I64(value) => Value::I64(*value),
+        crate::record::fields::Value::U64(value) => {
+            signed(*value).map_or_else(|| value.to_string().into(), Value::I64)
+        }
+        crate::record::fields::Value::F64(value) => Value::F64(*value),
+        crate::record::fields::Value::Str(text) => text.to_string().into(),
+    }
+}
+
+/// OpenTelemetry has no unsigned numbers: what is greater than the greatest signed one is told as a text.
+pub(super) fn signed(number: u64) -> Option<i64> {
+    i64::try_from(number).ok()
+}

@@ -1,0 +1,92 @@
+//! What the end of a request says of its span: its status, and events for its error and its panic.
+
+use std::time::SystemTime;
+
+use opentelemetry::{
+    KeyValue,
+    trace::{Event, SpanRef, Status},
+};
+
+use super::{
+    attributes::{self, KeyValues},
+    waiting,
+};
+use crate::{
+    base::panic::PanicReport,
+    record::finished::{ErrorReport, RequestRecord},
+};
+
+/// When the span ends: its duration is exactly that of the metrics, whatever the system's clock does meanwhile.
+fn time(record: &RequestRecord) -> SystemTime {
+    record.request().started_at.checked_add(record.duration).unwrap_or_else(SystemTime::now)
+}
+
+/// Ends a span of the SDK's.
+pub(super) fn end(span: &SpanRef<'_>, record: &RequestRecord) {
+    if !span.is_recording() {
+        return;
+    }
+    span.update_name(attributes::name(record));
+    attributes::at_end(&mut KeyValues(|attribute| span.set_attribute(attribute)), record);
+    for event in exceptions(record) {
+        span.add_event_with_timestamp(event.name, event.timestamp, event.attributes);
+    }
+    let status = status(record);
+    if status != Status::Unset {
+        span.set_status(status);
+    }
+    let backtrace = record.panic.as_ref().and_then(|panic| panic.backtrace.clone());
+    waiting::with_backtrace(backtrace, || span.end_with_timestamp(time(record)));
+}
+
+/// A probe's 5xx is no failure of the service, but one of HTTP's all the same.
+pub(super) fn status(record: &RequestRecord) -> Status {
+    if record.error_type().is_some() || record.status.is_some_and(|status| status >= 500) {
+        Status::error(description(record))
+    } else {
+        Status::Unset
+    }
+}
+
+/// What a status of gRPC says beside its code is no exception.
+fn only_a_message(record: &RequestRecord) -> bool {
+    let bare = |error: &ErrorReport| error.type_name.is_none() && error.sources.is_empty();
+    record.grpc.is_some() && record.error.as_deref().is_some_and(bare)
+}
+
+/// Nothing where the status code tells it already.
+fn description(record: &RequestRecord) -> String {
+    if record.outcome.is_ok() && !only_a_message(record) {
+        return String::new();
+    }
+    let panic = record.panic.as_ref().map(|panic| &panic.message);
+    panic.or(record.error.as_ref().map(|error| &error.message)).cloned().unwrap_or_default()
+}
+
+/// The events of its error and its panic (semantic conventions for exceptions on spans), the panic's last.
+pub(super) fn exceptions(record: &RequestRecord) -> impl Iterator<Item = Event> {
+    let error = record.error.as_ref().filter(|_| !only_a_message(record)).map(|error| exception(error));
+    let panic = record.panic.as_ref().map(|panic| panicked(panic));
+    let event = |attributes| Event::new(waiting::EXCEPTION, time(record), attributes, 0);
+    error.into_iter().chain(panic).map(event)
+}
+
+fn exception(error: &ErrorReport) -> Vec<KeyValue> {
+    let mut attributes = vec![KeyValue::new("exception.message", error.message.clone())];
+    attributes.extend(error.type_name.map(|name| KeyValue::new("exception.type", name)));
+    if !error.sources.is_empty() {
+        let sources: Vec<_> = error.sources.iter().map(|source| format!("caused by: {source}")).collect();
+        attributes.push(KeyValue::new("exception.stacktrace", sources.join("\n")));
+    }
+    attributes
+}
+
+fn panicked(panic: &PanicReport) -> Vec<KeyValue> {
+    let mut attributes = vec![
+        KeyValue::new("exception.type", "panic"),
+        KeyValue::new("exception.message", panic.message.clone()),
+    ];
+    attributes
+        .extend(panic.location.as_ref().map(|at| KeyValue::new(waiting::STACKTRACE, format!("at {at}"))));
+    attributes
+}

@@ -1,0 +1,110 @@
+//! Requests' spans without the SDK, from the sampler's word to the queue.
+//!
+//! Nobody but the collector wants to see them where the provider is ours and the sampler looks at no attributes. So there is only what the
+//! application adds to them, and the rest is written from the request's record in the end.
+
+use std::{sync::Arc, time::Duration};
+
+use opentelemetry::{
+    Context,
+    trace::{SpanContext, TraceContextExt as _, TraceFlags},
+};
+use opentelemetry_sdk::trace::SpanLimits;
+
+use super::{
+    ending, ids,
+    otlp::Ended,
+    queue::Queue,
+    sampling::PlainSampler,
+    tracing::{Recorder, RequestSpan, linked, state, with_baggage},
+    waiting::{self, Waiting},
+};
+use crate::record::span::{Added, OpenSpan};
+use crate::{
+    record::{finished::RequestRecord, identity::IdentityPolicy},
+    trace::TraceContext,
+};
+
+/// How spans are exported without a provider of the application's.
+pub(super) struct Pipeline {
+    pub(super) queue: Arc<Queue>,
+    pub(super) limits: SpanLimits,
+    /// The sampler, if it looks at nothing but the trace.
+    pub(super) sampler: Option<PlainSampler>,
+}
+
+impl Drop for Pipeline {
+    /// The SDK would wait for what is left when its provider goes: the thread exports that by itself.
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+impl Pipeline {
+    /// Decides whether a request is traced; `None` if the SDK has to.
+    pub(super) fn decide(&self, trace: &mut TraceContext) -> Option<bool> {
+        let sampled = self.sampler.as_ref()?.wants(trace);
+        trace.flags = trace.flags.with_sampled(sampled);
+        Some(sampled)
+    }
+
+    /// Starts the span of a request that was [decided](Self::decide) on, with the ids that it has; `None` if the SDK has to.
+    pub(super) fn start(&self, trace: &TraceContext) -> Option<RequestSpan> {
+        self.sampler.as_ref()?;
+        let (trace_id, span_id) = ids::of(trace);
+        let flags = TraceFlags::new(trace.flags.to_byte());
+        let span = SpanContext::new(trace_id, span_id, flags, false, state(trace));
+        let context = with_baggage(Context::new(), trace);
+        if trace.flags.is_sampled() {
+            return Some(self.recorded(&context, span, trace));
+        }
+        Some(RequestSpan { context: context.with_remote_span_context(span), recorder: Recorder::Nobody })
+    }
+
+    #[inline(never)]
+    fn recorded(&self, context: &Context, span: SpanContext, trace: &TraceContext) -> RequestSpan {
+        let (span, adding) = OpenSpan::new(span, self.limits, self.linked(trace));
+        RequestSpan { context: context.with_span(span), recorder: Recorder::Ourselves(adding) }
+    }
+
+    /// Exports the span of a request that had none while it ran, if the sampler wants it; `false` if the SDK has to.
+    pub(super) fn belated(&self, record: &RequestRecord, identities: &IdentityPolicy) -> bool {
+        let Some(sampler) = &self.sampler else { return false };
+        if sampler.wants(&record.request().trace) {
+            self.export(self.linked(&record.request().trace), record, identities);
+        }
+        true
+    }
+
+    /// Nothing, but for the trace of a caller that is not trusted.
+    fn linked(&self, trace: &TraceContext) -> Added {
+        let mut added = Added::default();
+        if let Some(link) = &trace.link {
+            added.link(linked(link), self.limits);
+        }
+        added
+    }
+
+    /// Exports the span of a request that has ended.
+    pub(super) fn export(&self, mut added: Added, record: &RequestRecord, identities: &IdentityPolicy) {
+        for event in ending::exceptions(record) {
+            added.event(event, self.limits);
+        }
+        added.status(ending::status(record));
+        let backtrace = record.panic.as_ref().and_then(|panic| panic.backtrace.clone());
+        let panic = backtrace.and_then(|backtrace| {
+            let event = added.events.pop_if(|event| event.name == waiting::EXCEPTION)?;
+            Some((event, backtrace))
+        });
+        let span = Ended { record, added: &added, identities, limits: self.limits }.encoded();
+        self.queue.push(Waiting::encoded(span, panic));
+    }
+
+    pub(super) fn flush(&self, deadline: Duration) -> bool {
+        self.queue.flush(deadline)
+    }
+
+    pub(super) fn exported_and_dropped(&self) -> (u64, u64) {
+        self.queue.exported_and_dropped()
+    }
+}

@@ -1,0 +1,153 @@
+//! A span that waits: how large it is, and what becomes of it when it is exported.
+
+use std::{backtrace::Backtrace, cell::RefCell, sync::Arc};
+
+use opentelemetry::{KeyValue, Value, trace::Event};
+use opentelemetry_proto::tonic::trace::v1 as proto;
+use opentelemetry_sdk::trace::SpanData;
+use prost::Message as _;
+
+use super::otlp;
+use crate::base::text::bounded;
+
+/// The event and the attribute that a panic's backtrace goes into.
+pub(super) const EXCEPTION: &str = "exception";
+pub(super) const STACKTRACE: &str = "exception.stacktrace";
+
+/// The longest backtrace that is exported, in bytes.
+const MAX_BACKTRACE: usize = 16 * 1024;
+
+/// What a request's span takes beside its encoding, about.
+const ENCODED_BYTES: usize = 64;
+
+/// What a span of the SDK's takes beside its texts, about.
+const SPAN_BYTES: usize = 512;
+const ATTRIBUTE_BYTES: usize = 64;
+
+/// A span that has ended.
+pub(super) struct Waiting {
+    span: Span,
+    pub(super) bytes: usize,
+}
+
+enum Span {
+    /// A request's, encoded.
+    Encoded(Vec<u8>),
+    /// A request's that panicked, encoded but for the event of the panic.
+    Panicked(Vec<u8>, Box<Event>, Arc<Backtrace>),
+    /// Of the SDK's. It has the backtrace of the panic that ended it.
+    Data(Box<SpanData>, Option<Arc<Backtrace>>),
+}
+
+/// A span as it is exported.
+pub(super) enum Resolved {
+    Encoded(Vec<u8>),
+    Data(Box<SpanData>),
+}
+
+impl Waiting {
+    /// A span of the SDK's that has ended on this thread just now.
+    pub(super) fn new(span: SpanData) -> Self {
+        let backtrace = BACKTRACE.try_with(RefCell::take).ok().flatten();
+        let bytes = size(&span).saturating_add(backtrace.as_ref().map_or(0, |_| MAX_BACKTRACE));
+        Self { span: Span::Data(Box::new(span), backtrace), bytes }
+    }
+
+    /// A request's span, and the event of the panic that has ended it, with its backtrace.
+    pub(super) fn encoded(span: Vec<u8>, panic: Option<(Event, Arc<Backtrace>)>) -> Self {
+        let bytes = span.len().saturating_add(ENCODED_BYTES);
+        match panic {
+            None => Self { span: Span::Encoded(span), bytes },
+            Some((event, backtrace)) => Self {
+                span: Span::Panicked(span, Box::new(event), backtrace),
+                bytes: bytes.saturating_add(MAX_BACKTRACE),
+            },
+        }
+    }
+
+    /// The span as it is exported: each attribute once, and its backtrace in words, whose symbols are looked up here because that takes
+    /// milliseconds.
+    pub(super) fn resolved(self) -> Resolved {
+        match self.span {
+            Span::Encoded(span) => Resolved::Encoded(span),
+            Span::Panicked(mut span, mut event, backtrace) => {
+                add_frames(&mut event, &backtrace);
+                let events = vec![otlp::event(*event)];
+                // Fields of a message may stand in any order.
+                span.extend(proto::Span { events, ..proto::Span::default() }.encode_to_vec());
+                Resolved::Encoded(span)
+            }
+            Span::Data(mut span, backtrace) => {
+                once(&mut span.attributes);
+                if let Some(backtrace) = backtrace
+                    && let Some(event) = span.events.events.iter_mut().rfind(|event| event.name == EXCEPTION)
+                {
+                    add_frames(event, &backtrace);
+                }
+                Resolved::Data(span)
+            }
+        }
+    }
+}
+
+fn add_frames(event: &mut Event, backtrace: &Backtrace) {
+    let frames = backtrace.to_string();
+    let place = event.attributes.iter_mut().find(|attribute| attribute.key.as_str() == STACKTRACE);
+    if let Some(place) = place {
+        place.value = bounded(&format!("{}\n{frames}", place.value), MAX_BACKTRACE).into_owned().into();
+    } else {
+        event.attributes.push(KeyValue::new(STACKTRACE, bounded(&frames, MAX_BACKTRACE).into_owned()));
+    }
+}
+
+/// Leaves the last attribute of each name: the SDK adds one whenever it is set, and OTLP wants each once.
+fn once(attributes: &mut Vec<KeyValue>) {
+    let mut n = 0;
+    while let Some(attribute) = attributes.get(n) {
+        let again = attributes.iter().skip(n.saturating_add(1)).any(|later| later.key == attribute.key);
+        if again {
+            attributes.remove(n);
+        } else {
+            n = n.saturating_add(1);
+        }
+    }
+}
+
+/// About how many bytes a span takes.
+fn size(span: &SpanData) -> usize {
+    let of = |attributes: &[KeyValue]| -> usize {
+        attributes.iter().map(|attribute| ATTRIBUTE_BYTES.saturating_add(text(&attribute.value))).sum()
+    };
+    let events = span.events.events.iter().map(|event| ATTRIBUTE_BYTES.saturating_add(of(&event.attributes)));
+    let links = span.links.links.iter().map(|link| ATTRIBUTE_BYTES.saturating_add(of(&link.attributes)));
+    SPAN_BYTES
+        .saturating_add(span.name.len())
+        .saturating_add(of(&span.attributes))
+        .saturating_add(events.chain(links).sum())
+}
+
+fn text(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.as_str().len(),
+        Value::Array(opentelemetry::Array::String(texts)) => {
+            texts.iter().map(|text| text.as_str().len().saturating_add(ATTRIBUTE_BYTES)).sum()
+        }
+        // Of numbers, which are small, and of what is still to be invented.
+        Value::Array(array) => array.to_string().len(),
+        _ => 0,
+    }
+}
+
+thread_local! {
+    static BACKTRACE: RefCell<Option<Arc<Backtrace>>> = const { RefCell::new(None) };
+}
+
+/// Runs `end`, in which a span ends that this backtrace belongs to.
+pub(super) fn with_backtrace(backtrace: Option<Arc<Backtrace>>, end: impl FnOnce()) {
+    if backtrace.is_none() {
+        return end();
+    }
+    let _ = BACKTRACE.try_with(|place| place.replace(backtrace));
+    end();
+    let _ = BACKTRACE.try_with(RefCell::take);
+}

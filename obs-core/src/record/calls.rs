@@ -1,0 +1,283 @@
+//! What a request called: databases, caches, other services.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    base::text::{cow_bounded, masked},
+    record::shared::RequestState,
+};
+
+/// How many calls are told one by one: the slowest.
+const MAX_SLOWEST: usize = 16;
+
+/// How many dependencies are told apart; calls of further ones are added up under `other`.
+const MAX_DEPENDENCIES: usize = 16;
+
+/// The longest name of a dependency and of an operation, in bytes.
+const MAX_NAME: usize = 128;
+
+/// The calls of one dependency, added up: see [`Calls`].
+///
+/// ```
+/// # fn show(calls: &obs_core::Calls) {
+/// for calls in calls.by_dependency() {
+///     println!("{}: {} calls, {} failed, {:?} in all", calls.dependency, calls.count, calls.errors, calls.total);
+/// }
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DependencyCalls {
+    /// Its name.
+    pub dependency: Cow<'static, str>,
+    /// How many calls there were.
+    pub count: u32,
+    /// How many of them failed.
+    pub errors: u32,
+    /// The time of all of them together, which may be longer than the request took if they ran at the same time.
+    pub total: Duration,
+    /// The longest one's time.
+    pub longest: Duration,
+}
+
+/// One call: see [`Calls`].
+///
+/// ```
+/// # fn show(calls: &obs_core::Calls) {
+/// for call in calls.slowest() {
+///     println!("{} after {:?} for {:?}", call.dependency, call.start, call.duration);
+/// }
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Call {
+    /// The dependency's name.
+    pub dependency: Cow<'static, str>,
+    /// What was asked of it.
+    pub operation: Option<Cow<'static, str>>,
+    /// The status of its answer.
+    pub status: Option<u16>,
+    /// It failed.
+    pub failed: bool,
+    /// From the request's start to the call's.
+    pub start: Duration,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// All calls of a request: added up by dependency, and the 16 slowest one by one.
+///
+/// ```
+/// # use obs_core::{Observer, Outcome, RecordSink, RequestHead, RequestRecord};
+/// struct Payments;
+/// impl RecordSink for Payments {
+///     fn name(&self) -> &'static str { "payments" }
+///     fn on_finish(&self, record: &RequestRecord) {
+///         let payments = record.calls.by_dependency().iter().find(|calls| calls.dependency == "payments");
+///         assert_eq!(payments.map(|calls| calls.count), Some(1));
+///     }
+/// }
+/// let observer = Observer::builder("shop").no_environment().sink(Payments).build()?;
+/// let observation = observer.start(&RequestHead::new("POST", "/orders", &()));
+/// observation.handle().call("payments").operation("POST /payments").status(201);
+/// observation.finish(Outcome::Completed);
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Calls(Option<Box<Made>>);
+
+/// Most requests make none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Made {
+    by_dependency: Vec<DependencyCalls>,
+    slowest: Vec<Call>,
+}
+
+impl Calls {
+    /// The calls added up, in the order of each dependency's first.
+    #[must_use]
+    pub fn by_dependency(&self) -> &[DependencyCalls] {
+        self.0.as_ref().map_or(&[], |made| &made.by_dependency)
+    }
+
+    /// The 16 slowest calls, in the order in which they ended.
+    #[must_use]
+    pub fn slowest(&self) -> &[Call] {
+        self.0.as_ref().map_or(&[], |made| &made.slowest)
+    }
+
+    pub(crate) fn add(&mut self, call: Call) {
+        self.0.get_or_insert_default().add(call);
+    }
+}
+
+impl Made {
+    fn add(&mut self, mut call: Call) {
+        let position = self.by_dependency.iter().position(|calls| calls.dependency == call.dependency);
+        let position = position.unwrap_or_else(|| {
+            if self.by_dependency.len() >= MAX_DEPENDENCIES {
+                call.dependency = "other".into();
+                if let Some(other) = self.by_dependency.iter().position(|calls| calls.dependency == "other") {
+                    return other;
+                }
+            }
+            self.by_dependency.push(DependencyCalls {
+                dependency: call.dependency.clone(),
+                count: 0,
+                errors: 0,
+                total: Duration::ZERO,
+                longest: Duration::ZERO,
+            });
+            self.by_dependency.len().saturating_sub(1)
+        });
+        if let Some(calls) = self.by_dependency.get_mut(position) {
+            calls.count = calls.count.saturating_add(1);
+            calls.errors = calls.errors.saturating_add(u32::from(call.failed));
+            calls.total = calls.total.saturating_add(call.duration);
+            calls.longest = calls.longest.max(call.duration);
+        }
+        if self.slowest.len() >= MAX_SLOWEST {
+            let quickest = self.slowest.iter().enumerate().min_by_key(|(_, call)| call.duration);
+            let Some((at, quickest)) = quickest else { return };
+            if quickest.duration >= call.duration {
+                return;
+            }
+            self.slowest.remove(at);
+        }
+        self.slowest.push(call);
+    }
+}
+
+/// A call that runs: made by [`RequestHandle::call`](crate::RequestHandle::call).
+///
+/// It ends when it is dropped, or with [`observe`](Self::observe)'s future.
+///
+/// # Cancellation
+/// One that is dropped while its thread panics, or whose observed future is dropped before its end, has failed.
+///
+/// ```
+/// # async fn pay() -> Result<u16, std::io::Error> { Ok(201) }
+/// # async fn handler() -> Result<(), std::io::Error> {
+/// let status = obs_core::current().call("payments").operation("POST /payments").observe(pay()).await?;
+///
+/// let mut call = obs_core::current().call("cache");
+/// call.set_status(200); // of its answer: 400 and above has failed
+/// drop(call);
+/// # Ok(()) }
+/// ```
+#[must_use = "a call ends when this is dropped"]
+pub struct CallGuard {
+    state: Option<Arc<RequestState>>,
+    dependency: Cow<'static, str>,
+    operation: Option<Cow<'static, str>>,
+    status: Option<u16>,
+    failed: bool,
+    started: Instant,
+}
+
+impl CallGuard {
+    pub(crate) fn start(state: Option<Arc<RequestState>>, dependency: Cow<'static, str>) -> Self {
+        Self { state, dependency, operation: None, status: None, failed: false, started: Instant::now() }
+    }
+
+    /// What is asked of the dependency: `POST /payments`, `SELECT orders`. It should be one of few, without values.
+    pub fn operation(mut self, operation: impl Into<Cow<'static, str>>) -> Self {
+        self.operation = Some(operation.into());
+        self
+    }
+
+    /// The status of the answer, as HTTP has it: 400 and above has failed.
+    pub fn status(mut self, status: u16) -> Self {
+        self.set_status(status);
+        self
+    }
+
+    /// The same, where the guard is kept.
+    pub fn set_status(&mut self, status: u16) {
+        self.status = Some(status);
+        self.failed |= status >= 400;
+    }
+
+    /// It has failed.
+    pub fn set_failed(&mut self) {
+        self.failed = true;
+    }
+
+    /// Awaits the call, which has failed if it yields an error.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn observe<T, E>(mut self, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        // Until it has yielded: if this is dropped before, it never did.
+        let failed = std::mem::replace(&mut self.failed, true);
+        let result = call.await;
+        self.failed = failed || result.is_err();
+        result
+    }
+}
+
+impl Drop for CallGuard {
+    fn drop(&mut self) {
+        let Some(state) = self.state.take() else { return };
+        let duration = self.started.elapsed();
+        let short = |text| cow_bounded(masked(text, |text| state.redactor().text(text)), MAX_NAME);
+        let call = Call {
+            dependency: short(std::mem::take(&mut self.dependency)),
+            operation: self.operation.take().map(short),
+            status: self.status,
+            failed: self.failed || std::thread::panicking(),
+            start: state.elapsed().saturating_sub(duration),
+            duration,
+        };
+        state.enrich(|e| e.calls.add(call));
+    }
+}
+
+impl fmt::Debug for CallGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallGuard").field("dependency", &self.dependency).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use super::*;
+
+    fn call(dependency: &str, millis: u64) -> Call {
+        Call {
+            dependency: dependency.to_owned().into(),
+            operation: None,
+            status: None,
+            failed: millis % 2 == 1,
+            start: Duration::ZERO,
+            duration: Duration::from_millis(millis),
+        }
+    }
+
+    #[test]
+    fn the_slowest_stay_and_all_are_added_up() {
+        let mut calls = Calls::default();
+        (1..=100).for_each(|millis| calls.add(call("db", millis)));
+        let slowest: Vec<_> = calls.slowest().iter().map(|call| call.duration.as_millis()).collect();
+        assert_eq!(slowest, (85..=100).collect::<Vec<_>>());
+        let db = &calls.by_dependency()[0];
+        assert_eq!((db.count, db.errors), (100, 50));
+        assert_eq!((db.total.as_millis(), db.longest.as_millis()), (5050, 100));
+    }
+
+    #[test]
+    fn dependencies_are_bounded() {
+        let mut calls = Calls::default();
+        (0..100).for_each(|n| calls.add(call(&format!("shard-{n}"), 1)));
+        assert_eq!(calls.by_dependency().len(), MAX_DEPENDENCIES + 1);
+        assert_eq!(calls.by_dependency().last().map(|c| (&*c.dependency, c.count)), Some(("other", 84)));
+        assert_eq!(calls.slowest().len(), MAX_SLOWEST);
+    }
+}

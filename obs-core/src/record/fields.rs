@@ -1,0 +1,280 @@
+//! The handler's own fields of a request's record.
+
+use std::{
+    borrow::Cow,
+    hash::{BuildHasher as _, Hasher as _},
+    ptr,
+};
+
+use rustc_hash::{FxBuildHasher, FxHasher};
+
+use crate::base::{name_filter::NameFilter, text::cow_bounded};
+
+/// How many fields one request may have.
+pub const MAX_FIELDS: usize = 64;
+
+/// How many bytes the keys and values of one request's fields may take together.
+pub const MAX_FIELD_BYTES: usize = 16 * 1024;
+
+/// Less of a text is not worth to be kept.
+const WORTH_CUTTING: usize = 32;
+
+/// A field's value.
+///
+/// ```
+/// use obs_core::Value;
+/// assert_eq!(Value::from("pro"), Value::Str("pro".into()));
+/// assert_eq!(Value::from(3_u32), Value::U64(3));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// A truth value.
+    Bool(bool),
+    /// A signed integer.
+    I64(i64),
+    /// An unsigned integer.
+    U64(u64),
+    /// A floating-point number; written as `null` to JSON if it is not finite.
+    F64(f64),
+    /// A text.
+    Str(Cow<'static, str>),
+}
+
+impl Value {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Str(text) => text.len(),
+            _ => 8,
+        }
+    }
+}
+
+macro_rules! value_from {
+    ($($from:ty => $variant:ident as $to:ty),* $(,)?) => {$(
+        impl From<$from> for Value {
+            fn from(value: $from) -> Self {
+                Self::$variant(<$to>::from(value))
+            }
+        }
+    )*};
+}
+
+value_from! {
+    bool => Bool as bool,
+    i8 => I64 as i64, i16 => I64 as i64, i32 => I64 as i64, i64 => I64 as i64,
+    u8 => U64 as u64, u16 => U64 as u64, u32 => U64 as u64, u64 => U64 as u64,
+    f32 => F64 as f64, f64 => F64 as f64,
+    String => Str as Cow<'static, str>,
+    Cow<'static, str> => Str as Cow<'static, str>,
+}
+
+/// Copies the text; `Value::Str(Cow::Borrowed(..))` does not.
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Str(Cow::Owned(value.to_owned()))
+    }
+}
+
+impl From<&crate::record::request_id::RequestId> for Value {
+    fn from(id: &crate::record::request_id::RequestId) -> Self {
+        Self::from(id.as_str())
+    }
+}
+
+impl From<usize> for Value {
+    fn from(value: usize) -> Self {
+        Self::U64(value as u64)
+    }
+}
+
+/// The fields that a request's handler set, in the order of their first setting.
+///
+/// Bounded: at most 64 fields and 16 KiB. A text that does not fit is cut, with `…` at its end; what cannot be cut is left out
+/// and counted.
+///
+/// ```
+/// # use obs_core::{Observer, Outcome, RequestHead, RequestRecord, RecordSink, Value};
+/// struct Plans;
+/// impl RecordSink for Plans {
+///     fn name(&self) -> &'static str { "plans" }
+///     fn on_finish(&self, record: &RequestRecord) {
+///         assert_eq!(record.fields.get("user.plan"), Some(&Value::from("pro")));
+///     }
+/// }
+/// let observer = Observer::builder("shop").no_environment().sink(Plans).build()?;
+/// let observation = observer.start(&RequestHead::new("GET", "/", &()));
+/// observation.handle().set("user.plan", "pro");
+/// observation.finish(Outcome::Completed);
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fields {
+    entries: Vec<(Cow<'static, str>, Value)>,
+    /// Of the keys.
+    filter: NameFilter,
+    hash_of_names: u64,
+    bytes: usize,
+    dropped: u32,
+}
+
+impl Fields {
+    /// Sets `key` to `value`, over an earlier value of the same key. A text that does not fit is cut, with `…` at its end.
+    pub(crate) fn set(&mut self, key: Cow<'static, str>, value: Value) {
+        let hash = FxBuildHasher.hash_one(&*key);
+        let position = if self.filter.may_have(hash) { self.position(&key) } else { None };
+        let freed = position
+            .and_then(|at| self.entries.get(at))
+            .map_or(0, |(key, old)| key.len().saturating_add(old.bytes()));
+        let others = self.bytes.saturating_sub(freed).saturating_add(key.len());
+        let room = MAX_FIELD_BYTES.saturating_sub(others);
+        let value = match value {
+            Value::Str(text) if text.len() > room && room >= WORTH_CUTTING => {
+                Value::Str(cow_bounded(text, room))
+            }
+            value => value,
+        };
+        let bytes = others.saturating_add(value.bytes());
+        if bytes > MAX_FIELD_BYTES || (position.is_none() && self.entries.len() >= MAX_FIELDS) {
+            self.dropped = self.dropped.saturating_add(1);
+            return;
+        }
+        self.bytes = bytes;
+        match position.and_then(|at| self.entries.get_mut(at)) {
+            Some(entry) => entry.1 = value,
+            None => {
+                self.filter.add(hash);
+                self.hash_of_names = hash_of_both(self.hash_of_names, hash);
+                self.entries.push((key, value));
+            }
+        }
+    }
+
+    fn position(&self, key: &str) -> Option<usize> {
+        self.entries.iter().position(|(other, _)| other == key)
+    }
+
+    /// The value under `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.value(self.position(key)?)
+    }
+
+    /// The value of the field that was set as the `place`-th.
+    pub(crate) fn value(&self, place: usize) -> Option<&Value> {
+        self.entries.get(place).map(|(_, value)| value)
+    }
+
+    /// Of all names in their order.
+    pub(crate) const fn hash_of_names(&self) -> u64 {
+        self.hash_of_names
+    }
+
+    /// Whether its names are these, in this order.
+    pub(crate) fn have_names(&self, names: &[&'static str]) -> bool {
+        // Most often they are the very same ones.
+        let same = |key: &str, name: &str| ptr::eq(key, name) || key == name;
+        self.entries.len() == names.len()
+            && self.entries.iter().zip(names).all(|((key, _), name)| same(key, name))
+    }
+
+    /// The names, if all of them are in the program's own code.
+    pub(crate) fn own_names(&self) -> Option<Vec<&'static str>> {
+        let own = |key: &Cow<'static, str>| match key {
+            Cow::Borrowed(own) => Some(*own),
+            Cow::Owned(_) => None,
+        };
+        self.entries.iter().map(|(key, _)| own(key)).collect()
+    }
+
+    /// All fields in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.entries.iter().map(|(key, value)| (&**key, value))
+    }
+
+    /// How many settings were left out because the fields were full.
+    #[must_use]
+    pub const fn dropped(&self) -> u32 {
+        self.dropped
+    }
+}
+
+fn hash_of_both(first: u64, second: u64) -> u64 {
+    let mut both = FxHasher::default();
+    both.write_u64(first);
+    both.write_u64(second);
+    both.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_key_keeps_its_place_and_takes_the_last_value() {
+        let mut fields = Fields::default();
+        fields.set("a".into(), 1_u8.into());
+        fields.set("b".into(), 2_u8.into());
+        fields.set("a".into(), "three".into());
+        let all: Vec<_> = fields.iter().map(|(key, _)| key).collect();
+        assert_eq!(all, ["a", "b"]);
+        assert_eq!(fields.get("a"), Some(&Value::Str("three".into())));
+        assert_eq!(fields.bytes, 1 + 5 + 1 + 8);
+    }
+
+    #[test]
+    fn number_and_bytes_are_bounded() {
+        let mut fields = Fields::default();
+        for n in 0..100 {
+            fields.set(format!("key{n}").into(), n.into());
+        }
+        assert_eq!(fields.iter().count(), MAX_FIELDS);
+        assert_eq!(fields.dropped(), 36);
+        fields.set("key0".into(), "x".repeat(MAX_FIELD_BYTES).into());
+        let Some(Value::Str(cut)) = fields.get("key0") else { panic!("a text") };
+        assert!(cut.ends_with("x…") && cut.len() < MAX_FIELD_BYTES, "cut, and visibly");
+        fields.set("key1".into(), "x".repeat(100).into());
+        assert_eq!(fields.get("key1"), Some(&Value::I64(1)), "no room: the old value stays");
+        assert_eq!(fields.dropped(), 37);
+    }
+
+    #[test]
+    fn names_are_known_by_their_texts_and_order() {
+        let of = |names: &[&'static str]| {
+            let mut fields = Fields::default();
+            names.iter().for_each(|name| fields.set((*name).into(), 1.into()));
+            fields
+        };
+        let fields = of(&["a", "b", "a"]);
+        let elsewhere: &'static str = String::from("a").leak();
+        assert_eq!(fields.own_names(), Some(vec!["a", "b"]));
+        assert!(fields.have_names(&[elsewhere, "b"]));
+        assert_eq!(fields.hash_of_names(), of(&[elsewhere, "b"]).hash_of_names());
+        for others in [&["b", "a"][..], &["a"], &["a", "b", "c"], &["a", "c"], &[]] {
+            assert!(!fields.have_names(others), "{others:?}");
+            assert_ne!(fields.hash_of_names(), of(others).hash_of_names(), "{others:?}");
+        }
+        let mut fields = fields;
+        fields.set("made".to_owned().into(), 1.into());
+        assert_eq!(fields.own_names(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn as_a_list_that_is_searched(settings in prop::collection::vec((0..90_u32, 0..9_i64), 0..200)) {
+            let (mut fields, mut list) = (Fields::default(), Vec::<(String, Value)>::new());
+            for (key, value) in settings {
+                let (key, value) = (format!("key.{key}"), Value::I64(value));
+                fields.set(key.clone().into(), value.clone());
+                if let Some((_, old)) = list.iter_mut().find(|(other, _)| *other == key) {
+                    *old = value;
+                } else if list.len() < MAX_FIELDS {
+                    list.push((key, value));
+                }
+            }
+            prop_assert!(fields.iter().eq(list.iter().map(|(key, value)| (key.as_str(), value))));
+        }
+    }
+}

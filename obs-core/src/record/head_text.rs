@@ -1,0 +1,108 @@
+//! The texts of a request's head that are kept: path, query, user agent and host, in one allocation.
+
+#[cfg(feature = "otel")]
+use crate::http::forwarded::host::Host;
+use crate::{
+    base::text::bounded,
+    http::head::{HeaderLookup, RequestHead, first_header},
+    redact::Redactor,
+    request::user_agents,
+    write::json,
+};
+
+/// The longest of each that is kept, in bytes.
+const MAX_PATH: usize = 1024;
+const MAX_QUERY: usize = 1024;
+const MAX_HOST: usize = 256;
+
+/// The most room that is left, in bytes: more than most requests need.
+const MOST_ROOM: usize = 1024;
+
+/// Path, query, user agent and host side by side.
+#[derive(Default)]
+pub(crate) struct HeadText {
+    /// In memory that an earlier request may have used.
+    all: String,
+    query_at: u16,
+    user_agent_at: u16,
+    host_at: u16,
+    has_query: bool,
+    has_user_agent: bool,
+    user_agent_is_plain: bool,
+}
+
+impl HeadText {
+    /// `headers` are those of `head`. `host` is the one that is told elsewhere than in the headers; without the outer `Some`, none is kept.
+    pub(crate) fn fill(
+        &mut self,
+        head: &RequestHead<'_>,
+        headers: &(impl HeaderLookup + ?Sized),
+        redactor: &Redactor,
+        host: Option<Option<&str>>,
+    ) {
+        let Self { all, .. } = self;
+        all.clear();
+        // What is cut off first cannot be recognised any more, so it is cut off last.
+        all.push_str(&bounded(&redactor.path(head.path), MAX_PATH));
+        let query_at = place(all);
+        if let Some(query) = head.query {
+            all.push_str(&bounded(&redactor.query(query), MAX_QUERY));
+        }
+        let user_agent_at = place(all);
+        let tell = |agent: &[u8]| user_agents::tell(redactor, agent, all);
+        let user_agent = first_header(headers, "user-agent", tell).flatten();
+        let host_at = place(all);
+        if let Some(told) = host {
+            // One that is cut is no valid one, and that is looked at only if somebody tells it.
+            let mut keep = |host: &str| all.push_str(&bounded(host, MAX_HOST));
+            if let Some(host) = told {
+                keep(host);
+            } else {
+                let _ = first_header(headers, "host", |value| std::str::from_utf8(value).map(keep).ok());
+            }
+        }
+        self.query_at = query_at;
+        self.user_agent_at = user_agent_at;
+        self.host_at = host_at;
+        self.has_query = head.query.is_some();
+        self.has_user_agent = user_agent.is_some();
+        self.user_agent_is_plain = user_agent.unwrap_or(true);
+    }
+
+    /// Whether nothing in path, query and user agent needs an escape in JSON.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.user_agent_is_plain
+            && json::is_plain(self.all.get(..self.user_agent_at.into()).unwrap_or_default())
+    }
+
+    /// Leaves the room for others.
+    pub(crate) fn clear(&mut self) {
+        self.all.clear();
+        self.all.shrink_to(MOST_ROOM);
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.all.get(..self.query_at.into()).unwrap_or_default()
+    }
+
+    pub(crate) fn query(&self) -> Option<&str> {
+        self.has_query
+            .then(|| self.all.get(self.query_at.into()..self.user_agent_at.into()).unwrap_or_default())
+    }
+
+    pub(crate) fn user_agent(&self) -> Option<&str> {
+        self.has_user_agent
+            .then(|| self.all.get(self.user_agent_at.into()..self.host_at.into()).unwrap_or_default())
+    }
+
+    /// The host that the client has named, if it is a valid one.
+    #[cfg(feature = "otel")]
+    pub(crate) fn host(&self) -> Option<Host<'_>> {
+        Host::parse(self.all.get(self.host_at.into()..)?)
+    }
+}
+
+/// Where the next text begins. All of them together are shorter than 64 KiB.
+fn place(all: &str) -> u16 {
+    u16::try_from(all.len()).unwrap_or(u16::MAX)
+}

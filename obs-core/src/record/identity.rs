@@ -1,0 +1,146 @@
+//! People in events: kept, truncated, hashed or left out.
+
+use std::{fmt, net::IpAddr};
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use crate::{outputs::events::settings::Identity, write::hex};
+
+/// Whom a request served, as far as the settings allow to tell.
+///
+/// ```
+/// # use obs_core::{Observer, Outcome, RecordSink, RequestHead, RequestRecord, User};
+/// struct Users;
+/// impl RecordSink for Users {
+///     fn name(&self) -> &'static str { "users" }
+///     fn on_finish(&self, record: &RequestRecord) {
+///         assert_eq!(record.user, Some(User::Id("42".into())));
+///     }
+/// }
+/// let observer = Observer::builder("shop").no_environment().sink(Users).build()?;
+/// let observation = observer.start(&RequestHead::new("GET", "/", &()));
+/// observation.handle().user("42");
+/// observation.finish(Outcome::Completed);
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum User {
+    /// The id that the handler gave.
+    Id(String),
+    /// Its keyed hash, as 32 hexadecimal digits.
+    Hash(String),
+}
+
+/// The client's address, as far as the settings allow to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Client {
+    /// As it is, or its network's.
+    Address(IpAddr),
+    /// Its keyed hash, as 32 hexadecimal digits.
+    Hash(String),
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Hash(hash) => f.write_str(hash),
+        }
+    }
+}
+
+/// What the settings say of people.
+pub(crate) struct IdentityPolicy {
+    client_address: Identity,
+    user: Identity,
+    key: Option<Hmac<Sha256>>,
+}
+
+impl IdentityPolicy {
+    pub(crate) fn new(client_address: Identity, user: Identity, key: Option<&[u8]>) -> Self {
+        // A key of any length is valid for HMAC.
+        let key = key.and_then(|key| <Hmac<Sha256> as Mac>::new_from_slice(key).ok());
+        Self { client_address, user, key }
+    }
+
+    /// The user of this id. A hash is made of the id itself; one that is told passes through `mask` first.
+    pub(crate) fn user(&self, id: &str, mask: impl FnOnce(&str) -> String) -> Option<User> {
+        match self.user {
+            Identity::Kept => Some(User::Id(mask(id))),
+            Identity::Hashed => self.hash(id.as_bytes()).map(User::Hash),
+            Identity::Off | Identity::Truncated => None,
+        }
+    }
+
+    pub(crate) fn client(&self, address: IpAddr) -> Option<Client> {
+        // An IPv4 client of a socket for both is an IPv4 client.
+        let address = address.to_canonical();
+        match self.client_address {
+            Identity::Off => None,
+            Identity::Kept => Some(Client::Address(address)),
+            Identity::Truncated => Some(Client::Address(truncated(address))),
+            Identity::Hashed => self.hash(address.to_string().as_bytes()).map(Client::Hash),
+        }
+    }
+
+    fn hash(&self, text: &[u8]) -> Option<String> {
+        let mut mac = self.key.clone()?;
+        mac.update(text);
+        let hash = mac.finalize().into_bytes();
+        let first: &[u8; 16] = hash.first_chunk()?;
+        let digits: [u8; 32] = hex::encode(first);
+        Some(String::from_utf8_lossy(&digits).into_owned())
+    }
+}
+
+/// The network of an address: 24 bits of IPv4, 48 of IPv6.
+fn truncated(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            [a, b, c, 0].into()
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            [a, b, c, 0, 0, 0, 0, 0].into()
+        }
+    }
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use super::*;
+
+    const KEY: &[u8] = b"sixteen secret bytes";
+
+    #[test]
+    fn addresses() {
+        let told = |identity, address: &str| {
+            let policy = IdentityPolicy::new(identity, Identity::Off, Some(KEY));
+            policy.client(address.parse().expect("an address")).map(|client| client.to_string())
+        };
+        assert_eq!(told(Identity::Off, "192.0.2.7"), None);
+        assert_eq!(told(Identity::Kept, "::ffff:192.0.2.7").as_deref(), Some("192.0.2.7"));
+        assert_eq!(told(Identity::Truncated, "192.0.2.7").as_deref(), Some("192.0.2.0"));
+        assert_eq!(told(Identity::Truncated, "2001:db8:1:2:3::4").as_deref(), Some("2001:db8:1::"));
+        let hash = told(Identity::Hashed, "192.0.2.7").expect("a hash");
+        assert_eq!(hash.len(), 32);
+        assert_eq!(told(Identity::Hashed, "::ffff:192.0.2.7"), Some(hash.clone()));
+        assert_ne!(told(Identity::Hashed, "192.0.2.8"), Some(hash));
+    }
+
+    #[cfg(feature = "otel")]
+    /// RFC 4231, test case 2.
+    #[test]
+    fn the_hash_is_hmac_sha_256() {
+        let policy = IdentityPolicy::new(Identity::Off, Identity::Hashed, Some(b"Jefe"));
+        let expected = User::Hash("5bdcc146bf60754e6a042426089575c7".to_owned());
+        assert_eq!(policy.user("what do ya want for nothing?", str::to_owned), Some(expected));
+        assert_eq!(
+            IdentityPolicy::new(Identity::Off, Identity::Truncated, None).user("42", str::to_owned),
+            None
+        );
+    }
+}

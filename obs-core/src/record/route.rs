@@ -1,0 +1,233 @@
+//! Route templates, each kept once.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use crate::{base::read_mostly::ReadMostly, write::json};
+
+/// What the endpoint label says of a request that matched no route.
+pub(crate) const UNMATCHED: &str = "unmatched";
+
+/// What it says of one for which there is no room.
+const OVERFLOW: &str = "overflow";
+
+/// How many templates one observer keeps. Templates come from code, so only a mistake gets here.
+const MAX_ROUTES: usize = 16_384;
+
+/// How many that only clients have named.
+const MAX_GUESSES: usize = 64;
+
+/// A route's template, such as `/items/{id}`: never a path.
+///
+/// Each text is kept once and until the process ends, so a clone costs nothing and outlives its observer.
+///
+/// ```
+/// use obs_core::{Observer, RecordSink, RequestRecord};
+///
+/// struct Items;
+/// impl RecordSink for Items {
+///     fn name(&self) -> &'static str { "items" }
+///     fn on_finish(&self, record: &RequestRecord) {
+///         if record.route.as_ref().is_some_and(|route| route.as_str() == "/items/{id}") {
+///             println!("an item took {:?}", record.duration);
+///         }
+///     }
+/// }
+/// let observer = Observer::builder("shop").no_environment().sink(Items).build()?;
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct Route {
+    id: u32,
+    excluded: Excluded,
+    /// Nothing in it needs an escape in JSON.
+    plain: bool,
+    template: &'static str,
+}
+
+/// From which outputs a route is left out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Excluded {
+    pub(crate) metrics: bool,
+    pub(crate) events: bool,
+}
+
+impl Route {
+    /// The template's text.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        self.template
+    }
+
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.plain
+    }
+
+    /// Unique within the observer; part of a time series' key.
+    pub(crate) const fn id(&self) -> u32 {
+        self.id
+    }
+
+    pub(crate) const fn excluded(&self) -> Excluded {
+        self.excluded
+    }
+}
+
+impl PartialEq for Route {
+    fn eq(&self, other: &Self) -> bool {
+        self.template == other.template
+    }
+}
+
+impl Eq for Route {}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Route({self})")
+    }
+}
+
+/// All templates that an observer has seen.
+pub(crate) struct RouteTable {
+    routes: ReadMostly<&'static str, Route>,
+    overflow: Route,
+    excluded: Exclusions,
+    unmatched_excluded: Excluded,
+    guesses: AtomicUsize,
+}
+
+/// Templates, or beginnings of templates with a `*` behind.
+#[derive(Default)]
+pub(crate) struct Exclusions {
+    pub(crate) metrics: Vec<String>,
+    pub(crate) events: Vec<String>,
+}
+
+impl Exclusions {
+    fn of(&self, template: &str) -> Excluded {
+        Excluded { metrics: excludes(&self.metrics, template), events: excludes(&self.events, template) }
+    }
+}
+
+impl RouteTable {
+    /// 0 stands for requests that matched none.
+    const OVERFLOW: u32 = 1;
+    const FIRST: usize = 2;
+
+    pub(crate) fn new(excluded: Exclusions) -> Self {
+        Self {
+            routes: ReadMostly::new(),
+            overflow: Route {
+                id: Self::OVERFLOW,
+                excluded: Excluded::default(),
+                plain: true,
+                template: OVERFLOW,
+            },
+            unmatched_excluded: excluded.of(UNMATCHED),
+            excluded,
+            guesses: AtomicUsize::new(0),
+        }
+    }
+
+    /// From which outputs requests of this route are left out.
+    pub(crate) fn excludes(&self, route: Option<&Route>) -> Excluded {
+        route.map_or(self.unmatched_excluded, Route::excluded)
+    }
+
+    /// The route of this template; `None` for the text that stands for no route.
+    pub(crate) fn intern(&self, template: &str) -> Option<Route> {
+        if let Some(route) = self.routes.read(template, Route::clone) {
+            return Some(route);
+        }
+        self.add(template)
+    }
+
+    #[inline(never)]
+    fn add(&self, template: &str) -> Option<Route> {
+        // These labels are taken.
+        if template == UNMATCHED {
+            return None;
+        }
+        if template == OVERFLOW {
+            return Some(self.overflow.clone());
+        }
+        if self.routes.len() >= MAX_ROUTES {
+            return Some(self.overflow.clone());
+        }
+        let template = kept(template);
+        let make = |n: usize| Route {
+            id: u32::try_from(n.saturating_add(Self::FIRST)).unwrap_or(Self::OVERFLOW),
+            excluded: self.excluded.of(template),
+            plain: json::is_plain(template),
+            template,
+        };
+        let route = self.routes.get_or_insert(template, MAX_ROUTES, make);
+        Some(route.unwrap_or_else(|| self.overflow.clone()))
+    }
+}
+
+impl RouteTable {
+    /// The route of a template that only a client has named. Few of them are new, as clients make up what they like.
+    pub(crate) fn guess(&self, template: &str) -> Option<Route> {
+        let known = self.routes.read(template, Route::clone);
+        known.or_else(|| {
+            let free = self.guesses.fetch_add(1, Ordering::Relaxed) < MAX_GUESSES;
+            free.then(|| self.intern(template)).flatten()
+        })
+    }
+}
+
+/// The text for as long as the process runs: counted references would be one memory that all cores write to at each request. Templates come
+/// from code, observers are few, and both are bounded, so what is kept is, too.
+fn kept(template: &str) -> &'static str {
+    static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(text) = all.get(template) {
+        return text;
+    }
+    let text: &'static str = Box::leak(template.into());
+    all.insert(text);
+    text
+}
+
+fn excludes(patterns: &[String], template: &str) -> bool {
+    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(beginning) => template.starts_with(beginning),
+        None => pattern == template,
+    })
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn observers_share_their_texts() {
+        let [one, other] = [(); 2].map(|()| RouteTable::new(Exclusions::default()));
+        let [a, b, again] = [&one, &other, &one].map(|table| table.intern("/shared/{id}").expect("a route"));
+        assert!(std::ptr::eq(a.as_str(), b.as_str()) && std::ptr::eq(a.as_str(), again.as_str()));
+        drop((one, other));
+        assert_eq!((a.as_str(), a.id()), ("/shared/{id}", again.id()), "it outlives them");
+    }
+
+    #[test]
+    fn no_text_is_kept_for_which_there_is_no_room() {
+        let table = RouteTable::new(Exclusions::default());
+        for n in 0..MAX_ROUTES + 10 {
+            let route = table.intern(&format!("/many/{n}")).expect("a route");
+            assert_eq!(route.as_str() == OVERFLOW, n >= MAX_ROUTES, "{n}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The request that runs on this thread.
+//!
+//! A thread-local is swapped around every poll, call and drop of a request's parts, so no async runtime is
+//! needed and nothing is passed along. A task or thread that the handler starts is outside of it, unless
+//! [`RequestHandle::in_request`] or [`RequestHandle::run`] takes it along.
+
+use std::{
+    cell::Cell,
+    mem::{self, ManuallyDrop},
+    sync::Arc,
+};
+
+#[cfg(feature = "otel")]
+use opentelemetry::ContextGuard;
+
+use crate::{record::shared::RequestState, request::handle::RequestHandle};
+
+thread_local! {
+    /// Without a destructor it is there as long as the thread, and to reach it takes no question whether it is. Scopes leave nothing behind
+    /// that would need one.
+    static CURRENT: Cell<ManuallyDrop<RequestHandle>> =
+        const { Cell::new(ManuallyDrop::new(RequestHandle::none())) };
+}
+
+/// The handle of the request that runs on this thread.
+///
+/// Outside a request it is a handle whose methods do nothing. It costs a few nanoseconds and allocates nothing.
+///
+/// ```
+/// // Anywhere below a handler, in any crate:
+/// obs_core::current().set("user.plan", "pro");
+/// ```
+#[must_use]
+pub fn current() -> RequestHandle {
+    peek().unwrap_or_default()
+}
+
+/// The current handle if there is one; also callable while the thread ends or inside a panic hook.
+pub(crate) fn peek() -> Option<RequestHandle> {
+    let handle = CURRENT.with(|current| {
+        let handle = current.take();
+        current.set(handle.clone());
+        ManuallyDrop::into_inner(handle)
+    });
+    Some(handle).filter(RequestHandle::is_active)
+}
+
+/// What makes a request current while something of it runs.
+///
+/// Entering swaps it with the thread's handle and leaving swaps back: no reference count changes.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    handle: RequestHandle,
+    /// It has a span.
+    #[cfg(feature = "otel")]
+    traced: bool,
+}
+
+impl Scope {
+    pub(crate) fn new(handle: RequestHandle) -> Self {
+        Self {
+            #[cfg(feature = "otel")]
+            traced: handle.span().is_some(),
+            handle,
+        }
+    }
+
+    /// A request starts in the state of one that has ended, which nobody else has.
+    pub(crate) fn begin(&mut self, begin: impl FnOnce(&mut RequestState)) {
+        match self.unique() {
+            Some(state) => begin(state),
+            None => unreachable!("memory that is used again is nobody else's"),
+        }
+        #[cfg(feature = "otel")]
+        {
+            self.traced = self.handle.span().is_some();
+        }
+    }
+
+    /// The request's state, if nobody else has it.
+    pub(crate) fn unique(&mut self) -> Option<&mut RequestState> {
+        self.handle.unique_state()
+    }
+
+    /// The request's state, of a scope that was made with a request's handle and is not entered.
+    pub(crate) fn state(&self) -> &Arc<RequestState> {
+        match self.handle.state() {
+            Some(state) => state,
+            None => unreachable!("the scope of an observation has its request"),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
+        // Left last: the request's span is current as long as the request is.
+        #[cfg(feature = "otel")]
+        let _span = if self.traced { self.attach() } else { None };
+        self.enter_without_span(f)
+    }
+
+    /// It has no span, so that [`enter_without_span`](Self::enter_without_span) is enough.
+    pub(crate) const fn is_untraced(&self) -> bool {
+        #[cfg(feature = "otel")]
+        return !self.traced;
+        #[cfg(not(feature = "otel"))]
+        return true;
+    }
+
+    /// Apart, so that nothing of a span is inlined where a scope is entered.
+    #[cfg(feature = "otel")]
+    #[inline(never)]
+    fn attach(&self) -> Option<ContextGuard> {
+        self.handle.span().map(|span| span.context().clone().attach())
+    }
+
+    /// Makes only the handle current: enough for a request without a span, and short enough to be inlined for each frame of a body.
+    #[inline]
+    pub(crate) fn enter_without_span<T>(&mut self, f: impl FnOnce() -> T) -> T {
+        struct Leave<'a>(&'a mut RequestHandle);
+        impl Drop for Leave<'_> {
+            #[inline]
+            fn drop(&mut self) {
+                swap(self.0);
+            }
+        }
+        swap(&mut self.handle);
+        let _leave = Leave(&mut self.handle);
+        f()
+    }
+}
+
+#[inline]
+fn swap(handle: &mut RequestHandle) {
+    let entered = ManuallyDrop::new(mem::take(handle));
+    *handle = ManuallyDrop::into_inner(CURRENT.replace(entered));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::{Future, poll_fn},
+        task::{Context, Poll, Waker},
+    };
+
+    use super::*;
+    use crate::{
+        http::head::RequestHead, observer::Observer, record::request_id::RequestId,
+        request::observation::Observation,
+    };
+
+    fn start(observer: &Observer) -> Observation {
+        observer.start(&RequestHead::new("GET", "/", &()))
+    }
+
+    fn observer() -> Observer {
+        Observer::builder("test").no_environment().build().expect("valid")
+    }
+
+    #[test]
+    fn outside_a_request_everything_is_a_no_op() {
+        let handle = current();
+        handle.set("a", 1);
+        handle.streaming();
+        assert!(!handle.is_active());
+        assert!(handle.request_id().is_none());
+    }
+
+    #[test]
+    fn scopes_nest_and_are_restored_after_a_panic() {
+        let observer = observer();
+        let (outer, inner) = (start(&observer), start(&observer));
+        outer.handle().run(|| {
+            let panicked = std::panic::catch_unwind(|| inner.handle().run(|| panic!("inside")));
+            assert!(panicked.is_err());
+            assert_eq!(current().request_id(), outer.handle().request_id());
+        });
+        assert!(!current().is_active());
+    }
+
+    #[test]
+    fn a_future_is_in_its_request_while_polled_and_dropped() {
+        struct OnDrop(RequestId);
+        impl Drop for OnDrop {
+            fn drop(&mut self) {
+                assert_eq!(current().request_id(), Some(&self.0));
+            }
+        }
+        let observer = observer();
+        let observation = start(&observer);
+        let id = observation.request().id.clone();
+        let guard = OnDrop(id.clone());
+        let future = observation.handle().in_request(poll_fn(move |_| {
+            let _ = &guard;
+            assert_eq!(current().request_id(), Some(&id));
+            Poll::<()>::Pending
+        }));
+        let mut future = Box::pin(future);
+        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert!(!current().is_active());
+        drop(future);
+    }
+
+    #[test]
+    fn each_observer_finds_its_own_handle() {
+        let (first, second) = (observer(), observer());
+        let outer = start(&first);
+        let handle = outer.handle();
+        let inner = second.start(&RequestHead::new("GET", "/", &()).within(Some(&handle)));
+        assert_eq!(inner.request().id, outer.request().id, "the id is shared");
+        inner.handle().run(|| {
+            assert!(current().is_same(&inner.handle()));
+            assert!(first.current().is_active());
+            assert!(second.current().is_active());
+            assert!(!observer().current().is_active());
+        });
+    }
+}

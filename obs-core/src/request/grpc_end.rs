@@ -1,0 +1,93 @@
+//! What gRPC adds to a request's record when it ends.
+
+use std::time::Duration;
+
+use crate::http::grpc::{GrpcCall, GrpcRequest, answer::GrpcAnswer, is_service, method, status::GrpcStatus};
+use crate::{
+    observer::Observer,
+    record::{
+        enrichment::Enrichment,
+        finished::{ErrorReport, Outcome},
+        shared::RequestState,
+    },
+    request::in_flight::Progress,
+};
+
+impl RequestState {
+    /// What gRPC knows of how the request has ended. Its message becomes the error, its method the route, and more than one message a stream.
+    #[inline(never)]
+    pub(crate) fn end_call(
+        &self,
+        request: &GrpcRequest,
+        enrichment: &mut Enrichment,
+        observer: &Observer,
+        progress: &mut Progress,
+        outcome: Outcome,
+        duration: Duration,
+    ) -> (GrpcCall, Outcome) {
+        let left = matches!(outcome, Outcome::CancelledBeforeResponse | Outcome::CancelledInBody);
+        let late = left && request.gave_up_by(duration);
+        let outcome = if late { Outcome::DeadlineExceeded } else { outcome };
+        let answer = progress.grpc.take().map(|answer| *answer);
+        self.name_grpc_route(enrichment, observer, answer.as_ref(), progress);
+        progress.stream |= answer.as_ref().is_some_and(GrpcAnswer::is_stream);
+        let call = self.grpc_call(enrichment, request, answer, outcome);
+        progress.stream |= call.request_messages.is_some_and(|messages| messages > 1);
+        (call, outcome)
+    }
+
+    /// The method is the route, if there is such a one: that the service knows it, its answer says.
+    fn name_grpc_route(
+        &self,
+        enrichment: &mut Enrichment,
+        observer: &Observer,
+        answer: Option<&GrpcAnswer>,
+        progress: &Progress,
+    ) {
+        let path = self.request().path();
+        if enrichment.route_from_within || method(path).is_none() {
+            return;
+        }
+        // A router knows services, and not their methods.
+        let named = enrichment.route.as_ref().is_some_and(|route| !is_service(route.as_str()));
+        match answer {
+            Some(answer) if answer.is_unimplemented() => {
+                if !named {
+                    enrichment.route = None;
+                }
+            }
+            Some(answer) if !answer.is_refusal() => enrichment.route = observer.intern_route(path),
+            // Something before the service has answered, and not as gRPC does.
+            None if progress.status.is_some() => {}
+            // Nobody has said that there is such a method, only that it was called.
+            _ => {
+                if !named && let Some(route) = observer.guess_route(path) {
+                    enrichment.route = Some(route);
+                }
+            }
+        }
+    }
+
+    fn grpc_call(
+        &self,
+        enrichment: &mut Enrichment,
+        request: &GrpcRequest,
+        answer: Option<GrpcAnswer>,
+        outcome: Outcome,
+    ) -> GrpcCall {
+        let answered = answer.is_some();
+        let GrpcAnswer { status, messages, .. } = answer.unwrap_or_default();
+        let (status, message) = status.unzip();
+        if let Some(message) = message.flatten() {
+            let report = ErrorReport::of_text(&message).redacted(self.redactor());
+            enrichment.error.get_or_insert(report.into());
+        }
+        GrpcCall {
+            // Clients take an answer without a status for this.
+            status: status.or((answered && outcome == Outcome::Completed).then_some(GrpcStatus::Unknown)),
+            request_messages: self.received.messages(),
+            response_messages: messages.count(),
+            timeout: request.timeout,
+        }
+    }
+}

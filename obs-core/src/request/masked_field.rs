@@ -1,0 +1,98 @@
+//! The fields that handlers set.
+
+use std::borrow::Cow;
+
+use crate::redact::{MASK, Redactor};
+use crate::{
+    base::text::{cow_bounded, masked},
+    record::fields::{MAX_FIELD_BYTES, Value},
+};
+
+impl Redactor {
+    /// A field as it may go out.
+    pub(crate) fn field(&self, key: Cow<'static, str>, value: Value) -> (Cow<'static, str>, Value) {
+        let (key, secret) = match key {
+            Cow::Borrowed(own) => (key, self.is_secret_own_name(own)),
+            // What was made at run time may have anything in it.
+            Cow::Owned(_) => {
+                let key = masked(key, |key| self.text(key));
+                let secret = self.is_secret_name(&key);
+                (key, secret)
+            }
+        };
+        (key, if secret { hidden(value) } else { self.told(value) })
+    }
+
+    /// A value whose name means no secret. Most have none in them, and stay as they are.
+    fn told(&self, value: Value) -> Value {
+        /// Cards have 13 digits at least.
+        const SHORTEST_CARD: u64 = 1_000_000_000_000;
+        match value {
+            Value::Str(text) if text.len() > MAX_FIELD_BYTES || !self.finds_nothing(&text) => {
+                // What is too long is cut before it is looked through: that takes its time.
+                let text = cow_bounded(text, MAX_FIELD_BYTES);
+                Value::Str(masked(text, |text| self.text(text)))
+            }
+            Value::U64(number) if number >= SHORTEST_CARD => self.number(value, &number.to_string()),
+            Value::I64(number) if number.unsigned_abs() >= SHORTEST_CARD => {
+                self.number(value, &number.to_string())
+            }
+            harmless => harmless,
+        }
+    }
+
+    /// A card is a secret as a number, too.
+    fn number(&self, number: Value, digits: &str) -> Value {
+        let masked = self.text(digits);
+        if masked == digits { number } else { Value::Str(masked.into_owned().into()) }
+    }
+}
+
+/// A value whose name means a secret. Whether there is one may be told, and that something is on or off.
+fn hidden(value: Value) -> Value {
+    match value {
+        Value::Str(text) if text.is_empty() => Value::Str(text),
+        Value::Bool(_) => value,
+        _ => Value::Str(MASK.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_told_by_the_name_and_by_the_value() {
+        let redactor = crate::redact::settings::Redaction::new().build().expect("right");
+        let mask = || Value::from(MASK);
+        for (key, value, expected) in [
+            ("plan", Value::from("pro"), Value::from("pro")),
+            ("at", Value::from("2026-11-20T13:20:09Z"), Value::from("2026-11-20T13:20:09Z")),
+            ("note", Value::from("for jane@example.com"), Value::from("for [REDACTED]")),
+            ("password", Value::from("hunter2"), mask()),
+            ("password", Value::from(""), Value::from("")),
+            ("password", Value::from(true), Value::from(true)),
+            ("pin", Value::from(4711), mask()),
+            ("pin", Value::from(0.5), mask()),
+            ("number", Value::from(4_111_111_111_111_111_u64), mask()),
+            ("number", Value::from(4_111_111_111_111_111_i64), mask()),
+            ("number", Value::from(4_111_111_111_111_112_u64), Value::from(4_111_111_111_111_112_u64)),
+            ("number", Value::from(-3), Value::from(-3)),
+            ("share", Value::from(0.25), Value::from(0.25)),
+        ] {
+            for name in [Cow::Borrowed(key), Cow::Owned(key.to_owned())] {
+                assert_eq!(redactor.field(name, value.clone()), (key.into(), expected.clone()), "{value:?}");
+            }
+        }
+        let key = Cow::Owned("jane@example.com".to_owned());
+        assert_eq!(redactor.field(key, 1.into()), (MASK.into(), 1.into()));
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_and_looked_through() {
+        let redactor = crate::redact::settings::Redaction::new().build().expect("right");
+        let long = format!("jane@example.com {}", "x".repeat(MAX_FIELD_BYTES));
+        let (_, Value::Str(text)) = redactor.field("note".into(), long.into()) else { panic!("a text") };
+        assert!(text.starts_with(MASK) && text.ends_with("x…") && text.len() <= MAX_FIELD_BYTES);
+    }
+}

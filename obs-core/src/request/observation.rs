@@ -1,0 +1,281 @@
+//! The state machine of a request: started, responded, finished.
+//!
+//! Ownership is the state. An [`Observation`] cannot be cloned, moves from the handler's future into the
+//! response's body, and [`finish`](Observation::finish) takes it by value; dropping it anywhere on the way is
+//! a cancellation. So a request is recorded exactly once.
+
+use std::{fmt, future::Future, sync::Arc};
+
+use crate::{
+    base::panic::{Panic, catch},
+    endpoints::{
+        self, Endpoint, EndpointFuture,
+        answer::{self, Answer},
+    },
+    http::{
+        grpc::{self, answer::GrpcAnswer},
+        head::{HeaderLookup, RequestHead, ResponseHead},
+    },
+    observer::{Observer, PanicPolicy, TraceHeader},
+    record::{
+        finished::{ErrorReport, Outcome, RequestStart},
+        shared::RequestState,
+    },
+    request::{
+        current::Scope,
+        handle::RequestHandle,
+        in_flight::{InFlight, Progress},
+        observed::Observed,
+        recycled::Recycled,
+        request_body::RequestBody,
+    },
+};
+
+/// One request from its head to its end.
+///
+/// Adapters [start](Observer::start) it, put its [`handle`](Self::handle) into the request's extensions, run
+/// the service [in its scope](Observed::make), tell it of the [response](Self::responded), and move it into the
+/// body. The observation itself never goes into extensions: those are cloned.
+///
+/// # Cancellation
+/// Dropped before [`responded`](Self::responded) it is recorded as
+/// [`CancelledBeforeResponse`](Outcome::CancelledBeforeResponse), after it as
+/// [`CancelledInBody`](Outcome::CancelledInBody).
+///
+/// ```
+/// use obs_core::{Observer, Outcome, RequestHead};
+///
+/// let observer = Observer::builder("shop").no_environment().build()?;
+/// let mut observation = observer.start(&RequestHead::new("GET", "/items/7", &()));
+/// observation.set_route("/items/{id}");
+/// observation.responded(200, &());
+/// observation.finish(Outcome::Completed);
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+///
+/// It cannot be finished twice:
+///
+/// ```compile_fail
+/// # use obs_core::{Observer, Outcome, RequestHead};
+/// # let observer = Observer::builder("shop").no_environment().build().unwrap();
+/// let observation = observer.start(&RequestHead::new("GET", "/", &()));
+/// observation.finish(Outcome::Completed);
+/// observation.finish(Outcome::Completed);
+/// ```
+#[must_use = "dropping it records a cancelled request"]
+pub struct Observation {
+    observer: Observer,
+    in_flight: Recycled,
+}
+
+impl Observation {
+    pub(crate) fn start(observer: &Observer, head: &RequestHead<'_>) -> Self {
+        let mut in_flight = Recycled::take(observer);
+        in_flight.begin(observer, head);
+        observer.on_start(in_flight.state().request());
+        Self { observer: observer.clone(), in_flight }
+    }
+
+    fn state(&self) -> &Arc<RequestState> {
+        self.in_flight.state()
+    }
+
+    /// How far the answer has come.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.in_flight.progress
+    }
+
+    pub(crate) fn progress_mut(&mut self) -> &mut Progress {
+        &mut self.in_flight.progress
+    }
+
+    /// The handle for handlers; adapters put it into the request's extensions.
+    #[must_use]
+    pub fn handle(&self) -> RequestHandle {
+        RequestHandle::new(Arc::clone(self.state()))
+    }
+
+    /// What was known at the start.
+    #[must_use]
+    pub fn request(&self) -> &RequestStart {
+        self.state().request()
+    }
+
+    /// The route's template, such as `/items/{id}`, as the framework knows it. What the handler or a layer
+    /// further within says wins over it.
+    ///
+    /// Each text is kept once, and for ever, so it must be a template, never a path.
+    pub fn set_route(&mut self, template: &str) {
+        self.state().set_route(&self.observer, template, false);
+    }
+
+    /// The endpoint of the observer's that the request asks for, to be [answered](Self::answer). A
+    /// [route of the user's own](RequestHead::own_route) at the very path wins.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        self.state().endpoint()
+    }
+
+    /// Answers the request as this endpoint; `head` is the one that it was started with.
+    pub fn answer(mut self, endpoint: Endpoint, head: &RequestHead<'_>) -> Observed<EndpointFuture> {
+        self.state().set_route(&self.observer, head.path, false);
+        self.progress_mut().endpoint = true;
+        let future = endpoints::answer(&self.observer, endpoint, head);
+        self.observe(future)
+    }
+
+    /// Counts the request's body while the service reads it; `None` if its size is known, so that there is nothing to count.
+    ///
+    /// Adapters wrap a body of unknown size, where the framework boxes bodies anyway.
+    #[must_use]
+    pub fn request_body(&self) -> Option<RequestBody> {
+        RequestBody::unknown(self.state())
+    }
+
+    /// The response's head is there.
+    #[inline]
+    pub fn responded(&mut self, status: u16, headers: &dyn HeaderLookup) {
+        let InFlight { scope, progress, .. } = &mut *self.in_flight;
+        let state = scope.state();
+        progress.status = Some(status);
+        progress.time_to_head = Some(state.elapsed());
+        let head = ResponseHead::of(headers);
+        progress.stream = state.request().method.is_tunnel(status) || head.is_event_stream;
+        progress.declared = head.content_length;
+        if state.grpc().is_some_and(|request| request.native) {
+            progress.grpc = GrpcAnswer::of(headers).map(Box::new);
+        }
+    }
+
+    pub(crate) const fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
+    /// The response header that tells the caller the request's place in its trace, if there is to be one.
+    #[must_use]
+    #[inline]
+    pub fn trace_header(&self) -> Option<(&'static str, String)> {
+        let value = || self.request().trace.traceparent();
+        match self.observer.trace_header() {
+            TraceHeader::Off => None,
+            TraceHeader::TraceResponse => Some(("traceresponse", value())),
+            TraceHeader::ServerTiming => Some(("server-timing", format!("traceparent;desc=\"{}\"", value()))),
+        }
+    }
+
+    /// The response's trailers have come.
+    pub(crate) fn trailers(&mut self, trailers: &dyn HeaderLookup) {
+        if let Some(answer) = &mut self.progress_mut().grpc {
+            answer.status = grpc::status(trailers);
+        }
+    }
+
+    /// The error with which the service or the body failed, for the record.
+    ///
+    /// What the handler itself [reported](RequestHandle::error) says more and stays.
+    pub fn failed(&mut self, report: ErrorReport) {
+        let report = report.redacted(self.state().redactor());
+        self.state().enrich(|e| {
+            e.error.get_or_insert(report.into());
+        });
+    }
+
+    /// Polls `future` in the request's scope and catches its panic.
+    pub fn observe<F: Future>(self, future: F) -> Observed<F> {
+        let mut observed = Observed::empty(self);
+        observed.make(|| future);
+        observed
+    }
+
+    /// Runs `f` in the request's scope and catches its panic.
+    pub fn run<T>(mut self, f: impl FnOnce() -> T) -> (Self, Result<T, Panic>) {
+        let result = self.enter(|| catch(f));
+        (self, result)
+    }
+
+    /// Runs `f` in the request's scope.
+    pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
+        self.in_flight.scope.enter(f)
+    }
+
+    /// What a body needs while it is sent.
+    #[inline]
+    pub(crate) fn scope_and_progress(&mut self) -> (&mut Scope, &mut Progress) {
+        let InFlight { scope, progress, .. } = &mut *self.in_flight;
+        (scope, progress)
+    }
+
+    /// A panic was caught before there was a response: notes it and says what to answer.
+    ///
+    /// # Panics
+    /// Goes on with the panic if the policy is [`PanicPolicy::Resume`]; it is recorded before.
+    pub fn panicked(mut self, panic: Panic) -> (Self, Answer) {
+        self.note(&panic);
+        match self.observer.panic_policy() {
+            PanicPolicy::Answer => {
+                let content_type = self.state().grpc().map(|request| request.content_type.as_str());
+                let answer = answer::to_panic(self.request(), content_type);
+                (self, answer)
+            }
+            PanicPolicy::Resume => {
+                self.finish(Outcome::Panicked);
+                panic.resume()
+            }
+        }
+    }
+
+    /// A panic was caught while the body was sent: there is nothing left to answer, so it is recorded and
+    /// goes on, and the framework aborts the stream.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn panicked_in_body(&mut self, panic: Panic) -> ! {
+        self.note(&panic);
+        self.end(Outcome::Panicked);
+        panic.resume()
+    }
+
+    /// The record will say that it panicked, whatever its outcome seems to be; unless it has ended.
+    pub(crate) fn note(&mut self, panic: &Panic) {
+        if !self.in_flight.ended {
+            let report = panic.report().clone().redacted(self.state().redactor());
+            self.state().enrich(|e| e.panic = Some(report.into()));
+        }
+    }
+
+    /// Ends the request: makes its record and gives it to every sink.
+    pub fn finish(mut self, outcome: Outcome) {
+        self.end(outcome);
+    }
+
+    /// The same for one that is still needed as a scope. It ends once.
+    #[inline]
+    pub(crate) fn end(&mut self, outcome: Outcome) {
+        if !self.in_flight.ended {
+            self.record(outcome);
+        }
+    }
+
+    #[inline(never)]
+    fn record(&mut self, outcome: Outcome) {
+        let InFlight { scope, progress, ended } = &mut *self.in_flight;
+        *ended = true;
+        let record = RequestState::finish(scope.state(), &self.observer, progress, outcome);
+        self.observer.on_finish(&record);
+    }
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        let answered = self.progress().status.is_some();
+        self.end(if answered { Outcome::CancelledInBody } else { Outcome::CancelledBeforeResponse });
+    }
+}
+
+impl fmt::Debug for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observation")
+            .field("request", self.request())
+            .field("status", &self.progress().status)
+            .finish_non_exhaustive()
+    }
+}

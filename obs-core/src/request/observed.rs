@@ -1,0 +1,189 @@
+//! A handler's future, polled in its request's scope.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+
+use crate::{
+    base::panic::{Panic, catch},
+    request::observation::Observation,
+};
+
+pin_project! {
+    /// A future under observation: see [`Observation::observe`].
+    ///
+    /// It yields the observation, to be moved into the response's body, and the future's output or its panic.
+    /// It is `Send` exactly if the future is: actix's are not.
+    ///
+    /// # Cancellation
+    /// When dropped it first drops the future, in the request's scope, so that what the handler's destructors
+    /// still say is recorded; then the observation, as cancelled. A destructor that panics is recorded as the
+    /// request's panic and goes no further.
+    ///
+    /// # Panics
+    /// If polled again after it has yielded, or without a future.
+    ///
+    /// ```
+    /// # use obs_core::{Observer, Outcome, RequestHead};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), obs_core::BuildError> {
+    /// let observer = Observer::builder("shop").no_environment().build()?;
+    /// let observation = observer.start(&RequestHead::new("GET", "/", &()));
+    /// let handler = async {
+    ///     obs_core::current().set("rows", 3);
+    ///     "hello"
+    /// };
+    /// let (mut observation, result) = observation.observe(handler).await;
+    /// assert_eq!(result.ok(), Some("hello"));
+    /// observation.responded(200, &());
+    /// observation.finish(Outcome::Completed);
+    /// # Ok(()) }
+    /// ```
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Observed<F> {
+        // Taken when it yields.
+        observation: Option<Observation>,
+        // The panic of the call that should have made the future.
+        panic: Option<Panic>,
+        #[pin]
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for Observed<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if let Some(observation) = this.observation {
+                let dropped = observation.enter(|| catch(|| this.future.set(None)));
+                if let Some(panic) = this.panic.take().or(dropped.err()) {
+                    observation.note(&panic);
+                }
+            }
+        }
+    }
+}
+
+impl<F> Observed<F> {
+    /// Without a future, which [`make`](Self::make) has to give it, once, before it is polled.
+    pub const fn empty(observation: Observation) -> Self {
+        Self { observation: Some(observation), panic: None, future: None }
+    }
+
+    /// Makes the future, in the request's scope; its panic is yielded as the future's would be. For services whose `call` itself may panic.
+    ///
+    /// Requests and futures are large: what `make` captures is best a reference, and the future stays where it is made.
+    #[inline]
+    pub fn make(&mut self, make: impl FnOnce() -> F) {
+        let Self { observation: Some(observation), panic, future } = self else { return };
+        *panic = observation.enter(|| catch(|| *future = Some(make()))).err();
+    }
+
+    /// The observation while the future runs; `None` after it has yielded.
+    pub fn observation(self: Pin<&mut Self>) -> Option<&mut Observation> {
+        self.project().observation.as_mut()
+    }
+}
+
+impl<F: Future> Future for Observed<F> {
+    type Output = (Observation, Result<F::Output, Panic>);
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let Some(observation) = this.observation else {
+            panic!("`Observed` polled after it has yielded");
+        };
+        let failed = this.panic.take();
+        // Outputs are large, and this one is moved once: neither through the catch nor through the scope.
+        let mut output = None;
+        let ended = observation.enter(|| {
+            let polled = match (failed, this.future.as_mut().as_pin_mut()) {
+                (None, Some(future)) => catch(|| match future.poll(cx) {
+                    Poll::Ready(ready) => output = Some(ready),
+                    Poll::Pending => {}
+                }),
+                (Some(panic), _) => Err(panic),
+                (None, None) => panic!("`Observed` has neither a future nor the panic of its call"),
+            };
+            if polled.is_ok() && output.is_none() {
+                return Poll::Pending;
+            }
+            // What the handler holds ends inside its request, too.
+            let ended = polled.and(catch(|| this.future.set(None)));
+            if ended.is_err() {
+                let _ = catch(|| output = None);
+            }
+            Poll::Ready(ended)
+        });
+        let ended = ready!(ended);
+        match (this.observation.take(), ended, output) {
+            (Some(observation), Ok(()), Some(output)) => Poll::Ready((observation, Ok(output))),
+            (Some(observation), Err(panic), _) => Poll::Ready((observation, Err(panic))),
+            _ => unreachable!("a future that has ended without a panic has an output"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::{
+        http::head::RequestHead,
+        observer::Observer,
+        outputs::records::Records,
+        record::finished::{Outcome, RequestRecord},
+    };
+
+    fn observe<F: Future>(future: F) -> (Observed<F>, std::sync::mpsc::Receiver<RequestRecord>) {
+        let (send, records) = std::sync::mpsc::channel();
+        let observer = Observer::builder("test").no_environment().sink(Records(send)).build();
+        let observation = observer.expect("valid").start(&RequestHead::new("GET", "/", &()));
+        (observation.observe(future), records)
+    }
+
+    struct PanicsOnDrop;
+    impl Drop for PanicsOnDrop {
+        fn drop(&mut self) {
+            crate::request::current::current().set("dropped", true);
+            panic!("in drop");
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_cancelled_futures_destructor_is_recorded_and_stops_there() {
+        let (observed, records) = observe(async {
+            let _guard = PanicsOnDrop;
+            std::future::pending::<()>().await;
+        });
+        let mut observed = Box::pin(observed);
+        assert!(observed.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(observed);
+        let record = records.try_recv().expect("one record");
+        assert_eq!(record.outcome, Outcome::Panicked);
+        assert_eq!(record.fields.get("dropped"), Some(&true.into()));
+        assert!(records.try_recv().is_err(), "only one");
+    }
+
+    #[test]
+    fn a_call_that_panicked_is_recorded_so_even_if_nobody_polls() {
+        let (send, records) = std::sync::mpsc::channel();
+        let observer = Observer::builder("test").no_environment().sink(Records(send)).build();
+        let observation = observer.expect("valid").start(&RequestHead::new("GET", "/", &()));
+        let mut observed = Observed::empty(observation);
+        observed.make(|| -> std::future::Ready<()> { panic!("in call") });
+        drop(observed);
+        assert_eq!(records.try_recv().expect("one record").outcome, Outcome::Panicked);
+    }
+
+    #[test]
+    fn never_polled_is_cancelled() {
+        let (observed, records) = observe(async {});
+        drop(observed);
+        let record = records.try_recv().expect("one record");
+        assert_eq!(record.outcome, Outcome::CancelledBeforeResponse);
+    }
+}

@@ -1,0 +1,112 @@
+//! Our formats, by our parsers, for libraries that use `opentelemetry::global`'s propagator.
+
+use std::fmt;
+
+use opentelemetry::{
+    Context,
+    baggage::BaggageExt as _,
+    propagation::{Extractor, Injector, TextMapPropagator, text_map_propagator::FieldIter},
+    trace::TraceContextExt as _,
+};
+
+use crate::outputs::otel::tracing::{from_span_context, remote_context, with_baggage};
+use crate::{
+    http::head::HeaderLookup,
+    observer::Observer,
+    request::current::current,
+    trace::{
+        TraceContext,
+        baggage::Baggage,
+        propagation::{Propagator, Propagators},
+    },
+};
+
+/// Reads and writes trace context and baggage as the observer does: strictly, within their bounds, in the formats of its settings.
+///
+/// [`Observer::install_otel_globals`] makes it the global one.
+///
+/// ```
+/// use obs_core::{Observer, otel::{RequestPropagator, opentelemetry::propagation::TextMapPropagator}};
+/// use std::collections::HashMap;
+///
+/// let observer = Observer::builder("shop").no_environment().otlp().build()?;
+/// let mut headers = HashMap::new();
+/// RequestPropagator::new(&observer).inject(&mut headers);
+/// assert!(headers.is_empty(), "there is no span here");
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+pub struct RequestPropagator {
+    propagators: Propagators,
+    fields: Vec<String>,
+}
+
+impl RequestPropagator {
+    /// The formats of this observer.
+    #[must_use]
+    pub fn new(observer: &Observer) -> Self {
+        let propagators = observer.propagators();
+        let fields = propagators.iter().flat_map(headers).map(|name| (*name).to_owned());
+        Self { fields: fields.collect(), propagators }
+    }
+}
+
+/// The headers that a format is written to.
+const fn headers(propagator: Propagator) -> &'static [&'static str] {
+    match propagator {
+        Propagator::TraceContext => &["traceparent", "tracestate"],
+        Propagator::Baggage => &["baggage"],
+        Propagator::B3 => &["b3"],
+        Propagator::B3Multi => &["x-b3-traceid", "x-b3-spanid", "x-b3-sampled"],
+        Propagator::Jaeger => &["uber-trace-id"],
+    }
+}
+
+impl fmt::Debug for RequestPropagator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestPropagator").field("fields", &self.fields).finish()
+    }
+}
+
+impl TextMapPropagator for RequestPropagator {
+    fn inject_context(&self, cx: &Context, injector: &mut dyn Injector) {
+        let span = cx.span();
+        let Some(mut trace) = from_span_context(span.span_context(), self.propagators) else {
+            // Without a span there may still be a request, or at least baggage.
+            return match current().trace() {
+                Some(request) => request.inject(|name, value| injector.set(name, value.to_owned())),
+                None if cx.baggage().is_empty() || !self.propagators.contains(Propagator::Baggage) => {}
+                None => injector.set("baggage", cx.baggage().to_string()),
+            };
+        };
+        trace.baggage = Baggage::parse(&cx.baggage().to_string());
+        // The SDK does not know all that a tracestate may have; the request has it as it came.
+        if let Some(request) = current().trace().filter(|request| request.trace_id == trace.trace_id) {
+            trace.state = request.state.clone();
+            trace.flags = request.flags.with_sampled(trace.flags.is_sampled());
+        }
+        trace.inject(|name, value| injector.set(name, value.to_owned()));
+    }
+
+    fn extract_with_context(&self, cx: &Context, extractor: &dyn Extractor) -> Context {
+        let trace = TraceContext::start(&Extracted(extractor), self.propagators, || true);
+        if trace.parent_id.is_none() && trace.baggage.is_empty() {
+            return cx.clone();
+        }
+        with_baggage(remote_context(cx, &trace), &trace)
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        FieldIter::new(&self.fields)
+    }
+}
+
+struct Extracted<'a>(&'a dyn Extractor);
+
+impl HeaderLookup for Extracted<'_> {
+    fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+        match self.0.get_all(name) {
+            Some(values) => values.into_iter().for_each(|value| f(value.as_bytes())),
+            None => self.0.get(name).into_iter().for_each(|value| f(value.as_bytes())),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The memory of requests that have ended, kept for the next ones of the thread: most requests then allocate nothing of the core's, and
+//! touch no count of references that all cores share but the observer's.
+//!
+//! A request that ends on another thread than it began on leaves its memory there. What it held is let go first: only the room for its
+//! texts stays, and what all requests of its observer have in common.
+
+use std::{
+    cell::RefCell,
+    ops::{Deref, DerefMut},
+};
+
+use crate::{observer::Observer, request::in_flight::InFlight};
+
+/// How much a thread keeps: as many requests as seldom end before others begin.
+const MOST: usize = 64;
+
+thread_local! {
+    // The boxes are what is handed out.
+    #[allow(clippy::vec_box)]
+    static KEPT: RefCell<Vec<Box<InFlight>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A request's memory, which is kept for another when this is dropped; unless somebody still has a handle or a record of the request.
+pub(crate) struct Recycled(Option<Box<InFlight>>);
+
+impl Recycled {
+    /// Memory of this observer's that nobody else has, without a request.
+    pub(crate) fn take(observer: &Observer) -> Self {
+        let kept = KEPT.try_with(|kept| {
+            let mut kept = kept.try_borrow_mut().ok()?;
+            let own = kept.iter().rposition(|kept| kept.state().observer().is(observer))?;
+            Some(kept.swap_remove(own))
+        });
+        Self(Some(kept.ok().flatten().unwrap_or_else(|| fresh(observer))))
+    }
+}
+
+#[inline(never)]
+fn fresh(observer: &Observer) -> Box<InFlight> {
+    Box::new(InFlight::empty(observer))
+}
+
+impl Drop for Recycled {
+    fn drop(&mut self) {
+        let Some(mut ended) = self.0.take() else { return };
+        if !ended.let_go() {
+            return;
+        }
+        let _ = KEPT.try_with(|kept| {
+            if let Ok(mut kept) = kept.try_borrow_mut() {
+                if kept.len() >= MOST {
+                    // One that was left by an observer that is gone must make room some day.
+                    kept.swap_remove(0);
+                }
+                kept.push(ended);
+            }
+        });
+    }
+}
+
+impl Deref for Recycled {
+    type Target = InFlight;
+
+    #[inline]
+    fn deref(&self) -> &InFlight {
+        match &self.0 {
+            Some(in_flight) => in_flight,
+            None => unreachable!("it is taken only when dropped"),
+        }
+    }
+}
+
+impl DerefMut for Recycled {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut InFlight {
+        match &mut self.0 {
+            Some(in_flight) => in_flight,
+            None => unreachable!("it is taken only when dropped"),
+        }
+    }
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Sender, channel},
+    };
+
+    use super::*;
+    use crate::{
+        http::head::{HeaderLookup, RequestHead},
+        outputs::{records::Records, sink::RecordSink},
+        record::{
+            finished::{Outcome, RequestRecord},
+            shared::RequestState,
+        },
+        request::{
+            body::{BodyObservation, Polled},
+            observation::Observation,
+        },
+    };
+
+    /// Whoever has a record has the request's memory, too: so it does not keep the first one.
+    struct ButTheFirst(Sender<RequestRecord>, AtomicBool);
+    impl RecordSink for ButTheFirst {
+        fn name(&self) -> &'static str {
+            "but the first"
+        }
+        fn on_finish(&self, record: &RequestRecord) {
+            if !self.1.swap(false, Ordering::Relaxed) {
+                let _ = self.0.send(record.clone());
+            }
+        }
+    }
+
+    struct Agent;
+    impl HeaderLookup for Agent {
+        fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+            match name {
+                "user-agent" => f(b"agent/1.0"),
+                "x-request-id" => f(b"mine"),
+                "baggage" => f(b"tenant=blue"),
+                _ => {}
+            }
+        }
+    }
+
+    fn observer() -> Observer {
+        Observer::builder("test").no_environment().build().expect("valid")
+    }
+
+    fn run(observer: &Observer) -> *const RequestState {
+        Arc::as_ptr(Recycled::take(observer).state())
+    }
+
+    #[test]
+    fn an_observers_requests_use_the_same_memory_again() {
+        let (first, second) = (observer(), observer());
+        let (a, b) = (run(&first), run(&second));
+        assert_ne!(a, b);
+        assert_eq!([run(&first), run(&second), run(&first)], [a, b, a]);
+    }
+
+    #[test]
+    fn what_somebody_still_has_is_not_used_again() {
+        let (send, records) = channel();
+        let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
+        for path in ["/a", "/b"] {
+            observer.start(&RequestHead::new("GET", path, &())).finish(Outcome::Completed);
+        }
+        let paths: Vec<_> = records.try_iter().map(|record| record.request().path().to_owned()).collect();
+        assert_eq!(paths, ["/a", "/b"]);
+        let handle = observer.start(&RequestHead::new("GET", "/c", &())).handle();
+        observer.start(&RequestHead::new("GET", "/d", &())).finish(Outcome::Completed);
+        assert_eq!(handle.request().map(crate::record::finished::RequestStart::path), Some("/c"));
+    }
+
+    #[test]
+    fn nothing_of_a_request_is_left_for_the_next() {
+        let (send, records) = channel();
+        let observer =
+            Observer::builder("test").no_environment().sink(ButTheFirst(send, AtomicBool::new(true))).build();
+        let observer = observer.expect("valid");
+        let head = RequestHead::new("BREW", "/a", &Agent).query(Some("q=1")).route(Some("/a"));
+        let mut full = observer.start(&head);
+        let memory = |observation: &Observation| observation.handle().state().map(Arc::as_ptr);
+        let first = memory(&full);
+        full.handle().set("field", 1);
+        full.handle().user("jane");
+        full.handle().flag("cart", "new");
+        full.handle().error_kind("out_of_stock");
+        full.handle().streaming();
+        full.handle().set_route("/within");
+        full.handle().error(&std::io::Error::other("lost"));
+        drop(full.handle().call("db"));
+        let (observation, panicked) = full.run(|| panic!("out of stock"));
+        (full, _) = observation.panicked(panicked.expect_err("it panicked"));
+        full.responded(200, &());
+        let mut body = BodyObservation::tower(full, Some(9), false);
+        assert_eq!(body.poll(|| Polled::<_, ()>::Data("12345")), Polled::Data("12345"));
+        drop(body);
+        let tunnel = observer.start(&RequestHead::new("CONNECT", "/t", &()));
+        assert_eq!(memory(&tunnel), first, "the same memory");
+        let mut tunnel = tunnel;
+        tunnel.responded(200, &());
+        let tunnel = BodyObservation::tower(tunnel, None, false);
+        assert_eq!(observer.tunnels(), 1);
+        drop(tunnel);
+        assert_eq!(observer.tunnels(), 0);
+        drop(records.try_recv().expect("the tunnel's"));
+
+        // Nobody answers this one.
+        let next = observer.start(&RequestHead::new("GET", "/b", &()));
+        next.handle().set_route("/b");
+        drop(next);
+        let record = records.try_recv().expect("a record");
+        assert_eq!((record.outcome, record.status), (Outcome::CancelledBeforeResponse, None));
+        assert_eq!((record.response_bytes, record.time_to_head, record.endpoint), (0, None, false));
+        assert!(record.panic.is_none() && record.calls.by_dependency().is_empty());
+        assert_eq!(record.route_label(), "/b");
+        assert!(record.error.is_none() && record.flags.is_empty() && !record.stream);
+        let request = record.request();
+        assert_eq!((request.path(), request.query(), request.user_agent()), ("/b", None, None));
+        assert_eq!((request.method.as_str(), &request.method_original), ("GET", &None));
+        assert!(request.trace.baggage.is_empty() && request.id.as_str() != "mine");
+        assert!(record.user.is_none() && record.fields.iter().next().is_none());
+    }
+
+    #[test]
+    fn no_more_than_so_many_are_kept() {
+        let observer = observer();
+        drop((0..MOST * 2).map(|_| Recycled::take(&observer)).collect::<Vec<_>>());
+        assert_eq!(KEPT.with_borrow(Vec::len), MOST);
+    }
+}

@@ -1,0 +1,96 @@
+//! Decimal numbers as texts. Those of a request are small, so that a table of three digits has most of them whole.
+
+use std::{fmt::Write as _, net::IpAddr, time::Duration};
+
+use crate::{base::clock, write::scribe::Scribe};
+
+/// `000001002…999`
+static THREE: [[u8; 3]; 1000] = {
+    let mut table = [[0; 3]; 1000];
+    let mut n = 0;
+    while n < table.len() {
+        table[n] = [b'0' + (n / 100) as u8, b'0' + (n / 10 % 10) as u8, b'0' + (n % 10) as u8];
+        n += 1;
+    }
+    table
+};
+
+/// The last three digits of a number.
+pub(crate) fn three(number: u64) -> [u8; 3] {
+    THREE.get((number % 1000) as usize).copied().unwrap_or_default()
+}
+
+/// A number.
+pub(crate) fn number(out: &mut Scribe<'_>, value: u64) {
+    let [hundreds, tens, ones] = three(value);
+    match value {
+        0..10 => out.put(&[ones]),
+        10..100 => out.put(&[tens, ones]),
+        100..1000 => out.put(&[hundreds, tens, ones]),
+        _ => out.put(itoa::Buffer::new().format(value).as_bytes()),
+    }
+}
+
+/// Milliseconds with three decimals.
+pub(crate) fn millis(out: &mut Scribe<'_>, time: Duration) {
+    let [a, b, c] = three(u64::from(time.subsec_micros()));
+    match clock::millis(time) {
+        // Most of them, in one piece.
+        whole @ 0..10 => out.put(&[b'0' | whole as u8, b'.', a, b, c]),
+        whole => {
+            number(out, whole);
+            out.put(&[b'.', a, b, c]);
+        }
+    }
+}
+
+/// An IP address, as its `Display` has it.
+pub(crate) fn address(out: &mut Scribe<'_>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            let [first @ .., last] = address.octets();
+            for octet in first {
+                let [hundreds, tens, ones] = three(u64::from(octet));
+                match octet {
+                    0..10 => out.put(&[ones, b'.']),
+                    10..100 => out.put(&[tens, ones, b'.']),
+                    _ => out.put(&[hundreds, tens, ones, b'.']),
+                }
+            }
+            number(out, u64::from(last));
+        }
+        // Writing cannot fail.
+        IpAddr::V6(address) => drop(write!(out, "{address}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(write: impl Fn(&mut Scribe<'_>)) -> String {
+        String::from_utf8(crate::write::scribe::written(write)).expect("ASCII")
+    }
+
+    #[test]
+    fn numbers_have_no_zeros_before_them() {
+        for number in (0..1100).chain([9_999, 10_000, u64::MAX]) {
+            assert_eq!(text(|out| super::number(out, number)), number.to_string());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn times_have_three_decimals(micros in 0..u64::MAX / 1000) {
+            let expected = format!("{}.{:03}", micros / 1000, micros % 1000);
+            prop_assert_eq!(text(|out| millis(out, Duration::from_micros(micros))), expected);
+        }
+
+        #[test]
+        fn addresses_are_as_displayed(address in any::<IpAddr>()) {
+            prop_assert_eq!(text(|out| super::address(out, address)), address.to_string());
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! Writes JSON (RFC 8259) without building it first.
+
+use std::{fmt::Write as _, net::IpAddr, time::Duration};
+
+use crate::{
+    record::fields::Value,
+    write::{digits, rfc3339, scribe::Scribe},
+};
+
+/// A key of our own, which has nothing to escape, as it is written: behind a comma, and before a value.
+#[derive(Clone, Copy)]
+pub(crate) struct Key {
+    pub(crate) bare: &'static str,
+    /// With the quote that begins a text.
+    pub(crate) quoted: &'static str,
+}
+
+/// The key of this name.
+macro_rules! key {
+    ($name:literal) => {
+        $crate::write::json::Key {
+            bare: concat!(",\"", $name, "\":"),
+            quoted: concat!(",\"", $name, "\":\""),
+        }
+    };
+}
+pub(crate) use key;
+
+/// An object that is being written.
+///
+/// Every member begins with a comma. The brace that opens the object takes the place of the first one.
+pub(crate) struct Object<'a, 'b> {
+    out: &'a mut Scribe<'b>,
+    start: usize,
+}
+
+// What takes a key is inlined: known at compile time, it costs two or three stores instead of a call.
+#[allow(clippy::inline_always)]
+impl<'a, 'b> Object<'a, 'b> {
+    pub(crate) const fn open(out: &'a mut Scribe<'b>) -> Self {
+        let start = out.at();
+        Self { out, start }
+    }
+
+    pub(crate) fn close(self) {
+        if self.out.at() == self.start {
+            self.out.put(b"{");
+        } else {
+            self.out.replace(self.start, b'{');
+        }
+        self.out.put(b"}");
+    }
+
+    /// Members that were written before, or a part of them, each behind its comma.
+    pub(crate) fn members(&mut self, members: &[u8]) {
+        self.out.put(members);
+    }
+
+    /// Anybody's key; returns where it ends.
+    pub(crate) fn any_key(&mut self, key: &str) -> usize {
+        self.out.put(b",");
+        string(self.out, key);
+        self.out.put(b":");
+        self.out.at()
+    }
+
+    #[inline(always)]
+    fn bare(&mut self, key: Key) {
+        self.out.put(key.bare.as_bytes());
+    }
+
+    #[inline(always)]
+    pub(crate) fn text(&mut self, key: Key, text: &str) {
+        self.out.put(key.quoted.as_bytes());
+        escaped(self.out, text);
+    }
+
+    /// A text of which is known whether it [has anything to escape](is_plain).
+    #[inline(always)]
+    pub(crate) fn known_text(&mut self, key: Key, text: &str, is_plain: bool) {
+        if is_plain { self.word(key, text) } else { self.text(key, text) }
+    }
+
+    /// A text that has nothing to escape.
+    #[inline(always)]
+    pub(crate) fn word(&mut self, key: Key, word: impl AsRef<[u8]>) {
+        self.out.put_all([key.quoted.as_bytes(), word.as_ref(), b"\""]);
+    }
+
+    #[inline(always)]
+    pub(crate) fn texts(&mut self, key: Key, texts: &[String]) {
+        self.bare(key);
+        self.list_of_texts(texts);
+    }
+
+    /// The same under a key of two parts, of which the second may be anybody's.
+    #[inline(never)]
+    pub(crate) fn prefixed_texts(&mut self, prefix: &str, key: &str, texts: &[String]) {
+        self.any_key(&[prefix, key].concat());
+        self.list_of_texts(texts);
+    }
+
+    fn list_of_texts(&mut self, texts: &[String]) {
+        let mut separator = b'[';
+        for text in texts {
+            self.out.put(&[separator]);
+            separator = b',';
+            string(self.out, text);
+        }
+        self.out.put(b"]");
+    }
+
+    /// `true`; what is false is left out.
+    #[inline(always)]
+    pub(crate) fn flag(&mut self, key: Key) {
+        self.bare(key);
+        self.out.put(b"true");
+    }
+
+    #[inline(always)]
+    pub(crate) fn number(&mut self, key: Key, number: u64) {
+        self.bare(key);
+        digits::number(self.out, number);
+    }
+
+    /// Milliseconds with three decimals: microseconds are what a clock of a service can tell.
+    #[inline(always)]
+    pub(crate) fn millis(&mut self, key: Key, time: Duration) {
+        self.bare(key);
+        digits::millis(self.out, time);
+    }
+
+    #[inline(always)]
+    pub(crate) fn time(&mut self, key: Key, since_1970: Duration) {
+        self.out.put_all([key.quoted.as_bytes(), &rfc3339::text(since_1970), b"\""]);
+    }
+
+    #[inline(always)]
+    pub(crate) fn address(&mut self, key: Key, address: IpAddr) {
+        self.out.put(key.quoted.as_bytes());
+        digits::address(self.out, address);
+        self.out.put(b"\"");
+    }
+
+    /// A field's value, behind its key.
+    pub(crate) fn bare_value(&mut self, value: &Value) {
+        match value {
+            Value::Bool(true) => self.out.put(b"true"),
+            Value::Bool(false) => self.out.put(b"false"),
+            Value::I64(value) => self.out.put(itoa::Buffer::new().format(*value).as_bytes()),
+            Value::U64(value) => digits::number(self.out, *value),
+            Value::F64(value) if value.is_finite() => {
+                // `Debug` turns to an exponent where `Display` would write 300 digits. Writing cannot fail, here and
+                // below.
+                let _ = write!(self.out, "{value:?}");
+            }
+            Value::F64(_) => self.out.put(b"null"),
+            Value::Str(text) => string(self.out, text),
+        }
+    }
+
+    /// A share: a finite number, mostly 1.
+    #[inline(always)]
+    pub(crate) fn share(&mut self, key: Key, share: f64) {
+        if share == 1.0 {
+            self.out.put_all([key.bare.as_bytes(), b"1"]);
+        } else {
+            self.bare(key);
+            let _ = write!(self.out, "{share}");
+        }
+    }
+
+    /// A list of objects; without any it is left out.
+    #[inline(always)]
+    pub(crate) fn objects<T>(
+        &mut self,
+        key: Key,
+        items: impl ExactSizeIterator<Item = T>,
+        write: impl Fn(&mut Object<'_, '_>, T),
+    ) {
+        if items.len() == 0 {
+            return;
+        }
+        self.bare(key);
+        let mut separator = b'[';
+        for item in items {
+            self.out.put(&[separator]);
+            separator = b',';
+            let mut object = Object::open(self.out);
+            write(&mut object, item);
+            object.close();
+        }
+        self.out.put(b"]");
+    }
+
+    #[inline(always)]
+    pub(crate) fn object(&mut self, key: Key, write: impl FnOnce(&mut Object<'_, '_>)) {
+        self.bare(key);
+        self.bare_object(write);
+    }
+
+    /// The same under anybody's key.
+    pub(crate) fn any_object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_, '_>)) {
+        self.any_key(key);
+        self.bare_object(write);
+    }
+
+    fn bare_object(&mut self, write: impl FnOnce(&mut Object<'_, '_>)) {
+        let mut object = Object::open(self.out);
+        write(&mut object);
+        object.close();
+    }
+}
+
+/// The bytes that a JSON string cannot have as they are. A look-up costs less than comparing each.
+static ESCAPED: [bool; 256] = {
+    let mut escaped = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        escaped[byte] = true;
+        byte += 1;
+    }
+    escaped[b'"' as usize] = true;
+    escaped[b'\\' as usize] = true;
+    escaped
+};
+
+/// Whether nothing in the text needs an escape.
+pub(crate) fn is_plain(text: &str) -> bool {
+    first_special(text.as_bytes()).is_none()
+}
+
+/// Where the first byte stands that needs an escape. Eight bytes that need none are passed over at once.
+fn first_special(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    // A byte is 0 exactly where its highest bit is set in the result, for the first such byte at least.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let plain = |eight: &&[u8; 8]| {
+        let word = u64::from_le_bytes(**eight);
+        let below_space = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        below_space | zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\'))) == 0
+    };
+    let (eights, rest) = text.as_chunks::<8>();
+    let start = eights.iter().take_while(plain).count().saturating_mul(8);
+    // What is left over is looked at together with some of the ones before.
+    let last = || rest.is_empty() || text.last_chunk::<8>().is_some_and(|last| plain(&last));
+    if start.saturating_add(rest.len()) == text.len() && last() {
+        return None;
+    }
+    let at = text.get(start..)?.iter().position(|byte| ESCAPED[usize::from(*byte)])?;
+    Some(start.saturating_add(at))
+}
+
+/// A JSON string.
+fn string(out: &mut Scribe<'_>, text: &str) {
+    out.put(b"\"");
+    escaped(out, text);
+}
+
+/// A JSON string without the quote that begins it. Runs of bytes that need no escape are copied as they are.
+fn escaped(out: &mut Scribe<'_>, text: &str) {
+    let mut rest = text.as_bytes();
+    while let Some(at) = first_special(rest) {
+        let (plain, special) = rest.split_at(at);
+        out.put(plain);
+        let Some((byte, after)) = special.split_first() else { break };
+        match byte {
+            b'"' => out.put(br#"\""#),
+            b'\\' => out.put(br"\\"),
+            b'\n' => out.put(br"\n"),
+            b'\r' => out.put(br"\r"),
+            b'\t' => out.put(br"\t"),
+            _ => {
+                let _ = write!(out, "\\u{byte:04x}");
+            }
+        }
+        rest = after;
+    }
+    out.put(rest);
+    out.put(b"\"");
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::write::scribe::written;
+
+    #[test]
+    fn what_needs_an_escape_is_found_wherever_it_stands() {
+        for special in ['"', '\\', '\n', '\u{0}', '\u{1f}'] {
+            for at in 0..40 {
+                let text = format!(
+                    "{}{special}{}",
+                    "ä~ \u{7f}".repeat(10).split_at(at / 5 * 5).0,
+                    "plain".repeat(at % 5)
+                );
+                let out = written(|out| string(out, &text));
+                assert_eq!(serde_json::from_slice::<String>(&out).expect("valid JSON"), text);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_reads_back(text in any::<String>()) {
+            let out = written(|out| string(out, &text));
+            let read: String = serde_json::from_slice(&out).expect("valid JSON");
+            prop_assert_eq!(read, text);
+        }
+
+        #[test]
+        fn any_value_reads_back(key in any::<String>(), float in any::<f64>(), int in any::<i64>()) {
+            let out = written(|out| {
+                let mut object = Object::open(out);
+                object.any_key("float");
+                object.bare_value(&float.into());
+                object.any_object("inner", |inner| {
+                    inner.any_key(&key);
+                    inner.bare_value(&int.into());
+                });
+                object.close();
+            });
+            let read: serde_json::Value = serde_json::from_slice(&out).expect("valid JSON");
+            prop_assert_eq!(read["float"].as_f64(), float.is_finite().then_some(float));
+            prop_assert_eq!(read["inner"][&key].as_i64(), Some(int));
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Text written into memory that is reused: JSON, numbers, times, ids.
+
+pub(crate) mod digits;
+pub(crate) mod hex;
+pub(crate) mod json;
+pub(crate) mod rfc3339;
+pub(crate) mod scribe;
