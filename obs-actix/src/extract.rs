@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError, dev::Payload};
-use obs_core::{RequestHandle, TraceContext};
+use obs_core::{TraceContext, Work};
 
 /// Extracts the request's id.
 ///
@@ -35,13 +35,13 @@ pub struct RequestId(pub obs_core::RequestId);
 ///
 /// async fn buy(Handle(request): Handle) -> &'static str {
 ///     request.set("cart.items", 3);
-///     actix_web::rt::spawn(request.in_request(async { /* `current()` works here, too */ }));
+///     actix_web::rt::spawn(request.scope(async { /* `current()` works here, too */ }));
 ///     "bought"
 /// }
 /// # actix_web::App::new().route("/", actix_web::web::get().to(buy));
 /// ```
 #[derive(Clone, Debug)]
-pub struct Handle(pub RequestHandle);
+pub struct Handle(pub Work);
 
 /// Extracts the request's place in its trace, to be [injected](obs_core::TraceContext::inject) into what it calls.
 ///
@@ -80,7 +80,7 @@ impl FromRequest for RequestId {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let extensions = request.extensions();
-        let id = extensions.get::<RequestHandle>().and_then(RequestHandle::request_id);
+        let id = extensions.get::<Work>().and_then(Work::id);
         ready(id.cloned().map(Self).ok_or(NotObserved))
     }
 }
@@ -91,7 +91,7 @@ impl FromRequest for Trace {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let extensions = request.extensions();
-        let trace = extensions.get::<RequestHandle>().and_then(RequestHandle::trace);
+        let trace = extensions.get::<Work>().and_then(Work::trace);
         ready(trace.cloned().map(Self).ok_or(NotObserved))
     }
 }
@@ -101,6 +101,6 @@ impl FromRequest for Handle {
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self(request.extensions().get::<RequestHandle>().cloned().unwrap_or_default())))
+        ready(Ok(Self(request.extensions().get::<Work>().cloned().unwrap_or_default())))
     }
 }

@@ -40,9 +40,8 @@ mod transform;
 
 pub use obs_core::{
     self, BuildError, Endpoint, ErrorReport, EventFile, EventOutput, Events, Identity, MetricLabel,
-    MetricNaming, Metrics, Observer, ObserverBuilder, Outcome, Overflow, PanicPolicy, Propagator, RecordSink,
-    Redaction, RequestHandle, RequestRecord, RequestStart, TraceContext, TraceHeader, Value, current,
-    prometheus,
+    MetricNaming, Metrics, Observer, ObserverBuilder, Outcome, Overflow, PanicPolicy, Propagator, Record,
+    RecordSink, Redaction, RequestStart, TraceContext, TraceHeader, Value, Work, current, prometheus,
 };
 
 /// Spans with OpenTelemetry.

@@ -86,7 +86,7 @@ fn boxed(observation: Observation, shared: &Shared, response: HttpResponse) -> H
 
 fn head_done(mut observation: Observation, shared: &Shared, head: &mut ResponseHead) -> Observation {
     observation.responded(head.status.as_u16(), &Headers(head.headers()));
-    if let Ok(id) = HeaderValue::from_bytes(observation.request().id.as_bytes()) {
+    if let Ok(id) = HeaderValue::from_bytes(observation.start().id.as_bytes()) {
         head.headers_mut().insert(shared.id_header.clone(), id);
     }
     if let Some((name, value)) = observation.trace_header()

@@ -8,7 +8,7 @@ use actix_web::{
     dev::{ResourceMap, Service, ServiceRequest, ServiceResponse, forward_ready},
     http::header::HeaderName,
 };
-use obs_core::{Observation, Observer, RequestHandle};
+use obs_core::{Observation, Observer, Work};
 
 use crate::{ObservedBody, ResponseFuture, head, payload};
 
@@ -72,7 +72,7 @@ where
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let shared = &self.shared;
-        let found = request.extensions().get::<RequestHandle>().cloned();
+        let found = request.extensions().get::<Work>().cloned();
         if found.as_ref().is_some_and(|handle| handle.of(&shared.observer).is_some()) {
             return ResponseFuture::within(self.service.call(request));
         }
@@ -83,15 +83,15 @@ where
             // One without parameters is at this very path; a catch-all must not take the endpoints away.
             template.is_some_and(|template| !template.contains('{'))
         };
-        let head = head::of(&request, &headers).within(found.as_ref()).own_route(&has_route);
-        let observation = shared.observer.start(&head);
+        let head = head::of(&request, &headers).own_route(&has_route);
+        let observation = shared.observer.start_within(&head, found.as_ref());
         if let Some(endpoint) = observation.endpoint() {
             let answer = observation.answer(endpoint, &head);
             return ResponseFuture::endpoint(answer, request, Rc::clone(shared));
         }
         // From here on nothing of the request may be kept: routing needs it to be the only one.
         shared.resources.get_or_init(|| request.resource_map().clone());
-        request.extensions_mut().insert(observation.handle());
+        request.extensions_mut().insert(observation.work());
         payload::count(&observation, &mut request);
         ResponseFuture::observed(observation, Rc::clone(shared), || self.service.call(request))
     }

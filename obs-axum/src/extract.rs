@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, request::Parts};
-use obs_core::{RequestHandle, TraceContext};
+use obs_core::{TraceContext, Work};
 
 /// Extracts the request's id.
 ///
@@ -38,11 +38,11 @@ pub struct RequestId(pub obs_core::RequestId);
 ///
 /// async fn buy(Handle(request): Handle) {
 ///     request.set("cart.items", 3);
-///     tokio::spawn(request.in_request(async { /* `current()` works here, too */ }));
+///     tokio::spawn(request.scope(async { /* `current()` works here, too */ }));
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Handle(pub RequestHandle);
+pub struct Handle(pub Work);
 
 /// Extracts the request's place in its trace, to be [injected](obs_core::TraceContext::inject) into what it calls.
 ///
@@ -98,8 +98,8 @@ impl<S: Sync> FromRequestParts<S> for Trace {
     type Rejection = NotObserved;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotObserved> {
-        let handle = parts.extensions.get::<RequestHandle>();
-        handle.and_then(RequestHandle::trace).cloned().map(Self).ok_or(NotObserved)
+        let handle = parts.extensions.get::<Work>();
+        handle.and_then(Work::trace).cloned().map(Self).ok_or(NotObserved)
     }
 }
 
@@ -112,6 +112,6 @@ impl<S: Sync> FromRequestParts<S> for Handle {
 }
 
 fn id(parts: &Parts) -> Option<RequestId> {
-    let handle = parts.extensions.get::<RequestHandle>()?;
-    handle.request_id().cloned().map(RequestId)
+    let handle = parts.extensions.get::<Work>()?;
+    handle.id().cloned().map(RequestId)
 }

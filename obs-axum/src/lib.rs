@@ -72,8 +72,8 @@ mod service;
 pub use obs_core::{
     self, BuildError, Endpoint, ErrorReport, EventFile, EventOutput, Events, GrpcStatus, Identity,
     MetricLabel, MetricNaming, Metrics, Observer, ObserverBuilder, Outcome, Overflow, PanicPolicy,
-    Propagator, RecordSink, Redaction, RequestHandle, RequestRecord, RequestStart, TraceContext, TraceHeader,
-    Value, current, prometheus,
+    Propagator, Record, RecordSink, Redaction, RequestStart, TraceContext, TraceHeader, Value, Work, current,
+    prometheus,
 };
 
 #[cfg(feature = "axum")]

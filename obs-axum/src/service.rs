@@ -8,7 +8,7 @@ use std::{
 
 use http::{Request, Response};
 use http_body::Body;
-use obs_core::{ObservedBody, Observer, RequestHandle, RequestHead};
+use obs_core::{ObservedBody, Observer, RequestHead, Work};
 use tower_service::Service;
 
 use crate::{ResponseFuture, route};
@@ -70,7 +70,7 @@ impl<S> Observe<S> {
     {
         let Some(request) = place else { unreachable!("a request is there") };
         let route = route::of(self.route_prefix.as_deref(), request.extensions());
-        let found = request.extensions().get::<RequestHandle>();
+        let found = request.extensions().get::<Work>();
         if let Some(own) = found.and_then(|handle| handle.of(&self.observer)) {
             if let Some(route) = route {
                 own.refine_route(&route);
@@ -81,16 +81,15 @@ impl<S> Observe<S> {
         // A route without parameters is at this very path; a catch-all must not take the endpoints away.
         let has_route = || route.as_ref().is_some_and(|route| !route.contains('{'));
         let head = RequestHead::of(request)
-            .within(found)
             .route(route.as_deref())
             .path(route::full_path(request))
             .peer(route::peer(request.extensions()))
             .own_route(&has_route);
-        let observation = self.observer.start(&head);
+        let observation = self.observer.start_within(&head, found);
         if let Some(endpoint) = observation.endpoint() {
             return ResponseFuture::endpoint(observation.answer(endpoint, &head));
         }
-        request.extensions_mut().insert(observation.handle());
+        request.extensions_mut().insert(observation.work());
         #[cfg(any(feature = "axum", feature = "tonic"))]
         crate::request_body::count(&observation, request);
         ResponseFuture::observed(observation, || self.call_inner(place))

@@ -1,12 +1,12 @@
 //! The core of obs: one observation per HTTP request, whose finished record every output reads.
 //!
 //! Applications use an adapter (`obs-axum`, which also serves plain tower, hyper and tonic, or `obs-actix`)
-//! and meet this crate as [`Observer`], [`current`] and [`RequestHandle`]. This page is for those who write an
+//! and meet this crate as [`Observer`], [`current`] and [`Work`]. This page is for those who write an
 //! adapter or an output.
 //!
 //! # The life of a request
 //! ```text
-//! RequestHead ──Observer::start──▶ Observation ──moves──▶ BodyObservation ──end──▶ RequestRecord ──▶ every RecordSink
+//! RequestHead ──Observer::start──▶ Observation ──moves──▶ BodyObservation ──end──▶ Record ──▶ every RecordSink
 //!                                    │      ▲
 //!                                    │      └ call, polls and drops run in its scope: current()
 //!                                    └ handle() ──▶ request extensions: handlers add fields and errors
@@ -14,7 +14,7 @@
 //! * An [`Observation`] cannot be cloned. It moves from the handler's future ([`Observed`]) into the response's
 //!   body ([`BodyObservation`], and for `http-body` 1 `ObservedBody`).
 //! * [`Observation::finish`] takes it by value, so it happens once; dropping it is a cancellation, so it happens.
-//! * Finishing makes one immutable [`RequestRecord`]. Each output is a [`RecordSink`] and reads only that.
+//! * Finishing makes one immutable [`Record`]. Each output is a [`RecordSink`] and reads only that.
 //!
 //! # An adapter
 //! ```
@@ -26,7 +26,7 @@
 //! let mut observation = observer.start(&RequestHead::new("GET", "/items/7", &()));
 //! observation.set_route("/items/{id}");
 //! // 1. Its handle goes into the request's extensions.
-//! let handle = observation.handle();
+//! let handle = observation.work();
 //! // 2. The service runs in its scope; a panic comes back as a value.
 //! let mut future = Observed::empty(observation);
 //! future.make(|| handler(request));
@@ -69,6 +69,7 @@ mod request;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod trace;
+mod work;
 mod write;
 
 /// The crate whose `Registry` holds the metrics: see [`Observer::registry`].
@@ -84,15 +85,21 @@ pub use self::{
     base::{
         build_error::BuildError,
         panic::{Panic, PanicLocation, PanicReport},
+        value::{MAX_FIELD_BYTES, Value},
     },
     builder::ObserverBuilder,
-    endpoints::{Endpoint, EndpointFuture, answer::Answer, answer_body::AnswerBody},
+    endpoints::{EndpointFuture, answer::Answer, answer_body::AnswerBody},
     http::{
         grpc::{GrpcCall, status::GrpcStatus},
-        head::{HeaderLookup, HttpVersion, RequestHead, UrlScheme, first_header},
+        head::RequestHead,
+        headers::{HeaderLookup, first_header},
         method::Method,
+        protocol::{HttpVersion, UrlScheme},
     },
-    observer::{Drain, Observer, PanicPolicy, ShutdownReport, TraceHeader},
+    observer::{
+        Observer,
+        drain::{Drain, ShutdownReport},
+    },
     outputs::{
         delivery::sink::EventSink,
         events::{
@@ -100,28 +107,36 @@ pub use self::{
             channel::EventReceiver,
             file::EventFile,
             output::{EventFormat, EventOutput, Overflow},
-            settings::{Events, Identity},
+            settings::Events,
         },
         metrics::settings::{MetricLabel, MetricNaming, Metrics},
         sink::RecordSink,
     },
     record::{
-        calls::{Call, CallGuard, Calls, DependencyCalls},
-        fields::{Fields, MAX_FIELD_BYTES, MAX_FIELDS, Value},
-        finished::{ErrorReport, Outcome, RequestRecord, RequestStart},
-        identity::User,
+        calls::{Call, Calls, DependencyCalls},
+        endpoint::Endpoint,
+        error::ErrorReport,
+        fields::{Fields, MAX_FIELDS},
+        finished::{FinishedRequest, Record, RecordKind, RequestEnd},
+        identity::{Identity, User},
+        outcome::Outcome,
+        policy::{PanicPolicy, TraceHeader},
         request_id::{MAX_REQUEST_ID, RequestId},
         route::Route,
         service::Service,
+        start::{RequestStart, Start, StartKind},
     },
     redact::{Redactor, patterns::kind::SecretPattern, settings::Redaction},
     request::{
         body::{BodyObservation, PlainBody, Polled},
-        current::current,
-        handle::{InRequest, RequestHandle},
         observation::Observation,
         observed::Observed,
         request_body::RequestBody,
     },
     trace::{TraceContext, propagation::Propagator},
+    work::{
+        call_guard::CallGuard,
+        handle::{Scoped, Work},
+        scope::current,
+    },
 };

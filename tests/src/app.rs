@@ -272,7 +272,7 @@ async fn nested(tracer: &SdkTracer) {
     below.with_context(context).await;
     instrumented(tracer).await;
     let spawned = tracer.clone();
-    let task = tokio::spawn(current().in_request(async move { spawned.in_span("spawned", |_| ()) }));
+    let task = tokio::spawn(current().scope(async move { spawned.in_span("spawned", |_| ()) }));
     task.await.expect("it ends");
 }
 

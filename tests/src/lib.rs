@@ -8,6 +8,7 @@
 //! * [`watch`]: an observer whose records, lines and metrics a case waits for and checks.
 //! * [`process`], [`postgres`]: whole processes, and a database of their own.
 //! * [`users`]: metrics of a user's own, of every type.
+//! * [`of_request`]: the parts of a record that is a request's.
 //! * [`judge`]: what an independent parser reads on a page of metrics.
 //! * [`scrape`]: scrapes of the application.
 //! * [`prometheus`]: a running Prometheus that scrapes services and answers queries.
@@ -39,6 +40,7 @@ pub mod cases;
 pub mod client;
 pub mod collector;
 pub mod judge;
+pub mod of_request;
 pub mod postgres;
 pub mod process;
 pub mod programs;

@@ -1,12 +1,13 @@
 //! An observer whose records, lines and metrics a case waits for and checks.
 
+use crate::of_request::OfRequest as _;
 use std::{
     io::{self, Write},
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
-use obs_core::{EventOutput, Events, Observer, ObserverBuilder, Outcome, RecordSink, RequestRecord};
+use obs_core::{EventOutput, Events, Observer, ObserverBuilder, Outcome, Record, RecordSink};
 use tokio::sync::watch;
 
 /// Longer than anything takes on a busy machine; nothing waits for it unless it hangs.
@@ -26,14 +27,14 @@ impl Write for Lines {
     }
 }
 
-struct Records(watch::Sender<Vec<RequestRecord>>);
+struct Records(watch::Sender<Vec<Record>>);
 
 impl RecordSink for Records {
     fn name(&self) -> &'static str {
         "records"
     }
 
-    fn on_finish(&self, record: &RequestRecord) {
+    fn on_finish(&self, record: &Record) {
         self.0.send_modify(|records| records.push(record.clone()));
     }
 }
@@ -42,7 +43,7 @@ impl RecordSink for Records {
 pub struct Watch {
     pub observer: Observer,
     lines: Lines,
-    records: watch::Receiver<Vec<RequestRecord>>,
+    records: watch::Receiver<Vec<Record>>,
 }
 
 impl Default for Watch {
@@ -68,7 +69,7 @@ impl Watch {
     }
 
     /// Waits until `n` requests have ended.
-    pub async fn ended(&self, n: usize) -> Vec<RequestRecord> {
+    pub async fn ended(&self, n: usize) -> Vec<Record> {
         let mut records = self.records.clone();
         let enough = records.wait_for(|records| records.len() >= n);
         let result = tokio::time::timeout(BOUND, enough).await;
@@ -118,19 +119,19 @@ impl Watch {
         self.check_outputs(&records);
     }
 
-    fn check_outputs(&self, records: &[RequestRecord]) {
+    fn check_outputs(&self, records: &[Record]) {
         let n = records.len() as f64;
         let durations = self.metric("http_request_duration_seconds_count", "");
         let streams = self.metric("http_stream_duration_seconds_count", "");
         assert_eq!(durations + streams, n, "one histogram count per request");
-        let expected_streams = records.iter().filter(|record| record.stream).count();
+        let expected_streams = records.iter().filter(|record| record.end().stream).count();
         assert_eq!(streams, expected_streams as f64, "streams are apart");
         assert_eq!(self.metric("http_requests_total", ""), n);
-        let answered = records.iter().filter(|record| record.status.is_some()).count();
+        let answered = records.iter().filter(|record| record.end().status.is_some()).count();
         assert_eq!(self.metric("http_response_size_bytes_count", ""), answered as f64);
-        let sent: u64 = records.iter().map(|record| record.response_bytes).sum();
+        let sent: u64 = records.iter().map(|record| record.end().response_bytes).sum();
         assert_eq!(self.metric("http_response_size_bytes_sum", ""), sent as f64);
-        let sized: Vec<_> = records.iter().filter_map(|record| record.request_bytes).collect();
+        let sized: Vec<_> = records.iter().filter_map(|record| record.end().request_bytes).collect();
         assert_eq!(self.metric("http_request_size_bytes_count", ""), sized.len() as f64);
         assert_eq!(self.metric("http_request_size_bytes_sum", ""), sized.iter().sum::<u64>() as f64);
         let failed = records.iter().filter(|record| record.error_type().is_some()).count();
@@ -138,15 +139,16 @@ impl Watch {
         assert_eq!(self.metric("http_requests_in_flight", ""), 0.0, "nothing is in flight");
 
         let lines = self.lines();
-        let with_line: Vec<_> = records.iter().filter(|r| !r.endpoint || r.status_label() >= 500).collect();
+        let with_line: Vec<_> =
+            records.iter().filter(|r| !r.end().endpoint || r.status_label() >= 500).collect();
         assert_eq!(lines.len(), with_line.len(), "one line per request");
         for record in with_line {
-            let id = record.request().id.as_str();
+            let id = record.start().id.as_str();
             let line = lines.iter().find(|line| line["request_id"] == id).expect("its line");
             assert_eq!(line["outcome"], record.outcome.as_str());
-            assert_eq!(line["http.route"].as_str(), record.route.as_ref().map(obs_core::Route::as_str));
-            assert_eq!(line["http.response.status_code"].as_u64(), record.status.map(u64::from));
-            assert_eq!(line["http.response.body.size"], record.response_bytes);
+            assert_eq!(line["http.route"].as_str(), record.end().route.as_ref().map(obs_core::Route::as_str));
+            assert_eq!(line["http.response.status_code"].as_u64(), record.end().status.map(u64::from));
+            assert_eq!(line["http.response.body.size"], record.end().response_bytes);
             assert_eq!(line["error.type"].as_str(), record.error_type());
         }
     }
@@ -212,18 +214,22 @@ impl Expected {
         self
     }
 
-    fn check(&self, record: &RequestRecord) {
+    fn check(&self, record: &Record) {
         assert_eq!(record.outcome, self.outcome, "the outcome of {record:#?}");
-        assert_eq!(record.status, self.status, "the status of {record:#?}");
-        let route = record.route.as_ref().map(obs_core::Route::as_str);
+        assert_eq!(record.end().status, self.status, "the status of {record:#?}");
+        let route = record.end().route.as_ref().map(obs_core::Route::as_str);
         assert_eq!(route, self.route, "the route of {record:#?}");
-        assert_eq!(record.stream, self.stream, "whether it is a stream: {record:#?}");
+        assert_eq!(record.end().stream, self.stream, "whether it is a stream: {record:#?}");
         match self.bytes {
-            Bytes::Exactly(bytes) => assert_eq!(record.response_bytes, bytes, "the bytes of {record:#?}"),
-            Bytes::LessThan(bytes) => assert!(record.response_bytes < bytes, "the bytes of {record:#?}"),
+            Bytes::Exactly(bytes) => {
+                assert_eq!(record.end().response_bytes, bytes, "the bytes of {record:#?}")
+            }
+            Bytes::LessThan(bytes) => {
+                assert!(record.end().response_bytes < bytes, "the bytes of {record:#?}")
+            }
         }
-        assert_eq!(record.time_to_head.is_some(), record.status.is_some());
-        assert!(record.time_to_head.is_none_or(|time| time <= record.duration));
+        assert_eq!(record.end().time_to_head.is_some(), record.end().status.is_some());
+        assert!(record.end().time_to_head.is_none_or(|time| time <= record.duration));
     }
 }
 

@@ -1,5 +1,6 @@
 //! What only actix-web has: scopes, guards, its own extractors.
 
+use obs_tests::of_request::OfRequest as _;
 use std::{net::SocketAddr, time::Duration};
 
 use actix_web::{App, HttpServer, guard, web};
@@ -61,7 +62,10 @@ async fn routes(
     }
     let records = watch.ended(requests.len()).await;
     client.leave().await;
-    records.iter().map(|record| (record.status.expect("a status"), record.route_label().to_owned())).collect()
+    records
+        .iter()
+        .map(|record| (record.end().status.expect("a status"), record.route_label().to_owned()))
+        .collect()
 }
 
 async fn ok() -> &'static str {
@@ -114,7 +118,7 @@ async fn a_catch_all_leaves_the_endpoints() {
 #[tokio::test(flavor = "multi_thread")]
 async fn extractors_and_spawned_work() {
     async fn handler(RequestId(id): RequestId, Handle(handle): Handle) -> String {
-        let task = actix_web::rt::spawn(handle.in_request(async { current().set("task", true) }));
+        let task = actix_web::rt::spawn(handle.scope(async { current().set("task", true) }));
         task.await.expect("no panic");
         let thread = move || handle.run(|| current().set("thread", true));
         web::block(thread).await.expect("no panic");
@@ -130,7 +134,7 @@ async fn extractors_and_spawned_work() {
     let records = watch.ended(1).await;
     assert_eq!(records[0].fields.get("task"), Some(&true.into()));
     assert_eq!(records[0].fields.get("thread"), Some(&true.into()));
-    assert!(records[0].request().peer.is_some());
+    assert!(records[0].head().peer.is_some());
     client.leave().await;
 }
 

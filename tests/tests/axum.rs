@@ -1,5 +1,6 @@
 //! What only axum has: nested routers, listeners, extractors.
 
+use obs_tests::of_request::OfRequest as _;
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use axum::{
@@ -30,7 +31,10 @@ async fn routes(watch: &Watch, app: ObservedApp, paths: &[&str]) -> Vec<(u16, St
     let records = watch.ended(paths.len()).await;
     client.leave().await;
     drop(stop);
-    records.iter().map(|record| (record.status.expect("a status"), record.route_label().to_owned())).collect()
+    records
+        .iter()
+        .map(|record| (record.end().status.expect("a status"), record.route_label().to_owned()))
+        .collect()
 }
 
 async fn serve(app: ObservedApp) -> (SocketAddr, oneshot::Sender<()>) {
@@ -73,7 +77,7 @@ async fn nested_routers_have_whole_templates() {
         ],
     );
     let record = &watch.ended(1).await[0];
-    assert_eq!(record.request().path(), "/api/v1/items/7");
+    assert_eq!(record.head().path(), "/api/v1/items/7");
 }
 
 #[tokio::test]
@@ -120,7 +124,7 @@ async fn a_layer_on_a_nested_router_records_the_whole_path() {
     assert_eq!(client.send(request("/metrics")).await.expect("an answer").status, 404);
     let records = watch.ended(1).await;
     assert_eq!(records[0].route_label(), "/api/items/{id}");
-    assert_eq!(records[0].request().path(), "/api/items/7");
+    assert_eq!(records[0].head().path(), "/api/items/7");
 }
 
 /// Only a route at the very path is the application's own; a catch-all does not take the endpoints away.
@@ -145,7 +149,7 @@ async fn extractors_and_spawned_work() {
     let handler = |RequestId(id): RequestId,
                    Handle(handle): Handle,
                    ConnectInfo(peer): ConnectInfo<SocketAddr>| async move {
-        let task = tokio::spawn(handle.in_request(async { current().set("task", true) }));
+        let task = tokio::spawn(handle.scope(async { current().set("task", true) }));
         task.await.expect("no panic");
         let blocking = handle.clone();
         let thread = move || blocking.run(|| current().set("thread", true));
@@ -216,8 +220,8 @@ async fn other_servers_take_the_app() {
         assert_eq!(client.send(request("/")).await.expect("an answer").status, 200);
     }
     let records = watch.ended(2).await;
-    assert!(records[0].request().peer.is_none());
-    assert!(records[1].request().peer.is_some());
+    assert!(records[0].head().peer.is_none());
+    assert!(records[1].head().peer.is_some());
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ fn observer(events: impl Into<Events>) -> Observer {
 fn request(observer: &Observer, n: u64) {
     let mut observation = observer.start(&RequestHead::new("GET", "/items/7", &()));
     observation.set_route("/items/{id}");
-    observation.handle().set("n", n);
+    observation.work().set("n", n);
     observation.responded(200, &());
     observation.finish(Outcome::Completed);
 }

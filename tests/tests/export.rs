@@ -233,7 +233,7 @@ fn bytes_are_bounded_too() {
     let observer = observer(otel(&collector).queue(2_048, 64 * 1024));
     for _ in 0..100 {
         let observation = observer.start(&RequestHead::new("GET", "/", &()));
-        observation.handle().set("large", "x".repeat(8 * 1024));
+        observation.work().set("large", "x".repeat(8 * 1024));
         observation.finish(Outcome::Completed);
     }
     // What is under way counts no more.
@@ -247,7 +247,7 @@ fn each_attribute_once() {
     let collector = Collector::start();
     let observer = observer(otel(&collector));
     let observation = observer.start(&RequestHead::new("GET", "/", &()));
-    observation.handle().run(|| {
+    observation.work().run(|| {
         let context = Context::current();
         for (name, value) in [("step", "one"), ("step", "two"), ("url.path", "/mine")] {
             context.span().set_attribute(KeyValue::new(name, value));

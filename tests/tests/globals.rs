@@ -51,7 +51,7 @@ fn libraries_see_the_observers_provider_and_its_formats() {
     ]);
     let observation = watch.observer.start(&RequestHead::new("GET", "/", &headers));
     let mut carried = HashMap::new();
-    observation.handle().run(|| {
+    observation.work().run(|| {
         assert!(current().is_active());
         global::tracer("library").in_span("library", |context| {
             assert_eq!(context.baggage().get("tenant").map(|value| value.as_str()), Some("blue team"));

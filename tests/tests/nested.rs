@@ -38,14 +38,14 @@ async fn spans_hang_below_the_requests_on_every_stack() {
     let spans = collector.spans();
     assert_eq!(spans.len(), 6 * frameworks.len(), "each is exported once: {spans:#?}");
     for record in &records {
-        let trace = record.request().trace.trace_id.to_string();
+        let trace = record.start().trace.trace_id.to_string();
         let of_trace = spans.iter().filter(|span| span.trace_id == trace);
         let by_name: BTreeMap<_, _> = of_trace.map(|span| (span.name.as_str(), span)).collect();
         let parent = |name: &str| by_name[name].parent_span_id.as_deref();
         let id = |name: &str| Some(by_name[name].span_id.as_str());
         assert_eq!(by_name.len(), 6, "{by_name:#?}");
         assert_eq!(parent("GET /nested"), None);
-        assert_eq!(id("GET /nested"), Some(record.request().trace.span_id.to_string().as_str()));
+        assert_eq!(id("GET /nested"), Some(record.start().trace.span_id.to_string().as_str()));
         for (child, above) in [
             ("by-api", "GET /nested"),
             ("below-api", "by-api"),

@@ -1,5 +1,6 @@
 //! A real Prometheus scrapes a service in both formats, and has to find in its own data what clients have sent.
 
+use obs_tests::of_request::OfRequest as _;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::Write,
@@ -14,7 +15,7 @@ use axum::{
 };
 use futures_util::future::join_all;
 use obs_axum::{RouterExt, current};
-use obs_core::{MetricNaming, Metrics, Observer, RequestRecord};
+use obs_core::{MetricNaming, Metrics, Observer, Record};
 use obs_tests::{
     client::{self, Client},
     prometheus::{Job, Prometheus},
@@ -162,7 +163,7 @@ async fn finds_what_was_sent() {
         quantiles.push(found[0].1);
         let sum = prometheus.query(&format!("http_request_duration_seconds_sum{of_items}")).await;
         let records = watch.ended(1).await;
-        let is_item = |record: &&RequestRecord| record.route_label() == "/items/{id}";
+        let is_item = |record: &&Record| record.route_label() == "/items/{id}";
         let spent: f64 = records.iter().filter(is_item).map(|record| record.duration.as_secs_f64()).sum();
         assert!((sum[0].1 - spent).abs() < 1e-6, "{sum:?} against {spent}");
     }

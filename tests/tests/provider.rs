@@ -206,7 +206,7 @@ fn current_in_the_body() {
     let watch = Watch::with(|builder| builder.otel(provider));
     let mut observation = watch.observer.start(&RequestHead::new("GET", "/", &()));
     observation.responded(200, &());
-    let span_id = observation.request().trace.span_id.to_string();
+    let span_id = observation.start().trace.span_id.to_string();
     let is_current = || assert_eq!(Context::current().span().span_context().span_id().to_string(), span_id);
     let mut body = BodyObservation::tower(observation, None, false);
     let polled = body.poll(|| {
@@ -239,7 +239,7 @@ fn current_in_each_poll_of_a_body() {
         let provider = SdkTracerProvider::builder().with_sampler(sampler).build();
         let watch = Watch::with(|builder| builder.otel(provider));
         let observation = watch.observer.start(&RequestHead::new("GET", "/", &()));
-        let span_id = observation.request().trace.span_id.to_string();
+        let span_id = observation.start().trace.span_id.to_string();
         let (send, seen) = channel();
         let response = ObservedBody::respond(observation, http::Response::new(Looks(send)));
         let mut body = pin!(response.into_body());
@@ -259,10 +259,10 @@ fn of_two_observers() {
     let outer = Watch::with(|builder| builder.otel(provider.clone()));
     let inner = Watch::default();
     let observation = outer.observer.start(&RequestHead::new("GET", "/", &()));
-    let handle = observation.handle();
-    let within = inner.observer.start(&RequestHead::new("GET", "/", &()).within(Some(&handle)));
+    let handle = observation.work();
+    let within = inner.observer.start_within(&RequestHead::new("GET", "/", &()), Some(&handle));
     let mut headers = HeaderMap::new();
-    within.handle().run(|| {
+    within.work().run(|| {
         provider.tracer("application").in_span("own", |_| obs_core::current().inject_http(&mut headers));
     });
     within.finish(Outcome::Completed);
@@ -282,12 +282,12 @@ fn off() {
     let tracer = watch.observer.tracer_provider().tracer("application");
     assert!(!tracer.start("nothing").is_recording());
     let observation = watch.observer.start(&RequestHead::new("GET", "/", &()));
-    observation.handle().run(|| {
+    observation.work().run(|| {
         tracer.in_span("nothing", |context| assert!(!context.span().span_context().is_valid()));
         // So libraries pass the request's own trace on.
         let mut carried = std::collections::HashMap::new();
         RequestPropagator::new(&watch.observer).inject(&mut carried);
-        assert_eq!(carried["traceparent"], observation.request().trace.traceparent());
+        assert_eq!(carried["traceparent"], observation.start().trace.traceparent());
     });
     observation.finish(Outcome::Completed);
     let report = watch.observer.shutdown(BOUND);

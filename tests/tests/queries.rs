@@ -28,7 +28,7 @@ fn traffic(folder: &Path) {
     for n in 0..30_u64 {
         let mut observation = observer.start(&RequestHead::new("GET", "/items", &()));
         observation.set_route(if n % 10 == 0 { "/orders" } else { "/items/{id}" });
-        let handle = observation.handle();
+        let handle = observation.work();
         handle.user((n % 3).to_string());
         handle.flag("new-cart", if n % 3 == 0 { "off" } else { "on" });
         handle.set("user.plan", if n % 2 == 0 { "pro" } else { "free" });

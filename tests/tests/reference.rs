@@ -39,22 +39,22 @@ fn traffic(watch: &Watch) {
         &[("traceparent", PARENT), ("content-length", "3"), ("user-agent", "curl"), ("x-told", "yes")],
     );
     completed.set_route("/items/{id}");
-    let handle = completed.handle();
+    let handle = completed.work();
     handle.error(&OutOfStock);
     handle.user("42");
     handle.flag("new-cart", "on");
     drop(handle.call("db").operation("SELECT").status(500));
-    (0..100).for_each(|n| completed.handle().set(format!("key{n}"), n));
+    (0..100).for_each(|n| completed.work().set(format!("key{n}"), n));
     completed.responded(404, &());
     completed.finish(Outcome::Completed);
 
     let mut stream = start(watch, "BREW", &[("traceparent", PARENT), ("x-from", "outside")]);
-    stream.handle().streaming();
+    stream.work().streaming();
     stream.responded(200, &());
     stream.finish(Outcome::CancelledInBody);
 
     let failed = start(watch, "GET", &[]);
-    failed.handle().error(&OutOfStock);
+    failed.work().error(&OutOfStock);
     failed.finish(Outcome::ServiceError);
 
     let call = [("content-type", "application/grpc"), ("grpc-timeout", "1S")];
@@ -162,12 +162,12 @@ fn every_field_of_an_event() {
 fn every_setting() {
     for (heading, code) in [
         ("## `Observer::builder(name)`", include_str!("../../obs-core/src/builder/mod.rs")),
-        ("## `Metrics`", include_str!("../../obs-core/src/metrics/settings.rs")),
-        ("## `Events`", include_str!("../../obs-core/src/events/settings.rs")),
-        ("## `EventOutput`", include_str!("../../obs-core/src/events/output.rs")),
-        ("## `EventFile`", include_str!("../../obs-core/src/events/file/mod.rs")),
+        ("## `Metrics`", include_str!("../../obs-core/src/outputs/metrics/settings.rs")),
+        ("## `Events`", include_str!("../../obs-core/src/outputs/events/settings.rs")),
+        ("## `EventOutput`", include_str!("../../obs-core/src/outputs/events/output.rs")),
+        ("## `EventFile`", include_str!("../../obs-core/src/outputs/events/file/mod.rs")),
         ("## `Redaction`", include_str!("../../obs-core/src/redact/settings.rs")),
-        ("## `Otel`", include_str!("../../obs-core/src/otel/settings.rs")),
+        ("## `Otel`", include_str!("../../obs-core/src/outputs/otel/settings.rs")),
     ] {
         let section = CONFIGURATION
             .split("\n## ")
@@ -190,8 +190,8 @@ fn every_setting() {
 
     let code = [
         include_str!("../../obs-core/src/builder/environment.rs"),
-        include_str!("../../obs-core/src/events/output.rs"),
-        include_str!("../../obs-core/src/otel/environment.rs"),
+        include_str!("../../obs-core/src/outputs/events/output.rs"),
+        include_str!("../../obs-core/src/outputs/otel/environment.rs"),
     ];
     let code: Vec<_> = code.iter().filter_map(|code| code.split("#[cfg(test)]").next()).collect();
     let code = code.concat();

@@ -96,12 +96,12 @@ fn spans(
     run("GET", "/items/7", &headers(&traced), &|observation| done(observation, 200));
     run("GET", "/items/7", &headers(&[("traceparent", traced[0].1)]), &|observation| done(observation, 404));
     run("BREW", "/items/\u{fc}", &headers(&traced), &|observation| {
-        observation.handle().error(&Outer(io::Error::other("bank is closed")));
+        observation.work().error(&Outer(io::Error::other("bank is closed")));
         done(observation, 503);
     });
     run("GET", "/items/7", &headers(&traced), &|observation| drop(observation));
     run("POST", "/items/7", &headers(&traced), &|observation| {
-        let handle = observation.handle();
+        let handle = observation.work();
         handle.set("bool", true);
         handle.set("small", -1_i64);
         handle.set("large", u64::MAX);
@@ -119,8 +119,8 @@ fn spans(
     });
     for status in [Status::Ok, Status::error("the application's word"), Status::Unset] {
         run("GET", "/items/7", &headers(&traced), &|observation| {
-            observation.handle().set("field", "ours");
-            observation.handle().run(|| {
+            observation.work().set("field", "ours");
+            observation.work().run(|| {
                 let context = Context::current();
                 let span = context.span();
                 assert!(span.is_recording());

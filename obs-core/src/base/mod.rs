@@ -2,6 +2,7 @@
 
 pub(crate) mod build_error;
 pub(crate) mod clock;
+pub(crate) mod counter;
 pub(crate) mod diagnostics;
 pub(crate) mod name_filter;
 pub(crate) mod panic;
@@ -9,3 +10,4 @@ pub(crate) mod random;
 pub(crate) mod read_mostly;
 pub(crate) mod sync;
 pub(crate) mod text;
+pub(crate) mod value;

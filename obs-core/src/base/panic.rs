@@ -1,35 +1,33 @@
-//! Panics: a hook that notes where one happened, and the catch that turns one into a value.
+//! Caught panics: the catch that turns one into a value, and the slot in which the panic hook leaves its place.
 //!
-//! The hook runs at the panic's place and can see its location; `catch_unwind` gets the payload and knows
-//! the request. A slot of the thread joins the two. Only [`catch`] empties the slot, so a panic that a
-//! handler catches itself is not reported.
+//! The hook runs at the panic's place and sees its location; `catch_unwind` gets the payload and knows the work. A slot of the
+//! thread joins the two. Only [`catch`] empties the slot, so a panic that a handler catches itself is not reported.
 
 use std::{
     any::Any,
     backtrace::Backtrace,
-    borrow::Cow,
     cell::RefCell,
     fmt,
-    panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, resume_unwind, set_hook, take_hook},
-    sync::{Arc, Once},
+    panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, resume_unwind},
+    sync::Arc,
 };
 
-use crate::{base::text::bounded, redact::Redactor, request::current};
+use crate::base::text::bounded;
 
 /// The longest panic message that is kept, in bytes.
-const MAX_MESSAGE: usize = 4 * 1024;
+pub(crate) const MAX_MESSAGE: usize = 4 * 1024;
 /// How far behind that it is read, for a secret that lies across it.
 const BEHIND_THE_CUT: usize = 512;
 
 /// Where and why a handler, a service's `call`, a body or a drop panicked.
 ///
 /// ```
-/// use obs_core::{Observer, Outcome, RecordSink, RequestHead, RequestRecord};
+/// use obs_core::{Observer, Outcome, RecordSink, RequestHead, Record};
 ///
 /// struct Alarm;
 /// impl RecordSink for Alarm {
 ///     fn name(&self) -> &'static str { "alarm" }
-///     fn on_finish(&self, record: &RequestRecord) {
+///     fn on_finish(&self, record: &Record) {
 ///         let panic = record.panic.as_ref().expect("it panicked");
 ///         assert_eq!(panic.message, "out of stock");
 ///         assert!(panic.location.as_ref().is_some_and(|l| l.line > 0));
@@ -68,15 +66,22 @@ pub struct PanicLocation {
 }
 
 impl PanicReport {
-    /// With what looks like a secret masked in its message.
-    pub(crate) fn redacted(mut self, redactor: &Redactor) -> Self {
-        if let Cow::Owned(masked) = redactor.text(&self.message) {
-            self.message = masked;
+    /// The report of a panic that is on its way, as a panic hook sees it.
+    pub(crate) fn of_hook(info: &PanicHookInfo<'_>) -> Self {
+        Self {
+            message: message_of(info.payload()),
+            location: info.location().map(|location| PanicLocation {
+                file: location.file().to_owned(),
+                line: location.line(),
+                column: location.column(),
+            }),
+            backtrace: Some(Arc::new(Backtrace::force_capture())),
         }
-        if self.message.len() > MAX_MESSAGE {
-            self.message = bounded(&self.message, MAX_MESSAGE).into_owned();
-        }
-        self
+    }
+
+    /// Leaves the report in the thread's slot, for the [`catch`] further out.
+    pub(crate) fn keep(self) {
+        let _ = SLOT.try_with(|slot| slot.replace(Some(self)));
     }
 }
 
@@ -118,7 +123,7 @@ impl Panic {
     /// further out wants to know, too.
     pub(crate) fn resume(mut self) -> ! {
         let payload = self.payload.0.take().unwrap_or_else(|| Box::new("a panic"));
-        let _ = SLOT.try_with(|slot| slot.replace(Some(*self.report)));
+        self.report.keep();
         resume_unwind(payload)
     }
 }
@@ -155,44 +160,6 @@ pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(f)).map_err(Panic::caught)
 }
 
-/// Installs the hook, once per process. It always calls the hook that was there before.
-pub(crate) fn install_hook() {
-    static INSTALL: Once = Once::new();
-    INSTALL.call_once(|| {
-        let previous = take_hook();
-        set_hook(Box::new(move |info| {
-            if cfg!(panic = "abort") {
-                // Recording runs sinks, and a panic in one would end the process before this is told.
-                previous(info);
-                note(info);
-            } else {
-                note(info);
-                previous(info);
-            }
-        }));
-    });
-}
-
-/// Fills the slot if the panic happens inside a request; elsewhere it costs nothing.
-fn note(info: &PanicHookInfo<'_>) {
-    let Some(handle) = current::peek() else { return };
-    let report = PanicReport {
-        message: message_of(info.payload()),
-        location: info.location().map(|location| PanicLocation {
-            file: location.file().to_owned(),
-            line: location.line(),
-            column: location.column(),
-        }),
-        backtrace: Some(Arc::new(Backtrace::force_capture())),
-    };
-    if cfg!(panic = "abort") {
-        // Nothing will unwind and nobody will catch: this is the last chance to tell.
-        handle.aborting(report);
-    } else {
-        let _ = SLOT.try_with(|slot| slot.replace(Some(report)));
-    }
-}
-
 fn message_of(payload: &(dyn Any + Send)) -> String {
     let text = payload
         .downcast_ref::<&'static str>()
@@ -200,66 +167,4 @@ fn message_of(payload: &(dyn Any + Send)) -> String {
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a panic whose payload is not a text");
     bounded(text, MAX_MESSAGE.saturating_add(BEHIND_THE_CUT)).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{http::head::RequestHead, observer::Observer};
-
-    /// Runs `f` inside a request of an observer that installed the hook.
-    fn in_request<T>(f: impl FnOnce() -> T) -> T {
-        let observer = Observer::builder("test").no_environment().build().expect("valid");
-        let observation = observer.start(&RequestHead::new("GET", "/", &()));
-        observation.handle().run(f)
-    }
-
-    #[test]
-    fn a_panic_has_its_location_and_backtrace() {
-        let panic = in_request(|| catch(|| panic!("at {}", "home"))).expect_err("panicked");
-        assert_eq!(panic.report().message, "at home");
-        let location = panic.report().location.as_ref().expect("the hook saw it");
-        assert!(location.file.ends_with("panic.rs"), "{location}");
-        let backtrace = panic.report().backtrace.as_ref().expect("captured").to_string();
-        assert!(backtrace.contains("a_panic_has_its_location_and_backtrace"), "{backtrace}");
-    }
-
-    #[test]
-    fn a_resumed_panic_does_not_take_anothers_location() {
-        let panic = in_request(|| {
-            let _ = catch_unwind(|| panic!("the handler caught this one"));
-            catch(|| resume_unwind(Box::new("from elsewhere")))
-        })
-        .expect_err("panicked");
-        assert_eq!(panic.report().message, "from elsewhere");
-        assert!(panic.report().location.is_none());
-    }
-
-    #[test]
-    fn a_panic_that_goes_on_keeps_its_location() {
-        let outer = in_request(|| {
-            catch(|| match catch(|| panic!("twice")) {
-                Ok(()) => {}
-                Err(panic) => panic.resume(),
-            })
-        });
-        assert!(outer.expect_err("panicked").report().location.is_some());
-    }
-
-    #[test]
-    fn a_payload_that_panics_when_dropped_is_harmless() {
-        struct Bomb;
-        impl Drop for Bomb {
-            fn drop(&mut self) {
-                panic!("a payload's own");
-            }
-        }
-        drop(catch(|| resume_unwind(Box::new(Bomb))));
-    }
-
-    #[test]
-    fn outside_a_request_nothing_is_captured() {
-        let panic = catch(|| panic!("alone")).expect_err("panicked");
-        assert!(panic.report().backtrace.is_none());
-    }
 }

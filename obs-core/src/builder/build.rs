@@ -1,16 +1,12 @@
 //! Makes the observer of its settings.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64},
-};
+use std::sync::{Arc, atomic::AtomicU64};
 
 use super::ObserverBuilder;
-use crate::base::build_error::BuildError;
 #[cfg(feature = "otel")]
 use crate::outputs::otel::sink::SpanSink;
 use crate::{
-    base::{diagnostics, panic},
+    base::{build_error::BuildError, diagnostics},
     endpoints::{Endpoints, health::Health, scrape::Scrapes},
     http::wanted::Names,
     observer::{Inner, Observer},
@@ -21,9 +17,11 @@ use crate::{
     },
     record::{
         identity::IdentityPolicy,
+        policy::{LateWrites, Policy},
         request_id::IdPolicy,
         route::{Exclusions, RouteTable},
     },
+    request::panic_hook,
 };
 
 impl ObserverBuilder {
@@ -38,21 +36,17 @@ impl ObserverBuilder {
         self.validate()?;
         let trusted_proxies = self.parsed_proxies()?;
         let known_methods = self.parsed_methods()?;
-        if self.panic_hook {
-            panic::install_hook();
-        }
         let metrics = Arc::new(MetricSink::new(&self.metrics));
         let own = metrics.own();
         let redactor = self.redaction.build()?;
         let Events { outputs, keep, excluded, headers, client_address, user, hash_key } = self.events;
         let headers: Vec<Arc<str>> = headers.iter().map(|name| name.to_ascii_lowercase().into()).collect();
-        let identities = Arc::new(IdentityPolicy::new(client_address, user, hash_key.as_deref()));
-        let events = EventPipeline::start(outputs, keep, Arc::clone(&identities), &self.service, own)
-            .map_err(|error| BuildError {
-                setting: "events",
-                value: error.to_string(),
-                expected: "outputs that can be opened, and a thread for each",
-            })?;
+        let identities = IdentityPolicy::new(client_address, user, hash_key.as_deref());
+        let events = EventPipeline::start(outputs, keep, &self.service, own).map_err(|error| BuildError {
+            setting: "events",
+            value: error.to_string(),
+            expected: "outputs that can be opened, and a thread for each",
+        })?;
         let events = events.map(Arc::new);
         #[cfg(feature = "otel")]
         let tracing = match self.otel {
@@ -65,7 +59,7 @@ impl ObserverBuilder {
         sinks.extend(events.clone().map(|events| Box::new(events) as Box<dyn RecordSink>));
         #[cfg(feature = "otel")]
         sinks.extend(tracing.as_ref().map(|tracing| {
-            let sink = SpanSink::new(Arc::clone(tracing), Arc::clone(&identities));
+            let sink = SpanSink::new(Arc::clone(tracing));
             Box::new(sink) as Box<dyn RecordSink>
         }));
         sinks.extend(self.sinks);
@@ -89,34 +83,40 @@ impl ObserverBuilder {
         for warning in self.warnings {
             diagnostics::warn(format_args!("{warning}"));
         }
-        Ok(Observer::new(Inner {
+        let header_names = (headers.iter().map(AsRef::as_ref))
+            .chain(self.request_id_headers.iter().map(String::as_str))
+            .fold(Names::KNOWN, Names::with);
+        let policy = Policy {
             service: Arc::new(self.service),
             redactor,
             identities,
-            wanted_headers: (headers.iter().map(AsRef::as_ref))
-                .chain(self.request_id_headers.iter().map(String::as_str))
-                .fold(Names::KNOWN, Names::with),
-            headers,
-            events,
+            recorded_headers: headers,
+            header_names,
             ids: IdPolicy::new(self.request_id_headers, self.trust_inbound, self.generator),
+            panic_policy: self.panic_policy,
             public_endpoint: self.public_endpoint,
             trace_header: self.trace_header,
             known_methods,
             propagators: self.propagators,
             trusted_proxies,
+            routes: RouteTable::new(Exclusions { metrics: self.metrics.excluded, events: excluded }),
+            late_writes: LateWrites::new(late_writes),
+        };
+        let endpoints = Endpoints::new(self.endpoints.into_iter().flatten(), health, scrapes);
+        let observer = Observer::new(Inner {
+            policy: Arc::new(policy),
+            events,
+            drain: self.drain,
             #[cfg(feature = "otel")]
             tracing,
-            panic_policy: self.panic_policy,
-            drain: self.drain,
-            endpoints: Endpoints::new(self.endpoints.into_iter().flatten()),
-            health,
-            routes: RouteTable::new(Exclusions { metrics: self.metrics.excluded, events: excluded }),
-            sinks,
-            late_writes,
-            late_write_warned: AtomicBool::new(false),
-            tunnels: AtomicU64::new(0),
+            endpoints: Arc::new(endpoints),
             metrics,
-            scrapes,
-        }))
+            sinks,
+            tunnels: AtomicU64::new(0),
+        });
+        if self.panic_hook {
+            panic_hook::install(&observer);
+        }
+        Ok(observer)
     }
 }

@@ -14,11 +14,14 @@ use crate::endpoints::health::check::Check;
 #[cfg(feature = "otel")]
 use crate::outputs::otel::settings::Otel;
 use crate::{
-    endpoints::Endpoint,
     http::head::RequestHead,
-    observer::{Drain, PanicPolicy, PublicEndpoint, TraceHeader},
+    observer::{Observer, drain::Drain},
     outputs::{events::settings::Events, metrics::settings::Metrics, sink::RecordSink},
-    record::service::Service,
+    record::{
+        endpoint::Endpoint,
+        policy::{PanicPolicy, PublicEndpoint, TraceHeader},
+        service::Service,
+    },
     redact::settings::Redaction,
     trace::propagation::{Propagator, Propagators},
 };
@@ -76,6 +79,13 @@ pub struct ObserverBuilder {
     sinks: Vec<Box<dyn RecordSink>>,
     /// Told of a finished request when all others were.
     told_last: Option<Box<dyn RecordSink>>,
+}
+
+impl Observer {
+    /// Begins to build an observer for the service of this name.
+    pub fn builder(service: impl Into<String>) -> ObserverBuilder {
+        ObserverBuilder::new(service.into())
+    }
 }
 
 impl ObserverBuilder {

@@ -111,7 +111,7 @@ impl ObserverBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoints::Endpoint;
+    use crate::record::endpoint::Endpoint;
 
     fn builder() -> ObserverBuilder {
         ObserverBuilder::new("test".to_owned()).no_environment()

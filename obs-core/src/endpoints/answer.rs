@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{endpoints::answer_body::AnswerBody, http::method::Method, record::finished::RequestStart};
+use crate::{endpoints::answer_body::AnswerBody, http::method::Method};
 
 /// A response: to a request for `/metrics` or `/health`, or instead of a handler that panicked.
 ///
@@ -60,22 +60,4 @@ impl Answer {
         self.headers.push((name, value.into()));
         self
     }
-}
-
-/// The answer to a request whose handler panicked.
-///
-/// For HTTP a problem document (RFC 9457) with the request id; for gRPC a trailers-only response, whose
-/// status is 200 (gRPC over HTTP/2, "Responses") and whose `grpc-status` is 13, INTERNAL.
-pub(crate) fn to_panic(request: &RequestStart, grpc: Option<&str>) -> Answer {
-    if let Some(content_type) = grpc {
-        return Answer::new(200, content_type.to_owned(), "")
-            .header("grpc-status", "13")
-            .header("grpc-message", "internal error");
-    }
-    // An id needs no escaping: see `RequestId`.
-    let id = &request.id;
-    let body = format!(
-        r#"{{"type":"about:blank","title":"Internal Server Error","status":500,"request_id":"{id}"}}"#
-    );
-    Answer::new(500, "application/problem+json", body).to(request.method)
 }

@@ -177,7 +177,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        http::head::{HeaderLookup, RequestHead},
+        http::{head::RequestHead, headers::HeaderLookup},
         observer::Observer,
     };
 

@@ -9,61 +9,30 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
 };
 
 use crate::{
     base::diagnostics,
-    endpoints::{answer::Answer, health::Health, scrape::Scrape},
+    endpoints::{
+        answer::Answer,
+        health::Health,
+        scrape::{Scrape, Scrapes},
+    },
     http::{head::RequestHead, method::Method},
-    observer::Observer,
+    record::endpoint::Endpoint,
 };
 
-/// One of the endpoints.
-///
-/// ```
-/// use obs_core::{Endpoint, Observer, RequestHead};
-/// let observer = Observer::builder("shop")
-///     .no_environment()
-///     .endpoint_path(Endpoint::Metrics, "/internal/metrics")
-///     .build()?;
-/// assert!(observer.endpoint(&RequestHead::new("GET", "/internal/metrics", &())).is_some());
-/// assert!(observer.endpoint(&RequestHead::new("GET", "/metrics", &())).is_none());
-/// # Ok::<(), obs_core::BuildError>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Endpoint {
-    /// `/metrics`: everything counted, and the user's own metrics, in Prometheus' text format 0.0.4 or as OpenMetrics 1.0,
-    /// whichever `Accept` prefers; compressed if `Accept-Encoding` takes gzip; only the families that `name[]` parameters of
-    /// the query name, if there are any.
-    Metrics,
-    /// `/health`: how the service is.
-    Health,
-    /// `/livez`: 200 as long as the process can answer.
-    Livez,
-    /// `/readyz`: 200 if new requests are welcome, 503 while draining.
-    Readyz,
+/// The endpoints of one observer: their paths, and everything that they show.
+pub(crate) struct Endpoints {
+    places: Vec<Place>,
+    pub(crate) health: Health,
+    pub(crate) scrapes: Scrapes,
 }
-
-impl Endpoint {
-    pub(crate) const ALL: [Self; 4] = [Self::Metrics, Self::Health, Self::Livez, Self::Readyz];
-
-    /// The path unless the builder sets another.
-    #[must_use]
-    pub const fn default_path(self) -> &'static str {
-        match self {
-            Self::Metrics => "/metrics",
-            Self::Health => "/health",
-            Self::Livez => "/livez",
-            Self::Readyz => "/readyz",
-        }
-    }
-}
-
-/// The paths of the endpoints.
-pub(crate) struct Endpoints(Vec<Place>);
 
 struct Place {
     endpoint: Endpoint,
@@ -72,17 +41,21 @@ struct Place {
 }
 
 impl Endpoints {
-    pub(crate) fn new(paths: impl IntoIterator<Item = (Endpoint, String)>) -> Self {
+    pub(crate) fn new(
+        paths: impl IntoIterator<Item = (Endpoint, String)>,
+        health: Health,
+        scrapes: Scrapes,
+    ) -> Self {
         let place = |(endpoint, path): (Endpoint, String)| Place {
             endpoint,
             path: path.into(),
             warned: AtomicBool::new(false),
         };
-        Self(paths.into_iter().map(place).collect())
+        Self { places: paths.into_iter().map(place).collect(), health, scrapes }
     }
 
     fn at(&self, path: &str) -> Option<&Place> {
-        self.0.iter().find(|place| *place.path == *path)
+        self.places.iter().find(|place| *place.path == *path)
     }
 
     pub(crate) fn find(&self, path: &str) -> Option<Endpoint> {
@@ -129,27 +102,31 @@ impl fmt::Debug for EndpointFuture {
     }
 }
 
-/// Answers a request for an endpoint, when polled.
-pub(crate) fn answer(observer: &Observer, endpoint: Endpoint, head: &RequestHead<'_>) -> EndpointFuture {
-    let (observer, method) = (observer.clone(), Method::parse(head.method));
-    let scrape = (endpoint == Endpoint::Metrics).then(|| Scrape::of(head));
-    EndpointFuture(Box::pin(async move {
-        let answer = if !matches!(method, Method::Get | Method::Head) {
-            Answer::new(405, "text/plain; charset=utf-8", "only GET and HEAD\n").header("allow", "GET, HEAD")
-        } else {
-            match (endpoint, scrape) {
-                (_, Some(scrape)) => observer.scrapes().answer(&scrape, method).await,
-                (Endpoint::Livez, _) => Health::live(),
-                _ => observer.health().ready().await,
-            }
-        };
-        answer.to(method)
-    }))
+impl Endpoints {
+    /// Answers a request for an endpoint, when polled.
+    pub(crate) fn answer(self: &Arc<Self>, endpoint: Endpoint, head: &RequestHead<'_>) -> EndpointFuture {
+        let (endpoints, method) = (Arc::clone(self), Method::parse(head.method));
+        let scrape = (endpoint == Endpoint::Metrics).then(|| Scrape::of(head));
+        EndpointFuture(Box::pin(async move {
+            let answer = if !matches!(method, Method::Get | Method::Head) {
+                Answer::new(405, "text/plain; charset=utf-8", "only GET and HEAD\n")
+                    .header("allow", "GET, HEAD")
+            } else {
+                match (endpoint, scrape) {
+                    (_, Some(scrape)) => endpoints.scrapes.answer(&scrape, method).await,
+                    (Endpoint::Livez, _) => Health::live(),
+                    _ => endpoints.health.ready().await,
+                }
+            };
+            answer.to(method)
+        }))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{observer::Observer, record::endpoint::Endpoint};
 
     fn get(observer: &Observer, method: &str, path: &str) -> Option<Answer> {
         let future = observer.endpoint(&RequestHead::new(method, path, &()))?;

@@ -241,7 +241,7 @@ mod shared {
 #[cfg(all(test, not(obs_loom)))]
 mod tests {
     use super::*;
-    use crate::{observer::Observer, outputs::metrics::settings::Metrics, record::finished::Outcome};
+    use crate::{observer::Observer, outputs::metrics::settings::Metrics, record::outcome::Outcome};
 
     fn fail(observer: &Observer, route: u32) {
         let mut observation = observer.start(&RequestHead::new("GET", "/", &()).body_bytes(Some(1)));

@@ -3,5 +3,8 @@
 pub(crate) mod forwarded;
 pub(crate) mod grpc;
 pub(crate) mod head;
+pub(crate) mod headers;
 pub(crate) mod method;
+pub(crate) mod protocol;
+pub(crate) mod response_head;
 pub(crate) mod wanted;

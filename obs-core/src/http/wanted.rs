@@ -3,7 +3,7 @@
 //! Each look-up in a framework's map hashes a name; a dozen of them cost several times what it costs to go through all of a request's
 //! headers once. And most of those that are looked for are not there, which one bit tells.
 
-use crate::http::head::HeaderLookup;
+use crate::http::headers::HeaderLookup;
 
 /// How many are remembered; of a request that has more, each is looked up as before.
 const ROOM: usize = 16;

@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use crate::{
     endpoints::answer::Answer,
     http1::slice::{Other, Rest, slice_of},
-    record::finished::ErrorReport,
+    record::error::ErrorReport,
     request::{
         body::{BodyObservation, Polled},
         observation::Observation,
@@ -111,8 +111,8 @@ fn head_done(
     ended: bool,
 ) -> BodyObservation {
     observation.responded(status, headers);
-    let name = observation.observer().ids().response_name().clone();
-    headers.insert(name, observation.request().id.header_value());
+    let name = observation.observer().policy().ids.response_name().clone();
+    headers.insert(name, observation.start().id.header_value());
     if let Some((name, value)) = observation.trace_header()
         && let Ok(value) = HeaderValue::from_str(&value)
     {
@@ -259,12 +259,13 @@ mod tests {
     use std::{convert::Infallible, sync::mpsc, task::Waker};
 
     use super::*;
+    use crate::outputs::records::OfRequest as _;
     use crate::{
         http::head::RequestHead,
         http1::slice::SLICE,
         observer::Observer,
         outputs::records::Records,
-        record::finished::{Outcome, RequestRecord},
+        record::{finished::Record, outcome::Outcome},
     };
 
     /// One frame of data that is not `Bytes`, of a length that it does not tell.
@@ -284,11 +285,11 @@ mod tests {
     }
     impl Drop for OneFrame {
         fn drop(&mut self) {
-            crate::request::current::current().set("dropped", true);
+            crate::work::scope::current().set("dropped", true);
         }
     }
 
-    fn observed(data: &'static [u8]) -> (Pin<Box<ObservedBody<OneFrame>>>, mpsc::Receiver<RequestRecord>) {
+    fn observed(data: &'static [u8]) -> (Pin<Box<ObservedBody<OneFrame>>>, mpsc::Receiver<Record>) {
         let (send, records) = mpsc::channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build();
         let observation = observer.expect("valid").start(&RequestHead::new("GET", "/", &()));
@@ -314,7 +315,7 @@ mod tests {
         assert!(body.is_end_stream());
         drop(body);
         let record = records.try_recv().expect("one record");
-        assert_eq!((record.outcome, record.response_bytes), (Outcome::Completed, 5));
+        assert_eq!((record.outcome, record.end().response_bytes), (Outcome::Completed, 5));
         assert_eq!(record.fields.get("dropped"), Some(&true.into()));
         assert!(records.try_recv().is_err(), "only one");
     }
@@ -336,6 +337,6 @@ mod tests {
         assert!(!body.is_end_stream());
         drop(body);
         let record = records.try_recv().expect("one record");
-        assert_eq!((record.outcome, record.response_bytes), (Outcome::CancelledInBody, SLICE as u64));
+        assert_eq!((record.outcome, record.end().response_bytes), (Outcome::CancelledInBody, SLICE as u64));
     }
 }

@@ -19,10 +19,14 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::{
     endpoints::{answer::Answer, answer_body::AnswerBody},
-    http::head::{HeaderLookup, HttpVersion, RequestHead, UrlScheme},
+    http::{
+        head::RequestHead,
+        headers::HeaderLookup,
+        protocol::{HttpVersion, UrlScheme},
+    },
     record::request_id::RequestId,
-    request::handle::RequestHandle,
     trace::TraceContext,
+    work::handle::Work,
 };
 
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -115,7 +119,7 @@ impl TraceContext {
     }
 }
 
-impl RequestHandle {
+impl Work {
     /// [Passes the request on](Self::inject) in headers on `http` 1, over ones that are there.
     ///
     /// ```

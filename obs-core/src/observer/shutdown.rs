@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     base::diagnostics,
-    observer::{Observer, ShutdownReport},
+    observer::{Observer, drain::ShutdownReport},
 };
 
 /// How long [`flush`] waits for outputs.

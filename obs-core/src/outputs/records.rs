@@ -1,17 +1,39 @@
-//! A sink for unit tests: it hands each record on.
+//! A sink for unit tests, which hands each record on.
 
 use std::sync::mpsc::Sender;
 
-use crate::{outputs::sink::RecordSink, record::finished::RequestRecord};
+use crate::{
+    outputs::sink::RecordSink,
+    record::{
+        finished::{Record, RequestEnd},
+        start::RequestStart,
+    },
+};
 
-pub(crate) struct Records(pub(crate) Sender<RequestRecord>);
+pub(crate) struct Records(pub(crate) Sender<Record>);
 
 impl RecordSink for Records {
     fn name(&self) -> &'static str {
         "records"
     }
 
-    fn on_finish(&self, record: &RequestRecord) {
+    fn on_finish(&self, record: &Record) {
         let _ = self.0.send(record.clone());
+    }
+}
+
+/// The parts of a record that is a request's.
+pub(crate) trait OfRequest {
+    fn head(&self) -> &RequestStart;
+    fn end(&self) -> &RequestEnd;
+}
+
+impl OfRequest for Record {
+    fn head(&self) -> &RequestStart {
+        self.request().expect("a request").start
+    }
+
+    fn end(&self) -> &RequestEnd {
+        self.request().expect("a request").end
     }
 }

@@ -3,14 +3,14 @@
 use std::{sync::Arc, thread, time::Duration};
 
 use crate::{
-    base::{diagnostics, panic::catch},
-    outputs::metrics::{Counter, own::Own},
-    record::finished::{RequestRecord, RequestStart},
+    base::{counter::Counter, diagnostics, panic::catch},
+    outputs::metrics::own::Own,
+    record::{finished::Record, start::Start},
 };
 
-/// An output: it is told of every request's start and reads every finished record.
+/// A reader of finished records. It sees the start and the end of every piece of work.
 ///
-/// Sinks run on the request's thread, so they must be quick and must not block: what takes time is handed
+/// Sinks run on the thread of the work, so they must be quick and must not block: what takes time is handed
 /// to a thread of the sink's own through a bounded queue.
 ///
 /// # Panics
@@ -22,13 +22,13 @@ use crate::{
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
-/// use obs_core::{Observer, Outcome, RecordSink, RequestHead, RequestRecord};
+/// use obs_core::{Observer, Outcome, RecordSink, RequestHead, Record};
 ///
 /// #[derive(Default)]
 /// struct Failures(AtomicU64);
 /// impl RecordSink for Failures {
 ///     fn name(&self) -> &'static str { "failures" }
-///     fn on_finish(&self, record: &RequestRecord) {
+///     fn on_finish(&self, record: &Record) {
 ///         self.0.fetch_add(u64::from(record.error_type().is_some()), Ordering::Relaxed);
 ///     }
 /// }
@@ -42,16 +42,16 @@ pub trait RecordSink: Send + Sync + 'static {
     /// A short constant name for the sink's own metrics, which no other sink of the observer has.
     fn name(&self) -> &'static str;
 
-    /// A request has started.
-    fn on_start(&self, _request: &RequestStart) {}
+    /// Is called when a piece of work has started.
+    fn on_start(&self, _start: &Start) {}
 
     /// Whether there is anything to do in [`on_start`](Self::on_start): a sink that says no is not called there.
     fn wants_starts(&self) -> bool {
         true
     }
 
-    /// A request has ended.
-    fn on_finish(&self, record: &RequestRecord);
+    /// Is called when a piece of work has ended.
+    fn on_finish(&self, record: &Record);
 
     /// Hands on what is still queued, waiting no longer than `deadline`; `false` if something was left or lost.
     ///
@@ -67,15 +67,15 @@ impl<S: RecordSink + ?Sized> RecordSink for Arc<S> {
         (**self).name()
     }
 
-    fn on_start(&self, request: &RequestStart) {
-        (**self).on_start(request);
+    fn on_start(&self, start: &Start) {
+        (**self).on_start(start);
     }
 
     fn wants_starts(&self) -> bool {
         (**self).wants_starts()
     }
 
-    fn on_finish(&self, record: &RequestRecord) {
+    fn on_finish(&self, record: &Record) {
         (**self).on_finish(record);
     }
 
@@ -122,15 +122,15 @@ impl Sinks {
         Self { all, told_of_starts: last.map_or(0, |last| last.saturating_add(1)) }
     }
 
-    pub(crate) fn on_start(&self, request: &RequestStart) {
+    pub(crate) fn on_start(&self, start: &Start) {
         for guarded in self.all.iter().take(self.told_of_starts) {
-            let _ = call(guarded, |sink| sink.on_start(request));
+            let _ = call(guarded, |sink| sink.on_start(start));
         }
     }
 
     /// In the opposite order: when the metrics, which are the first, say that nothing is in flight, every other
     /// sink has had its record.
-    pub(crate) fn on_finish(&self, record: &RequestRecord) {
+    pub(crate) fn on_finish(&self, record: &Record) {
         for guarded in self.all.iter().rev() {
             let _ = call(guarded, |sink| sink.on_finish(record));
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     base::panic::PanicReport,
-    record::{calls::Calls, fields::Fields, finished::ErrorReport, identity::User, route::Route},
+    record::{calls::Calls, error::ErrorReport, fields::Fields, identity::User, route::Route},
 };
 
 /// What may still be added while the request runs.

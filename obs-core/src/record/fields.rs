@@ -8,85 +8,17 @@ use std::{
 
 use rustc_hash::{FxBuildHasher, FxHasher};
 
-use crate::base::{name_filter::NameFilter, text::cow_bounded};
+use crate::base::{
+    name_filter::NameFilter,
+    text::cow_bounded,
+    value::{MAX_FIELD_BYTES, Value},
+};
 
 /// How many fields one request may have.
 pub const MAX_FIELDS: usize = 64;
 
-/// How many bytes the keys and values of one request's fields may take together.
-pub const MAX_FIELD_BYTES: usize = 16 * 1024;
-
 /// Less of a text is not worth to be kept.
 const WORTH_CUTTING: usize = 32;
-
-/// A field's value.
-///
-/// ```
-/// use obs_core::Value;
-/// assert_eq!(Value::from("pro"), Value::Str("pro".into()));
-/// assert_eq!(Value::from(3_u32), Value::U64(3));
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Value {
-    /// A truth value.
-    Bool(bool),
-    /// A signed integer.
-    I64(i64),
-    /// An unsigned integer.
-    U64(u64),
-    /// A floating-point number; written as `null` to JSON if it is not finite.
-    F64(f64),
-    /// A text.
-    Str(Cow<'static, str>),
-}
-
-impl Value {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Str(text) => text.len(),
-            _ => 8,
-        }
-    }
-}
-
-macro_rules! value_from {
-    ($($from:ty => $variant:ident as $to:ty),* $(,)?) => {$(
-        impl From<$from> for Value {
-            fn from(value: $from) -> Self {
-                Self::$variant(<$to>::from(value))
-            }
-        }
-    )*};
-}
-
-value_from! {
-    bool => Bool as bool,
-    i8 => I64 as i64, i16 => I64 as i64, i32 => I64 as i64, i64 => I64 as i64,
-    u8 => U64 as u64, u16 => U64 as u64, u32 => U64 as u64, u64 => U64 as u64,
-    f32 => F64 as f64, f64 => F64 as f64,
-    String => Str as Cow<'static, str>,
-    Cow<'static, str> => Str as Cow<'static, str>,
-}
-
-/// Copies the text; `Value::Str(Cow::Borrowed(..))` does not.
-impl From<&str> for Value {
-    fn from(value: &str) -> Self {
-        Self::Str(Cow::Owned(value.to_owned()))
-    }
-}
-
-impl From<&crate::record::request_id::RequestId> for Value {
-    fn from(id: &crate::record::request_id::RequestId) -> Self {
-        Self::from(id.as_str())
-    }
-}
-
-impl From<usize> for Value {
-    fn from(value: usize) -> Self {
-        Self::U64(value as u64)
-    }
-}
 
 /// The fields that a request's handler set, in the order of their first setting.
 ///
@@ -94,17 +26,17 @@ impl From<usize> for Value {
 /// and counted.
 ///
 /// ```
-/// # use obs_core::{Observer, Outcome, RequestHead, RequestRecord, RecordSink, Value};
+/// # use obs_core::{Observer, Outcome, RequestHead, Record, RecordSink, Value};
 /// struct Plans;
 /// impl RecordSink for Plans {
 ///     fn name(&self) -> &'static str { "plans" }
-///     fn on_finish(&self, record: &RequestRecord) {
+///     fn on_finish(&self, record: &Record) {
 ///         assert_eq!(record.fields.get("user.plan"), Some(&Value::from("pro")));
 ///     }
 /// }
 /// let observer = Observer::builder("shop").no_environment().sink(Plans).build()?;
 /// let observation = observer.start(&RequestHead::new("GET", "/", &()));
-/// observation.handle().set("user.plan", "pro");
+/// observation.work().set("user.plan", "pro");
 /// observation.finish(Outcome::Completed);
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
@@ -211,6 +143,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::base::value::MAX_FIELD_BYTES;
 
     #[test]
     fn a_key_keeps_its_place_and_takes_the_last_value() {

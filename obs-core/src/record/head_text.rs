@@ -4,9 +4,12 @@
 use crate::http::forwarded::host::Host;
 use crate::{
     base::text::bounded,
-    http::head::{HeaderLookup, RequestHead, first_header},
+    http::{
+        head::RequestHead,
+        headers::{HeaderLookup, first_header},
+    },
+    record::user_agents,
     redact::Redactor,
-    request::user_agents,
     write::json,
 };
 

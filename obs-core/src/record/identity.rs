@@ -5,22 +5,22 @@ use std::{fmt, net::IpAddr};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use crate::{outputs::events::settings::Identity, write::hex};
+use crate::write::hex;
 
 /// Whom a request served, as far as the settings allow to tell.
 ///
 /// ```
-/// # use obs_core::{Observer, Outcome, RecordSink, RequestHead, RequestRecord, User};
+/// # use obs_core::{Observer, Outcome, RecordSink, RequestHead, Record, User};
 /// struct Users;
 /// impl RecordSink for Users {
 ///     fn name(&self) -> &'static str { "users" }
-///     fn on_finish(&self, record: &RequestRecord) {
+///     fn on_finish(&self, record: &Record) {
 ///         assert_eq!(record.user, Some(User::Id("42".into())));
 ///     }
 /// }
 /// let observer = Observer::builder("shop").no_environment().sink(Users).build()?;
 /// let observation = observer.start(&RequestHead::new("GET", "/", &()));
-/// observation.handle().user("42");
+/// observation.work().user("42");
 /// observation.finish(Outcome::Completed);
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
@@ -49,6 +49,26 @@ impl fmt::Display for Client {
             Self::Hash(hash) => f.write_str(hash),
         }
     }
+}
+
+/// How something that identifies a person is told.
+///
+/// ```
+/// use obs_core::{Events, Identity};
+/// let events = Events::new().client_address(Identity::Off).user(Identity::Hashed).hash_key("sixteen secret bytes");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Identity {
+    /// Not at all.
+    Off,
+    /// As it is.
+    Kept,
+    /// As a keyed hash (HMAC-SHA-256, its first 16 bytes): the same person has the same one, and only who has
+    /// [the key](Events::hash_key) can find out which it is.
+    Hashed,
+    /// An address without its last part: IPv4 to 24 bits, IPv6 to 48.
+    Truncated,
 }
 
 /// What the settings say of people.

@@ -11,8 +11,8 @@ use std::{
 };
 
 use crate::{
-    base::{clock, diagnostics, panic::catch, random},
-    http::head::HeaderLookup,
+    base::{clock, diagnostics, panic::catch, random, value::Value},
+    http::headers::HeaderLookup,
     redact::Redactor,
     write::hex,
 };
@@ -152,6 +152,12 @@ impl fmt::Display for RequestId {
 impl fmt::Debug for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RequestId({self})")
+    }
+}
+
+impl From<&RequestId> for Value {
+    fn from(id: &RequestId) -> Self {
+        Self::from(id.as_str())
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use crate::{base::read_mostly::ReadMostly, write::json};
+use crate::{base::read_mostly::ReadMostly, http::grpc, write::json};
 
 /// What the endpoint label says of a request that matched no route.
 pub(crate) const UNMATCHED: &str = "unmatched";
@@ -28,13 +28,13 @@ const MAX_GUESSES: usize = 64;
 /// Each text is kept once and until the process ends, so a clone costs nothing and outlives its observer.
 ///
 /// ```
-/// use obs_core::{Observer, RecordSink, RequestRecord};
+/// use obs_core::{Observer, RecordSink, Record};
 ///
 /// struct Items;
 /// impl RecordSink for Items {
 ///     fn name(&self) -> &'static str { "items" }
-///     fn on_finish(&self, record: &RequestRecord) {
-///         if record.route.as_ref().is_some_and(|route| route.as_str() == "/items/{id}") {
+///     fn on_finish(&self, record: &Record) {
+///         if record.request().is_some_and(|request| request.route_label() == "/items/{id}") {
 ///             println!("an item took {:?}", record.duration);
 ///         }
 ///     }
@@ -67,6 +67,11 @@ impl Route {
 
     pub(crate) const fn is_plain(&self) -> bool {
         self.plain
+    }
+
+    /// The gRPC method that the route stands for, without its first slash.
+    pub(crate) fn grpc_method(&self) -> Option<&'static str> {
+        grpc::method(self.template)
     }
 
     /// Unique within the observer; part of a time series' key.

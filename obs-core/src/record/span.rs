@@ -3,13 +3,15 @@
 use std::{
     borrow::Cow,
     mem,
+    panic::{RefUnwindSafe, UnwindSafe},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
+use crate::trace::{self, TraceContext};
 use opentelemetry::{
-    KeyValue,
-    trace::{Event, Link, Span, SpanContext, Status},
+    Context, KeyValue,
+    trace::{Event, Link, Span, SpanContext, Status, TraceContextExt as _},
 };
 use opentelemetry_sdk::trace::SpanLimits;
 
@@ -151,3 +153,44 @@ impl Span for OpenSpan {
 
     fn end_with_timestamp(&mut self, _: SystemTime) {}
 }
+
+/// The span of a piece of work, as the current one of a context.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkSpan {
+    pub(crate) context: Context,
+    pub(crate) recorder: Recorder,
+}
+
+/// The party that records a span.
+#[derive(Clone, Debug)]
+pub(crate) enum Recorder {
+    /// It is not sampled, and only passed on.
+    Nobody,
+    /// We do, with what the application adds to it.
+    Ourselves(Adding),
+    /// The SDK, if anybody does.
+    Sdk,
+}
+
+impl WorkSpan {
+    /// The context in which it is the current one.
+    pub(crate) const fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The innermost span of the request that runs here, if it is one of its trace.
+    pub(crate) fn innermost(trace: &TraceContext) -> Option<(trace::SpanId, trace::TraceFlags)> {
+        Context::map_current(|context| {
+            let span = context.span();
+            let current = span.span_context();
+            let same = current.trace_id().to_bytes() == trace.trace_id.to_bytes();
+            let span_id = trace::SpanId::from_bytes(current.span_id().to_bytes()).filter(|_| same)?;
+            Some((span_id, trace.flags.with_sampled(current.is_sampled())))
+        })
+    }
+}
+
+// A span behind it is locked while it changes, and its lock's poison is ignored.
+impl UnwindSafe for WorkSpan {}
+
+impl RefUnwindSafe for WorkSpan {}

@@ -2,6 +2,7 @@
 //!
 //! Whatever goes out as text (events, error messages, and later logs and spans) passes through one [`Redactor`].
 
+pub(crate) mod field;
 pub(crate) mod names;
 pub(crate) mod patterns;
 pub(crate) mod settings;

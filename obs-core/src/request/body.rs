@@ -6,24 +6,13 @@
 
 use crate::{
     base::panic::catch,
-    http::{head::HeaderLookup, method::Method},
-    record::finished::{ErrorReport, Outcome},
+    http::{headers::HeaderLookup, method::Method},
+    record::{error::ErrorReport, outcome::Outcome},
     request::{
-        in_flight::{Counts, Progress, Sending},
+        in_flight::{Counts, IfDropped, Progress, Sending},
         observation::Observation,
     },
 };
-
-/// What it means that a body is dropped before it was seen to end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum IfDropped {
-    /// hyper: complete if it had yielded all the bytes it promised.
-    CompleteAfter(Option<u64>),
-    /// actix: complete, because there was nothing to send, which is then never polled. If it is, it becomes `Cancelled`.
-    CompleteUntilPolled,
-    #[default]
-    Cancelled,
-}
 
 /// What a body that [is watched](BodyObservation::poll) yields.
 ///
@@ -280,8 +269,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        http::head::RequestHead, observer::Observer, outputs::sink::RecordSink,
-        record::finished::RequestRecord,
+        http::head::RequestHead, observer::Observer, outputs::sink::RecordSink, record::finished::Record,
     };
 
     struct Outcomes(std::sync::mpsc::Sender<Outcome>);
@@ -289,7 +277,7 @@ mod tests {
         fn name(&self) -> &'static str {
             "outcomes"
         }
-        fn on_finish(&self, record: &RequestRecord) {
+        fn on_finish(&self, record: &Record) {
             let _ = self.0.send(record.outcome);
         }
     }

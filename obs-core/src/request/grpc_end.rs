@@ -2,25 +2,19 @@
 
 use std::time::Duration;
 
-use crate::http::grpc::{GrpcCall, GrpcRequest, answer::GrpcAnswer, is_service, method, status::GrpcStatus};
 use crate::{
-    observer::Observer,
-    record::{
-        enrichment::Enrichment,
-        finished::{ErrorReport, Outcome},
-        shared::RequestState,
-    },
+    http::grpc::{GrpcCall, GrpcRequest, answer::GrpcAnswer, is_service, method, status::GrpcStatus},
+    record::{enrichment::Enrichment, error::ErrorReport, outcome::Outcome, state::WorkState},
     request::in_flight::Progress,
 };
 
-impl RequestState {
+impl WorkState {
     /// What gRPC knows of how the request has ended. Its message becomes the error, its method the route, and more than one message a stream.
     #[inline(never)]
     pub(crate) fn end_call(
         &self,
         request: &GrpcRequest,
         enrichment: &mut Enrichment,
-        observer: &Observer,
         progress: &mut Progress,
         outcome: Outcome,
         duration: Duration,
@@ -29,7 +23,7 @@ impl RequestState {
         let late = left && request.gave_up_by(duration);
         let outcome = if late { Outcome::DeadlineExceeded } else { outcome };
         let answer = progress.grpc.take().map(|answer| *answer);
-        self.name_grpc_route(enrichment, observer, answer.as_ref(), progress);
+        self.name_grpc_route(enrichment, answer.as_ref(), progress);
         progress.stream |= answer.as_ref().is_some_and(GrpcAnswer::is_stream);
         let call = self.grpc_call(enrichment, request, answer, outcome);
         progress.stream |= call.request_messages.is_some_and(|messages| messages > 1);
@@ -37,13 +31,7 @@ impl RequestState {
     }
 
     /// The method is the route, if there is such a one: that the service knows it, its answer says.
-    fn name_grpc_route(
-        &self,
-        enrichment: &mut Enrichment,
-        observer: &Observer,
-        answer: Option<&GrpcAnswer>,
-        progress: &Progress,
-    ) {
+    fn name_grpc_route(&self, enrichment: &mut Enrichment, answer: Option<&GrpcAnswer>, progress: &Progress) {
         let path = self.request().path();
         if enrichment.route_from_within || method(path).is_none() {
             return;
@@ -56,12 +44,12 @@ impl RequestState {
                     enrichment.route = None;
                 }
             }
-            Some(answer) if !answer.is_refusal() => enrichment.route = observer.intern_route(path),
+            Some(answer) if !answer.is_refusal() => enrichment.route = self.policy.routes.intern(path),
             // Something before the service has answered, and not as gRPC does.
             None if progress.status.is_some() => {}
             // Nobody has said that there is such a method, only that it was called.
             _ => {
-                if !named && let Some(route) = observer.guess_route(path) {
+                if !named && let Some(route) = self.policy.routes.guess(path) {
                     enrichment.route = Some(route);
                 }
             }

@@ -8,8 +8,8 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     http::{grpc::answer::GrpcAnswer, head::RequestHead},
     observer::{Observer, Tunnel},
-    record::shared::RequestState,
-    request::{body::IfDropped, current::Scope, handle::RequestHandle},
+    record::{policy::Policy, state::WorkState},
+    work::{handle::Work, scope::Scope},
 };
 
 pub(crate) struct InFlight {
@@ -48,6 +48,17 @@ pub(crate) struct Sending {
     pub(crate) if_dropped: IfDropped,
 }
 
+/// What it means that a body is dropped before it was seen to end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum IfDropped {
+    /// hyper: complete if it had yielded all the bytes it promised.
+    CompleteAfter(Option<u64>),
+    /// actix: complete, because there was nothing to send, which is then never polled. If it is, it becomes `Cancelled`.
+    CompleteUntilPolled,
+    #[default]
+    Cancelled,
+}
+
 /// What of a body is counted as it goes by.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Counts {
@@ -82,25 +93,31 @@ impl Progress {
 
 impl InFlight {
     /// Without a request.
-    pub(crate) fn empty(observer: &Observer) -> Self {
-        let state = RequestHandle::new(Arc::new(RequestState::empty(observer)));
-        Self { scope: Scope::new(state), ended: true, progress: Progress::default() }
+    pub(crate) fn no_request(policy: &Arc<Policy>) -> Self {
+        let work = Work::new(Arc::new(WorkState::no_request(policy)));
+        Self { scope: Scope::new(work), ended: true, progress: Progress::default() }
     }
 
     /// A request starts.
-    pub(crate) fn begin(&mut self, observer: &Observer, head: &RequestHead<'_>) {
-        self.scope.begin(|state| state.begin(observer, head));
+    pub(crate) fn begin(
+        &mut self,
+        observer: &Observer,
+        head: &RequestHead<'_>,
+        outer: Option<&Arc<WorkState>>,
+    ) {
+        self.scope.begin(|state| state.begin(observer, head, outer));
         self.ended = false;
     }
 
-    /// Lets go of what belongs to nobody but the request that has ended; false if it is not to be used again, because somebody has a handle
-    /// or a record of the request, or it was torn in the middle.
-    pub(crate) fn let_go(&mut self) -> bool {
-        self.progress = Progress::default();
-        self.scope.unique().is_some_and(RequestState::let_go)
+    /// Drops everything that belongs to the request that has ended. Returns false if the memory must not be used again, because
+    /// somebody has a handle or a record of the request, or because the request was torn in the middle.
+    pub(crate) fn reset(&mut self) -> bool {
+        let Self { scope, ended: _, progress } = self;
+        *progress = Progress::default();
+        scope.unique().is_some_and(WorkState::reset)
     }
 
-    pub(crate) fn state(&self) -> &Arc<RequestState> {
+    pub(crate) fn state(&self) -> &Arc<WorkState> {
         self.scope.state()
     }
 }

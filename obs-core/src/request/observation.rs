@@ -8,32 +8,35 @@ use std::{fmt, future::Future, sync::Arc};
 
 use crate::{
     base::panic::{Panic, catch},
-    endpoints::{
-        self, Endpoint, EndpointFuture,
-        answer::{self, Answer},
-    },
+    endpoints::{EndpointFuture, answer::Answer},
     http::{
         grpc::{self, answer::GrpcAnswer},
-        head::{HeaderLookup, RequestHead, ResponseHead},
+        head::RequestHead,
+        headers::HeaderLookup,
+        response_head::ResponseHead,
     },
-    observer::{Observer, PanicPolicy, TraceHeader},
+    observer::Observer,
     record::{
-        finished::{ErrorReport, Outcome, RequestStart},
-        shared::RequestState,
+        endpoint::Endpoint,
+        error::ErrorReport,
+        outcome::Outcome,
+        policy::{PanicPolicy, TraceHeader},
+        start::{RequestStart, Start},
+        state::WorkState,
     },
     request::{
-        current::Scope,
-        handle::RequestHandle,
         in_flight::{InFlight, Progress},
         observed::Observed,
+        panic_answer,
         recycled::Recycled,
         request_body::RequestBody,
     },
+    work::{handle::Work, scope::Scope},
 };
 
 /// One request from its head to its end.
 ///
-/// Adapters [start](Observer::start) it, put its [`handle`](Self::handle) into the request's extensions, run
+/// Adapters [start](Observer::start) it, put its [`handle`](Self::work) into the request's extensions, run
 /// the service [in its scope](Observed::make), tell it of the [response](Self::responded), and move it into the
 /// body. The observation itself never goes into extensions: those are cloned.
 ///
@@ -69,14 +72,14 @@ pub struct Observation {
 }
 
 impl Observation {
-    pub(crate) fn start(observer: &Observer, head: &RequestHead<'_>) -> Self {
+    pub(crate) fn begin(observer: &Observer, head: &RequestHead<'_>, outer: Option<&Arc<WorkState>>) -> Self {
         let mut in_flight = Recycled::take(observer);
-        in_flight.begin(observer, head);
-        observer.on_start(in_flight.state().request());
+        in_flight.begin(observer, head, outer);
+        observer.on_start(&in_flight.state().start);
         Self { observer: observer.clone(), in_flight }
     }
 
-    fn state(&self) -> &Arc<RequestState> {
+    fn state(&self) -> &Arc<WorkState> {
         self.in_flight.state()
     }
 
@@ -91,11 +94,17 @@ impl Observation {
 
     /// The handle for handlers; adapters put it into the request's extensions.
     #[must_use]
-    pub fn handle(&self) -> RequestHandle {
-        RequestHandle::new(Arc::clone(self.state()))
+    pub fn work(&self) -> Work {
+        Work::new(Arc::clone(self.state()))
     }
 
-    /// What was known at the start.
+    /// Everything that was known at the start: id, trace and time.
+    #[must_use]
+    pub fn start(&self) -> &Start {
+        &self.state().start
+    }
+
+    /// Everything that the request's head said.
     #[must_use]
     pub fn request(&self) -> &RequestStart {
         self.state().request()
@@ -106,21 +115,21 @@ impl Observation {
     ///
     /// Each text is kept once, and for ever, so it must be a template, never a path.
     pub fn set_route(&mut self, template: &str) {
-        self.state().set_route(&self.observer, template, false);
+        self.state().set_route(template, false);
     }
 
     /// The endpoint of the observer's that the request asks for, to be [answered](Self::answer). A
     /// [route of the user's own](RequestHead::own_route) at the very path wins.
     #[must_use]
     pub fn endpoint(&self) -> Option<Endpoint> {
-        self.state().endpoint()
+        self.state().endpoint
     }
 
     /// Answers the request as this endpoint; `head` is the one that it was started with.
     pub fn answer(mut self, endpoint: Endpoint, head: &RequestHead<'_>) -> Observed<EndpointFuture> {
-        self.state().set_route(&self.observer, head.path, false);
+        self.state().set_route(head.path, false);
         self.progress_mut().endpoint = true;
-        let future = endpoints::answer(&self.observer, endpoint, head);
+        let future = self.observer.endpoints().answer(endpoint, head);
         self.observe(future)
     }
 
@@ -142,7 +151,7 @@ impl Observation {
         let head = ResponseHead::of(headers);
         progress.stream = state.request().method.is_tunnel(status) || head.is_event_stream;
         progress.declared = head.content_length;
-        if state.grpc().is_some_and(|request| request.native) {
+        if state.grpc.as_ref().is_some_and(|request| request.native) {
             progress.grpc = GrpcAnswer::of(headers).map(Box::new);
         }
     }
@@ -155,8 +164,8 @@ impl Observation {
     #[must_use]
     #[inline]
     pub fn trace_header(&self) -> Option<(&'static str, String)> {
-        let value = || self.request().trace.traceparent();
-        match self.observer.trace_header() {
+        let value = || self.start().trace.traceparent();
+        match self.observer.policy().trace_header {
             TraceHeader::Off => None,
             TraceHeader::TraceResponse => Some(("traceresponse", value())),
             TraceHeader::ServerTiming => Some(("server-timing", format!("traceparent;desc=\"{}\"", value()))),
@@ -172,7 +181,7 @@ impl Observation {
 
     /// The error with which the service or the body failed, for the record.
     ///
-    /// What the handler itself [reported](RequestHandle::error) says more and stays.
+    /// What the handler itself [reported](Work::error) says more and stays.
     pub fn failed(&mut self, report: ErrorReport) {
         let report = report.redacted(self.state().redactor());
         self.state().enrich(|e| {
@@ -211,10 +220,10 @@ impl Observation {
     /// Goes on with the panic if the policy is [`PanicPolicy::Resume`]; it is recorded before.
     pub fn panicked(mut self, panic: Panic) -> (Self, Answer) {
         self.note(&panic);
-        match self.observer.panic_policy() {
+        match self.observer.policy().panic_policy {
             PanicPolicy::Answer => {
-                let content_type = self.state().grpc().map(|request| request.content_type.as_str());
-                let answer = answer::to_panic(self.request(), content_type);
+                let content_type = self.state().grpc.as_ref().map(|request| request.content_type.as_str());
+                let answer = panic_answer::to_panic(&self.start().id, self.request().method, content_type);
                 (self, answer)
             }
             PanicPolicy::Resume => {
@@ -259,7 +268,7 @@ impl Observation {
     fn record(&mut self, outcome: Outcome) {
         let InFlight { scope, progress, ended } = &mut *self.in_flight;
         *ended = true;
-        let record = RequestState::finish(scope.state(), &self.observer, progress, outcome);
+        let record = WorkState::finish(scope.state(), progress, outcome, self.observer.is_draining());
         self.observer.on_finish(&record);
     }
 }

@@ -135,10 +135,10 @@ mod tests {
         http::head::RequestHead,
         observer::Observer,
         outputs::records::Records,
-        record::finished::{Outcome, RequestRecord},
+        record::{finished::Record, outcome::Outcome},
     };
 
-    fn observe<F: Future>(future: F) -> (Observed<F>, std::sync::mpsc::Receiver<RequestRecord>) {
+    fn observe<F: Future>(future: F) -> (Observed<F>, std::sync::mpsc::Receiver<Record>) {
         let (send, records) = std::sync::mpsc::channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build();
         let observation = observer.expect("valid").start(&RequestHead::new("GET", "/", &()));
@@ -148,7 +148,7 @@ mod tests {
     struct PanicsOnDrop;
     impl Drop for PanicsOnDrop {
         fn drop(&mut self) {
-            crate::request::current::current().set("dropped", true);
+            crate::work::scope::current().set("dropped", true);
             panic!("in drop");
         }
     }

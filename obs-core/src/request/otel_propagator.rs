@@ -5,21 +5,43 @@ use std::fmt;
 use opentelemetry::{
     Context,
     baggage::BaggageExt as _,
+    global,
     propagation::{Extractor, Injector, TextMapPropagator, text_map_propagator::FieldIter},
     trace::TraceContextExt as _,
 };
+use opentelemetry_sdk::trace::SdkTracerProvider;
 
-use crate::outputs::otel::tracing::{from_span_context, remote_context, with_baggage};
 use crate::{
-    http::head::HeaderLookup,
+    http::headers::HeaderLookup,
     observer::Observer,
-    request::current::current,
+    outputs::otel::tracing::{self, from_span_context, remote_context, with_baggage},
     trace::{
         TraceContext,
         baggage::Baggage,
         propagation::{Propagator, Propagators},
     },
+    work::scope::current,
 };
+
+impl Observer {
+    /// The provider whose tracers make spans that hang below the requests': for `tracing_opentelemetry::layer().with_tracer(..)`, and for
+    /// the application's own. If OpenTelemetry is off, it makes none.
+    #[must_use]
+    pub fn tracer_provider(&self) -> SdkTracerProvider {
+        match self.tracing() {
+            Some(tracing) => tracing.provider().clone(),
+            None => tracing::off(),
+        }
+    }
+
+    /// Makes this observer's the process' global `TracerProvider` and propagator, for libraries that ask `opentelemetry::global`.
+    ///
+    /// The one line that touches these globals; nothing of ours reads them.
+    pub fn install_otel_globals(&self) {
+        global::set_tracer_provider(self.tracer_provider());
+        global::set_text_map_propagator(RequestPropagator::new(self));
+    }
+}
 
 /// Reads and writes trace context and baggage as the observer does: strictly, within their bounds, in the formats of its settings.
 ///
@@ -44,7 +66,7 @@ impl RequestPropagator {
     /// The formats of this observer.
     #[must_use]
     pub fn new(observer: &Observer) -> Self {
-        let propagators = observer.propagators();
+        let propagators = observer.policy().propagators;
         let fields = propagators.iter().flat_map(headers).map(|name| (*name).to_owned());
         Self { fields: fields.collect(), propagators }
     }

@@ -28,7 +28,7 @@ impl Recycled {
     pub(crate) fn take(observer: &Observer) -> Self {
         let kept = KEPT.try_with(|kept| {
             let mut kept = kept.try_borrow_mut().ok()?;
-            let own = kept.iter().rposition(|kept| kept.state().observer().is(observer))?;
+            let own = kept.iter().rposition(|kept| kept.state().is_of(observer.policy()))?;
             Some(kept.swap_remove(own))
         });
         Self(Some(kept.ok().flatten().unwrap_or_else(|| fresh(observer))))
@@ -37,13 +37,13 @@ impl Recycled {
 
 #[inline(never)]
 fn fresh(observer: &Observer) -> Box<InFlight> {
-    Box::new(InFlight::empty(observer))
+    Box::new(InFlight::no_request(observer.policy()))
 }
 
 impl Drop for Recycled {
     fn drop(&mut self) {
         let Some(mut ended) = self.0.take() else { return };
-        if !ended.let_go() {
+        if !ended.reset() {
             return;
         }
         let _ = KEPT.try_with(|kept| {
@@ -90,12 +90,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        http::head::{HeaderLookup, RequestHead},
-        outputs::{records::Records, sink::RecordSink},
-        record::{
-            finished::{Outcome, RequestRecord},
-            shared::RequestState,
+        http::{head::RequestHead, headers::HeaderLookup},
+        outputs::{
+            records::{OfRequest as _, Records},
+            sink::RecordSink,
         },
+        record::{finished::Record, outcome::Outcome, route::Route, start::RequestStart, state::WorkState},
         request::{
             body::{BodyObservation, Polled},
             observation::Observation,
@@ -103,12 +103,12 @@ mod tests {
     };
 
     /// Whoever has a record has the request's memory, too: so it does not keep the first one.
-    struct ButTheFirst(Sender<RequestRecord>, AtomicBool);
+    struct ButTheFirst(Sender<Record>, AtomicBool);
     impl RecordSink for ButTheFirst {
         fn name(&self) -> &'static str {
             "but the first"
         }
-        fn on_finish(&self, record: &RequestRecord) {
+        fn on_finish(&self, record: &Record) {
             if !self.1.swap(false, Ordering::Relaxed) {
                 let _ = self.0.send(record.clone());
             }
@@ -131,7 +131,7 @@ mod tests {
         Observer::builder("test").no_environment().build().expect("valid")
     }
 
-    fn run(observer: &Observer) -> *const RequestState {
+    fn run(observer: &Observer) -> *const WorkState {
         Arc::as_ptr(Recycled::take(observer).state())
     }
 
@@ -150,11 +150,11 @@ mod tests {
         for path in ["/a", "/b"] {
             observer.start(&RequestHead::new("GET", path, &())).finish(Outcome::Completed);
         }
-        let paths: Vec<_> = records.try_iter().map(|record| record.request().path().to_owned()).collect();
+        let paths: Vec<_> = records.try_iter().map(|record| record.head().path().to_owned()).collect();
         assert_eq!(paths, ["/a", "/b"]);
-        let handle = observer.start(&RequestHead::new("GET", "/c", &())).handle();
+        let handle = observer.start(&RequestHead::new("GET", "/c", &())).work();
         observer.start(&RequestHead::new("GET", "/d", &())).finish(Outcome::Completed);
-        assert_eq!(handle.request().map(crate::record::finished::RequestStart::path), Some("/c"));
+        assert_eq!(handle.request().map(RequestStart::path), Some("/c"));
     }
 
     #[test]
@@ -165,16 +165,16 @@ mod tests {
         let observer = observer.expect("valid");
         let head = RequestHead::new("BREW", "/a", &Agent).query(Some("q=1")).route(Some("/a"));
         let mut full = observer.start(&head);
-        let memory = |observation: &Observation| observation.handle().state().map(Arc::as_ptr);
+        let memory = |observation: &Observation| observation.work().state().map(Arc::as_ptr);
         let first = memory(&full);
-        full.handle().set("field", 1);
-        full.handle().user("jane");
-        full.handle().flag("cart", "new");
-        full.handle().error_kind("out_of_stock");
-        full.handle().streaming();
-        full.handle().set_route("/within");
-        full.handle().error(&std::io::Error::other("lost"));
-        drop(full.handle().call("db"));
+        full.work().set("field", 1);
+        full.work().user("jane");
+        full.work().flag("cart", "new");
+        full.work().error_kind("out_of_stock");
+        full.work().streaming();
+        full.work().set_route("/within");
+        full.work().error(&std::io::Error::other("lost"));
+        drop(full.work().call("db"));
         let (observation, panicked) = full.run(|| panic!("out of stock"));
         (full, _) = observation.panicked(panicked.expect_err("it panicked"));
         full.responded(200, &());
@@ -193,18 +193,21 @@ mod tests {
 
         // Nobody answers this one.
         let next = observer.start(&RequestHead::new("GET", "/b", &()));
-        next.handle().set_route("/b");
+        next.work().set_route("/b");
         drop(next);
         let record = records.try_recv().expect("a record");
-        assert_eq!((record.outcome, record.status), (Outcome::CancelledBeforeResponse, None));
-        assert_eq!((record.response_bytes, record.time_to_head, record.endpoint), (0, None, false));
+        assert_eq!((record.outcome, record.end().status), (Outcome::CancelledBeforeResponse, None));
+        assert_eq!(
+            (record.end().response_bytes, record.end().time_to_head, record.end().endpoint),
+            (0, None, false)
+        );
         assert!(record.panic.is_none() && record.calls.by_dependency().is_empty());
-        assert_eq!(record.route_label(), "/b");
-        assert!(record.error.is_none() && record.flags.is_empty() && !record.stream);
-        let request = record.request();
+        assert_eq!(record.end().route.as_ref().map(Route::as_str), Some("/b"));
+        assert!(record.error.is_none() && record.flags.is_empty() && !record.end().stream);
+        let request = record.head();
         assert_eq!((request.path(), request.query(), request.user_agent()), ("/b", None, None));
         assert_eq!((request.method.as_str(), &request.method_original), ("GET", &None));
-        assert!(request.trace.baggage.is_empty() && request.id.as_str() != "mine");
+        assert!(record.start().trace.baggage.is_empty() && record.start().id.as_str() != "mine");
         assert!(record.user.is_none() && record.fields.iter().next().is_none());
     }
 

@@ -1,37 +1,8 @@
 //! Counts a request's body while the service reads it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
-use crate::{http::grpc::messages::Messages, record::shared::RequestState};
-
-/// Nobody counts.
-const UNKNOWN: u64 = u64::MAX;
-
-/// Bytes and gRPC messages that were read, where somebody counts.
-#[derive(Debug)]
-pub(crate) struct Received {
-    bytes: AtomicU64,
-    messages: AtomicU64,
-}
-
-impl Default for Received {
-    fn default() -> Self {
-        Self { bytes: AtomicU64::new(UNKNOWN), messages: AtomicU64::new(UNKNOWN) }
-    }
-}
-
-impl Received {
-    pub(crate) fn bytes(&self) -> Option<u64> {
-        Some(self.bytes.load(Ordering::Relaxed)).filter(|bytes| *bytes != UNKNOWN)
-    }
-
-    pub(crate) fn messages(&self) -> Option<u64> {
-        Some(self.messages.load(Ordering::Relaxed)).filter(|messages| *messages != UNKNOWN)
-    }
-}
+use crate::{http::grpc::messages::Messages, record::state::WorkState};
 
 /// Counts the bytes of a request's body, and gRPC's messages in it: see [`Observation::request_body`](crate::Observation::request_body).
 ///
@@ -44,13 +15,13 @@ impl Received {
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 pub struct RequestBody {
-    state: Arc<RequestState>,
+    state: Arc<WorkState>,
     messages: Option<Messages>,
 }
 
 impl RequestBody {
-    pub(crate) fn unknown(state: &Arc<RequestState>) -> Option<Self> {
-        let grpc = state.grpc().is_some_and(|request| request.native);
+    pub(crate) fn unknown(state: &Arc<WorkState>) -> Option<Self> {
+        let grpc = state.grpc.as_ref().is_some_and(|request| request.native);
         if state.request().body_bytes.is_some() && !grpc {
             return None;
         }

@@ -10,7 +10,7 @@
 //! // Serve an application that is observed by `test.observer()`, and call it; or, as here, without a server:
 //! let mut observation = test.observer().start(&RequestHead::new("GET", "/items/7", &()));
 //! observation.set_route("/items/{id}");
-//! observation.handle().set("user.plan", "pro");
+//! observation.work().set("user.plan", "pro");
 //! observation.responded(200, &());
 //! observation.finish(Outcome::Completed);
 //!
@@ -42,7 +42,7 @@ use crate::{
     outputs::{
         delivery::sink::EventSink, events::output::EventOutput, metrics::settings::Metrics, sink::RecordSink,
     },
-    record::finished::RequestRecord,
+    record::finished::Record,
 };
 
 /// How long a test waits for what should have happened, before it fails.
@@ -60,7 +60,7 @@ pub struct TestObserver {
 
 #[derive(Default)]
 struct Seen {
-    records: Vec<RequestRecord>,
+    records: Vec<Record>,
     lines: Vec<u8>,
     waiting: Vec<Waker>,
 }
@@ -144,7 +144,7 @@ impl TestObserver {
     /// # Panics
     /// If they have not after 30 s.
     #[must_use]
-    pub fn wait_for_blocking(&self, n: usize) -> Vec<RequestRecord> {
+    pub fn wait_for_blocking(&self, n: usize) -> Vec<Record> {
         let began = Instant::now();
         while lock(&self.seen).records.len() < n {
             self.check_patience(began, n);
@@ -165,7 +165,7 @@ impl TestObserver {
 
     /// The records of the requests that have ended so far.
     #[must_use]
-    pub fn records(&self) -> Vec<RequestRecord> {
+    pub fn records(&self) -> Vec<Record> {
         lock(&self.seen).records.clone()
     }
 
@@ -231,7 +231,7 @@ pub struct WaitFor {
 }
 
 impl Future for WaitFor {
-    type Output = Vec<RequestRecord>;
+    type Output = Vec<Record>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut seen = lock(&self.test.seen);
@@ -257,7 +257,7 @@ impl RecordSink for Records {
         "testing"
     }
 
-    fn on_finish(&self, record: &RequestRecord) {
+    fn on_finish(&self, record: &Record) {
         lock(&self.0).records.push(record.clone());
         wake(&self.0);
     }

@@ -5,7 +5,7 @@ use super::{
     RemoteSpan, SpanId, TraceFlags, TraceId,
     wire::{only, padded},
 };
-use crate::http::head::HeaderLookup;
+use crate::http::headers::HeaderLookup;
 
 /// The context in the request's only `b3` header. A decision alone (`b3: 0`) is no context.
 #[inline(never)]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::trim;
-use crate::{base::text::percent_decoded, http::head::HeaderLookup};
+use crate::{base::text::percent_decoded, http::headers::HeaderLookup};
 
 /// What must be passed on, and what is: members, and bytes over all headers together.
 const MAX_MEMBERS: usize = 64;

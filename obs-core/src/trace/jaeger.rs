@@ -4,7 +4,7 @@ use super::{
     RemoteSpan, SpanId, TraceFlags, TraceId,
     wire::{only, padded},
 };
-use crate::http::head::HeaderLookup;
+use crate::http::headers::HeaderLookup;
 
 const HEADER: &str = "uber-trace-id";
 

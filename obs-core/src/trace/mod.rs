@@ -13,9 +13,9 @@ pub(crate) mod wire;
 
 use std::fmt;
 
-use self::propagation::Propagators;
 pub use self::{baggage::Baggage, propagation::Propagator, tracestate::TraceState};
-use crate::{base::random, http::head::HeaderLookup, write::hex};
+use crate::trace::propagation::Propagators;
+use crate::{base::random, http::headers::HeaderLookup, write::hex};
 
 /// `N` hexadecimal digits, without allocation.
 pub(crate) struct Hex<const N: usize>([u8; N]);
@@ -189,7 +189,7 @@ impl RemoteSpan {
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let observation = observer.start(&RequestHead::new("GET", "/", &()));
-/// let trace = &observation.request().trace;
+/// let trace = &observation.start().trace;
 /// assert_eq!(trace.parent_id, None);
 /// assert!(trace.traceparent().starts_with(&format!("00-{}-{}-", trace.trace_id, trace.span_id)));
 /// # Ok::<(), obs_core::BuildError>(())
@@ -216,6 +216,14 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
+    /// Drops everything that callers have passed along. The ids stay until the next request begins.
+    pub(crate) fn reset(&mut self) {
+        let Self { trace_id: _, span_id: _, parent_id, flags: _, state, link, baggage, propagators: _ } =
+            self;
+        (*parent_id, *link) = (None, None);
+        (*state, *baggage) = (TraceState::default(), Baggage::default());
+    }
+
     /// Continues the trace in `headers`, if there is a valid one and it is trusted, or begins a new one.
     ///
     /// An untrusted context becomes a link; its state and its baggage are left behind.

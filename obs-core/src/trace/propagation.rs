@@ -1,7 +1,7 @@
 //! Which formats a trace context is read and written in.
 
 use super::{RemoteSpan, b3, jaeger, traceparent, tracestate::TraceState};
-use crate::http::head::HeaderLookup;
+use crate::http::headers::HeaderLookup;
 
 /// A format in which services pass on what trace a request belongs to, or its baggage.
 ///

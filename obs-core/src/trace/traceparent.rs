@@ -1,7 +1,7 @@
 //! The `traceparent` header (Trace Context level 2, §3.2).
 
 use super::{RemoteSpan, SpanId, TraceFlags, TraceId};
-use crate::{http::head::HeaderLookup, write::hex};
+use crate::{http::headers::HeaderLookup, write::hex};
 
 /// `00-<32 hex>-<16 hex>-<2 hex>`.
 const LENGTH: usize = 55;

@@ -1,7 +1,7 @@
 //! The `tracestate` header (Trace Context level 2, §3.3).
 
 use super::{joined, trim};
-use crate::http::head::HeaderLookup;
+use crate::http::headers::HeaderLookup;
 
 /// How many members a list may have; one with more is dropped whole.
 const MAX_MEMBERS: usize = 32;

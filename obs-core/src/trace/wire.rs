@@ -1,7 +1,7 @@
 //! What the formats have in common: a header that comes once, and ids in hexadecimal digits.
 
 use super::trim;
-use crate::http::head::HeaderLookup;
+use crate::http::headers::HeaderLookup;
 
 /// What `read` makes of the request's only header of this name. More than one is as good as none.
 pub(super) fn only<T>(

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, net::IpAddr, time::Duration};
 
 use crate::{
-    record::fields::Value,
+    base::value::Value,
     write::{digits, rfc3339, scribe::Scribe},
 };
 

@@ -1,5 +1,6 @@
 //! What a scrape gets: formats, compression, the user's own metrics, sizes, exemplars, namings.
 
+use crate::of_request::OfRequest as _;
 use std::io::Read;
 
 use flate2::read::GzDecoder;
@@ -115,16 +116,16 @@ pub async fn sizes(stack: Stack) {
     let answer = exchange_with(stack, Setup::new(&watch), &watch, pieces, expected.clone()).await;
     assert_eq!(answer.expect("a response").body, "11", "the handler reads all of it");
     let record = &watch.ended(1).await[0];
-    assert_eq!(record.request().body_bytes, None);
+    assert_eq!(record.head().body_bytes, None);
     let counted = stack.framework != Framework::Tower;
-    assert_eq!(record.request_bytes, counted.then_some(11));
+    assert_eq!(record.end().request_bytes, counted.then_some(11));
     assert_eq!(watch.lines()[0]["http.request.body.size"].as_u64(), counted.then_some(11));
 
     let watch = Watch::default();
     let declared = Request::post("/read").body(Full::from("twelve bytes")).expect("a request");
     let answer = exchange_with(stack, Setup::new(&watch), &watch, declared, expected).await;
     assert_eq!(answer.expect("a response").body, "12");
-    assert_eq!(watch.ended(1).await[0].request_bytes, Some(12));
+    assert_eq!(watch.ended(1).await[0].end().request_bytes, Some(12));
     let bucket = r#"endpoint="/read",status="200",le="100""#;
     assert_eq!(watch.metric("http_request_size_bytes_bucket", bucket), 1.0);
 }

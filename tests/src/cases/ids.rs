@@ -21,7 +21,7 @@ async fn id_of(stack: Stack, watch: &Watch, headers: &[(&'static str, &'static s
     client.leave().await;
     server.stop().await;
     let id = answer.header(name).expect("an id").to_owned();
-    assert_eq!(record.request().id.as_str(), id);
+    assert_eq!(record.start().id.as_str(), id);
     assert_eq!(watch.lines()[0]["request_id"], id);
     id
 }

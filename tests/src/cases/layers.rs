@@ -1,6 +1,6 @@
 //! Several layers, several observers, sinks that misbehave, and the endpoints.
 
-use obs_core::{Outcome, RecordSink, RequestRecord, RequestStart};
+use obs_core::{Outcome, Record, RecordSink, Start};
 
 use super::exchange_with;
 use crate::{
@@ -56,8 +56,8 @@ pub async fn two_observers(stack: Stack) {
     // Without a router the handler names the route, through the innermost handle.
     let unnamed = [Expected::completed(200, "", 5).unmatched()];
     outer.check(if stack.has_router() { &expected } else { &unnamed });
-    assert_eq!(a[0].request().id, b[0].request().id);
-    assert_eq!(answer.header("x-request-id"), Some(a[0].request().id.as_str()));
+    assert_eq!(a[0].start().id, b[0].start().id);
+    assert_eq!(answer.header("x-request-id"), Some(a[0].start().id.as_str()));
     assert!(a[0].fields.get("greeting").is_none(), "`current()` is the innermost");
     assert!(b[0].fields.get("greeting").is_some());
 }
@@ -70,11 +70,11 @@ impl RecordSink for Bad {
         "bad"
     }
 
-    fn on_start(&self, _: &RequestStart) {
+    fn on_start(&self, _: &Start) {
         panic!("a sink's own, at the start");
     }
 
-    fn on_finish(&self, _: &RequestRecord) {
+    fn on_finish(&self, _: &Record) {
         panic!("a sink's own, at the end");
     }
 }

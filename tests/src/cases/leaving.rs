@@ -1,5 +1,6 @@
 //! Clients that leave, and timeouts.
 
+use crate::of_request::OfRequest as _;
 use std::{sync::atomic::Ordering, time::Duration};
 
 use http_body_util::BodyExt;
@@ -30,7 +31,7 @@ pub async fn before_the_head(stack: Stack) {
         world.gate.add_permits(1);
         let record = &watch.ended(1).await[0];
         assert!([Outcome::Completed, Outcome::CancelledInBody].contains(&record.outcome), "{record:?}");
-        expected = Expected::completed(200, "/gate", record.response_bytes).outcome(record.outcome);
+        expected = Expected::completed(200, "/gate", record.end().response_bytes).outcome(record.outcome);
     }
     watch.ended(1).await;
     server.stop().await;
@@ -62,7 +63,7 @@ pub async fn between_small_frames(stack: Stack) {
     let watch = in_body(stack, "/endless").await;
     let expected = Expected::completed(200, "/endless", 0).outcome(Outcome::CancelledInBody);
     watch.check(&[expected.less_than(u64::MAX)]);
-    assert!(watch.ended(1).await[0].response_bytes >= 1024, "some frames went out");
+    assert!(watch.ended(1).await[0].end().response_bytes >= 1024, "some frames went out");
 }
 
 /// hyper has the whole frame at once; only slicing shows that it was not sent.

@@ -1,5 +1,6 @@
 //! Pages of metrics that are written while they are sent.
 
+use crate::of_request::OfRequest as _;
 use std::io::Read;
 
 use flate2::read::GzDecoder;
@@ -54,7 +55,7 @@ pub async fn whole(stack: Stack) {
     assert_eq!(plain.header("content-length"), None);
     let chunked = (!stack.http2).then_some("chunked");
     assert_eq!(plain.header("transfer-encoding"), chunked);
-    assert_eq!(watch.ended(1).await[0].response_bytes, plain.body.len() as u64);
+    assert_eq!(watch.ended(1).await[0].end().response_bytes, plain.body.len() as u64);
 
     let packed = client.send(scrape(&[("accept-encoding", "gzip")])).await.expect("a page");
     assert_eq!(packed.header("content-encoding"), Some("gzip"));
@@ -118,7 +119,7 @@ pub async fn unread(stack: Stack) {
     slow.leave().await;
     let record = &watch.ended(3).await[2];
     assert_eq!((record.outcome, record.route_label()), (Outcome::CancelledInBody, "/metrics"));
-    assert!(record.response_bytes > 0, "what went out counts");
+    assert!(record.end().response_bytes > 0, "what went out counts");
     server.stop().await;
     assert_eq!(watch.observer.in_flight(), 0);
 }

@@ -299,7 +299,7 @@ pub async fn continued(stack: Stack) {
     assert_eq!(span.parent_span_id.as_deref(), Some("00f067aa0ba902b7"));
     assert_eq!((span.parent_is_remote, span.flags & 0xff), (Some(true), 3));
     assert_eq!(responses[0], format!("00-{TRACE}-{}-03", span.span_id));
-    assert!(!records[1].request().trace.flags.is_sampled());
+    assert!(!records[1].start().trace.flags.is_sampled());
     assert!(
         responses[1].starts_with(&format!("00-{TRACE}-")) && responses[1].ends_with("-02"),
         "{responses:?}"
@@ -365,10 +365,10 @@ pub async fn not_sampled(stack: Stack) {
     server.stop().await;
     downstream.stop().await;
     assert_eq!((traced.spans().len(), called.spans().len()), (0, 0));
-    assert_eq!(child.request().trace.trace_id, record.request().trace.trace_id);
-    assert_eq!(child.request().trace.parent_id, Some(record.request().trace.span_id));
-    assert!(!child.request().trace.flags.is_sampled());
-    assert_eq!(traced.watch.lines()[0]["trace_id"], record.request().trace.trace_id.to_string());
+    assert_eq!(child.start().trace.trace_id, record.start().trace.trace_id);
+    assert_eq!(child.start().trace.parent_id, Some(record.start().trace.span_id));
+    assert!(!child.start().trace.flags.is_sampled());
+    assert_eq!(traced.watch.lines()[0]["trace_id"], record.start().trace.trace_id.to_string());
 }
 
 /// Probes and scrapes make no span unless they fail; a route of the application's own at such a path is a request as any.
@@ -416,6 +416,6 @@ pub async fn two_observers(stack: Stack) {
     let within = &inner.watch.ended(1).await[0];
     client.leave().await;
     server.stop().await;
-    assert_eq!(outer.request().trace.span_id, within.request().trace.span_id);
+    assert_eq!(outer.start().trace.span_id, within.start().trace.span_id);
     assert_eq!((traced.spans().len(), inner.collector.spans().len()), (1, 0));
 }

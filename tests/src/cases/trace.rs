@@ -37,7 +37,7 @@ pub async fn continued(stack: Stack) {
     let headers =
         [("traceparent", PARENT), ("tracestate", "a=1"), ("tracestate", "b=2"), ("baggage", "k=v%20w")];
     let (watch, answer) = send(stack, |builder| builder, &headers).await;
-    let trace = &watch.ended(1).await[0].request().trace.clone();
+    let trace = &watch.ended(1).await[0].start().trace.clone();
     assert_eq!(trace.trace_id.to_string(), TRACE);
     assert_eq!(trace.parent_id.expect("a parent").to_string(), "00f067aa0ba902b7");
     assert!(trace.flags.is_sampled() && trace.flags.is_random());
@@ -52,7 +52,7 @@ pub async fn continued(stack: Stack) {
 
 pub async fn begun(stack: Stack) {
     let (watch, _) = send(stack, |builder| builder, &[("tracestate", "a=1")]).await;
-    let trace = &watch.ended(1).await[0].request().trace.clone();
+    let trace = &watch.ended(1).await[0].start().trace.clone();
     assert!(trace.parent_id.is_none() && trace.link.is_none() && trace.state.is_empty());
     assert_eq!(watch.lines()[0]["trace_id"], trace.trace_id.to_string());
 }
@@ -61,7 +61,7 @@ pub async fn begun(stack: Stack) {
 pub async fn repeated(stack: Stack) {
     let headers = [("traceparent", PARENT), ("traceparent", PARENT), ("tracestate", "a=1")];
     let (watch, _) = send(stack, |builder| builder, &headers).await;
-    let trace = &watch.ended(1).await[0].request().trace.clone();
+    let trace = &watch.ended(1).await[0].start().trace.clone();
     assert_ne!(trace.trace_id.to_string(), TRACE);
     assert!(trace.parent_id.is_none() && trace.state.is_empty());
 }
@@ -73,7 +73,7 @@ pub async fn linked(stack: Stack) {
     };
     let headers = [("traceparent", PARENT), ("tracestate", "a=1"), ("baggage", "k=v")];
     let (watch, _) = send(stack, from_outside, &headers).await;
-    let trace = &watch.ended(1).await[0].request().trace.clone();
+    let trace = &watch.ended(1).await[0].start().trace.clone();
     assert_eq!(trace.link.expect("a link").trace_id.to_string(), TRACE);
     assert_ne!(trace.trace_id.to_string(), TRACE);
     assert!(trace.state.is_empty() && trace.baggage.is_empty());
@@ -83,10 +83,10 @@ pub async fn linked(stack: Stack) {
 pub async fn told_to_the_caller(stack: Stack) {
     let headers = [("traceparent", PARENT)];
     let (watch, answer) = send(stack, |b| b.trace_header(TraceHeader::TraceResponse), &headers).await;
-    let expected = watch.ended(1).await[0].request().trace.traceparent();
+    let expected = watch.ended(1).await[0].start().trace.traceparent();
     assert_eq!(answer.header("traceresponse"), Some(&*expected));
     let (watch, answer) = send(stack, |b| b.trace_header(TraceHeader::ServerTiming), &headers).await;
-    let expected = watch.ended(1).await[0].request().trace.traceparent();
+    let expected = watch.ended(1).await[0].start().trace.traceparent();
     assert_eq!(answer.header("server-timing"), Some(&*format!("traceparent;desc=\"{expected}\"")));
 }
 
@@ -105,8 +105,8 @@ pub async fn passed_on(stack: Stack) {
     client.leave().await;
     front_server.stop().await;
     back_server.stop().await;
-    assert_eq!(second[0].request().id, first[0].request().id, "one id for both");
-    let (first, second) = (&first[0].request().trace, &second[0].request().trace);
+    assert_eq!(second[0].start().id, first[0].start().id, "one id for both");
+    let (first, second) = (&first[0].start().trace, &second[0].start().trace);
     assert_eq!(first.trace_id.to_string(), TRACE);
     assert_eq!(second.trace_id, first.trace_id);
     assert_eq!(second.parent_id, Some(first.span_id));
@@ -141,7 +141,7 @@ pub async fn formats(stack: Stack) {
     server.stop().await;
     downstream.stop().await;
     for (record, called) in first.iter().zip(&second) {
-        let (trace, called) = (&record.request().trace, &called.request().trace);
+        let (trace, called) = (&record.start().trace, &called.start().trace);
         assert_eq!(trace.trace_id.to_string(), TRACE);
         assert_eq!(trace.parent_id.map(|id| id.to_string()).as_deref(), Some("00f067aa0ba902b7"));
         assert!(trace.flags.is_sampled() && !trace.flags.is_random());

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::{
     base::{diagnostics, panic::catch},
-    record::finished::ErrorReport,
+    record::error::ErrorReport,
 };
 
 type Run = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;

@@ -4,7 +4,7 @@
 pub(crate) mod check;
 
 #[cfg(feature = "tokio")]
-use self::check::Check;
+use super::health::check::Check;
 use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(feature = "tokio")]
 use std::{sync::Arc, time::Duration};

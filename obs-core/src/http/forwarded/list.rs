@@ -1,6 +1,6 @@
 //! Headers that are lists, read from their right end: there stands what the nearest proxy added.
 
-use crate::http::head::HeaderLookup;
+use crate::http::headers::HeaderLookup;
 
 /// How much of a header counts.
 const MAX_BYTES: usize = 4 * 1024;

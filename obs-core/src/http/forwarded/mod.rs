@@ -11,11 +11,11 @@ pub(crate) mod list;
 pub(crate) mod network;
 pub(crate) mod node;
 
-use self::{host::Host, network::TrustedProxies};
+use super::forwarded::{host::Host, network::TrustedProxies};
 use std::net::IpAddr;
 
 use super::forwarded::{element::Element, list::List, node::Node};
-use crate::http::head::{HeaderLookup, UrlScheme};
+use crate::http::{headers::HeaderLookup, protocol::UrlScheme};
 
 /// How many proxies a request comes through at most.
 const MAX_ELEMENTS: usize = 32;

@@ -1,7 +1,7 @@
 //! An answer of gRPC: whose it is, and whether it is a stream.
 
 use super::{Kind, kind, messages::Messages, status::GrpcStatus};
-use crate::http::head::{HeaderLookup, first_header};
+use crate::http::headers::{HeaderLookup, first_header};
 
 /// An answer of gRPC, as far as it has come.
 #[derive(Default)]
@@ -53,11 +53,12 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
+    use crate::outputs::records::OfRequest as _;
     use crate::{
         http::head::RequestHead,
         observer::Observer,
         outputs::records::Records,
-        record::finished::{Outcome, RequestRecord},
+        record::{finished::Record, outcome::Outcome},
     };
 
     #[test]
@@ -109,7 +110,7 @@ mod tests {
                 observation.responded(200, &Headers(head));
             }
         }
-        let route = |record: RequestRecord| record.route.map(|route| route.as_str().to_owned());
+        let route = |record: Record| record.end().route.as_ref().map(|route| route.as_str().to_owned());
         records.try_iter().map(route).collect()
     }
 
@@ -165,7 +166,7 @@ mod tests {
             }
             drop(observation);
             let record = records.try_recv().expect("a record");
-            assert_eq!((record.outcome, record.stream), (Outcome::DeadlineExceeded, answered));
+            assert_eq!((record.outcome, record.end().stream), (Outcome::DeadlineExceeded, answered));
         }
     }
 

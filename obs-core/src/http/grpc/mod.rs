@@ -4,13 +4,12 @@ pub(crate) mod answer;
 pub(crate) mod messages;
 pub(crate) mod status;
 
-use self::status::GrpcStatus;
+use super::grpc::status::GrpcStatus;
 use std::time::Duration;
 
 use crate::{
     base::text::percent_decoded,
-    http::head::{HeaderLookup, first_header},
-    record::route::Route,
+    http::headers::{HeaderLookup, first_header},
 };
 
 /// How much of a `grpc-message` is read, in bytes: more than is kept.
@@ -19,14 +18,15 @@ const MAX_MESSAGE: usize = 8 * 1024;
 /// What a record knows of a gRPC call.
 ///
 /// ```
-/// use obs_core::{GrpcStatus, Observer, RecordSink, RequestRecord};
+/// use obs_core::{GrpcStatus, Observer, RecordSink, Record};
 ///
 /// struct Lost;
 /// impl RecordSink for Lost {
 ///     fn name(&self) -> &'static str { "lost" }
-///     fn on_finish(&self, record: &RequestRecord) {
-///         if record.grpc.as_ref().is_some_and(|call| call.status == Some(GrpcStatus::DataLoss)) {
-///             println!("{} lost data", record.route_label());
+///     fn on_finish(&self, record: &Record) {
+///         let Some(request) = record.request() else { return };
+///         if request.end.grpc.as_ref().is_some_and(|call| call.status == Some(GrpcStatus::DataLoss)) {
+///             println!("{} lost data", request.route_label());
 ///         }
 ///     }
 /// }
@@ -143,11 +143,6 @@ pub(crate) fn method(path: &str) -> Option<&str> {
 /// Whether a template is that of a whole service, as tonic mounts one: `/package.Service/{*rest}`.
 pub(crate) fn is_service(template: &str) -> bool {
     template.rsplit_once('/').is_some_and(|(_, rest)| rest.starts_with("{*"))
-}
-
-/// The method that a route stands for.
-pub(crate) fn method_of(route: Option<&Route>) -> Option<&str> {
-    route.and_then(|route| method(route.as_str()))
 }
 
 #[cfg(all(test, not(obs_loom)))]

@@ -11,10 +11,7 @@ use super::{
     buffer::{Buffer, Task},
     sink::EventSink,
 };
-use crate::{
-    base::{diagnostics, panic::catch},
-    outputs::metrics::Counter,
-};
+use crate::base::{counter::Counter, diagnostics, panic::catch};
 
 /// How long dropping the last observer waits for lines that are still buffered.
 const DROP_FLUSH: Duration = Duration::from_secs(1);

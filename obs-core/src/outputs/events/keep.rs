@@ -1,8 +1,8 @@
 //! Which events are kept.
 
-use crate::{base::panic::catch, record::finished::RequestRecord, trace::TraceContext};
+use crate::{base::panic::catch, record::finished::Record, trace::TraceContext};
 
-type Rule = Box<dyn Fn(&RequestRecord) -> bool + Send + Sync>;
+type Rule = Box<dyn Fn(&Record) -> bool + Send + Sync>;
 
 /// Rules that keep an event, and a rate for those that no rule keeps.
 pub(crate) struct Keep {
@@ -18,11 +18,11 @@ impl Default for Keep {
 
 impl Keep {
     /// The rate at which the event is kept: 1 if it is kept in any case; `None` if it is not.
-    pub(super) fn rate(&self, record: &RequestRecord) -> Option<f64> {
+    pub(super) fn rate(&self, record: &Record) -> Option<f64> {
         if self.rate >= 1.0 || self.rules.iter().any(|rule| catch(|| rule(record)).unwrap_or(true)) {
             return Some(1.0);
         }
-        (share(&record.request().trace) < self.rate).then_some(self.rate)
+        (share(&record.start().trace) < self.rate).then_some(self.rate)
     }
 }
 
@@ -48,7 +48,7 @@ fn share(trace: &TraceContext) -> f64 {
 #[cfg(all(test, not(obs_loom)))]
 mod tests {
     use super::*;
-    use crate::{http::head::HeaderLookup, trace::propagation::Propagators};
+    use crate::{http::headers::HeaderLookup, trace::propagation::Propagators};
 
     struct Parent(String);
     impl HeaderLookup for Parent {

@@ -2,11 +2,13 @@
 
 use super::template;
 use crate::{
-    http::grpc::{self, GrpcCall},
+    http::grpc::GrpcCall,
     record::{
-        finished::RequestRecord,
-        identity::{Client, IdentityPolicy, User},
+        finished::{FinishedRequest, Record, RequestEnd},
+        identity::{Client, User},
+        route::Route,
         service::Service,
+        start::{RequestStart, Start},
     },
     write::{
         json::{Object, key},
@@ -19,18 +21,17 @@ const SCHEMA: u64 = 1;
 
 /// What an event is made of.
 pub(super) struct Event<'a> {
-    pub(super) record: &'a RequestRecord,
+    pub(super) record: &'a Record,
     /// The rate at which it was kept.
     pub(super) sample_rate: f64,
-    pub(super) identities: &'a IdentityPolicy,
     /// What all events of the service have in common: see [`service`].
     pub(super) service: &'a [u8],
 }
 
 impl Event<'_> {
-    /// The client's address as the settings allow to tell it.
-    pub(super) fn client(&self) -> Option<Client> {
-        self.identities.client(self.record.request().client?)
+    /// The address of a request's client, as the settings allow it.
+    pub(super) fn client(&self, request: &RequestStart) -> Option<Client> {
+        self.record.state.policy.identities.client(request.client?)
     }
 }
 
@@ -70,11 +71,14 @@ const MOST_MEMORY: usize = 16 * 1024;
 pub(super) fn write(out: &mut Scribe<'_>, event: &Event<'_>) {
     let record = event.record;
     let mut object = Object::open(out);
-    object.time(key!("time"), record.request().since_1970);
+    let start = record.start();
+    object.time(key!("time"), start.since_1970);
     object.members(event.service);
-    request(&mut object, event);
-    if let Some(call) = &record.grpc {
-        grpc(&mut object, record, call);
+    object.word(key!("kind"), start.kind.as_str());
+    identify(&mut object, start);
+    let request = record.request();
+    if let Some(request) = &request {
+        describe(&mut object, event, request);
     }
     object.word(key!("outcome"), record.outcome.as_str());
     let error_type = record.error_type();
@@ -82,21 +86,11 @@ pub(super) fn write(out: &mut Scribe<'_>, event: &Event<'_>) {
         error(&mut object, record, error_type);
     }
     object.millis(key!("duration_ms"), record.duration);
-    if let Some(time) = record.time_to_head {
-        object.millis(key!("time_to_head_ms"), time);
+    if let Some(request) = &request {
+        measure(&mut object, request.end);
     }
-    if let Some(bytes) = record.request_bytes.filter(|bytes| *bytes > 0) {
-        object.number(key!("http.request.body.size"), bytes);
-    }
-    object.number(key!("http.response.body.size"), record.response_bytes);
-    for (name, is) in [
-        (key!("stream"), record.stream),
-        (key!("probe"), record.endpoint),
-        (key!("draining"), record.draining),
-    ] {
-        if is {
-            object.flag(name);
-        }
+    if record.draining {
+        object.flag(key!("draining"));
     }
     match &record.user {
         Some(User::Id(id)) => object.text(key!("user.id"), id),
@@ -133,25 +127,30 @@ pub(super) fn service(service: &Service) -> Vec<u8> {
     })
 }
 
-/// What was known at its start, and the route and status that it got.
-fn request(object: &mut Object<'_, '_>, event: &Event<'_>) {
-    let record = event.record;
-    let request = record.request();
-    object.word(key!("request_id"), request.id.as_bytes());
-    object.word(key!("trace_id"), request.trace.trace_id.hex());
-    object.word(key!("span_id"), request.trace.span_id.hex());
-    if let Some(parent) = &request.trace.parent_id {
+/// The ids of the work.
+#[inline]
+fn identify(object: &mut Object<'_, '_>, start: &Start) {
+    object.word(key!("request_id"), start.id.as_bytes());
+    object.word(key!("trace_id"), start.trace.trace_id.hex());
+    object.word(key!("span_id"), start.trace.span_id.hex());
+    if let Some(parent) = &start.trace.parent_id {
         object.word(key!("parent_span_id"), parent.hex());
     }
-    if let Some(link) = &request.trace.link {
+    if let Some(link) = &start.trace.link {
         object.word(key!("link.trace_id"), link.trace_id.hex());
         object.word(key!("link.span_id"), link.span_id.hex());
     }
+}
+
+/// Everything that a request's head said, and the route and status that it got.
+#[inline]
+fn describe(object: &mut Object<'_, '_>, event: &Event<'_>, finished: &FinishedRequest<'_>) {
+    let FinishedRequest { start: request, end, .. } = *finished;
     object.word(key!("http.request.method"), request.method.as_str());
     if let Some(original) = &request.method_original {
         object.text(key!("http.request.method_original"), original);
     }
-    if let Some(route) = &record.route {
+    if let Some(route) = &end.route {
         object.known_text(key!("http.route"), route.as_str(), route.is_plain());
     }
     let plain = request.text.is_plain();
@@ -162,7 +161,7 @@ fn request(object: &mut Object<'_, '_>, event: &Event<'_>) {
     if let Some(version) = request.version {
         object.word(key!("network.protocol.version"), version.as_str());
     }
-    match event.client() {
+    match event.client(request) {
         Some(Client::Address(address)) => object.address(key!("client.address"), address),
         Some(Client::Hash(hash)) => object.word(key!("client.address"), hash),
         None => {}
@@ -173,17 +172,37 @@ fn request(object: &mut Object<'_, '_>, event: &Event<'_>) {
     for (name, values) in &request.headers {
         object.prefixed_texts("http.request.header.", name, values);
     }
-    if let Some(status) = record.status {
+    if let Some(status) = end.status {
         object.number(key!("http.response.status_code"), u64::from(status));
+    }
+    if let Some(call) = &end.grpc {
+        grpc(object, end, call);
+    }
+}
+
+/// Times and sizes of a request.
+#[inline]
+fn measure(object: &mut Object<'_, '_>, end: &RequestEnd) {
+    if let Some(time) = end.time_to_head {
+        object.millis(key!("time_to_head_ms"), time);
+    }
+    if let Some(bytes) = end.request_bytes.filter(|bytes| *bytes > 0) {
+        object.number(key!("http.request.body.size"), bytes);
+    }
+    object.number(key!("http.response.body.size"), end.response_bytes);
+    for (name, is) in [(key!("stream"), end.stream), (key!("probe"), end.endpoint)] {
+        if is {
+            object.flag(name);
+        }
     }
 }
 
 // What few events have is not inlined: it would lie between the instructions that each event needs.
 
 #[inline(never)]
-fn grpc(object: &mut Object<'_, '_>, record: &RequestRecord, call: &GrpcCall) {
+fn grpc(object: &mut Object<'_, '_>, end: &RequestEnd, call: &GrpcCall) {
     object.word(key!("rpc.system.name"), "grpc");
-    if let Some(method) = grpc::method_of(record.route.as_ref()) {
+    if let Some(method) = end.route.as_ref().and_then(Route::grpc_method) {
         object.word(key!("rpc.method"), method);
     }
     if let Some(status) = call.status {
@@ -199,7 +218,7 @@ fn grpc(object: &mut Object<'_, '_>, record: &RequestRecord, call: &GrpcCall) {
 }
 
 #[inline(never)]
-fn error(object: &mut Object<'_, '_>, record: &RequestRecord, error_type: Option<&'static str>) {
+fn error(object: &mut Object<'_, '_>, record: &Record, error_type: Option<&'static str>) {
     let error = record.error.as_ref();
     if let Some(error_type) = error_type {
         object.text(key!("error.type"), error_type);
@@ -222,7 +241,7 @@ fn error(object: &mut Object<'_, '_>, record: &RequestRecord, error_type: Option
 
 /// As lists of objects: names that differ from service to service are values there, and no columns.
 #[inline(never)]
-fn flags_and_calls(object: &mut Object<'_, '_>, record: &RequestRecord) {
+fn flags_and_calls(object: &mut Object<'_, '_>, record: &Record) {
     object.objects(key!("feature_flags"), record.flags.iter(), |object, (key, variant)| {
         object.text(key!("key"), key);
         object.text(key!("variant"), variant);

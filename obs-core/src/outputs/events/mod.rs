@@ -19,23 +19,20 @@ pub(crate) mod template;
 #[cfg(all(test, not(obs_loom)))]
 pub(crate) mod tests;
 
-use self::output::EventOutput;
-use crate::outputs::delivery::worker;
+use super::events::output::EventOutput;
+use crate::{
+    outputs::{delivery::worker, metrics::own::Own, sink::RecordSink},
+    record::{finished::Record, service::Service},
+};
 use std::{
     cell::RefCell,
     io,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use keep::Keep;
 use line::Line;
 use output::Output;
-
-use crate::{
-    outputs::{metrics::own::Own, sink::RecordSink},
-    record::{finished::RequestRecord, identity::IdentityPolicy, service::Service},
-};
 
 /// The JSON Schema of an event (draft 2020-12), which the lines of every output in JSON fulfil.
 ///
@@ -47,7 +44,6 @@ pub const EVENT_SCHEMA: &str = include_str!("../../../schema/event-1.json");
 /// The sink that makes events.
 pub(crate) struct EventPipeline {
     keep: Keep,
-    identities: Arc<IdentityPolicy>,
     /// The members that all events have.
     service: Vec<u8>,
     outputs: Vec<Output>,
@@ -58,13 +54,12 @@ impl EventPipeline {
     pub(crate) fn start(
         outputs: Option<Vec<EventOutput>>,
         keep: Keep,
-        identities: Arc<IdentityPolicy>,
         service: &Service,
         own: &Own,
     ) -> io::Result<Option<Self>> {
         let outputs = outputs.unwrap_or_else(|| vec![EventOutput::stdout()]);
         let outputs = outputs.into_iter().map(|output| output.start(own)).collect::<io::Result<Vec<_>>>()?;
-        Ok((!outputs.is_empty()).then(|| Self { keep, identities, service: line::service(service), outputs }))
+        Ok((!outputs.is_empty()).then(|| Self { keep, service: line::service(service), outputs }))
     }
 
     /// Over all outputs, since the start.
@@ -83,15 +78,15 @@ impl RecordSink for EventPipeline {
         false
     }
 
-    fn on_finish(&self, record: &RequestRecord) {
+    fn on_finish(&self, record: &Record) {
         thread_local! {
             static LINE: RefCell<Line> = const { RefCell::new(Line::new()) };
         }
-        if record.excluded_from_events || record.is_quiet() {
+        if record.excluded.events || record.is_quiet() {
             return;
         }
         let Some(sample_rate) = self.keep.rate(record) else { return };
-        let event = line::Event { record, sample_rate, identities: &self.identities, service: &self.service };
+        let event = line::Event { record, sample_rate, service: &self.service };
         let shared = LINE.try_with(|line| line.try_borrow_mut().map(|mut line| self.push(&event, &mut line)));
         // A request may end while its thread ends, and the thread-local is gone; or within another's end, in a filter.
         if !matches!(shared, Ok(Ok(()))) {

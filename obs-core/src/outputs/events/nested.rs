@@ -82,7 +82,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::record::fields::Value;
+    use crate::base::value::Value;
 
     fn nested(fields: &[(&str, i64)]) -> serde_json::Value {
         let mut all = Fields::default();

@@ -19,9 +19,9 @@ use crate::outputs::delivery::{
     worker::Writer,
 };
 use crate::{
-    base::{build_error::BuildError, panic::catch},
-    outputs::metrics::{Counter, own::Own},
-    record::finished::RequestRecord,
+    base::{build_error::BuildError, counter::Counter, panic::catch},
+    outputs::metrics::own::Own,
+    record::finished::Record,
 };
 
 /// How many bytes of events wait for an output at most, unless it has a bound of its own.
@@ -63,7 +63,7 @@ pub enum Overflow {
     Block(Duration),
 }
 
-type Filter = Box<dyn Fn(&RequestRecord) -> bool + Send + Sync>;
+type Filter = Box<dyn Fn(&Record) -> bool + Send + Sync>;
 
 /// An output of events: see [`ObserverBuilder::events`](crate::ObserverBuilder::events).
 ///
@@ -76,7 +76,7 @@ type Filter = Box<dyn Fn(&RequestRecord) -> bool + Send + Sync>;
 /// # let folder = std::env::temp_dir();
 /// let audit = EventOutput::file(EventFile::new(folder.join("obs-doc-audit.jsonl")))
 ///     .named("audit")
-///     .filter(|event| event.route_label().starts_with("/orders"))
+///     .filter(|event| event.request().is_some_and(|request| request.route_label().starts_with("/orders")))
 ///     .on_overflow(Overflow::Block(Duration::from_millis(100)));
 /// let events = Events::new().output(EventOutput::stdout()).output(audit);
 /// let observer = Observer::builder("shop").no_environment().events(events).build()?;
@@ -138,7 +138,7 @@ impl EventOutput {
     }
 
     /// Only events for which this is true. It runs on the request's thread; one that panics lets the event through.
-    pub fn filter(mut self, wants: impl Fn(&RequestRecord) -> bool + Send + Sync + 'static) -> Self {
+    pub fn filter(mut self, wants: impl Fn(&Record) -> bool + Send + Sync + 'static) -> Self {
         self.filter = Some(Box::new(wants));
         self
     }
@@ -262,7 +262,7 @@ pub(super) struct Output {
 
 impl Output {
     /// Whether it wants this event at all.
-    pub(super) fn wants(&self, record: &RequestRecord) -> bool {
+    pub(super) fn wants(&self, record: &Record) -> bool {
         self.filter.as_ref().is_none_or(|filter| catch(|| filter(record)).unwrap_or(true))
     }
 

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use super::line::Event;
-use crate::record::{fields::Value, finished::Outcome, identity::User};
+use crate::{
+    base::value::Value,
+    record::{finished::FinishedRequest, identity::User, outcome::Outcome},
+};
 
 const RESET: &str = "\x1b[0m";
 const DIM: &str = "\x1b[2m";
@@ -16,18 +19,20 @@ const CYAN: &str = "\x1b[36m";
 #[inline(never)]
 pub(super) fn line(event: &Event<'_>, colours: bool) -> Vec<u8> {
     let record = event.record;
+    let start = record.start();
     let request = record.request();
     let paint = |code: &'static str| if colours { code } else { "" };
     let reset = paint(RESET);
     let mut out = String::new();
     // Writing to a string cannot fail, here and below.
-    let time = crate::write::rfc3339::text(request.since_1970);
+    let time = crate::write::rfc3339::text(start.since_1970);
     let time = String::from_utf8_lossy(&time);
     let _ = write!(out, "{}{}{reset} ", paint(DIM), time.get(11..23).unwrap_or(&time));
 
     let failed = record.error_type();
     let left = matches!(record.outcome, Outcome::CancelledBeforeResponse | Outcome::CancelledInBody);
-    let colour = match record.status {
+    let status = request.and_then(|request| request.end.status);
+    let colour = match status {
         // A client that leaves is no trouble of ours.
         _ if left => YELLOW,
         _ if failed.is_some() => RED,
@@ -36,14 +41,19 @@ pub(super) fn line(event: &Event<'_>, colours: bool) -> Vec<u8> {
         Some(_) => GREEN,
         None => YELLOW,
     };
-    let status = record.status.map_or_else(|| "---".to_owned(), |status| status.to_string());
-    let _ = write!(out, "{}{status}{reset} {:<6} ", paint(colour), request.method.as_str());
-    let path = match request.query() {
-        Some(query) => format!("{}?{query}", request.path()),
-        None => request.path().to_owned(),
-    };
+    let status = status.map_or_else(|| "---".to_owned(), |status| status.to_string());
     let took = record.duration.as_secs_f64() * 1e3;
-    let _ = write!(out, "{:<28} {took:>8.1}ms {:>8}", printable(&path), size(record.response_bytes));
+    if let Some(FinishedRequest { start, end, .. }) = request {
+        let path = match start.query() {
+            Some(query) => format!("{}?{query}", start.path()),
+            None => start.path().to_owned(),
+        };
+        let (method, path, size) = (start.method.as_str(), printable(&path), size(end.response_bytes));
+        let _ =
+            write!(out, "{}{status}{reset} {method:<6} {path:<28} {took:>8.1}ms {size:>8}", paint(colour));
+    } else {
+        let _ = write!(out, "{}{:<39}{reset} {took:>8.1}ms", paint(colour), start.kind.as_str());
+    }
 
     // An error below 500 is no failure, but worth reading.
     let reported = record.error.as_ref().map(|error| error.type_name.unwrap_or("error"));
@@ -82,7 +92,7 @@ pub(super) fn line(event: &Event<'_>, colours: bool) -> Vec<u8> {
             Value::Str(text) => write!(out, "{}", printable(text)),
         };
     }
-    let _ = writeln!(out, " {}id={}{reset}", paint(DIM), request.id);
+    let _ = writeln!(out, " {}id={}{reset}", paint(DIM), start.id);
     out.into_bytes()
 }
 

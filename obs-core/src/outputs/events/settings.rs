@@ -3,27 +3,10 @@
 use std::fmt;
 
 use super::{keep::Keep, output::EventOutput};
-use crate::{base::build_error::BuildError, record::finished::RequestRecord};
-
-/// How something that identifies a person is told.
-///
-/// ```
-/// use obs_core::{Events, Identity};
-/// let events = Events::new().client_address(Identity::Off).user(Identity::Hashed).hash_key("sixteen secret bytes");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Identity {
-    /// Not at all.
-    Off,
-    /// As it is.
-    Kept,
-    /// As a keyed hash (HMAC-SHA-256, its first 16 bytes): the same person has the same one, and only who has
-    /// [the key](Events::hash_key) can find out which it is.
-    Hashed,
-    /// An address without its last part: IPv4 to 24 bits, IPv6 to 48.
-    Truncated,
-}
+use crate::{
+    base::build_error::BuildError,
+    record::{finished::Record, identity::Identity},
+};
 
 /// Settings of the events, for [`ObserverBuilder::events`](crate::ObserverBuilder::events).
 ///
@@ -87,7 +70,7 @@ impl Events {
 
     /// Events to keep whatever [`sample_rate`](Self::sample_rate) says: those for which this is true of the finished event. A rule
     /// that panics keeps it. Several rules keep what any of them keeps.
-    pub fn keep(mut self, rule: impl Fn(&RequestRecord) -> bool + Send + Sync + 'static) -> Self {
+    pub fn keep(mut self, rule: impl Fn(&Record) -> bool + Send + Sync + 'static) -> Self {
         self.keep.rules.push(Box::new(rule));
         self
     }
@@ -120,7 +103,7 @@ impl Events {
         self
     }
 
-    /// How the id that a handler gives to [`RequestHandle::user`](crate::RequestHandle::user) is told: kept by default, where one that is
+    /// How the id that a handler gives to [`Work::user`](crate::Work::user) is told: kept by default, where one that is
     /// an e-mail address, say, is masked as everywhere; a hash is made of the id itself.
     pub const fn user(mut self, identity: Identity) -> Self {
         self.user = identity;

@@ -99,7 +99,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{record::fields::Value, write::scribe};
+    use crate::{base::value::Value, write::scribe};
 
     const NAMES: [&str; 12] =
         ["a", "a.b", "a.c", "b.a", "b.a.c", "b", "c.x", "c.y", "c.z", "\"quoted\".x", "d..e", "f"];

@@ -11,18 +11,18 @@ use std::{
 };
 
 use super::*;
-use crate::outputs::{
-    delivery::sink::EventSink,
-    events::{
-        output::EventFormat,
-        settings::{Events, Identity},
-    },
-};
 use crate::{
     http::head::RequestHead,
     observer::Observer,
     outputs::sink::RecordSink,
-    record::finished::{Outcome, RequestRecord},
+    record::{finished::Record, outcome::Outcome},
+};
+use crate::{
+    outputs::{
+        delivery::sink::EventSink,
+        events::{output::EventFormat, settings::Events},
+    },
+    record::identity::Identity,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -182,19 +182,19 @@ fn a_stuck_output_costs_its_own_events_and_no_request() {
 /// The record of a request does not keep the observer alive, wherever it is kept.
 #[test]
 fn dropping_the_last_observer_flushes_although_a_sink_keeps_records() {
-    struct Keeps(Mutex<Vec<RequestRecord>>);
+    struct Keeps(Mutex<Vec<Record>>);
     impl RecordSink for Keeps {
         fn name(&self) -> &'static str {
             "keeps"
         }
-        fn on_finish(&self, record: &RequestRecord) {
+        fn on_finish(&self, record: &Record) {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
         }
     }
     let output = Shared::default();
     let builder = Observer::builder("test").no_environment().sink(Keeps(Mutex::default()));
     let observer = builder.events(EventOutput::writer(output.clone())).build().expect("valid");
-    let handle = observer.start(&RequestHead::new("GET", "/", &())).handle();
+    let handle = observer.start(&RequestHead::new("GET", "/", &())).work();
     drop(observer);
     assert_eq!(output.text().lines().count(), 1);
     handle.set("too", "late");
@@ -209,7 +209,10 @@ fn each_output_has_its_filter_and_rules_keep_what_the_rate_drops() {
         .sample_rate(0.0)
         .exclude_routes(["/quiet/*"])
         .output(EventOutput::writer(all.clone()))
-        .output(only_orders.filter(|event| event.request().path() == "/orders"));
+        .output(
+            only_orders
+                .filter(|event| event.request().is_some_and(|request| request.start.path() == "/orders")),
+        );
     let observer = observer(events);
     for (path, route, outcome) in [
         ("/orders", "/orders", Outcome::ServiceError),
@@ -232,8 +235,8 @@ fn readable_lines_hide_no_control_characters_and_end_once() {
     let output = Shared::default();
     let observer = observer(EventOutput::writer(output.clone()).format(EventFormat::Readable));
     let observation = observer.start(&RequestHead::new("GET", "/\x1b[2Jitems\nfake", &()));
-    observation.handle().set("name", "a\nb");
-    observation.handle().user("42");
+    observation.work().set("name", "a\nb");
+    observation.work().user("42");
     observation.finish(Outcome::ServiceError);
     assert!(observer.shutdown(LONG).flushed);
     let text = output.text();
@@ -330,10 +333,10 @@ fn users_are_hashed_as_they_are_and_told_without_secrets() {
         let events = Events::new().user(identity).hash_key("sixteen secret bytes");
         let observer = observer(events.output(EventOutput::writer(output.clone())));
         let observation = observer.start(&RequestHead::new("GET", "/", &()));
-        observation.handle().user(id);
-        observation.handle().set("pin", 1234);
-        observation.handle().set("card", 4_111_111_111_111_111_u64);
-        observation.handle().flag("password", "hunter2");
+        observation.work().user(id);
+        observation.work().set("pin", 1234);
+        observation.work().set("card", 4_111_111_111_111_111_u64);
+        observation.work().flag("password", "hunter2");
         observation.finish(Outcome::Completed);
         assert!(observer.shutdown(LONG).flushed);
         let event: serde_json::Value = serde_json::from_str(&output.text()).expect("JSON");
@@ -363,7 +366,7 @@ proptest::proptest! {
         bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..40),
     ) {
         struct Headers(Vec<u8>);
-        impl crate::http::head::HeaderLookup for Headers {
+        impl crate::http::headers::HeaderLookup for Headers {
             fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
                 if name != "content-length" {
                     f(&self.0);
@@ -380,7 +383,7 @@ proptest::proptest! {
         let head = RequestHead::new(&texts[0], &texts[1], &headers).query(Some(&texts[2]));
         let mut observation = observer.start(&head);
         observation.set_route(&texts[3]);
-        let handle = observation.handle();
+        let handle = observation.work();
         handle.set(texts[4].clone(), texts[5].as_str());
         handle.set(texts[6].clone(), number);
         handle.set("huge", u64::MAX);

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     base::clock::{millis, nanos},
-    record::{finished::RequestRecord, request_id::RequestId},
+    record::{finished::Record, request_id::RequestId},
     trace::TraceId,
 };
 
@@ -35,15 +35,15 @@ pub(crate) struct Exemplar {
 
 impl Exemplar {
     /// `None` if nothing may be said of the request.
-    fn of(record: &RequestRecord, raw: u64, at: SystemTime) -> Option<Self> {
-        let request = record.request();
+    fn of(record: &Record, raw: u64, at: SystemTime) -> Option<Self> {
+        let start = record.start();
         // The trace of one that is not sampled, or that leaves nothing, cannot be looked up.
-        let traced = request.trace.flags.is_sampled() && !record.is_quiet();
-        let trace = traced.then_some(request.trace.trace_id);
+        let traced = start.trace.flags.is_sampled() && !record.is_quiet();
+        let trace = traced.then_some(start.trace.trace_id);
         let used = trace.map_or(0, |_| TRACE_ID.len().saturating_add(32));
         let fits =
-            used.saturating_add(REQUEST_ID.len()).saturating_add(request.id.as_str().len()) <= MAX_LABELS;
-        let id = fits.then(|| request.id.clone());
+            used.saturating_add(REQUEST_ID.len()).saturating_add(start.id.as_str().len()) <= MAX_LABELS;
+        let id = fits.then(|| start.id.clone());
         (trace.is_some() || id.is_some()).then_some(Self { trace, request: id, raw, at })
     }
 
@@ -76,13 +76,13 @@ impl Slot {
     }
 
     #[inline(never)]
-    fn keep(&self, rank: u64, now: u64, record: &RequestRecord, raw: u64) {
+    fn keep(&self, rank: u64, now: u64, record: &Record, raw: u64) {
         let Ok(mut kept) = self.kept.try_lock() else { return };
         // Another may have come in between.
         if !self.wants(rank, now) {
             return;
         }
-        let at = record.request().started_at.checked_add(record.duration).unwrap_or(UNIX_EPOCH);
+        let at = record.start().started_at.checked_add(record.duration).unwrap_or(UNIX_EPOCH);
         if let Some(exemplar) = Exemplar::of(record, raw, at) {
             *kept = Some(exemplar);
             self.rank.store(rank, Ordering::Relaxed);
@@ -100,10 +100,10 @@ impl Exemplars {
     /// after a minute.
     ///
     /// It never waits: while somebody else writes or reads the slot, the request goes without.
-    pub(crate) fn offer(&self, slot: usize, failed: bool, record: &RequestRecord, raw: u64) {
+    pub(crate) fn offer(&self, slot: usize, failed: bool, record: &Record, raw: u64) {
         let Some(slot) = self.0.get(slot) else { return };
-        let now = millis(record.request().since_1970).saturating_add(millis(record.duration));
-        let sampled = record.request().trace.flags.is_sampled();
+        let now = millis(record.start().since_1970).saturating_add(millis(record.duration));
+        let sampled = record.start().trace.flags.is_sampled();
         // Two bits of the time make room for what counts more.
         let rank = (u64::from(failed) << 63) | (u64::from(sampled) << 62) | (nanos(record.duration) >> 2);
         if slot.wants(rank, now) {
@@ -139,10 +139,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        http::head::{HeaderLookup, RequestHead},
+        http::{head::RequestHead, headers::HeaderLookup},
         observer::Observer,
         outputs::records::Records,
-        record::finished::Outcome,
+        record::outcome::Outcome,
     };
 
     struct Headers(Vec<(&'static str, String)>);
@@ -152,7 +152,7 @@ mod tests {
         }
     }
 
-    fn record(id: &str, sampled: bool, status: u16, duration: Duration) -> RequestRecord {
+    fn record(id: &str, sampled: bool, status: u16, duration: Duration) -> Record {
         let (send, records) = mpsc::channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
         let flags = u8::from(sampled);
@@ -223,7 +223,7 @@ mod tests {
                 for kept in exemplars.snapshot().into_iter().flatten() {
                     let (n, record) = &records[usize::try_from(kept.raw).expect("small") - 1];
                     assert_eq!(kept.request.expect("an id").to_string(), n.to_string());
-                    assert_eq!(kept.at, record.request().started_at + record.duration);
+                    assert_eq!(kept.at, record.start().started_at + record.duration);
                 }
             }
         });

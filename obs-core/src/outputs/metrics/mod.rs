@@ -20,39 +20,18 @@ pub(crate) mod series;
 pub(crate) mod settings;
 pub(crate) mod sharded;
 
-use self::{own::Own, settings::Metrics};
+use super::metrics::{own::Own, settings::Metrics};
 use family::{Family, Kind, Sample};
 use scheme::{Facts, Scheme};
 use series::Series;
 use sharded::Sharded;
 
 use crate::{
-    base::sync::{AtomicU64, Ordering},
-    http::{head::UrlScheme, method::Method},
+    base::counter::Counter,
+    http::{method::Method, protocol::UrlScheme},
     outputs::sink::RecordSink,
-    record::{
-        finished::{RequestRecord, RequestStart},
-        route::Route,
-    },
+    record::{finished::Record, route::Route, start::Start},
 };
-
-/// A number that rarely grows, so it needs no shards.
-#[derive(Debug)]
-pub(crate) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(crate) fn new() -> Self {
-        Self(AtomicU64::new(0))
-    }
-
-    pub(crate) fn add(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// The sink that counts: all metrics of one observer.
 pub(crate) struct MetricSink {
@@ -154,16 +133,19 @@ impl RecordSink for MetricSink {
         "metrics"
     }
 
-    fn on_start(&self, request: &RequestStart) {
-        self.in_flight.add(in_flight_slot(request.method.index(), request.scheme), 1);
+    fn on_start(&self, start: &Start) {
+        if let Some(request) = start.request() {
+            self.in_flight.add(in_flight_slot(request.method.index(), request.scheme), 1);
+        }
     }
 
-    fn on_finish(&self, record: &RequestRecord) {
-        let request = record.request();
-        if !record.excluded_from_metrics {
-            self.series.record(record);
+    fn on_finish(&self, record: &Record) {
+        let Some(request) = record.request() else { return };
+        if !record.excluded.metrics {
+            self.series.record(record, &request);
         }
-        // At last: what is not in flight any more has been counted.
-        self.in_flight.add(in_flight_slot(request.method.index(), request.scheme), 1_u64.wrapping_neg());
+        // At last: a request that is not in flight any more has been counted.
+        let slot = in_flight_slot(request.start.method.index(), request.start.scheme);
+        self.in_flight.add(slot, 1_u64.wrapping_neg());
     }
 }

@@ -7,10 +7,8 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::{
-    Counter,
-    family::{Family, Kind, LabelSet, Sample, Value},
-};
+use super::family::{Family, Kind, LabelSet, Sample, Value};
+use crate::base::counter::Counter;
 
 /// A label's name and value.
 pub(crate) type OwnLabel = (&'static str, Cow<'static, str>);

@@ -12,10 +12,13 @@ use crate::{
     base::text,
     http::{
         grpc::status::GrpcStatus,
-        head::{HttpVersion, UrlScheme},
         method::Method,
+        protocol::{HttpVersion, UrlScheme},
     },
-    record::{finished::RequestRecord, route::Route},
+    record::{
+        finished::{FinishedRequest, Record},
+        route::Route,
+    },
 };
 
 /// The value of every label of an overflow series.
@@ -38,18 +41,18 @@ pub(super) struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn of(record: &'a RequestRecord) -> Self {
-        let request = record.request();
+    pub(super) fn of(record: &Record, request: &FinishedRequest<'a>) -> Self {
+        let FinishedRequest { start, end, .. } = *request;
         Self {
-            method: request.method,
-            route: record.route.as_ref(),
-            status: record.status,
-            status_label: record.status_label(),
+            method: start.method,
+            route: end.route.as_ref(),
+            status: end.status,
+            status_label: request.status_label(),
             error_type: record.error_type(),
-            grpc: record.grpc.is_some(),
-            grpc_status: record.grpc_status(),
-            scheme: request.scheme,
-            version: request.version,
+            grpc: end.grpc.is_some(),
+            grpc_status: end.grpc_status(),
+            scheme: start.scheme,
+            version: start.version,
         }
     }
 

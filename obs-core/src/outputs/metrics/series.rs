@@ -9,7 +9,6 @@ use std::{
 };
 
 use super::{
-    Counter,
     exemplar::Exemplars,
     family::LabelSet,
     histogram::{Histograms, Layout},
@@ -17,9 +16,9 @@ use super::{
     scheme::{DURATION_PART, Facts, HEAD_PART, Key, REQUEST_SIZE_PART, RESPONSE_SIZE_PART, Scheme},
 };
 use crate::{
-    base::{clock::nanos, diagnostics, read_mostly::ReadMostly},
+    base::{clock::nanos, counter::Counter, diagnostics, read_mostly::ReadMostly},
     http::method::Method,
-    record::finished::RequestRecord,
+    record::finished::{FinishedRequest, Record, RequestEnd},
 };
 
 /// The histograms of one label set. Requests are counted by them, so no request is in one family and missing in another.
@@ -82,11 +81,11 @@ impl Series {
         &self.scheme
     }
 
-    pub(super) fn record(&self, record: &RequestRecord) {
-        let facts = Facts::of(record);
+    pub(super) fn record(&self, record: &Record, request: &FinishedRequest<'_>) {
+        let facts = Facts::of(record, request);
         let key = self.scheme.key(&facts);
-        if self.requests.read(&key, |series| self.observe(series, &facts, record)).is_none() {
-            self.observe(&self.new_to_requests(&facts, key), &facts, record);
+        if self.requests.read(&key, |series| self.observe(series, &facts, record, request.end)).is_none() {
+            self.observe(&self.new_to_requests(&facts, key), &facts, record, request.end);
         }
         if facts.error_type.is_some() && self.scheme.names.errors.is_some() {
             self.record_error(&facts, record);
@@ -94,17 +93,17 @@ impl Series {
     }
 
     #[inline(never)]
-    fn record_error(&self, facts: &Facts<'_>, record: &RequestRecord) {
+    fn record_error(&self, facts: &Facts<'_>, record: &Record) {
         let series = self.of_error(facts);
         series.count.add(1);
         self.offer(&series.exemplar, 0, true, record, 1);
     }
 
-    fn observe(&self, series: &RequestSeries, facts: &Facts<'_>, record: &RequestRecord) {
+    fn observe(&self, series: &RequestSeries, facts: &Facts<'_>, record: &Record, end: &RequestEnd) {
         let took = nanos(record.duration);
         let here = series.histograms.here();
         let failed = facts.error_type.is_some();
-        if record.stream {
+        if end.stream {
             let (histograms, exemplars) =
                 series.stream.get_or_init(|| self.with_exemplars(&self.scheme.stream));
             let bucket = histograms.here().observe(0, took);
@@ -113,20 +112,20 @@ impl Series {
             let bucket = here.observe(DURATION_PART, took);
             self.offer(&series.exemplars, bucket, failed, record, took);
         }
-        if let Some(bytes) = record.request_bytes {
+        if let Some(bytes) = end.request_bytes {
             here.observe(REQUEST_SIZE_PART, bytes);
         }
-        if record.status.is_some() {
-            here.observe(RESPONSE_SIZE_PART, record.response_bytes);
+        if end.status.is_some() {
+            here.observe(RESPONSE_SIZE_PART, end.response_bytes);
         }
-        if let Some(time) = record.time_to_head
+        if let Some(time) = end.time_to_head
             && self.scheme.head
         {
             here.observe(HEAD_PART, nanos(time));
         }
     }
 
-    fn offer(&self, exemplars: &Exemplars, slot: usize, failed: bool, record: &RequestRecord, raw: u64) {
+    fn offer(&self, exemplars: &Exemplars, slot: usize, failed: bool, record: &Record, raw: u64) {
         if self.exemplars {
             exemplars.offer(slot, failed, record, raw);
         }
@@ -176,7 +175,7 @@ impl Series {
         if self.scheme.names.errors.is_some() && self.errors.len() <= self.limit / 2 {
             self.error_exists(&failed);
             self.error_exists(&Facts {
-                error_type: Some(crate::record::finished::Outcome::Panicked.as_str()),
+                error_type: Some(crate::record::outcome::Outcome::Panicked.as_str()),
                 ..failed
             });
         }
@@ -254,7 +253,7 @@ mod tests {
         http::head::RequestHead,
         observer::Observer,
         outputs::metrics::settings::{MetricLabel, MetricNaming, Metrics},
-        record::finished::Outcome,
+        record::outcome::Outcome,
     };
 
     fn observer(metrics: Metrics) -> Observer {
@@ -401,7 +400,7 @@ mod tests {
         for method in ["GET", "POST", "PUT"] {
             observer.start(&RequestHead::new(method, "/", &())).finish(Outcome::Completed);
         }
-        let https = RequestHead::new("GET", "/", &()).scheme(crate::http::head::UrlScheme::Https);
+        let https = RequestHead::new("GET", "/", &()).scheme(crate::http::protocol::UrlScheme::Https);
         let _running = [observer.start(&https), observer.start(&RequestHead::new("PUT", "/", &()))];
         let text = observer.metrics_text();
         let lines: Vec<_> =

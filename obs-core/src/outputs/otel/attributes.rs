@@ -8,13 +8,14 @@ use crate::{
     base::text,
     http::{
         grpc::{self, GrpcRequest},
-        head::UrlScheme,
         method::Method,
+        protocol::UrlScheme,
     },
     record::{
-        finished::{RequestRecord, RequestStart},
+        finished::{FinishedRequest, Record},
         identity::{Client, IdentityPolicy, User},
         route::Route,
+        start::RequestStart,
     },
 };
 
@@ -64,7 +65,7 @@ pub(super) trait Attributes {
 
     fn texts(&mut self, name: String, texts: &[String]);
 
-    fn field(&mut self, name: &str, value: &crate::record::fields::Value);
+    fn field(&mut self, name: &str, value: &crate::base::value::Value);
 }
 
 /// Attributes of the SDK's spans.
@@ -91,7 +92,7 @@ impl<F: FnMut(KeyValue)> Attributes for KeyValues<F> {
         self.0(KeyValue::new(name, array(texts)));
     }
 
-    fn field(&mut self, name: &str, value: &crate::record::fields::Value) {
+    fn field(&mut self, name: &str, value: &crate::base::value::Value) {
         self.0(KeyValue::new(Key::from(name.to_owned()), of_field(value)));
     }
 }
@@ -115,11 +116,12 @@ pub(super) fn name_at_start(start: &RequestStart, grpc: Option<&GrpcRequest>) ->
 }
 
 /// `{method} {route}`, or the method of gRPC; never the path.
-pub(super) fn name(record: &RequestRecord) -> Name<'_> {
-    if record.grpc.is_some() {
-        return Name(grpc::method_of(record.route.as_ref()).unwrap_or("grpc"), None);
+pub(super) fn name<'a>(request: &FinishedRequest<'a>) -> Name<'a> {
+    let route = request.end.route.as_ref();
+    if request.end.grpc.is_some() {
+        return Name(route.and_then(Route::grpc_method).unwrap_or("grpc"), None);
     }
-    Name(method_word(record.request().method), record.route.as_ref().map(Route::as_str))
+    Name(method_word(request.start.method), route.map(Route::as_str))
 }
 
 const fn method_word(method: Method) -> &'static str {
@@ -189,10 +191,11 @@ fn http(all: &mut impl Attributes, start: &RequestStart) {
 }
 
 /// What the end tells.
-pub(super) fn at_end(all: &mut impl Attributes, record: &RequestRecord) {
-    match &record.grpc {
+pub(super) fn at_end(all: &mut impl Attributes, record: &Record, request: &FinishedRequest<'_>) {
+    let FinishedRequest { start, end, .. } = *request;
+    match &end.grpc {
         Some(call) => {
-            match (grpc::method_of(record.route.as_ref()), grpc::method(record.request().path())) {
+            match (end.route.as_ref().and_then(Route::grpc_method), grpc::method(start.path())) {
                 (Some(method), _) => all.text("rpc.method", method),
                 (None, original) => {
                     all.word("rpc.method", "_OTHER");
@@ -203,21 +206,21 @@ pub(super) fn at_end(all: &mut impl Attributes, record: &RequestRecord) {
             }
             if let Some(status) = call.status {
                 all.word("rpc.response.status_code", status.as_str());
-            } else if let Some(status) = record.status.filter(|status| *status != 200) {
+            } else if let Some(status) = end.status.filter(|status| *status != 200) {
                 // Not an answer of gRPC: something before the service has given it.
                 all.number("http.response.status_code", i64::from(status));
             }
         }
         None => {
-            if let Some(route) = &record.route {
+            if let Some(route) = &end.route {
                 all.text("http.route", route.as_str());
             }
-            if let Some(status) = record.status {
+            if let Some(status) = end.status {
                 all.number("http.response.status_code", i64::from(status));
             }
         }
     }
-    let of_probe = || record.status.filter(|status| record.endpoint && *status >= 500).map(text::status);
+    let of_probe = || end.status.filter(|status| end.endpoint && *status >= 500).map(text::status);
     if let Some(error_type) = record.error_type().or_else(of_probe) {
         all.word("error.type", error_type);
     }
@@ -238,15 +241,15 @@ pub(super) fn array(texts: &[String]) -> Value {
     Value::Array(Array::String(texts.iter().map(|text| StringValue::from(text.clone())).collect()))
 }
 
-pub(super) fn of_field(value: &crate::record::fields::Value) -> Value {
+pub(super) fn of_field(value: &crate::base::value::Value) -> Value {
     match value {
-        crate::record::fields::Value::Bool(value) => Value::Bool(*value),
-        crate::record::fields::Value::I64(value) => Value::I64(*value),
-        crate::record::fields::Value::U64(value) => {
+        crate::base::value::Value::Bool(value) => Value::Bool(*value),
+        crate::base::value::Value::I64(value) => Value::I64(*value),
+        crate::base::value::Value::U64(value) => {
             signed(*value).map_or_else(|| value.to_string().into(), Value::I64)
         }
-        crate::record::fields::Value::F64(value) => Value::F64(*value),
-        crate::record::fields::Value::Str(text) => text.to_string().into(),
+        crate::base::value::Value::F64(value) => Value::F64(*value),
+        crate::base::value::Value::Str(text) => text.to_string().into(),
     }
 }
 

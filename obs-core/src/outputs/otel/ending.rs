@@ -13,21 +13,23 @@ use super::{
 };
 use crate::{
     base::panic::PanicReport,
-    record::finished::{ErrorReport, RequestRecord},
+    record::{error::ErrorReport, finished::Record},
 };
 
 /// When the span ends: its duration is exactly that of the metrics, whatever the system's clock does meanwhile.
-fn time(record: &RequestRecord) -> SystemTime {
-    record.request().started_at.checked_add(record.duration).unwrap_or_else(SystemTime::now)
+fn time(record: &Record) -> SystemTime {
+    record.start().started_at.checked_add(record.duration).unwrap_or_else(SystemTime::now)
 }
 
 /// Ends a span of the SDK's.
-pub(super) fn end(span: &SpanRef<'_>, record: &RequestRecord) {
+pub(super) fn end(span: &SpanRef<'_>, record: &Record) {
     if !span.is_recording() {
         return;
     }
-    span.update_name(attributes::name(record));
-    attributes::at_end(&mut KeyValues(|attribute| span.set_attribute(attribute)), record);
+    if let Some(request) = record.request() {
+        span.update_name(attributes::name(&request));
+        attributes::at_end(&mut KeyValues(|attribute| span.set_attribute(attribute)), record, &request);
+    }
     for event in exceptions(record) {
         span.add_event_with_timestamp(event.name, event.timestamp, event.attributes);
     }
@@ -40,8 +42,9 @@ pub(super) fn end(span: &SpanRef<'_>, record: &RequestRecord) {
 }
 
 /// A probe's 5xx is no failure of the service, but one of HTTP's all the same.
-pub(super) fn status(record: &RequestRecord) -> Status {
-    if record.error_type().is_some() || record.status.is_some_and(|status| status >= 500) {
+pub(super) fn status(record: &Record) -> Status {
+    let status = record.request().and_then(|request| request.end.status);
+    if record.error_type().is_some() || status.is_some_and(|status| status >= 500) {
         Status::error(description(record))
     } else {
         Status::Unset
@@ -49,13 +52,14 @@ pub(super) fn status(record: &RequestRecord) -> Status {
 }
 
 /// What a status of gRPC says beside its code is no exception.
-fn only_a_message(record: &RequestRecord) -> bool {
+fn only_a_message(record: &Record) -> bool {
     let bare = |error: &ErrorReport| error.type_name.is_none() && error.sources.is_empty();
-    record.grpc.is_some() && record.error.as_deref().is_some_and(bare)
+    let grpc = record.request().is_some_and(|request| request.end.grpc.is_some());
+    grpc && record.error.as_deref().is_some_and(bare)
 }
 
 /// Nothing where the status code tells it already.
-fn description(record: &RequestRecord) -> String {
+fn description(record: &Record) -> String {
     if record.outcome.is_ok() && !only_a_message(record) {
         return String::new();
     }
@@ -64,7 +68,7 @@ fn description(record: &RequestRecord) -> String {
 }
 
 /// The events of its error and its panic (semantic conventions for exceptions on spans), the panic's last.
-pub(super) fn exceptions(record: &RequestRecord) -> impl Iterator<Item = Event> {
+pub(super) fn exceptions(record: &Record) -> impl Iterator<Item = Event> {
     let error = record.error.as_ref().filter(|_| !only_a_message(record)).map(|error| exception(error));
     let panic = record.panic.as_ref().map(|panic| panicked(panic));
     let event = |attributes| Event::new(waiting::EXCEPTION, time(record), attributes, 0);

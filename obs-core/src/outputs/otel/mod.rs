@@ -59,32 +59,9 @@ use std::time::Duration;
 
 pub use ::opentelemetry;
 pub use ::opentelemetry_sdk;
-use opentelemetry::global;
-use opentelemetry_sdk::trace::SdkTracerProvider;
 
 pub use self::settings::Otel;
-use crate::observer::Observer;
 pub use crate::request::otel_propagator::RequestPropagator;
-
-impl Observer {
-    /// The provider whose tracers make spans that hang below the requests': for `tracing_opentelemetry::layer().with_tracer(..)`, and for
-    /// the application's own. If OpenTelemetry is off, it makes none.
-    #[must_use]
-    pub fn tracer_provider(&self) -> SdkTracerProvider {
-        match self.tracing() {
-            Some(tracing) => tracing.provider().clone(),
-            None => tracing::off(),
-        }
-    }
-
-    /// Makes this observer's the process' global `TracerProvider` and propagator, for libraries that ask `opentelemetry::global`.
-    ///
-    /// The one line that touches these globals; nothing of ours reads them.
-    pub fn install_otel_globals(&self) {
-        global::set_tracer_provider(self.tracer_provider());
-        global::set_text_map_propagator(RequestPropagator::new(self));
-    }
-}
 
 /// How long a flush may take that nobody has given a deadline.
 const FLUSH: Duration = Duration::from_secs(5);

@@ -16,12 +16,14 @@ use super::{
     otlp::Ended,
     queue::Queue,
     sampling::PlainSampler,
-    tracing::{Recorder, RequestSpan, linked, state, with_baggage},
+    tracing::{linked, state, with_baggage},
     waiting::{self, Waiting},
 };
-use crate::record::span::{Added, OpenSpan};
 use crate::{
-    record::{finished::RequestRecord, identity::IdentityPolicy},
+    record::{
+        finished::Record,
+        span::{Added, OpenSpan, Recorder, WorkSpan},
+    },
     trace::TraceContext,
 };
 
@@ -49,7 +51,7 @@ impl Pipeline {
     }
 
     /// Starts the span of a request that was [decided](Self::decide) on, with the ids that it has; `None` if the SDK has to.
-    pub(super) fn start(&self, trace: &TraceContext) -> Option<RequestSpan> {
+    pub(super) fn start(&self, trace: &TraceContext) -> Option<WorkSpan> {
         self.sampler.as_ref()?;
         let (trace_id, span_id) = ids::of(trace);
         let flags = TraceFlags::new(trace.flags.to_byte());
@@ -58,20 +60,20 @@ impl Pipeline {
         if trace.flags.is_sampled() {
             return Some(self.recorded(&context, span, trace));
         }
-        Some(RequestSpan { context: context.with_remote_span_context(span), recorder: Recorder::Nobody })
+        Some(WorkSpan { context: context.with_remote_span_context(span), recorder: Recorder::Nobody })
     }
 
     #[inline(never)]
-    fn recorded(&self, context: &Context, span: SpanContext, trace: &TraceContext) -> RequestSpan {
+    fn recorded(&self, context: &Context, span: SpanContext, trace: &TraceContext) -> WorkSpan {
         let (span, adding) = OpenSpan::new(span, self.limits, self.linked(trace));
-        RequestSpan { context: context.with_span(span), recorder: Recorder::Ourselves(adding) }
+        WorkSpan { context: context.with_span(span), recorder: Recorder::Ourselves(adding) }
     }
 
     /// Exports the span of a request that had none while it ran, if the sampler wants it; `false` if the SDK has to.
-    pub(super) fn belated(&self, record: &RequestRecord, identities: &IdentityPolicy) -> bool {
+    pub(super) fn belated(&self, record: &Record) -> bool {
         let Some(sampler) = &self.sampler else { return false };
-        if sampler.wants(&record.request().trace) {
-            self.export(self.linked(&record.request().trace), record, identities);
+        if sampler.wants(&record.start().trace) {
+            self.export(self.linked(&record.start().trace), record);
         }
         true
     }
@@ -86,7 +88,7 @@ impl Pipeline {
     }
 
     /// Exports the span of a request that has ended.
-    pub(super) fn export(&self, mut added: Added, record: &RequestRecord, identities: &IdentityPolicy) {
+    pub(super) fn export(&self, mut added: Added, record: &Record) {
         for event in ending::exceptions(record) {
             added.event(event, self.limits);
         }
@@ -96,7 +98,7 @@ impl Pipeline {
             let event = added.events.pop_if(|event| event.name == waiting::EXCEPTION)?;
             Some((event, backtrace))
         });
-        let span = Ended { record, added: &added, identities, limits: self.limits }.encoded();
+        let span = Ended { record, added: &added, limits: self.limits }.encoded();
         self.queue.push(Waiting::encoded(span, panic));
     }
 

@@ -17,8 +17,8 @@ use opentelemetry_sdk::{
 
 use super::{FLUSH, waiting::Waiting};
 use crate::{
-    base::diagnostics,
-    outputs::metrics::{Counter, own::Own},
+    base::{counter::Counter, diagnostics},
+    outputs::metrics::own::Own,
 };
 
 /// About how many bytes of spans a batch has at most: it is encoded and compressed beside those that wait.

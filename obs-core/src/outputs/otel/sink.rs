@@ -3,22 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use super::tracing::Tracing;
-use crate::{
-    outputs::sink::RecordSink,
-    record::{finished::RequestRecord, identity::IdentityPolicy},
-};
+use crate::{outputs::sink::RecordSink, record::finished::Record};
 
 /// Its name.
 pub(super) const SINK: &str = "spans";
 
 pub(crate) struct SpanSink {
     tracing: Arc<Tracing>,
-    identities: Arc<IdentityPolicy>,
 }
 
 impl SpanSink {
-    pub(crate) const fn new(tracing: Arc<Tracing>, identities: Arc<IdentityPolicy>) -> Self {
-        Self { tracing, identities }
+    pub(crate) const fn new(tracing: Arc<Tracing>) -> Self {
+        Self { tracing }
     }
 }
 
@@ -31,11 +27,11 @@ impl RecordSink for SpanSink {
         false
     }
 
-    fn on_finish(&self, record: &RequestRecord) {
-        if let Some(span) = record.state.span() {
-            self.tracing.end(span, record, &self.identities);
-        } else if record.endpoint && !record.is_quiet() {
-            self.tracing.belated(record, &self.identities);
+    fn on_finish(&self, record: &Record) {
+        if let Some(span) = &record.state.span {
+            self.tracing.end(span, record);
+        } else if record.request().is_some_and(|request| request.end.endpoint) && !record.is_quiet() {
+            self.tracing.belated(record);
         }
     }
 

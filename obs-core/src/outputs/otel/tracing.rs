@@ -1,7 +1,6 @@
 //! Starts a request's span.
 
 use std::{
-    panic::{RefUnwindSafe, UnwindSafe},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -25,17 +24,15 @@ use super::{
     pipeline::Pipeline,
     sink::SINK,
 };
-use crate::record::span::Adding;
 use crate::{
-    base::{diagnostics, panic::catch},
+    base::{counter::Counter, diagnostics, panic::catch},
     http::grpc::GrpcRequest,
-    outputs::{
-        metrics::{Counter, own::Own},
-        sink::sink_errors,
-    },
+    outputs::{metrics::own::Own, sink::sink_errors},
     record::{
-        finished::{RequestRecord, RequestStart},
+        finished::Record,
         identity::IdentityPolicy,
+        span::{Recorder, WorkSpan},
+        start::{RequestStart, Start, StartKind},
     },
     trace::{self, RemoteSpan, TraceContext, propagation::Propagators},
 };
@@ -54,26 +51,8 @@ pub(crate) struct Tracing {
     warned: AtomicBool,
 }
 
-/// A request's span, as the current one of a context.
-#[derive(Clone, Debug)]
-pub(crate) struct RequestSpan {
-    pub(super) context: Context,
-    pub(super) recorder: Recorder,
-}
-
-/// Who records a request's span.
-#[derive(Clone, Debug)]
-pub(super) enum Recorder {
-    /// It is not sampled, and only passed on.
-    Nobody,
-    /// We do, with what the application adds to it.
-    Ourselves(Adding),
-    /// The SDK, if anybody does.
-    Sdk,
-}
-
 /// A provider whose spans are nothing, without ids even: it was shut down before it had any.
-pub(super) fn off() -> SdkTracerProvider {
+pub(crate) fn off() -> SdkTracerProvider {
     let provider = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build();
     // It has nothing that could fail.
     let _ = provider.shutdown();
@@ -99,7 +78,7 @@ impl Tracing {
         this
     }
 
-    pub(super) const fn provider(&self) -> &SdkTracerProvider {
+    pub(crate) const fn provider(&self) -> &SdkTracerProvider {
         &self.provider
     }
 
@@ -113,10 +92,10 @@ impl Tracing {
     /// no span then.
     pub(crate) fn start(
         &self,
-        start: &mut RequestStart,
+        start: &mut Start,
         grpc: Option<&GrpcRequest>,
         identities: &IdentityPolicy,
-    ) -> Option<RequestSpan> {
+    ) -> Option<WorkSpan> {
         if let Some(span) = self.own.as_ref().and_then(|own| own.start(&start.trace)) {
             return Some(span);
         }
@@ -126,10 +105,10 @@ impl Tracing {
     #[inline(never)]
     fn start_with_sdk(
         &self,
-        start: &mut RequestStart,
+        start: &mut Start,
         grpc: Option<&GrpcRequest>,
         identities: &IdentityPolicy,
-    ) -> Option<RequestSpan> {
+    ) -> Option<WorkSpan> {
         let parent = remote_context(&Context::new(), &start.trace);
         let span = match catch(|| self.begin(start, grpc, identities, &parent)) {
             Ok(begun) => begun,
@@ -147,20 +126,21 @@ impl Tracing {
         // A provider that was shut down gives none; the request keeps its own then.
         adopt(&mut start.trace, span.span_context(), self.own.is_some())?;
         let context = with_baggage(parent, &start.trace).with_span(span);
-        Some(RequestSpan { context, recorder: Recorder::Sdk })
+        Some(WorkSpan { context, recorder: Recorder::Sdk })
     }
 
     fn begin(
         &self,
-        start: &RequestStart,
+        start: &Start,
         grpc: Option<&GrpcRequest>,
         identities: &IdentityPolicy,
         parent: &Context,
     ) -> opentelemetry_sdk::trace::Span {
-        let mut builder = SpanBuilder::from_name(attributes::name_at_start(start, grpc))
+        let StartKind::Request(request) = &start.kind;
+        let mut builder = SpanBuilder::from_name(attributes::name_at_start(request, grpc))
             .with_kind(SpanKind::Server)
             .with_start_time(start.started_at)
-            .with_attributes(attributes_at_start(start, grpc, identities));
+            .with_attributes(attributes_at_start(request, grpc, identities));
         if let Some(link) = &start.trace.link {
             builder = builder.with_links(vec![linked(link)]);
         }
@@ -178,22 +158,22 @@ impl Tracing {
     }
 
     /// Ends a request's span.
-    pub(super) fn end(&self, span: &RequestSpan, record: &RequestRecord, identities: &IdentityPolicy) {
+    pub(super) fn end(&self, span: &WorkSpan, record: &Record) {
         match (&span.recorder, &self.own) {
             (Recorder::Nobody, _) | (Recorder::Ourselves(_), None) => {}
-            (Recorder::Ourselves(adding), Some(own)) => own.export(adding.end(), record, identities),
+            (Recorder::Ourselves(adding), Some(own)) => own.export(adding.end(), record),
             (Recorder::Sdk, _) => ending::end(&span.context.span(), record),
         }
     }
 
     /// The span of a request that is worth one only because it has failed.
-    pub(super) fn belated(&self, record: &RequestRecord, identities: &IdentityPolicy) {
-        if self.own.as_ref().is_some_and(|own| own.belated(record, identities)) {
+    pub(super) fn belated(&self, record: &Record) {
+        if self.own.as_ref().is_some_and(|own| own.belated(record)) {
             return;
         }
-        let start = record.request();
+        let start = record.start();
         let parent = remote_context(&Context::new(), &start.trace);
-        let span = self.begin(start, None, identities, &parent);
+        let span = self.begin(start, None, &record.state.policy.identities, &parent);
         ending::end(&parent.with_span(span).span(), record);
     }
 
@@ -218,28 +198,6 @@ impl Tracing {
         self.own.as_ref().map_or((0, 0), Pipeline::exported_and_dropped)
     }
 }
-
-impl RequestSpan {
-    /// The context in which it is the current one.
-    pub(crate) const fn context(&self) -> &Context {
-        &self.context
-    }
-
-    /// The innermost span of the request that runs here, if it is one of its trace.
-    pub(crate) fn innermost(trace: &TraceContext) -> Option<(trace::SpanId, trace::TraceFlags)> {
-        Context::map_current(|context| {
-            let span = context.span();
-            let current = span.span_context();
-            let same = current.trace_id().to_bytes() == trace.trace_id.to_bytes();
-            let span_id = trace::SpanId::from_bytes(current.span_id().to_bytes()).filter(|_| same)?;
-            Some((span_id, trace.flags.with_sampled(current.is_sampled())))
-        })
-    }
-}
-
-// A span behind it is locked while it changes, and its lock's poison is ignored.
-impl UnwindSafe for RequestSpan {}
-impl RefUnwindSafe for RequestSpan {}
 
 /// The scope of requests' spans.
 pub(super) fn scope() -> InstrumentationScope {

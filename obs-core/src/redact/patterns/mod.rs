@@ -19,7 +19,7 @@ pub(crate) mod scheme;
 pub(crate) mod text;
 pub(crate) mod trigger;
 
-use self::kind::SecretPattern;
+use super::patterns::kind::SecretPattern;
 use std::ops::Range;
 
 use regex_lite::Regex;

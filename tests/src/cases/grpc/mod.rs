@@ -3,6 +3,7 @@
 mod leaving;
 mod told;
 
+use crate::of_request::OfRequest as _;
 use std::{collections::BTreeSet, time::Instant};
 
 use futures_util::stream;
@@ -28,7 +29,7 @@ pub async fn unary(stack: Stack) {
     let ended = running.end(1).await;
     Told::answered("/test.Shop/Get", "OK").messages(1, &["hello"]).check(&ended);
     ended.spans[0].has("server.address", "127.0.0.1").has("server.port", port);
-    assert_eq!(ended.records[0].request_bytes, Some(12), "the message and its prefix");
+    assert_eq!(ended.records[0].end().request_bytes, Some(12), "the message and its prefix");
 }
 
 /// tonic sends an error instead of an answer in the head, without a body. One of the caller's is no failure of the service.
@@ -100,7 +101,7 @@ pub async fn streamed_both_ways(stack: Stack) {
     Told::answered("/test.Shop/Echo", "OK").messages(2, &["one", "two"]).stream().check(&ended);
     let record = &ended.records[0];
     assert!(record.duration >= open, "{:?} of at least {open:?}", record.duration);
-    assert!(record.time_to_head.expect("a head") < record.duration);
+    assert!(record.end().time_to_head.expect("a head") < record.duration);
 }
 
 /// A stream that fails says so in its trailers.

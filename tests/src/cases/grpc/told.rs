@@ -1,6 +1,7 @@
 //! What is told of one call, everywhere: in its record, its event, the metrics and its span.
 
-use obs_core::{GrpcCall, Outcome, RequestRecord};
+use crate::of_request::OfRequest as _;
+use obs_core::{GrpcCall, Outcome, Record};
 use prost::Message;
 use serde_json::Value;
 
@@ -59,7 +60,7 @@ impl Running {
 /// All that has come of it.
 pub(super) struct Ended {
     pub(super) traced: Traced,
-    pub(super) records: Vec<RequestRecord>,
+    pub(super) records: Vec<Record>,
     pub(super) events: Vec<Value>,
     pub(super) spans: Vec<Span>,
 }
@@ -160,12 +161,12 @@ impl Told {
         self.check_span(&ended.spans[0]);
     }
 
-    fn check_record(&self, record: &RequestRecord) {
-        let call = record.grpc.as_ref().expect("a call");
+    fn check_record(&self, record: &Record) {
+        let call = record.end().grpc.as_ref().expect("a call");
         let GrpcCall { status, request_messages, response_messages, .. } = call;
         assert_eq!(status.map(|status| status.as_str()), self.status, "{call:?}");
         assert_eq!((*request_messages, *response_messages), (Some(self.requests), self.answers.len() as u64));
-        assert!(record.request().peer.is_some_and(|peer| peer.ip().is_loopback()));
+        assert!(record.head().peer.is_some_and(|peer| peer.ip().is_loopback()));
         assert_eq!(record.error_type(), self.error_type);
     }
 

@@ -1,7 +1,7 @@
 //! Which format, and which encoding of it, a client wants (RFC 9110 §12.5).
 
 use super::Format;
-use crate::http::head::HeaderLookup;
+use crate::http::headers::HeaderLookup;
 
 /// The format that `Accept` prefers. A wildcard means the text format, and so does what cannot be served, as Prometheus
 /// has it: a scrape is never refused.

@@ -9,7 +9,7 @@ pub(crate) mod page;
 pub(crate) mod sift;
 pub(crate) mod writer;
 
-use self::page::Page;
+use super::exposition::page::Page;
 use std::{collections::HashSet, sync::Arc};
 
 use openmetrics::{family_is_legal, reserved_names, text_names};

@@ -15,15 +15,14 @@ use opentelemetry_proto::{
 use opentelemetry_sdk::trace::SpanLimits;
 use prost::Message as _;
 
-use super::otlp::span_attributes::SpanAttributes;
 use super::{
     attributes::{self, Name},
+    otlp::span_attributes::SpanAttributes,
     protobuf::{bytes, bytes_head, fixed64, number},
 };
-use crate::record::span::Added;
 use crate::{
     base::clock::nanos,
-    record::{finished::RequestRecord, identity::IdentityPolicy},
+    record::{finished::Record, span::Added},
     write::scribe::{self, Scribe},
 };
 
@@ -42,9 +41,8 @@ const FLAGS_KEY: [u8; 2] = [0x85, 1]; // 16, with four bytes
 
 /// A request's span that has ended.
 pub(super) struct Ended<'a> {
-    pub(super) record: &'a RequestRecord,
+    pub(super) record: &'a Record,
     pub(super) added: &'a Added,
-    pub(super) identities: &'a IdentityPolicy,
     pub(super) limits: SpanLimits,
 }
 
@@ -71,8 +69,9 @@ impl Ended<'_> {
     }
 
     fn write(&self, out: &mut Scribe<'_>) {
-        let Self { record, added, identities, limits } = *self;
-        let (start, trace) = (record.request(), &record.request().trace);
+        let Self { record, added, limits } = *self;
+        let (start, request) = (record.start(), record.request());
+        let trace = &start.trace;
         bytes(out, TRACE_ID, &trace.trace_id.to_bytes());
         bytes(out, SPAN_ID, &trace.span_id.to_bytes());
         if !trace.state.is_empty() {
@@ -81,16 +80,22 @@ impl Ended<'_> {
         if let Some(parent) = trace.parent_id {
             bytes(out, PARENT_SPAN_ID, &parent.to_bytes());
         }
-        name(out, attributes::name(record));
+        if let Some(request) = &request {
+            name(out, attributes::name(request));
+        }
         number(out, KIND, SpanKind::Server as u64);
         // Its duration is exactly that of the metrics, whatever the system's clock does meanwhile.
         fixed64(out, START, nanos(start.since_1970));
         fixed64(out, END, nanos(start.since_1970.saturating_add(record.duration)));
 
         let mut all = SpanAttributes::new(out, &added.attributes, limits.max_attributes_per_span);
-        attributes::at_start(&mut all, start, record.state.grpc().filter(|grpc| grpc.native), identities);
-        all.end();
-        attributes::at_end(&mut all, record);
+        if let Some(request) = &request {
+            let state = &record.state;
+            let grpc = state.grpc.as_deref().filter(|grpc| grpc.native);
+            attributes::at_start(&mut all, request.start, grpc, &state.policy.identities);
+            all.end();
+            attributes::at_end(&mut all, record, request);
+        }
         let dropped = all.finish().saturating_add(added.dropped.attributes);
         if dropped > 0 {
             number(out, DROPPED_ATTRIBUTES, u64::from(dropped));
@@ -165,10 +170,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        http::head::RequestHead,
-        observer::Observer,
-        outputs::{events::settings::Identity, records::Records},
-        record::finished::Outcome,
+        http::head::RequestHead, observer::Observer, outputs::records::Records, record::outcome::Outcome,
     };
 
     /// A request with five attributes of ours and of its fields, and what is exported of it.
@@ -176,12 +178,11 @@ mod tests {
         let (send, records) = channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
         let observation = observer.start(&RequestHead::new("GET", "/a", &()));
-        observation.handle().set("large", "x".repeat(10 * 1024));
-        observation.handle().set("small", u64::MAX);
+        observation.work().set("large", "x".repeat(10 * 1024));
+        observation.work().set("small", u64::MAX);
         observation.finish(Outcome::Completed);
         let record = records.recv().expect("a record");
-        let identities = IdentityPolicy::new(Identity::Kept, Identity::Kept, None);
-        let span = Ended { record: &record, added, identities: &identities, limits };
+        let span = Ended { record: &record, added, limits };
         let encoded = span.encoded();
         assert_eq!(encoded, span.encoded(), "in memory that was used before");
         proto::Span::decode(&*encoded).expect("a span")

@@ -7,11 +7,12 @@ use opentelemetry_proto::transform::common::tonic::Attributes as ProtoAttributes
 use prost::Message as _;
 
 use crate::{
+    base::value::Value,
     outputs::otel::{
         attributes::{self, Attributes},
         protobuf::{bytes, bytes_head, bytes_key, bytes_length, fixed64, number, varint_length},
     },
-    record::{fields::Value, identity::Client},
+    record::identity::Client,
     write::{digits, scribe::Scribe},
 };
 

@@ -115,7 +115,7 @@ fn start(folder: &Folder, next: u64) -> Child {
         .args([
             "--exact",
             "--nocapture",
-            "events::file::tests::crash::what_counts_as_written_survives_kill_9",
+            "outputs::events::file::tests::crash::what_counts_as_written_survives_kill_9",
         ])
         .env("OBS_FILE", folder.path())
         .env("OBS_FILE_NEXT", next.to_string())

@@ -105,7 +105,7 @@ fn shell(script: &str, test: &str, folder: &Folder) -> process::Output {
         .args(["-c", script])
         .arg(std::env::current_exe().expect("this program"))
         .args(["--exact", "--nocapture"])
-        .arg(format!("events::file::tests::faults::{test}"))
+        .arg(format!("outputs::events::file::tests::faults::{test}"))
         .env("OBS_FILE", folder.path())
         .output()
         .expect("a shell")

@@ -1,8 +1,8 @@
-//! The request that runs on this thread.
+//! The work that runs on this thread.
 //!
-//! A thread-local is swapped around every poll, call and drop of a request's parts, so no async runtime is
-//! needed and nothing is passed along. A task or thread that the handler starts is outside of it, unless
-//! [`RequestHandle::in_request`] or [`RequestHandle::run`] takes it along.
+//! A thread-local is swapped around every poll, call and drop of the work's parts, so no async runtime is needed and nothing is
+//! passed along. A task or thread that a handler starts is outside of the work, unless [`Work::scope`] or [`Work::run`] takes it
+//! along.
 
 use std::{
     cell::Cell,
@@ -13,51 +13,51 @@ use std::{
 #[cfg(feature = "otel")]
 use opentelemetry::ContextGuard;
 
-use crate::{record::shared::RequestState, request::handle::RequestHandle};
+use crate::{record::state::WorkState, work::handle::Work};
 
 thread_local! {
     /// Without a destructor it is there as long as the thread, and to reach it takes no question whether it is. Scopes leave nothing behind
     /// that would need one.
-    static CURRENT: Cell<ManuallyDrop<RequestHandle>> =
-        const { Cell::new(ManuallyDrop::new(RequestHandle::none())) };
+    static CURRENT: Cell<ManuallyDrop<Work>> =
+        const { Cell::new(ManuallyDrop::new(Work::none())) };
 }
 
-/// The handle of the request that runs on this thread.
+/// Returns the handle of the work that runs on this thread.
 ///
-/// Outside a request it is a handle whose methods do nothing. It costs a few nanoseconds and allocates nothing.
+/// Outside of work it is a handle whose methods do nothing. It costs a few nanoseconds and allocates nothing.
 ///
 /// ```
 /// // Anywhere below a handler, in any crate:
 /// obs_core::current().set("user.plan", "pro");
 /// ```
 #[must_use]
-pub fn current() -> RequestHandle {
+pub fn current() -> Work {
     peek().unwrap_or_default()
 }
 
 /// The current handle if there is one; also callable while the thread ends or inside a panic hook.
-pub(crate) fn peek() -> Option<RequestHandle> {
+pub(crate) fn peek() -> Option<Work> {
     let handle = CURRENT.with(|current| {
         let handle = current.take();
         current.set(handle.clone());
         ManuallyDrop::into_inner(handle)
     });
-    Some(handle).filter(RequestHandle::is_active)
+    Some(handle).filter(Work::is_active)
 }
 
-/// What makes a request current while something of it runs.
+/// The scope that makes work current while a part of it runs.
 ///
 /// Entering swaps it with the thread's handle and leaving swaps back: no reference count changes.
 #[derive(Debug)]
 pub(crate) struct Scope {
-    handle: RequestHandle,
+    handle: Work,
     /// It has a span.
     #[cfg(feature = "otel")]
     traced: bool,
 }
 
 impl Scope {
-    pub(crate) fn new(handle: RequestHandle) -> Self {
+    pub(crate) fn new(handle: Work) -> Self {
         Self {
             #[cfg(feature = "otel")]
             traced: handle.span().is_some(),
@@ -66,7 +66,7 @@ impl Scope {
     }
 
     /// A request starts in the state of one that has ended, which nobody else has.
-    pub(crate) fn begin(&mut self, begin: impl FnOnce(&mut RequestState)) {
+    pub(crate) fn begin(&mut self, begin: impl FnOnce(&mut WorkState)) {
         match self.unique() {
             Some(state) => begin(state),
             None => unreachable!("memory that is used again is nobody else's"),
@@ -78,12 +78,12 @@ impl Scope {
     }
 
     /// The request's state, if nobody else has it.
-    pub(crate) fn unique(&mut self) -> Option<&mut RequestState> {
+    pub(crate) fn unique(&mut self) -> Option<&mut WorkState> {
         self.handle.unique_state()
     }
 
     /// The request's state, of a scope that was made with a request's handle and is not entered.
-    pub(crate) fn state(&self) -> &Arc<RequestState> {
+    pub(crate) fn state(&self) -> &Arc<WorkState> {
         match self.handle.state() {
             Some(state) => state,
             None => unreachable!("the scope of an observation has its request"),
@@ -116,7 +116,7 @@ impl Scope {
     /// Makes only the handle current: enough for a request without a span, and short enough to be inlined for each frame of a body.
     #[inline]
     pub(crate) fn enter_without_span<T>(&mut self, f: impl FnOnce() -> T) -> T {
-        struct Leave<'a>(&'a mut RequestHandle);
+        struct Leave<'a>(&'a mut Work);
         impl Drop for Leave<'_> {
             #[inline]
             fn drop(&mut self) {
@@ -130,7 +130,7 @@ impl Scope {
 }
 
 #[inline]
-fn swap(handle: &mut RequestHandle) {
+fn swap(handle: &mut Work) {
     let entered = ManuallyDrop::new(mem::take(handle));
     *handle = ManuallyDrop::into_inner(CURRENT.replace(entered));
 }
@@ -162,17 +162,17 @@ mod tests {
         handle.set("a", 1);
         handle.streaming();
         assert!(!handle.is_active());
-        assert!(handle.request_id().is_none());
+        assert!(handle.id().is_none());
     }
 
     #[test]
     fn scopes_nest_and_are_restored_after_a_panic() {
         let observer = observer();
         let (outer, inner) = (start(&observer), start(&observer));
-        outer.handle().run(|| {
-            let panicked = std::panic::catch_unwind(|| inner.handle().run(|| panic!("inside")));
+        outer.work().run(|| {
+            let panicked = std::panic::catch_unwind(|| inner.work().run(|| panic!("inside")));
             assert!(panicked.is_err());
-            assert_eq!(current().request_id(), outer.handle().request_id());
+            assert_eq!(current().id(), outer.work().id());
         });
         assert!(!current().is_active());
     }
@@ -182,16 +182,16 @@ mod tests {
         struct OnDrop(RequestId);
         impl Drop for OnDrop {
             fn drop(&mut self) {
-                assert_eq!(current().request_id(), Some(&self.0));
+                assert_eq!(current().id(), Some(&self.0));
             }
         }
         let observer = observer();
         let observation = start(&observer);
-        let id = observation.request().id.clone();
+        let id = observation.start().id.clone();
         let guard = OnDrop(id.clone());
-        let future = observation.handle().in_request(poll_fn(move |_| {
+        let future = observation.work().scope(poll_fn(move |_| {
             let _ = &guard;
-            assert_eq!(current().request_id(), Some(&id));
+            assert_eq!(current().id(), Some(&id));
             Poll::<()>::Pending
         }));
         let mut future = Box::pin(future);
@@ -204,11 +204,11 @@ mod tests {
     fn each_observer_finds_its_own_handle() {
         let (first, second) = (observer(), observer());
         let outer = start(&first);
-        let handle = outer.handle();
-        let inner = second.start(&RequestHead::new("GET", "/", &()).within(Some(&handle)));
-        assert_eq!(inner.request().id, outer.request().id, "the id is shared");
-        inner.handle().run(|| {
-            assert!(current().is_same(&inner.handle()));
+        let handle = outer.work();
+        let inner = second.start_within(&RequestHead::new("GET", "/", &()), Some(&handle));
+        assert_eq!(inner.start().id, outer.start().id, "the id is shared");
+        inner.work().run(|| {
+            assert!(current().is_same(&inner.work()));
             assert!(first.current().is_active());
             assert!(second.current().is_active());
             assert!(!observer().current().is_active());

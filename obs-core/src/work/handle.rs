@@ -1,10 +1,11 @@
-//! A handle of a request: how handlers, and what they start, reach it.
+//! The handle of a piece of work, by which handlers, libraries and log lines enrich the work they run in.
 
 use std::{
     borrow::Cow,
     error::Error,
     fmt,
     future::Future,
+    panic::{RefUnwindSafe, UnwindSafe},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -13,22 +14,21 @@ use std::{
 use pin_project_lite::pin_project;
 
 #[cfg(feature = "otel")]
-use crate::outputs::otel::tracing::RequestSpan;
+use crate::record::span::WorkSpan;
 use crate::{
     base::{
-        panic::PanicReport,
         text::{bounded, cow_bounded, masked},
+        value::Value,
     },
-    observer::Observer,
     record::{
-        calls::CallGuard,
-        fields::Value,
-        finished::{ErrorReport, RequestStart},
+        error::ErrorReport,
+        policy::Policy,
         request_id::RequestId,
-        shared::RequestState,
+        start::{RequestStart, Start},
+        state::WorkState,
     },
-    request::current::Scope,
     trace::TraceContext,
+    work::{call_guard::CallGuard, scope::Scope},
 };
 
 /// The longest user id, and key or variant of a feature flag, in bytes; the most flags.
@@ -36,53 +36,53 @@ const MAX_USER: usize = 256;
 const MAX_FLAG: usize = 128;
 const MAX_FLAGS: usize = 32;
 
-/// A handler's access to its own request: fields, errors, route, id.
+/// A handle of a piece of work: fields, errors, route, id.
 ///
-/// Cheap to clone, `Send` and `Sync`; it may outlive the request. What is written after the request has ended
-/// is lost, counted in `obs_late_writes_total` and warned about once. A handle that belongs to no request
-/// (see [`current`](crate::current)) does nothing.
+/// It is cheap to clone, `Send` and `Sync`, and may outlive the work. A write after the end is lost, counted in
+/// `obs_late_writes_total` and warned about once. A handle that belongs to no work (see [`current`](crate::current)) does
+/// nothing.
 ///
 /// ```
 /// use obs_core::{Observer, RequestHead};
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let observation = observer.start(&RequestHead::new("GET", "/items/7", &()));
-/// let handle = observation.handle();
-/// handle.set("item.id", 7);
-/// handle.run(|| obs_core::current().set("db.rows", 1)); // the same request
-/// assert!(handle.request_id().is_some());
+/// let work = observation.work();
+/// work.set("item.id", 7);
+/// work.run(|| obs_core::current().set("db.rows", 1)); // the same request
+/// assert!(work.id().is_some());
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 #[derive(Clone, Default)]
-pub struct RequestHandle(Option<Arc<RequestState>>);
+pub struct Work(Option<Arc<WorkState>>);
 
-impl RequestHandle {
-    /// A handle that belongs to no request.
+impl Work {
+    /// A handle that belongs to no work.
     #[must_use]
     pub const fn none() -> Self {
         Self(None)
     }
 
-    pub(crate) const fn new(state: Arc<RequestState>) -> Self {
+    pub(crate) const fn new(state: Arc<WorkState>) -> Self {
         Self(Some(state))
     }
 
-    pub(crate) const fn state(&self) -> Option<&Arc<RequestState>> {
+    pub(crate) const fn state(&self) -> Option<&Arc<WorkState>> {
         self.0.as_ref()
     }
 
-    /// The request's state, if nobody else has it.
-    pub(crate) fn unique_state(&mut self) -> Option<&mut RequestState> {
+    /// The state of the work, if nobody else has it.
+    pub(crate) fn unique_state(&mut self) -> Option<&mut WorkState> {
         self.0.as_mut().and_then(Arc::get_mut)
     }
 
-    /// Whether it belongs to a request (which may have ended).
+    /// Returns whether it belongs to work, which may have ended.
     #[must_use]
     pub const fn is_active(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Adds a field to the request's record, or sets it anew. At most 64 fields and 16 KiB.
+    /// Adds a field to the record, or sets it anew. At most 64 fields and 16 KiB.
     pub fn set(&self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
         if let Some(state) = &self.0 {
             set_field(state, key.into(), value.into());
@@ -111,13 +111,12 @@ impl RequestHandle {
         }
     }
 
-    /// Says whom the request serves. It is told as [the settings](crate::Events::user) allow: as it is, hashed, or not at all.
+    /// Names the user that the work serves. [The settings](crate::Events::user) decide whether outputs record the id as it is,
+    /// hashed, or not at all.
     pub fn user(&self, id: impl AsRef<str>) {
         let Some(state) = &self.0 else { return };
-        let Some(observer) = state.observer().upgrade() else { return };
-        let user = observer
-            .identities()
-            .user(id.as_ref(), |id| bounded(&state.redactor().text(id), MAX_USER).into_owned());
+        let mask = |id: &str| bounded(&state.redactor().text(id), MAX_USER).into_owned();
+        let user = state.policy.identities.user(id.as_ref(), mask);
         state.enrich(|e| e.user = user);
     }
 
@@ -153,10 +152,8 @@ impl RequestHandle {
     ///
     /// Each text is kept once, and for ever, so it must be a template, never a path.
     pub fn refine_route(&self, template: &str) {
-        if let Some(state) = &self.0
-            && let Some(observer) = state.observer().upgrade()
-        {
-            state.set_route(&observer, template, true);
+        if let Some(state) = &self.0 {
+            state.set_route(template, true);
         }
     }
 
@@ -169,14 +166,13 @@ impl RequestHandle {
         }
     }
 
-    /// The request's id; `None` outside a request.
+    /// The id of the work, for a request its request id; `None` outside of work.
     #[must_use]
-    pub fn request_id(&self) -> Option<&RequestId> {
-        self.request().map(|request| &request.id)
+    pub fn id(&self) -> Option<&RequestId> {
+        self.start().map(|start| &start.id)
     }
 
-    /// The request's place in its trace, to be [injected](TraceContext::inject) into what it calls; `None` outside a
-    /// request.
+    /// The place in its trace, to be [injected](TraceContext::inject) into the calls that it makes; `None` outside of work.
     ///
     /// ```
     /// # struct Outgoing; impl Outgoing { fn header(&mut self, _: &str, _: &str) {} }
@@ -187,7 +183,7 @@ impl RequestHandle {
     /// ```
     #[must_use]
     pub fn trace(&self) -> Option<&TraceContext> {
-        self.request().map(|request| &request.trace)
+        self.start().map(|start| &start.trace)
     }
 
     /// Passes the request on to a service that it calls: `set` gets the name and the value of each header by which that one
@@ -203,39 +199,41 @@ impl RequestHandle {
     /// ```
     pub fn inject(&self, mut set: impl FnMut(&str, &str)) {
         let Some(state) = &self.0 else { return };
-        if let Some(observer) = state.observer().upgrade() {
-            set(observer.request_id_header(), state.request().id.as_str());
-        }
+        let trace = &state.start.trace;
+        set(state.policy.ids.response_header(), state.start.id.as_str());
         #[cfg(feature = "otel")]
-        if let Some((span_id, flags)) =
-            self.span().and_then(|_| RequestSpan::innermost(&state.request().trace))
-        {
-            return state.request().trace.inject_as(span_id, flags, set);
+        if let Some((span_id, flags)) = self.span().and_then(|_| WorkSpan::innermost(trace)) {
+            return trace.inject_as(span_id, flags, set);
         }
-        state.request().trace.inject(set);
+        trace.inject(set);
     }
 
-    /// The request's span with OpenTelemetry, if there is one: this observer's, or that of one further out.
+    /// The span with OpenTelemetry, if there is one: this observer's, or that of one further out.
     #[cfg(feature = "otel")]
-    pub(crate) fn span(&self) -> Option<&RequestSpan> {
-        let state = self.0.as_deref()?;
-        state.span().or_else(|| state.outer()?.span())
+    pub(crate) fn span(&self) -> Option<&WorkSpan> {
+        self.0.as_deref()?.span()
     }
 
-    /// What was known when the request started; `None` outside a request.
+    /// Everything that was known when the work started; `None` outside of work.
+    #[must_use]
+    pub fn start(&self) -> Option<&Start> {
+        self.0.as_deref().map(|state| &state.start)
+    }
+
+    /// Everything that the head of the request said; `None` outside of a request.
     #[must_use]
     pub fn request(&self) -> Option<&RequestStart> {
-        self.0.as_deref().map(RequestState::request)
+        self.start()?.request()
     }
 
-    /// Takes the request along into a task: `tokio::spawn(current().in_request(work()))`.
+    /// Takes the work along into a task: `tokio::spawn(current().scope(send_mail()))`.
     ///
-    /// [`current`](crate::current) is this request while the future is polled and dropped. The request does not wait for it.
-    pub fn in_request<F: Future>(&self, future: F) -> InRequest<F> {
-        InRequest { scope: Scope::new(self.clone()), future: Some(future) }
+    /// [`current`](crate::current) is this work while the future is polled and dropped. The work does not wait for the future.
+    pub fn scope<F: Future>(&self, future: F) -> Scoped<F> {
+        Scoped { scope: Scope::new(self.clone()), future: Some(future) }
     }
 
-    /// Takes the request along into a thread: `spawn_blocking(move || handle.run(work))`.
+    /// Takes the work along into a thread: `spawn_blocking(move || work.run(resize))`.
     ///
     /// # Panics
     /// Only if `f` does.
@@ -243,16 +241,14 @@ impl RequestHandle {
         Scope::new(self.clone()).enter(f)
     }
 
-    /// The handle that `observer` has for this request: this one, or that of a layer around it.
-    #[must_use]
-    pub fn of(&self, observer: &Observer) -> Option<Self> {
-        let mut next = Some(self);
-        while let Some(handle) = next {
-            let state = handle.0.as_ref()?;
-            if state.observer().is(observer) {
-                return Some(handle.clone());
+    /// The handle that the observer with this policy has for this work: this one, or that of a layer around it.
+    pub(crate) fn of_policy(&self, policy: &Arc<Policy>) -> Option<Self> {
+        let mut next = self.0.as_ref();
+        while let Some(state) = next {
+            if state.is_of(policy) {
+                return Some(Self(Some(Arc::clone(state))));
             }
-            next = state.outer();
+            next = state.outer.as_ref();
         }
         None
     }
@@ -261,38 +257,36 @@ impl RequestHandle {
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.0.as_ref().zip(other.0.as_ref()).is_some_and(|(a, b)| Arc::ptr_eq(a, b))
     }
-
-    /// The process is about to abort: records what is known and flushes.
-    pub(crate) fn aborting(&self, report: PanicReport) {
-        if let Some(state) = &self.0 {
-            RequestState::abort(state, report);
-        }
-    }
 }
 
 /// Not generic: it would be compiled once more for every kind of value.
-fn set_field(state: &RequestState, key: Cow<'static, str>, value: Value) {
+fn set_field(state: &WorkState, key: Cow<'static, str>, value: Value) {
     let (key, value) = state.redactor().field(key, value);
     state.enrich(|e| e.fields.set(key, value));
 }
 
-impl fmt::Debug for RequestHandle {
+// Handlers may catch panics of their own around a handle: everything shared behind it is atomic or behind a mutex whose poison is
+// ignored.
+impl UnwindSafe for Work {}
+impl RefUnwindSafe for Work {}
+
+impl fmt::Debug for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestHandle").field("request_id", &self.request_id()).finish()
+        f.debug_struct("Work").field("id", &self.id()).finish()
     }
 }
 
 pin_project! {
-    /// A future that runs inside a request: see [`RequestHandle::in_request`].
+    /// A future that runs inside of work: see [`Work::scope`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
-    pub struct InRequest<F> {
+    pub struct Scoped<F> {
         scope: Scope,
         #[pin]
         future: Option<F>,
     }
 
-    impl<F> PinnedDrop for InRequest<F> {
+    impl<F> PinnedDrop for Scoped<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             this.scope.enter(|| this.future.set(None));
@@ -300,7 +294,7 @@ pin_project! {
     }
 }
 
-impl<F: Future> Future for InRequest<F> {
+impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {

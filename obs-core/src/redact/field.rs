@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::redact::{MASK, Redactor};
-use crate::{
-    base::text::{cow_bounded, masked},
-    record::fields::{MAX_FIELD_BYTES, Value},
+use crate::base::{
+    text::{cow_bounded, masked},
+    value::{MAX_FIELD_BYTES, Value},
 };
+use crate::redact::{MASK, Redactor};
 
 impl Redactor {
     /// A field as it may go out.

@@ -1,0 +1,70 @@
+//! A field's value: a truth value, a number or a text.
+
+use std::borrow::Cow;
+
+/// How many bytes the keys and values of one request's fields may take together.
+pub const MAX_FIELD_BYTES: usize = 16 * 1024;
+
+/// A field's value.
+///
+/// ```
+/// use obs_core::Value;
+/// assert_eq!(Value::from("pro"), Value::Str("pro".into()));
+/// assert_eq!(Value::from(3_u32), Value::U64(3));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// A truth value.
+    Bool(bool),
+    /// A signed integer.
+    I64(i64),
+    /// An unsigned integer.
+    U64(u64),
+    /// A floating-point number; written as `null` to JSON if it is not finite.
+    F64(f64),
+    /// A text.
+    Str(Cow<'static, str>),
+}
+
+impl Value {
+    /// The bytes that count towards the limit of a record's fields.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Str(text) => text.len(),
+            _ => 8,
+        }
+    }
+}
+
+macro_rules! value_from {
+    ($($from:ty => $variant:ident as $to:ty),* $(,)?) => {$(
+        impl From<$from> for Value {
+            fn from(value: $from) -> Self {
+                Self::$variant(<$to>::from(value))
+            }
+        }
+    )*};
+}
+
+value_from! {
+    bool => Bool as bool,
+    i8 => I64 as i64, i16 => I64 as i64, i32 => I64 as i64, i64 => I64 as i64,
+    u8 => U64 as u64, u16 => U64 as u64, u32 => U64 as u64, u64 => U64 as u64,
+    f32 => F64 as f64, f64 => F64 as f64,
+    String => Str as Cow<'static, str>,
+    Cow<'static, str> => Str as Cow<'static, str>,
+}
+
+/// Copies the text; `Value::Str(Cow::Borrowed(..))` does not.
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Str(Cow::Owned(value.to_owned()))
+    }
+}
+
+impl From<usize> for Value {
+    fn from(value: usize) -> Self {
+        Self::U64(value as u64)
+    }
+}

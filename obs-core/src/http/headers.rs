@@ -1,0 +1,73 @@
+//! Header look-up, whatever header map the framework has.
+
+/// Looks headers up by name, whatever header map the framework has.
+///
+/// axum, hyper and tonic are on `http` 1, actix-web is on `http` 0.2, so the core names neither.
+/// Implementations should allocate nothing for the names that the core asks for on every request: `content-type`,
+/// `content-length`, `x-request-id`, `traceparent`, `tracestate`, `baggage`.
+///
+/// ```
+/// use obs_core::HeaderLookup;
+///
+/// struct Pairs(Vec<(&'static str, &'static str)>);
+/// impl HeaderLookup for Pairs {
+///     fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+///         for (_, value) in self.0.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)) {
+///             f(value.as_bytes());
+///         }
+///     }
+/// }
+/// let headers = Pairs(vec![("x-request-id", "a"), ("x-request-id", "b")]);
+/// assert_eq!(obs_core::first_header(&headers, "X-Request-Id", |v| v.to_vec()), Some(b"a".to_vec()));
+/// ```
+pub trait HeaderLookup {
+    /// Calls `f` with each value of the header `name` (any case), in the order of the wire.
+    ///
+    /// Values are bytes: a header need not be UTF-8.
+    fn each(&self, name: &str, f: &mut dyn FnMut(&[u8]));
+
+    /// Calls `f` with the name, in lower case, and the value of every header, those of one name in the order of the wire; `false`, without
+    /// having called it, where that is not possible. It saves the core a look-up for each name.
+    fn all<'a>(&'a self, _f: &mut dyn FnMut(&'a str, &'a [u8])) -> bool {
+        false
+    }
+}
+
+/// Reads the first value of a header through `read`; `None` if the header is absent.
+pub fn first_header<T>(
+    headers: &(impl HeaderLookup + ?Sized),
+    name: &str,
+    read: impl FnOnce(&[u8]) -> T,
+) -> Option<T> {
+    let mut read = Some(read);
+    let mut found = None;
+    headers.each(name, &mut |value| {
+        if let Some(read) = read.take() {
+            found = Some(read(value));
+        }
+    });
+    found
+}
+
+/// The first value of a header that is a decimal number, as `Content-Length` is (RFC 9110 §8.6).
+pub(crate) fn length_header(headers: &(impl HeaderLookup + ?Sized), name: &str) -> Option<u64> {
+    first_header(headers, name, length).flatten()
+}
+
+pub(crate) fn length(value: &[u8]) -> Option<u64> {
+    let digits = value.trim_ascii();
+    let add = |number: u64, digit: &u8| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(u64::from(digit))
+    };
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }
+}
+
+/// No headers at all.
+impl HeaderLookup for () {
+    fn each(&self, _: &str, _: &mut dyn FnMut(&[u8])) {}
+
+    fn all<'a>(&'a self, _: &mut dyn FnMut(&'a str, &'a [u8])) -> bool {
+        true
+    }
+}

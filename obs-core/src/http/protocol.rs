@@ -1,0 +1,76 @@
+//! The versions of HTTP and the schemes of URLs.
+
+/// The protocol version of a request, named as OpenTelemetry's `network.protocol.version` names it.
+///
+/// ```
+/// assert_eq!(obs_core::HttpVersion::Http2.as_str(), "2");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[allow(missing_docs)] // the names say it
+pub enum HttpVersion {
+    Http09,
+    Http10,
+    Http11,
+    Http2,
+    Http3,
+}
+
+impl HttpVersion {
+    /// `0.9`, `1.0`, `1.1`, `2` or `3`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http09 => "0.9",
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2",
+            Self::Http3 => "3",
+        }
+    }
+}
+
+/// The scheme of a request's URL, as far as it is known: behind a proxy it is what the proxy speaks.
+///
+/// ```
+/// use obs_core::UrlScheme;
+/// assert_eq!(UrlScheme::parse("HTTPS").as_str(), "https");
+/// assert_eq!(UrlScheme::parse("gopher"), UrlScheme::Other);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UrlScheme {
+    /// `http`: also where nobody says.
+    #[default]
+    Http,
+    /// `https`
+    Https,
+    /// `_OTHER`: anything else that a client sent.
+    Other,
+}
+
+impl UrlScheme {
+    pub(crate) const ALL: [Self; 3] = [Self::Http, Self::Https, Self::Other];
+
+    /// The scheme that `text` names, in any case.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        if text.eq_ignore_ascii_case("http") {
+            Self::Http
+        } else if text.eq_ignore_ascii_case("https") {
+            Self::Https
+        } else {
+            Self::Other
+        }
+    }
+
+    /// `http`, `https` or `_OTHER`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Other => "_OTHER",
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The ways in which work ends.
+
+/// How a request ended.
+///
+/// ```
+/// use obs_core::Outcome;
+/// assert_eq!(Outcome::CancelledInBody.as_str(), "cancelled_in_body");
+/// assert!(!Outcome::CancelledInBody.is_ok());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The whole response was handed to the transport, whatever its status. Whether it arrived is not known.
+    Completed,
+    /// The connection was handed over at the head: 101, or a successful CONNECT.
+    Upgraded,
+    /// The service returned an error instead of a response.
+    ServiceError,
+    /// The response's body yielded an error.
+    BodyError,
+    /// The response's body ended before its declared `Content-Length`.
+    Truncated,
+    /// The handler, the service's `call`, the body or one of their destructors panicked.
+    Panicked,
+    /// The handler was dropped before it had answered: the client left, or a timeout outside this layer struck.
+    CancelledBeforeResponse,
+    /// The response's body was dropped before its end: the client left, or the shutdown aborted it.
+    CancelledInBody,
+    /// Dropped as the two above, when the time that a gRPC caller was ready to wait (`grpc-timeout`) was over.
+    DeadlineExceeded,
+}
+
+impl Outcome {
+    /// The outcome as events and the `error_type` label name it; `panic` for [`Outcome::Panicked`].
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Upgraded => "upgraded",
+            Self::ServiceError => "service_error",
+            Self::BodyError => "body_error",
+            Self::Truncated => "truncated",
+            Self::Panicked => "panic",
+            Self::CancelledBeforeResponse => "cancelled_before_response",
+            Self::CancelledInBody => "cancelled_in_body",
+            Self::DeadlineExceeded => "deadline_exceeded",
+        }
+    }
+
+    /// Whether the response reached its proper end ([`Completed`](Self::Completed) or
+    /// [`Upgraded`](Self::Upgraded)), whatever its status.
+    #[must_use]
+    pub const fn is_ok(self) -> bool {
+        matches!(self, Self::Completed | Self::Upgraded)
+    }
+}

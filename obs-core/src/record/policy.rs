@@ -1,0 +1,112 @@
+//! The rules of an observer, without its outputs.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use crate::{
+    base::{counter::Counter, diagnostics, panic::catch},
+    http::{forwarded::network::TrustedProxies, head::RequestHead, method::KnownMethods, wanted::Names},
+    record::{
+        identity::IdentityPolicy,
+        request_id::IdPolicy,
+        route::RouteTable,
+        service::Service,
+        start::{RequestStart, Start},
+    },
+    redact::Redactor,
+    trace::propagation::Propagators,
+};
+
+/// The answer to a panic in a handler, after it has been recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PanicPolicy {
+    /// The client gets a 500 as `application/problem+json` with the request id; over gRPC, status 13.
+    #[default]
+    Answer,
+    /// The panic goes on, as it would without us: the connection or the stream is aborted.
+    Resume,
+}
+
+/// The response header by which a caller learns the request's place in its trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TraceHeader {
+    /// None.
+    #[default]
+    Off,
+    /// `traceresponse`, a draft of W3C: for other services.
+    TraceResponse,
+    /// `server-timing: traceparent;desc="…"`: what browsers let a page read.
+    ServerTiming,
+}
+
+/// Tells requests that come from outside, whose trace is not continued.
+pub(crate) type PublicEndpoint = Box<dyn Fn(&RequestHead<'_>) -> bool + Send + Sync>;
+
+/// The rules by which an observer identifies, describes and masks its work.
+///
+/// It holds no output, so records and handles may keep it for ever. It stands apart from its count of references, which all
+/// cores write to: a processor fetches two cache lines at once.
+#[repr(align(128))]
+pub(crate) struct Policy {
+    pub(crate) service: Arc<Service>,
+    pub(crate) redactor: Redactor,
+    pub(crate) identities: IdentityPolicy,
+    /// The headers that events record, in lower case.
+    pub(crate) recorded_headers: Vec<Arc<str>>,
+    /// Those, the headers that carry a request id, and the ones that the core itself reads.
+    pub(crate) header_names: Names,
+    pub(crate) ids: IdPolicy,
+    pub(crate) panic_policy: PanicPolicy,
+    pub(crate) public_endpoint: Option<PublicEndpoint>,
+    pub(crate) trace_header: TraceHeader,
+    pub(crate) known_methods: KnownMethods,
+    pub(crate) propagators: Propagators,
+    pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) routes: RouteTable,
+    pub(crate) late_writes: LateWrites,
+}
+
+impl Policy {
+    /// Returns whether the trace of a request is continued. A rule that panics trusts nobody.
+    pub(crate) fn trusts_trace(&self, head: &RequestHead<'_>) -> bool {
+        let is_public = |rule: &PublicEndpoint| catch(|| rule(head)).unwrap_or(true);
+        !self.public_endpoint.as_ref().is_some_and(is_public)
+    }
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy").field("service", &self.service.name).finish_non_exhaustive()
+    }
+}
+
+/// Writes to work that had ended: counted, and warned about once.
+pub(crate) struct LateWrites {
+    count: Arc<Counter>,
+    warned: AtomicBool,
+}
+
+impl LateWrites {
+    pub(crate) const fn new(count: Arc<Counter>) -> Self {
+        Self { count, warned: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn note(&self, start: &Start) {
+        self.count.add(1);
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            let path = start.request().map_or("", RequestStart::path);
+            diagnostics::warn(format_args!(
+                "something was written to request {} ({path}) after it had ended, and is lost; \
+                 further ones are only counted in `obs_late_writes_total`",
+                start.id,
+            ));
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The start of a request, in five steps: [`WorkState::begin`].
+
+use crate::{
+    base::{clock::Moment, text::bounded},
+    http::{
+        forwarded::Forwarded,
+        grpc::GrpcRequest,
+        head::RequestHead,
+        headers::{HeaderLookup as _, length_header},
+        method::Method,
+        wanted::Wanted,
+    },
+    observer::Observer,
+    record::{
+        policy::Policy,
+        start::{MAX_METHOD, StartKind},
+        state::WorkState,
+    },
+    trace::TraceContext,
+};
+use std::{
+    sync::{Arc, PoisonError},
+    time::UNIX_EPOCH,
+};
+
+/// No body is longer, in bytes: a greater `Content-Length` is a lie, and would spoil the sum of all sizes.
+const MAX_LENGTH: u64 = 1 << 44;
+
+/// The most values of a header, and the longest value in bytes, that are kept.
+const MAX_VALUES: usize = 8;
+const MAX_VALUE: usize = 1024;
+
+impl WorkState {
+    /// Starts a request in the memory of one that has ended, which nobody else has.
+    pub(crate) fn begin(&mut self, observer: &Observer, head: &RequestHead<'_>, outer: Option<&Arc<Self>>) {
+        let policy = observer.policy();
+        let mut headers = Wanted::none();
+        headers.look(head.headers, policy.header_names);
+
+        self.open();
+        self.identify(policy, head, &headers, outer);
+        let records_host = self.decide(observer, head);
+        self.describe(policy, head, &headers, records_host);
+        #[cfg(feature = "otel")]
+        self.start_span(observer);
+    }
+
+    /// Step 1: the clock is read, and the application may write. The end of the request before has emptied the rest.
+    #[inline]
+    fn open(&mut self) {
+        let now = Moment::now();
+        self.started = now.instant;
+        self.start.started_at = UNIX_EPOCH.checked_add(now.since_1970).unwrap_or(UNIX_EPOCH);
+        self.start.since_1970 = now.since_1970;
+        self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner).finished = false;
+    }
+
+    /// Step 2: the id and the place in the trace, shared with an observer further out, else from the caller or new.
+    #[inline]
+    fn identify(
+        &mut self,
+        policy: &Policy,
+        head: &RequestHead<'_>,
+        headers: &Wanted<'_>,
+        outer: Option<&Arc<Self>>,
+    ) {
+        let start = &mut self.start;
+        if let Some(outer) = outer {
+            (start.id, start.trace) = (outer.start.id.clone(), outer.start.trace.clone());
+        } else {
+            start.id = policy.ids.choose(headers, &policy.redactor, start.since_1970);
+            start.trace = TraceContext::start(headers, policy.propagators, || policy.trusts_trace(head));
+        }
+        self.outer = outer.cloned();
+    }
+
+    /// Step 3: whether one of our endpoints answers it, its route, and whether it is traced. Returns whether an output records
+    /// the host that the client has named.
+    #[inline]
+    fn decide(&mut self, observer: &Observer, head: &RequestHead<'_>) -> bool {
+        self.endpoint = observer.endpoints().asked(head);
+        let route = head.route.filter(|_| self.endpoint.is_none());
+        let route = route.and_then(|template| observer.policy().routes.intern(template));
+        self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner).route = route;
+        self.sample(observer)
+    }
+
+    /// Step 4: everything that the head says, with secrets masked.
+    #[inline]
+    fn describe(
+        &mut self,
+        policy: &Policy,
+        head: &RequestHead<'_>,
+        headers: &Wanted<'_>,
+        records_host: bool,
+    ) {
+        let peer = head.peer.map(|peer| peer.ip());
+        let forwarded = Forwarded::of(headers, peer, &policy.trusted_proxies).unwrap_or_default();
+        self.grpc = GrpcRequest::of(headers).map(Box::new);
+        let StartKind::Request(request) = &mut self.start.kind;
+        request.method = policy.known_methods.parse(head.method);
+        if request.method == Method::Other {
+            request.method_original = Some(original_method(policy, head.method));
+        }
+        request.scheme = forwarded.scheme.unwrap_or(head.scheme);
+        request.version = head.version;
+        request.peer = head.peer;
+        request.client = forwarded.client.or(peer);
+        let declared = length_header(headers, "content-length").filter(|length| *length <= MAX_LENGTH);
+        request.body_bytes = declared.or(head.body_bytes);
+        if !policy.recorded_headers.is_empty() {
+            request.headers = recorded_headers(policy, headers);
+        }
+        let host = records_host.then(|| forwarded.host.as_deref().or(head.authority));
+        request.text.fill(head, headers, &policy.redactor, host);
+    }
+
+    /// Samples the trace. Returns whether a span will want to know the host that the client has named.
+    #[cfg(feature = "otel")]
+    #[inline]
+    fn sample(&mut self, observer: &Observer) -> bool {
+        match observer.tracing() {
+            None => false,
+            Some(tracing) => !self.has_span_from_start() || tracing.decide(&mut self.start.trace),
+        }
+    }
+
+    #[cfg(not(feature = "otel"))]
+    fn sample(&mut self, _: &Observer) -> bool {
+        false
+    }
+
+    /// Returns whether the request gets its span at its start. It does not if another observer makes a span of this very request
+    /// already, nor if it asks for one of our endpoints: that one gets a span only if it fails.
+    #[cfg(feature = "otel")]
+    #[inline]
+    fn has_span_from_start(&self) -> bool {
+        self.outer.as_ref().and_then(|outer| outer.span()).is_none() && self.endpoint.is_none()
+    }
+
+    /// Step 5: the span with OpenTelemetry.
+    #[cfg(feature = "otel")]
+    #[inline]
+    fn start_span(&mut self, observer: &Observer) {
+        self.span = match observer.tracing().filter(|_| self.has_span_from_start()) {
+            Some(tracing) => {
+                let grpc = self.grpc.as_deref().filter(|request| request.native);
+                tracing.start(&mut self.start, grpc, &self.policy.identities)
+            }
+            None => None,
+        };
+    }
+}
+
+/// The text of a method that is none of the known ones.
+#[inline(never)]
+fn original_method(policy: &Policy, method: &str) -> Box<str> {
+    bounded(&policy.redactor.text(method), MAX_METHOD).into()
+}
+
+/// The values of the headers that events record.
+#[inline(never)]
+fn recorded_headers(policy: &Policy, headers: &Wanted<'_>) -> Vec<(Arc<str>, Vec<String>)> {
+    let mut recorded = Vec::new();
+    for name in &policy.recorded_headers {
+        let mut values = Vec::new();
+        headers.each(name, &mut |value| {
+            if values.len() < MAX_VALUES {
+                let value = String::from_utf8_lossy(value);
+                values.push(bounded(&policy.redactor.value(name, &value), MAX_VALUE).into_owned());
+            }
+        });
+        if !values.is_empty() {
+            recorded.push((Arc::clone(name), values));
+        }
+    }
+    recorded
+}

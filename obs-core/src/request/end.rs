@@ -1,0 +1,98 @@
+//! The end of a request: its record.
+
+use crate::{
+    base::panic::PanicReport,
+    record::{
+        enrichment::Enrichment,
+        finished::{Record, RecordKind, RequestEnd},
+        outcome::Outcome,
+        state::WorkState,
+    },
+    request::in_flight::Progress,
+};
+use std::{mem, sync::Arc};
+
+impl WorkState {
+    /// Ends a request. Writes to it are late from now on.
+    pub(crate) fn finish(
+        this: &Arc<Self>,
+        progress: &mut Progress,
+        outcome: Outcome,
+        draining: bool,
+    ) -> Record {
+        Self::close(this, &mut this.lock(), progress, outcome, draining)
+    }
+
+    /// Ends a request of a process that is about to abort; `None` if it has ended, or nobody can know.
+    ///
+    /// The observation itself lies in a stack that will never unwind, so status and bytes stay unknown.
+    pub(crate) fn abort(this: &Arc<Self>, panic: PanicReport, draining: bool) -> Option<Record> {
+        // The panicking thread might hold the lock, and it will never release it.
+        let mut enrichment = this.enrichment.try_lock().ok()?;
+        if enrichment.finished {
+            return None;
+        }
+        enrichment.panic = Some(panic.redacted(this.redactor()).into());
+        let progress = &mut Progress::default();
+        Some(Self::close(this, &mut enrichment, progress, Outcome::Panicked, draining))
+    }
+
+    fn close(
+        this: &Arc<Self>,
+        enrichment: &mut Enrichment,
+        progress: &mut Progress,
+        outcome: Outcome,
+        draining: bool,
+    ) -> Record {
+        // Whatever becomes of the answer to a panic: it was one.
+        let mut outcome = if enrichment.panic.is_some() { Outcome::Panicked } else { outcome };
+        let duration = this.elapsed();
+        let grpc = this.grpc.as_deref().filter(|request| request.native).map(|request| {
+            let (call, ended) = this.end_call(request, enrichment, progress, outcome, duration);
+            outcome = ended;
+            call
+        });
+        let excluded = this.policy.routes.excludes(enrichment.route.as_ref());
+        let error = enrichment.take_error();
+        // Every field is taken or reset: the next request in this memory must find nothing.
+        let Enrichment {
+            fields,
+            error: _,
+            error_kind,
+            panic,
+            route,
+            route_from_within,
+            stream,
+            user,
+            flags,
+            calls,
+            finished,
+        } = enrichment;
+        *finished = true;
+        (*error_kind, *route_from_within) = (None, false);
+        let end = RequestEnd {
+            route: route.take(),
+            status: progress.status,
+            time_to_head: progress.time_to_head,
+            request_bytes: this.request().body_bytes.or_else(|| this.received.bytes()),
+            response_bytes: progress.response_bytes,
+            grpc,
+            stream: progress.stream | mem::take(stream),
+            endpoint: progress.endpoint,
+        };
+        Record {
+            state: Arc::clone(this),
+            outcome,
+            error,
+            panic: panic.take(),
+            duration,
+            user: user.take(),
+            flags: mem::take(flags),
+            calls: mem::take(calls),
+            fields: mem::take(fields),
+            draining,
+            kind: RecordKind::Request(end),
+            excluded,
+        }
+    }
+}
