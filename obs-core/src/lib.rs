@@ -58,10 +58,13 @@
 mod base;
 mod builder;
 mod endpoints;
+mod extension;
 mod http;
 #[cfg(feature = "http")]
 mod http1;
 mod observer;
+#[cfg(feature = "otel")]
+pub mod otel;
 mod outputs;
 mod record;
 mod redact;
@@ -79,17 +82,24 @@ pub use prometheus;
 pub use self::http1::body::ObservedBody;
 #[cfg(feature = "tokio")]
 pub use self::observer::shutdown;
-#[cfg(feature = "otel")]
-pub use self::outputs::otel;
 pub use self::{
     base::{
         build_error::BuildError,
+        counter::Counter,
         panic::{Panic, PanicLocation, PanicReport},
         value::{MAX_FIELD_BYTES, Value},
+        variables::Variables,
     },
     builder::ObserverBuilder,
-    endpoints::{EndpointFuture, answer::Answer, answer_body::AnswerBody},
+    extension::{
+        installation::Extension,
+        report::{OutputCounts, OutputReport},
+        setup::Setup,
+        sink::RecordSink,
+    },
     http::{
+        answer::{Answer, EndpointFuture},
+        answer_body::AnswerBody,
         grpc::{GrpcCall, status::GrpcStatus},
         head::RequestHead,
         headers::{HeaderLookup, first_header},
@@ -110,7 +120,6 @@ pub use self::{
             settings::Events,
         },
         metrics::settings::{MetricLabel, MetricNaming, Metrics},
-        sink::RecordSink,
     },
     record::{
         calls::{Call, Calls, DependencyCalls},

@@ -76,7 +76,13 @@ fn rotation_under_load_loses_doubles_and_tears_nothing() {
         });
         let report = observer.shutdown(BOUND);
         assert!(report.flushed, "{report:?}");
-        assert_eq!((report.written, report.dropped), (THREADS * EACH, 0));
+        assert_eq!(
+            (
+                report.output("events").unwrap_or_default().delivered,
+                report.output("events").unwrap_or_default().lost
+            ),
+            (THREADS * EACH, 0)
+        );
         drop(observer);
         let began = Instant::now();
         while gzip && is_being_compressed(&folder) {
@@ -138,8 +144,8 @@ fn a_shutdown_keeps_its_deadline_and_says_what_is_left() {
     let report = observer.shutdown(Duration::from_millis(300));
     // The slow output would need 40 s.
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
-    assert!(!report.flushed && report.dropped == 0, "{report:?}");
-    assert!((1..2_000).contains(&report.written), "{report:?}");
+    assert!(!report.flushed && report.output("events").unwrap_or_default().lost == 0, "{report:?}");
+    assert!((1..2_000).contains(&report.output("events").unwrap_or_default().delivered), "{report:?}");
     let began = Instant::now();
     drop(observer);
     assert!(

@@ -96,7 +96,13 @@ mod cases {
             requests(&observer, 10);
             let report = observer.shutdown(BOUND);
             assert!(report.flushed, "{report:?}");
-            assert_eq!((report.spans_exported, report.spans_dropped), (10, 0));
+            assert_eq!(
+                (
+                    report.output("spans").unwrap_or_default().delivered,
+                    report.output("spans").unwrap_or_default().lost
+                ),
+                (10, 0)
+            );
         });
         assert_eq!(collector.spans().len(), 10);
     }
@@ -211,7 +217,13 @@ fn what_is_not_accepted_is_lost_and_counted() {
     requests(&observer, 7);
     let report = observer.shutdown(BOUND);
     assert!(!report.flushed, "it was lost: {report:?}");
-    assert_eq!((report.spans_exported, report.spans_dropped), (0, 7));
+    assert_eq!(
+        (
+            report.output("spans").unwrap_or_default().delivered,
+            report.output("spans").unwrap_or_default().lost
+        ),
+        (0, 7)
+    );
     assert_eq!((metric(&observer, FAILED), collector.requests()), (7, 1));
 }
 

@@ -291,6 +291,12 @@ fn off() {
     });
     observation.finish(Outcome::Completed);
     let report = watch.observer.shutdown(BOUND);
-    assert_eq!((report.spans_exported, report.spans_dropped), (0, 0));
+    assert_eq!(
+        (
+            report.output("spans").unwrap_or_default().delivered,
+            report.output("spans").unwrap_or_default().lost
+        ),
+        (0, 0)
+    );
     assert!(!watch.observer.metrics_text().contains("obs_spans"));
 }

@@ -162,7 +162,7 @@ fn spans(
     observation.responded(answer.status(), &());
     observation.finish(Outcome::Completed);
     let report = watch.observer.shutdown(BOUND);
-    assert!(report.flushed && report.spans_dropped == 0, "{report:?}");
+    assert!(report.flushed && report.output("spans").unwrap_or_default().lost == 0, "{report:?}");
     collector.spans().into_iter().map(normal).collect()
 }
 

@@ -91,9 +91,9 @@ fn checked(share: Option<Share>, run: impl FnOnce(&Observer) -> u64) {
     let requests = run(&observer);
     let report = observer.shutdown(Duration::from_secs(60));
     assert!(report.flushed && report.in_flight == 0, "requests are left: {report:?}");
-    assert_eq!((report.written, report.dropped), (requests, 0), "not every request has left its event");
-    assert_eq!(report.spans_dropped, 0, "spans were lost");
-    share.unwrap_or(Share::None).check(requests, report.spans_exported);
+    assert_eq!((report.output("events").unwrap_or_default().delivered, report.output("events").unwrap_or_default().lost), (requests, 0), "not every request has left its event");
+    assert_eq!(report.output("spans").unwrap_or_default().lost, 0, "spans were lost");
+    share.unwrap_or(Share::None).check(requests, report.output("spans").unwrap_or_default().delivered);
 }
 
 /// Spans go to a collector that takes them all, whatever callers have sampled.

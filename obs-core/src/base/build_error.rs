@@ -22,6 +22,14 @@ pub struct BuildError {
     pub expected: &'static str,
 }
 
+impl BuildError {
+    /// An error of a setting: its name, the value that it has, and what is valid.
+    #[must_use]
+    pub fn new(setting: &'static str, value: impl Into<String>, expected: &'static str) -> Self {
+        Self { setting, value: value.into(), expected }
+    }
+}
+
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` is {:?}, but should be {}", self.setting, self.value, self.expected)
@@ -37,6 +45,7 @@ impl fmt::Debug for BuildError {
 
 impl std::error::Error for BuildError {}
 
+/// An error of a setting: see [`BuildError::new`].
 pub(crate) fn error(setting: &'static str, value: &str, expected: &'static str) -> BuildError {
-    BuildError { setting, value: value.to_owned(), expected }
+    BuildError::new(setting, value, expected)
 }

@@ -3,19 +3,31 @@
 use crate::base::sync::{AtomicU64, Ordering};
 
 /// A number that rarely grows, so it needs no shards.
+///
+/// [`Setup::counter`](crate::Setup::counter) makes one, which `/metrics` shows.
+///
+/// ```
+/// # fn lost(counter: &obs_core::Counter) {
+/// counter.add(1);
+/// assert!(counter.get() > 0);
+/// # }
+/// ```
 #[derive(Debug)]
-pub(crate) struct Counter(AtomicU64);
+pub struct Counter(AtomicU64);
 
 impl Counter {
     pub(crate) fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
-    pub(crate) fn add(&self, n: u64) {
+    /// Adds `n`.
+    pub fn add(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
-    pub(crate) fn get(&self) -> u64 {
+    /// The current count.
+    #[must_use]
+    pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -11,3 +11,4 @@ pub(crate) mod read_mostly;
 pub(crate) mod sync;
 pub(crate) mod text;
 pub(crate) mod value;
+pub(crate) mod variables;

@@ -1,96 +1,107 @@
 //! Makes the observer of its settings.
 
-use std::sync::{Arc, atomic::AtomicU64};
-
-use super::ObserverBuilder;
-#[cfg(feature = "otel")]
-use crate::outputs::otel::sink::SpanSink;
 use crate::{
-    base::{build_error::BuildError, diagnostics},
+    base::{build_error::BuildError, diagnostics, variables::Variables},
+    builder::{ObserverBuilder, validation},
     endpoints::{Endpoints, health::Health, scrape::Scrapes},
+    extension::{
+        internal_metrics::InternalMetrics,
+        setup::{Parts, Setup},
+        sink::Sinks,
+    },
     http::wanted::Names,
     observer::{Inner, Observer},
-    outputs::{
-        events::{EventPipeline, settings::Events},
-        metrics::{MetricSink, registry::Bridge},
-        sink::{RecordSink, Sinks},
-    },
+    outputs::metrics::{MetricSink, registry::Bridge},
     record::{
-        identity::IdentityPolicy,
         policy::{LateWrites, Policy},
         request_id::IdPolicy,
         route::{Exclusions, RouteTable},
     },
     request::panic_hook,
 };
+use std::{
+    mem,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 impl ObserverBuilder {
-    /// Checks the settings and makes the observer. Starts the thread that writes events.
+    /// Checks the settings and makes the observer. Starts the threads of its outputs.
     ///
     /// # Errors
-    /// Names the first setting that cannot be.
+    /// Names the first setting that is invalid.
     pub fn build(mut self) -> Result<Observer, BuildError> {
+        let read = |name: &str| std::env::var(name).ok();
         if self.environment {
-            self.read_environment(|name| std::env::var(name).ok())?;
+            self.read_environment(read)?;
         }
         self.validate()?;
         let trusted_proxies = self.parsed_proxies()?;
         let known_methods = self.parsed_methods()?;
-        let metrics = Arc::new(MetricSink::new(&self.metrics));
-        let own = metrics.own();
         let redactor = self.redaction.build()?;
-        let Events { outputs, keep, excluded, headers, client_address, user, hash_key } = self.events;
-        let headers: Vec<Arc<str>> = headers.iter().map(|name| name.to_ascii_lowercase().into()).collect();
-        let identities = IdentityPolicy::new(client_address, user, hash_key.as_deref());
-        let events = EventPipeline::start(outputs, keep, &self.service, own).map_err(|error| BuildError {
-            setting: "events",
-            value: error.to_string(),
-            expected: "outputs that can be opened, and a thread for each",
-        })?;
-        let events = events.map(Arc::new);
-        #[cfg(feature = "otel")]
-        let tracing = match self.otel {
-            Some(otel) => Some(Arc::new(otel.build(&self.service, own)?)),
-            None => None,
+
+        let registry = self.metrics.registry.take().unwrap_or_default();
+        let exclusions = Exclusions {
+            metrics: mem::take(&mut self.metrics.excluded),
+            events: mem::take(&mut self.events.excluded),
         };
-        // The metrics come before all others of ours: see `Sinks::on_finish`.
-        let mut sinks: Vec<Box<dyn RecordSink>> = self.told_last.into_iter().collect();
-        sinks.push(Box::new(Arc::clone(&metrics)));
-        sinks.extend(events.clone().map(|events| Box::new(events) as Box<dyn RecordSink>));
+        let identities = self.events.identities();
+        let headers = mem::take(&mut self.events.headers);
+        let recorded_headers: Vec<Arc<str>> =
+            headers.iter().map(|name| name.to_ascii_lowercase().into()).collect();
+
+        let internal = Arc::<InternalMetrics>::default();
+        let mut setup = Setup {
+            service: &self.service,
+            redactor: &redactor,
+            internal: &internal,
+            parts: Parts::default(),
+            name: String::new(),
+        };
+        // The metrics are the first of ours: see `Sinks::on_finish`.
+        setup.parts.sinks.extend(self.told_last);
+        setup.install(Box::new(self.metrics), None)?;
+        setup.install(Box::new(self.events), None)?;
         #[cfg(feature = "otel")]
-        sinks.extend(tracing.as_ref().map(|tracing| {
-            let sink = SpanSink::new(Arc::clone(tracing));
-            Box::new(sink) as Box<dyn RecordSink>
-        }));
-        sinks.extend(self.sinks);
-        let sinks = Sinks::new(sinks, own);
+        if let Some(otel) = self.otel {
+            setup.install(Box::new(otel), None)?;
+        }
+        setup.parts.sinks.extend(self.sinks);
+        #[cfg(feature = "tokio")]
+        setup.parts.checks.extend(self.checks);
+        for extension in self.extensions {
+            setup.install(extension, self.environment.then_some(&Variables::new(&read)))?;
+        }
+        let parts = setup.parts;
+        let paths: Vec<_> = self.endpoints.into_iter().flatten().collect();
+        validation::parts(&parts, &paths)?;
+
         let health = Health::default().starting(self.starting);
         #[cfg(feature = "tokio")]
-        let health = health.checks(self.checks);
-        let late_writes = own.counter(
+        let health = health.checks(parts.checks);
+        let Some(metrics) = parts.shared.get::<MetricSink>() else { unreachable!("metrics are installed") };
+        let late_writes = internal.counter(
             "obs_late_writes_total",
             "Fields and errors written to a request that had ended.",
             &[],
         );
+        let sinks = Sinks::new(parts.sinks, &internal);
         // Last: by now all our metrics exist, and nothing else fails that would leave them in a user's registry.
-        let registry = self.metrics.registry.unwrap_or_default();
-        let bridge = Bridge::new(registry, Arc::clone(&metrics)).map_err(|error| BuildError {
-            setting: "registry",
-            value: error.to_string(),
-            expected: "a registry that no other observer uses and that has no metric of one of our names",
+        let bridge = Bridge::new(registry, Arc::clone(&metrics)).map_err(|error| {
+            let expected =
+                "a registry that no other observer uses and that has no metric of one of our names";
+            BuildError::new("registry", error.to_string(), expected)
         })?;
-        let scrapes = Scrapes::new(bridge);
         for warning in self.warnings {
             diagnostics::warn(format_args!("{warning}"));
         }
-        let header_names = (headers.iter().map(AsRef::as_ref))
+        let header_names = (recorded_headers.iter().map(AsRef::as_ref))
             .chain(self.request_id_headers.iter().map(String::as_str))
             .fold(Names::KNOWN, Names::with);
         let policy = Policy {
             service: Arc::new(self.service),
             redactor,
             identities,
-            recorded_headers: headers,
+            recorded_headers,
             header_names,
             ids: IdPolicy::new(self.request_id_headers, self.trust_inbound, self.generator),
             panic_policy: self.panic_policy,
@@ -99,19 +110,20 @@ impl ObserverBuilder {
             known_methods,
             propagators: self.propagators,
             trusted_proxies,
-            routes: RouteTable::new(Exclusions { metrics: self.metrics.excluded, events: excluded }),
+            routes: RouteTable::new(exclusions),
             late_writes: LateWrites::new(late_writes),
         };
-        let endpoints = Endpoints::new(self.endpoints.into_iter().flatten(), health, scrapes);
         let observer = Observer::new(Inner {
             policy: Arc::new(policy),
-            events,
             drain: self.drain,
             #[cfg(feature = "otel")]
-            tracing,
-            endpoints: Arc::new(endpoints),
+            tracing: parts.shared.get(),
+            endpoints: Arc::new(Endpoints::new(paths, parts.endpoints, health, Scrapes::new(bridge))),
             metrics,
             sinks,
+            shutdown_steps: parts.shutdown_steps,
+            reports: parts.reports,
+            shared: parts.shared,
             tunnels: AtomicU64::new(0),
         });
         if self.panic_hook {

@@ -10,13 +10,14 @@ use std::{fmt, time::Duration};
 use std::future::Future;
 
 #[cfg(feature = "tokio")]
-use crate::endpoints::health::check::Check;
+use crate::extension::check::Check;
 #[cfg(feature = "otel")]
 use crate::outputs::otel::settings::Otel;
 use crate::{
+    extension::{installation::Extension, sink::RecordSink},
     http::head::RequestHead,
     observer::{Observer, drain::Drain},
-    outputs::{events::settings::Events, metrics::settings::Metrics, sink::RecordSink},
+    outputs::{events::settings::Events, metrics::settings::Metrics},
     record::{
         endpoint::Endpoint,
         policy::{PanicPolicy, PublicEndpoint, TraceHeader},
@@ -77,6 +78,7 @@ pub struct ObserverBuilder {
     events: Events,
     redaction: Redaction,
     sinks: Vec<Box<dyn RecordSink>>,
+    extensions: Vec<Box<dyn Extension>>,
     /// Told of a finished request when all others were.
     told_last: Option<Box<dyn RecordSink>>,
 }
@@ -115,6 +117,7 @@ impl ObserverBuilder {
             events: Events::default(),
             redaction: Redaction::new(),
             sinks: Vec::new(),
+            extensions: Vec::new(),
             told_last: None,
         }
     }
@@ -361,9 +364,15 @@ impl ObserverBuilder {
         self.otel(Otel::new())
     }
 
-    /// Adds an output of the user's own.
+    /// Adds a reader of finished records.
     pub fn sink(mut self, sink: impl RecordSink) -> Self {
         self.sinks.push(Box::new(sink));
+        self
+    }
+
+    /// Adds a subsystem that [installs itself](Extension).
+    pub fn extension(mut self, extension: impl Extension) -> Self {
+        self.extensions.push(Box::new(extension));
         self
     }
 }

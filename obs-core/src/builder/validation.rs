@@ -1,10 +1,14 @@
 //! Which settings cannot be.
 
 use super::ObserverBuilder;
-use crate::base::build_error::{BuildError, error};
-use crate::http::{
-    forwarded::network::{Network, TrustedProxies},
-    method::KnownMethods,
+use crate::{
+    base::build_error::{BuildError, error},
+    extension::setup::Parts,
+    http::{
+        forwarded::network::{Network, TrustedProxies},
+        method::KnownMethods,
+    },
+    record::endpoint::Endpoint,
 };
 
 impl ObserverBuilder {
@@ -23,29 +27,6 @@ impl ObserverBuilder {
             if name.is_empty() || name.len() > 256 || !name.bytes().all(token) {
                 let expected = "a header name such as `x-request-id`";
                 return Err(error("request_id_headers", name, expected));
-            }
-        }
-        #[cfg(feature = "tokio")]
-        for (n, check) in self.checks.iter().enumerate() {
-            let taken = self.checks.iter().take(n).any(|other| other.name == check.name);
-            if check.name.is_empty() || taken {
-                return Err(error("check", &check.name, "a name that no other check has"));
-            }
-        }
-        let mut names = vec!["metrics", "events", "spans"];
-        for sink in &self.sinks {
-            if names.contains(&sink.name()) {
-                return Err(error("sink", sink.name(), "a sink whose name no other one has"));
-            }
-            names.push(sink.name());
-        }
-        let paths: Vec<_> = self.endpoints.iter().flatten().map(|(_, path)| path).collect();
-        for (n, path) in paths.iter().enumerate() {
-            if !path.starts_with('/') || path.contains(['?', '#', '{', ' ']) {
-                return Err(error("endpoint_path", path, "a plain path such as `/metrics`"));
-            }
-            if paths.iter().skip(n.saturating_add(1)).any(|other| other == path) {
-                return Err(error("endpoint_path", path, "a path of its own for each endpoint"));
             }
         }
         self.events.check()?;
@@ -106,6 +87,33 @@ impl ObserverBuilder {
         }
         Ok(())
     }
+}
+
+/// Rejects sinks with the name of another, checks with the name of another, and paths that are invalid or taken.
+pub(super) fn parts(parts: &Parts, paths: &[(Endpoint, String)]) -> Result<(), BuildError> {
+    #[cfg(feature = "tokio")]
+    for (n, check) in parts.checks.iter().enumerate() {
+        let taken = parts.checks.iter().take(n).any(|other| other.name == check.name);
+        if check.name.is_empty() || taken {
+            return Err(error("check", &check.name, "a name that no other check has"));
+        }
+    }
+    for (n, sink) in parts.sinks.iter().enumerate() {
+        if parts.sinks.iter().take(n).any(|other| other.name() == sink.name()) {
+            return Err(error("sink", sink.name(), "a sink whose name no other one has"));
+        }
+    }
+    let own = paths.iter().map(|(_, path)| ("endpoint_path", path));
+    let paths: Vec<_> = own.chain(parts.endpoints.iter().map(|(path, _)| ("extension", path))).collect();
+    for (n, (setting, path)) in paths.iter().enumerate() {
+        if !path.starts_with('/') || path.contains(['?', '#', '{', ' ']) {
+            return Err(error(setting, path, "a plain path such as `/metrics`"));
+        }
+        if paths.iter().take(n).any(|(_, other)| other == path) {
+            return Err(error(setting, path, "a path of its own for each endpoint"));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

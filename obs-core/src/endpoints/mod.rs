@@ -1,7 +1,7 @@
 //! The endpoints that the middleware answers itself: `/metrics`, `/health`, `/livez`, `/readyz`.
 
-pub(crate) mod answer;
-pub(crate) mod answer_body;
+#[cfg(feature = "tokio")]
+pub(crate) mod flights;
 pub(crate) mod health;
 pub(crate) mod scrape;
 
@@ -17,13 +17,17 @@ use std::{
 };
 
 use crate::{
-    base::diagnostics,
+    base::{diagnostics, panic::catch},
     endpoints::{
-        answer::Answer,
         health::Health,
         scrape::{Scrape, Scrapes},
     },
-    http::{head::RequestHead, method::Method},
+    extension::setup::Respond,
+    http::{
+        answer::{Answer, EndpointFuture},
+        head::RequestHead,
+        method::Method,
+    },
     record::endpoint::Endpoint,
 };
 
@@ -32,6 +36,8 @@ pub(crate) struct Endpoints {
     places: Vec<Place>,
     pub(crate) health: Health,
     pub(crate) scrapes: Scrapes,
+    /// The endpoints of extensions, by their numbers.
+    extensions: Vec<Respond>,
 }
 
 struct Place {
@@ -43,6 +49,7 @@ struct Place {
 impl Endpoints {
     pub(crate) fn new(
         paths: impl IntoIterator<Item = (Endpoint, String)>,
+        extensions: Vec<(String, Respond)>,
         health: Health,
         scrapes: Scrapes,
     ) -> Self {
@@ -51,7 +58,9 @@ impl Endpoints {
             path: path.into(),
             warned: AtomicBool::new(false),
         };
-        Self { places: paths.into_iter().map(place).collect(), health, scrapes }
+        let (of_extensions, extensions): (Vec<_>, Vec<_>) = extensions.into_iter().unzip();
+        let numbered = of_extensions.into_iter().enumerate().map(|(n, path)| (Endpoint::Extension(n), path));
+        Self { places: paths.into_iter().chain(numbered).map(place).collect(), health, scrapes, extensions }
     }
 
     fn at(&self, path: &str) -> Option<&Place> {
@@ -81,33 +90,23 @@ impl Endpoints {
     }
 }
 
-/// The answer of an endpoint, on its way.
-///
-/// # Cancellation
-/// Dropping it is harmless.
-#[must_use = "futures do nothing unless polled"]
-pub struct EndpointFuture(Pin<Box<dyn Future<Output = Answer> + Send>>);
-
-impl Future for EndpointFuture {
-    type Output = Answer;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
-        self.0.as_mut().poll(cx)
-    }
-}
-
-impl fmt::Debug for EndpointFuture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EndpointFuture").finish_non_exhaustive()
-    }
-}
-
 impl Endpoints {
     /// Answers a request for an endpoint, when polled.
     pub(crate) fn answer(self: &Arc<Self>, endpoint: Endpoint, head: &RequestHead<'_>) -> EndpointFuture {
         let (endpoints, method) = (Arc::clone(self), Method::parse(head.method));
+        if let Endpoint::Extension(number) = endpoint {
+            let respond = self.extensions.get(number);
+            let answer = respond.and_then(|respond| catch(|| respond(head)).ok());
+            return EndpointFuture::new(async move {
+                let answer = match answer {
+                    Some(answer) => answer.await,
+                    None => Answer::new(500, "text/plain; charset=utf-8", "the endpoint panicked\n"),
+                };
+                answer.to(method)
+            });
+        }
         let scrape = (endpoint == Endpoint::Metrics).then(|| Scrape::of(head));
-        EndpointFuture(Box::pin(async move {
+        EndpointFuture::new(async move {
             let answer = if !matches!(method, Method::Get | Method::Head) {
                 Answer::new(405, "text/plain; charset=utf-8", "only GET and HEAD\n")
                     .header("allow", "GET, HEAD")
@@ -119,7 +118,7 @@ impl Endpoints {
                 }
             };
             answer.to(method)
-        }))
+        })
     }
 }
 

@@ -6,6 +6,9 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "tokio")]
+use crate::endpoints::flights::Flights;
+use crate::http::answer_body::Pieces as _;
 use crate::outputs::metrics::{
     exposition::{self, Format, Wanted, page::Page},
     family::Family,
@@ -13,8 +16,7 @@ use crate::outputs::metrics::{
 };
 use crate::{
     base::text::percent_decoded,
-    endpoints::{answer::Answer, answer_body::AnswerBody},
-    http::{head::RequestHead, method::Method},
+    http::{answer::Answer, answer_body::AnswerBody, head::RequestHead, method::Method},
 };
 
 /// What a scrape asks for: those that ask for the same may get the same page.
@@ -63,7 +65,7 @@ impl Scrape {
 pub(crate) struct Scrapes {
     bridge: Arc<Bridge>,
     #[cfg(feature = "tokio")]
-    shared: shared::Shared,
+    flights: Flights<Scrape, Page>,
 }
 
 impl Scrapes {
@@ -71,7 +73,7 @@ impl Scrapes {
         Self {
             bridge: Arc::new(bridge),
             #[cfg(feature = "tokio")]
-            shared: shared::Shared::default(),
+            flights: Flights::default(),
         }
     }
 
@@ -101,7 +103,16 @@ impl Scrapes {
 
     #[cfg(feature = "tokio")]
     async fn page(&self, scrape: &Scrape) -> Option<Page> {
-        self.shared.page(&self.bridge, scrape).await
+        let bridge = Arc::clone(&self.bridge);
+        let pages = move |scrapes: Vec<Scrape>| {
+            let families = bridge.families().into();
+            let page = |scrape: Scrape| {
+                let page = scrape.page(&bridge, &families);
+                (scrape, page)
+            };
+            scrapes.into_iter().map(page).collect()
+        };
+        self.flights.get(scrape, pages).await
     }
 
     #[cfg(not(feature = "tokio"))]
@@ -124,117 +135,6 @@ impl Drop for Scrapes {
         if thread::Builder::new().name("obs-unregister".to_owned()).spawn(leave).is_ok() {
             let _ = left.recv_timeout(PATIENCE);
         }
-    }
-}
-
-#[cfg(feature = "tokio")]
-mod shared {
-    use std::{
-        mem,
-        sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-        thread,
-    };
-
-    use tokio::sync::{OnceCell, Semaphore, oneshot};
-
-    use super::{Bridge, Page, Scrape};
-
-    /// Pages to come, all of one gathering. They belong to those who wait for them.
-    #[derive(Default)]
-    struct Flight {
-        /// What they want, each once.
-        wanted: Mutex<Vec<Scrape>>,
-        pages: OnceCell<Vec<(Scrape, Page)>>,
-    }
-
-    /// One gathering runs at a time, and what has not begun yet may be joined. So a page always shows what had happened before
-    /// its scrape, and however many scrapes come at once, few gatherings are made.
-    pub(super) struct Shared {
-        waiting: Mutex<Weak<Flight>>,
-        turn: Arc<Semaphore>,
-    }
-
-    impl Default for Shared {
-        fn default() -> Self {
-            Self { waiting: Mutex::new(Weak::new()), turn: Arc::new(Semaphore::new(1)) }
-        }
-    }
-
-    impl Shared {
-        pub(super) async fn page(&self, bridge: &Arc<Bridge>, scrape: &Scrape) -> Option<Page> {
-            let flight = self.join(scrape);
-            // Where the one who waits for the turn leaves, another of the flight takes its place.
-            let pages = flight.pages.get_or_init(|| async {
-                let turn = Arc::clone(&self.turn).acquire_owned().await;
-                let wanted = self.begin(&flight);
-                let bridge = Arc::clone(bridge);
-                off_the_runtime(move || {
-                    let families = bridge.families().into();
-                    let page = |scrape: Scrape| {
-                        let page = scrape.page(&bridge, &families);
-                        (scrape, page)
-                    };
-                    let pages = wanted.into_iter().map(page).collect();
-                    drop(turn);
-                    pages
-                })
-                .await
-            });
-            let pages = pages.await;
-            pages.iter().find(|(of, _)| of == scrape).map(|(_, page)| page.clone())
-        }
-
-        /// The flight that has not begun yet.
-        fn join(&self, scrape: &Scrape) -> Arc<Flight> {
-            let mut waiting = lock(&self.waiting);
-            let flight = waiting.upgrade().unwrap_or_else(|| {
-                let flight = Arc::new(Flight::default());
-                *waiting = Arc::downgrade(&flight);
-                flight
-            });
-            let mut wanted = lock(&flight.wanted);
-            if !wanted.contains(scrape) {
-                wanted.push(scrape.clone());
-            }
-            drop(wanted);
-            flight
-        }
-
-        /// Who comes from now on is to see what happens from now on.
-        fn begin(&self, flight: &Arc<Flight>) -> Vec<Scrape> {
-            let mut waiting = lock(&self.waiting);
-            if std::ptr::eq(waiting.as_ptr(), Arc::as_ptr(flight)) {
-                *waiting = Weak::new();
-            }
-            // Kept, for whoever begins again if this one leaves.
-            lock(&flight.wanted).clone()
-        }
-    }
-
-    fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-        mutex.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Runs `make` on a thread of its own; nothing if it panics.
-    ///
-    /// It is not one of the runtime's blocking threads: a service whose database hangs may have used them all up, and that is
-    /// when its metrics are wanted most.
-    async fn off_the_runtime<T: Default + Send + 'static>(make: impl FnOnce() -> T + Send + 'static) -> T {
-        let (send, made) = oneshot::channel();
-        let make = Arc::new(Mutex::new(Some(make)));
-        let theirs = Arc::clone(&make);
-        let thread = thread::Builder::new().name("obs-scrape".to_owned()).spawn(move || {
-            let make = mem::take(&mut *lock(&theirs));
-            if let Some(make) = make {
-                let _ = send.send(make());
-            }
-        });
-        if thread.is_err() {
-            // No thread to be had: the page matters more than the time it takes.
-            let make = mem::take(&mut *lock(&make));
-            return make.map(|make| make()).unwrap_or_default();
-        }
-        made.await.unwrap_or_default()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The words of HTTP without a framework: heads, headers, methods, protocols, gRPC, forwarding proxies.
 
+pub(crate) mod answer;
+pub(crate) mod answer_body;
 pub(crate) mod forwarded;
 pub(crate) mod grpc;
 pub(crate) mod head;

@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::{
-    endpoints::answer::Answer,
+    http::answer::Answer,
     http1::slice::{Other, Rest, slice_of},
     record::error::ErrorReport,
     request::{

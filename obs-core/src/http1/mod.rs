@@ -18,8 +18,9 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::{
-    endpoints::{answer::Answer, answer_body::AnswerBody},
     http::{
+        answer::Answer,
+        answer_body::AnswerBody,
         head::RequestHead,
         headers::HeaderLookup,
         protocol::{HttpVersion, UrlScheme},

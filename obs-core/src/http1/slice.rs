@@ -9,7 +9,7 @@ use std::{
 use bytes::{Buf, Bytes};
 use http_body::Frame;
 
-use crate::{endpoints::answer_body::AnswerBody, request::body::Polled};
+use crate::{http::answer_body::AnswerBody, request::body::Polled};
 
 /// Frames are handed over in slices of this size.
 ///

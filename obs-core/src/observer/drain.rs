@@ -1,5 +1,6 @@
 //! The times of a shutdown, and what it found.
 
+use crate::extension::report::{OutputCounts, OutputReport};
 use std::time::Duration;
 
 /// How a service leaves: see [`ObserverBuilder::drain_delay`] and [`ObserverBuilder::drain_timeout`].
@@ -18,20 +19,31 @@ impl Default for Drain {
     }
 }
 
-/// What a shutdown found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The result of a shutdown.
+///
+/// ```
+/// # use std::time::Duration;
+/// let observer = obs_core::Observer::builder("shop").no_environment().build()?;
+/// let report = observer.shutdown(Duration::from_secs(5));
+/// let events = report.output("events").expect("a row for the events");
+/// assert!(report.flushed && events.lost == 0);
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// Everything that was buffered, in the line's buffer and in the user's own sinks, has reached its output in time.
+    /// Everything that was buffered has reached its output in time, and every step of the shutdown was done in time.
     pub flushed: bool,
     /// Requests that had not ended.
     pub in_flight: u64,
-    /// Events that were handed to their outputs since the start, one for each output.
-    pub written: u64,
-    /// Events that were lost since the start, one for each output: see `obs_events_dropped_total`.
-    pub dropped: u64,
-    /// Spans that the collector has taken since the start; 0 if the application's own provider exports them, or none are made.
-    pub spans_exported: u64,
-    /// Spans that were lost since the start: see `obs_spans_dropped_total`.
-    pub spans_dropped: u64,
+    /// A row for each output that counts: `events`, `spans` where we export them, and those of extensions.
+    pub outputs: Vec<OutputReport>,
+}
+
+impl ShutdownReport {
+    /// The counts of the output with this name.
+    #[must_use]
+    pub fn output(&self, name: &str) -> Option<OutputCounts> {
+        self.outputs.iter().find(|output| output.name == name).map(|output| output.counts)
+    }
 }

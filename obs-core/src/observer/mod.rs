@@ -11,6 +11,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -19,10 +20,16 @@ use prometheus::Registry;
 #[cfg(feature = "otel")]
 use crate::outputs::otel::tracing::Tracing;
 use crate::{
-    endpoints::{EndpointFuture, Endpoints},
-    http::head::RequestHead,
+    base::{diagnostics, panic::catch},
+    endpoints::Endpoints,
+    extension::{
+        report::OutputReport,
+        setup::{ReadCounts, Shared, ShutdownStep},
+        sink::Sinks,
+    },
+    http::{answer::EndpointFuture, head::RequestHead},
     observer::drain::{Drain, ShutdownReport},
-    outputs::{events::EventPipeline, metrics::MetricSink, sink::Sinks},
+    outputs::metrics::MetricSink,
     record::{finished::Record, policy::Policy, service::Service, start::Start},
     redact::Redactor,
     work::{handle::Work, scope},
@@ -66,13 +73,15 @@ impl Drop for Tunnel {
 #[repr(align(128))]
 pub(crate) struct Inner {
     pub(crate) policy: Arc<Policy>,
-    pub(crate) events: Option<Arc<EventPipeline>>,
     pub(crate) drain: Drain,
     #[cfg(feature = "otel")]
     pub(crate) tracing: Option<Arc<Tracing>>,
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) metrics: Arc<MetricSink>,
     pub(crate) sinks: Sinks,
+    pub(crate) shutdown_steps: Vec<(String, ShutdownStep)>,
+    pub(crate) reports: Vec<(String, ReadCounts)>,
+    pub(crate) shared: Shared,
     pub(crate) tunnels: AtomicU64,
 }
 
@@ -203,26 +212,40 @@ impl Observer {
     /// are still recorded.
     pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         self.start_draining();
-        let flushed = self.flush(deadline);
-        self.report(flushed)
+        let (steps, flushed) = thread::scope(|scope| {
+            let steps = scope.spawn(|| self.run_shutdown_steps(deadline));
+            let flushed = self.flush(deadline);
+            (steps.join().unwrap_or(false), flushed)
+        });
+        self.report(steps && flushed)
+    }
+
+    /// Runs the steps of all extensions at the same time. A step that panics was not done.
+    fn run_shutdown_steps(&self, deadline: Duration) -> bool {
+        let done = |(name, step): &(String, ShutdownStep)| {
+            let done = catch(|| step(deadline));
+            if done.is_err() {
+                diagnostics::warn(format_args!("the shutdown step of `{name}` panicked"));
+            }
+            done.unwrap_or(false)
+        };
+        thread::scope(|scope| {
+            let running: Vec<_> =
+                self.0.shutdown_steps.iter().map(|step| scope.spawn(move || done(step))).collect();
+            running.into_iter().fold(true, |all, step| all & step.join().unwrap_or(false))
+        })
+    }
+
+    /// Returns the value of this type that an [extension](crate::Extension) shares: see [`Setup::share`](crate::Setup::share).
+    #[must_use]
+    pub fn shared<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.0.shared.get()
     }
 
     pub(crate) fn report(&self, flushed: bool) -> ShutdownReport {
-        let events = self.0.events.as_ref();
-        let (written, dropped) = events.map_or((0, 0), |events| events.written_and_dropped());
-        #[cfg(feature = "otel")]
-        let (spans_exported, spans_dropped) =
-            self.tracing().map_or((0, 0), |tracing| tracing.exported_and_dropped());
-        #[cfg(not(feature = "otel"))]
-        let (spans_exported, spans_dropped) = (0, 0);
-        ShutdownReport {
-            flushed,
-            in_flight: self.in_flight(),
-            written,
-            dropped,
-            spans_exported,
-            spans_dropped,
-        }
+        let row = |(name, read): &(String, ReadCounts)| OutputReport { name: name.clone(), counts: read() };
+        let outputs = self.0.reports.iter().map(row).collect();
+        ShutdownReport { flushed, in_flight: self.in_flight(), outputs }
     }
 
     pub(crate) fn flush(&self, deadline: Duration) -> bool {

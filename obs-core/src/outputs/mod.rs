@@ -4,7 +4,6 @@ pub(crate) mod delivery;
 pub(crate) mod events;
 pub(crate) mod metrics;
 #[cfg(feature = "otel")]
-pub mod otel;
+pub(crate) mod otel;
 #[cfg(test)]
 pub(crate) mod records;
-pub(crate) mod sink;

@@ -3,7 +3,7 @@
 use std::sync::mpsc::Sender;
 
 use crate::{
-    outputs::sink::RecordSink,
+    extension::sink::RecordSink,
     record::{
         finished::{Record, RequestEnd},
         start::RequestStart,

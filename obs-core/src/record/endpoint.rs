@@ -25,12 +25,14 @@ pub enum Endpoint {
     Livez,
     /// `/readyz`: 200 if new requests are welcome, 503 while draining.
     Readyz,
+    /// An endpoint that an [extension](crate::Extension) has installed, by its number.
+    Extension(usize),
 }
 
 impl Endpoint {
     pub(crate) const ALL: [Self; 4] = [Self::Metrics, Self::Health, Self::Livez, Self::Readyz];
 
-    /// The path unless the builder sets another.
+    /// The path unless the builder sets another; none for the endpoint of an extension, which names its own.
     #[must_use]
     pub const fn default_path(self) -> &'static str {
         match self {
@@ -38,6 +40,7 @@ impl Endpoint {
             Self::Health => "/health",
             Self::Livez => "/livez",
             Self::Readyz => "/readyz",
+            Self::Extension(_) => "",
         }
     }
 }

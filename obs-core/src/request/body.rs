@@ -269,7 +269,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        http::head::RequestHead, observer::Observer, outputs::sink::RecordSink, record::finished::Record,
+        extension::sink::RecordSink, http::head::RequestHead, observer::Observer, record::finished::Record,
     };
 
     struct Outcomes(std::sync::mpsc::Sender<Outcome>);

@@ -8,8 +8,8 @@ use std::{fmt, future::Future, sync::Arc};
 
 use crate::{
     base::panic::{Panic, catch},
-    endpoints::{EndpointFuture, answer::Answer},
     http::{
+        answer::{Answer, EndpointFuture},
         grpc::{self, answer::GrpcAnswer},
         head::RequestHead,
         headers::HeaderLookup,

@@ -90,11 +90,9 @@ mod tests {
 
     use super::*;
     use crate::{
+        extension::sink::RecordSink,
         http::{head::RequestHead, headers::HeaderLookup},
-        outputs::{
-            records::{OfRequest as _, Records},
-            sink::RecordSink,
-        },
+        outputs::records::{OfRequest as _, Records},
         record::{finished::Record, outcome::Outcome, route::Route, start::RequestStart, state::WorkState},
         request::{
             body::{BodyObservation, Polled},

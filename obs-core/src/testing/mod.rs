@@ -38,10 +38,9 @@ pub use self::{event::TestEvent, metric::TestMetric};
 
 use crate::{
     builder::ObserverBuilder,
+    extension::sink::RecordSink,
     observer::Observer,
-    outputs::{
-        delivery::sink::EventSink, events::output::EventOutput, metrics::settings::Metrics, sink::RecordSink,
-    },
+    outputs::{delivery::sink::EventSink, events::output::EventOutput, metrics::settings::Metrics},
     record::finished::Record,
 };
 

@@ -52,8 +52,8 @@ impl Traced {
         let report = self.watch.observer.shutdown(BOUND);
         assert!(report.flushed, "{report:?}");
         let mut spans = self.collector.spans();
-        assert_eq!(report.spans_exported, spans.len() as u64);
-        assert_eq!(report.spans_dropped, 0);
+        assert_eq!(report.output("spans").unwrap_or_default().delivered, spans.len() as u64);
+        assert_eq!(report.output("spans").unwrap_or_default().lost, 0);
         spans.sort_by_key(|span| span.end_nanos);
         let events = self.watch.lines();
         for span in spans.iter().filter(|span| span.kind == "SERVER") {

@@ -1,16 +1,13 @@
 //! Whether the service is fit to serve: liveness, readiness, and the checks that readiness asks.
 
 #[cfg(feature = "tokio")]
-pub(crate) mod check;
-
-#[cfg(feature = "tokio")]
-use super::health::check::Check;
+use crate::extension::check::Check;
 use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(feature = "tokio")]
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    endpoints::answer::Answer,
+    http::answer::Answer,
     write::{
         json::{Object, key},
         scribe,

@@ -8,6 +8,7 @@
 
 pub(crate) mod channel;
 pub(crate) mod file;
+pub(crate) mod install;
 pub(crate) mod keep;
 pub(crate) mod line;
 pub(crate) mod nested;
@@ -21,7 +22,8 @@ pub(crate) mod tests;
 
 use super::events::output::EventOutput;
 use crate::{
-    outputs::{delivery::worker, metrics::own::Own, sink::RecordSink},
+    extension::{internal_metrics::InternalMetrics, report::OutputCounts, sink::RecordSink},
+    outputs::delivery::worker,
     record::{finished::Record, service::Service},
 };
 use std::{
@@ -55,17 +57,17 @@ impl EventPipeline {
         outputs: Option<Vec<EventOutput>>,
         keep: Keep,
         service: &Service,
-        own: &Own,
+        own: &InternalMetrics,
     ) -> io::Result<Option<Self>> {
         let outputs = outputs.unwrap_or_else(|| vec![EventOutput::stdout()]);
         let outputs = outputs.into_iter().map(|output| output.start(own)).collect::<io::Result<Vec<_>>>()?;
         Ok((!outputs.is_empty()).then(|| Self { keep, service: line::service(service), outputs }))
     }
 
-    /// Over all outputs, since the start.
-    pub(crate) fn written_and_dropped(&self) -> (u64, u64) {
-        let written = self.outputs.iter().map(|output| output.written.get()).sum();
-        (written, self.outputs.iter().map(Output::dropped).sum())
+    /// The counts of all outputs together.
+    pub(crate) fn counts(&self) -> OutputCounts {
+        let delivered = self.outputs.iter().map(|output| output.written.get()).sum();
+        OutputCounts { delivered, lost: self.outputs.iter().map(Output::dropped).sum() }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::outputs::delivery::{
 };
 use crate::{
     base::{build_error::BuildError, counter::Counter, panic::catch},
-    outputs::metrics::own::Own,
+    extension::internal_metrics::InternalMetrics,
     record::finished::Record,
 };
 
@@ -176,7 +176,7 @@ impl EventOutput {
     }
 
     /// Starts its thread.
-    pub(super) fn start(self, own: &Own) -> io::Result<Output> {
+    pub(super) fn start(self, own: &InternalMetrics) -> io::Result<Output> {
         const DROPPED: &str = "obs_events_dropped_total";
         const DROPPED_HELP: &str = "Events that were lost, by the reason.";
         let label = || ("output", self.name.clone());

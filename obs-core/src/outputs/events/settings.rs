@@ -5,7 +5,10 @@ use std::fmt;
 use super::{keep::Keep, output::EventOutput};
 use crate::{
     base::build_error::BuildError,
-    record::{finished::Record, identity::Identity},
+    record::{
+        finished::Record,
+        identity::{Identity, IdentityPolicy},
+    },
 };
 
 /// Settings of the events, for [`ObserverBuilder::events`](crate::ObserverBuilder::events).
@@ -60,6 +63,11 @@ impl Events {
     /// No events at all.
     pub fn off() -> Self {
         Self { outputs: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// The rules for people.
+    pub(crate) fn identities(&self) -> IdentityPolicy {
+        IdentityPolicy::new(self.client_address, self.user, self.hash_key.as_deref())
     }
 
     /// Adds an output. The first one takes the place of standard output.

@@ -12,9 +12,9 @@ use std::{
 
 use super::*;
 use crate::{
+    extension::sink::RecordSink,
     http::head::RequestHead,
     observer::Observer,
-    outputs::sink::RecordSink,
     record::{finished::Record, outcome::Outcome},
 };
 use crate::{
@@ -95,7 +95,13 @@ fn a_shutdown_flushes_and_says_so() {
     (0..1000).for_each(|_| request(&observer));
     let report = observer.shutdown(LONG);
     assert!(report.flushed);
-    assert_eq!((report.written, report.dropped), (1000, 0));
+    assert_eq!(
+        (
+            report.output("events").unwrap_or_default().delivered,
+            report.output("events").unwrap_or_default().lost
+        ),
+        (1000, 0)
+    );
     assert_eq!(output.text().lines().count(), 1000);
 }
 
@@ -109,7 +115,13 @@ fn a_sink_that_fails_is_tried_again_and_nothing_is_lost_or_torn() {
     flaky.fails.store(false, Ordering::SeqCst);
     let report = observer.shutdown(LONG);
     assert!(report.flushed);
-    assert_eq!((report.written, report.dropped), (100, 0));
+    assert_eq!(
+        (
+            report.output("events").unwrap_or_default().delivered,
+            report.output("events").unwrap_or_default().lost
+        ),
+        (100, 0)
+    );
     let text = flaky.taken.text();
     assert_eq!(text.lines().count(), 100);
     text.lines()
@@ -130,7 +142,14 @@ fn a_sink_that_claims_too_much_has_what_it_was_given() {
     let observer = observer(EventOutput::to(Boasts));
     (0..3).for_each(|_| request(&observer));
     let report = observer.shutdown(LONG);
-    assert_eq!((report.flushed, report.written, report.dropped), (true, 3, 0));
+    assert_eq!(
+        (
+            report.flushed,
+            report.output("events").unwrap_or_default().delivered,
+            report.output("events").unwrap_or_default().lost
+        ),
+        (true, 3, 0)
+    );
 }
 
 #[test]
@@ -148,7 +167,12 @@ fn what_a_failing_sink_never_took_is_counted() {
         !kept()
     });
     let report = observer.shutdown(Duration::from_millis(10));
-    assert!(!report.flushed && report.written == 0 && report.dropped > 0, "{report:?}");
+    assert!(
+        !report.flushed
+            && report.output("events").unwrap_or_default().delivered == 0
+            && report.output("events").unwrap_or_default().lost > 0,
+        "{report:?}"
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub(crate) mod exposition;
 pub(crate) mod family;
 pub(crate) mod gathered;
 pub(crate) mod histogram;
+pub(crate) mod install;
 pub(crate) mod names;
 pub(crate) mod own;
 pub(crate) mod proto;
@@ -20,7 +21,10 @@ pub(crate) mod series;
 pub(crate) mod settings;
 pub(crate) mod sharded;
 
-use super::metrics::{own::Own, settings::Metrics};
+use super::metrics::settings::Metrics;
+use crate::extension::internal_metrics::InternalMetrics;
+use std::{sync::Arc, time::SystemTime};
+
 use family::{Family, Kind, Sample};
 use scheme::{Facts, Scheme};
 use series::Series;
@@ -28,8 +32,8 @@ use sharded::Sharded;
 
 use crate::{
     base::counter::Counter,
+    extension::sink::RecordSink,
     http::{method::Method, protocol::UrlScheme},
-    outputs::sink::RecordSink,
     record::{finished::Record, route::Route, start::Start},
 };
 
@@ -38,23 +42,24 @@ pub(crate) struct MetricSink {
     series: Series,
     /// One number per method and scheme.
     in_flight: Sharded,
-    own: Own,
+    internal: Arc<InternalMetrics>,
+    /// Since when they count.
+    since: f64,
     /// OpenMetrics shows since when a series counts.
     created: bool,
     /// Families and samples of the user's that could not be shown, and collectors that panicked.
-    left_out: std::sync::Arc<Counter>,
+    left_out: Arc<Counter>,
 }
 
 impl MetricSink {
-    pub(crate) fn new(settings: &Metrics) -> Self {
-        let own = Own::new();
+    pub(crate) fn new(settings: &Metrics, internal: Arc<InternalMetrics>) -> Self {
         let shards = sharded::default_shards();
-        let overflowed = own.counter(
+        let overflowed = internal.counter(
             "obs_series_overflow_total",
             "Observations that an overflow series has because the family is full.",
             &[],
         );
-        let left_out = own.counter(
+        let left_out = internal.counter(
             "obs_metrics_left_out_total",
             "Metrics of the registry that could not be shown, once for each page, and collectors that panicked.",
             &[],
@@ -63,15 +68,11 @@ impl MetricSink {
         Self {
             series: Series::new(scheme, settings.series_limit, settings.exemplars, shards, overflowed),
             in_flight: Sharded::new(in_flight_slot(Method::ALL.len(), UrlScheme::Http), shards),
-            own,
+            internal,
+            since: own::seconds_since_1970(SystemTime::now()),
             created: settings.created,
             left_out,
         }
-    }
-
-    /// Counters about ourselves.
-    pub(crate) const fn own(&self) -> &Own {
-        &self.own
     }
 
     /// Requests that have started and not ended.
@@ -92,7 +93,7 @@ impl MetricSink {
         let mut families = Vec::new();
         gathered::families(&self.series, &mut families);
         families.push(self.in_flight_family());
-        self.own.families(&mut families);
+        own::families(&self.internal, self.since, &mut families);
         families
     }
 

@@ -18,7 +18,7 @@ use opentelemetry_sdk::{
 use super::{FLUSH, waiting::Waiting};
 use crate::{
     base::{counter::Counter, diagnostics},
-    outputs::metrics::own::Own,
+    extension::internal_metrics::InternalMetrics,
 };
 
 /// About how many bytes of spans a batch has at most: it is encoded and compressed beside those that wait.
@@ -84,7 +84,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(limits: Limits, own: &Own) -> Self {
+    pub(super) fn new(limits: Limits, own: &InternalMetrics) -> Self {
         let dropped = |reason: &'static str| {
             let help = "Spans that were lost, by reason.";
             own.counter("obs_spans_dropped_total", help, &[("reason", reason.into())])
@@ -314,10 +314,9 @@ mod tests {
     use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
 
     use super::*;
-    use crate::outputs::metrics::{MetricSink, settings::Metrics};
 
     fn queue(limits: Limits) -> Arc<Queue> {
-        Arc::new(Queue::new(limits, MetricSink::new(&Metrics::new()).own()))
+        Arc::new(Queue::new(limits, &InternalMetrics::default()))
     }
 
     fn span(bytes: usize) -> SpanData {

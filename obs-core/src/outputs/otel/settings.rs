@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     base::{build_error::BuildError, text::percent_decoded},
-    outputs::metrics::own::Own,
+    extension::internal_metrics::InternalMetrics,
     record::service::Service,
 };
 
@@ -178,7 +178,7 @@ impl Otel {
     }
 
     /// Checks the settings and starts what exports.
-    pub(crate) fn build(self, service: &Service, own: &Own) -> Result<Tracing, BuildError> {
+    pub(crate) fn build(self, service: &Service, own: &InternalMetrics) -> Result<Tracing, BuildError> {
         if let Some(provider) = self.provider {
             return Ok(Tracing::foreign(provider, own));
         }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::tracing::Tracing;
-use crate::{outputs::sink::RecordSink, record::finished::Record};
+use crate::{extension::sink::RecordSink, record::finished::Record};
 
 /// Its name.
 pub(super) const SINK: &str = "spans";

@@ -26,8 +26,8 @@ use super::{
 };
 use crate::{
     base::{counter::Counter, diagnostics, panic::catch},
+    extension::{internal_metrics::InternalMetrics, report::OutputCounts, sink::sink_errors},
     http::grpc::GrpcRequest,
-    outputs::{metrics::own::Own, sink::sink_errors},
     record::{
         finished::Record,
         identity::IdentityPolicy,
@@ -61,7 +61,7 @@ pub(crate) fn off() -> SdkTracerProvider {
 
 impl Tracing {
     /// With a provider of the application's own.
-    pub(super) fn foreign(provider: SdkTracerProvider, own: &Own) -> Self {
+    pub(super) fn foreign(provider: SdkTracerProvider, own: &InternalMetrics) -> Self {
         Self {
             tracer: provider.tracer_with_scope(scope()),
             provider,
@@ -72,7 +72,7 @@ impl Tracing {
     }
 
     /// With a provider of ours, which gives spans to the same pipeline as we do.
-    pub(super) fn own(provider: SdkTracerProvider, pipeline: Pipeline, own: &Own) -> Self {
+    pub(super) fn own(provider: SdkTracerProvider, pipeline: Pipeline, own: &InternalMetrics) -> Self {
         let mut this = Self::foreign(provider, own);
         this.own = Some(pipeline);
         this
@@ -193,9 +193,15 @@ impl Tracing {
         }
     }
 
-    /// Spans that were exported and dropped since the start; of an own provider nobody knows.
-    pub(crate) fn exported_and_dropped(&self) -> (u64, u64) {
-        self.own.as_ref().map_or((0, 0), Pipeline::exported_and_dropped)
+    /// Returns whether we export the spans ourselves; a provider of the application's own keeps its own counts.
+    pub(crate) const fn exports(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// The counts of the spans that we export.
+    pub(crate) fn counts(&self) -> OutputCounts {
+        let (delivered, lost) = self.own.as_ref().map_or((0, 0), Pipeline::exported_and_dropped);
+        OutputCounts { delivered, lost }
     }
 }
 

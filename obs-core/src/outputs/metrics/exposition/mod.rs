@@ -130,6 +130,7 @@ const fn parts(family: &Family, kind: Kind) -> &'static [Part] {
 
 #[cfg(all(test, not(obs_loom)))]
 mod tests {
+    use crate::http::answer_body::Pieces as _;
     use std::{cell::Cell, io::Read as _};
 
     use flate2::read::GzDecoder;

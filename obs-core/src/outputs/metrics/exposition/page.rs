@@ -5,7 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Format, writer::Writer};
-use crate::outputs::metrics::family::{Family, Kind};
+use crate::{
+    http::answer_body::Pieces,
+    outputs::metrics::family::{Family, Kind},
+};
 
 /// Which families are shown, and as what. Nothing of it changes any more, so it can be written at any time, and by several at once.
 #[derive(Clone)]
@@ -30,14 +33,14 @@ pub(super) type Part = Option<&'static str>;
 
 impl Page {
     /// Begins to write.
-    pub(crate) fn pieces(&self) -> Pieces {
+    pub(crate) fn pieces(&self) -> PagePieces {
         let writer = Writer::new(self.format, self.created, self.gzip);
-        Pieces { page: self.clone(), writer, run: 0, sample: 0, ended: false }
+        PagePieces { page: self.clone(), writer, run: 0, sample: 0, ended: false }
     }
 }
 
 /// A page that is being written: each piece when it is asked for, so that no more than one of them is ever there.
-pub(crate) struct Pieces {
+pub(crate) struct PagePieces {
     page: Page,
     writer: Writer,
     /// Numbers of what comes next.
@@ -46,10 +49,10 @@ pub(crate) struct Pieces {
     ended: bool,
 }
 
-impl Pieces {
+impl Pieces for PagePieces {
     /// Writes on for about 64 KiB, or to the end of the page, and hands over what can be: nothing sometimes, because a compressor
     /// keeps much before it gives any.
-    pub(crate) fn next(&mut self) -> Bytes {
+    fn next(&mut self) -> Bytes {
         while !self.ended && !self.writer.is_full() {
             self.step();
         }
@@ -57,10 +60,12 @@ impl Pieces {
     }
 
     /// Whether the last piece has been handed over.
-    pub(crate) const fn has_ended(&self) -> bool {
+    fn has_ended(&self) -> bool {
         self.ended
     }
+}
 
+impl PagePieces {
     /// Writes a sample, and the head before the first one.
     fn step(&mut self) {
         let Self { page, writer, run, sample, ended } = self;

@@ -7,7 +7,14 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::outputs::metrics::exposition::page::Pieces;
+/// A long body that is written piece by piece.
+pub(crate) trait Pieces: Send {
+    /// Writes the next piece. It may be empty before the end.
+    fn next(&mut self) -> Bytes;
+
+    /// Returns whether nothing more comes.
+    fn has_ended(&self) -> bool;
+}
 
 /// The body of an [`Answer`](crate::Answer): some bytes, or a long page of metrics that is written while it is sent.
 ///
@@ -45,7 +52,7 @@ enum Body {
 struct Written {
     /// The first piece, which shows whether there are more.
     first: Bytes,
-    pieces: Pieces,
+    pieces: Box<dyn Pieces>,
     /// A piece was written since others had the thread.
     others_wait: bool,
 }
@@ -69,12 +76,12 @@ impl Written {
 
 impl AnswerBody {
     /// A page of one piece is not different from other answers.
-    pub(crate) fn written(mut pieces: Pieces) -> Self {
+    pub(crate) fn written(mut pieces: impl Pieces + 'static) -> Self {
         let first = pieces.next();
         if pieces.has_ended() {
             return first.into();
         }
-        Self(Body::Written(Box::new(Written { first, pieces, others_wait: false })))
+        Self(Body::Written(Box::new(Written { first, pieces: Box::new(pieces), others_wait: false })))
     }
 
     /// How many bytes are still to come; `None` if that is not known because they have to be written first.
@@ -88,7 +95,7 @@ impl AnswerBody {
 
     /// Whether nothing more comes.
     #[must_use]
-    pub const fn has_ended(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         match &self.0 {
             Body::Whole(bytes) => bytes.is_empty(),
             Body::Written(written) => written.first.is_empty() && written.pieces.has_ended(),

@@ -19,10 +19,10 @@ type Run = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Sen
 
 /// What is known of a check at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Status {
-    pub(super) passes: bool,
+pub(crate) struct Status {
+    pub(crate) passes: bool,
     /// Since when it has passed, or failed, without a break.
-    pub(super) since: SystemTime,
+    pub(crate) since: SystemTime,
 }
 
 /// A check of something that the service needs.
@@ -76,7 +76,7 @@ impl Check {
     /// The result, not older than `max_age`: the last one, or that of the run that is under way, or of a new one.
     ///
     /// A run that takes longer than the timeout counts as failed, and goes on: it is not started twice.
-    pub(super) async fn status(self: &Arc<Self>, max_age: Duration) -> Status {
+    pub(crate) async fn status(self: &Arc<Self>, max_age: Duration) -> Status {
         let (mut running, start) = {
             let mut state = self.lock();
             if let (Some(status), Some((at, _))) = (state.status, state.result)

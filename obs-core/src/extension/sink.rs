@@ -4,7 +4,7 @@ use std::{sync::Arc, thread, time::Duration};
 
 use crate::{
     base::{counter::Counter, diagnostics, panic::catch},
-    outputs::metrics::own::Own,
+    extension::internal_metrics::InternalMetrics,
     record::{finished::Record, start::Start},
 };
 
@@ -85,7 +85,7 @@ impl<S: RecordSink + ?Sized> RecordSink for Arc<S> {
 }
 
 /// The count of a sink's panics.
-pub(crate) fn sink_errors(own: &Own, sink: &'static str) -> Arc<Counter> {
+pub(crate) fn sink_errors(own: &InternalMetrics, sink: &'static str) -> Arc<Counter> {
     own.counter("obs_sink_errors_total", "Calls of a sink that panicked.", &[("sink", sink.into())])
 }
 
@@ -112,7 +112,7 @@ fn call<T>((sink, errors): &Guarded, call: impl FnOnce(&dyn RecordSink) -> T) ->
 type Guarded = (Box<dyn RecordSink>, Arc<Counter>);
 
 impl Sinks {
-    pub(crate) fn new(sinks: impl IntoIterator<Item = Box<dyn RecordSink>>, own: &Own) -> Self {
+    pub(crate) fn new(sinks: impl IntoIterator<Item = Box<dyn RecordSink>>, own: &InternalMetrics) -> Self {
         let guarded = |sink: Box<dyn RecordSink>| {
             let errors = sink_errors(own, sink.name());
             (sink, errors)

@@ -1,0 +1,72 @@
+//! The trait by which a subsystem installs itself.
+
+use crate::{
+    base::{build_error::BuildError, variables::Variables},
+    extension::setup::Setup,
+};
+
+/// A subsystem that installs itself into an observer: sinks, internal metrics, endpoints, health checks, a step of the shutdown
+/// and its row in the report.
+///
+/// [`ObserverBuilder::extension`](crate::ObserverBuilder::extension) takes one. Metrics, events and spans are extensions, too.
+///
+/// ```
+/// use std::sync::Arc;
+/// use obs_core::{
+///     Answer, BuildError, Counter, EndpointFuture, Extension, Observer, Record, RecordSink, Setup, Variables,
+/// };
+///
+/// /// Counts requests that took too long.
+/// struct SlowRequests {
+///     milliseconds: u64,
+/// }
+///
+/// struct Slow(u64, Arc<Counter>);
+/// impl RecordSink for Slow {
+///     fn name(&self) -> &'static str { "slow_requests" }
+///     fn on_finish(&self, record: &Record) {
+///         self.1.add(u64::from(record.duration.as_millis() > u128::from(self.0)));
+///     }
+/// }
+///
+/// impl Extension for SlowRequests {
+///     fn name(&self) -> &str { "slow_requests" }
+///
+///     fn configure(&mut self, variables: &Variables<'_>) -> Result<(), BuildError> {
+///         let parsed = variables.parse("SHOP_SLOW_MS", "milliseconds", |text| text.parse().ok())?;
+///         self.milliseconds = parsed.unwrap_or(self.milliseconds);
+///         Ok(())
+///     }
+///
+///     fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
+///         let count = setup.counter("obs_slow_requests_total", "Requests that took too long.", &[])?;
+///         setup.sink(Slow(self.milliseconds, Arc::clone(&count)));
+///         setup.endpoint("/slow", move |_| Answer::new(200, "text/plain", count.get().to_string()).into());
+///         Ok(())
+///     }
+/// }
+///
+/// let observer = Observer::builder("shop").extension(SlowRequests { milliseconds: 500 }).build()?;
+/// assert!(observer.metrics_text().contains("obs_slow_requests_total 0"));
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+pub trait Extension: Send + 'static {
+    /// The extension's name, which no other extension of the observer has: in errors and in the report of a shutdown.
+    fn name(&self) -> &str;
+
+    /// Reads its environment variables, which win over the code. It is not called if the environment is
+    /// [switched off](crate::ObserverBuilder::no_environment).
+    ///
+    /// # Errors
+    /// A variable with an invalid value. The build fails with it.
+    fn configure(&mut self, variables: &Variables<'_>) -> Result<(), BuildError> {
+        let _ = variables;
+        Ok(())
+    }
+
+    /// Checks its settings and installs its parts.
+    ///
+    /// # Errors
+    /// A setting that is invalid, or a part that cannot be had. The build fails with it.
+    fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError>;
+}

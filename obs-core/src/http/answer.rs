@@ -1,0 +1,112 @@
+//! Responses that the middleware gives itself, for the adapters to translate.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use crate::http::{answer_body::AnswerBody, method::Method};
+
+/// A response: to a request for `/metrics` or `/health`, or instead of a handler that panicked.
+///
+/// ```
+/// # let observer = obs_core::Observer::builder("shop").no_environment().build()?;
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # use obs_core::RequestHead;
+/// let answer = observer.endpoint(&RequestHead::new("GET", "/livez", &())).expect("an endpoint").await;
+/// assert_eq!(answer.status(), 200);
+/// # });
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Debug)]
+pub struct Answer {
+    status: u16,
+    headers: Vec<(&'static str, Cow<'static, str>)>,
+    body: AnswerBody,
+}
+
+impl Answer {
+    /// An answer with its status, its content type and its body.
+    ///
+    /// The adapters leave out a content type that is no valid header value, and take 500 for a status that is none.
+    #[must_use]
+    pub fn new(status: u16, content_type: impl Into<Cow<'static, str>>, body: impl Into<AnswerBody>) -> Self {
+        Self { status, headers: vec![("content-type", content_type.into())], body: body.into() }
+    }
+
+    /// The status code.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The headers: valid names in lower case, and valid values.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.headers.iter().map(|(name, value)| (*name, &**value))
+    }
+
+    /// The body. One to a request with HEAD is empty.
+    #[must_use]
+    pub fn into_body(self) -> AnswerBody {
+        self.body
+    }
+
+    /// The answer to a request of this method: one to HEAD has no body, and over HTTP/2 nobody else cuts it off.
+    pub(crate) fn to(mut self, method: Method) -> Self {
+        if method == Method::Head {
+            self.body = AnswerBody::default();
+        }
+        self
+    }
+
+    /// The answer with one more header: a valid name in lower case, and a valid value.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// The answer of an endpoint, on its way.
+///
+/// # Cancellation
+/// Dropping it is harmless.
+/// ```
+/// use obs_core::{Answer, EndpointFuture};
+///
+/// let now = EndpointFuture::from(Answer::new(200, "text/plain", "pong\n"));
+/// let later = EndpointFuture::new(async { Answer::new(200, "text/plain", "pong\n") });
+/// ```
+#[must_use = "futures do nothing unless polled"]
+pub struct EndpointFuture(Pin<Box<dyn Future<Output = Answer> + Send>>);
+
+impl EndpointFuture {
+    /// The answer that `future` makes.
+    pub fn new(future: impl Future<Output = Answer> + Send + 'static) -> Self {
+        Self(Box::pin(future))
+    }
+}
+
+/// An answer that is there already.
+impl From<Answer> for EndpointFuture {
+    fn from(answer: Answer) -> Self {
+        Self::new(std::future::ready(answer))
+    }
+}
+
+impl Future for EndpointFuture {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for EndpointFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndpointFuture").finish_non_exhaustive()
+    }
+}

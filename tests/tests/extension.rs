@@ -1,0 +1,201 @@
+//! An extension of somebody else's, made with the public API alone.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use obs_core::{
+    Answer, BuildError, Counter, EndpointFuture, Extension, Observer, ObserverBuilder, Outcome, OutputCounts,
+    Record, RecordSink, RequestHead, Setup, Variables,
+};
+
+/// Counts finished requests in batches.
+#[derive(Default)]
+struct Batches {
+    /// Requests of a batch.
+    size: u64,
+    path: Option<&'static str>,
+    family: Option<&'static str>,
+    sink: Option<&'static str>,
+    stuck: bool,
+}
+
+/// The figures of a running extension.
+#[derive(Default)]
+struct Figures {
+    waiting: AtomicU64,
+    delivered: AtomicU64,
+    ended: AtomicBool,
+}
+
+struct Batching {
+    name: &'static str,
+    figures: Arc<Figures>,
+    finished: Arc<Counter>,
+}
+
+impl RecordSink for Batching {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn on_finish(&self, _: &Record) {
+        self.finished.add(1);
+        self.figures.waiting.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Extension for Batches {
+    fn name(&self) -> &str {
+        "batches"
+    }
+
+    fn configure(&mut self, variables: &Variables<'_>) -> Result<(), BuildError> {
+        let parsed = variables.parse("BATCHES_SIZE", "a whole number", |text| text.parse().ok())?;
+        self.size = parsed.unwrap_or(self.size);
+        Ok(())
+    }
+
+    fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
+        let figures = Arc::new(Figures::default());
+        let family = self.family.unwrap_or("obs_batches_requests_total");
+        let finished = setup.counter(family, "Requests.", &[("service", &setup.service().name.clone())])?;
+        let waiting = Arc::clone(&figures);
+        setup.gauge("obs_batches_waiting", "Requests that wait.", &[], move || {
+            waiting.waiting.load(Ordering::Relaxed)
+        })?;
+        setup.sink(Batching {
+            name: self.sink.unwrap_or("batches"),
+            figures: Arc::clone(&figures),
+            finished: Arc::clone(&finished),
+        });
+        let size = self.size;
+        setup.endpoint(self.path.unwrap_or("/batches"), move |head| {
+            assert_ne!(head.query, Some("panic"), "asked for");
+            let (count, method) = (finished.get(), head.method.to_owned());
+            EndpointFuture::new(async move {
+                Answer::new(200, "text/plain", format!("{method}: {count} of {size}"))
+                    .header("x-kind", "batches")
+            })
+        });
+        setup.check(Duration::from_secs(5), "batches", || async { Ok::<_, String>(()) });
+        let ending = Arc::clone(&figures);
+        let stuck = self.stuck;
+        setup.on_shutdown(move |deadline| {
+            assert!(deadline > Duration::ZERO, "there is time left");
+            let waiting = ending.waiting.swap(0, Ordering::Relaxed);
+            ending.delivered.fetch_add(waiting, Ordering::Relaxed);
+            ending.ended.store(true, Ordering::Relaxed);
+            assert!(!stuck, "a step that panics");
+            true
+        });
+        let counted = Arc::clone(&figures);
+        setup.report(move || OutputCounts { delivered: counted.delivered.load(Ordering::Relaxed), lost: 0 });
+        setup.share(figures);
+        Ok(())
+    }
+}
+
+fn builder() -> ObserverBuilder {
+    Observer::builder("test").no_environment()
+}
+
+fn finish(observer: &Observer) {
+    observer.start(&RequestHead::new("GET", "/", &())).finish(Outcome::Completed);
+}
+
+async fn get(observer: &Observer, method: &str, path: &str, query: Option<&str>) -> Option<(u16, String)> {
+    let answer = observer.endpoint(&RequestHead::new(method, path, &()).query(query))?.await;
+    let status = answer.status();
+    Some((status, String::from_utf8(answer.into_body().into_bytes().to_vec()).expect("text")))
+}
+
+#[tokio::test]
+async fn everything_it_installs_is_there() {
+    let observer = builder().extension(Batches { size: 3, ..Batches::default() }).build().expect("valid");
+    finish(&observer);
+    finish(&observer);
+    let page = observer.metrics_text();
+    for line in [
+        "# HELP obs_batches_requests_total Requests.",
+        r#"obs_batches_requests_total{service="test"} 2"#,
+        "obs_batches_waiting 2",
+        r#"obs_sink_errors_total{sink="batches"} 0"#,
+    ] {
+        assert!(page.lines().any(|shown| shown == line), "{line} in {page}");
+    }
+    assert_eq!(get(&observer, "GET", "/batches", None).await, Some((200, "GET: 2 of 3".to_owned())));
+    assert_eq!(get(&observer, "POST", "/batches", None).await, Some((200, "POST: 2 of 3".to_owned())));
+    assert_eq!(get(&observer, "HEAD", "/batches", None).await, Some((200, String::new())));
+    assert_eq!(get(&observer, "GET", "/batches", Some("panic")).await.map(|(status, _)| status), Some(500));
+    let (status, health) = get(&observer, "GET", "/health", None).await.expect("health");
+    assert!(status == 200 && health.contains(r#""batches":{"status":"pass""#), "{health}");
+
+    let figures = observer.shared::<Figures>().expect("shared");
+    assert!(observer.shared::<Mutex<u8>>().is_none());
+    let report = observer.shutdown(Duration::from_secs(5));
+    assert!(report.flushed && figures.ended.load(Ordering::Relaxed), "{report:?}");
+    assert_eq!(report.output("batches"), Some(OutputCounts { delivered: 2, lost: 0 }));
+    assert!(report.output("events").is_some() && report.output("none").is_none());
+}
+
+#[test]
+fn a_shutdown_step_that_panics_was_not_done() {
+    let observer = builder().extension(Batches { stuck: true, ..Batches::default() }).build().expect("valid");
+    assert!(!observer.shutdown(Duration::from_secs(5)).flushed);
+}
+
+#[test]
+fn invalid_parts_are_rejected_by_name() {
+    let twice = builder().extension(Batches::default()).extension(Batches::default());
+    let taken = |path| builder().extension(Batches { path: Some(path), ..Batches::default() });
+    let family = |family| builder().extension(Batches { family: Some(family), ..Batches::default() });
+    let sink = builder().extension(Batches { sink: Some("metrics"), ..Batches::default() });
+    let check = builder().check("batches", || async { Ok::<_, String>(()) }).extension(Batches::default());
+    for (builder, expected) in [
+        (twice, "`extension` is \"batches\", but should be a name that no other extension has"),
+        (taken("/metrics"), "`extension` is \"/metrics\", but should be a path of its own for each endpoint"),
+        (taken("batches"), "`extension` is \"batches\", but should be a plain path such as `/metrics`"),
+        (family("batches_total"), "`extension` is \"batches: batches_total\", but should be obs_…_total"),
+        (family("obs_batches"), "`extension` is \"batches: obs_batches\", but should be obs_…_total"),
+        (sink, "`sink` is \"metrics\", but should be a sink whose name no other one has"),
+        (check, "`check` is \"batches\", but should be a name that no other check has"),
+    ] {
+        assert_eq!(builder.build().expect_err("rejected").to_string(), expected);
+    }
+}
+
+/// In a process of its own, because the environment belongs to the process.
+#[test]
+fn its_variable_wins_and_is_checked() {
+    const SIZE: &str = "BATCHES_SIZE";
+    if std::env::var_os("BATCHES_CHILD").is_some() {
+        let observer = Observer::builder("test").extension(Batches { size: 3, ..Batches::default() }).build();
+        match observer {
+            Ok(observer) => {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+                println!(
+                    "size: {}",
+                    runtime.block_on(get(&observer, "GET", "/batches", None)).expect("an answer").1
+                );
+            }
+            Err(error) => println!("error: {error}"),
+        }
+        return;
+    }
+    let run = |value: &str| {
+        let program = std::env::current_exe().expect("this program");
+        let mut command = std::process::Command::new(program);
+        command.args(["--exact", "--nocapture", "its_variable_wins_and_is_checked"]);
+        let output = command.env("BATCHES_CHILD", "1").env(SIZE, value).output().expect("it runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(run(" 7 ").contains("size: GET: 0 of 7"));
+    assert!(run("").contains("size: GET: 0 of 3"), "an empty variable is none");
+    let expected = "error: `BATCHES_SIZE` is \"many\", but should be a whole number";
+    assert!(run("many").contains(expected));
+}
