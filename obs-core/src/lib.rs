@@ -101,7 +101,11 @@ pub use self::{
         drain::{Drain, ShutdownReport},
     },
     outputs::{
-        delivery::sink::EventSink,
+        delivery::{
+            batch::{Batch, Entries, Entry},
+            failure::{Delivered, Failure},
+            sink::{BatchSink, EventSink},
+        },
         events::{
             EVENT_SCHEMA,
             channel::EventReceiver,

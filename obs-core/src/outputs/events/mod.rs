@@ -1,9 +1,9 @@
 //! Events: one per request, in a form that is documented (`schema/event-1.json`), to any number of outputs.
 //!
 //! ```text
-//! record ─▶ keep? ─▶ one line of JSON ─▶ each output's buffer ─▶ its thread ─▶ its sink
+//! record ─▶ keep? ─▶ one line of JSON ─▶ each output's queue ─▶ its worker ─▶ its sink
 //! ```
-//! The request's thread serialises the event once and copies it into the buffer of every output that wants it. Each output has a
+//! The request's thread serialises the event once and copies it into the queue of every output that wants it. Each output has a
 //! thread of its own, so one that is slow or stuck costs events, which are counted, and never a request.
 
 pub(crate) mod channel;
@@ -24,11 +24,7 @@ use crate::{
     outputs::{delivery::worker, metrics::own::Own, sink::RecordSink},
     record::{finished::Record, service::Service},
 };
-use std::{
-    cell::RefCell,
-    io,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, io, time::Duration};
 
 use keep::Keep;
 use line::Line;
@@ -62,10 +58,12 @@ impl EventPipeline {
         Ok((!outputs.is_empty()).then(|| Self { keep, service: line::service(service), outputs }))
     }
 
-    /// Over all outputs, since the start.
+    /// The events that all outputs have written and dropped since the start.
     pub(crate) fn written_and_dropped(&self) -> (u64, u64) {
-        let written = self.outputs.iter().map(|output| output.written.get()).sum();
-        (written, self.outputs.iter().map(Output::dropped).sum())
+        let counts = self.outputs.iter().map(|output| output.queue.counts.delivered_and_lost());
+        counts.fold((0, 0), |(written, dropped), (more, lost)| {
+            (written.saturating_add(more), dropped.saturating_add(lost))
+        })
     }
 }
 
@@ -95,13 +93,10 @@ impl RecordSink for EventPipeline {
     }
 
     fn flush(&self, deadline: Duration) -> bool {
-        let started = Instant::now();
         // All are asked before any is waited for: one that is stuck takes no time from the others.
         let asked: Vec<_> =
-            self.outputs.iter().map(|output| (output.buffer().ask_to_flush(), output)).collect();
-        asked.iter().fold(true, |flushed, (flush, output)| {
-            flushed & output.buffer().wait_for(flush, deadline.saturating_sub(started.elapsed()))
-        })
+            self.outputs.iter().map(|output| (output.queue.ask_to_flush(deadline), output)).collect();
+        asked.iter().fold(true, |flushed, (flush, output)| flushed & output.queue.wait_for(flush))
     }
 }
 
@@ -123,6 +118,6 @@ impl EventPipeline {
 
 impl Drop for EventPipeline {
     fn drop(&mut self) {
-        worker::end(self.outputs.iter_mut().map(|output| &mut output.writer));
+        worker::end(self.outputs.iter_mut().map(|output| &mut output.worker));
     }
 }

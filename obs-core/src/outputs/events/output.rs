@@ -13,15 +13,22 @@ use super::{
     line::{self, Line},
     readable,
 };
-use crate::outputs::delivery::{
-    buffer::{Buffer, Pushed},
-    sink::EventSink,
-    worker::Writer,
-};
 use crate::{
-    base::{build_error::BuildError, counter::Counter, panic::catch},
-    outputs::metrics::own::Own,
-    record::finished::Record,
+    base::{build_error::BuildError, panic::catch},
+    outputs::{
+        delivery::{
+            batch::Facts,
+            lines::Lines,
+            queue::{Bounds, Counts, Pace, Queue},
+            retry::RetryPolicy,
+            sink::{BatchSink, EventSink},
+            trouble::Subject,
+            worker::Worker,
+            written::Written,
+        },
+        metrics::own::Own,
+    },
+    record::{finished::Record, route::Route},
 };
 
 /// How many bytes of events wait for an output at most, unless it has a bound of its own.
@@ -29,6 +36,17 @@ const CAPACITY: usize = 4 * 1024 * 1024;
 
 /// The least that an output needs: about a hundred events. One that is larger than the capacity is dropped.
 const LEAST_CAPACITY: usize = 64 * 1024;
+
+/// Under traffic a worker looks each time this has passed, which is also about the longest time that an event waits.
+const PACE: Pace =
+    Pace { delay: Duration::from_millis(20), batch: usize::MAX, park_after: Duration::from_secs(1) };
+
+/// Events wait for their output as long as there is room.
+const RETRY: RetryPolicy =
+    RetryPolicy { first: Duration::from_millis(50), longest: Duration::from_secs(5), give_up: None };
+
+/// The metric that counts losses.
+const DROPPED: &str = "obs_events_dropped_total";
 
 /// How events are written.
 ///
@@ -93,7 +111,7 @@ pub struct EventOutput {
 }
 
 enum Target {
-    Sink(Box<dyn EventSink>),
+    Sink(Box<dyn BatchSink>),
     File(EventFile),
 }
 
@@ -102,7 +120,7 @@ impl EventOutput {
     pub fn stdout() -> Self {
         let terminal = io::stdout().is_terminal();
         let format = if terminal { EventFormat::Readable } else { EventFormat::Json };
-        Self::new("stdout", Target::Sink(Box::new(Plain::new(io::stdout())))).format(format)
+        Self::new("stdout", bytes(Plain::new(io::stdout()))).format(format)
     }
 
     /// A file that rotates and survives: see [`EventFile`].
@@ -112,11 +130,16 @@ impl EventOutput {
 
     /// Any writer.
     pub fn writer(writer: impl Write + Send + 'static) -> Self {
-        Self::new("writer", Target::Sink(Box::new(Plain::new(writer))))
+        Self::new("writer", bytes(Plain::new(writer)))
     }
 
-    /// A sink of your own.
+    /// A sink of your own that takes bytes.
     pub fn to(sink: impl EventSink) -> Self {
+        Self::new("sink", bytes(sink))
+    }
+
+    /// A sink of your own that takes batches of events, each with its time, trace, kind and route.
+    pub fn batches(sink: impl BatchSink) -> Self {
         Self::new("sink", Target::Sink(Box::new(sink)))
     }
 
@@ -177,31 +200,44 @@ impl EventOutput {
 
     /// Starts its thread.
     pub(super) fn start(self, own: &Own) -> io::Result<Output> {
-        const DROPPED: &str = "obs_events_dropped_total";
-        const DROPPED_HELP: &str = "Events that were lost, by the reason.";
         let label = || ("output", self.name.clone());
-        let written = own.counter("obs_events_written_total", "Events handed to the output.", &[label()]);
-        let lost =
-            |reason: &'static str| own.counter(DROPPED, DROPPED_HELP, &[label(), ("reason", reason.into())]);
-        let (failed, overflow) = (lost("output_error"), lost("overflow"));
+        let lost = |reason: &'static str| {
+            let labels = [label(), ("reason", reason.into())];
+            own.counter(DROPPED, "Events that were lost, by the reason.", &labels)
+        };
+        let counts = Counts {
+            delivered: own.counter("obs_events_written_total", "Events handed to the output.", &[label()]),
+            full: lost("overflow"),
+            failed: lost("output_error"),
+            rejected: lost("rejected"),
+            closed: lost("shut_down"),
+        };
         let patience = match self.overflow {
             Overflow::Drop => Duration::ZERO,
             Overflow::Block(patience) => patience,
         };
-        let buffer = Arc::new(Buffer::new(self.capacity, patience));
-        let queue = Arc::clone(&buffer);
+        let bounds = Bounds { entries: usize::MAX, bytes: self.capacity, patience };
+        let queue = Arc::new(Queue::<Lines>::new(bounds, PACE, counts));
+        let waiting = Arc::clone(&queue);
         let help = "Bytes of events that wait for the output.";
-        own.gauge("obs_events_queued_bytes", help, &[label()], move || queue.waiting());
+        own.gauge("obs_events_queued_bytes", help, &[label()], move || waiting.waiting_bytes());
         let sink = match self.target {
             Target::Sink(sink) => sink,
-            Target::File(file) => Box::new(file.open()?),
+            Target::File(file) => Box::new(Written::new(file.open()?)),
         };
-        let writer =
-            Writer::start(&self.name, Arc::clone(&buffer), sink, Arc::clone(&written), Arc::clone(&failed))?;
+        let subject =
+            Subject { entries: "events", destination: format!("the output {}", self.name), counter: DROPPED };
+        let thread = format!("obs-events-{}", self.name);
+        let worker = Worker::start(thread, subject, Arc::clone(&queue), RETRY, move || sink)?;
         let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let (format, filter) = (self.format, self.filter);
-        Ok(Output { format, colours, filter, buffer, written, failed, overflow, writer })
+        Ok(Output { format, colours, filter, queue, worker })
     }
+}
+
+/// A sink that takes bytes.
+fn bytes(sink: impl EventSink) -> Target {
+    Target::Sink(Box::new(Written::new(sink)))
 }
 
 impl fmt::Debug for EventOutput {
@@ -253,37 +289,36 @@ pub(super) struct Output {
     format: EventFormat,
     colours: bool,
     filter: Option<Filter>,
-    buffer: Arc<Buffer>,
-    pub(super) written: Arc<Counter>,
-    failed: Arc<Counter>,
-    overflow: Arc<Counter>,
-    pub(super) writer: Writer,
+    pub(super) queue: Arc<Queue<Lines>>,
+    pub(super) worker: Worker<Lines>,
 }
 
 impl Output {
-    /// Whether it wants this event at all.
+    /// Says if it wants this event at all.
     pub(super) fn wants(&self, record: &Record) -> bool {
         self.filter.as_ref().is_none_or(|filter| catch(|| filter(record)).unwrap_or(true))
     }
 
-    /// Writes the event into its buffer. `json` has its line once somebody has made it.
+    /// Pushes the event into its queue. `json` has its line once somebody has made it.
+    #[inline]
     pub(super) fn push(&self, event: &line::Event<'_>, json: &mut Line) {
-        let pushed = match self.format {
-            EventFormat::Json => self.buffer.push(json.of(event)),
-            EventFormat::Readable => self.buffer.push(&readable::line(event, self.colours)),
-        };
-        match pushed {
-            Pushed::Taken => {}
-            Pushed::Full => self.overflow.add(1),
-            Pushed::Failing => self.failed.add(1),
+        let facts = facts(event.record);
+        match self.format {
+            EventFormat::Json => self.queue.push((json.of(event), facts)),
+            EventFormat::Readable => self.queue.push((&readable::line(event, self.colours), facts)),
         }
     }
+}
 
-    pub(super) fn dropped(&self) -> u64 {
-        self.failed.get().saturating_add(self.overflow.get())
-    }
-
-    pub(super) fn buffer(&self) -> &Buffer {
-        &self.buffer
+#[inline]
+fn facts(record: &Record) -> Facts {
+    let start = record.start();
+    let route = record.request().and_then(|request| request.end.route.as_ref());
+    Facts {
+        since_1970: start.since_1970,
+        trace_id: start.trace.trace_id,
+        span_id: start.trace.span_id,
+        kind: start.kind.as_str(),
+        route: route.map(Route::as_str),
     }
 }

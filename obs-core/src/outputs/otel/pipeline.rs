@@ -12,14 +12,15 @@ use opentelemetry::{
 use opentelemetry_sdk::trace::SpanLimits;
 
 use super::{
+    encoding::Ended,
     ending, ids,
-    otlp::Ended,
-    queue::Queue,
+    queue::SpanQueue,
     sampling::PlainSampler,
     tracing::{linked, state, with_baggage},
     waiting::{self, Waiting},
 };
 use crate::{
+    outputs::delivery::{items::Items, worker::Worker},
     record::{
         finished::Record,
         span::{Added, OpenSpan, Recorder, WorkSpan},
@@ -29,17 +30,12 @@ use crate::{
 
 /// How spans are exported without a provider of the application's.
 pub(super) struct Pipeline {
-    pub(super) queue: Arc<Queue>,
+    pub(super) queue: Arc<SpanQueue>,
+    /// The thread that exports. Without it nothing is accepted any more, and the thread exports what is left.
+    pub(super) _worker: Worker<Items<Waiting>>,
     pub(super) limits: SpanLimits,
     /// The sampler, if it looks at nothing but the trace.
     pub(super) sampler: Option<PlainSampler>,
-}
-
-impl Drop for Pipeline {
-    /// The SDK would wait for what is left when its provider goes: the thread exports that by itself.
-    fn drop(&mut self) {
-        self.queue.close();
-    }
 }
 
 impl Pipeline {
@@ -107,6 +103,6 @@ impl Pipeline {
     }
 
     pub(super) fn exported_and_dropped(&self) -> (u64, u64) {
-        self.queue.exported_and_dropped()
+        self.queue.counts.delivered_and_lost()
     }
 }

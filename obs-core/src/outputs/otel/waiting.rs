@@ -7,8 +7,8 @@ use opentelemetry_proto::tonic::trace::v1 as proto;
 use opentelemetry_sdk::trace::SpanData;
 use prost::Message as _;
 
-use super::otlp;
-use crate::base::text::bounded;
+use super::encoding;
+use crate::{base::text::bounded, outputs::delivery::items::Weigh};
 
 /// The event and the attribute that a panic's backtrace goes into.
 pub(super) const EXCEPTION: &str = "exception";
@@ -27,7 +27,13 @@ const ATTRIBUTE_BYTES: usize = 64;
 /// A span that has ended.
 pub(super) struct Waiting {
     span: Span,
-    pub(super) bytes: usize,
+    bytes: usize,
+}
+
+impl Weigh for Waiting {
+    fn weight(&self) -> usize {
+        self.bytes
+    }
 }
 
 enum Span {
@@ -72,7 +78,7 @@ impl Waiting {
             Span::Encoded(span) => Resolved::Encoded(span),
             Span::Panicked(mut span, mut event, backtrace) => {
                 add_frames(&mut event, &backtrace);
-                let events = vec![otlp::event(*event)];
+                let events = vec![encoding::event(*event)];
                 // Fields of a message may stand in any order.
                 span.extend(proto::Span { events, ..proto::Span::default() }.encode_to_vec());
                 Resolved::Encoded(span)

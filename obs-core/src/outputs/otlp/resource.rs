@@ -1,11 +1,9 @@
-//! Who makes the spans: service, host, process, container, and what Kubernetes calls them.
+//! The resource that items come from: service, host, process, container, and their names in Kubernetes.
 
-use std::{env, fs};
+use std::{borrow::Cow, env, fs};
 
-use opentelemetry::KeyValue;
-use opentelemetry_sdk::{Resource, resource::TelemetryResourceDetector};
-
-use crate::record::service::Service;
+use super::{envelope::Attribute, export::pairs};
+use crate::{base::value::Value, record::service::Service};
 
 /// Attributes of Kubernetes, and the variables by which a manifest hands them in from the downward API.
 const KUBERNETES: [(&str, [&str; 2]); 7] = [
@@ -21,17 +19,45 @@ const KUBERNETES: [(&str, [&str; 2]); 7] = [
 /// Where a pod finds its own namespace.
 const NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
-/// The resource of `service`; what is `told` by code and by the environment wins over what is found.
-pub(super) fn detect(service: &Service, environment: bool, told: Vec<KeyValue>) -> Resource {
-    let mut all = vec![
-        KeyValue::new("telemetry.distro.name", "obs"),
-        KeyValue::new("telemetry.distro.version", env!("CARGO_PKG_VERSION")),
-        KeyValue::new("os.type", env::consts::OS),
-        KeyValue::new("host.arch", architecture()),
-        KeyValue::new("process.pid", i64::from(std::process::id())),
-    ];
+/// The resource of `service`. Attributes that code or the environment name win over those that are found.
+pub(crate) fn detect(
+    service: &Service,
+    environment: bool,
+    named: impl IntoIterator<Item = (String, String)>,
+) -> Vec<Attribute> {
+    let mut all = Vec::new();
+    // Of two with one name the later one counts.
+    let mut add = |name: Cow<'static, str>, value: Value| {
+        all.retain(|(other, _): &Attribute| *other != name);
+        all.push((name, value));
+    };
+    add("telemetry.distro.name".into(), Value::Str("obs".into()));
+    add("telemetry.distro.version".into(), Value::Str(env!("CARGO_PKG_VERSION").into()));
+    add("os.type".into(), Value::Str(env::consts::OS.into()));
+    add("host.arch".into(), Value::Str(architecture().into()));
+    add("process.pid".into(), Value::I64(std::process::id().into()));
+    for (name, value) in found(environment) {
+        add(name.into(), value.into());
+    }
+    for (name, value) in named {
+        add(name.into(), value.into());
+    }
+    add("service.name".into(), service.name.to_string().into());
+    add("service.instance.id".into(), service.instance.clone().into());
+    if let Some(version) = &service.version {
+        add("service.version".into(), version.clone().into());
+    }
+    if let Some(environment) = &service.environment {
+        add("deployment.environment.name".into(), environment.clone().into());
+    }
+    all
+}
+
+/// The names of the machine, the container and the pod, as far as there are any.
+fn found(environment: bool) -> Vec<(&'static str, String)> {
+    let mut all = Vec::new();
     let mut add = |name: &'static str, value: Option<String>| {
-        all.extend(value.filter(|value| !value.is_empty()).map(|value| KeyValue::new(name, value)));
+        all.extend(value.filter(|value| !value.is_empty()).map(|value| (name, value)));
     };
     add("host.name", host_name());
     add("process.executable.name", executable());
@@ -41,7 +67,7 @@ pub(super) fn detect(service: &Service, environment: bool, told: Vec<KeyValue>) 
         let in_a_pod = variable("KUBERNETES_SERVICE_HOST").is_some();
         if in_a_pod {
             add("k8s.namespace.name", read(NAMESPACE));
-            // A pod's host name is the pod's, unless it is told otherwise.
+            // A pod's host name is the pod's, unless another one is named.
             add("k8s.pod.name", host_name());
         }
         for (name, [own, general]) in KUBERNETES {
@@ -49,15 +75,19 @@ pub(super) fn detect(service: &Service, environment: bool, told: Vec<KeyValue>) 
             add(name, variable(own).or_else(|| variable(general).filter(|_| in_a_pod)));
         }
     }
-    // Of two with one name the later one counts.
-    all.extend(told);
-    all.push(KeyValue::new("service.name", service.name.to_string()));
-    all.push(KeyValue::new("service.instance.id", service.instance.clone()));
-    all.extend(service.version.clone().map(|version| KeyValue::new("service.version", version)));
-    let environment = service.environment.clone();
-    all.extend(environment.map(|name| KeyValue::new("deployment.environment.name", name)));
-    let sdk = Box::new(TelemetryResourceDetector);
-    Resource::builder_empty().with_detector(sdk).with_attributes(all).build()
+    all
+}
+
+/// The attributes in `OTEL_RESOURCE_ATTRIBUTES`, but for those that name the service.
+pub(crate) fn listed(list: &str) -> impl Iterator<Item = (String, String)> {
+    const SERVICE: [&str; 5] = [
+        "service.name",
+        "service.version",
+        "service.instance.id",
+        "deployment.environment.name",
+        "deployment.environment",
+    ];
+    pairs(list).flatten().filter(|(name, _)| !SERVICE.contains(&name.as_str()))
 }
 
 /// As OpenTelemetry names it.
@@ -102,8 +132,6 @@ fn read(path: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry::Key;
-
     use super::*;
 
     #[test]
@@ -126,15 +154,23 @@ mod tests {
     fn what_is_told_wins() {
         let mut service = Service::new("shop".to_owned());
         service.version = Some("1.2".to_owned());
-        let told = vec![KeyValue::new("host.name", "told"), KeyValue::new("cloud.region", "eu-1")];
-        let resource = detect(&service, false, told);
-        let value = |name: &'static str| resource.get(&Key::new(name)).map(|value| value.to_string());
+        let named = [("host.name", "told"), ("cloud.region", "eu-1"), ("service.name", "other")];
+        let named = named.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let resource = detect(&service, false, named);
+        let value = |name: &str| {
+            let mut values = resource.iter().filter(|(other, _)| *other == name);
+            let value = values.next().map(|(_, value)| match value {
+                Value::Str(text) => text.to_string(),
+                other => format!("{other:?}"),
+            });
+            assert!(values.next().is_none(), "{name} once");
+            value
+        };
         assert_eq!(value("service.name").as_deref(), Some("shop"));
         assert_eq!(value("service.version").as_deref(), Some("1.2"));
-        assert_eq!(value("service.instance.id"), Some(service.instance));
+        assert_eq!(value("service.instance.id"), Some(service.instance.clone()));
         assert_eq!(value("host.name").as_deref(), Some("told"));
         assert_eq!(value("cloud.region").as_deref(), Some("eu-1"));
-        assert_eq!(value("telemetry.sdk.language").as_deref(), Some("rust"));
         assert!(value("process.pid").is_some());
     }
 }

@@ -15,13 +15,11 @@ use opentelemetry_proto::{
 use opentelemetry_sdk::trace::SpanLimits;
 use prost::Message as _;
 
-use super::{
-    attributes::{self, Name},
-    otlp::span_attributes::SpanAttributes,
-    protobuf::{bytes, bytes_head, fixed64, number},
-};
+use self::span_attributes::SpanAttributes;
+use super::attributes::{self, Name};
 use crate::{
     base::clock::nanos,
+    outputs::otlp::protobuf::{bytes, bytes_head, fixed64, number},
     record::{finished::Record, span::Added},
     write::scribe::{self, Scribe},
 };
