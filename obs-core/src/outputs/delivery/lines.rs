@@ -22,11 +22,11 @@ impl Lines {
 }
 
 impl Store for Lines {
-    type Entry<'a> = (&'a [u8], Facts);
+    type Entry<'a> = (&'a [u8], &'a Facts);
     type Batch = TakenLines;
 
     #[inline]
-    fn weight((line, _): &(&[u8], Facts)) -> usize {
+    fn weight((line, _): &(&[u8], &Facts)) -> usize {
         Self::weight_of(line.len(), 1)
     }
 
@@ -41,9 +41,9 @@ impl Store for Lines {
     }
 
     #[inline]
-    fn push(&mut self, (line, facts): (&[u8], Facts)) {
+    fn push(&mut self, (line, facts): (&[u8], &Facts)) {
         self.bytes.extend_from_slice(line);
-        self.marks.push(Mark { end: self.bytes.len(), facts });
+        self.marks.push(Mark { end: self.bytes.len(), facts: *facts });
     }
 
     /// Takes all of them: a swap costs the same for any number, and a sink may take as many as it likes.

@@ -36,7 +36,7 @@ fn line(queue: &Queue<Lines>) {
         kind: "request",
         route: None,
     };
-    queue.push((b"a\n", facts));
+    queue.push((b"a\n", &facts));
 }
 
 fn counts() -> Counts {

@@ -301,8 +301,7 @@ impl Output {
 
     /// Pushes the event into its queue. `json` has its line once somebody has made it.
     #[inline]
-    pub(super) fn push(&self, event: &line::Event<'_>, json: &mut Line) {
-        let facts = facts(event.record);
+    pub(super) fn push(&self, event: &line::Event<'_>, facts: &Facts, json: &mut Line) {
         match self.format {
             EventFormat::Json => self.queue.push((json.of(event), facts)),
             EventFormat::Readable => self.queue.push((&readable::line(event, self.colours), facts)),
@@ -310,8 +309,9 @@ impl Output {
     }
 }
 
+/// The facts that go with the event's bytes.
 #[inline]
-fn facts(record: &Record) -> Facts {
+pub(super) fn facts(record: &Record) -> Facts {
     let start = record.start();
     let route = record.request().and_then(|request| request.end.route.as_ref());
     Facts {
