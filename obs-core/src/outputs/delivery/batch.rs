@@ -7,7 +7,8 @@ use std::{
 
 use crate::trace::{SpanId, TraceId};
 
-/// The facts of an event that a sink may need beside its bytes. They are copied, and nothing is allocated for them.
+/// The facts of an event that a sink may need beside its bytes. They are copied, and nothing is
+/// allocated for them.
 #[derive(Clone, Copy)]
 pub(crate) struct Facts {
     pub(crate) since_1970: Duration,
@@ -24,7 +25,8 @@ pub(super) struct Mark {
     pub(super) facts: Facts,
 }
 
-/// Events for a [`BatchSink`](crate::BatchSink), in the order in which they were recorded. There is at least one.
+/// Events for a [`BatchSink`](crate::BatchSink), in the order in which they were recorded. There is
+/// at least one.
 ///
 /// ```
 /// use obs_core::{Batch, BatchSink, Delivered, EventOutput, Failure, Observer};
@@ -46,7 +48,7 @@ pub(super) struct Mark {
 pub struct Batch<'a> {
     bytes: &'a [u8],
     marks: &'a [Mark],
-    /// Where the bytes begin, as the marks count.
+    /// The beginning of the bytes, as the marks count.
     base: usize,
 }
 

@@ -30,14 +30,16 @@ impl Delivered {
         Self { entries, rejected: 0, reason: Cow::Borrowed("") }
     }
 
-    /// Says that the destination dropped some of the entries that it has taken. They are counted as lost, and do not come again.
+    /// Says that the destination dropped some of the entries that it has taken. They are counted as
+    /// lost, and do not come again.
     pub fn rejected(mut self, entries: usize, reason: impl Into<Cow<'static, str>>) -> Self {
         (self.rejected, self.reason) = (entries, reason.into());
         self
     }
 }
 
-/// The reason why a sink has taken nothing of a batch, and whether and when the same entries may be tried again.
+/// The reason why a sink has taken nothing of a batch, and whether and when the same entries may be
+/// tried again.
 ///
 /// ```
 /// use std::time::Duration;
@@ -63,17 +65,20 @@ pub(super) enum Again {
 }
 
 impl Failure {
-    /// The entries can never be delivered: they are dropped and counted, and the next batch is tried.
+    /// The entries can never be delivered: they are dropped and counted, and the next batch is
+    /// tried.
     pub fn never(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { again: Again::Never, reason: reason.into() }
     }
 
-    /// Nothing speaks against another try. The output makes it after a pause of its own, which grows from try to try.
+    /// Nothing speaks against another try. The output makes it after a pause of its own, which
+    /// grows from try to try.
     pub fn now(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { again: Again::Now, reason: reason.into() }
     }
 
-    /// The destination wants to be asked again after this time, of which at most 30 seconds are granted.
+    /// The destination wants to be asked again after this time, of which at most 30 seconds are
+    /// granted.
     ///
     /// A shutdown tries earlier, within its deadline.
     pub fn after(time: Duration, reason: impl Into<Cow<'static, str>>) -> Self {

@@ -96,7 +96,8 @@ impl<T> Default for TakenItems<T> {
 }
 
 impl<T> TakenItems<T> {
-    /// Hands out the items of a new batch, which the outlet encodes once; `None` if it has them already.
+    /// Hands out the items of a new batch, which the outlet encodes once; `None` if it has them
+    /// already.
     pub(crate) fn unpack(&mut self) -> Option<impl ExactSizeIterator<Item = T> + '_> {
         (!self.items.is_empty()).then(|| self.items.drain(..))
     }

@@ -46,7 +46,8 @@ impl Store for Lines {
         self.marks.push(Mark { end: self.bytes.len(), facts: *facts });
     }
 
-    /// Takes all of them: a swap costs the same for any number, and a sink may take as many as it likes.
+    /// Takes all of them: a swap costs the same for any number, and a sink may take as many as it
+    /// likes.
     fn take(&mut self, batch: &mut TakenLines, _: usize) {
         self.exchange(batch);
     }

@@ -1,7 +1,9 @@
-//! Two requests, a worker and a flush under the memory model, in every order of up to three preemptions. Time is left out: a wait may be
-//! over at once, so a delay by a lost wake-up is not modelled.
+//! Two requests, a worker and a flush under the memory model, in every order of up to three
+//! preemptions. Time is left out: a wait may be over at once, so a delay by a lost wake-up is not
+//! modelled.
 //!
-//! `RUSTFLAGS="--cfg obs_loom" cargo test -p obs-core --lib --release --target-dir target/loom loom`
+//! `RUSTFLAGS="--cfg obs_loom" cargo test -p obs-core --lib --release --target-dir target/loom
+//! loom`
 
 use std::time::Duration;
 
@@ -50,8 +52,8 @@ fn counts() -> Counts {
     }
 }
 
-/// Each entry is delivered once or refused; a flush returns only when what was pushed before it is settled; and a destination that fails
-/// once loses nothing.
+/// Each entry is delivered once or refused; a flush returns only when what was pushed before it is
+/// settled; and a destination that fails once loses nothing.
 fn model<S: Store>(push: fn(&Queue<S>)) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
@@ -68,7 +70,8 @@ fn model<S: Store>(push: fn(&Queue<S>)) {
                     match queue.take(&mut batch) {
                         Task::Deliver => {
                             if std::mem::take(&mut fails) {
-                                // After the end there is no other try, but nobody takes that one for the last.
+                                // After the end there is no other try, but nobody takes that one
+                                // for the last.
                                 let _ = queue.pause(Duration::ZERO);
                             }
                             let entries = batch.len();

@@ -6,7 +6,8 @@ pub(super) const KEPT: usize = 256 * 1024;
 /// The speed with which a large batch is forgotten: by one part in so many with each batch since.
 const FORGETS: usize = 64;
 
-/// The room that a vector keeps: memory that every batch needs stays, memory that a burst has taken is freed.
+/// The room that a vector keeps: memory that every batch needs stays, memory that a burst has taken
+/// is freed.
 #[derive(Default)]
 pub(super) struct Room {
     /// The length of the largest batch of late.

@@ -1,4 +1,5 @@
-//! Delivery: what an output sends away waits in a bounded queue, and a thread sends it and tries again.
+//! Delivery: what an output sends away waits in a bounded queue, and a thread sends it and tries
+//! again.
 //!
 //! ```text
 //!            Store: lines.rs  bytes, swapped whole      Outlet: a sink of events,
@@ -8,7 +9,8 @@
 //!            never      ▲                │ delivered, rejected, failed
 //!            blocks     └──── settle ◀───┘ pauses that grow, `Retry-After`, one warning per trouble
 //! ```
-//! All outputs behave alike, because they share all of it but the store, the outlet and their numbers.
+//! All outputs behave alike, because they share all of it but the store, the outlet and their
+//! numbers.
 
 pub(crate) mod batch;
 pub(crate) mod failure;

@@ -1,4 +1,5 @@
-//! The queue between requests and a worker: bounded, woken as seldom as possible, flushed with a deadline.
+//! The queue between requests and a worker: bounded, woken as seldom as possible, flushed with a
+//! deadline.
 
 use std::{
     mem,
@@ -39,7 +40,8 @@ pub(crate) struct Pace {
     pub(crate) delay: Duration,
     /// The number of entries that are delivered at once, and for which nothing more is gathered.
     pub(crate) batch: usize,
-    /// The silence after which the worker sleeps until an entry wakes it. Before, it looks once per delay.
+    /// The silence after which the worker sleeps until an entry wakes it. Before, it looks once per
+    /// delay.
     pub(crate) park_after: Duration,
 }
 
@@ -105,7 +107,8 @@ struct State<S> {
 }
 
 impl<S> State<S> {
-    /// Entries that were pushed before a flush are settled: it is the destination's turn, whatever has come since.
+    /// Entries that were pushed before a flush are settled: it is the destination's turn, whatever
+    /// has come since.
     const fn flush_is_due(&self) -> bool {
         self.flushes_made < self.flushes_wanted && self.settled >= self.flush_after
     }
@@ -139,8 +142,9 @@ pub(crate) struct Flush {
 
 /// Requests push entries, a worker takes them.
 ///
-/// A push copies the entry under a lock that is otherwise held only to swap or to count. It wakes the worker only if that sleeps, or
-/// once for a full batch: a wake-up for each entry would cost more than the entry.
+/// A push copies the entry under a lock that is otherwise held only to swap or to count. It wakes
+/// the worker only if that sleeps, or once for a full batch: a wake-up for each entry would cost
+/// more than the entry.
 pub(crate) struct Queue<S: Store> {
     state: Mutex<State<S>>,
     /// Something for the worker.
@@ -309,8 +313,9 @@ impl<S: Store> Queue<S> {
         self.settled.notify_all();
     }
 
-    /// Waits before the next try: as long as it is wanted, or at most half of the time for which somebody still waits for a flush. A new
-    /// flush is tried at once. Returns `false` if there is no other try.
+    /// Waits before the next try: as long as it is wanted, or at most half of the time for which
+    /// somebody still waits for a flush. A new flush is tried at once. Returns `false` if there is
+    /// no other try.
     pub(super) fn pause(&self, wanted: Duration) -> bool {
         let began = Instant::now();
         let mut state = self.lock();
@@ -347,7 +352,8 @@ impl<S: Store> Queue<S> {
         self.settled.notify_all();
     }
 
-    /// Asks the worker to settle the entries that were pushed before, and to flush the destination then.
+    /// Asks the worker to settle the entries that were pushed before, and to flush the destination
+    /// then.
     pub(crate) fn ask_to_flush(&self, deadline: Duration) -> Flush {
         let now = Instant::now();
         let until = now.checked_add(deadline.min(LONGEST_FLUSH)).unwrap_or(now);
@@ -362,7 +368,8 @@ impl<S: Store> Queue<S> {
         Flush { pushed: state.pushed, lost: state.lost, number: state.flushes_wanted, until }
     }
 
-    /// Waits until that is done, at most until its deadline. Returns `true` if everything was delivered.
+    /// Waits until that is done, at most until its deadline. Returns `true` if everything was
+    /// delivered.
     pub(crate) fn wait_for(&self, flush: &Flush) -> bool {
         let mut state = self.lock();
         while state.settled < flush.pushed || state.flushes_made < flush.number {
@@ -402,7 +409,8 @@ impl<S: Store> Queue<S> {
         self.wait_for(&self.ask_to_flush(deadline))
     }
 
-    /// The time that one try may take: as long as it is wanted, but no longer than somebody waits for a flush.
+    /// The time that one try may take: as long as it is wanted, but no longer than somebody waits
+    /// for a flush.
     pub(crate) fn patience(&self, wanted: Duration) -> Duration {
         let now = Instant::now();
         let until = self.lock().awaited_until(now);

@@ -9,10 +9,12 @@ use super::{
     worker::Outlet,
 };
 
-/// A destination of events that takes them in batches: for [`EventOutput::batches`](crate::EventOutput::batches).
+/// A destination of events that takes them in batches: for
+/// [`EventOutput::batches`](crate::EventOutput::batches).
 ///
-/// It is called from a thread of the output's own, so it may block; while it does, events wait in the output's queue, and no other
-/// output and no request is held up. [`EventSink`] is the simple form for destinations that take bytes.
+/// It is called from a thread of the output's own, so it may block; while it does, events wait in
+/// the output's queue, and no other output and no request is held up. [`EventSink`] is the simple
+/// form for destinations that take bytes.
 ///
 /// # Panics
 /// A panic counts as a [`Failure::now`].
@@ -35,13 +37,15 @@ use super::{
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 pub trait BatchSink: Send + 'static {
-    /// Takes the first entries of a batch, and returns how many. The others come again with the next call.
+    /// Takes the first entries of a batch, and returns how many. The others come again with the
+    /// next call.
     ///
     /// # Errors
     /// Nothing was taken. The failure says whether and when the same entries come again.
     fn send(&mut self, batch: &Batch<'_>) -> Result<Delivered, Failure>;
 
-    /// Makes everything that was taken as durable as it can be: at a shutdown, and when the last observer is dropped.
+    /// Makes everything that was taken as durable as it can be: at a shutdown, and when the last
+    /// observer is dropped.
     ///
     /// # Errors
     /// The shutdown reports that not everything was flushed.
@@ -49,14 +53,17 @@ pub trait BatchSink: Send + 'static {
         Ok(())
     }
 
-    /// Is called about once a second, also while there is nothing to send: for work that depends on time alone.
+    /// Is called about once a second, also while there is nothing to send: for work that depends on
+    /// time alone.
     fn tick(&mut self) {}
 }
 
-/// A destination of events that takes bytes, as a file or a socket does: for [`EventOutput::to`](crate::EventOutput::to).
+/// A destination of events that takes bytes, as a file or a socket does: for
+/// [`EventOutput::to`](crate::EventOutput::to).
 ///
-/// It is called from a thread of the output's own, so it may block; while it does, events wait in the output's queue, and no other
-/// output and no request is held up. [`BatchSink`] is the form for destinations that need keys, labels or partitions.
+/// It is called from a thread of the output's own, so it may block; while it does, events wait in
+/// the output's queue, and no other output and no request is held up. [`BatchSink`] is the form for
+/// destinations that need keys, labels or partitions.
 ///
 /// ```
 /// use std::io;
@@ -73,19 +80,23 @@ pub trait BatchSink: Send + 'static {
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 pub trait EventSink: Send + 'static {
-    /// Takes bytes of lines, and returns how many it took, as [`io::Write::write`] does: the rest comes again with the next call.
+    /// Takes bytes of lines, and returns how many it took, as [`io::Write::write`] does: the rest
+    /// comes again with the next call.
     ///
-    /// `lines` begins where the last call has stopped, which may be in the middle of a line, and ends with the end of a line.
+    /// `lines` begins where the last call has stopped, which may be in the middle of a line, and
+    /// ends with the end of a line.
     ///
     /// # Errors
-    /// Nothing was taken: the same bytes come again, after a pause that grows up to some seconds, as long as the queue has room for
-    /// what comes meanwhile. [`io::ErrorKind::Interrupted`] is tried again at once.
+    /// Nothing was taken: the same bytes come again, after a pause that grows up to some seconds,
+    /// as long as the queue has room for what comes meanwhile. [`io::ErrorKind::Interrupted`] is
+    /// tried again at once.
     ///
     /// # Panics
     /// A panic counts as an error.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize>;
 
-    /// Makes everything that was taken as durable as it can be: at a shutdown, and when the last observer is dropped.
+    /// Makes everything that was taken as durable as it can be: at a shutdown, and when the last
+    /// observer is dropped.
     ///
     /// # Errors
     /// The shutdown reports that not everything was flushed.
@@ -93,7 +104,8 @@ pub trait EventSink: Send + 'static {
         Ok(())
     }
 
-    /// Is called about once a second, also while there is nothing to write: for work that depends on time alone.
+    /// Is called about once a second, also while there is nothing to write: for work that depends
+    /// on time alone.
     fn tick(&mut self) {}
 }
 

@@ -24,7 +24,8 @@ pub(crate) trait Store: Default + Send + 'static {
     /// Moves the first entries into a batch that is empty, at most `most` of them.
     fn take(&mut self, batch: &mut Self::Batch, most: usize);
 
-    /// Exchanges the memory of the store and of a batch, which are both empty: by turns the worker can free both.
+    /// Exchanges the memory of the store and of a batch, which are both empty: by turns the worker
+    /// can free both.
     fn exchange(&mut self, batch: &mut Self::Batch);
 }
 

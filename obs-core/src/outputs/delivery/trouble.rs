@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::failure::{Delivered, Failure};
 use crate::base::{diagnostics, text::bounded};
 
-/// The least time between two reports of the same trouble: one that comes and goes does not flood the log.
+/// The least time between two reports of the same trouble: one that comes and goes does not flood
+/// the log.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// The bytes of a destination's own words that a report repeats.
@@ -112,7 +113,8 @@ impl Troubles {
 
     /// The worker has looked for entries that found no room: `some` if there were any.
     ///
-    /// The worker reports it, and not the thread that drops an entry: a log may block, and a request must not.
+    /// The worker reports it, and not the thread that drops an entry: a log may block, and a
+    /// request must not.
     pub(super) fn overflow(&mut self, some: bool) {
         let now = Instant::now();
         let Subject { entries, destination, counter } = &self.subject;

@@ -13,12 +13,13 @@ use crate::outputs::delivery::{
     sink::BatchSink,
 };
 
-/// How many events wait in the channel itself; behind it is the output's queue.
+/// The events that wait in the channel itself; behind it is the output's queue.
 const WAITING: usize = 256;
 
 /// Receives events as lines of JSON, without their line feed: see [`EventOutput::channel`].
 ///
-/// When the last observer is gone and the last event received, it ends. If it is dropped, events are no longer sent anywhere.
+/// When the last observer is gone and the last event received, it ends. If it is dropped, events
+/// are no longer sent anywhere.
 ///
 /// ```
 /// use std::time::Duration;

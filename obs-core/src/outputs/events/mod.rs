@@ -1,10 +1,12 @@
-//! Events: one per request, in a form that is documented (`schema/event-1.json`), to any number of outputs.
+//! Events: one per request, in a form that is documented (`schema/event-1.json`), to any number of
+//! outputs.
 //!
 //! ```text
 //! record ─▶ keep? ─▶ one line of JSON ─▶ each output's queue ─▶ its worker ─▶ its sink
 //! ```
-//! The request's thread serialises the event once and copies it into the queue of every output that wants it. Each output has a
-//! thread of its own, so one that is slow or stuck costs events, which are counted, and never a request.
+//! The request's thread serialises the event once and copies it into the queue of every output that
+//! wants it. Each output has a thread of its own, so one that is slow or stuck costs events, which
+//! are counted, and never a request.
 
 pub(crate) mod channel;
 pub(crate) mod file;
@@ -86,7 +88,8 @@ impl RecordSink for EventPipeline {
         let Some(sample_rate) = self.keep.rate(record) else { return };
         let event = line::Event { record, sample_rate, service: &self.service };
         let shared = LINE.try_with(|line| line.try_borrow_mut().map(|mut line| self.push(&event, &mut line)));
-        // A request may end while its thread ends, and the thread-local is gone; or within another's end, in a filter.
+        // A request may end while its thread ends, and the thread-local is gone; or within
+        // another's end, in a filter.
         if !matches!(shared, Ok(Ok(()))) {
             self.push_apart(&event);
         }

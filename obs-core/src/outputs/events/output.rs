@@ -1,4 +1,5 @@
-//! One output of events: where they go, which of them, in which form, and what happens when there is no room.
+//! One output of events: where they go, which of them, in which form, and what happens when there
+//! is no room.
 
 use std::{
     borrow::Cow,
@@ -31,13 +32,15 @@ use crate::{
     record::{finished::Record, route::Route},
 };
 
-/// How many bytes of events wait for an output at most, unless it has a bound of its own.
+/// The bytes of events that wait for an output at most, unless it has a bound of its own.
 const CAPACITY: usize = 4 * 1024 * 1024;
 
-/// The least that an output needs: about a hundred events. One that is larger than the capacity is dropped.
+/// The least capacity of an output: about a hundred events. An event that is larger than the
+/// capacity is dropped.
 const LEAST_CAPACITY: usize = 64 * 1024;
 
-/// Under traffic a worker looks each time this has passed, which is also about the longest time that an event waits.
+/// Under traffic a worker looks each time this has passed, which is also about the longest time
+/// that an event waits.
 const PACE: Pace =
     Pace { delay: Duration::from_millis(20), batch: usize::MAX, park_after: Duration::from_secs(1) };
 
@@ -48,7 +51,7 @@ const RETRY: RetryPolicy =
 /// The metric that counts losses.
 const DROPPED: &str = "obs_events_dropped_total";
 
-/// How events are written.
+/// The format of events.
 ///
 /// ```
 /// use obs_core::{EventFormat, EventOutput};
@@ -59,11 +62,12 @@ const DROPPED: &str = "obs_events_dropped_total";
 pub enum EventFormat {
     /// One object of JSON a line: what programs read.
     Json,
-    /// An aligned line, in colours: what people read. Standard output has it where that is a terminal.
+    /// An aligned line, in colours: what people read. Standard output has it where that is a
+    /// terminal.
     Readable,
 }
 
-/// What happens to an event for which the output's buffer has no room.
+/// The treatment of an event for which the output's queue has no room.
 ///
 /// ```
 /// use std::time::Duration;
@@ -73,11 +77,12 @@ pub enum EventFormat {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// It is dropped and counted; the request goes on.
+    /// The event is dropped and counted; the request goes on.
     #[default]
     Drop,
-    /// The request's thread waits for room, but no longer than this; then the event is dropped and counted. On an async runtime that
-    /// holds up the other requests of the thread, too: for an audit that is worth it.
+    /// The request's thread waits for room, but no longer than this; then the event is dropped and
+    /// counted. On an async runtime that holds up the other requests of the thread, too: for an
+    /// audit that is worth it.
     Block(Duration),
 }
 
@@ -85,7 +90,8 @@ type Filter = Box<dyn Fn(&Record) -> bool + Send + Sync>;
 
 /// An output of events: see [`ObserverBuilder::events`](crate::ObserverBuilder::events).
 ///
-/// Each has a buffer and a thread of its own, so one that is slow or stuck holds up neither requests nor the others.
+/// Each has a queue and a thread of its own, so one that is slow or stuck holds up neither requests
+/// nor the others.
 ///
 /// ```
 /// use std::time::Duration;
@@ -116,7 +122,8 @@ enum Target {
 }
 
 impl EventOutput {
-    /// Standard output: JSON, or where it is a terminal readable lines (in colours, unless `NO_COLOR` is set).
+    /// Standard output: JSON, or where it is a terminal readable lines (in colours, unless
+    /// `NO_COLOR` is set).
     pub fn stdout() -> Self {
         let terminal = io::stdout().is_terminal();
         let format = if terminal { EventFormat::Readable } else { EventFormat::Json };
@@ -154,31 +161,34 @@ impl EventOutput {
         }
     }
 
-    /// Its name in the metrics, which no other output has: `stdout`, `file`, `channel`, `writer` or `sink` by default.
+    /// Its name in the metrics, which no other output has: `stdout`, `file`, `channel`, `writer` or
+    /// `sink` by default.
     pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Only events for which this is true. It runs on the request's thread; one that panics lets the event through.
+    /// Only events for which this is true. It runs on the request's thread; one that panics lets
+    /// the event through.
     pub fn filter(mut self, wants: impl Fn(&Record) -> bool + Send + Sync + 'static) -> Self {
         self.filter = Some(Box::new(wants));
         self
     }
 
-    /// How events are written.
+    /// Sets the format of events.
     pub const fn format(mut self, format: EventFormat) -> Self {
         self.format = format;
         self
     }
 
-    /// What happens to an event for which there is no room.
+    /// Sets the treatment of an event for which there is no room.
     pub const fn on_overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self
     }
 
-    /// How many bytes of events may wait: 4 MiB by default.
+    /// Sets the bytes of events that may wait or be under way, their facts included: 4 MiB by
+    /// default.
     pub const fn capacity(mut self, bytes: usize) -> Self {
         self.capacity = bytes;
         self
@@ -266,7 +276,8 @@ impl<W: Write + Send + 'static> EventSink for Plain<W> {
         }
         let taken = self.writer.write(lines)?;
         self.holds = true;
-        // What was taken is taken, even if it cannot be flushed now: an error would bring it here once more.
+        // What was taken is taken, even if it cannot be flushed now: an error would bring it here
+        // once more.
         let _ = self.flush();
         Ok(taken)
     }

@@ -1,4 +1,5 @@
-//! The `OTEL_*` variables about spans, beside those of every [export](crate::outputs::otlp::environment).
+//! The `OTEL_*` variables about spans, beside those of every
+//! [export](crate::outputs::otlp::environment).
 
 use std::time::Duration;
 

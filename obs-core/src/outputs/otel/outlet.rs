@@ -1,4 +1,5 @@
-//! The end of the spans' queue: encodes a batch once, and sends it to the collector until it is taken.
+//! The end of the spans' queue: encodes a batch once, and sends it to the collector until it is
+//! taken.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -62,7 +63,8 @@ struct SpanOutlet {
 }
 
 impl Outlet<TakenItems<Waiting>> for SpanOutlet {
-    /// Takes a batch as a whole. A panic, for which the client begins anew, would come again: the batch is given up.
+    /// Takes a batch as a whole. A panic, for which the client begins anew, would come again: the
+    /// batch is given up.
     fn send(&mut self, batch: &mut TakenItems<Waiting>) -> Result<Delivered, Failure> {
         let sent = catch(|| {
             if let Some(spans) = batch.unpack() {

@@ -53,7 +53,8 @@ pub(super) fn new(limits: Limits, own: &Own) -> SpanQueue {
         closed: dropped("shut_down"),
     };
     let bounds = Bounds { entries: limits.spans, bytes: limits.bytes, patience: Duration::ZERO };
-    // Spans may wait for seconds, so a sleeping worker is woken by the first one, and not each delay by the clock.
+    // Spans may wait for seconds, so a sleeping worker is woken by the first one, and not each
+    // delay by the clock.
     let pace = Pace { delay: limits.delay, batch: limits.batch, park_after: Duration::ZERO };
     Queue::new(bounds, pace, counts)
 }

@@ -1,4 +1,4 @@
-//! A span that waits: how large it is, and what becomes of it when it is exported.
+//! A span that waits: its size, and its form when it is exported.
 
 use std::{backtrace::Backtrace, cell::RefCell, sync::Arc};
 
@@ -17,10 +17,10 @@ pub(super) const STACKTRACE: &str = "exception.stacktrace";
 /// The longest backtrace that is exported, in bytes.
 const MAX_BACKTRACE: usize = 16 * 1024;
 
-/// What a request's span takes beside its encoding, about.
+/// The bytes that a request's span takes beside its encoding, about.
 const ENCODED_BYTES: usize = 64;
 
-/// What a span of the SDK's takes beside its texts, about.
+/// The bytes that a span of the SDK's takes beside its texts, about.
 const SPAN_BYTES: usize = 512;
 const ATTRIBUTE_BYTES: usize = 64;
 
@@ -71,8 +71,8 @@ impl Waiting {
         }
     }
 
-    /// The span as it is exported: each attribute once, and its backtrace in words, whose symbols are looked up here because that takes
-    /// milliseconds.
+    /// The span as it is exported: each attribute once, and its backtrace in words, whose symbols
+    /// are looked up here because that takes milliseconds.
     pub(super) fn resolved(self) -> Resolved {
         match self.span {
             Span::Encoded(span) => Resolved::Encoded(span),
@@ -106,7 +106,8 @@ fn add_frames(event: &mut Event, backtrace: &Backtrace) {
     }
 }
 
-/// Leaves the last attribute of each name: the SDK adds one whenever it is set, and OTLP wants each once.
+/// Leaves the last attribute of each name: the SDK adds one whenever it is set, and OTLP wants each
+/// once.
 fn once(attributes: &mut Vec<KeyValue>) {
     let mut n = 0;
     while let Some(attribute) = attributes.get(n) {

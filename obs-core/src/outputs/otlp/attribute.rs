@@ -1,4 +1,5 @@
-//! Attributes as OTLP has them (`opentelemetry.proto.common.v1.KeyValue`), written straight into a message.
+//! Attributes as OTLP has them (`opentelemetry.proto.common.v1.KeyValue`), written straight into a
+//! message.
 //!
 //! Each function takes the number of the list's field in its message: 1 of a resource, 9 of a span.
 
@@ -90,7 +91,8 @@ fn varint_of(out: &mut Scribe<'_>, list: u8, name: &str, field: u8, value: u64) 
     number(out, field, value);
 }
 
-/// Writes everything before the value of an attribute whose length, and so all lengths within it, is one byte.
+/// Writes everything before the value of an attribute whose length, and so all lengths within it,
+/// is one byte.
 #[allow(clippy::inline_always)]
 #[inline(always)]
 fn short_head(out: &mut Scribe<'_>, list: u8, name: &str, length: usize) {

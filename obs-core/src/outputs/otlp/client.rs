@@ -1,4 +1,5 @@
-//! OTLP over HTTP with binary protobuf (OTLP specification, "OTLP/HTTP"), from a thread that needs no runtime.
+//! OTLP over HTTP with binary protobuf (OTLP specification, "OTLP/HTTP"), from a thread that needs
+//! no runtime.
 
 use std::{io::Write as _, sync::Arc, time::Duration};
 
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::outputs::delivery::failure::{Delivered, Failure};
 
-/// How much of an answer is read, in bytes.
+/// The bytes of an answer that are read at most.
 const MAX_ANSWER: u64 = 64 * 1024;
 
 /// A collector's address, and the way to talk to it.
@@ -31,6 +32,7 @@ pub(crate) struct Target {
     pub(crate) proxy: bool,
 }
 
+/// A connection to a collector.
 pub(crate) struct Client {
     target: Target,
     /// Made for the first batch: reading the system's certificates takes its time.
@@ -47,12 +49,12 @@ impl Client {
         shown(&self.target.url)
     }
 
-    /// Forgets its connections: what has failed in an unforeseen way may go better anew.
+    /// Closes its connections: after an unforeseen failure another try may succeed with new ones.
     pub(crate) fn reset(&mut self) {
         self.agent = None;
     }
 
-    /// The body as it is sent.
+    /// Returns the body as it is sent.
     pub(crate) fn compressed(&self, body: Vec<u8>) -> Vec<u8> {
         if !self.target.gzip {
             return body;
@@ -63,7 +65,7 @@ impl Client {
         encoder.finish().unwrap_or_default()
     }
 
-    /// Sends a batch once; `patience` says how long it may take at most.
+    /// Sends a message once. `patience` limits the time that it may take.
     pub(crate) fn send(
         &mut self,
         body: &[u8],

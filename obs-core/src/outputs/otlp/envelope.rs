@@ -1,4 +1,5 @@
-//! The message around the items of a signal: `ExportTraceServiceRequest` and its like, which have one form.
+//! The message around the items of a signal: `ExportTraceServiceRequest` and its like, which have
+//! one form.
 
 use std::borrow::Cow;
 
@@ -55,7 +56,8 @@ impl Envelope {
         }
     }
 
-    /// A message with encoded items of our own scope, and with other scopes, which are encoded with their items.
+    /// A message with encoded items of our own scope, and with other scopes, which are encoded with
+    /// their items.
     pub(crate) fn message(&self, items: &[Vec<u8>], others: &[Vec<u8>]) -> Vec<u8> {
         let lengths = |all: &[Vec<u8>]| -> usize { all.iter().map(|one| bytes_length(one.len())).sum() };
         let of_scope = self.scope.len().saturating_add(lengths(items));

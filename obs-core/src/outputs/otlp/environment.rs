@@ -1,5 +1,6 @@
-//! The `OTEL_*` variables that say whether and how a signal is exported (OpenTelemetry's "Environment Variable Specification" and "OTLP
-//! Exporter Configuration"). A value that is invalid or not supported is named in a warning and ignored: operators set these from outside.
+//! The `OTEL_*` variables that say whether and how a signal is exported (OpenTelemetry's
+//! "Environment Variable Specification" and "OTLP Exporter Configuration"). A value that is invalid
+//! or not supported is named in a warning and ignored: operators set these from outside.
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 
@@ -46,7 +47,8 @@ impl<'a> Variables<'a> {
         self.warnings.push(format!("`{name}` is \"{value}\", but should be {expected}; it is ignored"));
     }
 
-    /// Says if everything is switched off. A boolean is false unless it is true (specification, "Boolean value").
+    /// Says if everything is switched off. A boolean is false unless it is true (specification,
+    /// "Boolean value").
     pub(crate) fn disabled(&mut self) -> bool {
         let Some((name, value)) = self.read("OTEL_SDK_DISABLED") else { return false };
         let value = value.to_ascii_lowercase();

@@ -100,7 +100,8 @@ const fn wrong(setting: &'static str, value: String, expected: &'static str) -> 
     BuildError { setting, value, expected }
 }
 
-/// The members of a list: `key=value`, percent-encoded, with commas between them. `None` for one that is no such pair.
+/// The members of a list: `key=value`, percent-encoded, with commas between them. `None` for one
+/// that is no such pair.
 pub(super) fn pairs(list: &str) -> impl Iterator<Item = Option<(String, String)>> {
     let members = list.split(',').map(str::trim).filter(|member| !member.is_empty());
     members.map(|member| {

@@ -1,7 +1,9 @@
-//! OTLP over HTTP with binary protobuf: the wire on which all signals of OpenTelemetry travel (feature `otlp`).
+//! OTLP over HTTP with binary protobuf: the wire on which all signals of OpenTelemetry travel
+//! (feature `otlp`).
 //!
-//! Nothing here knows the OpenTelemetry SDK, or what an item of a signal is. A signal encodes its items and gives them to an
-//! [`Envelope`](envelope::Envelope), whose message a [`Client`](client::Client) sends.
+//! Nothing here knows the OpenTelemetry SDK, or what an item of a signal is. A signal encodes its
+//! items and gives them to an [`Envelope`](envelope::Envelope), whose message a
+//! [`Client`](client::Client) sends.
 //!
 //! ```text
 //! items ─▶ attribute.rs, protobuf.rs ─▶ envelope.rs ─▶ client.rs ─▶ response.rs ─▶ delivered, rejected, or a failure

@@ -7,7 +7,7 @@ pub(crate) const fn bytes_key(field: u8) -> u8 {
     field << 3 | 2
 }
 
-/// A number of seven bits a byte, the lowest first.
+/// Writes a number of seven bits a byte, the lowest first.
 #[inline]
 pub(crate) fn varint(out: &mut Scribe<'_>, mut value: u64) {
     while value >= 0x80 {
@@ -17,37 +17,37 @@ pub(crate) fn varint(out: &mut Scribe<'_>, mut value: u64) {
     out.put(&[value as u8]);
 }
 
-/// How many bytes [`varint`] writes.
+/// The number of bytes that [`varint`] writes.
 pub(crate) const fn varint_length(value: u64) -> usize {
     (64_u32.saturating_sub((value | 1).leading_zeros())).div_ceil(7) as usize
 }
 
-/// How many bytes a field with so many bytes takes, if its number is below 16.
+/// The bytes of a field with so many bytes, if its number is below 16.
 pub(crate) const fn bytes_length(bytes: usize) -> usize {
     bytes.saturating_add(varint_length(bytes as u64)).saturating_add(1)
 }
 
-/// What stands before so many bytes of a field whose number is below 16.
+/// Writes everything before so many bytes of a field whose number is below 16.
 #[inline]
 pub(crate) fn bytes_head(out: &mut Scribe<'_>, field: u8, length: usize) {
     out.put(&[bytes_key(field)]);
     varint(out, length as u64);
 }
 
-/// A field with bytes, a text or a message, whose number is below 16.
+/// Writes a field with bytes, a text or a message, whose number is below 16.
 #[inline]
 pub(crate) fn bytes(out: &mut Scribe<'_>, field: u8, value: &[u8]) {
     bytes_head(out, field, value.len());
     out.put(value);
 }
 
-/// A field with a number of eight bytes, whose own number is below 16.
+/// Writes a field with a number of eight bytes, whose own number is below 16.
 pub(crate) fn fixed64(out: &mut Scribe<'_>, field: u8, value: u64) {
     out.put(&[field << 3 | 1]);
     out.put(&value.to_le_bytes());
 }
 
-/// A field with a number, whose own number is below 16.
+/// Writes a field with a number, whose own number is below 16.
 pub(crate) fn number(out: &mut Scribe<'_>, field: u8, value: u64) {
     out.put(&[field << 3]);
     varint(out, value);
@@ -70,7 +70,8 @@ impl<'a> Reader<'a> {
         Self(message)
     }
 
-    /// The next field with its number; `Some(None)` at the end, and `None` if there is no valid one.
+    /// The next field with its number; `Some(None)` at the end, and `None` if there is no valid
+    /// one.
     pub(super) fn next(&mut self) -> Option<Option<(u64, Field<'a>)>> {
         if self.0.is_empty() {
             return Some(None);

@@ -1,11 +1,13 @@
-//! The resource that items come from: service, host, process, container, and their names in Kubernetes.
+//! The resource that items come from: service, host, process, container, and their names in
+//! Kubernetes.
 
 use std::{borrow::Cow, env, fs};
 
 use super::{envelope::Attribute, export::pairs};
 use crate::{base::value::Value, record::service::Service};
 
-/// Attributes of Kubernetes, and the variables by which a manifest hands them in from the downward API.
+/// Attributes of Kubernetes, and the variables by which a manifest hands them in from the downward
+/// API.
 const KUBERNETES: [(&str, [&str; 2]); 7] = [
     ("k8s.pod.name", ["K8S_POD_NAME", "POD_NAME"]),
     ("k8s.pod.uid", ["K8S_POD_UID", "POD_UID"]),
@@ -16,10 +18,11 @@ const KUBERNETES: [(&str, [&str; 2]); 7] = [
     ("k8s.cluster.name", ["K8S_CLUSTER_NAME", "CLUSTER_NAME"]),
 ];
 
-/// Where a pod finds its own namespace.
+/// The file in which a pod finds its own namespace.
 const NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
-/// The resource of `service`. Attributes that code or the environment name win over those that are found.
+/// The resource of `service`. Attributes that code or the environment name win over those that are
+/// found.
 pub(crate) fn detect(
     service: &Service,
     environment: bool,
@@ -90,7 +93,7 @@ pub(crate) fn listed(list: &str) -> impl Iterator<Item = (String, String)> {
     pairs(list).flatten().filter(|(name, _)| !SERVICE.contains(&name.as_str()))
 }
 
-/// As OpenTelemetry names it.
+/// The processor's architecture, as OpenTelemetry names it.
 const fn architecture() -> &'static str {
     match env::consts::ARCH.as_bytes() {
         b"x86_64" => "amd64",
@@ -110,8 +113,9 @@ fn executable() -> Option<String> {
     Some(env::current_exe().ok()?.file_name()?.to_str()?.to_owned())
 }
 
-/// The id of the container that this process runs in: 64 hexadecimal digits in the name of its control group, or, with the second
-/// version of those, in the path from which its host name is mounted.
+/// The id of the container that this process runs in: 64 hexadecimal digits in the name of its
+/// control group, or, with the second version of those, in the path from which its host name is
+/// mounted.
 fn container_id() -> Option<String> {
     let of_group = read("/proc/self/cgroup").and_then(|groups| groups.lines().find_map(digits));
     of_group.or_else(|| {

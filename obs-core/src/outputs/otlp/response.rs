@@ -7,7 +7,8 @@ const PARTIAL_SUCCESS: u64 = 1;
 const REJECTED: u64 = 1;
 const ERROR_MESSAGE: u64 = 2;
 
-/// The items of a batch that a collector has taken and dropped, and its reason. A message alone is a warning.
+/// The items of a batch that a collector has taken and dropped, and its reason. A message alone is
+/// a warning.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Rejected {
     pub(super) items: usize,

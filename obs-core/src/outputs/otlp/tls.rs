@@ -5,7 +5,7 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts};
 /// Certificates as PEM.
 #[derive(Clone, Default)]
 pub(crate) struct Tls {
-    /// Who signs the collector's; the system's roots if it is absent.
+    /// The authorities that sign the collector's; the system's roots if there are none.
     pub(crate) ca: Option<Vec<Certificate<'static>>>,
     pub(crate) client: Option<ClientCert>,
 }
@@ -27,7 +27,7 @@ impl Tls {
         (!all.is_empty()).then_some(all)
     }
 
-    /// A certificate of our own and its key, in PEM.
+    /// A certificate of the service and its key, in PEM.
     pub(crate) fn identity(certificates: &[u8], key: &[u8]) -> Option<ClientCert> {
         let chain = Self::certificates(certificates)?;
         fit(&chain, key)?;
@@ -35,7 +35,7 @@ impl Tls {
     }
 }
 
-/// Whether a key is that of a certificate: the client takes both as they are.
+/// Checks that a key is that of a certificate: the client takes both as they are.
 fn fit(chain: &[Certificate<'static>], key: &[u8]) -> Option<()> {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
     let key = PrivateKeyDer::from_pem_slice(key).ok()?;

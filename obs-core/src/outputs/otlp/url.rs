@@ -4,7 +4,7 @@ use ureq::http::Uri;
 
 use super::signal::Signal;
 
-/// Whether it is one of HTTP's with a host.
+/// Says if it is a URL of HTTP with a host.
 pub(crate) fn is_url(url: &str) -> bool {
     let uri = url.parse::<Uri>().ok();
     uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
@@ -14,7 +14,8 @@ pub(crate) fn is_https(url: &str) -> bool {
     url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("https"))
 }
 
-/// The place of a signal below an endpoint for all signals (OTLP exporter specification, "Endpoint URLs for OTLP/HTTP").
+/// The place of a signal below an endpoint for all signals (OTLP exporter specification, "Endpoint
+/// URLs for OTLP/HTTP").
 pub(crate) fn below(endpoint: &str, signal: &Signal) -> String {
     let (path, query) =
         endpoint.split_once('?').map_or((endpoint, None), |(path, query)| (path, Some(query)));
@@ -22,18 +23,20 @@ pub(crate) fn below(endpoint: &str, signal: &Signal) -> String {
     format!("{}{}{query}", path.trim_end_matches('/'), signal.path)
 }
 
-/// An endpoint of gRPC, which is mostly without a scheme and at port 4317, as the one of HTTP beside it; and whether that is another port.
+/// An endpoint of gRPC, which is mostly without a scheme and at port 4317, as the one of HTTP
+/// beside it; and whether that is another port.
 pub(crate) fn beside_grpc(endpoint: &str) -> (String, bool) {
     let with_scheme =
         if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") };
     let Ok(uri) = with_scheme.parse::<Uri>() else { return (endpoint.to_owned(), false) };
     let moved = uri.port_u16() == Some(4317);
-    // Before the path there is no other such text but the port: a host has no colon, unless it stands in brackets.
+    // Before the path there is no other such text but the port: a host has no colon, unless it
+    // stands in brackets.
     let url = if moved { with_scheme.replacen(":4317", ":4318", 1) } else { with_scheme };
     (url, moved)
 }
 
-/// Whether it names a place on the server.
+/// Says if it names a place on the server.
 pub(crate) fn has_path(url: &str) -> bool {
     url.parse::<Uri>().is_ok_and(|uri| !matches!(uri.path(), "" | "/"))
 }

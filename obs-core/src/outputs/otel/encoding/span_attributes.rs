@@ -24,7 +24,7 @@ pub(super) struct SpanAttributes<'a, 'b> {
     out: &'a mut Scribe<'b>,
     /// The application's own: set later than those of the start, and before those of the end.
     added: &'a [KeyValue],
-    /// What the end has set, if there is anything else of that name.
+    /// Names that the end has set, if there is anything else of that name.
     told: Vec<String>,
     at_end: bool,
     left: u32,
@@ -37,7 +37,8 @@ impl<'a, 'b> SpanAttributes<'a, 'b> {
         Self { out, added, told: Vec::new(), at_end: false, left: most, dropped: 0 }
     }
 
-    /// What comes from now on is set at the request's end, and wins over what the application has added.
+    /// Begins the attributes of the request's end, which win over those that the application has
+    /// added.
     pub(super) const fn end(&mut self) {
         self.at_end = true;
     }
@@ -66,7 +67,7 @@ impl<'a, 'b> SpanAttributes<'a, 'b> {
         true
     }
 
-    /// Whether nothing that is set later has this name.
+    /// Says if nothing that is set later has this name.
     #[cold]
     fn is_first(&mut self, name: &str) -> bool {
         if !self.added.iter().any(|added| added.key.as_str() == name) {
