@@ -47,6 +47,7 @@
 //! # Features
 //! * `http`: for frameworks on `http` 1 and `http-body` 1.
 //! * `tokio`: health checks, signals and graceful shutdown.
+//! * `otlp`: the wire of OTLP over HTTP, for every signal.
 //! * `otel`: spans with OpenTelemetry, exported over OTLP.
 //! * `testing`: an observer in memory, for tests.
 //!

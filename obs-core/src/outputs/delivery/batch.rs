@@ -10,7 +10,7 @@ use crate::trace::{SpanId, TraceId};
 /// The facts of an event that a sink may need beside its bytes. They are copied, and nothing is
 /// allocated for them.
 #[derive(Clone, Copy)]
-pub(crate) struct Facts {
+pub(crate) struct EntryFacts {
     pub(crate) since_1970: Duration,
     pub(crate) trace_id: TraceId,
     pub(crate) span_id: SpanId,
@@ -22,7 +22,7 @@ pub(crate) struct Facts {
 #[derive(Clone, Copy)]
 pub(super) struct Mark {
     pub(super) end: usize,
-    pub(super) facts: Facts,
+    pub(super) facts: EntryFacts,
 }
 
 /// Events for a [`BatchSink`](crate::BatchSink), in the order in which they were recorded. There is
@@ -147,7 +147,7 @@ impl fmt::Debug for Entries<'_> {
 #[derive(Clone, Copy)]
 pub struct Entry<'a> {
     bytes: &'a [u8],
-    facts: Facts,
+    facts: EntryFacts,
 }
 
 impl<'a> Entry<'a> {

@@ -14,18 +14,18 @@ pub(crate) trait Weigh: Send + 'static {
 }
 
 /// Items that wait.
-pub(crate) struct Items<T> {
+pub(crate) struct ItemStore<T> {
     items: VecDeque<T>,
     bytes: usize,
 }
 
-impl<T> Default for Items<T> {
+impl<T> Default for ItemStore<T> {
     fn default() -> Self {
         Self { items: VecDeque::new(), bytes: 0 }
     }
 }
 
-impl<T: Weigh> Items<T> {
+impl<T: Weigh> ItemStore<T> {
     /// The number of the first items that one batch has room for.
     fn fitting(&self, most: usize) -> usize {
         let most = most.min(self.items.len());
@@ -42,9 +42,9 @@ impl<T: Weigh> Items<T> {
     }
 }
 
-impl<T: Weigh> Store for Items<T> {
+impl<T: Weigh> Store for ItemStore<T> {
     type Entry<'a> = T;
-    type Batch = TakenItems<T>;
+    type Batch = ItemBatch<T>;
 
     fn weight(item: &T) -> usize {
         item.weight()
@@ -63,7 +63,7 @@ impl<T: Weigh> Store for Items<T> {
         self.items.push_back(item);
     }
 
-    fn take(&mut self, batch: &mut TakenItems<T>, most: usize) {
+    fn take(&mut self, batch: &mut ItemBatch<T>, most: usize) {
         let count = self.fitting(most);
         if count == self.items.len() {
             self.exchange(batch);
@@ -76,26 +76,26 @@ impl<T: Weigh> Store for Items<T> {
         batch.left = count;
     }
 
-    fn exchange(&mut self, batch: &mut TakenItems<T>) {
+    fn exchange(&mut self, batch: &mut ItemBatch<T>) {
         mem::swap(&mut self.items, &mut batch.items);
     }
 }
 
 /// Items that the worker has taken.
-pub(crate) struct TakenItems<T> {
+pub(crate) struct ItemBatch<T> {
     items: VecDeque<T>,
     /// The number of items that are not settled. They may be encoded already, and `items` be empty.
     left: usize,
     bytes: usize,
 }
 
-impl<T> Default for TakenItems<T> {
+impl<T> Default for ItemBatch<T> {
     fn default() -> Self {
         Self { items: VecDeque::new(), left: 0, bytes: 0 }
     }
 }
 
-impl<T> TakenItems<T> {
+impl<T> ItemBatch<T> {
     /// Hands out the items of a new batch, which the outlet encodes once; `None` if it has them
     /// already.
     pub(crate) fn unpack(&mut self) -> Option<impl ExactSizeIterator<Item = T> + '_> {
@@ -103,7 +103,7 @@ impl<T> TakenItems<T> {
     }
 }
 
-impl<T: Weigh> Taken for TakenItems<T> {
+impl<T: Weigh> Taken for ItemBatch<T> {
     fn len(&self) -> usize {
         self.left
     }

@@ -3,30 +3,30 @@
 use std::mem;
 
 use super::{
-    batch::{Batch, Facts, Mark},
+    batch::{Batch, EntryFacts, Mark},
     memory::Room,
     store::{Store, Taken},
 };
 
 /// Lines, and beside them their facts.
 #[derive(Default)]
-pub(crate) struct Lines {
+pub(crate) struct LineStore {
     bytes: Vec<u8>,
     marks: Vec<Mark>,
 }
 
-impl Lines {
+impl LineStore {
     const fn weight_of(bytes: usize, lines: usize) -> usize {
         bytes.saturating_add(lines.saturating_mul(size_of::<Mark>()))
     }
 }
 
-impl Store for Lines {
-    type Entry<'a> = (&'a [u8], &'a Facts);
-    type Batch = TakenLines;
+impl Store for LineStore {
+    type Entry<'a> = (&'a [u8], &'a EntryFacts);
+    type Batch = LineBatch;
 
     #[inline]
-    fn weight((line, _): &(&[u8], &Facts)) -> usize {
+    fn weight((line, _): &(&[u8], &EntryFacts)) -> usize {
         Self::weight_of(line.len(), 1)
     }
 
@@ -41,18 +41,18 @@ impl Store for Lines {
     }
 
     #[inline]
-    fn push(&mut self, (line, facts): (&[u8], &Facts)) {
+    fn push(&mut self, (line, facts): (&[u8], &EntryFacts)) {
         self.bytes.extend_from_slice(line);
         self.marks.push(Mark { end: self.bytes.len(), facts: *facts });
     }
 
     /// Takes all of them: a swap costs the same for any number, and a sink may take as many as it
     /// likes.
-    fn take(&mut self, batch: &mut TakenLines, _: usize) {
+    fn take(&mut self, batch: &mut LineBatch, _: usize) {
         self.exchange(batch);
     }
 
-    fn exchange(&mut self, batch: &mut TakenLines) {
+    fn exchange(&mut self, batch: &mut LineBatch) {
         mem::swap(self, &mut batch.lines);
         batch.settled = 0;
     }
@@ -60,15 +60,15 @@ impl Store for Lines {
 
 /// Lines that the worker has taken.
 #[derive(Default)]
-pub(crate) struct TakenLines {
-    lines: Lines,
+pub(crate) struct LineBatch {
+    lines: LineStore,
     /// The number of the first lines that are settled.
     settled: usize,
     bytes: Room,
     marks: Room,
 }
 
-impl TakenLines {
+impl LineBatch {
     /// The end of the settled lines.
     fn base(&self) -> usize {
         let last = self.settled.checked_sub(1).and_then(|last| self.lines.marks.get(last));
@@ -83,7 +83,7 @@ impl TakenLines {
     }
 }
 
-impl Taken for TakenLines {
+impl Taken for LineBatch {
     fn len(&self) -> usize {
         self.lines.marks.len().saturating_sub(self.settled)
     }
@@ -96,7 +96,7 @@ impl Taken for TakenLines {
         let before = self.base();
         let entries = entries.min(self.len());
         self.settled = self.settled.saturating_add(entries);
-        Lines::weight_of(self.base().saturating_sub(before), entries)
+        LineStore::weight_of(self.base().saturating_sub(before), entries)
     }
 
     fn recycle(&mut self) {

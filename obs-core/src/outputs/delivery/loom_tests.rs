@@ -10,10 +10,10 @@ use std::time::Duration;
 use loom::{sync::Arc, thread};
 
 use super::{
-    batch::Facts,
-    items::{Items, Weigh},
-    lines::Lines,
-    queue::{Bounds, Counts, Pace, Queue, Settled, Task},
+    batch::EntryFacts,
+    items::{ItemStore, Weigh},
+    lines::LineStore,
+    queue::{DeliveryCounts, Pace, Queue, QueueBounds, Settled, Task},
     store::{Store, Taken as _},
 };
 use crate::{
@@ -22,16 +22,16 @@ use crate::{
 };
 
 /// An item that is nothing but its size.
-struct Item;
+struct Unit;
 
-impl Weigh for Item {
+impl Weigh for Unit {
     fn weight(&self) -> usize {
         1
     }
 }
 
-fn line(queue: &Queue<Lines>) {
-    let facts = Facts {
+fn line(queue: &Queue<LineStore>) {
+    let facts = EntryFacts {
         since_1970: Duration::ZERO,
         trace_id: TraceId::from_bytes([1; 16]).expect("valid"),
         span_id: SpanId::from_bytes([1; 8]).expect("valid"),
@@ -41,9 +41,9 @@ fn line(queue: &Queue<Lines>) {
     queue.push((b"a\n", &facts));
 }
 
-fn counts() -> Counts {
+fn counts() -> DeliveryCounts {
     let counter = || std::sync::Arc::new(Counter::new());
-    Counts {
+    DeliveryCounts {
         delivered: counter(),
         full: counter(),
         failed: counter(),
@@ -59,7 +59,7 @@ fn model<S: Store>(push: fn(&Queue<S>)) {
     model.preemption_bound = Some(3);
     model.check(move || {
         // Room for two of the three entries as long as none is taken.
-        let bounds = Bounds { entries: 2, bytes: usize::MAX, patience: Duration::ZERO };
+        let bounds = QueueBounds { entries: 2, bytes: usize::MAX, patience: Duration::ZERO };
         let pace = Pace { delay: Duration::ZERO, batch: usize::MAX, park_after: Duration::ZERO };
         let queue = Arc::new(Queue::<S>::new(bounds, pace, counts()));
         let worker = {
@@ -110,10 +110,10 @@ fn model<S: Store>(push: fn(&Queue<S>)) {
 
 #[test]
 fn loom_lines_are_delivered_once_or_refused() {
-    model::<Lines>(line);
+    model::<LineStore>(line);
 }
 
 #[test]
 fn loom_items_are_delivered_once_or_refused() {
-    model::<Items<Item>>(|queue| queue.push(Item));
+    model::<ItemStore<Unit>>(|queue| queue.push(Unit));
 }

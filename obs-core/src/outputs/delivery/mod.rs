@@ -6,13 +6,14 @@
 //!                   items.rs  weighed items                     a collector
 //!                      │                                          │
 //! request ─▶ push ─▶ Queue ─▶ take ─▶ Worker ─▶ send ─────────────┘
-//!            never      ▲                │ delivered, rejected, failed
-//!            blocks     └──── settle ◀───┘ pauses that grow, `Retry-After`, one warning per trouble
+//!                        ▲                │ delivered, rejected, failed
+//!                        └──── settle ◀───┘ pauses that grow, `Retry-After`, one warning per trouble
 //! ```
 //! All outputs behave alike, because they share all of it but the store, the outlet and their
 //! numbers.
 
 pub(crate) mod batch;
+pub(crate) mod byte_writer;
 pub(crate) mod failure;
 #[cfg(any(feature = "otel", test))]
 pub(crate) mod items;
@@ -28,4 +29,3 @@ pub(crate) mod store;
 mod tests;
 pub(crate) mod trouble;
 pub(crate) mod worker;
-pub(crate) mod written;

@@ -24,7 +24,7 @@ const LONGEST_FLUSH: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The room of a queue.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
+pub(crate) struct QueueBounds {
     /// The entries that may wait.
     pub(crate) entries: usize,
     /// The bytes that may wait or be under way.
@@ -46,7 +46,7 @@ pub(crate) struct Pace {
 }
 
 /// The counters of an output.
-pub(crate) struct Counts {
+pub(crate) struct DeliveryCounts {
     pub(crate) delivered: Arc<Counter>,
     /// There was no room, because entries came faster than the destination took them.
     pub(crate) full: Arc<Counter>,
@@ -58,7 +58,7 @@ pub(crate) struct Counts {
     pub(crate) closed: Arc<Counter>,
 }
 
-impl Counts {
+impl DeliveryCounts {
     /// All that was delivered, and all that was lost for any reason.
     pub(crate) fn delivered_and_lost(&self) -> (u64, u64) {
         let lost = [&self.full, &self.failed, &self.rejected, &self.closed];
@@ -77,7 +77,7 @@ pub(super) struct Settled {
 }
 
 #[derive(Default)]
-struct State<S> {
+struct QueueState<S> {
     store: S,
     /// Bytes that the worker has taken and not settled: they still count.
     taken: usize,
@@ -106,7 +106,7 @@ struct State<S> {
     last_try: bool,
 }
 
-impl<S> State<S> {
+impl<S> QueueState<S> {
     /// Entries that were pushed before a flush are settled: it is the destination's turn, whatever
     /// has come since.
     const fn flush_is_due(&self) -> bool {
@@ -146,20 +146,20 @@ pub(crate) struct Flush {
 /// the worker only if that sleeps, or once for a full batch: a wake-up for each entry would cost
 /// more than the entry.
 pub(crate) struct Queue<S: Store> {
-    state: Mutex<State<S>>,
+    state: Mutex<QueueState<S>>,
     /// Something for the worker.
     wake: Condvar,
     /// Something for a flush, and for a push that waits for room.
     settled: Condvar,
-    bounds: Bounds,
+    bounds: QueueBounds,
     pace: Pace,
-    pub(crate) counts: Counts,
+    pub(crate) counts: DeliveryCounts,
 }
 
 impl<S: Store> Queue<S> {
-    pub(crate) fn new(bounds: Bounds, pace: Pace, counts: Counts) -> Self {
+    pub(crate) fn new(bounds: QueueBounds, pace: Pace, counts: DeliveryCounts) -> Self {
         Self {
-            state: Mutex::new(State::default()),
+            state: Mutex::new(QueueState::default()),
             wake: Condvar::new(),
             settled: Condvar::new(),
             bounds,
@@ -168,7 +168,7 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<S>> {
+    fn lock(&self) -> MutexGuard<'_, QueueState<S>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -191,7 +191,7 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    fn has_room(&self, state: &State<S>, weight: usize) -> bool {
+    fn has_room(&self, state: &QueueState<S>, weight: usize) -> bool {
         let bytes = state.store.bytes().saturating_add(state.taken).saturating_add(weight);
         bytes <= self.bounds.bytes && state.store.len() < self.bounds.entries && !state.closed
     }
@@ -199,9 +199,9 @@ impl<S: Store> Queue<S> {
     #[cold]
     fn wait_for_room<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State<S>>,
+        mut state: MutexGuard<'a, QueueState<S>>,
         weight: usize,
-    ) -> MutexGuard<'a, State<S>> {
+    ) -> MutexGuard<'a, QueueState<S>> {
         let patience = self.bounds.patience;
         // For an entry that can never fit nobody waits.
         if patience.is_zero() || weight > self.bounds.bytes {
@@ -219,7 +219,7 @@ impl<S: Store> Queue<S> {
     }
 
     #[cold]
-    fn refuse(&self, mut state: MutexGuard<'_, State<S>>) {
+    fn refuse(&self, mut state: MutexGuard<'_, QueueState<S>>) {
         let counter = if state.closed {
             &self.counts.closed
         } else if state.failing {
@@ -277,9 +277,9 @@ impl<S: Store> Queue<S> {
     fn wait<'a>(
         &'a self,
         condition: &'a Condvar,
-        state: MutexGuard<'a, State<S>>,
+        state: MutexGuard<'a, QueueState<S>>,
         time: Duration,
-    ) -> MutexGuard<'a, State<S>> {
+    ) -> MutexGuard<'a, QueueState<S>> {
         let woken = condition.wait_timeout(state, time);
         woken.unwrap_or_else(PoisonError::into_inner).0
     }
@@ -289,9 +289,9 @@ impl<S: Store> Queue<S> {
     fn wait<'a>(
         &'a self,
         _: &'a Condvar,
-        state: MutexGuard<'a, State<S>>,
+        state: MutexGuard<'a, QueueState<S>>,
         _: Duration,
-    ) -> MutexGuard<'a, State<S>> {
+    ) -> MutexGuard<'a, QueueState<S>> {
         drop(state);
         loom::thread::yield_now();
         self.lock()
@@ -395,14 +395,14 @@ impl<S: Store> Queue<S> {
         self.settled.notify_all();
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(obs_loom)))]
     pub(super) fn is_parked(&self) -> bool {
         self.lock().parked
     }
 }
 
 /// For outlets that know time-outs, and for items.
-#[cfg(any(feature = "otel", test))]
+#[cfg(any(feature = "otel", all(test, not(obs_loom))))]
 impl<S: Store> Queue<S> {
     /// Flushes, and waits for it.
     pub(crate) fn flush(&self, deadline: Duration) -> bool {

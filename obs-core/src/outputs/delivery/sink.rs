@@ -5,7 +5,7 @@ use std::io;
 use super::{
     batch::Batch,
     failure::{Delivered, Failure},
-    lines::TakenLines,
+    lines::LineBatch,
     worker::Outlet,
 };
 
@@ -110,8 +110,8 @@ pub trait EventSink: Send + 'static {
 }
 
 /// A sink of batches is the outlet of lines.
-impl Outlet<TakenLines> for Box<dyn BatchSink> {
-    fn send(&mut self, batch: &mut TakenLines) -> Result<Delivered, Failure> {
+impl Outlet<LineBatch> for Box<dyn BatchSink> {
+    fn send(&mut self, batch: &mut LineBatch) -> Result<Delivered, Failure> {
         (**self).send(&batch.rest())
     }
 

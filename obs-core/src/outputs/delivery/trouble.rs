@@ -115,8 +115,7 @@ impl Troubles {
     ///
     /// The worker reports it, and not the thread that drops an entry: a log may block, and a
     /// request must not.
-    pub(super) fn overflow(&mut self, some: bool) {
-        let now = Instant::now();
+    pub(super) fn overflow(&mut self, some: bool, now: Instant) {
         let Subject { entries, destination, counter } = &self.subject;
         if some {
             self.overflowed = Some(now);
@@ -144,6 +143,19 @@ mod tests {
         assert!(!trouble.ends(), "there was none");
         assert_eq!([trouble.begins(now), trouble.begins(now), trouble.begins(now)], [true, false, false]);
         assert_eq!([trouble.ends(), trouble.ends()], [true, false]);
+    }
+
+    #[test]
+    fn an_overflow_is_over_after_a_minute_without_one() {
+        let subject = Subject { entries: "events", destination: String::new(), counter: "lost_total" };
+        let (mut troubles, began) = (Troubles::new(subject), Instant::now());
+        let mut after = |seconds, some| {
+            troubles.overflow(some, began + Duration::from_secs(seconds));
+            troubles.overflowing.lasts
+        };
+        assert!(!after(0, false), "there was none");
+        assert!(after(0, true) && after(59, false) && after(59, true) && after(118, false));
+        assert!(!after(119, false));
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl<S: Store> Worker<S> {
         let shared = Arc::clone(&queue);
         let run = move || {
             let troubles = Troubles::new(subject);
-            Running { queue: shared, outlet: outlet(), policy, troubles }.run();
+            WorkerThread { queue: shared, outlet: outlet(), policy, troubles }.run();
         };
         let thread = thread::Builder::new().name(thread).spawn(run)?;
         Ok(Self { queue, thread: Some(thread) })
@@ -83,14 +83,14 @@ impl<S: Store> Drop for Worker<S> {
 }
 
 /// A worker, as its thread has it.
-struct Running<S: Store, O> {
+struct WorkerThread<S: Store, O> {
     queue: Arc<Queue<S>>,
     outlet: O,
     policy: RetryPolicy,
     troubles: Troubles,
 }
 
-impl<S: Store, O: Outlet<S::Batch>> Running<S, O> {
+impl<S: Store, O: Outlet<S::Batch>> WorkerThread<S, O> {
     fn run(mut self) {
         let mut batch = S::Batch::default();
         let mut ticked = Instant::now();
@@ -107,7 +107,7 @@ impl<S: Store, O: Outlet<S::Batch>> Running<S, O> {
                 Task::Tick => batch.idle(),
                 Task::Closed => return,
             }
-            self.troubles.overflow(self.queue.overflowed());
+            self.troubles.overflow(self.queue.overflowed(), Instant::now());
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 let _ = self.call(|outlet| {

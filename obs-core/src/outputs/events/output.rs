@@ -18,14 +18,14 @@ use crate::{
     base::{build_error::BuildError, panic::catch},
     outputs::{
         delivery::{
-            batch::Facts,
-            lines::Lines,
-            queue::{Bounds, Counts, Pace, Queue},
+            batch::EntryFacts,
+            byte_writer::ByteWriter,
+            lines::LineStore,
+            queue::{DeliveryCounts, Pace, Queue, QueueBounds},
             retry::RetryPolicy,
             sink::{BatchSink, EventSink},
             trouble::Subject,
             worker::Worker,
-            written::Written,
         },
         metrics::own::Own,
     },
@@ -215,7 +215,7 @@ impl EventOutput {
             let labels = [label(), ("reason", reason.into())];
             own.counter(DROPPED, "Events that were lost, by the reason.", &labels)
         };
-        let counts = Counts {
+        let counts = DeliveryCounts {
             delivered: own.counter("obs_events_written_total", "Events handed to the output.", &[label()]),
             full: lost("overflow"),
             failed: lost("output_error"),
@@ -226,14 +226,14 @@ impl EventOutput {
             Overflow::Drop => Duration::ZERO,
             Overflow::Block(patience) => patience,
         };
-        let bounds = Bounds { entries: usize::MAX, bytes: self.capacity, patience };
-        let queue = Arc::new(Queue::<Lines>::new(bounds, PACE, counts));
+        let bounds = QueueBounds { entries: usize::MAX, bytes: self.capacity, patience };
+        let queue = Arc::new(Queue::<LineStore>::new(bounds, PACE, counts));
         let waiting = Arc::clone(&queue);
         let help = "Bytes of events that wait for the output.";
         own.gauge("obs_events_queued_bytes", help, &[label()], move || waiting.waiting_bytes());
         let sink = match self.target {
             Target::Sink(sink) => sink,
-            Target::File(file) => Box::new(Written::new(file.open()?)),
+            Target::File(file) => Box::new(ByteWriter::new(file.open()?)),
         };
         let subject =
             Subject { entries: "events", destination: format!("the output {}", self.name), counter: DROPPED };
@@ -247,7 +247,7 @@ impl EventOutput {
 
 /// A sink that takes bytes.
 fn bytes(sink: impl EventSink) -> Target {
-    Target::Sink(Box::new(Written::new(sink)))
+    Target::Sink(Box::new(ByteWriter::new(sink)))
 }
 
 impl fmt::Debug for EventOutput {
@@ -300,8 +300,8 @@ pub(super) struct Output {
     format: EventFormat,
     colours: bool,
     filter: Option<Filter>,
-    pub(super) queue: Arc<Queue<Lines>>,
-    pub(super) worker: Worker<Lines>,
+    pub(super) queue: Arc<Queue<LineStore>>,
+    pub(super) worker: Worker<LineStore>,
 }
 
 impl Output {
@@ -312,7 +312,7 @@ impl Output {
 
     /// Pushes the event into its queue. `json` has its line once somebody has made it.
     #[inline]
-    pub(super) fn push(&self, event: &line::Event<'_>, facts: &Facts, json: &mut Line) {
+    pub(super) fn push(&self, event: &line::Event<'_>, facts: &EntryFacts, json: &mut Line) {
         match self.format {
             EventFormat::Json => self.queue.push((json.of(event), facts)),
             EventFormat::Readable => self.queue.push((&readable::line(event, self.colours), facts)),
@@ -322,10 +322,10 @@ impl Output {
 
 /// The facts that go with the event's bytes.
 #[inline]
-pub(super) fn facts(record: &Record) -> Facts {
+pub(super) fn facts(record: &Record) -> EntryFacts {
     let start = record.start();
     let route = record.request().and_then(|request| request.end.route.as_ref());
-    Facts {
+    EntryFacts {
         since_1970: start.since_1970,
         trace_id: start.trace.trace_id,
         span_id: start.trace.span_id,

@@ -19,12 +19,12 @@ use crate::{
     outputs::{
         delivery::{
             failure::{Delivered, Failure},
-            items::{Items, TakenItems},
+            items::{ItemBatch, ItemStore},
             retry::RetryPolicy,
             trouble::Subject,
             worker::{Outlet, Worker},
         },
-        otlp::{client::Client, envelope::Envelope},
+        otlp::{client::CollectorClient, envelope::Envelope},
     },
 };
 
@@ -38,9 +38,9 @@ const RETRY: RetryPolicy = RetryPolicy {
 /// Starts the thread.
 pub(super) fn start(
     queue: Arc<SpanQueue>,
-    client: Client,
+    client: CollectorClient,
     envelope: Envelope,
-) -> io::Result<Worker<Items<Waiting>>> {
+) -> io::Result<Worker<ItemStore<Waiting>>> {
     let subject = Subject { entries: "spans", destination: client.url(), counter: DROPPED };
     let shared = Arc::clone(&queue);
     Worker::start("obs-spans".to_owned(), subject, queue, RETRY, move || SpanOutlet {
@@ -54,7 +54,7 @@ pub(super) fn start(
 
 struct SpanOutlet {
     queue: Arc<SpanQueue>,
-    client: Client,
+    client: CollectorClient,
     envelope: Envelope,
     /// The batch as it is sent.
     body: Vec<u8>,
@@ -62,10 +62,10 @@ struct SpanOutlet {
     _suppressed: ContextGuard,
 }
 
-impl Outlet<TakenItems<Waiting>> for SpanOutlet {
+impl Outlet<ItemBatch<Waiting>> for SpanOutlet {
     /// Takes a batch as a whole. A panic, for which the client begins anew, would come again: the
     /// batch is given up.
-    fn send(&mut self, batch: &mut TakenItems<Waiting>) -> Result<Delivered, Failure> {
+    fn send(&mut self, batch: &mut ItemBatch<Waiting>) -> Result<Delivered, Failure> {
         let sent = catch(|| {
             if let Some(spans) = batch.unpack() {
                 self.body = self.client.compressed(message(&self.envelope, spans));

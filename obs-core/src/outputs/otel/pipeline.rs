@@ -21,7 +21,7 @@ use super::{
     waiting::{self, Waiting},
 };
 use crate::{
-    outputs::delivery::{items::Items, worker::Worker},
+    outputs::delivery::{items::ItemStore, worker::Worker},
     record::{
         finished::Record,
         span::{Added, OpenSpan, Recorder, WorkSpan},
@@ -34,7 +34,7 @@ pub(super) struct Pipeline {
     pub(super) queue: Arc<SpanQueue>,
     /// The thread that exports. Without it nothing is accepted any more, and the thread exports
     /// what is left.
-    pub(super) _worker: Worker<Items<Waiting>>,
+    pub(super) _worker: Worker<ItemStore<Waiting>>,
     pub(super) limits: SpanLimits,
     /// The sampler, if it looks at nothing but the trace.
     pub(super) sampler: Option<PlainSampler>,

@@ -11,8 +11,8 @@ use opentelemetry_sdk::{
 use super::{FLUSH, waiting::Waiting};
 use crate::outputs::{
     delivery::{
-        items::Items,
-        queue::{Bounds, Counts, Pace, Queue},
+        items::ItemStore,
+        queue::{DeliveryCounts, Pace, Queue, QueueBounds},
     },
     metrics::own::Own,
 };
@@ -21,11 +21,11 @@ use crate::outputs::{
 pub(super) const DROPPED: &str = "obs_spans_dropped_total";
 
 /// The queue of an observer's spans.
-pub(super) type SpanQueue = Queue<Items<Waiting>>;
+pub(super) type SpanQueue = Queue<ItemStore<Waiting>>;
 
 /// The bounds of the queue, and the size of a batch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct SpanQueueLimits {
     pub(super) spans: usize,
     pub(super) bytes: usize,
     /// The number of spans that are exported at once.
@@ -34,25 +34,25 @@ pub(super) struct Limits {
     pub(super) delay: Duration,
 }
 
-impl Default for Limits {
+impl Default for SpanQueueLimits {
     fn default() -> Self {
         Self { spans: 2048, bytes: 8 * 1024 * 1024, batch: 512, delay: Duration::from_secs(5) }
     }
 }
 
 /// Makes the queue and its counters.
-pub(super) fn new(limits: Limits, own: &Own) -> SpanQueue {
+pub(super) fn new(limits: SpanQueueLimits, own: &Own) -> SpanQueue {
     let dropped = |reason: &'static str| {
         own.counter(DROPPED, "Spans that were lost, by reason.", &[("reason", reason.into())])
     };
-    let counts = Counts {
+    let counts = DeliveryCounts {
         delivered: own.counter("obs_spans_exported_total", "Spans that the collector has taken.", &[]),
         full: dropped("queue_full"),
         failed: dropped("export_failed"),
         rejected: dropped("rejected"),
         closed: dropped("shut_down"),
     };
-    let bounds = Bounds { entries: limits.spans, bytes: limits.bytes, patience: Duration::ZERO };
+    let bounds = QueueBounds { entries: limits.spans, bytes: limits.bytes, patience: Duration::ZERO };
     // Spans may wait for seconds, so a sleeping worker is woken by the first one, and not each
     // delay by the clock.
     let pace = Pace { delay: limits.delay, batch: limits.batch, park_after: Duration::ZERO };

@@ -13,7 +13,7 @@ use super::{
     ids::Ids,
     outlet,
     pipeline::Pipeline,
-    queue::{self, Handing, Limits},
+    queue::{self, Handing, SpanQueueLimits},
     sampling::PlainSampler,
     tracing::{SCOPE, Tracing},
 };
@@ -22,7 +22,7 @@ use crate::{
     outputs::{
         metrics::own::Own,
         otlp::{
-            client::Client,
+            client::CollectorClient,
             envelope::{Attribute, Envelope},
             export::Export,
             resource,
@@ -68,7 +68,7 @@ pub struct Otel {
     sample_rate: Option<f64>,
     pub(super) resource: Vec<(String, String)>,
     pub(super) span_limits: SpanLimits,
-    pub(super) limits: Limits,
+    pub(super) limits: SpanQueueLimits,
     pub(super) environment: bool,
 }
 
@@ -201,9 +201,10 @@ impl Otel {
             Chosen::Other(sampler) => (None, sampler),
         };
         let envelope = Envelope::new(&resource, &SCOPE);
-        let worker = outlet::start(Arc::clone(&queue), Client::new(target), envelope).map_err(|error| {
-            wrong("otel", error.to_string(), "a system that has room for one more thread")
-        })?;
+        let worker =
+            outlet::start(Arc::clone(&queue), CollectorClient::new(target), envelope).map_err(|error| {
+                wrong("otel", error.to_string(), "a system that has room for one more thread")
+            })?;
         let provider = SdkTracerProvider::builder()
             .with_resource(sdk_resource(&resource))
             .with_sampler(sampler)
@@ -227,7 +228,7 @@ fn sdk_resource(attributes: &[Attribute]) -> Resource {
     Resource::builder_empty().with_attributes(all).build()
 }
 
-impl Limits {
+impl SpanQueueLimits {
     fn checked(self) -> Result<Self, BuildError> {
         if self.spans == 0 || self.bytes == 0 {
             let value = format!("{}, {}", self.spans, self.bytes);

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     base::{counter::Counter, diagnostics, panic::catch},
     http::grpc::GrpcRequest,
-    outputs::{metrics::own::Own, otlp::envelope::Scope, sink::sink_errors},
+    outputs::{metrics::own::Own, otlp::envelope::ItemScope, sink::sink_errors},
     record::{
         finished::Record,
         identity::IdentityPolicy,
@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// The scope of requests' spans, with the conventions that their attributes follow.
-pub(super) const SCOPE: Scope = Scope {
+pub(super) const SCOPE: ItemScope = ItemScope {
     name: "obs",
     version: env!("CARGO_PKG_VERSION"),
     schema_url: "https://opentelemetry.io/schemas/1.39.0",

@@ -21,7 +21,7 @@ const MAX_ANSWER: u64 = 64 * 1024;
 
 /// A collector's address, and the way to talk to it.
 #[derive(Clone, Debug)]
-pub(crate) struct Target {
+pub(crate) struct Collector {
     /// The whole URL.
     pub(crate) url: String,
     pub(crate) headers: Vec<(String, String)>,
@@ -33,14 +33,14 @@ pub(crate) struct Target {
 }
 
 /// A connection to a collector.
-pub(crate) struct Client {
-    target: Target,
+pub(crate) struct CollectorClient {
+    target: Collector,
     /// Made for the first batch: reading the system's certificates takes its time.
     agent: Option<Agent>,
 }
 
-impl Client {
-    pub(crate) const fn new(target: Target) -> Self {
+impl CollectorClient {
+    pub(crate) const fn new(target: Collector) -> Self {
         Self { target, agent: None }
     }
 
@@ -115,7 +115,7 @@ fn refused(status: u16, retry_after: Option<Duration>) -> Failure {
     }
 }
 
-fn agent(target: &Target) -> Agent {
+fn agent(target: &Collector) -> Agent {
     let https = is_https(&target.url);
     // OTLP exporter specification, "User Agent", with our own name before it.
     let user_agent =

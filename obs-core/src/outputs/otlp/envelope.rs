@@ -24,7 +24,7 @@ const SCHEMA_URL: u8 = 3;
 pub(crate) type Attribute = (Cow<'static, str>, Value);
 
 /// The code that makes items.
-pub(crate) struct Scope {
+pub(crate) struct ItemScope {
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
     /// The conventions that the items follow.
@@ -39,7 +39,7 @@ pub(crate) struct Envelope {
 }
 
 impl Envelope {
-    pub(crate) fn new(resource: &[Attribute], scope: &Scope) -> Self {
+    pub(crate) fn new(resource: &[Attribute], scope: &ItemScope) -> Self {
         let attributes = scribe::written(|out| {
             resource.iter().for_each(|(name, value)| attribute::value(out, RESOURCE_ATTRIBUTE, name, value));
         });
@@ -97,7 +97,7 @@ mod tests {
             ("large".into(), Value::U64(u64::MAX)),
             ("text".into(), Value::Str("x".repeat(300).into())),
         ];
-        let scope = Scope { name: "obs", version: "1", schema_url: "https://schema" };
+        let scope = ItemScope { name: "obs", version: "1", schema_url: "https://schema" };
         let envelope = Envelope::new(&resource, &scope);
         let span = |name: &str| Span { name: name.to_owned(), ..Span::default() };
         let other = ScopeSpans { spans: vec![span("c")], ..ScopeSpans::default() };

@@ -19,7 +19,7 @@ pub(crate) struct Variables<'a> {
 }
 
 /// The endpoint that the environment names: the variable and its value.
-pub(crate) type Endpoint = (String, String);
+pub(crate) type EndpointVariable = (String, String);
 
 impl<'a> Variables<'a> {
     pub(crate) fn new(
@@ -70,12 +70,12 @@ impl<'a> Variables<'a> {
     }
 
     /// The endpoint, if there is one.
-    pub(crate) fn endpoint(&self) -> Option<Endpoint> {
+    pub(crate) fn endpoint(&self) -> Option<EndpointVariable> {
         self.of_signal("OTEL_EXPORTER_OTLP_ENDPOINT")
     }
 
     /// Changes the settings of an export.
-    pub(crate) fn export(&mut self, export: &mut Export, endpoint: Option<Endpoint>) {
+    pub(crate) fn export(&mut self, export: &mut Export, endpoint: Option<EndpointVariable>) {
         let grpc = self.protocol();
         let (url, moved) = match &endpoint {
             Some((_, url)) if grpc.is_some() => beside_grpc(url),

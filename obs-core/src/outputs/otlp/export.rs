@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    client::Target,
+    client::Collector,
     signal::Signal,
     tls::Tls,
     url::{below, is_url, shown},
@@ -35,7 +35,7 @@ pub(crate) struct Export {
 
 impl Export {
     /// Checks the settings, and reads the files that they name.
-    pub(crate) fn target(self, signal: &Signal) -> Result<Target, BuildError> {
+    pub(crate) fn target(self, signal: &Signal) -> Result<Collector, BuildError> {
         let url = match (&self.signal_endpoint, &self.endpoint) {
             (Some(url), _) => checked_url(signal.endpoint, url)?,
             (None, Some(url)) => below(&checked_url("endpoint", url)?, signal),
@@ -47,7 +47,7 @@ impl Export {
             }
         }
         let tls = self.tls()?;
-        Ok(Target {
+        Ok(Collector {
             url,
             headers: self.headers,
             timeout: self.timeout.unwrap_or(TIMEOUT),

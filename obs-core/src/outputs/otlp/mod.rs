@@ -3,7 +3,7 @@
 //!
 //! Nothing here knows the OpenTelemetry SDK, or what an item of a signal is. A signal encodes its
 //! items and gives them to an [`Envelope`](envelope::Envelope), whose message a
-//! [`Client`](client::Client) sends.
+//! [`CollectorClient`](client::CollectorClient) sends.
 //!
 //! ```text
 //! items ─▶ attribute.rs, protobuf.rs ─▶ envelope.rs ─▶ client.rs ─▶ response.rs ─▶ delivered, rejected, or a failure

@@ -7,10 +7,10 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{AT_ONCE, Delivery, LONG, Lines, PATIENT, ROOM};
+use super::{AT_ONCE, Delivery, LONG, LineStore, PATIENT, ROOM};
 use crate::outputs::delivery::{
+    byte_writer::ByteWriter,
     sink::{BatchSink, EventSink},
-    written::Written,
 };
 
 /// Takes bytes as it is told to: so many, or none because it fails or is interrupted.
@@ -25,7 +25,7 @@ impl EventSink for Stops {
         let taken = match self.steps.pop() {
             None => lines.len(),
             Some(Some(step)) => step.min(lines.len()),
-            Some(None) if self.steps.len() % 2 == 0 => return Err(io::ErrorKind::Interrupted.into()),
+            Some(None) if self.steps.len().is_multiple_of(2) => return Err(io::ErrorKind::Interrupted.into()),
             Some(None) => return Err(io::ErrorKind::StorageFull.into()),
         };
         let mut all = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -44,8 +44,8 @@ proptest! {
     ) {
         let taken = Arc::new(Mutex::new(Vec::new()));
         let sink = Stops { steps, taken: Arc::clone(&taken) };
-        let delivery = Delivery::<Lines>::start_with(ROOM, AT_ONCE, PATIENT, move |_| {
-            Box::new(Written::new(sink)) as Box<dyn BatchSink>
+        let delivery = Delivery::<LineStore>::start_with(ROOM, AT_ONCE, PATIENT, move |_| {
+            Box::new(ByteWriter::new(sink)) as Box<dyn BatchSink>
         });
         delivery.push(numbers.iter().map(|number| number >> 40));
         prop_assert!(delivery.queue.flush(LONG));

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Item, TakenItems};
+use super::{Item, ItemBatch};
 use crate::outputs::delivery::{
     batch::Batch,
     failure::{Delivered, Failure},
@@ -15,7 +15,7 @@ use crate::outputs::delivery::{
 };
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Answer {
+pub(super) enum Reply {
     Take,
     /// Takes the first ones.
     TakeFirst(usize),
@@ -30,10 +30,10 @@ pub(super) enum Answer {
 }
 
 #[derive(Default)]
-pub(super) struct Seen {
-    answers: VecDeque<Answer>,
+pub(super) struct Tried {
+    answers: VecDeque<Reply>,
     /// The answer when there is no other.
-    always: Option<Answer>,
+    always: Option<Reply>,
     released: bool,
     /// Every number that was taken, also if it was dropped then.
     pub(super) taken: Vec<u64>,
@@ -43,22 +43,22 @@ pub(super) struct Seen {
 }
 
 #[derive(Clone, Default)]
-pub(super) struct Destination(Arc<(Mutex<Seen>, Condvar)>);
+pub(super) struct Destination(Arc<(Mutex<Tried>, Condvar)>);
 
 impl Destination {
-    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+    pub(super) fn seen(&self) -> MutexGuard<'_, Tried> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers the next tries so, and takes everything then.
-    pub(super) fn then(&self, answers: impl IntoIterator<Item = Answer>) {
+    pub(super) fn then(&self, answers: impl IntoIterator<Item = Reply>) {
         let mut seen = self.seen();
         seen.always = None;
         seen.answers = answers.into_iter().collect();
     }
 
     /// Answers all tries so.
-    pub(super) fn always(&self, answer: Answer) {
+    pub(super) fn always(&self, answer: Reply) {
         self.seen().always = Some(answer);
     }
 
@@ -78,17 +78,17 @@ impl Destination {
     fn send(&self, offered: &[u64]) -> Result<Delivered, Failure> {
         let mut seen = self.seen();
         seen.tries.push((Instant::now(), offered.to_vec()));
-        let answer = seen.answers.pop_front().or(seen.always).unwrap_or(Answer::Take);
+        let answer = seen.answers.pop_front().or(seen.always).unwrap_or(Reply::Take);
         let taken = match answer {
-            Answer::Take => Delivered::all(),
-            Answer::TakeFirst(entries) => Delivered::first(entries),
-            Answer::Reject(entries) => Delivered::all().rejected(entries, "unwanted"),
-            Answer::Now => return Err(Failure::now("no reason")),
-            Answer::After(time) => return Err(Failure::after(time, "busy")),
-            Answer::Never => return Err(Failure::never("invalid")),
-            Answer::Panic => panic!("as it was told"),
-            Answer::Hang => {
-                let hang = |seen: &mut Seen| !seen.released;
+            Reply::Take => Delivered::all(),
+            Reply::TakeFirst(entries) => Delivered::first(entries),
+            Reply::Reject(entries) => Delivered::all().rejected(entries, "unwanted"),
+            Reply::Now => return Err(Failure::now("no reason")),
+            Reply::After(time) => return Err(Failure::after(time, "busy")),
+            Reply::Never => return Err(Failure::never("invalid")),
+            Reply::Panic => panic!("as it was told"),
+            Reply::Hang => {
+                let hang = |seen: &mut Tried| !seen.released;
                 seen = self.0.1.wait_while(seen, hang).unwrap_or_else(PoisonError::into_inner);
                 Delivered::all()
             }
@@ -132,8 +132,8 @@ pub(super) struct Numbers {
     pub(super) encoded: Vec<u64>,
 }
 
-impl Outlet<TakenItems<Item>> for Numbers {
-    fn send(&mut self, batch: &mut TakenItems<Item>) -> Result<Delivered, Failure> {
+impl Outlet<ItemBatch<Item>> for Numbers {
+    fn send(&mut self, batch: &mut ItemBatch<Item>) -> Result<Delivered, Failure> {
         if let Some(items) = batch.unpack() {
             self.encoded = items.map(|item| item.number).collect();
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
-    AT_ONCE, Bounds, Delivery, Items, LONG, Lines, Numbered, PATIENT, ROOM, RetryPolicy, destination::Answer,
-    on_both_stores, until,
+    AT_ONCE, Delivery, ItemStore, LONG, LineStore, Numbered, PATIENT, QueueBounds, ROOM, RetryPolicy,
+    destination::Reply, on_both_stores, until,
 };
 
 mod cases {
@@ -14,7 +14,7 @@ mod cases {
 
     pub(super) fn a_batch_is_taken_in_parts<S: Numbered>() {
         let delivery = Delivery::<S>::patient();
-        delivery.destination.then([Answer::Hang, Answer::TakeFirst(3), Answer::Now, Answer::TakeFirst(1)]);
+        delivery.destination.then([Reply::Hang, Reply::TakeFirst(3), Reply::Now, Reply::TakeFirst(1)]);
         delivery.push([0]);
         until("it hangs", || delivery.destination.tried() == 1);
         delivery.push(1..=10);
@@ -29,7 +29,7 @@ mod cases {
 
     pub(super) fn never_drops_exactly_what_was_refused<S: Numbered>() {
         let delivery = Delivery::<S>::patient();
-        delivery.destination.then([Answer::Hang, Answer::TakeFirst(3), Answer::Never]);
+        delivery.destination.then([Reply::Hang, Reply::TakeFirst(3), Reply::Never]);
         delivery.push([0]);
         until("it hangs", || delivery.destination.tried() == 1);
         delivery.push(1..=10);
@@ -44,7 +44,7 @@ mod cases {
 
     pub(super) fn rejected_entries_are_counted<S: Numbered>() {
         let delivery = Delivery::<S>::patient();
-        delivery.destination.then([Answer::Hang, Answer::Reject(2), Answer::Reject(99)]);
+        delivery.destination.then([Reply::Hang, Reply::Reject(2), Reply::Reject(99)]);
         delivery.push([0]);
         until("it hangs", || delivery.destination.tried() == 1);
         delivery.push(1..=5);
@@ -59,16 +59,16 @@ mod cases {
 
     pub(super) fn a_destination_that_takes_nothing_or_panics_fails<S: Numbered>() {
         let delivery = Delivery::<S>::patient();
-        delivery.destination.then([Answer::TakeFirst(0), Answer::Panic, Answer::Take]);
+        delivery.destination.then([Reply::TakeFirst(0), Reply::Panic, Reply::Take]);
         delivery.push([1]);
         assert!(delivery.queue.flush(LONG));
         assert_eq!((delivery.destination.tried(), delivery.counted()), (3, [1, 0, 0, 0, 0]));
     }
 
     pub(super) fn a_full_queue_tells_whose_fault_it_is<S: Numbered>() {
-        let bounds = Bounds { entries: 2, ..ROOM };
+        let bounds = QueueBounds { entries: 2, ..ROOM };
         let delivery = Delivery::<S>::start(bounds, AT_ONCE, RetryPolicy { first: LONG, ..PATIENT });
-        delivery.destination.then([Answer::Hang, Answer::Now]);
+        delivery.destination.then([Reply::Hang, Reply::Now]);
         delivery.push([0]);
         until("it hangs", || delivery.destination.tried() == 1);
         delivery.push(1..=4);
@@ -86,9 +86,9 @@ mod cases {
     }
 
     pub(super) fn bytes_under_way_count<S: Numbered>() {
-        let bounds = Bounds { bytes: 350, ..ROOM };
+        let bounds = QueueBounds { bytes: 350, ..ROOM };
         let delivery = Delivery::<S>::start(bounds, AT_ONCE, PATIENT);
-        delivery.destination.then([Answer::Hang]);
+        delivery.destination.then([Reply::Hang]);
         delivery.push([0]);
         until("it hangs", || delivery.destination.tried() == 1);
         delivery.push(1..=100);
@@ -111,13 +111,13 @@ on_both_stores! {
 }
 
 /// Whatever the destination answers, the losses add up, and what arrives is in order.
-fn adds_up<S: Numbered>(answers: &[Answer], entries: usize, bytes: usize, pushes: u64) {
+fn adds_up<S: Numbered>(answers: &[Reply], entries: usize, bytes: usize, pushes: u64) {
     let policy = RetryPolicy {
         first: Duration::from_micros(10),
         longest: Duration::from_micros(50),
         give_up: Some(Duration::from_millis(1)),
     };
-    let bounds = Bounds { entries, bytes, patience: Duration::ZERO };
+    let bounds = QueueBounds { entries, bytes, patience: Duration::ZERO };
     let delivery = Delivery::<S>::start(bounds, AT_ONCE, policy);
     delivery.destination.then(answers.iter().copied());
     delivery.push(0..pushes);
@@ -136,15 +136,15 @@ fn adds_up<S: Numbered>(answers: &[Answer], entries: usize, bytes: usize, pushes
     assert_eq!(queue.waiting_bytes(), 0);
 }
 
-fn answer() -> impl Strategy<Value = Answer> {
+fn answer() -> impl Strategy<Value = Reply> {
     prop_oneof![
-        3 => Just(Answer::Take),
-        3 => (0_usize..8).prop_map(Answer::TakeFirst),
-        2 => (0_usize..8).prop_map(Answer::Reject),
-        2 => Just(Answer::Now),
-        1 => Just(Answer::After(Duration::from_micros(100))),
-        1 => Just(Answer::After(LONG)),
-        2 => Just(Answer::Never),
+        3 => Just(Reply::Take),
+        3 => (0_usize..8).prop_map(Reply::TakeFirst),
+        2 => (0_usize..8).prop_map(Reply::Reject),
+        2 => Just(Reply::Now),
+        1 => Just(Reply::After(Duration::from_micros(100))),
+        1 => Just(Reply::After(LONG)),
+        2 => Just(Reply::Never),
     ]
 }
 
@@ -158,7 +158,7 @@ proptest! {
         bytes in 100_usize..4_000,
         pushes in 0_u64..60,
     ) {
-        adds_up::<Lines>(&answers, entries, bytes, pushes);
-        adds_up::<Items<super::Item>>(&answers, entries, bytes, pushes);
+        adds_up::<LineStore>(&answers, entries, bytes, pushes);
+        adds_up::<ItemStore<super::Item>>(&answers, entries, bytes, pushes);
     }
 }

@@ -13,10 +13,10 @@ use std::{
 };
 
 use super::{
-    batch::Facts,
-    items::{Items, TakenItems, Weigh},
-    lines::{Lines, TakenLines},
-    queue::{Bounds, Counts, Pace, Queue},
+    batch::EntryFacts,
+    items::{ItemBatch, ItemStore, Weigh},
+    lines::{LineBatch, LineStore},
+    queue::{DeliveryCounts, Pace, Queue, QueueBounds},
     retry::RetryPolicy,
     store::Store,
     trouble::Subject,
@@ -39,7 +39,7 @@ const PATIENT: RetryPolicy =
     RetryPolicy { first: Duration::from_millis(1), longest: Duration::from_millis(4), give_up: None };
 
 /// Room for everything.
-const ROOM: Bounds = Bounds { entries: usize::MAX, bytes: usize::MAX, patience: Duration::ZERO };
+const ROOM: QueueBounds = QueueBounds { entries: usize::MAX, bytes: usize::MAX, patience: Duration::ZERO };
 
 /// An item with a number and a size.
 struct Item {
@@ -62,7 +62,7 @@ trait Numbered: Store + Sized {
     fn outlet(destination: Destination) -> Self::Outlet;
 }
 
-impl Numbered for Lines {
+impl Numbered for LineStore {
     type Outlet = Box<dyn super::sink::BatchSink>;
 
     fn push_number(queue: &Queue<Self>, number: u64) {
@@ -74,7 +74,7 @@ impl Numbered for Lines {
     }
 }
 
-impl Numbered for Items<Item> {
+impl Numbered for ItemStore<Item> {
     type Outlet = Numbers;
 
     fn push_number(queue: &Queue<Self>, number: u64) {
@@ -86,8 +86,8 @@ impl Numbered for Items<Item> {
     }
 }
 
-fn facts(number: u64) -> Facts {
-    Facts {
+fn facts(number: u64) -> EntryFacts {
+    EntryFacts {
         since_1970: Duration::from_secs(number),
         trace_id: TraceId::from_bytes([1; 16]).expect("valid"),
         span_id: SpanId::from_bytes([2; 8]).expect("valid"),
@@ -96,9 +96,9 @@ fn facts(number: u64) -> Facts {
     }
 }
 
-fn counts() -> Counts {
+fn counts() -> DeliveryCounts {
     let counter = || Arc::new(Counter::new());
-    Counts {
+    DeliveryCounts {
         delivered: counter(),
         full: counter(),
         failed: counter(),
@@ -115,12 +115,12 @@ struct Delivery<S: Store> {
 }
 
 impl<S: Numbered> Delivery<S> {
-    fn start(bounds: Bounds, pace: Pace, policy: RetryPolicy) -> Self {
+    fn start(bounds: QueueBounds, pace: Pace, policy: RetryPolicy) -> Self {
         Self::start_with(bounds, pace, policy, |destination| S::outlet(destination))
     }
 
     fn start_with<O: Outlet<S::Batch>>(
-        bounds: Bounds,
+        bounds: QueueBounds,
         pace: Pace,
         policy: RetryPolicy,
         outlet: impl FnOnce(Destination) -> O + Send + 'static,
@@ -157,7 +157,7 @@ impl<S: Numbered> Delivery<S> {
 
     /// Delivered, full, failed, rejected, closed.
     fn counted(&self) -> [u64; 5] {
-        let Counts { delivered, full, failed, rejected, closed } = &self.queue.counts;
+        let DeliveryCounts { delivered, full, failed, rejected, closed } = &self.queue.counts;
         [delivered, full, failed, rejected, closed].map(|counter| counter.get())
     }
 }
@@ -175,11 +175,11 @@ fn until(what: &str, happened: impl Fn() -> bool) {
 macro_rules! on_both_stores {
     ($($case:ident)*) => {$(
         mod $case {
-            use crate::outputs::delivery::{items::Items, lines::Lines, tests::Item};
+            use crate::outputs::delivery::{items::ItemStore, lines::LineStore, tests::Item};
             #[test]
-            fn lines() { super::cases::$case::<Lines>(); }
+            fn lines() { super::cases::$case::<LineStore>(); }
             #[test]
-            fn items() { super::cases::$case::<Items<Item>>(); }
+            fn items() { super::cases::$case::<ItemStore<Item>>(); }
         }
     )*};
 }

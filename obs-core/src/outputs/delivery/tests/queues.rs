@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    AT_ONCE, Bounds, Item, Items, LONG, Lines, Numbered, Pace, Queue, ROOM, TakenItems, TakenLines, counts,
-    on_both_stores,
+    AT_ONCE, Item, ItemBatch, ItemStore, LONG, LineBatch, LineStore, Numbered, Pace, Queue, QueueBounds,
+    ROOM, counts, on_both_stores,
 };
 use crate::outputs::delivery::{
     items::BATCH_BYTES,
@@ -64,11 +64,11 @@ on_both_stores! {
 
 #[test]
 fn lines_are_swapped_and_come_in_order() {
-    let queue = Queue::<Lines>::new(ROOM, AT_ONCE, counts());
+    let queue = Queue::<LineStore>::new(ROOM, AT_ONCE, counts());
     for number in 10..13 {
-        Lines::push_number(&queue, number);
+        LineStore::push_number(&queue, number);
     }
-    let mut batch = TakenLines::default();
+    let mut batch = LineBatch::default();
     assert_eq!(queue.take(&mut batch), Task::Deliver);
     assert_eq!(batch.rest().bytes(), b"10\n11\n12\n");
     let (all, memory) = (queue.waiting_bytes(), batch.rest().bytes().as_ptr());
@@ -79,25 +79,25 @@ fn lines_are_swapped_and_come_in_order() {
     assert_eq!(queue.waiting_bytes(), all - two);
     batch.settle(1);
     batch.recycle();
-    Lines::push_number(&queue, 13);
+    LineStore::push_number(&queue, 13);
     let _ = queue.take(&mut batch);
     batch.recycle();
-    Lines::push_number(&queue, 14);
+    LineStore::push_number(&queue, 14);
     let _ = queue.take(&mut batch);
     assert_eq!(batch.rest().bytes().as_ptr(), memory, "the same memory, by turns");
 }
 
 #[test]
 fn batches_of_items_are_bounded_in_number_and_bytes() {
-    let bounds = Bounds { entries: 100, ..ROOM };
-    let queue = Queue::<Items<Item>>::new(bounds, Pace { batch: 4, ..AT_ONCE }, counts());
+    let bounds = QueueBounds { entries: 100, ..ROOM };
+    let queue = Queue::<ItemStore<Item>>::new(bounds, Pace { batch: 4, ..AT_ONCE }, counts());
     for (number, weight) in
         [0, 0, 0, 0, BATCH_BYTES + 1, 1, BATCH_BYTES / 2, BATCH_BYTES / 2].into_iter().enumerate()
     {
         queue.push(Item { number: number as u64, weight });
     }
     queue.close();
-    let (mut batch, mut sizes, mut numbers) = (TakenItems::default(), Vec::new(), Vec::new());
+    let (mut batch, mut sizes, mut numbers) = (ItemBatch::default(), Vec::new(), Vec::new());
     while queue.take(&mut batch) == Task::Deliver {
         sizes.push(batch.len());
         numbers.extend(batch.unpack().expect("a new batch").map(|item| item.number));

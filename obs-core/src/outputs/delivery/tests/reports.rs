@@ -13,7 +13,7 @@ use tracing::{
 };
 
 use super::{
-    AT_ONCE, Bounds, Delivery, LONG, Numbered, PATIENT, ROOM, destination::Answer, on_both_stores, until,
+    AT_ONCE, Delivery, LONG, Numbered, PATIENT, QueueBounds, ROOM, destination::Reply, on_both_stores, until,
 };
 use crate::outputs::delivery::{
     failure::{Delivered, Failure},
@@ -75,7 +75,7 @@ impl<B, O: Outlet<B>> Outlet<B> for Logged<O> {
     }
 }
 
-fn logged<S: Numbered>(bounds: Bounds) -> (Delivery<S>, Log) {
+fn logged<S: Numbered>(bounds: QueueBounds) -> (Delivery<S>, Log) {
     let log = Log::default();
     let listening = log.clone();
     let delivery = Delivery::start_with(bounds, AT_ONCE, PATIENT, move |destination| Logged {
@@ -93,7 +93,7 @@ mod cases {
         delivery.push([1]);
         assert!(delivery.queue.flush(LONG));
         assert!(log.lines().is_empty(), "all is well: {:?}", log.lines());
-        delivery.destination.then([Answer::Now, Answer::Panic, Answer::Now]);
+        delivery.destination.then([Reply::Now, Reply::Panic, Reply::Now]);
         delivery.push([2]);
         assert!(delivery.queue.flush(LONG));
         let expected = [
@@ -102,7 +102,7 @@ mod cases {
             "INFO numbers are delivered to the test again",
         ];
         assert_eq!(log.lines(), expected);
-        delivery.destination.then([Answer::Never]);
+        delivery.destination.then([Reply::Never]);
         delivery.push([3]);
         let _ = delivery.queue.flush(LONG);
         assert_eq!(log.lines(), expected, "not again within a minute");
@@ -110,7 +110,7 @@ mod cases {
 
     pub(super) fn refusals<S: Numbered>() {
         let (delivery, log) = logged::<S>(ROOM);
-        delivery.destination.then([Answer::Never, Answer::Never]);
+        delivery.destination.then([Reply::Never, Reply::Never]);
         for number in 1..=3 {
             delivery.push([number]);
             let _ = delivery.queue.flush(LONG);
@@ -124,7 +124,7 @@ mod cases {
 
     pub(super) fn rejections<S: Numbered>() {
         let (delivery, log) = logged::<S>(ROOM);
-        delivery.destination.then([Answer::Reject(1), Answer::Reject(1)]);
+        delivery.destination.then([Reply::Reject(1), Reply::Reject(1)]);
         for number in 1..=3 {
             delivery.push([number]);
             let _ = delivery.queue.flush(LONG);
@@ -137,8 +137,8 @@ mod cases {
     }
 
     pub(super) fn overflows<S: Numbered>() {
-        let (delivery, log) = logged::<S>(Bounds { entries: 1, ..ROOM });
-        delivery.destination.then([Answer::Hang]);
+        let (delivery, log) = logged::<S>(QueueBounds { entries: 1, ..ROOM });
+        delivery.destination.then([Reply::Hang]);
         delivery.push([1]);
         until("it hangs", || delivery.destination.tried() == 1);
         delivery.push(2..=9);

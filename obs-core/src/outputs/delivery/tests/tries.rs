@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    AT_ONCE, Bounds, Delivery, LONG, Numbered, PATIENT, Pace, ROOM, RetryPolicy, destination::Answer,
+    AT_ONCE, Delivery, LONG, Numbered, PATIENT, Pace, QueueBounds, ROOM, RetryPolicy, destination::Reply,
     on_both_stores, until,
 };
 
@@ -18,7 +18,7 @@ mod cases {
     pub(super) fn a_destination_is_asked_again_when_it_wants_to_be<S: Numbered>() {
         const WANTED: Duration = Duration::from_millis(150);
         let delivery = Delivery::<S>::start(ROOM, AT_ONCE, PATIENT);
-        delivery.destination.then([Answer::After(WANTED)]);
+        delivery.destination.then([Reply::After(WANTED)]);
         delivery.push([1]);
         until("it is delivered", || delivery.destination.taken() == [1]);
         let seen = delivery.destination.seen();
@@ -29,18 +29,18 @@ mod cases {
     pub(super) fn entries_are_given_up_after_a_time<S: Numbered>() {
         let policy = RetryPolicy { give_up: Some(SHORT), ..PATIENT };
         let delivery = Delivery::<S>::start(ROOM, AT_ONCE, policy);
-        delivery.destination.always(Answer::Now);
+        delivery.destination.always(Reply::Now);
         delivery.push([1]);
         until("it is lost", || delivery.counted() == [0, 0, 1, 0, 0]);
         assert!(delivery.destination.tried() > 1);
-        delivery.destination.then([Answer::After(LONG)]);
+        delivery.destination.then([Reply::After(LONG)]);
         delivery.push([2]);
         until("it is lost, too", || delivery.counted() == [0, 0, 2, 0, 0]);
     }
 
     pub(super) fn a_flush_keeps_its_deadline<S: Numbered>() {
         let delivery = Delivery::<S>::patient();
-        delivery.destination.then([Answer::Hang]);
+        delivery.destination.then([Reply::Hang]);
         delivery.push([1]);
         let began = Instant::now();
         assert!(!delivery.queue.flush(SHORT), "it hangs");
@@ -61,7 +61,7 @@ mod cases {
     }
 
     pub(super) fn a_flush_ends_a_pause<S: Numbered>() {
-        for answer in [Answer::Now, Answer::After(LONG)] {
+        for answer in [Reply::Now, Reply::After(LONG)] {
             let delivery = Delivery::<S>::start(ROOM, AT_ONCE, NEVER_AGAIN);
             delivery.destination.then([answer]);
             delivery.push([1]);
@@ -72,7 +72,7 @@ mod cases {
 
     pub(super) fn a_flush_tries_more_than_once<S: Numbered>() {
         let delivery = Delivery::<S>::start(ROOM, AT_ONCE, NEVER_AGAIN);
-        delivery.destination.then([Answer::Now, Answer::Now, Answer::Now]);
+        delivery.destination.then([Reply::Now, Reply::Now, Reply::Now]);
         delivery.push([1]);
         until("it is refused", || delivery.destination.tried() == 1);
         // Each pause is at most half of what is left of it.
@@ -83,7 +83,7 @@ mod cases {
     pub(super) fn a_try_may_take_as_long_as_a_flush_waits<S: Numbered>() {
         let delivery = Delivery::<S>::patient();
         assert_eq!(delivery.queue.patience(LONG), LONG, "nobody waits");
-        delivery.destination.then([Answer::Hang]);
+        delivery.destination.then([Reply::Hang]);
         delivery.push([1]);
         until("it hangs", || delivery.destination.tried() == 1);
         let flush = delivery.queue.ask_to_flush(LONG / 2);
@@ -95,7 +95,7 @@ mod cases {
 
     pub(super) fn a_flush_reports_losses_of_its_time<S: Numbered>() {
         let delivery = Delivery::<S>::patient();
-        delivery.destination.then([Answer::Hang, Answer::Never]);
+        delivery.destination.then([Reply::Hang, Reply::Never]);
         delivery.push([1]);
         until("it hangs", || delivery.destination.tried() == 1);
         delivery.push([2]);
@@ -108,7 +108,7 @@ mod cases {
     pub(super) fn a_destination_is_tried_once_more_at_the_end<S: Numbered>() {
         let pace = Pace { batch: 1, ..AT_ONCE };
         let delivery = Delivery::<S>::start(ROOM, pace, NEVER_AGAIN);
-        delivery.destination.always(Answer::Now);
+        delivery.destination.always(Reply::Now);
         delivery.push([1]);
         until("it is refused", || delivery.destination.tried() == 1);
         delivery.push([2]);
@@ -122,7 +122,7 @@ mod cases {
 
     pub(super) fn a_destination_that_comes_back_at_the_end_gets_everything<S: Numbered>() {
         let delivery = Delivery::<S>::start(ROOM, AT_ONCE, NEVER_AGAIN);
-        delivery.destination.then([Answer::Now]);
+        delivery.destination.then([Reply::Now]);
         delivery.push([1]);
         until("it is refused", || delivery.destination.tried() == 1);
         delivery.push([2, 3]);
@@ -140,9 +140,9 @@ mod cases {
     }
 
     pub(super) fn a_push_waits_for_room_as_long_as_it_may<S: Numbered>() {
-        let bounds = Bounds { entries: 1, patience: LONG, ..ROOM };
+        let bounds = QueueBounds { entries: 1, patience: LONG, ..ROOM };
         let delivery = Delivery::<S>::start(bounds, AT_ONCE, PATIENT);
-        delivery.destination.then([Answer::Hang]);
+        delivery.destination.then([Reply::Hang]);
         delivery.push([1]);
         until("it hangs", || delivery.destination.tried() == 1);
         delivery.push([2]);
@@ -153,7 +153,7 @@ mod cases {
         });
         assert!(delivery.queue.flush(LONG));
         assert_eq!((delivery.destination.taken(), delivery.counted()), (vec![1, 2, 3], [3, 0, 0, 0, 0]));
-        let bounds = Bounds { patience: SHORT, bytes: 1, ..bounds };
+        let bounds = QueueBounds { patience: SHORT, bytes: 1, ..bounds };
         let delivery = Delivery::<S>::start(bounds, AT_ONCE, PATIENT);
         delivery.push([1]);
         assert_eq!(delivery.counted(), [0, 1, 0, 0, 0], "it can never fit");

@@ -9,19 +9,19 @@ use super::{
 };
 
 /// Writes batches to a sink of bytes, which may stop in the middle of a line.
-pub(crate) struct Written<S> {
+pub(crate) struct ByteWriter<S> {
     sink: S,
     /// The bytes of the first entry that the sink has taken already.
     begun: usize,
 }
 
-impl<S: EventSink> Written<S> {
+impl<S: EventSink> ByteWriter<S> {
     pub(crate) const fn new(sink: S) -> Self {
         Self { sink, begun: 0 }
     }
 }
 
-impl<S: EventSink> BatchSink for Written<S> {
+impl<S: EventSink> BatchSink for ByteWriter<S> {
     /// Writes until at least one entry is complete, so that progress is counted early.
     fn send(&mut self, batch: &Batch<'_>) -> Result<Delivered, Failure> {
         loop {
