@@ -2,7 +2,10 @@
 
 use std::{collections::VecDeque, mem};
 
-use super::store::{Store, Taken};
+use super::{
+    memory::kept,
+    store::{Store, Taken},
+};
 
 /// The bytes of a batch, about: an outlet encodes and compresses it beside the items that wait.
 pub(crate) const BATCH_BYTES: usize = 2 * 1024 * 1024;
@@ -123,6 +126,6 @@ impl<T: Weigh> Taken for ItemBatch<T> {
     }
 
     fn idle(&mut self) {
-        self.items.shrink_to_fit();
+        self.items.shrink_to(kept::<T>());
     }
 }

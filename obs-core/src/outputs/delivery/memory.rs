@@ -32,7 +32,8 @@ impl Room {
     }
 }
 
-const fn kept<T>() -> usize {
+/// The items that a vector keeps room for.
+pub(super) const fn kept<T>() -> usize {
     KEPT / if size_of::<T>() == 0 { 1 } else { size_of::<T>() }
 }
 

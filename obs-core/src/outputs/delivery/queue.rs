@@ -104,6 +104,8 @@ struct QueueState<S> {
     closed: bool,
     /// A try since the end was allowed.
     last_try: bool,
+    /// There is no worker any more.
+    ended: bool,
 }
 
 impl<S> QueueState<S> {
@@ -372,14 +374,14 @@ impl<S: Store> Queue<S> {
     /// delivered.
     pub(crate) fn wait_for(&self, flush: &Flush) -> bool {
         let mut state = self.lock();
-        while state.settled < flush.pushed || state.flushes_made < flush.number {
+        while (state.settled < flush.pushed || state.flushes_made < flush.number) && !state.ended {
             let left = flush.until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
             }
             state = self.wait(&self.settled, state, left);
         }
-        state.lost == flush.lost && !state.flush_failed
+        state.settled >= flush.pushed && state.lost == flush.lost && !state.flush_failed
     }
 
     /// The bytes that wait or are under way.
@@ -392,6 +394,12 @@ impl<S: Store> Queue<S> {
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.wake.notify_one();
+        self.settled.notify_all();
+    }
+
+    /// The worker ends: nobody need wait for it.
+    pub(super) fn ended(&self) {
+        self.lock().ended = true;
         self.settled.notify_all();
     }
 

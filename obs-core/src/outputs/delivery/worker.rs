@@ -90,6 +90,12 @@ struct WorkerThread<S: Store, O> {
     troubles: Troubles,
 }
 
+impl<S: Store, O> Drop for WorkerThread<S, O> {
+    fn drop(&mut self) {
+        self.queue.ended();
+    }
+}
+
 impl<S: Store, O: Outlet<S::Batch>> WorkerThread<S, O> {
     fn run(mut self) {
         let mut batch = S::Batch::default();

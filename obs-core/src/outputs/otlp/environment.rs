@@ -76,6 +76,26 @@ impl<'a> Variables<'a> {
 
     /// Changes the settings of an export.
     pub(crate) fn export(&mut self, export: &mut Export, endpoint: Option<EndpointVariable>) {
+        self.signal_endpoint(export, endpoint);
+        self.headers(export);
+        if let Some(millis) =
+            self.signal_number("OTEL_EXPORTER_OTLP_TIMEOUT", "milliseconds above 0", |millis: &u64| {
+                *millis > 0
+            })
+        {
+            export.timeout = Some(Duration::from_millis(millis));
+        }
+        if let Some((name, value)) = self.of_signal("OTEL_EXPORTER_OTLP_COMPRESSION") {
+            match value.to_ascii_lowercase().as_str() {
+                "gzip" => export.gzip = true,
+                "none" => export.gzip = false,
+                _ => self.warn(&name, value, "`gzip` or `none`"),
+            }
+        }
+        self.certificates(export);
+    }
+
+    fn signal_endpoint(&mut self, export: &mut Export, endpoint: Option<EndpointVariable>) {
         let grpc = self.protocol();
         let (url, moved) = match &endpoint {
             Some((_, url)) if grpc.is_some() => beside_grpc(url),
@@ -101,33 +121,20 @@ impl<'a> Variables<'a> {
             }
             None => {}
         }
-        if let Some((name, list)) = self.of_signal("OTEL_EXPORTER_OTLP_HEADERS") {
-            for pair in pairs(&list) {
-                match pair.filter(|(name, value)| is_header(name, value)) {
-                    Some((header, value)) => {
-                        export.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(&header));
-                        export.headers.push((header, value));
-                    }
-                    // They are mostly secrets.
-                    None => self.warn(&name, "…", "`name=value`, several with commas between them"),
+    }
+
+    fn headers(&mut self, export: &mut Export) {
+        let Some((name, list)) = self.of_signal("OTEL_EXPORTER_OTLP_HEADERS") else { return };
+        for pair in pairs(&list) {
+            match pair.filter(|(name, value)| is_header(name, value)) {
+                Some((header, value)) => {
+                    export.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(&header));
+                    export.headers.push((header, value));
                 }
+                // They are mostly secrets.
+                None => self.warn(&name, "…", "`name=value`, several with commas between them"),
             }
         }
-        if let Some(millis) =
-            self.signal_number("OTEL_EXPORTER_OTLP_TIMEOUT", "milliseconds above 0", |millis: &u64| {
-                *millis > 0
-            })
-        {
-            export.timeout = Some(Duration::from_millis(millis));
-        }
-        if let Some((name, value)) = self.of_signal("OTEL_EXPORTER_OTLP_COMPRESSION") {
-            match value.to_ascii_lowercase().as_str() {
-                "gzip" => export.gzip = true,
-                "none" => export.gzip = false,
-                _ => self.warn(&name, value, "`gzip` or `none`"),
-            }
-        }
-        self.certificates(export);
     }
 
     fn certificates(&mut self, export: &mut Export) {

@@ -129,6 +129,18 @@ mod cases {
         assert_eq!(delivery.close().taken(), [1, 2, 3]);
     }
 
+    pub(super) fn nobody_waits_for_a_worker_that_has_ended<S: Numbered>() {
+        let delivery = Delivery::<S>::patient();
+        delivery.push([1]);
+        assert!(delivery.queue.flush(LONG));
+        let queue = std::sync::Arc::clone(&delivery.queue);
+        queue.close();
+        until("the thread ends", || std::sync::Arc::strong_count(&queue) == 3);
+        delivery.push([2]);
+        assert!(queue.flush(Duration::MAX), "nothing is left");
+        assert_eq!(delivery.counted(), [1, 0, 0, 0, 1]);
+    }
+
     pub(super) fn a_full_batch_is_delivered_at_once<S: Numbered>() {
         let pace = Pace { delay: LONG, batch: 3, park_after: Duration::ZERO };
         let delivery = Delivery::<S>::start(ROOM, pace, PATIENT);
@@ -171,6 +183,7 @@ on_both_stores! {
     a_flush_reports_losses_of_its_time
     a_destination_is_tried_once_more_at_the_end
     a_destination_that_comes_back_at_the_end_gets_everything
+    nobody_waits_for_a_worker_that_has_ended
     a_full_batch_is_delivered_at_once
     a_push_waits_for_room_as_long_as_it_may
 }
