@@ -55,6 +55,7 @@ cargo clippy -p obs-core --no-default-features
 cargo clippy -p obs-core --no-default-features --features http
 cargo clippy -p obs-core --no-default-features --features tokio
 cargo clippy -p obs-core --no-default-features --features testing
+cargo clippy -p obs-core --no-default-features --features otlp
 cargo clippy -p obs-core --no-default-features --features otel
 cargo clippy -p obs-axum --no-default-features
 cargo clippy -p obs-axum --no-default-features --features tonic
@@ -71,6 +72,13 @@ for crate in obs-core obs-axum obs-actix; do
     fi
 done
 
+say "with the feature otlp, no crate of OpenTelemetry"
+if cargo tree --quiet --edges normal,build --package obs-core --no-default-features --features otlp \
+    | grep -E ' (opentelemetry|prost)[a-z_-]* v'; then
+    echo "the wire depends on the SDK" >&2
+    exit 1
+fi
+
 say "documents"
 cargo doc --workspace --all-features --no-deps
 
@@ -80,7 +88,7 @@ cargo test --workspace --all-features --all-targets
 say "examples in the documents, README included"
 cargo test --workspace --all-features --doc
 
-say "model checks of the sharded histogram and of the events' buffer"
+say "model checks of the sharded histogram and of the queue"
 RUSTFLAGS="--cfg obs_loom" cargo test -p obs-core --lib --release --target-dir target/loom loom
 
 say "the benchmark program"

@@ -47,6 +47,7 @@
 //! # Features
 //! * `http`: for frameworks on `http` 1 and `http-body` 1.
 //! * `tokio`: health checks, signals and graceful shutdown.
+//! * `otlp`: the wire of OTLP over HTTP, for every signal.
 //! * `otel`: spans with OpenTelemetry, exported over OTLP.
 //! * `testing`: an observer in memory, for tests.
 //!
@@ -111,7 +112,11 @@ pub use self::{
         drain::{Drain, ShutdownReport},
     },
     outputs::{
-        delivery::sink::EventSink,
+        delivery::{
+            batch::{Batch, Entries, Entry},
+            failure::{Delivered, Failure},
+            sink::{BatchSink, EventSink},
+        },
         events::{
             EVENT_SCHEMA,
             channel::EventReceiver,

@@ -7,11 +7,14 @@ use std::{
     path::Path,
     sync::mpsc,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use flate2::read::GzDecoder;
-use obs_core::{EventFile, EventOutput, EventSink, Events, Observer, Outcome, Overflow, RequestHead};
+use obs_core::{
+    Batch, BatchSink, Delivered, EventFile, EventOutput, EventSink, Events, Failure, Observer, Outcome,
+    Overflow, RequestHead,
+};
 use obs_tests::{
     process::temporary,
     watch::{BOUND, fulfils_the_schema},
@@ -153,4 +156,66 @@ fn a_shutdown_keeps_its_deadline_and_says_what_is_left() {
         "the last observer waits a second: {:?}",
         began.elapsed()
     );
+}
+
+/// Takes one event at a time, and refuses every third one.
+struct OneByOne(mpsc::Sender<(Value, SystemTime, Option<&'static str>)>);
+
+impl BatchSink for OneByOne {
+    fn send(&mut self, batch: &Batch<'_>) -> Result<Delivered, Failure> {
+        let first = batch.iter().next().expect("a batch has entries");
+        let event: Value = serde_json::from_slice(first.bytes()).expect("a whole event");
+        assert_eq!(event["trace_id"], *first.trace_id().to_string());
+        assert_eq!(event["span_id"], *first.span_id().to_string());
+        assert_eq!(event["kind"], first.kind());
+        assert_eq!(event["http.route"].as_str(), first.route());
+        let refused = event["fields"]["n"] == 2;
+        self.0.send((event, first.time(), first.route())).expect("the test listens");
+        if refused { Ok(Delivered::first(1).rejected(1, "a two")) } else { Ok(Delivered::first(1)) }
+    }
+}
+
+#[test]
+fn a_batch_has_the_facts_of_each_event_and_is_taken_in_parts() {
+    let (send, taken) = mpsc::channel();
+    let observer = observer(EventOutput::batches(OneByOne(send)).named("bulk"));
+    let before = SystemTime::now() - Duration::from_secs(1);
+    (0..5).for_each(|n| request(&observer, n));
+    observer.start(&RequestHead::new("GET", "/nowhere", &())).finish(Outcome::Completed);
+    let report = observer.shutdown(BOUND);
+    assert_eq!((report.flushed, report.written, report.dropped), (false, 5, 1), "one was refused");
+    let page = observer.metrics_text();
+    assert!(page.contains(r#"obs_events_dropped_total{output="bulk",reason="rejected"} 1"#), "{page}");
+    drop(observer);
+    let taken: Vec<_> = taken.iter().collect();
+    let numbers: Vec<_> = taken.iter().map(|(event, ..)| event["fields"]["n"].as_u64()).collect();
+    assert_eq!(numbers, [Some(0), Some(1), Some(2), Some(3), Some(4), None]);
+    let routes: Vec<_> = taken.iter().map(|(.., route)| *route).collect();
+    assert_eq!(routes, [Some("/items/{id}"); 5].into_iter().chain([None]).collect::<Vec<_>>());
+    assert!(taken.iter().all(|(_, time, _)| (before..=SystemTime::now()).contains(time)));
+}
+
+/// Refuses a batch for ever, or for a while.
+struct Refuses(mpsc::Receiver<Failure>);
+
+impl BatchSink for Refuses {
+    fn send(&mut self, _: &Batch<'_>) -> Result<Delivered, Failure> {
+        self.0.try_recv().map_or(Ok(Delivered::all()), Err)
+    }
+}
+
+#[test]
+fn a_batch_that_can_never_be_delivered_is_dropped_and_one_that_can_is_not() {
+    let (refuse, refusals) = mpsc::channel();
+    let observer = observer(EventOutput::batches(Refuses(refusals)));
+    refuse.send(Failure::after(Duration::from_millis(1), "busy")).expect("sent");
+    request(&observer, 1);
+    assert!(observer.shutdown(BOUND).flushed, "it is tried again");
+    refuse.send(Failure::never("too large")).expect("sent");
+    request(&observer, 2);
+    // The worker may have dropped it before it is asked.
+    let _ = observer.shutdown(BOUND);
+    request(&observer, 3);
+    let report = observer.shutdown(BOUND);
+    assert_eq!((report.flushed, report.written, report.dropped), (true, 2, 1));
 }

@@ -250,7 +250,8 @@ fn bytes_are_bounded_too() {
     }
     // What is under way counts no more.
     assert!(metric(&observer, QUEUED) <= 2 * 64 / 8, "{}", metric(&observer, QUEUED));
-    assert!(metric(&observer, FULL) >= 84);
+    // What finds no room once the collector has failed is its fault.
+    assert!(metric(&observer, FULL) + metric(&observer, FAILED) >= 84);
 }
 
 /// OTLP wants each attribute once, however often it was set.

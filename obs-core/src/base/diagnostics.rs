@@ -22,7 +22,6 @@ pub(crate) fn warn(message: fmt::Arguments<'_>) {
     });
 }
 
-#[cfg(any(feature = "otel", feature = "tokio"))]
 pub(crate) fn info(message: fmt::Arguments<'_>) {
     let _ = catch(|| {
         if tracing::enabled!(target: "obs", Level::INFO) {

@@ -2,7 +2,6 @@
 
 use crate::{
     http::{
-        forwarded::host::Host,
         method::Method,
         protocol::{HttpVersion, UrlScheme},
     },
@@ -169,7 +168,7 @@ impl RequestStart {
 
     /// The host that the client has named.
     #[cfg(feature = "otel")]
-    pub(crate) fn host(&self) -> Option<Host<'_>> {
+    pub(crate) fn host(&self) -> Option<crate::http::forwarded::host::Host<'_>> {
         self.text.host()
     }
 }

@@ -1,5 +1,31 @@
-//! The way of finished records to where they are kept: a bounded queue, a worker thread, a sink.
+//! Delivery: what an output sends away waits in a bounded queue, and a thread sends it and tries
+//! again.
+//!
+//! ```text
+//!            Store: lines.rs  bytes, swapped whole      Outlet: a sink of events,
+//!                   items.rs  weighed items                     a collector
+//!                      │                                          │
+//! request ─▶ push ─▶ Queue ─▶ take ─▶ Worker ─▶ send ─────────────┘
+//!                        ▲                │ delivered, rejected, failed
+//!                        └──── settle ◀───┘ pauses that grow, `Retry-After`, one warning per trouble
+//! ```
+//! All outputs behave alike, because they share all of it but the store, the outlet and their
+//! numbers.
 
-pub(crate) mod buffer;
+pub(crate) mod batch;
+pub(crate) mod byte_writer;
+pub(crate) mod failure;
+#[cfg(any(feature = "otel", test))]
+pub(crate) mod items;
+pub(crate) mod lines;
+#[cfg(all(test, obs_loom))]
+mod loom_tests;
+mod memory;
+pub(crate) mod queue;
+pub(crate) mod retry;
 pub(crate) mod sink;
+pub(crate) mod store;
+#[cfg(all(test, not(obs_loom)))]
+mod tests;
+pub(crate) mod trouble;
 pub(crate) mod worker;

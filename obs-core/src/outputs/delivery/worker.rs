@@ -1,4 +1,4 @@
-//! An output's thread: writes the buffer to the sink, and tries again when that fails.
+//! The thread of an output: delivers batches, tries again, flushes, and reports troubles.
 
 use std::{
     io,
@@ -8,66 +8,67 @@ use std::{
 };
 
 use super::{
-    buffer::{Buffer, Task},
-    sink::EventSink,
+    failure::{Again, Delivered, Failure},
+    queue::{Queue, Settled, Task},
+    retry::{RetryPolicy, Tries},
+    store::{Store, Taken},
+    trouble::{Subject, Troubles},
 };
-use crate::base::{counter::Counter, diagnostics, panic::catch};
+use crate::base::panic::catch;
 
-/// How long dropping the last observer waits for lines that are still buffered.
+/// The time for which dropping the last observer waits for entries that are left.
 const DROP_FLUSH: Duration = Duration::from_secs(1);
 
-/// Pauses between tries grow from one to the other.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The time between two ticks of the outlet.
+const TICK: Duration = Duration::from_secs(1);
 
-/// How much memory a buffer keeps, however few lines there are.
-const KEPT: usize = 256 * 1024;
+/// The end of a queue that leads out of the process.
+pub(crate) trait Outlet<B> {
+    /// Sends the first entries of a batch.
+    fn send(&mut self, batch: &mut B) -> Result<Delivered, Failure>;
 
-/// How fast it is forgotten that a batch was large: by one part in so many with every batch since.
-const FORGETS: usize = 64;
-
-/// How much room the buffers keep: what every batch needs is not given back each time, what a burst has taken is not kept for ever.
-#[derive(Default)]
-struct Room {
-    /// The largest batch of late, in bytes.
-    largest: usize,
-}
-
-impl Room {
-    /// A batch is written.
-    fn after(&mut self, batch: &mut Vec<u8>) {
-        self.largest = batch.len().max(self.largest.saturating_sub(self.largest / FORGETS));
-        batch.clear();
-        let enough = self.largest.saturating_mul(2).max(KEPT);
-        if batch.capacity() > enough {
-            batch.shrink_to(enough);
-        }
+    /// Makes what was sent durable.
+    fn flush(&mut self) -> Result<(), Failure> {
+        Ok(())
     }
 
-    /// There are no lines any more.
-    fn idle(&mut self, empty: &mut Vec<u8>) {
-        self.largest = 0;
-        empty.shrink_to(KEPT);
-    }
+    /// Is called about once a second.
+    fn tick(&mut self) {}
 }
 
-/// How often the sink hears of the time.
-const SINK_TICK: Duration = Duration::from_secs(1);
-
-pub(crate) struct Writer {
-    buffer: Arc<Buffer>,
+/// A worker, as those see it who have started it.
+pub(crate) struct Worker<S: Store> {
+    queue: Arc<Queue<S>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Lets writers end when the last observer is dropped, all within one time.
-pub(crate) fn end<'a>(writers: impl Iterator<Item = &'a mut Writer>) {
-    let began = Instant::now();
-    let asked: Vec<_> = writers.map(|writer| (writer.buffer.ask_to_flush(), writer)).collect();
-    for (flush, writer) in asked {
-        let flushed = writer.buffer.wait_for(&flush, DROP_FLUSH.saturating_sub(began.elapsed()));
-        writer.buffer.close();
+impl<S: Store> Worker<S> {
+    /// Starts a thread that delivers to an outlet, which is made on that thread.
+    pub(crate) fn start<O: Outlet<S::Batch>>(
+        thread: String,
+        subject: Subject,
+        queue: Arc<Queue<S>>,
+        policy: RetryPolicy,
+        outlet: impl FnOnce() -> O + Send + 'static,
+    ) -> io::Result<Self> {
+        let shared = Arc::clone(&queue);
+        let run = move || {
+            let troubles = Troubles::new(subject);
+            WorkerThread { queue: shared, outlet: outlet(), policy, troubles }.run();
+        };
+        let thread = thread::Builder::new().name(thread).spawn(run)?;
+        Ok(Self { queue, thread: Some(thread) })
+    }
+}
+
+/// Lets workers end when the last observer is dropped, all within one time.
+pub(crate) fn end<'a, S: Store>(workers: impl Iterator<Item = &'a mut Worker<S>>) {
+    let asked: Vec<_> = workers.map(|worker| (worker.queue.ask_to_flush(DROP_FLUSH), worker)).collect();
+    for (flush, worker) in asked {
+        let flushed = worker.queue.wait_for(&flush);
+        worker.queue.close();
         // A thread that hangs in a stuck output is left behind: it must not hold up the caller.
-        if let Some(thread) = writer.thread.take()
+        if let Some(thread) = worker.thread.take()
             && flushed
         {
             let _ = thread.join();
@@ -75,139 +76,105 @@ pub(crate) fn end<'a>(writers: impl Iterator<Item = &'a mut Writer>) {
     }
 }
 
-impl Writer {
-    pub(crate) fn start(
-        name: &str,
-        buffer: Arc<Buffer>,
-        sink: Box<dyn EventSink>,
-        written: Arc<Counter>,
-        lost: Arc<Counter>,
-    ) -> io::Result<Self> {
-        let shared = Arc::clone(&buffer);
-        let output = Output { name: name.to_owned(), buffer: shared, sink, written, lost, warned: false };
-        let thread = thread::Builder::new().name(format!("obs-events-{name}")).spawn(|| output.run())?;
-        Ok(Self { buffer, thread: Some(thread) })
-    }
-}
-
-/// Where an observer was not built to its end.
-impl Drop for Writer {
+impl<S: Store> Drop for Worker<S> {
     fn drop(&mut self) {
-        self.buffer.close();
+        self.queue.close();
     }
 }
 
-/// What the thread owns.
-struct Output {
-    name: String,
-    buffer: Arc<Buffer>,
-    sink: Box<dyn EventSink>,
-    written: Arc<Counter>,
-    lost: Arc<Counter>,
-    warned: bool,
+/// A worker, as its thread has it.
+struct WorkerThread<S: Store, O> {
+    queue: Arc<Queue<S>>,
+    outlet: O,
+    policy: RetryPolicy,
+    troubles: Troubles,
 }
 
-impl Output {
+impl<S: Store, O> Drop for WorkerThread<S, O> {
+    fn drop(&mut self) {
+        self.queue.ended();
+    }
+}
+
+impl<S: Store, O: Outlet<S::Batch>> WorkerThread<S, O> {
     fn run(mut self) {
-        let mut bytes = Vec::new();
-        let mut room = Room::default();
+        let mut batch = S::Batch::default();
         let mut ticked = Instant::now();
         loop {
-            match self.buffer.take(&mut bytes) {
-                Task::Lines(lines) => {
-                    self.write(&bytes, lines);
-                    room.after(&mut bytes);
+            match self.queue.take(&mut batch) {
+                Task::Deliver => {
+                    self.deliver(&mut batch);
+                    batch.recycle();
                 }
                 Task::Flush(number) => {
-                    let flushed = self.call(|sink| sink.flush()).is_ok();
-                    self.buffer.flushed(number, flushed);
+                    let flushed = self.call(O::flush).is_ok();
+                    self.queue.flushed(number, flushed);
                 }
-                Task::Tick => room.idle(&mut bytes),
+                Task::Tick => batch.idle(),
                 Task::Closed => return,
             }
-            if ticked.elapsed() >= SINK_TICK {
+            self.troubles.overflow(self.queue.overflowed(), Instant::now());
+            if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
-                let _ = self.call(|sink| {
-                    sink.tick();
+                let _ = self.call(|outlet| {
+                    outlet.tick();
                     Ok(())
                 });
             }
         }
     }
 
-    /// Writes a batch to its end, however long the sink fails; gives up only when nobody waits for it any more.
-    fn write(&mut self, bytes: &[u8], lines: u64) {
-        let (mut rest, mut left) = (bytes, lines);
-        let mut pause = FIRST_PAUSE;
-        while !rest.is_empty() {
-            let result = self.call(|sink| match sink.write(rest) {
-                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-                result => result,
-            });
-            match result {
-                Ok(taken) => {
-                    let (done, after) = rest.split_at_checked(taken).unwrap_or((rest, &[]));
-                    // Most sinks take all of it: then nobody has to look where its lines end.
-                    let ended = if after.is_empty() { left } else { lines_in(done) };
-                    self.written.add(ended);
-                    self.buffer.written(done.len(), ended);
-                    left = left.saturating_sub(ended);
-                    rest = after;
-                    pause = FIRST_PAUSE;
+    /// Delivers a batch, until all of it is taken or given up.
+    fn deliver(&mut self, batch: &mut S::Batch) {
+        let mut tries = Tries::new(self.policy);
+        while batch.len() > 0 {
+            match self.call(|outlet| outlet.send(batch)) {
+                Ok(delivered) if delivered.entries > 0 => {
+                    self.delivered(batch, &delivered);
+                    tries.reset();
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.warn(&error);
-                    if !self.buffer.failed(pause) {
-                        self.lost.add(left);
-                        self.buffer.lost(left);
+                Ok(_) => {
+                    if !self.failed(batch, &mut tries, &Failure::now("it takes nothing")) {
                         return;
                     }
-                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+                }
+                Err(failure) => {
+                    if !self.failed(batch, &mut tries, &failure) {
+                        return;
+                    }
                 }
             }
         }
     }
 
-    /// A sink of the user's own may panic; that counts as an error.
-    fn call<T>(&mut self, call: impl FnOnce(&mut dyn EventSink) -> io::Result<T>) -> io::Result<T> {
-        let sink = self.sink.as_mut();
-        catch(|| call(sink)).unwrap_or_else(|_| Err(io::Error::other("the sink panicked")))
+    fn delivered(&mut self, batch: &mut S::Batch, delivered: &Delivered) {
+        self.troubles.delivered(delivered);
+        let entries = delivered.entries.min(batch.len());
+        let rejected = delivered.rejected.min(entries);
+        self.queue.settle(&Settled {
+            bytes: batch.settle(entries),
+            delivered: entries.saturating_sub(rejected) as u64,
+            rejected: rejected as u64,
+            failed: 0,
+        });
     }
 
-    fn warn(&mut self, error: &io::Error) {
-        if !self.warned {
-            self.warned = true;
-            diagnostics::warn(format_args!(
-                "the output {} cannot be written ({error}); it is tried again, and what finds no room meanwhile is counted in \
-                 `obs_events_dropped_total`",
-                self.name
-            ));
+    /// Waits for the next try, or gives the batch up and returns `false`.
+    fn failed(&mut self, batch: &mut S::Batch, tries: &mut Tries, failure: &Failure) -> bool {
+        self.troubles.failed(failure);
+        if tries.next(failure.again).is_some_and(|pause| self.queue.pause(pause)) {
+            return true;
         }
+        let left = batch.len();
+        let failed = Settled { bytes: batch.settle(left), failed: left as u64, ..Settled::default() };
+        self.queue.settle(&failed);
+        false
     }
-}
 
-fn lines_in(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
-}
-
-#[cfg(all(test, not(obs_loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bursts_room_is_given_back_and_a_batchs_is_kept() {
-        const BATCH: usize = 3 * KEPT;
-        let (mut room, mut bytes) = (Room::default(), vec![0; 8 * BATCH]);
-        room.after(&mut bytes);
-        assert_eq!((bytes.len(), bytes.capacity()), (0, 8 * BATCH), "the next may be as large");
-        for _ in 0..FORGETS * 8 {
-            bytes.resize(BATCH, 0);
-            room.after(&mut bytes);
-            assert!(bytes.capacity() >= BATCH);
-        }
-        assert!(bytes.capacity() <= 2 * BATCH, "{}", bytes.capacity());
-        room.idle(&mut bytes);
-        assert_eq!(bytes.capacity(), KEPT);
+    /// Calls the outlet, which may be the application's and panic.
+    fn call<T>(&mut self, call: impl FnOnce(&mut O) -> Result<T, Failure>) -> Result<T, Failure> {
+        let outlet = &mut self.outlet;
+        catch(|| call(outlet))
+            .unwrap_or_else(|_| Err(Failure { again: Again::Now, reason: "it panicked".into() }))
     }
 }

@@ -1,20 +1,25 @@
 //! Events for a program: a channel in place of an output.
 
 use std::{
-    fmt, io,
+    fmt,
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     time::Duration,
 };
 
 use super::output::EventOutput;
-use crate::outputs::delivery::sink::EventSink;
+use crate::outputs::delivery::{
+    batch::Batch,
+    failure::{Delivered, Failure},
+    sink::BatchSink,
+};
 
-/// How many events wait in the channel itself; behind it is the output's buffer.
+/// The events that wait in the channel itself; behind it is the output's queue.
 const WAITING: usize = 256;
 
 /// Receives events as lines of JSON, without their line feed: see [`EventOutput::channel`].
 ///
-/// When the last observer is gone and the last event received, it ends. If it is dropped, events are no longer sent anywhere.
+/// When the last observer is gone and the last event received, it ends. If it is dropped, events
+/// are no longer sent anywhere.
 ///
 /// ```
 /// use std::time::Duration;
@@ -66,15 +71,16 @@ impl fmt::Debug for EventReceiver {
 
 struct Channel(SyncSender<String>);
 
-impl EventSink for Channel {
-    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+impl BatchSink for Channel {
+    fn send(&mut self, batch: &Batch<'_>) -> Result<Delivered, Failure> {
+        for event in batch {
+            let line = event.bytes().trim_ascii_end();
             // Nobody listens any more: that is no failure.
             if self.0.send(String::from_utf8_lossy(line).into_owned()).is_err() {
                 break;
             }
         }
-        Ok(lines.len())
+        Ok(Delivered::all())
     }
 }
 
@@ -82,6 +88,6 @@ impl EventOutput {
     /// Events for a program, as lines of JSON.
     pub fn channel() -> (Self, EventReceiver) {
         let (send, receive) = sync_channel(WAITING);
-        (Self::to(Channel(send)).named("channel"), EventReceiver(receive))
+        (Self::batches(Channel(send)).named("channel"), EventReceiver(receive))
     }
 }

@@ -1,10 +1,12 @@
-//! Events: one per request, in a form that is documented (`schema/event-1.json`), to any number of outputs.
+//! Events: one per request, in a form that is documented (`schema/event-1.json`), to any number of
+//! outputs.
 //!
 //! ```text
-//! record ─▶ keep? ─▶ one line of JSON ─▶ each output's buffer ─▶ its thread ─▶ its sink
+//! record ─▶ keep? ─▶ one line of JSON ─▶ each output's queue ─▶ its worker ─▶ its sink
 //! ```
-//! The request's thread serialises the event once and copies it into the buffer of every output that wants it. Each output has a
-//! thread of its own, so one that is slow or stuck costs events, which are counted, and never a request.
+//! The request's thread serialises the event once and copies it into the queue of every output that
+//! wants it. Each output has a thread of its own, so one that is slow or stuck costs events, which
+//! are counted, and never a request.
 
 pub(crate) mod channel;
 pub(crate) mod file;
@@ -26,11 +28,7 @@ use crate::{
     outputs::delivery::worker,
     record::{finished::Record, service::Service},
 };
-use std::{
-    cell::RefCell,
-    io,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, io, time::Duration};
 
 use keep::Keep;
 use line::Line;
@@ -66,8 +64,11 @@ impl EventPipeline {
 
     /// The counts of all outputs together.
     pub(crate) fn counts(&self) -> OutputCounts {
-        let delivered = self.outputs.iter().map(|output| output.written.get()).sum();
-        OutputCounts { delivered, lost: self.outputs.iter().map(Output::dropped).sum() }
+        let counts = self.outputs.iter().map(|output| output.queue.counts.delivered_and_lost());
+        counts.fold(OutputCounts::default(), |all, (delivered, lost)| OutputCounts {
+            delivered: all.delivered.saturating_add(delivered),
+            lost: all.lost.saturating_add(lost),
+        })
     }
 }
 
@@ -90,20 +91,18 @@ impl RecordSink for EventPipeline {
         let Some(sample_rate) = self.keep.rate(record) else { return };
         let event = line::Event { record, sample_rate, service: &self.service };
         let shared = LINE.try_with(|line| line.try_borrow_mut().map(|mut line| self.push(&event, &mut line)));
-        // A request may end while its thread ends, and the thread-local is gone; or within another's end, in a filter.
+        // A request may end while its thread ends, and the thread-local is gone; or within
+        // another's end, in a filter.
         if !matches!(shared, Ok(Ok(()))) {
             self.push_apart(&event);
         }
     }
 
     fn flush(&self, deadline: Duration) -> bool {
-        let started = Instant::now();
         // All are asked before any is waited for: one that is stuck takes no time from the others.
         let asked: Vec<_> =
-            self.outputs.iter().map(|output| (output.buffer().ask_to_flush(), output)).collect();
-        asked.iter().fold(true, |flushed, (flush, output)| {
-            flushed & output.buffer().wait_for(flush, deadline.saturating_sub(started.elapsed()))
-        })
+            self.outputs.iter().map(|output| (output.queue.ask_to_flush(deadline), output)).collect();
+        asked.iter().fold(true, |flushed, (flush, output)| flushed & output.queue.wait_for(flush))
     }
 }
 
@@ -111,8 +110,9 @@ impl EventPipeline {
     #[inline]
     fn push(&self, event: &line::Event<'_>, line: &mut Line) {
         line.clear();
+        let facts = output::facts(event.record);
         for output in self.outputs.iter().filter(|output| output.wants(event.record)) {
-            output.push(event, line);
+            output.push(event, &facts, line);
         }
     }
 
@@ -125,6 +125,6 @@ impl EventPipeline {
 
 impl Drop for EventPipeline {
     fn drop(&mut self) {
-        worker::end(self.outputs.iter_mut().map(|output| &mut output.writer));
+        worker::end(self.outputs.iter_mut().map(|output| &mut output.worker));
     }
 }

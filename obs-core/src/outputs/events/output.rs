@@ -1,4 +1,5 @@
-//! One output of events: where they go, which of them, in which form, and what happens when there is no room.
+//! One output of events: where they go, which of them, in which form, and what happens when there
+//! is no room.
 
 use std::{
     borrow::Cow,
@@ -13,24 +14,42 @@ use super::{
     line::{self, Line},
     readable,
 };
-use crate::outputs::delivery::{
-    buffer::{Buffer, Pushed},
-    sink::EventSink,
-    worker::Writer,
-};
 use crate::{
-    base::{build_error::BuildError, counter::Counter, panic::catch},
+    base::{build_error::BuildError, panic::catch},
     extension::internal_metrics::InternalMetrics,
-    record::finished::Record,
+    outputs::delivery::{
+        batch::EntryFacts,
+        byte_writer::ByteWriter,
+        lines::LineStore,
+        queue::{DeliveryCounts, Pace, Queue, QueueBounds},
+        retry::RetryPolicy,
+        sink::{BatchSink, EventSink},
+        trouble::Subject,
+        worker::Worker,
+    },
+    record::{finished::Record, route::Route},
 };
 
-/// How many bytes of events wait for an output at most, unless it has a bound of its own.
+/// The bytes of events that wait for an output at most, unless it has a bound of its own.
 const CAPACITY: usize = 4 * 1024 * 1024;
 
-/// The least that an output needs: about a hundred events. One that is larger than the capacity is dropped.
+/// The least capacity of an output: about a hundred events. An event that is larger than the
+/// capacity is dropped.
 const LEAST_CAPACITY: usize = 64 * 1024;
 
-/// How events are written.
+/// Under traffic a worker looks each time this has passed, which is also about the longest time
+/// that an event waits.
+const PACE: Pace =
+    Pace { delay: Duration::from_millis(20), batch: usize::MAX, park_after: Duration::from_secs(1) };
+
+/// Events wait for their output as long as there is room.
+const RETRY: RetryPolicy =
+    RetryPolicy { first: Duration::from_millis(50), longest: Duration::from_secs(5), give_up: None };
+
+/// The metric that counts losses.
+const DROPPED: &str = "obs_events_dropped_total";
+
+/// The format of events.
 ///
 /// ```
 /// use obs_core::{EventFormat, EventOutput};
@@ -41,11 +60,12 @@ const LEAST_CAPACITY: usize = 64 * 1024;
 pub enum EventFormat {
     /// One object of JSON a line: what programs read.
     Json,
-    /// An aligned line, in colours: what people read. Standard output has it where that is a terminal.
+    /// An aligned line, in colours: what people read. Standard output has it where that is a
+    /// terminal.
     Readable,
 }
 
-/// What happens to an event for which the output's buffer has no room.
+/// The treatment of an event for which the output's queue has no room.
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,11 +75,12 @@ pub enum EventFormat {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// It is dropped and counted; the request goes on.
+    /// The event is dropped and counted; the request goes on.
     #[default]
     Drop,
-    /// The request's thread waits for room, but no longer than this; then the event is dropped and counted. On an async runtime that
-    /// holds up the other requests of the thread, too: for an audit that is worth it.
+    /// The request's thread waits for room, but no longer than this; then the event is dropped and
+    /// counted. On an async runtime that holds up the other requests of the thread, too: for an
+    /// audit that is worth it.
     Block(Duration),
 }
 
@@ -67,7 +88,8 @@ type Filter = Box<dyn Fn(&Record) -> bool + Send + Sync>;
 
 /// An output of events: see [`ObserverBuilder::events`](crate::ObserverBuilder::events).
 ///
-/// Each has a buffer and a thread of its own, so one that is slow or stuck holds up neither requests nor the others.
+/// Each has a queue and a thread of its own, so one that is slow or stuck holds up neither requests
+/// nor the others.
 ///
 /// ```
 /// use std::time::Duration;
@@ -93,16 +115,17 @@ pub struct EventOutput {
 }
 
 enum Target {
-    Sink(Box<dyn EventSink>),
+    Sink(Box<dyn BatchSink>),
     File(EventFile),
 }
 
 impl EventOutput {
-    /// Standard output: JSON, or where it is a terminal readable lines (in colours, unless `NO_COLOR` is set).
+    /// Standard output: JSON, or where it is a terminal readable lines (in colours, unless
+    /// `NO_COLOR` is set).
     pub fn stdout() -> Self {
         let terminal = io::stdout().is_terminal();
         let format = if terminal { EventFormat::Readable } else { EventFormat::Json };
-        Self::new("stdout", Target::Sink(Box::new(Plain::new(io::stdout())))).format(format)
+        Self::new("stdout", bytes(Plain::new(io::stdout()))).format(format)
     }
 
     /// A file that rotates and survives: see [`EventFile`].
@@ -112,11 +135,16 @@ impl EventOutput {
 
     /// Any writer.
     pub fn writer(writer: impl Write + Send + 'static) -> Self {
-        Self::new("writer", Target::Sink(Box::new(Plain::new(writer))))
+        Self::new("writer", bytes(Plain::new(writer)))
     }
 
-    /// A sink of your own.
+    /// A sink of your own that takes bytes.
     pub fn to(sink: impl EventSink) -> Self {
+        Self::new("sink", bytes(sink))
+    }
+
+    /// A sink of your own that takes batches of events, each with its time, trace, kind and route.
+    pub fn batches(sink: impl BatchSink) -> Self {
         Self::new("sink", Target::Sink(Box::new(sink)))
     }
 
@@ -131,31 +159,34 @@ impl EventOutput {
         }
     }
 
-    /// Its name in the metrics, which no other output has: `stdout`, `file`, `channel`, `writer` or `sink` by default.
+    /// Its name in the metrics, which no other output has: `stdout`, `file`, `channel`, `writer` or
+    /// `sink` by default.
     pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Only events for which this is true. It runs on the request's thread; one that panics lets the event through.
+    /// Only events for which this is true. It runs on the request's thread; one that panics lets
+    /// the event through.
     pub fn filter(mut self, wants: impl Fn(&Record) -> bool + Send + Sync + 'static) -> Self {
         self.filter = Some(Box::new(wants));
         self
     }
 
-    /// How events are written.
+    /// Sets the format of events.
     pub const fn format(mut self, format: EventFormat) -> Self {
         self.format = format;
         self
     }
 
-    /// What happens to an event for which there is no room.
+    /// Sets the treatment of an event for which there is no room.
     pub const fn on_overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self
     }
 
-    /// How many bytes of events may wait: 4 MiB by default.
+    /// Sets the bytes of events that may wait or be under way, their facts included: 4 MiB by
+    /// default.
     pub const fn capacity(mut self, bytes: usize) -> Self {
         self.capacity = bytes;
         self
@@ -177,31 +208,44 @@ impl EventOutput {
 
     /// Starts its thread.
     pub(super) fn start(self, own: &InternalMetrics) -> io::Result<Output> {
-        const DROPPED: &str = "obs_events_dropped_total";
-        const DROPPED_HELP: &str = "Events that were lost, by the reason.";
         let label = || ("output", self.name.clone());
-        let written = own.counter("obs_events_written_total", "Events handed to the output.", &[label()]);
-        let lost =
-            |reason: &'static str| own.counter(DROPPED, DROPPED_HELP, &[label(), ("reason", reason.into())]);
-        let (failed, overflow) = (lost("output_error"), lost("overflow"));
+        let lost = |reason: &'static str| {
+            let labels = [label(), ("reason", reason.into())];
+            own.counter(DROPPED, "Events that were lost, by the reason.", &labels)
+        };
+        let counts = DeliveryCounts {
+            delivered: own.counter("obs_events_written_total", "Events handed to the output.", &[label()]),
+            full: lost("overflow"),
+            failed: lost("output_error"),
+            rejected: lost("rejected"),
+            closed: lost("shut_down"),
+        };
         let patience = match self.overflow {
             Overflow::Drop => Duration::ZERO,
             Overflow::Block(patience) => patience,
         };
-        let buffer = Arc::new(Buffer::new(self.capacity, patience));
-        let queue = Arc::clone(&buffer);
+        let bounds = QueueBounds { entries: usize::MAX, bytes: self.capacity, patience };
+        let queue = Arc::new(Queue::<LineStore>::new(bounds, PACE, counts));
+        let waiting = Arc::clone(&queue);
         let help = "Bytes of events that wait for the output.";
-        own.gauge("obs_events_queued_bytes", help, &[label()], move || queue.waiting());
+        own.gauge("obs_events_queued_bytes", help, &[label()], move || waiting.waiting_bytes());
         let sink = match self.target {
             Target::Sink(sink) => sink,
-            Target::File(file) => Box::new(file.open()?),
+            Target::File(file) => Box::new(ByteWriter::new(file.open()?)),
         };
-        let writer =
-            Writer::start(&self.name, Arc::clone(&buffer), sink, Arc::clone(&written), Arc::clone(&failed))?;
+        let subject =
+            Subject { entries: "events", destination: format!("the output {}", self.name), counter: DROPPED };
+        let thread = format!("obs-events-{}", self.name);
+        let worker = Worker::start(thread, subject, Arc::clone(&queue), RETRY, move || sink)?;
         let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let (format, filter) = (self.format, self.filter);
-        Ok(Output { format, colours, filter, buffer, written, failed, overflow, writer })
+        Ok(Output { format, colours, filter, queue, worker })
     }
+}
+
+/// A sink that takes bytes.
+fn bytes(sink: impl EventSink) -> Target {
+    Target::Sink(Box::new(ByteWriter::new(sink)))
 }
 
 impl fmt::Debug for EventOutput {
@@ -230,7 +274,8 @@ impl<W: Write + Send + 'static> EventSink for Plain<W> {
         }
         let taken = self.writer.write(lines)?;
         self.holds = true;
-        // What was taken is taken, even if it cannot be flushed now: an error would bring it here once more.
+        // What was taken is taken, even if it cannot be flushed now: an error would bring it here
+        // once more.
         let _ = self.flush();
         Ok(taken)
     }
@@ -253,37 +298,36 @@ pub(super) struct Output {
     format: EventFormat,
     colours: bool,
     filter: Option<Filter>,
-    buffer: Arc<Buffer>,
-    pub(super) written: Arc<Counter>,
-    failed: Arc<Counter>,
-    overflow: Arc<Counter>,
-    pub(super) writer: Writer,
+    pub(super) queue: Arc<Queue<LineStore>>,
+    pub(super) worker: Worker<LineStore>,
 }
 
 impl Output {
-    /// Whether it wants this event at all.
+    /// Says if it wants this event at all.
     pub(super) fn wants(&self, record: &Record) -> bool {
         self.filter.as_ref().is_none_or(|filter| catch(|| filter(record)).unwrap_or(true))
     }
 
-    /// Writes the event into its buffer. `json` has its line once somebody has made it.
-    pub(super) fn push(&self, event: &line::Event<'_>, json: &mut Line) {
-        let pushed = match self.format {
-            EventFormat::Json => self.buffer.push(json.of(event)),
-            EventFormat::Readable => self.buffer.push(&readable::line(event, self.colours)),
-        };
-        match pushed {
-            Pushed::Taken => {}
-            Pushed::Full => self.overflow.add(1),
-            Pushed::Failing => self.failed.add(1),
+    /// Pushes the event into its queue. `json` has its line once somebody has made it.
+    #[inline]
+    pub(super) fn push(&self, event: &line::Event<'_>, facts: &EntryFacts, json: &mut Line) {
+        match self.format {
+            EventFormat::Json => self.queue.push((json.of(event), facts)),
+            EventFormat::Readable => self.queue.push((&readable::line(event, self.colours), facts)),
         }
     }
+}
 
-    pub(super) fn dropped(&self) -> u64 {
-        self.failed.get().saturating_add(self.overflow.get())
-    }
-
-    pub(super) fn buffer(&self) -> &Buffer {
-        &self.buffer
+/// The facts that go with the event's bytes.
+#[inline]
+pub(super) fn facts(record: &Record) -> EntryFacts {
+    let start = record.start();
+    let route = record.request().and_then(|request| request.end.route.as_ref());
+    EntryFacts {
+        since_1970: start.since_1970,
+        trace_id: start.trace.trace_id,
+        span_id: start.trace.span_id,
+        kind: start.kind.as_str(),
+        route: route.map(Route::as_str),
     }
 }

@@ -1,23 +1,18 @@
 //! Spans with OpenTelemetry: their sampling, attributes, export.
 
 pub(crate) mod attributes;
-pub(crate) mod batch;
+pub(crate) mod encoding;
 pub(crate) mod ending;
 pub(crate) mod environment;
-pub(crate) mod exporter;
-pub(crate) mod http;
 pub(crate) mod ids;
 pub(crate) mod install;
-pub(crate) mod otlp;
+pub(crate) mod outlet;
 pub(crate) mod pipeline;
-pub(crate) mod protobuf;
 pub(crate) mod queue;
-pub(crate) mod resource;
 pub(crate) mod sampling;
 pub(crate) mod settings;
 pub(crate) mod sink;
 pub(crate) mod tracing;
-pub(crate) mod url;
 pub(crate) mod waiting;
 
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! Requests' spans without the SDK, from the sampler's word to the queue.
 //!
-//! Nobody but the collector wants to see them where the provider is ours and the sampler looks at no attributes. So there is only what the
-//! application adds to them, and the rest is written from the request's record in the end.
+//! Nobody but the collector wants to see them where the provider is ours and the sampler looks at
+//! no attributes. So there is only what the application adds to them, and the rest is written from
+//! the request's record in the end.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,14 +13,15 @@ use opentelemetry::{
 use opentelemetry_sdk::trace::SpanLimits;
 
 use super::{
+    encoding::Ended,
     ending, ids,
-    otlp::Ended,
-    queue::Queue,
+    queue::SpanQueue,
     sampling::PlainSampler,
     tracing::{linked, state, with_baggage},
     waiting::{self, Waiting},
 };
 use crate::{
+    outputs::delivery::{items::ItemStore, worker::Worker},
     record::{
         finished::Record,
         span::{Added, OpenSpan, Recorder, WorkSpan},
@@ -27,19 +29,15 @@ use crate::{
     trace::TraceContext,
 };
 
-/// How spans are exported without a provider of the application's.
+/// The export of spans without a provider of the application's.
 pub(super) struct Pipeline {
-    pub(super) queue: Arc<Queue>,
+    pub(super) queue: Arc<SpanQueue>,
+    /// The thread that exports. Without it nothing is accepted any more, and the thread exports
+    /// what is left.
+    pub(super) _worker: Worker<ItemStore<Waiting>>,
     pub(super) limits: SpanLimits,
     /// The sampler, if it looks at nothing but the trace.
     pub(super) sampler: Option<PlainSampler>,
-}
-
-impl Drop for Pipeline {
-    /// The SDK would wait for what is left when its provider goes: the thread exports that by itself.
-    fn drop(&mut self) {
-        self.queue.close();
-    }
 }
 
 impl Pipeline {
@@ -50,7 +48,8 @@ impl Pipeline {
         Some(sampled)
     }
 
-    /// Starts the span of a request that was [decided](Self::decide) on, with the ids that it has; `None` if the SDK has to.
+    /// Starts the span of a request that was [decided](Self::decide) on, with the ids that it has;
+    /// `None` if the SDK has to.
     pub(super) fn start(&self, trace: &TraceContext) -> Option<WorkSpan> {
         self.sampler.as_ref()?;
         let (trace_id, span_id) = ids::of(trace);
@@ -69,7 +68,8 @@ impl Pipeline {
         WorkSpan { context: context.with_span(span), recorder: Recorder::Ourselves(adding) }
     }
 
-    /// Exports the span of a request that had none while it ran, if the sampler wants it; `false` if the SDK has to.
+    /// Exports the span of a request that had none while it ran, if the sampler wants it; `false`
+    /// if the SDK has to.
     pub(super) fn belated(&self, record: &Record) -> bool {
         let Some(sampler) = &self.sampler else { return false };
         if sampler.wants(&record.start().trace) {
@@ -107,6 +107,6 @@ impl Pipeline {
     }
 
     pub(super) fn exported_and_dropped(&self) -> (u64, u64) {
-        self.queue.exported_and_dropped()
+        self.queue.counts.delivered_and_lost()
     }
 }

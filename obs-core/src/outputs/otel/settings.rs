@@ -2,29 +2,33 @@
 
 use std::{any::Any, path::PathBuf, sync::Arc, time::Duration};
 
-use opentelemetry::KeyValue;
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, ShouldSample, SpanLimits};
+use opentelemetry_sdk::{
+    Resource,
+    resource::TelemetryResourceDetector,
+    trace::{Sampler, SdkTracerProvider, ShouldSample, SpanLimits},
+};
 
 use super::{
-    batch::Envelope,
-    exporter,
-    http::{Client, Target, Tls},
+    attributes::{Attributes as _, KeyValues},
     ids::Ids,
+    outlet,
     pipeline::Pipeline,
-    queue::{Handing, Limits, Queue},
-    resource,
+    queue::{self, Handing, SpanQueueLimits},
     sampling::PlainSampler,
-    tracing::{self, Tracing},
-    url::{below, is_url, shown},
+    tracing::{SCOPE, Tracing},
 };
 use crate::{
-    base::{build_error::BuildError, text::percent_decoded},
+    base::build_error::BuildError,
     extension::internal_metrics::InternalMetrics,
+    outputs::otlp::{
+        client::CollectorClient,
+        envelope::{Attribute, Envelope},
+        export::Export,
+        resource,
+        signal::TRACES,
+    },
     record::service::Service,
 };
-
-/// Where OTLP over HTTP goes by default.
-pub(super) const DEFAULT_ENDPOINT: &str = "http://localhost:4318";
 
 /// How spans are made and exported, for [`ObserverBuilder::otel`](crate::ObserverBuilder::otel).
 ///
@@ -57,19 +61,12 @@ pub(super) const DEFAULT_ENDPOINT: &str = "http://localhost:4318";
 #[must_use = "it does nothing until an observer is built with it"]
 pub struct Otel {
     pub(super) provider: Option<SdkTracerProvider>,
-    pub(super) endpoint: Option<String>,
-    pub(super) traces_endpoint: Option<String>,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) timeout: Option<Duration>,
-    pub(super) gzip: bool,
-    pub(super) ca_file: Option<PathBuf>,
-    pub(super) client_certificate: Option<PathBuf>,
-    pub(super) client_key: Option<PathBuf>,
+    pub(super) export: Export,
     pub(super) sampler: Option<Chosen>,
     sample_rate: Option<f64>,
-    pub(super) resource: Vec<KeyValue>,
+    pub(super) resource: Vec<(String, String)>,
     pub(super) span_limits: SpanLimits,
-    pub(super) limits: Limits,
+    pub(super) limits: SpanQueueLimits,
     pub(super) environment: bool,
 }
 
@@ -95,43 +92,44 @@ impl Otel {
 
     /// Where the collector takes OTLP over HTTP: `/v1/traces` is put behind it. `http://localhost:4318` by default.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
-        self.endpoint = Some(url.into());
+        self.export.endpoint = Some(url.into());
         self
     }
 
     /// Where it takes spans, exactly so.
     pub fn traces_endpoint(mut self, url: impl Into<String>) -> Self {
-        self.traces_endpoint = Some(url.into());
+        self.export.signal_endpoint = Some(url.into());
         self
     }
 
     /// One more header of each export: for a token, a tenant.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.export.headers.push((name.into(), value.into()));
         self
     }
 
     /// How long one try to export may take. 10 s by default.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.export.timeout = Some(timeout);
         self
     }
 
     /// Whether what is exported is compressed. Off by default.
     pub const fn gzip(mut self, compress: bool) -> Self {
-        self.gzip = compress;
+        self.export.gzip = compress;
         self
     }
 
     /// The certificates (PEM) that sign the collector's, in place of the system's roots.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.ca_file = Some(path.into());
+        self.export.ca_file = Some(path.into());
         self
     }
 
     /// The certificate and the key (PEM) by which the collector knows this service.
     pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        (self.client_certificate, self.client_key) = (Some(certificate.into()), Some(key.into()));
+        (self.export.client_certificate, self.export.client_key) =
+            (Some(certificate.into()), Some(key.into()));
         self
     }
 
@@ -160,7 +158,7 @@ impl Otel {
 
     /// One more attribute of the resource, beside the service, the host, the process, the container and Kubernetes' names.
     pub fn resource_attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.resource.push(KeyValue::new(name.into(), value.into()));
+        self.resource.push((name.into(), value.into()));
         self
     }
 
@@ -185,9 +183,12 @@ impl Otel {
         if let Some(rate) = self.sample_rate.filter(|rate| !(0.0..=1.0).contains(rate)) {
             return Err(wrong("sample_rate", rate.to_string(), "a number between 0 and 1"));
         }
-        let target = self.target()?;
-        let resource = resource::detect(service, self.environment, self.resource);
-        let queue = Arc::new(Queue::new(self.limits.checked()?, own));
+        let target = Export { proxy: self.environment, ..self.export }.target(&TRACES)?;
+        // The SDK's own attributes, as they are found.
+        let sdk = Resource::builder_empty().with_detector(Box::new(TelemetryResourceDetector)).build();
+        let sdk = sdk.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        let resource = resource::detect(service, self.environment, sdk.chain(self.resource));
+        let queue = Arc::new(queue::new(self.limits.checked()?, own));
         let waiting = Arc::downgrade(&queue);
         own.gauge("obs_spans_queued", "Spans that wait to be exported.", &[], move || {
             waiting.upgrade().map_or(0, |queue| queue.waiting())
@@ -197,69 +198,35 @@ impl Otel {
             Chosen::Plain(plain) => (Some(plain.clone()), Box::new(plain.into_sampler()) as _),
             Chosen::Other(sampler) => (None, sampler),
         };
-        let envelope = Envelope::new((&resource).into(), &tracing::scope());
-        exporter::start(Arc::clone(&queue), Client::new(target), envelope).map_err(|error| {
-            wrong("otel", error.to_string(), "a system that has room for one more thread")
-        })?;
+        let envelope = Envelope::new(&resource, &SCOPE);
+        let worker =
+            outlet::start(Arc::clone(&queue), CollectorClient::new(target), envelope).map_err(|error| {
+                wrong("otel", error.to_string(), "a system that has room for one more thread")
+            })?;
         let provider = SdkTracerProvider::builder()
-            .with_resource(resource)
+            .with_resource(sdk_resource(&resource))
             .with_sampler(sampler)
             .with_id_generator(Ids)
             .with_span_limits(self.span_limits)
             .with_span_processor(Handing(Arc::clone(&queue)))
             .build();
-        Ok(Tracing::own(provider, Pipeline { queue, limits: self.span_limits, sampler: plain }, own))
-    }
-
-    fn target(&self) -> Result<Target, BuildError> {
-        let url = match (&self.traces_endpoint, &self.endpoint) {
-            (Some(url), _) => checked_url("traces_endpoint", url)?,
-            (None, Some(url)) => below(&checked_url("endpoint", url)?),
-            (None, None) => below(DEFAULT_ENDPOINT),
-        };
-        for (name, value) in &self.headers {
-            let valid = ureq::http::HeaderName::try_from(name).is_ok()
-                && ureq::http::HeaderValue::try_from(value).is_ok();
-            if !valid {
-                return Err(wrong("header", name.clone(), "the name and the value of a header"));
-            }
-        }
-        let read = |setting, path: &PathBuf| {
-            std::fs::read(path).map_err(|error| {
-                wrong(setting, format!("{}: {error}", path.display()), "a file that can be read")
-            })
-        };
-        let mut tls = Tls::default();
-        if let Some(path) = &self.ca_file {
-            let certificates = Tls::certificates(&read("ca_file", path)?);
-            let missing = || wrong("ca_file", path.display().to_string(), "a file with certificates in PEM");
-            tls.ca = Some(certificates.ok_or_else(missing)?);
-        }
-        if let Some((certificate, key)) = self.client_certificate.as_ref().zip(self.client_key.as_ref()) {
-            let identity =
-                Tls::identity(&read("client_certificate", certificate)?, &read("client_certificate", key)?);
-            let missing = || {
-                let value = format!("{}, {}", certificate.display(), key.display());
-                wrong(
-                    "client_certificate",
-                    value,
-                    "a file with certificates and one with their key, both in PEM",
-                )
-            };
-            tls.client = Some(identity.ok_or_else(missing)?);
-        }
-        Ok(Target {
-            url,
-            headers: self.headers.clone(),
-            timeout: self.timeout.unwrap_or(Duration::from_secs(10)),
-            gzip: self.gzip,
-            tls,
-            proxy: self.environment,
-        })
+        Ok(Tracing::own(
+            provider,
+            Pipeline { queue, _worker: worker, limits: self.span_limits, sampler: plain },
+            own,
+        ))
     }
 }
 
-impl Limits {
+/// The resource as the SDK has it.
+fn sdk_resource(attributes: &[Attribute]) -> Resource {
+    let mut all = Vec::with_capacity(attributes.len());
+    let mut add = KeyValues(|attribute| all.push(attribute));
+    attributes.iter().for_each(|(name, value)| add.field(name, value));
+    Resource::builder_empty().with_attributes(all).build()
+}
+
+impl SpanQueueLimits {
     fn checked(self) -> Result<Self, BuildError> {
         if self.spans == 0 || self.bytes == 0 {
             let value = format!("{}, {}", self.spans, self.bytes);
@@ -272,23 +239,6 @@ impl Limits {
     }
 }
 
-fn checked_url(setting: &'static str, url: &str) -> Result<String, BuildError> {
-    let url = url.trim();
-    if is_url(url) {
-        return Ok(url.to_owned());
-    }
-    Err(wrong(setting, shown(url), "a URL such as `http://collector:4318`"))
-}
-
-pub(super) const fn wrong(setting: &'static str, value: String, expected: &'static str) -> BuildError {
+const fn wrong(setting: &'static str, value: String, expected: &'static str) -> BuildError {
     BuildError { setting, value, expected }
-}
-
-/// `key=value` with commas between them, percent-encoded.
-pub(super) fn pairs(list: &str) -> impl Iterator<Item = Option<(String, String)>> {
-    let members = list.split(',').map(str::trim).filter(|member| !member.is_empty());
-    members.map(|member| {
-        let (name, value) = member.split_once('=')?;
-        Some((name.trim().to_owned(), percent_decoded(value.trim()).into_owned()))
-    })
 }

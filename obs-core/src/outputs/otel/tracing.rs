@@ -28,6 +28,7 @@ use crate::{
     base::{counter::Counter, diagnostics, panic::catch},
     extension::{internal_metrics::InternalMetrics, report::OutputCounts, sink::sink_errors},
     http::grpc::GrpcRequest,
+    outputs::otlp::envelope::ItemScope,
     record::{
         finished::Record,
         identity::IdentityPolicy,
@@ -37,15 +38,19 @@ use crate::{
     trace::{self, RemoteSpan, TraceContext, propagation::Propagators},
 };
 
-/// The conventions that the attributes follow.
-const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.39.0";
+/// The scope of requests' spans, with the conventions that their attributes follow.
+pub(super) const SCOPE: ItemScope = ItemScope {
+    name: "obs",
+    version: env!("CARGO_PKG_VERSION"),
+    schema_url: "https://opentelemetry.io/schemas/1.39.0",
+};
 
 /// Makes the spans of one observer's requests.
 pub(crate) struct Tracing {
+    /// The way of spans, if the provider is ours. It is dropped first: the provider would wait for spans that are left.
+    own: Option<Pipeline>,
     provider: SdkTracerProvider,
     tracer: SdkTracer,
-    /// Where spans go, if the provider is ours.
-    own: Option<Pipeline>,
     /// Samplers, processors and generators that panicked.
     panics: Arc<Counter>,
     warned: AtomicBool,
@@ -205,10 +210,10 @@ impl Tracing {
     }
 }
 
-/// The scope of requests' spans.
-pub(super) fn scope() -> InstrumentationScope {
-    let scope = InstrumentationScope::builder("obs").with_version(env!("CARGO_PKG_VERSION"));
-    scope.with_schema_url(SCHEMA_URL).build()
+/// The scope of requests' spans, as the SDK has it.
+fn scope() -> InstrumentationScope {
+    let scope = InstrumentationScope::builder(SCOPE.name).with_version(SCOPE.version);
+    scope.with_schema_url(SCOPE.schema_url).build()
 }
 
 /// What a request's head tells, for the SDK.

@@ -1,4 +1,4 @@
-//! A span that waits: how large it is, and what becomes of it when it is exported.
+//! A span that waits: its size, and its form when it is exported.
 
 use std::{backtrace::Backtrace, cell::RefCell, sync::Arc};
 
@@ -7,8 +7,8 @@ use opentelemetry_proto::tonic::trace::v1 as proto;
 use opentelemetry_sdk::trace::SpanData;
 use prost::Message as _;
 
-use super::otlp;
-use crate::base::text::bounded;
+use super::encoding;
+use crate::{base::text::bounded, outputs::delivery::items::Weigh};
 
 /// The event and the attribute that a panic's backtrace goes into.
 pub(super) const EXCEPTION: &str = "exception";
@@ -17,17 +17,23 @@ pub(super) const STACKTRACE: &str = "exception.stacktrace";
 /// The longest backtrace that is exported, in bytes.
 const MAX_BACKTRACE: usize = 16 * 1024;
 
-/// What a request's span takes beside its encoding, about.
+/// The bytes that a request's span takes beside its encoding, about.
 const ENCODED_BYTES: usize = 64;
 
-/// What a span of the SDK's takes beside its texts, about.
+/// The bytes that a span of the SDK's takes beside its texts, about.
 const SPAN_BYTES: usize = 512;
 const ATTRIBUTE_BYTES: usize = 64;
 
 /// A span that has ended.
 pub(super) struct Waiting {
     span: Span,
-    pub(super) bytes: usize,
+    bytes: usize,
+}
+
+impl Weigh for Waiting {
+    fn weight(&self) -> usize {
+        self.bytes
+    }
 }
 
 enum Span {
@@ -65,14 +71,14 @@ impl Waiting {
         }
     }
 
-    /// The span as it is exported: each attribute once, and its backtrace in words, whose symbols are looked up here because that takes
-    /// milliseconds.
+    /// The span as it is exported: each attribute once, and its backtrace in words, whose symbols
+    /// are looked up here because that takes milliseconds.
     pub(super) fn resolved(self) -> Resolved {
         match self.span {
             Span::Encoded(span) => Resolved::Encoded(span),
             Span::Panicked(mut span, mut event, backtrace) => {
                 add_frames(&mut event, &backtrace);
-                let events = vec![otlp::event(*event)];
+                let events = vec![encoding::event(*event)];
                 // Fields of a message may stand in any order.
                 span.extend(proto::Span { events, ..proto::Span::default() }.encode_to_vec());
                 Resolved::Encoded(span)
@@ -100,7 +106,8 @@ fn add_frames(event: &mut Event, backtrace: &Backtrace) {
     }
 }
 
-/// Leaves the last attribute of each name: the SDK adds one whenever it is set, and OTLP wants each once.
+/// Leaves the last attribute of each name: the SDK adds one whenever it is set, and OTLP wants each
+/// once.
 fn once(attributes: &mut Vec<KeyValue>) {
     let mut n = 0;
     while let Some(attribute) = attributes.get(n) {

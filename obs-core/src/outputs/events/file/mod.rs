@@ -26,7 +26,7 @@ use std::{
 use super::file::{
     keeper::Keeper,
     names::Names,
-    rotation::{Limits, Rotating},
+    rotation::{Rotating, SegmentLimits},
     system::{Real, System},
 };
 use crate::base::build_error::BuildError;
@@ -164,7 +164,7 @@ impl EventFile {
                 keep_bytes: self.keep_bytes,
                 gzip: self.gzip,
             };
-            let limits = Limits { size: self.rotate_size, age: self.rotate_age };
+            let limits = SegmentLimits { size: self.rotate_size, age: self.rotate_age };
             Rotating::open(names, limits, keeper, system)
         };
         absolute.and_then(open).map_err(|error| of(&self.path, &error))

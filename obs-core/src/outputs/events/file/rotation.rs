@@ -20,7 +20,7 @@ const RETRY: Duration = Duration::from_secs(5);
 /// room for what comes meanwhile: a hundred megabytes at once could take longer than that.
 const SYNC_FROM: u64 = 4 * 1024 * 1024;
 
-pub(super) struct Limits {
+pub(super) struct SegmentLimits {
     pub(super) size: u64,
     pub(super) age: Duration,
 }
@@ -28,7 +28,7 @@ pub(super) struct Limits {
 /// The sink.
 pub(super) struct Rotating<S> {
     names: Names,
-    limits: Limits,
+    limits: SegmentLimits,
     system: S,
     /// `None` while it cannot be made.
     current: Option<Current>,
@@ -42,7 +42,7 @@ pub(super) struct Rotating<S> {
 }
 
 impl<S: System> Rotating<S> {
-    pub(super) fn open(names: Names, limits: Limits, keeper: Keeper, system: S) -> io::Result<Self> {
+    pub(super) fn open(names: Names, limits: SegmentLimits, keeper: Keeper, system: S) -> io::Result<Self> {
         let current = Current::open(&names, &system)?;
         let _ = sync_folder(&names.folder);
         Ok(Self {

@@ -2,42 +2,47 @@
 
 use ureq::http::Uri;
 
-/// Whether it is one of HTTP's with a host.
-pub(super) fn is_url(url: &str) -> bool {
+use super::signal::Signal;
+
+/// Says if it is a URL of HTTP with a host.
+pub(crate) fn is_url(url: &str) -> bool {
     let uri = url.parse::<Uri>().ok();
     uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
 }
 
-pub(super) fn is_https(url: &str) -> bool {
+pub(crate) fn is_https(url: &str) -> bool {
     url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("https"))
 }
 
-/// The place of spans below an endpoint for all signals (OTLP exporter specification, "Endpoint URLs for OTLP/HTTP").
-pub(super) fn below(endpoint: &str) -> String {
+/// The place of a signal below an endpoint for all signals (OTLP exporter specification, "Endpoint
+/// URLs for OTLP/HTTP").
+pub(crate) fn below(endpoint: &str, signal: &Signal) -> String {
     let (path, query) =
         endpoint.split_once('?').map_or((endpoint, None), |(path, query)| (path, Some(query)));
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    format!("{}/v1/traces{query}", path.trim_end_matches('/'))
+    format!("{}{}{query}", path.trim_end_matches('/'), signal.path)
 }
 
-/// An endpoint of gRPC, which is mostly without a scheme and at port 4317, as the one of HTTP beside it; and whether that is another port.
-pub(super) fn beside_grpc(endpoint: &str) -> (String, bool) {
+/// An endpoint of gRPC, which is mostly without a scheme and at port 4317, as the one of HTTP
+/// beside it; and whether that is another port.
+pub(crate) fn beside_grpc(endpoint: &str) -> (String, bool) {
     let with_scheme =
         if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") };
     let Ok(uri) = with_scheme.parse::<Uri>() else { return (endpoint.to_owned(), false) };
     let moved = uri.port_u16() == Some(4317);
-    // Before the path there is no other such text but the port: a host has no colon, unless it stands in brackets.
+    // Before the path there is no other such text but the port: a host has no colon, unless it
+    // stands in brackets.
     let url = if moved { with_scheme.replacen(":4317", ":4318", 1) } else { with_scheme };
     (url, moved)
 }
 
-/// Whether it names a place on the server.
-pub(super) fn has_path(url: &str) -> bool {
+/// Says if it names a place on the server.
+pub(crate) fn has_path(url: &str) -> bool {
     url.parse::<Uri>().is_ok_and(|uri| !matches!(uri.path(), "" | "/"))
 }
 
 /// As messages show it: without credentials, and without its query, where keys are.
-pub(super) fn shown(url: &str) -> String {
+pub(crate) fn shown(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
     let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
@@ -48,9 +53,11 @@ pub(super) fn shown(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outputs::otlp::signal::TRACES;
 
     #[test]
     fn completed() {
+        let below = |endpoint| below(endpoint, &TRACES);
         assert_eq!(below("http://collector:4318"), "http://collector:4318/v1/traces");
         assert_eq!(below("http://collector:4318/tenant/"), "http://collector:4318/tenant/v1/traces");
         assert_eq!(below("http://collector:4318/?key=1"), "http://collector:4318/v1/traces?key=1");

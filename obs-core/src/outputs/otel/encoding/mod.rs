@@ -1,7 +1,9 @@
-//! A request's span as OTLP has it (`opentelemetry.proto.trace.v1.Span`), written from the request's record.
+//! A request's span as OTLP has it (`opentelemetry.proto.trace.v1.Span`), written from the
+//! request's record.
 //!
-//! The SDK would keep each attribute in memory of its own until another thread encodes and frees it. What every request has is written here
-//! at once, where the record is at hand. What is rare goes through the SDK's types.
+//! The SDK would keep each attribute in memory of its own until another thread encodes and frees
+//! it. What every request has is written here at once, where the record is at hand. What is rare
+//! goes through the SDK's types.
 
 pub(crate) mod span_attributes;
 
@@ -15,13 +17,11 @@ use opentelemetry_proto::{
 use opentelemetry_sdk::trace::SpanLimits;
 use prost::Message as _;
 
-use super::{
-    attributes::{self, Name},
-    otlp::span_attributes::SpanAttributes,
-    protobuf::{bytes, bytes_head, fixed64, number},
-};
+use self::span_attributes::SpanAttributes;
+use super::attributes::{self, Name};
 use crate::{
     base::clock::nanos,
+    outputs::otlp::protobuf::{bytes, bytes_head, fixed64, number},
     record::{finished::Record, span::Added},
     write::scribe::{self, Scribe},
 };
@@ -103,7 +103,8 @@ impl Ended<'_> {
         rest(out, added);
         status(out, &added.status);
         let remote = if trace.parent_id.is_some() { SpanFlags::ContextIsRemoteMask as u32 } else { 0 };
-        // What is exported is sampled, also where a probe of a caller that samples nothing has failed.
+        // What is exported is sampled, also where a probe of a caller that samples nothing has
+        // failed.
         let sampled = trace.flags.with_sampled(true);
         let flags = u32::from(sampled.to_byte()) | SpanFlags::ContextHasIsRemoteMask as u32 | remote;
         out.put(&FLAGS_KEY);

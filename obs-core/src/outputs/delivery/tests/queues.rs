@@ -1,0 +1,111 @@
+//! The queue alone, with the test as its worker.
+
+use std::time::Duration;
+
+use super::{
+    AT_ONCE, Item, ItemBatch, ItemStore, LONG, LineBatch, LineStore, Numbered, Pace, Queue, QueueBounds,
+    ROOM, counts, on_both_stores,
+};
+use crate::outputs::delivery::{
+    items::BATCH_BYTES,
+    queue::{Settled, Task},
+    store::Taken as _,
+};
+
+mod cases {
+    use super::*;
+
+    /// A sleeping worker is woken by one entry.
+    pub(super) fn a_parked_worker_is_woken<S: Numbered>() {
+        let queue = Queue::<S>::new(ROOM, Pace { delay: Duration::from_millis(1), ..AT_ONCE }, counts());
+        std::thread::scope(|scope| {
+            let taken = scope.spawn(|| {
+                let mut batch = S::Batch::default();
+                loop {
+                    match queue.take(&mut batch) {
+                        Task::Tick => {}
+                        task => return task,
+                    }
+                }
+            });
+            while !queue.is_parked() {
+                std::thread::yield_now();
+            }
+            S::push_number(&queue, 1);
+            assert_eq!(taken.join().expect("no panic"), Task::Deliver);
+        });
+    }
+
+    /// A flush comes after what was pushed before it, and before what was pushed later.
+    pub(super) fn a_flush_has_its_turn_under_traffic<S: Numbered>() {
+        let queue = Queue::<S>::new(ROOM, Pace { delay: LONG, ..AT_ONCE }, counts());
+        let mut batch = S::Batch::default();
+        S::push_number(&queue, 1);
+        let flush = queue.ask_to_flush(LONG);
+        assert_eq!(queue.take(&mut batch), Task::Deliver);
+        S::push_number(&queue, 2);
+        let bytes = batch.settle(1);
+        queue.settle(&Settled { bytes, delivered: 1, ..Settled::default() });
+        batch.recycle();
+        assert_eq!(queue.take(&mut batch), Task::Flush(1));
+        queue.flushed(1, true);
+        assert!(queue.wait_for(&flush));
+        queue.close();
+        assert_eq!(queue.take(&mut batch), Task::Deliver);
+        batch.settle(1);
+        assert_eq!(queue.take(&mut batch), Task::Closed);
+    }
+}
+
+on_both_stores! {
+    a_parked_worker_is_woken
+    a_flush_has_its_turn_under_traffic
+}
+
+#[test]
+fn lines_are_swapped_and_come_in_order() {
+    let queue = Queue::<LineStore>::new(ROOM, AT_ONCE, counts());
+    for number in 10..13 {
+        LineStore::push_number(&queue, number);
+    }
+    let mut batch = LineBatch::default();
+    assert_eq!(queue.take(&mut batch), Task::Deliver);
+    assert_eq!(batch.rest().bytes(), b"10\n11\n12\n");
+    let (all, memory) = (queue.waiting_bytes(), batch.rest().bytes().as_ptr());
+    assert_eq!(batch.bytes() as u64, all);
+    let two = batch.settle(2) as u64;
+    assert_eq!((batch.len(), batch.rest().bytes()), (1, &b"12\n"[..]));
+    queue.settle(&Settled { bytes: two as usize, delivered: 2, ..Settled::default() });
+    assert_eq!(queue.waiting_bytes(), all - two);
+    batch.settle(1);
+    batch.recycle();
+    LineStore::push_number(&queue, 13);
+    let _ = queue.take(&mut batch);
+    batch.recycle();
+    LineStore::push_number(&queue, 14);
+    let _ = queue.take(&mut batch);
+    assert_eq!(batch.rest().bytes().as_ptr(), memory, "the same memory, by turns");
+}
+
+#[test]
+fn batches_of_items_are_bounded_in_number_and_bytes() {
+    let bounds = QueueBounds { entries: 100, ..ROOM };
+    let queue = Queue::<ItemStore<Item>>::new(bounds, Pace { batch: 4, ..AT_ONCE }, counts());
+    for (number, weight) in
+        [0, 0, 0, 0, BATCH_BYTES + 1, 1, BATCH_BYTES / 2, BATCH_BYTES / 2].into_iter().enumerate()
+    {
+        queue.push(Item { number: number as u64, weight });
+    }
+    queue.close();
+    let (mut batch, mut sizes, mut numbers) = (ItemBatch::default(), Vec::new(), Vec::new());
+    while queue.take(&mut batch) == Task::Deliver {
+        sizes.push(batch.len());
+        numbers.extend(batch.unpack().expect("a new batch").map(|item| item.number));
+        assert!(batch.unpack().is_none(), "once");
+        let count = batch.len();
+        batch.settle(count);
+        batch.recycle();
+    }
+    assert_eq!(sizes, [4, 1, 2, 1], "one that is too large goes alone");
+    assert!(numbers.is_sorted() && numbers.len() == 8);
+}

@@ -1,0 +1,154 @@
+//! One warning when a trouble begins, and one message when it is over.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+    subscriber::DefaultGuard,
+};
+
+use super::{
+    AT_ONCE, Delivery, LONG, Numbered, PATIENT, QueueBounds, ROOM, destination::Reply, on_both_stores, until,
+};
+use crate::outputs::delivery::{
+    failure::{Delivered, Failure},
+    worker::Outlet,
+};
+
+/// Collects messages.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        struct Message(String);
+        impl Visit for Message {
+            fn record_debug(&mut self, _: &Field, value: &dyn fmt::Debug) {
+                self.0 = format!("{value:?}");
+            }
+        }
+        if event.metadata().target() == "obs" {
+            let mut message = Message(event.metadata().level().to_string());
+            let level = message.0.clone();
+            event.record(&mut message);
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{level} {}", message.0));
+        }
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// An outlet on whose thread the log listens.
+struct Logged<O> {
+    outlet: O,
+    _log: DefaultGuard,
+}
+
+impl<B, O: Outlet<B>> Outlet<B> for Logged<O> {
+    fn send(&mut self, batch: &mut B) -> Result<Delivered, Failure> {
+        self.outlet.send(batch)
+    }
+}
+
+fn logged<S: Numbered>(bounds: QueueBounds) -> (Delivery<S>, Log) {
+    let log = Log::default();
+    let listening = log.clone();
+    let delivery = Delivery::start_with(bounds, AT_ONCE, PATIENT, move |destination| Logged {
+        outlet: S::outlet(destination),
+        _log: tracing::subscriber::set_default(listening),
+    });
+    (delivery, log)
+}
+
+mod cases {
+    use super::*;
+
+    pub(super) fn failures<S: Numbered>() {
+        let (delivery, log) = logged::<S>(ROOM);
+        delivery.push([1]);
+        assert!(delivery.queue.flush(LONG));
+        assert!(log.lines().is_empty(), "all is well: {:?}", log.lines());
+        delivery.destination.then([Reply::Now, Reply::Panic, Reply::Now]);
+        delivery.push([2]);
+        assert!(delivery.queue.flush(LONG));
+        let expected = [
+            "WARN numbers cannot be delivered to the test (no reason); they wait and are tried again, and losses are \
+             counted in `lost_total`",
+            "INFO numbers are delivered to the test again",
+        ];
+        assert_eq!(log.lines(), expected);
+        delivery.destination.then([Reply::Never]);
+        delivery.push([3]);
+        let _ = delivery.queue.flush(LONG);
+        assert_eq!(log.lines(), expected, "not again within a minute");
+    }
+
+    pub(super) fn refusals<S: Numbered>() {
+        let (delivery, log) = logged::<S>(ROOM);
+        delivery.destination.then([Reply::Never, Reply::Never]);
+        for number in 1..=3 {
+            delivery.push([number]);
+            let _ = delivery.queue.flush(LONG);
+        }
+        let expected = [
+            "WARN numbers cannot be delivered to the test (invalid); they are lost and counted in `lost_total`",
+            "INFO numbers are delivered to the test again",
+        ];
+        assert_eq!(log.lines(), expected);
+    }
+
+    pub(super) fn rejections<S: Numbered>() {
+        let (delivery, log) = logged::<S>(ROOM);
+        delivery.destination.then([Reply::Reject(1), Reply::Reject(1)]);
+        for number in 1..=3 {
+            delivery.push([number]);
+            let _ = delivery.queue.flush(LONG);
+        }
+        let expected = [
+            "WARN the test has rejected 1 numbers of a batch: \"unwanted\"; they are counted in `lost_total`",
+            "INFO the test rejects no numbers any more",
+        ];
+        assert_eq!(log.lines(), expected);
+    }
+
+    pub(super) fn overflows<S: Numbered>() {
+        let (delivery, log) = logged::<S>(QueueBounds { entries: 1, ..ROOM });
+        delivery.destination.then([Reply::Hang]);
+        delivery.push([1]);
+        until("it hangs", || delivery.destination.tried() == 1);
+        delivery.push(2..=9);
+        assert!(log.lines().is_empty(), "a request reports nothing");
+        delivery.destination.release();
+        assert!(delivery.queue.flush(LONG));
+        let expected = "WARN there are more numbers than the test takes; what finds no room is dropped and counted in \
+                        `lost_total`";
+        until("the worker reports it", || log.lines() == [expected]);
+    }
+}
+
+on_both_stores! { failures refusals rejections overflows }

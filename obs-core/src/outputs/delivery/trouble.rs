@@ -1,0 +1,171 @@
+//! Troubles of an output, each of which is reported once when it begins and once when it ends.
+
+use std::time::{Duration, Instant};
+
+use super::failure::{Delivered, Failure};
+use crate::base::{diagnostics, text::bounded};
+
+/// The least time between two reports of the same trouble: one that comes and goes does not flood
+/// the log.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// The bytes of a destination's own words that a report repeats.
+const MAX_REASON: usize = 256;
+
+/// The names that reports use.
+pub(crate) struct Subject {
+    /// The entries: `events`, `spans`.
+    pub(crate) entries: &'static str,
+    /// The destination: an output's name, a URL without secrets.
+    pub(crate) destination: String,
+    /// The metric that counts losses.
+    pub(crate) counter: &'static str,
+}
+
+/// A trouble that lasts from its first sign until it is over.
+#[derive(Default)]
+struct Trouble {
+    lasts: bool,
+    reported: Option<Instant>,
+    /// Its begin was reported, so its end is.
+    end_is_due: bool,
+}
+
+impl Trouble {
+    /// Says if the begin is to be reported.
+    fn begins(&mut self, now: Instant) -> bool {
+        if self.lasts {
+            return false;
+        }
+        self.lasts = true;
+        let quiet = |last: Instant| now.saturating_duration_since(last) < QUIET;
+        self.end_is_due = !self.reported.is_some_and(quiet);
+        if self.end_is_due {
+            self.reported = Some(now);
+        }
+        self.end_is_due
+    }
+
+    /// Says if the end is to be reported.
+    fn ends(&mut self) -> bool {
+        self.lasts = false;
+        std::mem::take(&mut self.end_is_due)
+    }
+}
+
+/// The troubles of one output.
+pub(super) struct Troubles {
+    subject: Subject,
+    failing: Trouble,
+    rejecting: Trouble,
+    overflowing: Trouble,
+    /// The time of the last entry without room.
+    overflowed: Option<Instant>,
+}
+
+impl Troubles {
+    pub(super) fn new(subject: Subject) -> Self {
+        Self {
+            subject,
+            failing: Trouble::default(),
+            rejecting: Trouble::default(),
+            overflowing: Trouble::default(),
+            overflowed: None,
+        }
+    }
+
+    /// Entries were not taken.
+    pub(super) fn failed(&mut self, failure: &Failure) {
+        if !self.failing.begins(Instant::now()) {
+            return;
+        }
+        let Subject { entries, destination, counter } = &self.subject;
+        let reason = bounded(&failure.reason, MAX_REASON);
+        if failure.may_pass() {
+            diagnostics::warn(format_args!(
+                "{entries} cannot be delivered to {destination} ({reason}); they wait and are tried again, and losses are \
+                 counted in `{counter}`"
+            ));
+        } else {
+            diagnostics::warn(format_args!(
+                "{entries} cannot be delivered to {destination} ({reason}); they are lost and counted in `{counter}`"
+            ));
+        }
+    }
+
+    /// Entries were taken.
+    pub(super) fn delivered(&mut self, delivered: &Delivered) {
+        let Subject { entries, destination, counter } = &self.subject;
+        if self.failing.ends() {
+            diagnostics::info(format_args!("{entries} are delivered to {destination} again"));
+        }
+        if delivered.rejected == 0 && delivered.reason.is_empty() {
+            if self.rejecting.ends() {
+                diagnostics::info(format_args!("{destination} rejects no {entries} any more"));
+            }
+        } else if self.rejecting.begins(Instant::now()) {
+            let (rejected, reason) = (delivered.rejected, bounded(&delivered.reason, MAX_REASON));
+            diagnostics::warn(format_args!(
+                "{destination} has rejected {rejected} {entries} of a batch: {reason:?}; they are counted in `{counter}`"
+            ));
+        }
+    }
+
+    /// The worker has looked for entries that found no room: `some` if there were any.
+    ///
+    /// The worker reports it, and not the thread that drops an entry: a log may block, and a
+    /// request must not.
+    pub(super) fn overflow(&mut self, some: bool, now: Instant) {
+        let Subject { entries, destination, counter } = &self.subject;
+        if some {
+            self.overflowed = Some(now);
+            if self.overflowing.begins(now) {
+                diagnostics::warn(format_args!(
+                    "there are more {entries} than {destination} takes; what finds no room is dropped and counted in `{counter}`"
+                ));
+            }
+        } else if self.overflowed.is_some_and(|last| now.saturating_duration_since(last) >= QUIET) {
+            self.overflowed = None;
+            if self.overflowing.ends() {
+                diagnostics::info(format_args!("{destination} takes all {entries} again"));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trouble_is_reported_when_it_begins_and_when_it_ends() {
+        let (mut trouble, now) = (Trouble::default(), Instant::now());
+        assert!(!trouble.ends(), "there was none");
+        assert_eq!([trouble.begins(now), trouble.begins(now), trouble.begins(now)], [true, false, false]);
+        assert_eq!([trouble.ends(), trouble.ends()], [true, false]);
+    }
+
+    #[test]
+    fn an_overflow_is_over_after_a_minute_without_one() {
+        let subject = Subject { entries: "events", destination: String::new(), counter: "lost_total" };
+        let (mut troubles, began) = (Troubles::new(subject), Instant::now());
+        let mut after = |seconds, some| {
+            troubles.overflow(some, began + Duration::from_secs(seconds));
+            troubles.overflowing.lasts
+        };
+        assert!(!after(0, false), "there was none");
+        assert!(after(0, true) && after(59, false) && after(59, true) && after(118, false));
+        assert!(!after(119, false));
+    }
+
+    #[test]
+    fn one_that_comes_and_goes_is_reported_once_a_minute() {
+        let (mut trouble, now) = (Trouble::default(), Instant::now());
+        let mut reports = 0;
+        for second in 0..120 {
+            reports += u32::from(trouble.begins(now + Duration::from_secs(second)));
+            reports += u32::from(trouble.ends());
+        }
+        assert_eq!(reports, 4);
+    }
+}

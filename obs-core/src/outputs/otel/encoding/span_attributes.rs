@@ -1,0 +1,129 @@
+//! A span's attributes as OTLP has them (`opentelemetry.proto.common.v1.KeyValue`).
+
+use std::mem;
+
+use opentelemetry::KeyValue;
+use opentelemetry_proto::transform::common::tonic::Attributes as ProtoAttributes;
+use prost::Message as _;
+
+use crate::{
+    base::value::Value,
+    outputs::{
+        otel::attributes::{self, Attributes},
+        otlp::{attribute, protobuf::bytes},
+    },
+    record::identity::Client,
+    write::scribe::Scribe,
+};
+
+/// The number of the field that is a span's list of attributes.
+const ATTRIBUTE: u8 = 9;
+
+/// Writes attributes, as many as the limits allow, each once: what is set later wins.
+pub(super) struct SpanAttributes<'a, 'b> {
+    out: &'a mut Scribe<'b>,
+    /// The application's own: set later than those of the start, and before those of the end.
+    added: &'a [KeyValue],
+    /// Names that the end has set, if there is anything else of that name.
+    told: Vec<String>,
+    at_end: bool,
+    left: u32,
+    dropped: u32,
+}
+
+impl<'a, 'b> SpanAttributes<'a, 'b> {
+    /// At most so many, with those that the application has added.
+    pub(super) const fn new(out: &'a mut Scribe<'b>, added: &'a [KeyValue], most: u32) -> Self {
+        Self { out, added, told: Vec::new(), at_end: false, left: most, dropped: 0 }
+    }
+
+    /// Begins the attributes of the request's end, which win over those that the application has
+    /// added.
+    pub(super) const fn end(&mut self) {
+        self.at_end = true;
+    }
+
+    /// Writes what the application has added, and says how many of all there was no room for.
+    pub(super) fn finish(mut self) -> u32 {
+        for attribute in mem::take(&mut self.added) {
+            let name = attribute.key.as_str();
+            if !self.told.iter().any(|told| told == name) && self.takes(name) {
+                self.any(attribute.clone());
+            }
+        }
+        self.dropped
+    }
+
+    #[inline]
+    fn takes(&mut self, name: &str) -> bool {
+        if !self.added.is_empty() && !self.is_first(name) {
+            return false;
+        }
+        let Some(left) = self.left.checked_sub(1) else {
+            self.dropped = self.dropped.saturating_add(1);
+            return false;
+        };
+        self.left = left;
+        true
+    }
+
+    /// Says if nothing that is set later has this name.
+    #[cold]
+    fn is_first(&mut self, name: &str) -> bool {
+        if !self.added.iter().any(|added| added.key.as_str() == name) {
+            return true;
+        }
+        if self.at_end {
+            self.told.push(name.to_owned());
+        }
+        self.at_end
+    }
+
+    /// Any, by the SDK's types.
+    fn any(&mut self, attribute: KeyValue) {
+        for attribute in ProtoAttributes::from([attribute]).0 {
+            bytes(self.out, ATTRIBUTE, &attribute.encode_to_vec());
+        }
+    }
+}
+
+impl Attributes for SpanAttributes<'_, '_> {
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn text(&mut self, name: &'static str, text: &str) {
+        if self.takes(name) {
+            attribute::text(self.out, ATTRIBUTE, name, text);
+        }
+    }
+
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn number(&mut self, name: &'static str, number: i64) {
+        if self.takes(name) {
+            attribute::integer(self.out, ATTRIBUTE, name, number);
+        }
+    }
+
+    fn client(&mut self, name: &'static str, client: &Client) {
+        match client {
+            Client::Hash(hash) => self.text(name, hash),
+            Client::Address(address) => {
+                if self.takes(name) {
+                    attribute::address(self.out, ATTRIBUTE, name, *address);
+                }
+            }
+        }
+    }
+
+    fn texts(&mut self, name: String, texts: &[String]) {
+        if self.takes(&name) {
+            self.any(KeyValue::new(name, attributes::array(texts)));
+        }
+    }
+
+    fn field(&mut self, name: &str, value: &Value) {
+        if self.takes(name) {
+            attribute::value(self.out, ATTRIBUTE, name, value);
+        }
+    }
+}

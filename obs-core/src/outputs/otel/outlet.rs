@@ -1,0 +1,106 @@
+//! The end of the spans' queue: encodes a batch once, and sends it to the collector until it is
+//! taken.
+
+use std::{io, sync::Arc, time::Duration};
+
+use opentelemetry::{Context, ContextGuard};
+use opentelemetry_proto::transform::{
+    common::tonic::ResourceAttributesWithSchema, trace::tonic::group_spans_by_resource_and_scope,
+};
+use opentelemetry_sdk::trace::SpanData;
+use prost::Message as _;
+
+use super::{
+    queue::{DROPPED, SpanQueue},
+    waiting::{Resolved, Waiting},
+};
+use crate::{
+    base::panic::catch,
+    outputs::{
+        delivery::{
+            failure::{Delivered, Failure},
+            items::{ItemBatch, ItemStore},
+            retry::RetryPolicy,
+            trouble::Subject,
+            worker::{Outlet, Worker},
+        },
+        otlp::{client::CollectorClient, envelope::Envelope},
+    },
+};
+
+/// A batch is tried for a minute.
+const RETRY: RetryPolicy = RetryPolicy {
+    first: Duration::from_millis(500),
+    longest: Duration::from_secs(10),
+    give_up: Some(Duration::from_secs(60)),
+};
+
+/// Starts the thread.
+pub(super) fn start(
+    queue: Arc<SpanQueue>,
+    client: CollectorClient,
+    envelope: Envelope,
+) -> io::Result<Worker<ItemStore<Waiting>>> {
+    let subject = Subject { entries: "spans", destination: client.url(), counter: DROPPED };
+    let shared = Arc::clone(&queue);
+    Worker::start("obs-spans".to_owned(), subject, queue, RETRY, move || SpanOutlet {
+        queue: shared,
+        client,
+        envelope,
+        body: Vec::new(),
+        _suppressed: Context::enter_telemetry_suppressed_scope(),
+    })
+}
+
+struct SpanOutlet {
+    queue: Arc<SpanQueue>,
+    client: CollectorClient,
+    envelope: Envelope,
+    /// The batch as it is sent.
+    body: Vec<u8>,
+    /// The client's libraries may report their own work, which would come back here.
+    _suppressed: ContextGuard,
+}
+
+impl Outlet<ItemBatch<Waiting>> for SpanOutlet {
+    /// Takes a batch as a whole. A panic, for which the client begins anew, would come again: the
+    /// batch is given up.
+    fn send(&mut self, batch: &mut ItemBatch<Waiting>) -> Result<Delivered, Failure> {
+        let sent = catch(|| {
+            if let Some(spans) = batch.unpack() {
+                self.body = self.client.compressed(message(&self.envelope, spans));
+            }
+            self.client.send(&self.body, |timeout| self.queue.patience(timeout))
+        });
+        sent.unwrap_or_else(|panic| {
+            self.client.reset();
+            Err(Failure::never(format!("a panic: {}", panic.report().message)))
+        })
+    }
+
+    fn tick(&mut self) {
+        if self.queue.waiting() == 0 {
+            self.body = Vec::new();
+        }
+    }
+}
+
+/// The message of a batch.
+fn message(envelope: &Envelope, spans: impl ExactSizeIterator<Item = Waiting>) -> Vec<u8> {
+    let (mut requests, mut others) = (Vec::with_capacity(spans.len()), Vec::new());
+    for span in spans {
+        match span.resolved() {
+            Resolved::Encoded(span) => requests.push(span),
+            Resolved::Data(span) => others.push(*span),
+        }
+    }
+    envelope.message(&requests, &scopes(others))
+}
+
+/// The SDK's spans, as one encoded message for each scope.
+fn scopes(spans: Vec<SpanData>) -> Vec<Vec<u8>> {
+    // The resource around them is the envelope's.
+    let of_resource = group_spans_by_resource_and_scope(spans, &ResourceAttributesWithSchema::default());
+    let scopes = of_resource.into_iter().flat_map(|of_resource| of_resource.scope_spans);
+    scopes.map(|scope| scope.encode_to_vec()).collect()
+}

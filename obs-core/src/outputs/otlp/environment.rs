@@ -1,0 +1,260 @@
+//! The `OTEL_*` variables that say whether and how a signal is exported (OpenTelemetry's
+//! "Environment Variable Specification" and "OTLP Exporter Configuration"). A value that is invalid
+//! or not supported is named in a warning and ignored: operators set these from outside.
+
+use std::{fmt::Display, str::FromStr, time::Duration};
+
+use super::{
+    export::{DEFAULT_ENDPOINT, Export, is_header, pairs},
+    signal::Signal,
+    tls::Tls,
+    url::{below, beside_grpc, has_path, is_url, shown},
+};
+
+/// The variables of a signal. It collects warnings about invalid ones.
+pub(crate) struct Variables<'a> {
+    get: &'a dyn Fn(&str) -> Option<String>,
+    warnings: &'a mut Vec<String>,
+    signal: &'static Signal,
+}
+
+/// The endpoint that the environment names: the variable and its value.
+pub(crate) type EndpointVariable = (String, String);
+
+impl<'a> Variables<'a> {
+    pub(crate) fn new(
+        get: &'a dyn Fn(&str) -> Option<String>,
+        warnings: &'a mut Vec<String>,
+        signal: &'static Signal,
+    ) -> Self {
+        Self { get, warnings, signal }
+    }
+
+    /// The variable's name and its value, unless it is empty, which is as if it were not set.
+    pub(crate) fn read(&self, name: &str) -> Option<(String, String)> {
+        let value = (self.get)(name)?;
+        let value = value.trim();
+        (!value.is_empty()).then(|| (name.to_owned(), value.to_owned()))
+    }
+
+    /// A setting of the exporter: that of the signal wins over that of all signals.
+    fn of_signal(&self, name: &str) -> Option<(String, String)> {
+        let (before, after) = name.split_once("OTLP").unwrap_or((name, ""));
+        self.read(&format!("{before}OTLP_{}{after}", self.signal.variable)).or_else(|| self.read(name))
+    }
+
+    pub(crate) fn warn(&mut self, name: &str, value: impl Display, expected: &str) {
+        self.warnings.push(format!("`{name}` is \"{value}\", but should be {expected}; it is ignored"));
+    }
+
+    /// Says if everything is switched off. A boolean is false unless it is true (specification,
+    /// "Boolean value").
+    pub(crate) fn disabled(&mut self) -> bool {
+        let Some((name, value)) = self.read("OTEL_SDK_DISABLED") else { return false };
+        let value = value.to_ascii_lowercase();
+        if !matches!(value.as_str(), "true" | "false") {
+            self.warn(&name, &value, "`true` or `false`");
+        }
+        value == "true"
+    }
+
+    /// Says if the signal is exported; `None` if nothing is said.
+    pub(crate) fn exporter(&mut self) -> Option<bool> {
+        let (name, value) = self.read(self.signal.exporter)?;
+        let value = value.to_ascii_lowercase();
+        let names: Vec<_> = value.split(',').map(str::trim).collect();
+        if names.iter().any(|name| !matches!(*name, "otlp" | "none")) {
+            self.warn(&name, &value, "`otlp` or `none`");
+        }
+        if names.contains(&"otlp") { Some(true) } else { names.contains(&"none").then_some(false) }
+    }
+
+    /// The endpoint, if there is one.
+    pub(crate) fn endpoint(&self) -> Option<EndpointVariable> {
+        self.of_signal("OTEL_EXPORTER_OTLP_ENDPOINT")
+    }
+
+    /// Changes the settings of an export.
+    pub(crate) fn export(&mut self, export: &mut Export, endpoint: Option<EndpointVariable>) {
+        self.signal_endpoint(export, endpoint);
+        self.headers(export);
+        if let Some(millis) =
+            self.signal_number("OTEL_EXPORTER_OTLP_TIMEOUT", "milliseconds above 0", |millis: &u64| {
+                *millis > 0
+            })
+        {
+            export.timeout = Some(Duration::from_millis(millis));
+        }
+        if let Some((name, value)) = self.of_signal("OTEL_EXPORTER_OTLP_COMPRESSION") {
+            match value.to_ascii_lowercase().as_str() {
+                "gzip" => export.gzip = true,
+                "none" => export.gzip = false,
+                _ => self.warn(&name, value, "`gzip` or `none`"),
+            }
+        }
+        self.certificates(export);
+    }
+
+    fn signal_endpoint(&mut self, export: &mut Export, endpoint: Option<EndpointVariable>) {
+        let grpc = self.protocol();
+        let (url, moved) = match &endpoint {
+            Some((_, url)) if grpc.is_some() => beside_grpc(url),
+            Some((_, url)) => (url.clone(), false),
+            None => (String::new(), false),
+        };
+        if let Some(name) = grpc {
+            let port =
+                if moved { ", which is used in place of gRPC's 4317" } else { ", where gRPC has 4317" };
+            let items = self.signal.items;
+            self.warnings.push(format!(
+                "`{name}` is \"grpc\", but {items} are exported with `http/protobuf`: collectors take it at port 4318{port}"
+            ));
+        }
+        match endpoint {
+            Some((name, _)) if is_url(&url) => {
+                // An endpoint of gRPC has no path, also where it is that of one signal.
+                let exact = name.contains(self.signal.variable) && (!moved || has_path(&url));
+                export.signal_endpoint = Some(if exact { url } else { below(&url, self.signal) });
+            }
+            Some((name, url)) => {
+                self.warn(&name, shown(&url), &format!("a URL such as `{DEFAULT_ENDPOINT}`"))
+            }
+            None => {}
+        }
+    }
+
+    fn headers(&mut self, export: &mut Export) {
+        let Some((name, list)) = self.of_signal("OTEL_EXPORTER_OTLP_HEADERS") else { return };
+        for pair in pairs(&list) {
+            match pair.filter(|(name, value)| is_header(name, value)) {
+                Some((header, value)) => {
+                    export.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(&header));
+                    export.headers.push((header, value));
+                }
+                // They are mostly secrets.
+                None => self.warn(&name, "…", "`name=value`, several with commas between them"),
+            }
+        }
+    }
+
+    fn certificates(&mut self, export: &mut Export) {
+        if let Some((name, path)) = self.of_signal("OTEL_EXPORTER_OTLP_CERTIFICATE") {
+            if std::fs::read(&path).ok().and_then(|pem| Tls::certificates(&pem)).is_some() {
+                export.ca_file = Some(path.into());
+            } else {
+                self.warn(&name, path, "a file with certificates in PEM");
+            }
+        }
+        let certificate = self.of_signal("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE");
+        let key = self.of_signal("OTEL_EXPORTER_OTLP_CLIENT_KEY");
+        let Some((name, _)) = certificate.as_ref().or(key.as_ref()) else { return };
+        let read = |file: &Option<(String, String)>| std::fs::read(&file.as_ref()?.1).ok();
+        let identity =
+            read(&certificate).zip(read(&key)).and_then(|(chain, key)| Tls::identity(&chain, &key));
+        if identity.is_some() {
+            export.client_certificate = certificate.map(|(_, path)| path.into());
+            export.client_key = key.map(|(_, path)| path.into());
+        } else {
+            let expected =
+                "a file with certificates, and `OTEL_EXPORTER_OTLP_CLIENT_KEY` one with their key, in PEM";
+            let paths = certificate.iter().chain(&key).map(|(_, path)| path.as_str());
+            let (name, paths) = (name.clone(), paths.collect::<Vec<_>>().join(", "));
+            self.warn(&name, paths, expected);
+        }
+    }
+
+    /// The variable that asks for gRPC, which is not supported.
+    fn protocol(&mut self) -> Option<String> {
+        let (name, value) = self.of_signal("OTEL_EXPORTER_OTLP_PROTOCOL")?;
+        match value.to_ascii_lowercase().as_str() {
+            "http/protobuf" => None,
+            "grpc" => Some(name),
+            _ => {
+                self.warn(&name, value, "`http/protobuf`, which is used");
+                None
+            }
+        }
+    }
+
+    fn signal_number<N: FromStr>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        valid: impl Fn(&N) -> bool,
+    ) -> Option<N> {
+        let (name, _) = self.of_signal(name)?;
+        self.number(&name, expected, valid)
+    }
+
+    /// A number that is valid.
+    pub(crate) fn number<N: FromStr>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        valid: impl Fn(&N) -> bool,
+    ) -> Option<N> {
+        let (name, value) = self.read(name)?;
+        let number = value.parse().ok().filter(valid);
+        if number.is_none() {
+            self.warn(&name, value, expected);
+        }
+        number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outputs::otlp::signal::TRACES;
+
+    fn read(pairs: &[(&str, &str)]) -> (Export, Vec<String>) {
+        let get = |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+        let (mut export, mut warnings) = (Export::default(), Vec::new());
+        let mut variables = Variables::new(&get, &mut warnings, &TRACES);
+        let endpoint = variables.endpoint();
+        variables.export(&mut export, endpoint);
+        (export, warnings)
+    }
+
+    #[test]
+    fn endpoints() {
+        let url = |pairs: &[(&str, &str)]| read(pairs).0.signal_endpoint;
+        let base = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://otlp.example.com/tenant/");
+        assert_eq!(url(&[base]).as_deref(), Some("https://otlp.example.com/tenant/v1/traces"));
+        let exact = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces:4318/in");
+        assert_eq!(url(&[base, exact]).as_deref(), Some("http://traces:4318/in"));
+        let (export, warnings) = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318")]);
+        assert_eq!(export.signal_endpoint, None);
+        assert!(
+            warnings[0].contains("collector:4318") && warnings[0].contains("http://localhost:4318"),
+            "{warnings:?}"
+        );
+    }
+
+    #[test]
+    fn grpc_becomes_http_with_a_hint() {
+        let (export, warnings) = read(&[
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317"),
+        ]);
+        assert_eq!(export.signal_endpoint.as_deref(), Some("http://collector:4318/v1/traces"));
+        let expected = "`OTEL_EXPORTER_OTLP_PROTOCOL` is \"grpc\", but spans are exported with `http/protobuf`: \
+                        collectors take it at port 4318, which is used in place of gRPC's 4317";
+        assert_eq!(warnings, [expected]);
+        for (name, endpoint, url) in [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317", "http://collector:4318/v1/traces"),
+            (
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+                "http://collector:4317",
+                "http://collector:4318/v1/traces",
+            ),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://collector/in", "https://collector/in"),
+        ] {
+            let (export, warnings) = read(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "GRPC"), (name, endpoint)]);
+            assert_eq!(export.signal_endpoint.as_deref(), Some(url));
+            assert_eq!(warnings.len(), 1, "{warnings:?}");
+        }
+        let (_, warnings) = read(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]);
+        assert!(warnings[0].contains("http/protobuf"), "{warnings:?}");
+    }
+}

@@ -1,0 +1,111 @@
+//! Settings of an export over OTLP, from code and from the environment.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{
+    client::Collector,
+    signal::Signal,
+    tls::Tls,
+    url::{below, is_url, shown},
+};
+use crate::base::{build_error::BuildError, text::percent_decoded};
+
+/// The endpoint by default.
+pub(crate) const DEFAULT_ENDPOINT: &str = "http://localhost:4318";
+
+/// The time that one try may take by default.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An export of one signal: its collector, and the way to talk to it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Export {
+    /// The endpoint for all signals.
+    pub(crate) endpoint: Option<String>,
+    /// The endpoint of this signal, which is the whole URL.
+    pub(crate) signal_endpoint: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) gzip: bool,
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) client_certificate: Option<PathBuf>,
+    pub(crate) client_key: Option<PathBuf>,
+    /// A proxy that the environment names is used.
+    pub(crate) proxy: bool,
+}
+
+impl Export {
+    /// Checks the settings, and reads the files that they name.
+    pub(crate) fn target(self, signal: &Signal) -> Result<Collector, BuildError> {
+        let url = match (&self.signal_endpoint, &self.endpoint) {
+            (Some(url), _) => checked_url(signal.endpoint, url)?,
+            (None, Some(url)) => below(&checked_url("endpoint", url)?, signal),
+            (None, None) => below(DEFAULT_ENDPOINT, signal),
+        };
+        for (name, value) in &self.headers {
+            if !is_header(name, value) {
+                return Err(wrong("header", name.clone(), "the name and the value of a header"));
+            }
+        }
+        let tls = self.tls()?;
+        Ok(Collector {
+            url,
+            headers: self.headers,
+            timeout: self.timeout.unwrap_or(TIMEOUT),
+            gzip: self.gzip,
+            tls,
+            proxy: self.proxy,
+        })
+    }
+
+    fn tls(&self) -> Result<Tls, BuildError> {
+        let read = |setting, path: &PathBuf| {
+            std::fs::read(path).map_err(|error| {
+                wrong(setting, format!("{}: {error}", path.display()), "a file that can be read")
+            })
+        };
+        let mut tls = Tls::default();
+        if let Some(path) = &self.ca_file {
+            let certificates = Tls::certificates(&read("ca_file", path)?);
+            let missing = || wrong("ca_file", path.display().to_string(), "a file with certificates in PEM");
+            tls.ca = Some(certificates.ok_or_else(missing)?);
+        }
+        if let Some((certificate, key)) = self.client_certificate.as_ref().zip(self.client_key.as_ref()) {
+            let identity =
+                Tls::identity(&read("client_certificate", certificate)?, &read("client_certificate", key)?);
+            let missing = || {
+                let value = format!("{}, {}", certificate.display(), key.display());
+                let expected = "a file with certificates and one with their key, both in PEM";
+                wrong("client_certificate", value, expected)
+            };
+            tls.client = Some(identity.ok_or_else(missing)?);
+        }
+        Ok(tls)
+    }
+}
+
+/// Says if a header may have this name and this value.
+pub(super) fn is_header(name: &str, value: &str) -> bool {
+    ureq::http::HeaderName::try_from(name).is_ok() && ureq::http::HeaderValue::try_from(value).is_ok()
+}
+
+fn checked_url(setting: &'static str, url: &str) -> Result<String, BuildError> {
+    let url = url.trim();
+    if is_url(url) {
+        return Ok(url.to_owned());
+    }
+    Err(wrong(setting, shown(url), "a URL such as `http://collector:4318`"))
+}
+
+const fn wrong(setting: &'static str, value: String, expected: &'static str) -> BuildError {
+    BuildError { setting, value, expected }
+}
+
+/// The members of a list: `key=value`, percent-encoded, with commas between them. `None` for one
+/// that is no such pair.
+pub(super) fn pairs(list: &str) -> impl Iterator<Item = Option<(String, String)>> {
+    let members = list.split(',').map(str::trim).filter(|member| !member.is_empty());
+    members.map(|member| {
+        let (name, value) = member.split_once('=')?;
+        Some((name.trim().to_owned(), percent_decoded(value.trim()).into_owned()))
+    })
+}

@@ -1,0 +1,138 @@
+//! The wire format of Protocol Buffers, as far as OTLP needs it.
+
+use crate::write::scribe::Scribe;
+
+/// The key of a field with bytes, a text or a message.
+pub(crate) const fn bytes_key(field: u8) -> u8 {
+    field << 3 | 2
+}
+
+/// Writes a number of seven bits a byte, the lowest first.
+#[inline]
+pub(crate) fn varint(out: &mut Scribe<'_>, mut value: u64) {
+    while value >= 0x80 {
+        out.put(&[value as u8 | 0x80]);
+        value >>= 7;
+    }
+    out.put(&[value as u8]);
+}
+
+/// The number of bytes that [`varint`] writes.
+pub(crate) const fn varint_length(value: u64) -> usize {
+    (64_u32.saturating_sub((value | 1).leading_zeros())).div_ceil(7) as usize
+}
+
+/// The bytes of a field with so many bytes, if its number is below 16.
+pub(crate) const fn bytes_length(bytes: usize) -> usize {
+    bytes.saturating_add(varint_length(bytes as u64)).saturating_add(1)
+}
+
+/// Writes everything before so many bytes of a field whose number is below 16.
+#[inline]
+pub(crate) fn bytes_head(out: &mut Scribe<'_>, field: u8, length: usize) {
+    out.put(&[bytes_key(field)]);
+    varint(out, length as u64);
+}
+
+/// Writes a field with bytes, a text or a message, whose number is below 16.
+#[inline]
+pub(crate) fn bytes(out: &mut Scribe<'_>, field: u8, value: &[u8]) {
+    bytes_head(out, field, value.len());
+    out.put(value);
+}
+
+/// Writes a field with a number of eight bytes, whose own number is below 16.
+pub(crate) fn fixed64(out: &mut Scribe<'_>, field: u8, value: u64) {
+    out.put(&[field << 3 | 1]);
+    out.put(&value.to_le_bytes());
+}
+
+/// Writes a field with a number, whose own number is below 16.
+pub(crate) fn number(out: &mut Scribe<'_>, field: u8, value: u64) {
+    out.put(&[field << 3]);
+    varint(out, value);
+}
+
+/// A field as the wire has it.
+pub(super) enum Field<'a> {
+    Number(u64),
+    /// Bytes, a text or a message.
+    Bytes(&'a [u8]),
+    /// A number of four or eight bytes, which nobody here reads.
+    Fixed,
+}
+
+/// Reads the fields of a message.
+pub(super) struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(message: &'a [u8]) -> Self {
+        Self(message)
+    }
+
+    /// The next field with its number; `Some(None)` at the end, and `None` if there is no valid
+    /// one.
+    pub(super) fn next(&mut self) -> Option<Option<(u64, Field<'a>)>> {
+        if self.0.is_empty() {
+            return Some(None);
+        }
+        let key = self.varint()?;
+        let field = match key & 7 {
+            0 => Field::Number(self.varint()?),
+            1 => self.take(8).map(|_| Field::Fixed)?,
+            2 => {
+                let length = usize::try_from(self.varint()?).ok()?;
+                Field::Bytes(self.take(length)?)
+            }
+            5 => self.take(4).map(|_| Field::Fixed)?,
+            _ => return None,
+        };
+        Some(Some((key >> 3, field)))
+    }
+
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let (byte, rest) = self.0.split_first()?;
+            self.0 = rest;
+            value |= u64::from(byte & 0x7f) << shift;
+            if *byte < 0x80 {
+                return Some(value);
+            }
+        }
+        None
+    }
+}
+
+#[cfg(all(test, feature = "otel"))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::write::scribe;
+
+    proptest! {
+        #[test]
+        fn as_the_library_writes_it(bits in 0..64, value in any::<u64>(), text in ".{0,200}") {
+            let value = value >> bits;
+            let mut expected = Vec::new();
+            prost::encoding::uint64::encode(1, &value, &mut expected);
+            prost::encoding::fixed64::encode(2, &value, &mut expected);
+            prost::encoding::string::encode(15, &text, &mut expected);
+            let written = scribe::written(|out| {
+                number(out, 1, value);
+                fixed64(out, 2, value);
+                bytes(out, 15, text.as_bytes());
+            });
+            prop_assert_eq!(&written, &expected);
+            let length = 1 + varint_length(value) + 9 + bytes_length(text.len());
+            prop_assert_eq!(written.len(), length);
+        }
+    }
+}
