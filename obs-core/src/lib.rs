@@ -85,6 +85,7 @@ pub use self::{
     base::{
         build_error::BuildError,
         panic::{Panic, PanicLocation, PanicReport},
+        settings::{Setting, SettingVariable},
         value::{MAX_FIELD_BYTES, Value},
     },
     builder::ObserverBuilder,

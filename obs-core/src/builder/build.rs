@@ -1,4 +1,4 @@
-//! Makes the observer of its settings.
+//! Makes the observer from its settings.
 
 use std::sync::{Arc, atomic::AtomicU64};
 
@@ -6,12 +6,12 @@ use super::ObserverBuilder;
 #[cfg(feature = "otel")]
 use crate::outputs::otel::sink::SpanSink;
 use crate::{
-    base::{build_error::BuildError, diagnostics},
+    base::{build_error::BuildError, environment::Environment},
     endpoints::{Endpoints, health::Health, scrape::Scrapes},
     http::wanted::Names,
-    observer::{Inner, Observer},
+    observer::{Inner, Observer, drain::Drain},
     outputs::{
-        events::{EventPipeline, settings::Events},
+        events::{EventPipeline, keep::Keep, settings::Events},
         metrics::{MetricSink, registry::Bridge},
         sink::{RecordSink, Sinks},
     },
@@ -20,6 +20,7 @@ use crate::{
         policy::{LateWrites, Policy},
         request_id::IdPolicy,
         route::{Exclusions, RouteTable},
+        service::Service,
     },
     request::panic_hook,
 };
@@ -28,29 +29,31 @@ impl ObserverBuilder {
     /// Checks the settings and makes the observer. Starts the thread that writes events.
     ///
     /// # Errors
-    /// Names the first setting that cannot be.
+    /// The first invalid setting, or the first output that cannot be opened.
     pub fn build(mut self) -> Result<Observer, BuildError> {
-        if self.environment {
-            self.read_environment(|name| std::env::var(name).ok())?;
-        }
-        self.validate()?;
-        let trusted_proxies = self.parsed_proxies()?;
-        let known_methods = self.parsed_methods()?;
+        let environment = if self.environment { Environment::process() } else { Environment::none() };
+        self.read_environment(&environment)?;
+        self.validate(&environment)?;
+        let service = self.service();
+        let trusted_proxies = self.parsed_proxies();
+        let known_methods = self.parsed_methods().unwrap_or_default();
         let metrics = Arc::new(MetricSink::new(&self.metrics));
         let own = metrics.own();
         let redactor = self.redaction.build()?;
-        let Events { outputs, keep, excluded, headers, client_address, user, hash_key } = self.events;
+        let Events { outputs, rules, sample_rate, excluded, headers, client_address, user, hash_key } =
+            self.events;
         let headers: Vec<Arc<str>> = headers.iter().map(|name| name.to_ascii_lowercase().into()).collect();
         let identities = IdentityPolicy::new(client_address, user, hash_key.as_deref());
-        let events = EventPipeline::start(outputs, keep, &self.service, own).map_err(|error| BuildError {
-            setting: "events",
-            value: error.to_string(),
-            expected: "outputs that can be opened, and a thread for each",
+        let keep = Keep { rules, rate: sample_rate };
+        let events = EventPipeline::start(outputs, keep, &service, own).map_err(|error| {
+            let setting = environment.name_of(&["OBS_EVENTS"], &["events"]);
+            let expected = "outputs that can be opened, and a thread for each";
+            BuildError::new(setting, error.to_string(), expected).with_source(error)
         })?;
         let events = events.map(Arc::new);
         #[cfg(feature = "otel")]
         let tracing = match self.otel {
-            Some(otel) => Some(Arc::new(otel.build(&self.service, own)?)),
+            Some(otel) => Some(Arc::new(otel.build(&service, own, &environment)?)),
             None => None,
         };
         // The metrics come before all others of ours: see `Sinks::on_finish`.
@@ -74,20 +77,18 @@ impl ObserverBuilder {
         );
         // Last: by now all our metrics exist, and nothing else fails that would leave them in a user's registry.
         let registry = self.metrics.registry.unwrap_or_default();
-        let bridge = Bridge::new(registry, Arc::clone(&metrics)).map_err(|error| BuildError {
-            setting: "registry",
-            value: error.to_string(),
-            expected: "a registry that no other observer uses and that has no metric of one of our names",
+        let bridge = Bridge::new(registry, Arc::clone(&metrics)).map_err(|error| {
+            let expected =
+                "a registry that no other observer uses and that has no metric of one of our names";
+            BuildError::new("registry", error.to_string(), expected).with_source(error)
         })?;
         let scrapes = Scrapes::new(bridge);
-        for warning in self.warnings {
-            diagnostics::warn(format_args!("{warning}"));
-        }
+        environment.emit_warnings();
         let header_names = (headers.iter().map(AsRef::as_ref))
             .chain(self.request_id_headers.iter().map(String::as_str))
             .fold(Names::KNOWN, Names::with);
         let policy = Policy {
-            service: Arc::new(self.service),
+            service: Arc::new(service),
             redactor,
             identities,
             recorded_headers: headers,
@@ -106,7 +107,7 @@ impl ObserverBuilder {
         let observer = Observer::new(Inner {
             policy: Arc::new(policy),
             events,
-            drain: self.drain,
+            drain: Drain { delay: self.drain_delay, timeout: self.drain_timeout },
             #[cfg(feature = "otel")]
             tracing,
             endpoints: Arc::new(endpoints),
@@ -118,5 +119,15 @@ impl ObserverBuilder {
             panic_hook::install(&observer);
         }
         Ok(observer)
+    }
+
+    fn service(&self) -> Service {
+        let mut service = Service::new(self.service.clone());
+        service.version = self.service_version.clone();
+        service.environment = self.deployment_environment.clone();
+        if let Some(instance) = &self.service_instance {
+            service.instance.clone_from(instance);
+        }
+        service
     }
 }

@@ -1,110 +1,102 @@
-//! Which settings cannot be.
+//! The checks of the builder's settings that need more than a line.
 
 use super::ObserverBuilder;
-use crate::base::build_error::{BuildError, error};
-use crate::http::{
-    forwarded::network::{Network, TrustedProxies},
-    method::KnownMethods,
+use crate::{
+    base::{build_error::BuildError, environment::Environment},
+    http::{
+        forwarded::network::{Network, TrustedProxies},
+        method::KnownMethods,
+    },
 };
 
+/// The names of our own sinks.
+const OWN_SINKS: [&str; 3] = ["metrics", "events", "spans"];
+
+/// The longest name of a sink, which is the value of a label.
+const MAX_SINK_NAME: usize = 64;
+
+type Checked = Result<(), BuildError>;
+
 impl ObserverBuilder {
-    /// Refuses the first setting that cannot be, and brings the others into their final form.
-    pub(super) fn validate(&mut self) -> Result<(), BuildError> {
-        if self.service.name.trim().is_empty() {
-            return Err(error("service", &self.service.name, "the name of the service"));
+    /// Rejects the first invalid setting.
+    pub(super) fn validate(&self, environment: &Environment) -> Checked {
+        self.check_values(environment)?;
+        #[cfg(feature = "otel")]
+        self.otel.iter().try_for_each(|otel| otel.check_values(environment))?;
+        self.events.check(environment)?;
+        self.metrics.check_values(environment)?;
+        self.redaction.check_values(environment)
+    }
+
+    pub(super) fn check_service(&self, _: &'static str, _: &'static str) -> Checked {
+        if self.service.trim().is_empty() {
+            return Err(BuildError::new("service", &self.service, "the name of the service"));
         }
+        Ok(())
+    }
+
+    pub(super) fn check_request_id_headers(&self, setting: &'static str, _: &'static str) -> Checked {
         if self.request_id_headers.is_empty() {
-            return Err(error("request_id_headers", "", "at least one header name"));
+            return Err(BuildError::new(setting, "", "at least one header name"));
         }
-        for name in &mut self.request_id_headers {
-            name.make_ascii_lowercase();
-            // RFC 9110 §5.6.2: a field name is a token.
-            let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-            if name.is_empty() || name.len() > 256 || !name.bytes().all(token) {
-                let expected = "a header name such as `x-request-id`";
-                return Err(error("request_id_headers", name, expected));
-            }
-        }
-        #[cfg(feature = "tokio")]
-        for (n, check) in self.checks.iter().enumerate() {
-            let taken = self.checks.iter().take(n).any(|other| other.name == check.name);
-            if check.name.is_empty() || taken {
-                return Err(error("check", &check.name, "a name that no other check has"));
-            }
-        }
-        let mut names = vec!["metrics", "events", "spans"];
-        for sink in &self.sinks {
-            if names.contains(&sink.name()) {
-                return Err(error("sink", sink.name(), "a sink whose name no other one has"));
-            }
-            names.push(sink.name());
-        }
+        Ok(())
+    }
+
+    pub(super) fn check_known_methods(&self, setting: &'static str, expected: &'static str) -> Checked {
+        self.parsed_methods().map(drop).map_err(|name| BuildError::new(setting, name, expected))
+    }
+
+    pub(super) fn check_endpoints(&self, setting: &'static str, _: &'static str) -> Checked {
         let paths: Vec<_> = self.endpoints.iter().flatten().map(|(_, path)| path).collect();
         for (n, path) in paths.iter().enumerate() {
             if !path.starts_with('/') || path.contains(['?', '#', '{', ' ']) {
-                return Err(error("endpoint_path", path, "a plain path such as `/metrics`"));
+                return Err(BuildError::new(setting, *path, "a plain path such as `/metrics`"));
             }
             if paths.iter().skip(n.saturating_add(1)).any(|other| other == path) {
-                return Err(error("endpoint_path", path, "a path of its own for each endpoint"));
+                return Err(BuildError::new(setting, *path, "a path of its own for each endpoint"));
             }
-        }
-        self.events.check()?;
-        self.validate_metrics()
-    }
-
-    pub(super) fn parsed_methods(&self) -> Result<KnownMethods, BuildError> {
-        let Some(names) = &self.known_methods else { return Ok(KnownMethods::default()) };
-        KnownMethods::new(names.iter().map(String::as_str))
-            .map_err(|name| error("known_methods", name, "a method that is registered, such as `PROPFIND`"))
-    }
-
-    pub(super) fn parsed_proxies(&self) -> Result<TrustedProxies, BuildError> {
-        let expected = "addresses or networks such as `10.0.0.0/8`";
-        let parse = |text: &String| {
-            Network::parse(text.trim()).ok_or_else(|| error("trusted_proxies", text, expected))
-        };
-        let networks: Result<Vec<_>, _> = self.trusted_proxies.iter().map(parse).collect();
-        Ok(TrustedProxies::new(networks?))
-    }
-
-    fn validate_metrics(&self) -> Result<(), BuildError> {
-        let metrics = &self.metrics;
-        let buckets = [
-            ("duration_buckets", metrics.duration.as_deref()),
-            ("stream_buckets", Some(metrics.stream.as_slice())),
-            ("size_buckets", Some(metrics.size.as_slice())),
-        ];
-        for (setting, bounds) in buckets {
-            let Some(bounds) = bounds else { continue };
-            let ascending = bounds.iter().zip(bounds.iter().skip(1)).all(|(a, b)| a < b);
-            if bounds.is_empty() || !ascending || !bounds.iter().all(|bound| (1e-9..1e15).contains(bound)) {
-                let expected = "ascending bounds above 0 and below 1e15, without `+Inf`";
-                return Err(error(setting, &format!("{bounds:?}"), expected));
-            }
-        }
-        let names = metrics.label_names();
-        for (n, name) in names.iter().enumerate() {
-            let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-            let valid = !name.is_empty()
-                && name.bytes().all(allowed)
-                && !name.starts_with(|c: char| c.is_ascii_digit())
-                && !name.starts_with("__")
-                && name != "le";
-            if !valid {
-                return Err(error("labels", name, "a label name such as `endpoint`"));
-            }
-            if names.iter().take(n).any(|other| other == name) {
-                return Err(error("labels", name, "a name of its own for each label"));
-            }
-        }
-        if metrics.excluded.iter().any(String::is_empty) {
-            return Err(error("exclude_routes", "", "templates such as `/internal/{id}` or `/internal/*`"));
-        }
-        if !(1..=1_000_000).contains(&metrics.series_limit) {
-            let value = metrics.series_limit.to_string();
-            return Err(error("series_limit", &value, "between 1 and 1,000,000"));
         }
         Ok(())
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn check_names_of_checks(&self, setting: &'static str, expected: &'static str) -> Checked {
+        for (n, check) in self.checks.iter().enumerate() {
+            let taken = self.checks.iter().take(n).any(|other| other.name == check.name);
+            if check.name.is_empty() || taken {
+                return Err(BuildError::new(setting, &*check.name, expected));
+            }
+        }
+        Ok(())
+    }
+
+    /// Names of sinks are unique, and fit for a label.
+    pub(super) fn check_sinks(&self, setting: &'static str, expected: &'static str) -> Checked {
+        let mut names = OWN_SINKS.to_vec();
+        for sink in &self.sinks {
+            let name = sink.name();
+            if name.is_empty() || name.len() > MAX_SINK_NAME || name.contains(char::is_control) {
+                let expected = "a sink with a name of 1 to 64 bytes, without control characters";
+                return Err(BuildError::new(setting, name, expected));
+            }
+            if names.contains(&name) {
+                return Err(BuildError::new(setting, name, expected));
+            }
+            names.push(name);
+        }
+        Ok(())
+    }
+
+    /// The known methods, or the first that is not registered.
+    pub(super) fn parsed_methods(&self) -> Result<KnownMethods, &str> {
+        match &self.known_methods {
+            Some(names) => KnownMethods::new(names.iter().map(String::as_str)),
+            None => Ok(KnownMethods::default()),
+        }
+    }
+
+    pub(super) fn parsed_proxies(&self) -> TrustedProxies {
+        TrustedProxies::new(self.trusted_proxies.iter().filter_map(|network| Network::parse(network.trim())))
     }
 }
 

@@ -41,7 +41,6 @@ pub(crate) fn apply(
         return None;
     }
     let mut otel = otel.unwrap_or_default();
-    otel.environment = true;
     reader.target(&mut otel, endpoint);
     reader.spans(&mut otel);
     Some(otel)

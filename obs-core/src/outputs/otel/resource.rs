@@ -5,7 +5,7 @@ use std::{env, fs};
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::{Resource, resource::TelemetryResourceDetector};
 
-use crate::record::service::Service;
+use crate::{base::environment::Environment, record::service::Service};
 
 /// Attributes of Kubernetes, and the variables by which a manifest hands them in from the downward API.
 const KUBERNETES: [(&str, [&str; 2]); 7] = [
@@ -22,7 +22,7 @@ const KUBERNETES: [(&str, [&str; 2]); 7] = [
 const NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
 /// The resource of `service`; what is `told` by code and by the environment wins over what is found.
-pub(super) fn detect(service: &Service, environment: bool, told: Vec<KeyValue>) -> Resource {
+pub(super) fn detect(service: &Service, environment: &Environment, told: Vec<KeyValue>) -> Resource {
     let mut all = vec![
         KeyValue::new("telemetry.distro.name", "obs"),
         KeyValue::new("telemetry.distro.version", env!("CARGO_PKG_VERSION")),
@@ -33,16 +33,16 @@ pub(super) fn detect(service: &Service, environment: bool, told: Vec<KeyValue>) 
     let mut add = |name: &'static str, value: Option<String>| {
         all.extend(value.filter(|value| !value.is_empty()).map(|value| KeyValue::new(name, value)));
     };
-    add("host.name", host_name());
+    add("host.name", host_name(environment));
     add("process.executable.name", executable());
     add("container.id", container_id());
-    if environment {
-        let variable = |name: &str| env::var(name).ok();
+    if environment.is_read() {
+        let variable = |name: &str| environment.get(name);
         let in_a_pod = variable("KUBERNETES_SERVICE_HOST").is_some();
         if in_a_pod {
             add("k8s.namespace.name", read(NAMESPACE));
             // A pod's host name is the pod's, unless it is told otherwise.
-            add("k8s.pod.name", host_name());
+            add("k8s.pod.name", host_name(environment));
         }
         for (name, [own, general]) in KUBERNETES {
             // Elsewhere these names may mean anything.
@@ -54,8 +54,8 @@ pub(super) fn detect(service: &Service, environment: bool, told: Vec<KeyValue>) 
     all.push(KeyValue::new("service.name", service.name.to_string()));
     all.push(KeyValue::new("service.instance.id", service.instance.clone()));
     all.extend(service.version.clone().map(|version| KeyValue::new("service.version", version)));
-    let environment = service.environment.clone();
-    all.extend(environment.map(|name| KeyValue::new("deployment.environment.name", name)));
+    let deployment = service.environment.clone();
+    all.extend(deployment.map(|name| KeyValue::new("deployment.environment.name", name)));
     let sdk = Box::new(TelemetryResourceDetector);
     Resource::builder_empty().with_detector(sdk).with_attributes(all).build()
 }
@@ -71,8 +71,8 @@ const fn architecture() -> &'static str {
     }
 }
 
-fn host_name() -> Option<String> {
-    let told = || ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|variable| env::var(variable).ok());
+fn host_name(environment: &Environment) -> Option<String> {
+    let told = || ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|variable| environment.get(variable));
     read("/proc/sys/kernel/hostname").or_else(told)
 }
 
@@ -127,7 +127,7 @@ mod tests {
         let mut service = Service::new("shop".to_owned());
         service.version = Some("1.2".to_owned());
         let told = vec![KeyValue::new("host.name", "told"), KeyValue::new("cloud.region", "eu-1")];
-        let resource = detect(&service, false, told);
+        let resource = detect(&service, &Environment::none(), told);
         let value = |name: &'static str| resource.get(&Key::new(name)).map(|value| value.to_string());
         assert_eq!(value("service.name").as_deref(), Some("shop"));
         assert_eq!(value("service.version").as_deref(), Some("1.2"));

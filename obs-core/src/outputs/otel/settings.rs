@@ -18,7 +18,7 @@ use super::{
     url::{below, is_url, shown},
 };
 use crate::{
-    base::{build_error::BuildError, text::percent_decoded},
+    base::{build_error::BuildError, environment::Environment, settings::settings, text::percent_decoded},
     outputs::metrics::own::Own,
     record::service::Service,
 };
@@ -26,51 +26,145 @@ use crate::{
 /// Where OTLP over HTTP goes by default.
 pub(super) const DEFAULT_ENDPOINT: &str = "http://localhost:4318";
 
-/// How spans are made and exported, for [`ObserverBuilder::otel`](crate::ObserverBuilder::otel).
-///
-/// Over OTLP with HTTP and binary protobuf, by a thread of its own, whatever runtime the service has. The environment wins: see
-/// `docs/opentelemetry.md` for its variables.
-///
-/// ```
-/// use obs_core::{Observer, otel::Otel};
-///
-/// let otel = Otel::new()
-///     .endpoint("http://collector:4318")
-///     .header("x-tenant", "shop")
-///     .gzip(true)
-///     .sample_rate(0.1)
-///     .resource_attribute("cloud.region", "eu-1");
-/// let observer = Observer::builder("shop").otel(otel).build()?;
-/// # Ok::<(), obs_core::BuildError>(())
-/// ```
-///
-/// With a `TracerProvider` of the application's own, that one samples and exports:
-///
-/// ```
-/// use obs_core::{Observer, otel::opentelemetry_sdk::trace::SdkTracerProvider};
-///
-/// let provider = SdkTracerProvider::builder().build();
-/// let observer = Observer::builder("shop").otel(provider.clone()).build()?;
-/// # Ok::<(), obs_core::BuildError>(())
-/// ```
-#[derive(Clone, Debug, Default)]
-#[must_use = "it does nothing until an observer is built with it"]
-pub struct Otel {
-    pub(super) provider: Option<SdkTracerProvider>,
-    pub(super) endpoint: Option<String>,
-    pub(super) traces_endpoint: Option<String>,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) timeout: Option<Duration>,
-    pub(super) gzip: bool,
-    pub(super) ca_file: Option<PathBuf>,
-    pub(super) client_certificate: Option<PathBuf>,
-    pub(super) client_key: Option<PathBuf>,
-    pub(super) sampler: Option<Chosen>,
-    sample_rate: Option<f64>,
-    pub(super) resource: Vec<KeyValue>,
-    pub(super) span_limits: SpanLimits,
-    pub(super) limits: Limits,
-    pub(super) environment: bool,
+settings! {
+    /// Settings of the spans and of their export, for [`ObserverBuilder::otel`](crate::ObserverBuilder::otel).
+    ///
+    /// Spans are exported over OTLP with HTTP and binary protobuf, by a thread of its own, with any runtime. The environment wins:
+    /// see `docs/opentelemetry.md` for its variables.
+    ///
+    /// ```
+    /// use obs_core::{Observer, otel::Otel};
+    ///
+    /// let otel = Otel::new()
+    ///     .endpoint("http://collector:4318")
+    ///     .header("x-tenant", "shop")
+    ///     .gzip(true)
+    ///     .sample_rate(0.1)
+    ///     .resource_attribute("cloud.region", "eu-1");
+    /// let observer = Observer::builder("shop").otel(otel).build()?;
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    ///
+    /// With a `TracerProvider` of the application's own, that one samples and exports:
+    ///
+    /// ```
+    /// use obs_core::{Observer, otel::opentelemetry_sdk::trace::SdkTracerProvider};
+    ///
+    /// let provider = SdkTracerProvider::builder().build();
+    /// let observer = Observer::builder("shop").otel(provider.clone()).build()?;
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[derive(Clone, Debug)]
+    #[must_use = "it does nothing until an observer is built with it"]
+    pub struct Otel {
+        pub(super) provider: Option<SdkTracerProvider>,
+        pub(super) client_key: Option<PathBuf>,
+    }
+
+    pub(super) endpoint: Option<String> = None, "`http://localhost:4318`" {
+        /// Sets the base URL of the collector for OTLP over HTTP, to which `/v1/traces` is added.
+        fn endpoint(mut self, url: impl Into<String>) { self.endpoint = Some(url.into()) }
+        variable "OTEL_EXPORTER_OTLP_ENDPOINT": "the base URL; it switches the export on";
+        variable "OTEL_EXPORTER_OTLP_PROTOCOL": "`http/protobuf`; `grpc` moves port 4317 to 4318, with a warning";
+        valid "a URL such as `http://collector:4318`";
+    }
+
+    pub(super) traces_endpoint: Option<String> = None, "none" {
+        /// Sets the exact URL for spans.
+        fn traces_endpoint(mut self, url: impl Into<String>) { self.traces_endpoint = Some(url.into()) }
+        variable "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "the exact URL; it switches the export on";
+        valid "a URL such as `http://collector:4318/v1/traces`";
+    }
+
+    pub(super) headers: Vec<(String, String)> = Vec::new(), "none" {
+        /// Adds a header to each export, such as a token or a tenant.
+        fn header(mut self, name: impl Into<String>, value: impl Into<String>) {
+            self.headers.push((name.into(), value.into()));
+        }
+        variable "OTEL_EXPORTER_OTLP_HEADERS": "`name=value` with commas between them, percent-encoded";
+        valid "the name and the value of a header";
+    }
+
+    pub(super) timeout: Option<Duration> = None, "10 s" {
+        /// Limits the time of one attempt to export.
+        fn timeout(mut self, timeout: Duration) { self.timeout = Some(timeout) }
+        variable "OTEL_EXPORTER_OTLP_TIMEOUT": "milliseconds above 0";
+        variable "OTEL_BSP_EXPORT_TIMEOUT": "milliseconds above 0, used if there is no other timeout";
+    }
+
+    pub(super) gzip: bool = false, "`false`" {
+        /// Compresses the export.
+        fn gzip(mut self, compress: bool) { self.gzip = compress }
+        variable "OTEL_EXPORTER_OTLP_COMPRESSION": "`gzip` or `none`";
+    }
+
+    pub(super) ca_file: Option<PathBuf> = None, "the system's roots" {
+        /// Sets the file with the certificates (PEM) that sign the collector's.
+        fn ca_file(mut self, path: impl Into<PathBuf>) { self.ca_file = Some(path.into()) }
+        variable "OTEL_EXPORTER_OTLP_CERTIFICATE": "a file with certificates in PEM";
+        valid "a file with certificates in PEM";
+    }
+
+    pub(super) client_certificate: Option<PathBuf> = None, "none" {
+        /// Sets the files with the certificate and the key (PEM) by which the collector knows this service.
+        fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) {
+            (self.client_certificate, self.client_key) = (Some(certificate.into()), Some(key.into()));
+        }
+        variable "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "a file with certificates in PEM";
+        variable "OTEL_EXPORTER_OTLP_CLIENT_KEY": "a file with their key in PEM";
+        valid "a file with certificates and one with their key, both in PEM";
+    }
+
+    sample_rate: Option<f64> = None, "1" {
+        /// Sets the share of the traces that are recorded, from 0 to 1. A trace that a caller has begun follows its caller.
+        fn sample_rate(mut self, rate: f64) {
+            self.sample_rate = Some(rate);
+            self.sampler = Some(Chosen::Plain(PlainSampler::parent_based(Sampler::TraceIdRatioBased(rate))));
+        }
+        variable "OTEL_TRACES_SAMPLER_ARG": "a number between 0 and 1, for the samplers of a ratio";
+        valid each "a number between 0 and 1" if |rate| (0.0..=1.0).contains(rate);
+    }
+
+    pub(super) sampler: Option<Chosen> = None, "that of `sample_rate`" {
+        /// Sets the sampler that decides which requests are recorded. It sees the attributes that the conventions require: method,
+        /// path, addresses, user agent.
+        fn sampler(mut self, sampler: impl ShouldSample + 'static) { self.sampler = Some(Chosen::new(sampler)) }
+        variable "OTEL_TRACES_SAMPLER": "`always_on`, `always_off`, `traceidratio`, or one of them behind `parentbased_`";
+    }
+
+    pub(super) resource: Vec<KeyValue> = Vec::new(), "service, host, process, container, and Kubernetes' names" {
+        /// Adds an attribute to the resource.
+        fn resource_attribute(mut self, name: impl Into<String>, value: impl Into<String>) {
+            self.resource.push(KeyValue::new(name.into(), value.into()));
+        }
+        variable "OTEL_RESOURCE_ATTRIBUTES": "all other keys for the resource of the spans";
+    }
+
+    pub(super) limits: Limits = Limits::default(), "2,048 spans and 8 MiB; 5 s and 512 spans" {
+        /// Limits the spans that wait to be exported, and about how many bytes they take. More are dropped and counted.
+        fn queue(mut self, spans: usize, bytes: usize) {
+            (self.limits.spans, self.limits.bytes) = (spans, bytes);
+        }
+        /// Limits the time for which a span waits for others, and the spans of one export.
+        fn batch(mut self, delay: Duration, spans: usize) {
+            (self.limits.delay, self.limits.batch) = (delay, spans);
+        }
+        variable "OTEL_BSP_MAX_QUEUE_SIZE": "the spans that may wait, above 0";
+        variable "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "the spans of one export, above 0";
+        variable "OTEL_BSP_SCHEDULE_DELAY": "the milliseconds for which a span waits for others";
+        valid "room for at least one span, and a batch of no more than may wait";
+    }
+
+    pub(super) span_limits: SpanLimits = SpanLimits::default(), "128 each" {
+        variable "OTEL_ATTRIBUTE_COUNT_LIMIT": "the attributes of a span, an event and a link";
+        variable "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "the attributes of a span";
+        variable "OTEL_SPAN_EVENT_COUNT_LIMIT": "the events of a span";
+        variable "OTEL_SPAN_LINK_COUNT_LIMIT": "the links of a span";
+        variable "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT": "the attributes of an event of a span";
+        variable "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT": "the attributes of a link";
+        variable "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "ignored with a warning: the length of values is not limited";
+        variable "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": "ignored with a warning: the length of values is not limited";
+    }
 }
 
 /// Who decides which requests are recorded.
@@ -81,9 +175,27 @@ pub(super) enum Chosen {
     Other(Box<dyn ShouldSample>),
 }
 
+impl Chosen {
+    fn new(sampler: impl ShouldSample + 'static) -> Self {
+        // These three of the SDK's look at nothing; what stands below a parent-based one is hidden.
+        match (&sampler as &dyn Any).downcast_ref() {
+            Some(root @ (Sampler::AlwaysOn | Sampler::AlwaysOff | Sampler::TraceIdRatioBased(_))) => {
+                Self::Plain(PlainSampler::always(root.clone()))
+            }
+            _ => Self::Other(Box::new(sampler)),
+        }
+    }
+}
+
 impl From<SdkTracerProvider> for Otel {
     fn from(provider: SdkTracerProvider) -> Self {
         Self { provider: Some(provider), ..Self::default() }
+    }
+}
+
+impl Default for Otel {
+    fn default() -> Self {
+        Self::defaults(None, None)
     }
 }
 
@@ -93,100 +205,23 @@ impl Otel {
         Self::default()
     }
 
-    /// Where the collector takes OTLP over HTTP: `/v1/traces` is put behind it. `http://localhost:4318` by default.
-    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
-        self.endpoint = Some(url.into());
-        self
-    }
-
-    /// Where it takes spans, exactly so.
-    pub fn traces_endpoint(mut self, url: impl Into<String>) -> Self {
-        self.traces_endpoint = Some(url.into());
-        self
-    }
-
-    /// One more header of each export: for a token, a tenant.
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// How long one try to export may take. 10 s by default.
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// Whether what is exported is compressed. Off by default.
-    pub const fn gzip(mut self, compress: bool) -> Self {
-        self.gzip = compress;
-        self
-    }
-
-    /// The certificates (PEM) that sign the collector's, in place of the system's roots.
-    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.ca_file = Some(path.into());
-        self
-    }
-
-    /// The certificate and the key (PEM) by which the collector knows this service.
-    pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        (self.client_certificate, self.client_key) = (Some(certificate.into()), Some(key.into()));
-        self
-    }
-
-    /// The share of the traces that begin here which is recorded, from 0 to 1; one that a caller has begun follows its caller.
-    pub fn sample_rate(mut self, rate: f64) -> Self {
-        self.sample_rate = Some(rate);
-        self.plain(PlainSampler::parent_based(Sampler::TraceIdRatioBased(rate)))
-    }
-
-    /// Decides which requests are recorded. It sees what the conventions want it to see: method, path, addresses, user agent.
-    pub fn sampler(mut self, sampler: impl ShouldSample + 'static) -> Self {
-        // These three of the SDK's look at nothing; what stands below a parent-based one is hidden.
-        self.sampler = Some(match (&sampler as &dyn Any).downcast_ref() {
-            Some(root @ (Sampler::AlwaysOn | Sampler::AlwaysOff | Sampler::TraceIdRatioBased(_))) => {
-                Chosen::Plain(PlainSampler::always(root.clone()))
-            }
-            _ => Chosen::Other(Box::new(sampler)),
-        });
-        self
-    }
-
     pub(super) fn plain(mut self, sampler: PlainSampler) -> Self {
         self.sampler = Some(Chosen::Plain(sampler));
         self
     }
 
-    /// One more attribute of the resource, beside the service, the host, the process, the container and Kubernetes' names.
-    pub fn resource_attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.resource.push(KeyValue::new(name.into(), value.into()));
-        self
-    }
-
-    /// How many spans may wait to be exported, and how many bytes they may take, about: what is above one of them is dropped and counted.
-    /// 2,048 and 8 MiB by default.
-    pub const fn queue(mut self, spans: usize, bytes: usize) -> Self {
-        (self.limits.spans, self.limits.bytes) = (spans, bytes);
-        self
-    }
-
-    /// How long a span waits for others, and how many are exported at once. 5 s and 512 by default.
-    pub const fn batch(mut self, delay: Duration, spans: usize) -> Self {
-        (self.limits.delay, self.limits.batch) = (delay, spans);
-        self
-    }
-
     /// Checks the settings and starts what exports.
-    pub(crate) fn build(self, service: &Service, own: &Own) -> Result<Tracing, BuildError> {
+    pub(crate) fn build(
+        self,
+        service: &Service,
+        own: &Own,
+        environment: &Environment,
+    ) -> Result<Tracing, BuildError> {
         if let Some(provider) = self.provider {
             return Ok(Tracing::foreign(provider, own));
         }
-        if let Some(rate) = self.sample_rate.filter(|rate| !(0.0..=1.0).contains(rate)) {
-            return Err(wrong("sample_rate", rate.to_string(), "a number between 0 and 1"));
-        }
-        let target = self.target()?;
-        let resource = resource::detect(service, self.environment, self.resource);
+        let target = self.target(environment)?;
+        let resource = resource::detect(service, environment, self.resource);
         let queue = Arc::new(Queue::new(self.limits.checked()?, own));
         let waiting = Arc::downgrade(&queue);
         own.gauge("obs_spans_queued", "Spans that wait to be exported.", &[], move || {
@@ -199,7 +234,7 @@ impl Otel {
         };
         let envelope = Envelope::new((&resource).into(), &tracing::scope());
         exporter::start(Arc::clone(&queue), Client::new(target), envelope).map_err(|error| {
-            wrong("otel", error.to_string(), "a system that has room for one more thread")
+            wrong("otel", error.to_string(), "a system that has room for one more thread").with_source(error)
         })?;
         let provider = SdkTracerProvider::builder()
             .with_resource(resource)
@@ -211,7 +246,7 @@ impl Otel {
         Ok(Tracing::own(provider, Pipeline { queue, limits: self.span_limits, sampler: plain }, own))
     }
 
-    fn target(&self) -> Result<Target, BuildError> {
+    fn target(&self, environment: &Environment) -> Result<Target, BuildError> {
         let url = match (&self.traces_endpoint, &self.endpoint) {
             (Some(url), _) => checked_url("traces_endpoint", url)?,
             (None, Some(url)) => below(&checked_url("endpoint", url)?),
@@ -226,7 +261,8 @@ impl Otel {
         }
         let read = |setting, path: &PathBuf| {
             std::fs::read(path).map_err(|error| {
-                wrong(setting, format!("{}: {error}", path.display()), "a file that can be read")
+                let value = format!("{}: {error}", path.display());
+                wrong(setting, value, "a file that can be read").with_source(error)
             })
         };
         let mut tls = Tls::default();
@@ -254,7 +290,7 @@ impl Otel {
             timeout: self.timeout.unwrap_or(Duration::from_secs(10)),
             gzip: self.gzip,
             tls,
-            proxy: self.environment,
+            proxy: environment.is_read(),
         })
     }
 }
@@ -280,8 +316,8 @@ fn checked_url(setting: &'static str, url: &str) -> Result<String, BuildError> {
     Err(wrong(setting, shown(url), "a URL such as `http://collector:4318`"))
 }
 
-pub(super) const fn wrong(setting: &'static str, value: String, expected: &'static str) -> BuildError {
-    BuildError { setting, value, expected }
+fn wrong(setting: &'static str, value: impl Into<String>, expected: &'static str) -> BuildError {
+    BuildError::new(setting, value, expected)
 }
 
 /// `key=value` with commas between them, percent-encoded.
