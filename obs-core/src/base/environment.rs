@@ -22,6 +22,7 @@ pub(crate) struct Environment {
 
 impl Environment {
     /// The environment of this process.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
     pub(crate) fn process() -> Self {
         let mut environment = Self::of(|name| std::env::var_os(name));
         environment.terminal = io::stdout().is_terminal();
@@ -110,6 +111,13 @@ impl Environment {
     #[cfg(test)]
     pub(crate) fn warnings(&self) -> Vec<String> {
         self.warnings.borrow().clone()
+    }
+
+    /// The same with a terminal.
+    #[cfg(test)]
+    pub(crate) fn on_terminal(mut self) -> Self {
+        self.terminal = true;
+        self
     }
 
     /// Variables from pairs.

@@ -155,6 +155,35 @@ mod tests {
         assert_eq!(settings.drain_timeout, Duration::from_secs(7));
     }
 
+    /// The table has every variable that is read, and no other.
+    #[cfg(feature = "otel")]
+    #[test]
+    fn every_variable_is_in_the_table() {
+        use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
+        let read = Rc::new(RefCell::new(BTreeSet::new()));
+        let seen = Rc::clone(&read);
+        let environment = Environment::of(move |name| {
+            // Those of all signals have the same name without `TRACES_`; the endpoint differs in its meaning.
+            let name = match name {
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" => name.to_owned(),
+                _ => name.replace("_OTLP_TRACES_", "_OTLP_"),
+            };
+            // A ratio lets its argument be read, and an endpoint everything about spans.
+            let value = match &*name {
+                "OTEL_TRACES_SAMPLER" => Some("traceidratio"),
+                "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://collector:4318"),
+                _ => None,
+            };
+            seen.borrow_mut().insert(name);
+            value.map(Into::into)
+        });
+        ObserverBuilder::new("test".to_owned()).read_environment(&environment).expect("all right");
+        assert_eq!(environment.warnings(), [""; 0]);
+        let variables = crate::observer::Observer::settings().flat_map(|setting| setting.variables);
+        let table: BTreeSet<_> = variables.map(|variable| variable.name.to_owned()).collect();
+        assert_eq!(*read.borrow(), table);
+    }
+
     #[test]
     fn an_invalid_value_is_an_error_that_names_its_variable() {
         type Pairs = &'static [(&'static str, &'static str)];

@@ -103,7 +103,14 @@ impl ObserverBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::endpoint::Endpoint;
+    use crate::{
+        outputs::{
+            events::{file::EventFile, output::EventOutput},
+            sink::RecordSink,
+        },
+        record::{endpoint::Endpoint, finished::Record},
+        redact::settings::Redaction,
+    };
 
     fn builder() -> ObserverBuilder {
         ObserverBuilder::new("test".to_owned()).no_environment()
@@ -151,6 +158,66 @@ mod tests {
         assert!(message.starts_with("`registry` is \"Duplicate metrics collector"), "{message}");
         drop(first);
         assert!(builder().metrics(metrics).build().is_ok());
+    }
+
+    struct Named(String);
+
+    impl RecordSink for Named {
+        fn name(&self) -> &str {
+            &self.0
+        }
+
+        fn on_finish(&self, _: &Record) {}
+    }
+
+    #[test]
+    fn names_of_sinks_may_be_made_at_run_time_and_are_unique() {
+        let named = |name: &str| Named(name.to_owned());
+        let observer = builder().sink(named("queue-1")).sink(named("queue-2")).build().expect("two names");
+        let text = observer.metrics_text();
+        for name in ["queue-1", "queue-2"] {
+            assert!(text.contains(&format!("obs_sink_errors_total{{sink=\"{name}\"}} 0")), "{text}");
+        }
+        let message = refused(builder().sink(named("queue")).sink(named("queue")));
+        assert_eq!(message, "`sink` is \"queue\", but should be a sink whose name no other one has");
+        for name in ["metrics", "events", "spans"] {
+            assert!(refused(builder().sink(named(name))).contains("no other one has"));
+        }
+        for name in ["", "a\nb", &"x".repeat(65)] {
+            assert!(refused(builder().sink(named(name))).contains("1 to 64 bytes"));
+        }
+    }
+
+    #[test]
+    fn an_error_has_the_error_behind_it() {
+        use std::error::Error;
+        let source = |builder: ObserverBuilder| {
+            let error = builder.build().expect_err("refused");
+            let line = error.to_string();
+            assert_eq!(line.lines().count(), 1, "{line}");
+            error.source().map(ToString::to_string)
+        };
+        let regex = source(builder().redaction(Redaction::new().pattern("p", "(")));
+        assert!(regex.is_some());
+        let registry = prometheus::Registry::new();
+        let metrics = crate::outputs::metrics::settings::Metrics::new().registry(registry);
+        let _first = builder().metrics(metrics.clone()).build().expect("the first");
+        let registry = source(builder().metrics(metrics));
+        assert!(registry.is_some_and(|source| source.contains("Duplicate metrics collector")));
+        let file = EventFile::new(std::env::temp_dir().join("no\0name"));
+        let file = source(builder().events(EventOutput::file(file)));
+        assert!(file.is_some_and(|source| source.contains("event file")));
+        assert_eq!(source(builder().request_id_headers(Vec::<String>::new())), None);
+    }
+
+    #[cfg(feature = "otel")]
+    #[test]
+    fn a_file_that_cannot_be_read_has_its_error() {
+        use crate::outputs::otel::settings::Otel;
+        let error = builder().otel(Otel::new().ca_file("/no/such.pem")).build().expect_err("refused");
+        let source =
+            std::error::Error::source(&error).and_then(|source| source.downcast_ref::<std::io::Error>());
+        assert_eq!(source.map(std::io::Error::kind), Some(std::io::ErrorKind::NotFound));
     }
 
     #[cfg(feature = "tokio")]

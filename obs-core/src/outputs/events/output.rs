@@ -289,3 +289,28 @@ impl Output {
         &self.buffer
     }
 }
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use super::*;
+
+    fn read(output: EventOutput, environment: &Environment) -> (Option<EventFormat>, bool) {
+        let mut output = output;
+        output.read_environment(environment).expect("all right");
+        (output.format, output.colours)
+    }
+
+    #[test]
+    fn standard_output_is_readable_on_a_terminal_unless_the_environment_is_ignored() {
+        use EventFormat::{Json, Readable};
+        let terminal = Environment::of_pairs(&[]).on_terminal();
+        assert_eq!(read(EventOutput::stdout(), &terminal), (Some(Readable), true));
+        assert_eq!(read(EventOutput::stdout().format(Json), &terminal), (Some(Json), true));
+        assert_eq!(read(EventOutput::writer(io::sink()), &terminal), (None, true));
+        let without_colours = Environment::of_pairs(&[("NO_COLOR", "1")]).on_terminal();
+        assert_eq!(read(EventOutput::stdout(), &without_colours), (Some(Readable), false));
+        let empty = Environment::of_pairs(&[("NO_COLOR", "")]);
+        assert_eq!(read(EventOutput::stdout(), &empty), (None, true));
+        assert_eq!(read(EventOutput::stdout(), &Environment::none()), (None, true));
+    }
+}
