@@ -173,7 +173,7 @@ fn variables() -> String {
     let mut variables: Vec<(&str, Vec<String>, Vec<&str>)> = Vec::new();
     for setting in Observer::settings() {
         let name = match (setting.method, setting.group) {
-            (None, _) => format!("no method; default: {}", setting.default),
+            (None, _) => setting.default.to_owned(),
             (Some(method), "ObserverBuilder") => format!("`{method}`"),
             (Some(method), group) => format!("`{group}::{method}`"),
         };
@@ -194,7 +194,7 @@ fn variables() -> String {
     let rows = variables.iter().map(|(name, settings, values)| {
         format!("| `{name}` | {} | {} |\n", cell(&values.join("; ")), cell(&settings.join(", ")))
     });
-    format!("| variable | value | setting |\n|---|---|---|\n{}", rows.collect::<String>())
+    format!("| variable | value | setting, or default |\n|---|---|---|\n{}", rows.collect::<String>())
 }
 
 /// A table for each type that has settings.

@@ -13,7 +13,8 @@ use std::{error::Error, fmt};
 /// );
 /// ```
 ///
-/// The [`source`](Error::source) is the error of the system or of the library that rejected the value:
+/// The [`source`](Error::source) is the error of the system or of the library that rejected the
+/// value:
 ///
 /// ```
 /// use std::error::Error;

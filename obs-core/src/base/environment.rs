@@ -61,8 +61,8 @@ impl Environment {
 
     /// The parsed value of a variable.
     ///
-    /// An invalid value is an error. One of an `OTEL_*` variable, which operators set for all services at once, is ignored with
-    /// a warning.
+    /// An invalid value is an error. One of an `OTEL_*` variable, which operators set for all
+    /// services at once, is ignored with a warning.
     pub(crate) fn parse<T>(
         &self,
         name: &'static str,
@@ -94,8 +94,8 @@ impl Environment {
         self.warnings.borrow_mut().push(warning);
     }
 
-    /// The name that an error gives to a setting: of the variable if one is set, else of the method. An invalid value never comes
-    /// from an `OTEL_*` variable, because it is ignored there.
+    /// The name that an error gives to a setting: of the variable if one is set, else of the
+    /// method. An invalid value never comes from an `OTEL_*` variable, because it is ignored there.
     pub(crate) fn name_of(&self, variables: &[&'static str], methods: &[&'static str]) -> &'static str {
         let set = variables.iter().find(|name| !name.starts_with("OTEL_") && self.raw(name).is_some());
         set.or(methods.first()).or(variables.first()).copied().unwrap_or_default()

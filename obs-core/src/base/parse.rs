@@ -22,6 +22,11 @@ pub(crate) fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
+/// The same as owned texts.
+pub(crate) fn texts(list: &str) -> Option<Vec<String>> {
+    Some(self::list(list).map(str::to_owned).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

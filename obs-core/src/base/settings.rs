@@ -6,7 +6,8 @@ use super::build_error::BuildError;
 
 /// A setting, as its row in the code describes it.
 ///
-/// [`Observer::settings`](crate::Observer::settings) lists all of them, for the `--help` of a service:
+/// [`Observer::settings`](crate::Observer::settings) lists all of them, for the `--help` of a
+/// service:
 ///
 /// ```
 /// use obs_core::Observer;
@@ -48,8 +49,8 @@ pub struct SettingVariable {
 }
 
 impl Setting {
-    /// Returns the first paragraph of the method's documentation, on one line and without links. It is empty for a setting that
-    /// only the environment has.
+    /// Returns the first paragraph of the method's documentation, on one line and without links. It
+    /// is empty for a setting that only the environment has.
     ///
     /// ```
     /// let mut settings = obs_core::Observer::settings();
@@ -134,27 +135,33 @@ pub(crate) fn test_each<'a, T: fmt::Display + 'a>(
 ///     /// Documentation of the type.
 ///     #[derive(Clone, Debug)]
 ///     pub struct Metrics {
-///         path: PathBuf,                             // fields that are no settings: arguments of `defaults`
+///         path: PathBuf,           // fields that are no settings: arguments of `defaults`
 ///     }
 ///
-///     #[cfg(feature = "metrics")]                    // optional: the row exists with a feature only
-///     series_limit: usize = 2_000, "2,000" {         // the field, its default, and the default in words
-///         /// Limits the series of a family.         // rustdoc of the method; its first paragraph is the description
-///         fn series_limit(mut self, limit: usize) { self.series_limit = limit }  // any number of methods, also none
+///     #[cfg(feature = "metrics")]  // only if the setting needs a feature
+///     series_limit: usize = 2_000, "2,000" {
+///         /// Limits the series of a family.
+///         fn series_limit(mut self, limit: usize) { self.series_limit = limit }
 ///         variable "OBS_SERIES_LIMIT": "a number between 1 and 1,000,000" => number;
 ///         valid "between 1 and 1,000,000" if |limit| (1..=1_000_000).contains(limit);
-///         check Self::check_series;                  // optional: a check in a method, for what a test cannot say
 ///     }
 /// }
 /// ```
-/// The parser of a variable is a `fn(&str) -> Option<T>`. Without `=> parser`, hand-written code reads the variable. `valid each`
-/// tests every value of a `Vec` or an `Option`. Without `if test`, `valid` only documents. A check is a
-/// `fn(&Self, setting: &'static str, expected: &'static str) -> Result<(), BuildError>`; `expected` is the text of `valid`.
+/// A row has the field, its default as a value and in words, and then in this order
+/// * any number of methods. The first paragraph of a method's documentation describes it in the
+///   table, too;
+/// * any number of variables, each with its valid values in words and a parser, a
+///   `fn(&str) -> Option<T>`. Hand-written code reads a variable without a parser;
+/// * at most one `valid` with the valid values in words and a test of the field, or `valid each`
+///   with a test of each value in a `Vec` or an `Option`. Without a test it only documents;
+/// * at most one `check` for what a test cannot say, a
+///   `fn(&Self, setting: &'static str, expected: &'static str) -> Result<(), BuildError>`.
 ///
 /// The type gets its methods and
-/// * `fn defaults(..) -> Self`, with an argument for each field that is no setting,
+/// * `fn defaults(..) -> Self`,
 /// * `fn read_variables(&mut self, &Environment) -> Result<(), BuildError>`,
-/// * `fn check_values(&self, &Environment) -> Result<(), BuildError>`, which names the variable if the value came from there,
+/// * `fn check_values(&self, &Environment) -> Result<(), BuildError>`, whose error names the
+///   variable if the value came from there,
 /// * `const ROWS: &[Row]`.
 macro_rules! settings {
     (
@@ -165,7 +172,8 @@ macro_rules! settings {
             $vis:vis $field:ident: $type:ty = $value:expr, $default:literal {
                 $(
                     $(#[doc = $doc:literal])+
-                    fn $method:ident $(<$($generic:ident),+>)? (mut $self:ident $(, $arg:ident: $arg_type:ty)* $(,)?)
+                    fn $method:ident $(<$($generic:ident),+>)?
+                    (mut $self:ident $(, $arg:ident: $arg_type:ty)* $(,)?)
                     $(where [$($bound:tt)+])? $body:block
                 )*
                 $(variable $variable:literal: $variable_value:literal $(=> $parse:expr)?;)*
@@ -193,7 +201,8 @@ macro_rules! settings {
                     );
                     $({
                         $(#[doc = $doc])+
-                        fn $method $(<$($generic),+>)? (mut $self $(, $arg: $arg_type)*) $(where [$($bound)+])? $body
+                        fn $method $(<$($generic),+>)? (mut $self $(, $arg: $arg_type)*)
+                        $(where [$($bound)+])? $body
                     })*
                 }
             )*

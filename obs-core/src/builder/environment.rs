@@ -44,7 +44,8 @@ impl ObserverBuilder {
         }
     }
 
-    /// Registered methods replace the known ones (semantic conventions for HTTP, `http.request.method`).
+    /// Registered methods replace the known ones (semantic conventions for HTTP,
+    /// `http.request.method`).
     fn read_methods(&mut self, list: &str, environment: &Environment) {
         let (known, unknown): (Vec<_>, Vec<_>) =
             parse::list(list).partition(|name| KnownMethods::new([*name]).is_ok());
@@ -96,8 +97,8 @@ impl ObserverBuilder {
     }
 }
 
-/// `key=value` with commas between them, values percent-encoded as in baggage (OpenTelemetry's specification, "Resource SDK"). An
-/// invalid pair is ignored: it comes from outside.
+/// `key=value` with commas between them, values percent-encoded as in baggage (OpenTelemetry's
+/// specification, "Resource SDK"). An invalid pair is ignored: it comes from outside.
 fn resource_attributes(list: &str) -> impl Iterator<Item = (&str, String)> {
     let pairs = list.split(',').filter_map(|pair| pair.split_once('='));
     let pairs = pairs.map(|(name, value)| (name.trim(), percent_decoded(value.trim()).into_owned()));

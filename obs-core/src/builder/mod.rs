@@ -36,8 +36,9 @@ type Generator = Box<dyn Fn() -> String + Send + Sync>;
 settings! {
     /// Builds an [`Observer`](crate::Observer).
     ///
-    /// The environment is read by [`build`](Self::build) and wins over the code, because it is what an operator can change.
-    /// [`Observer::settings`](crate::Observer::settings) lists every setting with its variable.
+    /// The environment is read by [`build`](Self::build) and wins over the code, because it is what
+    /// an operator can change. [`Observer::settings`](crate::Observer::settings) lists every
+    /// setting with its variable.
     ///
     /// ```
     /// use std::time::Duration;
@@ -59,20 +60,25 @@ settings! {
     }
 
     service: String = String::new(), "the argument of `Observer::builder`" {
-        variable "OTEL_RESOURCE_ATTRIBUTES": "`key=value` with commas between them, percent-encoded; `service.name`";
+        variable "OTEL_RESOURCE_ATTRIBUTES":
+            "`key=value` with commas between them, percent-encoded; `service.name`";
         variable "OTEL_SERVICE_NAME": "the name of the service" => |name| Some(name.to_owned());
         check Self::check_service;
     }
 
     service_version: Option<String> = None, "none" {
         /// Sets the version of the service: `.service_version(env!("CARGO_PKG_VERSION"))`.
-        fn service_version(mut self, version: impl Into<String>) { self.service_version = Some(version.into()) }
+        fn service_version(mut self, version: impl Into<String>) {
+            self.service_version = Some(version.into());
+        }
         variable "OTEL_RESOURCE_ATTRIBUTES": "`service.version`";
     }
 
     service_instance: Option<String> = None, "a new UUID for each observer" {
         /// Sets the id of this instance of the service.
-        fn service_instance(mut self, instance: impl Into<String>) { self.service_instance = Some(instance.into()) }
+        fn service_instance(mut self, instance: impl Into<String>) {
+            self.service_instance = Some(instance.into());
+        }
         variable "OTEL_RESOURCE_ATTRIBUTES": "`service.instance.id`";
     }
 
@@ -85,8 +91,8 @@ settings! {
     }
 
     request_id_headers: Vec<String> = vec!["x-request-id".to_owned()], "`x-request-id`" {
-        /// Sets the headers that carry the request id. The first is written to responses; all are read from requests, in this
-        /// order.
+        /// Sets the headers that carry the request id. The first is written to responses; all are
+        /// read from requests, in this order.
         fn request_id_headers(mut self, names: impl IntoIterator<Item = impl Into<String>>) {
             self.request_id_headers = names.into_iter().map(|name| name.into().to_ascii_lowercase()).collect();
         }
@@ -100,8 +106,8 @@ settings! {
     }
 
     generator: Option<Generator> = None, "UUID version 7" {
-        /// Sets the function that makes request ids. A UUID replaces an invalid [`RequestId`](crate::RequestId), and that of a
-        /// function that panics.
+        /// Sets the function that makes request ids. A UUID replaces an invalid
+        /// [`RequestId`](crate::RequestId), and that of a function that panics.
         fn request_id_generator(mut self, generator: impl Fn() -> String + Send + Sync + 'static) {
             self.generator = Some(Box::new(generator));
         }
@@ -118,7 +124,9 @@ settings! {
         ///     .build()?;
         /// # Ok::<(), obs_core::BuildError>(())
         /// ```
-        fn public_endpoint(mut self, is_public: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static) {
+        fn public_endpoint(
+            mut self, is_public: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static,
+        ) {
             self.public_endpoint = Some(Box::new(is_public));
         }
     }
@@ -140,14 +148,15 @@ settings! {
         fn known_methods(mut self, methods: impl IntoIterator<Item = impl Into<String>>) {
             self.known_methods = Some(methods.into_iter().map(Into::into).collect());
         }
-        variable "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS": "methods that are registered, with commas between them";
+        variable "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS":
+            "methods that are registered, with commas between them";
         valid "a method that is registered, such as `PROPFIND`";
         check Self::check_known_methods;
     }
 
     propagators: Propagators = Propagators::default(), "those of W3C: `TraceContext` and `Baggage`" {
-        /// Sets the formats in which traces are read from callers and passed on to callees. The first format that a request has is
-        /// read, and all are written.
+        /// Sets the formats in which traces are read from callers and passed on to callees. The
+        /// first format that a request has is read, and all are written.
         ///
         /// ```
         /// use obs_core::{Observer, Propagator};
@@ -158,14 +167,16 @@ settings! {
         fn propagators(mut self, propagators: impl IntoIterator<Item = Propagator>) {
             self.propagators = Propagators::new(propagators);
         }
-        variable "OTEL_PROPAGATORS": "`tracecontext`, `baggage`, `b3`, `b3multi`, `jaeger`, with commas between them; or `none`";
+        variable "OTEL_PROPAGATORS":
+            "`tracecontext`, `baggage`, `b3`, `b3multi`, `jaeger`, with commas between them; or `none`";
     }
 
     trusted_proxies: Vec<String> = Vec::new(), "none" {
-        /// Sets the proxies in front of the service, as addresses or networks. Their `Forwarded` (RFC 7239), or else
-        /// `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`, is believed.
+        /// Sets the proxies in front of the service, as addresses or networks. Their `Forwarded`
+        /// (RFC 7239), or else `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`, is believed.
         ///
-        /// Both are ignored for a request in which they name different clients: a proxy has forwarded what the client wrote.
+        /// Both are ignored for a request in which they name different clients: a proxy has
+        /// forwarded what the client wrote.
         ///
         /// ```
         /// # use obs_core::Observer;
@@ -175,8 +186,9 @@ settings! {
         fn trusted_proxies(mut self, networks: impl IntoIterator<Item = impl Into<String>>) {
             self.trusted_proxies = networks.into_iter().map(Into::into).collect();
         }
-        variable "OBS_TRUSTED_PROXIES": "addresses and networks with commas between them" => |list| Some(parse::list(list).map(str::to_owned).collect::<Vec<_>>());
-        valid each "addresses or networks such as `10.0.0.0/8`" if |network| Network::parse(network.trim()).is_some();
+        variable "OBS_TRUSTED_PROXIES": "addresses and networks with commas between them" => parse::texts;
+        valid each "addresses or networks such as `10.0.0.0/8`"
+            if |network| Network::parse(network.trim()).is_some();
     }
 
     panic_policy: PanicPolicy = PanicPolicy::Answer, "`Answer`" {
@@ -187,12 +199,13 @@ settings! {
     panic_hook: bool = true, "`true`" {
         /// Installs the panic hook of the process, which notes a panic's location and backtrace.
         ///
-        /// It is installed once per process and always calls the previous hook. If `false`, panics are still caught and recorded,
-        /// without their location.
+        /// It is installed once per process and always calls the previous hook. If `false`, panics
+        /// are still caught and recorded, without their location.
         fn panic_hook(mut self, install: bool) { self.panic_hook = install }
     }
 
-    endpoints: Option<[(Endpoint, String); 4]> = Some(Endpoint::ALL.map(|e| (e, e.default_path().to_owned()))),
+    endpoints: Option<[(Endpoint, String); 4]> =
+        Some(Endpoint::ALL.map(|endpoint| (endpoint, endpoint.default_path().to_owned()))),
         "`/metrics`, `/health`, `/livez`, `/readyz`" {
         /// Sets the path of an endpoint.
         fn endpoint_path(mut self, endpoint: Endpoint, path: impl Into<String>) {
@@ -208,12 +221,14 @@ settings! {
 
     #[cfg(feature = "tokio")]
     checks: Vec<Check> = Vec::new(), "none; a timeout of 1 s" {
-        /// Adds a check of something that the service needs. `/readyz` and `/health` run it, `/livez` never does.
+        /// Adds a check of something that the service needs. `/readyz` and `/health` run it,
+        /// `/livez` never does.
         ///
-        /// All checks run at the same time, each as a task on the runtime that serves the probe. One that takes longer than a second
-        /// counts as failed, goes on, and is not started a second time; a result is good for a second, and however many probes ask
-        /// meanwhile, the check runs once. A check that panics has failed. The answer says which check fails and since when; the
-        /// error itself goes to our diagnostics, once per change.
+        /// All checks run at the same time, each as a task on the runtime that serves the probe.
+        /// One that takes longer than a second counts as failed, goes on, and is not started a
+        /// second time; a result is good for a second, and however many probes ask meanwhile, the
+        /// check runs once. A check that panics has failed. The answer says which check fails and
+        /// since when; the error itself goes to our diagnostics, once per change.
         ///
         /// ```
         /// # use obs_core::Observer;
@@ -227,7 +242,8 @@ settings! {
         }
         /// Adds a [check](Self::check) with a timeout of its own.
         fn check_within<F, E>(
-            mut self, timeout: Duration, name: impl Into<String>, check: impl Fn() -> F + Send + Sync + 'static,
+            mut self, timeout: Duration, name: impl Into<String>,
+            check: impl Fn() -> F + Send + Sync + 'static,
         )
         where [F: Future<Output = Result<(), E>> + Send + 'static, E: fmt::Display] {
             self.checks.push(Check::new(name.into(), timeout, check));
@@ -237,13 +253,14 @@ settings! {
     }
 
     starting: bool = false, "ready at once" {
-        /// Makes the service not ready until [`Observer::started`](crate::Observer::started) is called, for a service that listens
-        /// before it can serve.
+        /// Makes the service not ready until [`Observer::started`](crate::Observer::started) is
+        /// called, for a service that listens before it can serve.
         fn starting(mut self) { self.starting = true }
     }
 
     drain_delay: Duration = Duration::from_secs(5), "5 s" {
-        /// Sets the time for which the service serves on at its shutdown after it is no longer ready, so that load balancers notice.
+        /// Sets the time for which the service serves on at its shutdown after it is no longer
+        /// ready, so that load balancers notice.
         fn drain_delay(mut self, delay: Duration) { self.drain_delay = delay }
         variable "OBS_DRAIN_DELAY": "a duration such as `20s`, `500ms`, or whole seconds as `20`" => parse::duration;
     }
@@ -260,8 +277,8 @@ settings! {
     }
 
     events: Events = Events::default(), "see `Events`" {
-        /// Sets which events there are, what they contain, and their outputs: an [`Events`], or just an
-        /// [`EventOutput`](crate::EventOutput).
+        /// Sets which events there are, what they contain, and their outputs: an [`Events`], or
+        /// just an [`EventOutput`](crate::EventOutput).
         fn events(mut self, events: impl Into<Events>) { self.events = events.into() }
     }
 
@@ -272,11 +289,13 @@ settings! {
 
     #[cfg(feature = "otel")]
     otel: Option<Otel> = None, "off, unless the environment names a collector; see `Otel`" {
-        /// Makes spans with OpenTelemetry: with an [`Otel`], or with the application's own `TracerProvider`.
+        /// Makes spans with OpenTelemetry: with an [`Otel`], or with the application's own
+        /// `TracerProvider`.
         ///
         /// Without this line spans are made if the environment has `OTEL_EXPORTER_OTLP_ENDPOINT`.
         fn otel(mut self, otel: impl Into<Otel>) { self.otel = Some(otel.into()) }
-        /// Makes spans and exports them over OTLP to the endpoint of the environment, else to `http://localhost:4318`.
+        /// Makes spans and exports them over OTLP to the endpoint of the environment, else to
+        /// `http://localhost:4318`.
         ///
         /// ```
         /// # use obs_core::Observer;

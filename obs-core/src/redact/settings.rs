@@ -14,7 +14,8 @@ use crate::base::{build_error::BuildError, read_mostly::ReadMostly, settings::se
 settings! {
     /// Settings of redaction: the names and patterns that mean secrets.
     ///
-    /// It is on with the defaults unless it is [`off`](Self::off). The last of contradicting calls holds.
+    /// It is on with the defaults unless it is [`off`](Self::off). The last of contradicting calls
+    /// holds.
     ///
     /// ```
     /// use obs_core::{Redaction, SecretPattern};
@@ -37,14 +38,15 @@ settings! {
     }
 
     names: Vec<(String, Meaning)> = Vec::new(), "those of [privacy](privacy.md)" {
-        /// Adds names that mean secrets. A name is secret if the words of one of them stand in it, one after the other.
+        /// Adds names that mean secrets. A name is secret if the words of one of them stand in it,
+        /// one after the other.
         fn secret_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) {
             self.names.extend(names.into_iter().map(|name| (name.into(), Meaning::Secret)));
         }
         /// Adds names that mean no secret.
         ///
-        /// A word such as `session` no longer makes a name secret. A name that is exactly one of these is harmless, so
-        /// `token_count` can be harmless while `token` stays secret.
+        /// A word such as `session` no longer makes a name secret. A name that is exactly one of
+        /// these is harmless, so `token_count` can be harmless while `token` stays secret.
         fn harmless_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) {
             self.names.extend(names.into_iter().map(|name| (name.into(), Meaning::Harmless)));
         }
@@ -52,10 +54,12 @@ settings! {
     }
 
     patterns: Vec<(String, String)> = Vec::new(), "none" {
-        /// Adds a pattern, as a regular expression of the crate `regex-lite`. Its matches are masked.
+        /// Adds a pattern, as a regular expression of the crate `regex-lite`. Its matches are
+        /// masked.
         ///
-        /// It runs on every text, value, path and query, each time over the whole of it, and costs far more than the built-in
-        /// ones. Errors use `name`; a second pattern of one name replaces the first.
+        /// It runs on every text, value, path and query, each time over the whole of it, and costs
+        /// far more than the built-in ones. Errors use `name`; a second pattern of one name
+        /// replaces the first.
         fn pattern(mut self, name: impl Into<String>, regex: impl Into<String>) {
             let name = name.into();
             self.patterns.retain(|(other, _)| *other != name);
@@ -102,7 +106,8 @@ impl Redaction {
     /// Makes the redactor.
     ///
     /// # Errors
-    /// A pattern that is no regular expression or that matches the empty text, and a name without a word in it.
+    /// A pattern that is no regular expression or that matches the empty text, and a name without a
+    /// word in it.
     ///
     /// ```
     /// let error = obs_core::Redaction::new().pattern("customer", "C-[0-9").build().unwrap_err();

@@ -26,7 +26,8 @@ use crate::{
     record::finished::Record,
 };
 
-/// The least that an output needs: about a hundred events. One that is larger than the capacity is dropped.
+/// The least that an output needs: about a hundred events. One that is larger than the capacity is
+/// dropped.
 const LEAST_CAPACITY: usize = 64 * 1024;
 
 /// How events are written.
@@ -40,7 +41,8 @@ const LEAST_CAPACITY: usize = 64 * 1024;
 pub enum EventFormat {
     /// One object of JSON a line: what programs read.
     Json,
-    /// An aligned line, in colours: what people read. Standard output has it where that is a terminal.
+    /// An aligned line, in colours: what people read. Standard output has it where that is a
+    /// terminal.
     Readable,
 }
 
@@ -57,8 +59,9 @@ pub enum Overflow {
     /// It is dropped and counted; the request goes on.
     #[default]
     Drop,
-    /// The request's thread waits for room, but no longer than this; then the event is dropped and counted. On an async runtime that
-    /// holds up the other requests of the thread, too: for an audit that is worth it.
+    /// The request's thread waits for room, but no longer than this; then the event is dropped and
+    /// counted. On an async runtime that holds up the other requests of the thread, too: for an
+    /// audit that is worth it.
     Block(Duration),
 }
 
@@ -67,7 +70,8 @@ type Filter = Box<dyn Fn(&Record) -> bool + Send + Sync>;
 settings! {
     /// An output of events, for [`Events::output`](crate::Events::output).
     ///
-    /// Each has a buffer and a thread of its own, so a slow or stuck one delays neither requests nor other outputs.
+    /// Each has a buffer and a thread of its own, so a slow or stuck one delays neither requests
+    /// nor other outputs.
     ///
     /// ```
     /// use std::time::Duration;
@@ -94,7 +98,8 @@ settings! {
     }
 
     filter: Option<Filter> = None, "all events" {
-        /// Writes only the events for which this is true. It runs on the request's thread; if it panics, the event is written.
+        /// Writes only the events for which this is true. It runs on the request's thread; if it
+        /// panics, the event is written.
         fn filter(mut self, wants: impl Fn(&Record) -> bool + Send + Sync + 'static) {
             self.filter = Some(Box::new(wants));
         }
@@ -128,9 +133,11 @@ enum Target {
 }
 
 impl EventOutput {
-    /// Standard output: JSON, or readable lines if it is a terminal (in colours, unless `NO_COLOR` is set).
+    /// Standard output: JSON, or readable lines if it is a terminal (in colours, unless `NO_COLOR`
+    /// is set).
     ///
-    /// With [`no_environment`](crate::ObserverBuilder::no_environment) it is JSON on a terminal, too.
+    /// With [`no_environment`](crate::ObserverBuilder::no_environment) it is JSON on a terminal,
+    /// too.
     pub fn stdout() -> Self {
         Self::new("stdout", Target::Stdout)
     }

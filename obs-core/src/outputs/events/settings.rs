@@ -12,7 +12,8 @@ use crate::{
 settings! {
     /// Settings of the events, for [`ObserverBuilder::events`](crate::ObserverBuilder::events).
     ///
-    /// Without any, every request but those of probes and scrapes leaves an event on standard output.
+    /// Without any, every request but those of probes and scrapes leaves an event on standard
+    /// output.
     ///
     /// ```
     /// use std::time::Duration;
@@ -40,24 +41,28 @@ settings! {
     }
 
     pub(crate) rules: Vec<Rule> = Vec::new(), "none" {
-        /// Keeps the events for which a rule is true, whatever [`sample_rate`](Self::sample_rate) is. An event is kept if one of
-        /// several rules keeps it, and if a rule panics.
-        fn keep(mut self, rule: impl Fn(&Record) -> bool + Send + Sync + 'static) { self.rules.push(Box::new(rule)) }
+        /// Keeps the events for which a rule is true, whatever [`sample_rate`](Self::sample_rate)
+        /// is. An event is kept if one of several rules keeps it, and if a rule panics.
+        fn keep(mut self, rule: impl Fn(&Record) -> bool + Send + Sync + 'static) {
+            self.rules.push(Box::new(rule));
+        }
     }
 
     pub(crate) sample_rate: f64 = 1.0, "1" {
-        /// Sets the share of the other events that are kept, from 0 (none) to 1 (all). A trace is kept or dropped as a whole.
+        /// Sets the share of the other events that are kept, from 0 (none) to 1 (all). A trace is
+        /// kept or dropped as a whole.
         ///
-        /// All services with the same rate keep the same traces. Errors are among the other events unless a rule keeps them. Each
-        /// event has the rate at which it was kept (`sample_rate`), so one at 0.1 stands for ten.
+        /// All services with the same rate keep the same traces. Errors are among the other events
+        /// unless a rule keeps them. Each event has the rate at which it was kept (`sample_rate`),
+        /// so one at 0.1 stands for ten.
         fn sample_rate(mut self, rate: f64) { self.sample_rate = rate }
         variable "OBS_EVENTS_SAMPLE_RATE": "a number between 0 and 1" => parse::share;
         valid "between 0 and 1" if |rate| (0.0..=1.0).contains(rate);
     }
 
     pub(crate) excluded: Vec<String> = Vec::new(), "none" {
-        /// Excludes routes from the events; a trailing `*` matches every end. Probes and scrapes leave an event only if they
-        /// fail, with and without this setting.
+        /// Excludes routes from the events; a trailing `*` matches every end. Probes and scrapes
+        /// leave an event only if they fail, with and without this setting.
         fn exclude_routes(mut self, routes: impl IntoIterator<Item = impl Into<String>>) {
             self.excluded = routes.into_iter().map(Into::into).collect();
         }
@@ -77,15 +82,19 @@ settings! {
     }
 
     pub(crate) user: Identity = Identity::Kept, "`Kept`" {
-        /// Sets the form in which events contain the user's id, which a handler gives to [`Work::user`](crate::Work::user).
+        /// Sets the form in which events contain the user's id, which a handler gives to
+        /// [`Work::user`](crate::Work::user).
         ///
-        /// A kept id that looks like a secret, such as an e-mail address, is masked. A hash is made of the id itself.
+        /// A kept id that looks like a secret, such as an e-mail address, is masked. A hash is made
+        /// of the id itself.
         fn user(mut self, identity: Identity) { self.user = identity }
-        valid "`Off`, `Kept` or `Hashed`: only addresses can be truncated" if |user| *user != Identity::Truncated;
+        valid "`Off`, `Kept` or `Hashed`: only addresses can be truncated"
+            if |user| *user != Identity::Truncated;
     }
 
     pub(crate) hash_key: Option<Vec<u8>> = None, "none" {
-        /// Sets the key of [hashes](Identity::Hashed). Services with the same key make the same hashes.
+        /// Sets the key of [hashes](Identity::Hashed). Services with the same key make the same
+        /// hashes.
         fn hash_key(mut self, key: impl Into<Vec<u8>>) { self.hash_key = Some(key.into()) }
         variable "OBS_HASH_KEY": "the key of hashed users and addresses, at least 16 bytes"
             => |key| Some(key.as_bytes().to_vec());

@@ -26,7 +26,8 @@ pub enum MetricNaming {
     /// `http_requests_total` and its like, which dashboards and the common middlewares have.
     #[default]
     Prometheus,
-    /// `http.server.request.duration` and its like, from OpenTelemetry's semantic conventions, as Prometheus writes them.
+    /// `http.server.request.duration` and its like, from OpenTelemetry's semantic conventions, as
+    /// Prometheus writes them.
     OpenTelemetry,
 }
 
@@ -71,14 +72,15 @@ impl MetricLabel {
         Self::new(Source::Method)
     }
 
-    /// The route's template. What matched none is `unmatched`; in OpenTelemetry's naming the label is absent then.
+    /// The route's template. What matched none is `unmatched`; in OpenTelemetry's naming the label
+    /// is absent then.
     #[must_use]
     pub const fn endpoint() -> Self {
         Self::new(Source::Endpoint)
     }
 
-    /// The status code. In OpenTelemetry's naming it is absent if none was sent; else it is then `499` for a request that
-    /// was cancelled and `500` for one that failed.
+    /// The status code. In OpenTelemetry's naming it is absent if none was sent; else it is then
+    /// `499` for a request that was cancelled and `500` for one that failed.
     #[must_use]
     pub const fn status() -> Self {
         Self::new(Source::Status)
@@ -96,7 +98,8 @@ impl MetricLabel {
         Self::new(Source::ErrorType)
     }
 
-    /// The status of a gRPC call (`OK`, `NOT_FOUND`); absent for all other requests, and if none was sent.
+    /// The status of a gRPC call (`OK`, `NOT_FOUND`); absent for all other requests, and if none
+    /// was sent.
     #[must_use]
     pub const fn grpc_status() -> Self {
         Self::new(Source::GrpcStatus)
@@ -147,8 +150,9 @@ settings! {
         variable "OBS_METRICS_NAMING": "`prometheus` or `opentelemetry`" => MetricNaming::parse;
     }
 
-    pub(crate) duration: Option<Vec<f64>> = None, "those of [metrics](metrics.md)" {
-        /// Sets the upper bounds of the duration's buckets in seconds. The time to the response's head has the same.
+    pub(crate) duration: Option<Vec<f64>> = None, "those of the naming" {
+        /// Sets the upper bounds of the duration's buckets in seconds. The time to the response's
+        /// head has the same.
         fn duration_buckets(mut self, seconds: impl IntoIterator<Item = f64>) {
             self.duration = Some(seconds.into_iter().collect());
         }
@@ -156,7 +160,8 @@ settings! {
         check Self::check_duration;
     }
 
-    pub(crate) stream: Vec<f64> = vec![1.0, 5.0, 30.0, 60.0, 300.0, 1_800.0, 7_200.0], "those of [metrics](metrics.md)" {
+    pub(crate) stream: Vec<f64> = vec![1.0, 5.0, 30.0, 60.0, 300.0, 1_800.0, 7_200.0],
+        "1, 5, 30, 60, 300, 1,800, 7,200" {
         /// Sets the upper bounds of the stream duration's buckets in seconds.
         fn stream_buckets(mut self, seconds: impl IntoIterator<Item = f64>) {
             self.stream = seconds.into_iter().collect();
@@ -164,7 +169,7 @@ settings! {
         valid "ascending bounds above 0 and below 1e15, without `+Inf`" if |bounds| are_bounds(bounds);
     }
 
-    pub(crate) size: Vec<f64> = vec![100.0, 1e3, 1e4, 1e5, 1e6, 1e7], "those of [metrics](metrics.md)" {
+    pub(crate) size: Vec<f64> = vec![100.0, 1e3, 1e4, 1e5, 1e6, 1e7], "powers of ten from 100 to 10,000,000" {
         /// Sets the upper bounds of the size buckets in bytes.
         fn size_buckets(mut self, bytes: impl IntoIterator<Item = f64>) {
             self.size = bytes.into_iter().collect();
@@ -172,7 +177,8 @@ settings! {
         valid "ascending bounds above 0 and below 1e15, without `+Inf`" if |bounds| are_bounds(bounds);
     }
 
-    pub(crate) labels: Option<Vec<MetricLabel>> = None, "method, route, status and gRPC status; those of its conventions in OpenTelemetry's naming" {
+    pub(crate) labels: Option<Vec<MetricLabel>> = None,
+        "method, route, status and gRPC status; in OpenTelemetry's naming those of its conventions" {
         /// Sets the labels of the HTTP metrics, in their order.
         fn labels(mut self, labels: impl IntoIterator<Item = MetricLabel>) {
             self.labels = Some(labels.into_iter().collect());
@@ -187,7 +193,8 @@ settings! {
     }
 
     pub(crate) excluded: Vec<String> = Vec::new(), "none" {
-        /// Excludes routes from the HTTP metrics; a trailing `*` matches every end. Their requests still count as in flight.
+        /// Excludes routes from the HTTP metrics; a trailing `*` matches every end. Their requests
+        /// still count as in flight.
         fn exclude_routes(mut self, routes: impl IntoIterator<Item = impl Into<String>>) {
             self.excluded = routes.into_iter().map(Into::into).collect();
         }
@@ -206,13 +213,14 @@ settings! {
     }
 
     pub(crate) created: bool = true, "`true`" {
-        /// Shows the time since which a counter or histogram counts (`_created`), in the format OpenMetrics.
+        /// Shows the time since which a counter or histogram counts (`_created`), in the format
+        /// OpenMetrics.
         fn created(mut self, show: bool) { self.created = show }
     }
 
     pub(crate) registry: Option<Registry> = None, "a new one" {
-        /// Sets the registry that holds the metrics of the observer, and whose other metrics `/metrics` shows. See
-        /// [`Observer::registry`](crate::Observer::registry).
+        /// Sets the registry that holds the metrics of the observer, and whose other metrics
+        /// `/metrics` shows. See [`Observer::registry`](crate::Observer::registry).
         fn registry(mut self, registry: Registry) { self.registry = Some(registry) }
         valid "a registry that no other observer uses and that has no metric of one of our names";
     }

@@ -27,10 +27,11 @@ use crate::{
 pub(super) const DEFAULT_ENDPOINT: &str = "http://localhost:4318";
 
 settings! {
-    /// Settings of the spans and of their export, for [`ObserverBuilder::otel`](crate::ObserverBuilder::otel).
+    /// Settings of the spans and of their export, for
+    /// [`ObserverBuilder::otel`](crate::ObserverBuilder::otel).
     ///
-    /// Spans are exported over OTLP with HTTP and binary protobuf, by a thread of its own, with any runtime. The environment wins:
-    /// see `docs/opentelemetry.md` for its variables.
+    /// Spans are exported over OTLP with HTTP and binary protobuf, by a thread of its own, with any
+    /// runtime. The environment wins: see `docs/opentelemetry.md` for its variables.
     ///
     /// ```
     /// use obs_core::{Observer, otel::Otel};
@@ -65,7 +66,8 @@ settings! {
         /// Sets the base URL of the collector for OTLP over HTTP, to which `/v1/traces` is added.
         fn endpoint(mut self, url: impl Into<String>) { self.endpoint = Some(url.into()) }
         variable "OTEL_EXPORTER_OTLP_ENDPOINT": "the base URL; it switches the export on";
-        variable "OTEL_EXPORTER_OTLP_PROTOCOL": "`http/protobuf`; `grpc` moves port 4317 to 4318, with a warning";
+        variable "OTEL_EXPORTER_OTLP_PROTOCOL":
+            "`http/protobuf`; `grpc` moves port 4317 to 4318, with a warning";
         valid "a URL such as `http://collector:4318`";
     }
 
@@ -106,7 +108,8 @@ settings! {
     }
 
     pub(super) client_certificate: Option<PathBuf> = None, "none" {
-        /// Sets the files with the certificate and the key (PEM) by which the collector knows this service.
+        /// Sets the files with the certificate and the key (PEM) by which the collector knows this
+        /// service.
         fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) {
             (self.client_certificate, self.client_key) = (Some(certificate.into()), Some(key.into()));
         }
@@ -115,8 +118,19 @@ settings! {
         valid "a file with certificates and one with their key, both in PEM";
     }
 
+    pub(super) sampler: Option<Chosen> = None, "that of `sample_rate`" {
+        /// Sets the sampler that decides which requests are recorded. It sees the attributes that
+        /// the conventions require: method, path, addresses, user agent.
+        fn sampler(mut self, sampler: impl ShouldSample + 'static) {
+            self.sampler = Some(Chosen::new(sampler));
+        }
+        variable "OTEL_TRACES_SAMPLER":
+            "`always_on`, `always_off`, `traceidratio`, or one of them behind `parentbased_`";
+    }
+
     sample_rate: Option<f64> = None, "1" {
-        /// Sets the share of the traces that are recorded, from 0 to 1. A trace that a caller has begun follows its caller.
+        /// Sets the share of the traces that are recorded, from 0 to 1. A trace that a caller has
+        /// begun follows its caller.
         fn sample_rate(mut self, rate: f64) {
             self.sample_rate = Some(rate);
             self.sampler = Some(Chosen::Plain(PlainSampler::parent_based(Sampler::TraceIdRatioBased(rate))));
@@ -125,14 +139,8 @@ settings! {
         valid each "a number between 0 and 1" if |rate| (0.0..=1.0).contains(rate);
     }
 
-    pub(super) sampler: Option<Chosen> = None, "that of `sample_rate`" {
-        /// Sets the sampler that decides which requests are recorded. It sees the attributes that the conventions require: method,
-        /// path, addresses, user agent.
-        fn sampler(mut self, sampler: impl ShouldSample + 'static) { self.sampler = Some(Chosen::new(sampler)) }
-        variable "OTEL_TRACES_SAMPLER": "`always_on`, `always_off`, `traceidratio`, or one of them behind `parentbased_`";
-    }
-
-    pub(super) resource: Vec<KeyValue> = Vec::new(), "service, host, process, container, and Kubernetes' names" {
+    pub(super) resource: Vec<KeyValue> = Vec::new(),
+        "service, host, process, container, and Kubernetes' names" {
         /// Adds an attribute to the resource.
         fn resource_attribute(mut self, name: impl Into<String>, value: impl Into<String>) {
             self.resource.push(KeyValue::new(name.into(), value.into()));
@@ -141,7 +149,8 @@ settings! {
     }
 
     pub(super) limits: Limits = Limits::default(), "2,048 spans and 8 MiB; 5 s and 512 spans" {
-        /// Limits the spans that wait to be exported, and about how many bytes they take. More are dropped and counted.
+        /// Limits the spans that wait to be exported, and about how many bytes they take. More are
+        /// dropped and counted.
         fn queue(mut self, spans: usize, bytes: usize) {
             (self.limits.spans, self.limits.bytes) = (spans, bytes);
         }
@@ -155,15 +164,15 @@ settings! {
         valid "room for at least one span, and a batch of no more than may wait";
     }
 
-    pub(super) span_limits: SpanLimits = SpanLimits::default(), "128 each" {
+    pub(super) span_limits: SpanLimits = SpanLimits::default(), "128 each, of any length" {
         variable "OTEL_ATTRIBUTE_COUNT_LIMIT": "the attributes of a span, an event and a link";
         variable "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "the attributes of a span";
         variable "OTEL_SPAN_EVENT_COUNT_LIMIT": "the events of a span";
         variable "OTEL_SPAN_LINK_COUNT_LIMIT": "the links of a span";
         variable "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT": "the attributes of an event of a span";
         variable "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT": "the attributes of a link";
-        variable "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "ignored with a warning: the length of values is not limited";
-        variable "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": "ignored with a warning: the length of values is not limited";
+        variable "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "ignored with a warning: values have no limit";
+        variable "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": "ignored with a warning: values have no limit";
     }
 }
 
@@ -200,7 +209,8 @@ impl Default for Otel {
 }
 
 impl Otel {
-    /// Everything is exported to `http://localhost:4318`; a trace that a caller has begun only if the caller records it.
+    /// Everything is exported to `http://localhost:4318`; a trace that a caller has begun only if
+    /// the caller records it.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,4 +1,5 @@
-//! Lines in a file that survives: closed by size and age, kept by number and bytes, compressed if wanted.
+//! Lines in a file that survives: closed by size and age, kept by number and bytes, compressed if
+//! wanted.
 //!
 //! ```text
 //! write ─▶ rotation.rs ─▶ current.rs          where a line may go; the open file
@@ -33,12 +34,15 @@ use crate::base::{build_error::BuildError, environment::Environment, settings::s
 use crate::outputs::delivery::sink::EventSink;
 
 settings! {
-    /// A file of lines that survives: what it has taken outlives the process, whichever way that ends.
+    /// A file of lines that survives: what it has taken outlives the process, whichever way that
+    /// ends.
     ///
-    /// The file keeps its name. When it is full or old, it is closed: renamed to a *segment* with the time in its name, and a new one is
-    /// begun. `events.jsonl` becomes `events.20261120T143000.123Z.jsonl`, and with [`gzip`](Self::gzip) then `events.20261120T143000.123Z.jsonl.gz`.
-    /// Segments sort by name in the order in which they were closed, also where the clock went back or two were closed in one
-    /// millisecond: these have a counter, as in `events.20261120T143000.123Z_000001.jsonl`.
+    /// The file keeps its name. When it is full or old, it is closed: renamed to a *segment* with
+    /// the time in its name, and a new one is begun. `events.jsonl` becomes
+    /// `events.20261120T143000.123Z.jsonl`, and with [`gzip`](Self::gzip) then
+    /// `events.20261120T143000.123Z.jsonl.gz`. Segments sort by name in the order in which they
+    /// were closed, also where the clock went back or two were closed in one millisecond: these
+    /// have a counter, as in `events.20261120T143000.123Z_000001.jsonl`.
     ///
     /// ```
     /// use std::time::Duration;
@@ -52,19 +56,25 @@ settings! {
     /// ```
     ///
     /// # Promises
-    /// * Nothing is held back in the process: a line that counts as written is with the operating system, so it survives `kill -9`. What
-    ///   survives a loss of power, too, is what was synchronised with the disk: every closed segment, everything at a shutdown, and about
+    /// * Nothing is held back in the process: a line that counts as written is with the operating
+    ///   system, so it survives `kill -9`. What survives a loss of power, too, is what was
+    ///   synchronised with the disk: every closed segment, everything at a shutdown, and about
     ///   every second if there is more than 4 MiB.
     /// * A segment begins and ends with a line. No line is in two segments.
-    /// * A restart goes on with the file that is there. If a crash has left the last line unfinished, that is cut off.
-    /// * A full disk, a folder that is gone or may not be written to: lines wait in the output's buffer, and go on exactly where they
-    ///   stopped when there is room again. If only a rotation fails, the file grows until one succeeds.
-    /// * If somebody moves or removes the file, a new one is made within a second, or with the next line. `logrotate` needs no `copytruncate`.
-    /// * Only files are removed or compressed whose names are exactly those above, beside this very file.
+    /// * A restart goes on with the file that is there. If a crash has left the last line
+    ///   unfinished, that is cut off.
+    /// * A full disk, a folder that is gone or may not be written to: lines wait in the output's
+    ///   buffer, and go on exactly where they stopped when there is room again. If only a rotation
+    ///   fails, the file grows until one succeeds.
+    /// * If somebody moves or removes the file, a new one is made within a second, or with the next
+    ///   line. `logrotate` needs no `copytruncate`.
+    /// * Only files are removed or compressed whose names are exactly those above, beside this very
+    ///   file.
     ///
     /// # One process
-    /// Two processes must not share a file. If they do, lines of both are in it and none is overwritten (it is open for appending),
-    /// but on a full disk lines can be mixed up, a start may cut off what the other one is writing, and segments may be compressed twice or be
+    /// Two processes must not share a file. If they do, lines of both are in it and none is
+    /// overwritten (it is open for appending), but on a full disk lines can be mixed up, a start
+    /// may cut off what the other one is writing, and segments may be compressed twice or be
     /// removed early. Give each its own file.
     #[derive(Clone, Debug)]
     #[must_use = "an output is made of it"]
@@ -79,7 +89,8 @@ settings! {
     }
 
     rotate_age: Duration = Duration::from_secs(24 * 60 * 60), "24 hours" {
-        /// Limits the age of the file, counted from its creation and over restarts. An empty file stays.
+        /// Limits the age of the file, counted from its creation and over restarts. An empty file
+        /// stays.
         fn rotate_age(mut self, age: Duration) { self.rotate_age = age }
         valid "longer than no time" if |age| !age.is_zero();
     }
@@ -91,21 +102,23 @@ settings! {
     }
 
     keep_bytes: Option<u64> = None, "no limit" {
-        /// Limits the bytes of all closed segments, compressed ones as they are. The oldest are removed first; the newest one
-        /// always stays.
+        /// Limits the bytes of all closed segments, compressed ones as they are. The oldest are
+        /// removed first; the newest one always stays.
         fn keep_bytes(mut self, bytes: u64) { self.keep_bytes = Some(bytes) }
         valid "at least `rotate_size`";
         check Self::check_keep_bytes;
     }
 
     gzip: bool = false, "`false`" {
-        /// Compresses closed segments on a thread of its own. A shutdown does not wait for it; the next start continues.
+        /// Compresses closed segments on a thread of its own. A shutdown does not wait for it; the
+        /// next start continues.
         fn gzip(mut self, compressed: bool) { self.gzip = compressed }
     }
 }
 
 impl EventFile {
-    /// A file of this path. Its folder must exist: one that is made by mistake would hide that a volume is not mounted.
+    /// A file of this path. Its folder must exist: one that is made by mistake would hide that a
+    /// volume is not mounted.
     ///
     /// If the path is a symbolic link, the segments are beside the file that it points to.
     pub fn new(path: impl Into<PathBuf>) -> Self {
