@@ -161,6 +161,9 @@ mod tests {
     #[test]
     fn every_variable_is_in_the_table() {
         use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
+
+        use crate::outputs::events::{file::EventFile, output::EventOutput, settings::Events};
+
         let read = Rc::new(RefCell::new(BTreeSet::new()));
         let seen = Rc::clone(&read);
         let environment = Environment::of(move |name| {
@@ -178,7 +181,11 @@ mod tests {
             seen.borrow_mut().insert(name);
             value.map(Into::into)
         });
-        ObserverBuilder::new("test".to_owned()).read_environment(&environment).expect("all right");
+        let events = Events::new()
+            .output(EventOutput::stdout())
+            .output(EventOutput::file(EventFile::new("events.jsonl")));
+        let mut settings = ObserverBuilder::new("test".to_owned()).events(events);
+        settings.read_environment(&environment).expect("all right");
         assert_eq!(environment.warnings(), [""; 0]);
         let variables = crate::observer::Observer::settings().flat_map(|setting| setting.variables);
         let table: BTreeSet<_> = variables.map(|variable| variable.name.to_owned()).collect();
