@@ -87,9 +87,10 @@ pub use self::{
     base::{
         build_error::BuildError,
         counter::Counter,
+        environment::Environment,
         panic::{Panic, PanicLocation, PanicReport},
+        settings::{Setting, SettingVariable},
         value::{MAX_FIELD_BYTES, Value},
-        variables::Variables,
     },
     builder::ObserverBuilder,
     extension::{

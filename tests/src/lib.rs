@@ -10,6 +10,7 @@
 //! * [`users`]: metrics of a user's own, of every type.
 //! * [`of_request`]: the parts of a record that is a request's.
 //! * [`judge`]: what an independent parser reads on a page of metrics.
+//! * [`generated`]: the parts of documents that are generated from data of the code.
 //! * [`scrape`]: scrapes of the application.
 //! * [`prometheus`]: a running Prometheus that scrapes services and answers queries.
 //! * [`programs`]: programs that are no part of the workspace.
@@ -39,6 +40,7 @@ pub mod caller;
 pub mod cases;
 pub mod client;
 pub mod collector;
+pub mod generated;
 pub mod judge;
 pub mod of_request;
 pub mod postgres;

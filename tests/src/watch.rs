@@ -30,7 +30,7 @@ impl Write for Lines {
 struct Records(watch::Sender<Vec<Record>>);
 
 impl RecordSink for Records {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "records"
     }
 

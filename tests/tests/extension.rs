@@ -9,8 +9,8 @@ use std::{
 };
 
 use obs_core::{
-    Answer, BuildError, Counter, EndpointFuture, Extension, Observer, ObserverBuilder, Outcome, OutputCounts,
-    Record, RecordSink, RequestHead, Setup, Variables,
+    Answer, BuildError, Counter, EndpointFuture, Environment, Extension, Observer, ObserverBuilder, Outcome,
+    OutputCounts, Record, RecordSink, RequestHead, Setup,
 };
 
 /// Counts finished requests in batches.
@@ -39,7 +39,7 @@ struct Batching {
 }
 
 impl RecordSink for Batching {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         self.name
     }
 
@@ -54,8 +54,8 @@ impl Extension for Batches {
         "batches"
     }
 
-    fn configure(&mut self, variables: &Variables<'_>) -> Result<(), BuildError> {
-        let parsed = variables.parse("BATCHES_SIZE", "a whole number", |text| text.parse().ok())?;
+    fn configure(&mut self, environment: &Environment) -> Result<(), BuildError> {
+        let parsed = environment.parse("BATCHES_SIZE", "a whole number", |text| text.parse().ok())?;
         self.size = parsed.unwrap_or(self.size);
         Ok(())
     }

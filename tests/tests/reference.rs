@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use http::HeaderMap;
-use obs_core::{MetricNaming, Metrics, Observation, Outcome, RequestHead};
-use obs_tests::{app::OutOfStock, watch::Watch};
+use obs_core::{MetricNaming, Metrics, Observation, Observer, Outcome, RequestHead};
+use obs_tests::{app::OutOfStock, generated::check_generated, watch::Watch};
 
 const EVENTS: &str = include_str!("../../docs/events.md");
-const CONFIGURATION: &str = include_str!("../../docs/configuration.md");
 const METRICS: &str = include_str!("../../docs/metrics.md");
 
 /// The names in backticks in a column of the table below `heading`.
@@ -157,48 +156,60 @@ fn every_field_of_an_event() {
     assert_eq!(shown, documented);
 }
 
-/// Every setting is in the table of its type, and every variable in the environment's.
+/// The reference of the settings is generated from their table.
 #[test]
 fn every_setting() {
-    for (heading, code) in [
-        ("## `Observer::builder(name)`", include_str!("../../obs-core/src/builder/mod.rs")),
-        ("## `Metrics`", include_str!("../../obs-core/src/outputs/metrics/settings.rs")),
-        ("## `Events`", include_str!("../../obs-core/src/outputs/events/settings.rs")),
-        ("## `EventOutput`", include_str!("../../obs-core/src/outputs/events/output.rs")),
-        ("## `EventFile`", include_str!("../../obs-core/src/outputs/events/file/mod.rs")),
-        ("## `Redaction`", include_str!("../../obs-core/src/redact/settings.rs")),
-        ("## `Otel`", include_str!("../../obs-core/src/outputs/otel/settings.rs")),
-    ] {
-        let section = CONFIGURATION
-            .split("\n## ")
-            .find(|section| heading.ends_with(section.lines().next().unwrap_or_default()));
-        let documented = table(section.expect("a section"), "| setting", 1);
-        let names = code.split("pub fn ").skip(1).chain(code.split("pub const fn ").skip(1));
-        let setters = names.filter(|rest| {
-            let signature = rest.split('{').next().unwrap_or_default();
-            signature.contains("self") && signature.contains("-> Self")
-        });
-        let mut found: BTreeSet<_> = setters
-            .filter_map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next())
-            .map(str::to_owned)
-            .collect();
-        if heading == "## `Metrics`" {
-            found.remove("named"); // a label's
-        }
-        assert_eq!(found, documented, "{heading}");
-    }
+    check_generated("configuration.md", "settings", &format!("{}{}", variables(), settings()));
+}
 
-    let code = [
-        include_str!("../../obs-core/src/builder/environment.rs"),
-        include_str!("../../obs-core/src/outputs/events/output.rs"),
-        include_str!("../../obs-core/src/outputs/otel/environment.rs"),
-    ];
-    let code: Vec<_> = code.iter().filter_map(|code| code.split("#[cfg(test)]").next()).collect();
-    let code = code.concat();
-    let quoted = code.split('"').filter(|text| {
-        text.len() > 4 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') && text.contains('_')
+/// A text as it stands in a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', r"\|")
+}
+
+/// A table of all environment variables.
+fn variables() -> String {
+    // Several settings may have one variable.
+    let mut variables: Vec<(&str, Vec<String>, Vec<&str>)> = Vec::new();
+    for setting in Observer::settings() {
+        let name = match (setting.method, setting.group) {
+            (None, _) => setting.default.to_owned(),
+            (Some(method), "ObserverBuilder") => format!("`{method}`"),
+            (Some(method), group) => format!("`{group}::{method}`"),
+        };
+        for variable in setting.variables {
+            let row = match variables.iter_mut().find(|(name, ..)| *name == variable.name) {
+                Some(row) => row,
+                None => {
+                    variables.push((variable.name, Vec::new(), Vec::new()));
+                    variables.last_mut().expect("the row")
+                }
+            };
+            row.1.push(name.clone());
+            if !row.2.contains(&variable.value) {
+                row.2.push(variable.value);
+            }
+        }
+    }
+    let rows = variables.iter().map(|(name, settings, values)| {
+        format!("| `{name}` | {} | {} |\n", cell(&values.join("; ")), cell(&settings.join(", ")))
     });
-    let mut found: BTreeSet<_> = quoted.map(str::to_owned).collect();
-    found.insert("NO_COLOR".to_owned());
-    assert_eq!(found, table(CONFIGURATION, "| variable", 1));
+    format!("| variable | value | setting, or default |\n|---|---|---|\n{}", rows.collect::<String>())
+}
+
+/// A table for each type that has settings.
+fn settings() -> String {
+    let mut text = String::new();
+    let mut group = "";
+    for setting in Observer::settings() {
+        let Some(method) = setting.method else { continue };
+        if setting.group != group {
+            group = setting.group;
+            text += &format!("\n## `{group}`\n| setting | default | |\n|---|---|---|\n");
+        }
+        let valid = setting.valid.map(|valid| format!(" Valid: {valid}.")).unwrap_or_default();
+        let description = cell(&(setting.description() + &valid));
+        text += &format!("| `{method}` | {} | {description} |\n", cell(setting.default));
+    }
+    text
 }

@@ -1,8 +1,8 @@
-//! What is said of a setting that cannot be.
+//! The error of an invalid setting.
 
-use std::fmt;
+use std::{error::Error, fmt};
 
-/// A setting that cannot be: its name, its value, and what would be right.
+/// An invalid setting: its name, its value, what is valid, and the error behind it if there is one.
 ///
 /// ```
 /// use obs_core::Observer;
@@ -12,40 +12,80 @@ use std::fmt;
 ///     "`request_id_headers` is \"x request id\", but should be a header name such as `x-request-id`"
 /// );
 /// ```
+///
+/// The [`source`](Error::source) is the error of the system or of the library that rejected the
+/// value:
+///
+/// ```
+/// use std::error::Error;
+/// use obs_core::{Observer, Redaction};
+/// let redaction = Redaction::new().pattern("customer", "C-[0-9");
+/// let error = Observer::builder("shop").no_environment().redaction(redaction).build().unwrap_err();
+/// assert!(error.source().is_some(), "the error of the regular expression");
+/// ```
 #[non_exhaustive]
 pub struct BuildError {
-    /// The setting, as its method or its environment variable is called.
+    /// The setting: the name of its method or of its environment variable.
     pub setting: &'static str,
-    /// What it was set to.
+    /// The invalid value.
     pub value: String,
-    /// What would be right.
+    /// The valid values.
     pub expected: &'static str,
+    source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl BuildError {
-    /// An error of a setting: its name, the value that it has, and what is valid.
+    /// An error without a source.
+    ///
+    /// ```
+    /// use obs_core::BuildError;
+    /// let error = BuildError::new("SHOP_QUEUE", "0", "at least 1");
+    /// assert_eq!(error.to_string(), "`SHOP_QUEUE` is \"0\", but should be at least 1");
+    /// ```
     #[must_use]
     pub fn new(setting: &'static str, value: impl Into<String>, expected: &'static str) -> Self {
-        Self { setting, value: value.into(), expected }
+        Self { setting, value: value.into(), expected, source: None }
+    }
+
+    /// Adds the error that the invalid value caused.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
     }
 }
 
+/// One line, whatever the value contains.
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` is {:?}, but should be {}", self.setting, self.value, self.expected)
     }
 }
 
-/// As `Display`: `main` prints errors so.
+/// The same line: it is what a `main` that returns the error prints.
 impl fmt::Debug for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl std::error::Error for BuildError {}
+impl Error for BuildError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
 
-/// An error of a setting: see [`BuildError::new`].
-pub(crate) fn error(setting: &'static str, value: &str, expected: &'static str) -> BuildError {
-    BuildError::new(setting, value, expected)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_and_the_error_behind_it() {
+        let error = BuildError::new("ca_file", "a\nb", "a file that can be read");
+        assert_eq!(error.to_string(), "`ca_file` is \"a\\nb\", but should be a file that can be read");
+        assert!(error.source().is_none());
+        let error = error.with_source(std::io::Error::other("gone"));
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("gone"));
+        assert_eq!(format!("{error:?}"), error.to_string());
+    }
 }

@@ -26,7 +26,7 @@ const BEHIND_THE_CUT: usize = 512;
 ///
 /// struct Alarm;
 /// impl RecordSink for Alarm {
-///     fn name(&self) -> &'static str { "alarm" }
+///     fn name(&self) -> &str { "alarm" }
 ///     fn on_finish(&self, record: &Record) {
 ///         let panic = record.panic.as_ref().expect("it panicked");
 ///         assert_eq!(panic.message, "out of stock");

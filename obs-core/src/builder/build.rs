@@ -1,7 +1,7 @@
-//! Makes the observer of its settings.
+//! Makes the observer from its settings.
 
 use crate::{
-    base::{build_error::BuildError, diagnostics, variables::Variables},
+    base::{build_error::BuildError, environment::Environment},
     builder::{ObserverBuilder, validation},
     endpoints::{Endpoints, health::Health, scrape::Scrapes},
     extension::{
@@ -10,12 +10,13 @@ use crate::{
         sink::Sinks,
     },
     http::wanted::Names,
-    observer::{Inner, Observer},
+    observer::{Inner, Observer, drain::Drain},
     outputs::metrics::{MetricSink, registry::Bridge},
     record::{
         policy::{LateWrites, Policy},
         request_id::IdPolicy,
         route::{Exclusions, RouteTable},
+        service::Service,
     },
     request::panic_hook,
 };
@@ -30,13 +31,12 @@ impl ObserverBuilder {
     /// # Errors
     /// Names the first setting that is invalid.
     pub fn build(mut self) -> Result<Observer, BuildError> {
-        let read = |name: &str| std::env::var(name).ok();
-        if self.environment {
-            self.read_environment(read)?;
-        }
-        self.validate()?;
-        let trusted_proxies = self.parsed_proxies()?;
-        let known_methods = self.parsed_methods()?;
+        let environment = if self.environment { Environment::process() } else { Environment::none() };
+        self.read_environment(&environment)?;
+        self.validate(&environment)?;
+        let service = self.service();
+        let trusted_proxies = self.parsed_proxies();
+        let known_methods = self.parsed_methods().unwrap_or_default();
         let redactor = self.redaction.build()?;
 
         let registry = self.metrics.registry.take().unwrap_or_default();
@@ -51,25 +51,27 @@ impl ObserverBuilder {
 
         let internal = Arc::<InternalMetrics>::default();
         let mut setup = Setup {
-            service: &self.service,
+            service: &service,
             redactor: &redactor,
             internal: &internal,
+            environment: &environment,
             parts: Parts::default(),
             name: String::new(),
         };
         // The metrics are the first of ours: see `Sinks::on_finish`.
         setup.parts.sinks.extend(self.told_last);
-        setup.install(Box::new(self.metrics), None)?;
-        setup.install(Box::new(self.events), None)?;
+        setup.install(Box::new(self.metrics))?;
+        setup.install(Box::new(self.events))?;
         #[cfg(feature = "otel")]
         if let Some(otel) = self.otel {
-            setup.install(Box::new(otel), None)?;
+            setup.install(Box::new(otel))?;
         }
+        setup.parts.own_sinks = setup.parts.sinks.len();
         setup.parts.sinks.extend(self.sinks);
         #[cfg(feature = "tokio")]
         setup.parts.checks.extend(self.checks);
         for extension in self.extensions {
-            setup.install(extension, self.environment.then_some(&Variables::new(&read)))?;
+            setup.install(extension)?;
         }
         let parts = setup.parts;
         let paths: Vec<_> = self.endpoints.into_iter().flatten().collect();
@@ -89,16 +91,14 @@ impl ObserverBuilder {
         let bridge = Bridge::new(registry, Arc::clone(&metrics)).map_err(|error| {
             let expected =
                 "a registry that no other observer uses and that has no metric of one of our names";
-            BuildError::new("registry", error.to_string(), expected)
+            BuildError::new("registry", error.to_string(), expected).with_source(error)
         })?;
-        for warning in self.warnings {
-            diagnostics::warn(format_args!("{warning}"));
-        }
+        environment.emit_warnings();
         let header_names = (recorded_headers.iter().map(AsRef::as_ref))
             .chain(self.request_id_headers.iter().map(String::as_str))
             .fold(Names::KNOWN, Names::with);
         let policy = Policy {
-            service: Arc::new(self.service),
+            service: Arc::new(service),
             redactor,
             identities,
             recorded_headers,
@@ -115,7 +115,7 @@ impl ObserverBuilder {
         };
         let observer = Observer::new(Inner {
             policy: Arc::new(policy),
-            drain: self.drain,
+            drain: Drain { delay: self.drain_delay, timeout: self.drain_timeout },
             #[cfg(feature = "otel")]
             tracing: parts.shared.get(),
             endpoints: Arc::new(Endpoints::new(paths, parts.endpoints, health, Scrapes::new(bridge))),
@@ -130,5 +130,15 @@ impl ObserverBuilder {
             panic_hook::install(&observer);
         }
         Ok(observer)
+    }
+
+    fn service(&self) -> Service {
+        let mut service = Service::new(self.service.clone());
+        service.version = self.service_version.clone();
+        service.environment = self.deployment_environment.clone();
+        if let Some(instance) = &self.service_instance {
+            service.instance.clone_from(instance);
+        }
+        service
     }
 }

@@ -1,8 +1,8 @@
-//! Which settings cannot be.
+//! The checks of the builder's settings that need more than a line.
 
 use super::ObserverBuilder;
 use crate::{
-    base::build_error::{BuildError, error},
+    base::{build_error::BuildError, environment::Environment},
     extension::setup::Parts,
     http::{
         forwarded::network::{Network, TrustedProxies},
@@ -11,106 +11,85 @@ use crate::{
     record::endpoint::Endpoint,
 };
 
+/// The names of our own sinks, also of those that are switched off.
+const RESERVED: [&str; 3] = ["metrics", "events", "spans"];
+
+/// The longest name of a sink, which is the value of a label.
+const MAX_SINK_NAME: usize = 64;
+
+type Checked = Result<(), BuildError>;
+
 impl ObserverBuilder {
-    /// Refuses the first setting that cannot be, and brings the others into their final form.
-    pub(super) fn validate(&mut self) -> Result<(), BuildError> {
-        if self.service.name.trim().is_empty() {
-            return Err(error("service", &self.service.name, "the name of the service"));
-        }
-        if self.request_id_headers.is_empty() {
-            return Err(error("request_id_headers", "", "at least one header name"));
-        }
-        for name in &mut self.request_id_headers {
-            name.make_ascii_lowercase();
-            // RFC 9110 §5.6.2: a field name is a token.
-            let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-            if name.is_empty() || name.len() > 256 || !name.bytes().all(token) {
-                let expected = "a header name such as `x-request-id`";
-                return Err(error("request_id_headers", name, expected));
-            }
-        }
-        self.events.check()?;
-        self.validate_metrics()
+    /// Rejects the first invalid setting.
+    pub(super) fn validate(&self, environment: &Environment) -> Checked {
+        self.check_values(environment)?;
+        #[cfg(feature = "otel")]
+        self.otel.iter().try_for_each(|otel| otel.check_values(environment))?;
+        self.events.check(environment)?;
+        self.metrics.check_values(environment)?;
+        self.redaction.check_values(environment)
     }
 
-    pub(super) fn parsed_methods(&self) -> Result<KnownMethods, BuildError> {
-        let Some(names) = &self.known_methods else { return Ok(KnownMethods::default()) };
-        KnownMethods::new(names.iter().map(String::as_str))
-            .map_err(|name| error("known_methods", name, "a method that is registered, such as `PROPFIND`"))
-    }
-
-    pub(super) fn parsed_proxies(&self) -> Result<TrustedProxies, BuildError> {
-        let expected = "addresses or networks such as `10.0.0.0/8`";
-        let parse = |text: &String| {
-            Network::parse(text.trim()).ok_or_else(|| error("trusted_proxies", text, expected))
-        };
-        let networks: Result<Vec<_>, _> = self.trusted_proxies.iter().map(parse).collect();
-        Ok(TrustedProxies::new(networks?))
-    }
-
-    fn validate_metrics(&self) -> Result<(), BuildError> {
-        let metrics = &self.metrics;
-        let buckets = [
-            ("duration_buckets", metrics.duration.as_deref()),
-            ("stream_buckets", Some(metrics.stream.as_slice())),
-            ("size_buckets", Some(metrics.size.as_slice())),
-        ];
-        for (setting, bounds) in buckets {
-            let Some(bounds) = bounds else { continue };
-            let ascending = bounds.iter().zip(bounds.iter().skip(1)).all(|(a, b)| a < b);
-            if bounds.is_empty() || !ascending || !bounds.iter().all(|bound| (1e-9..1e15).contains(bound)) {
-                let expected = "ascending bounds above 0 and below 1e15, without `+Inf`";
-                return Err(error(setting, &format!("{bounds:?}"), expected));
-            }
-        }
-        let names = metrics.label_names();
-        for (n, name) in names.iter().enumerate() {
-            let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-            let valid = !name.is_empty()
-                && name.bytes().all(allowed)
-                && !name.starts_with(|c: char| c.is_ascii_digit())
-                && !name.starts_with("__")
-                && name != "le";
-            if !valid {
-                return Err(error("labels", name, "a label name such as `endpoint`"));
-            }
-            if names.iter().take(n).any(|other| other == name) {
-                return Err(error("labels", name, "a name of its own for each label"));
-            }
-        }
-        if metrics.excluded.iter().any(String::is_empty) {
-            return Err(error("exclude_routes", "", "templates such as `/internal/{id}` or `/internal/*`"));
-        }
-        if !(1..=1_000_000).contains(&metrics.series_limit) {
-            let value = metrics.series_limit.to_string();
-            return Err(error("series_limit", &value, "between 1 and 1,000,000"));
+    pub(super) fn check_service(&self, _: &'static str, _: &'static str) -> Checked {
+        if self.service.trim().is_empty() {
+            return Err(BuildError::new("service", &self.service, "the name of the service"));
         }
         Ok(())
     }
+
+    pub(super) fn check_request_id_headers(&self, setting: &'static str, _: &'static str) -> Checked {
+        if self.request_id_headers.is_empty() {
+            return Err(BuildError::new(setting, "", "at least one header name"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_known_methods(&self, setting: &'static str, expected: &'static str) -> Checked {
+        self.parsed_methods().map(drop).map_err(|name| BuildError::new(setting, name, expected))
+    }
+
+    /// The known methods, or the first that is not registered.
+    pub(super) fn parsed_methods(&self) -> Result<KnownMethods, &str> {
+        match &self.known_methods {
+            Some(names) => KnownMethods::new(names.iter().map(String::as_str)),
+            None => Ok(KnownMethods::default()),
+        }
+    }
+
+    pub(super) fn parsed_proxies(&self) -> TrustedProxies {
+        TrustedProxies::new(self.trusted_proxies.iter().filter_map(|network| Network::parse(network.trim())))
+    }
 }
 
-/// Rejects sinks with the name of another, checks with the name of another, and paths that are invalid or taken.
-pub(super) fn parts(parts: &Parts, paths: &[(Endpoint, String)]) -> Result<(), BuildError> {
+/// Rejects checks and sinks with the name of another, and paths that are invalid or taken.
+pub(super) fn parts(parts: &Parts, paths: &[(Endpoint, String)]) -> Checked {
     #[cfg(feature = "tokio")]
     for (n, check) in parts.checks.iter().enumerate() {
         let taken = parts.checks.iter().take(n).any(|other| other.name == check.name);
         if check.name.is_empty() || taken {
-            return Err(error("check", &check.name, "a name that no other check has"));
+            return Err(BuildError::new("check", &*check.name, "a name that no other check has"));
         }
     }
     for (n, sink) in parts.sinks.iter().enumerate() {
-        if parts.sinks.iter().take(n).any(|other| other.name() == sink.name()) {
-            return Err(error("sink", sink.name(), "a sink whose name no other one has"));
+        let name = sink.name();
+        if name.is_empty() || name.len() > MAX_SINK_NAME || name.contains(char::is_control) {
+            let expected = "a sink with a name of 1 to 64 bytes, without control characters";
+            return Err(BuildError::new("sink", name, expected));
+        }
+        let others = parts.sinks.iter().take(n).map(|other| other.name()).chain(RESERVED);
+        let own = n < parts.own_sinks;
+        if !own && others.into_iter().any(|other| other == name) {
+            return Err(BuildError::new("sink", name, "a sink whose name no other one has"));
         }
     }
     let own = paths.iter().map(|(_, path)| ("endpoint_path", path));
     let paths: Vec<_> = own.chain(parts.endpoints.iter().map(|(path, _)| ("extension", path))).collect();
     for (n, (setting, path)) in paths.iter().enumerate() {
         if !path.starts_with('/') || path.contains(['?', '#', '{', ' ']) {
-            return Err(error(setting, path, "a plain path such as `/metrics`"));
+            return Err(BuildError::new(setting, *path, "a plain path such as `/metrics`"));
         }
         if paths.iter().take(n).any(|(_, other)| other == path) {
-            return Err(error(setting, path, "a path of its own for each endpoint"));
+            return Err(BuildError::new(setting, *path, "a path of its own for each endpoint"));
         }
     }
     Ok(())
@@ -119,7 +98,12 @@ pub(super) fn parts(parts: &Parts, paths: &[(Endpoint, String)]) -> Result<(), B
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::endpoint::Endpoint;
+    use crate::{
+        extension::sink::RecordSink,
+        outputs::events::{file::EventFile, output::EventOutput},
+        record::{endpoint::Endpoint, finished::Record},
+        redact::settings::Redaction,
+    };
 
     fn builder() -> ObserverBuilder {
         ObserverBuilder::new("test".to_owned()).no_environment()
@@ -167,6 +151,66 @@ mod tests {
         assert!(message.starts_with("`registry` is \"Duplicate metrics collector"), "{message}");
         drop(first);
         assert!(builder().metrics(metrics).build().is_ok());
+    }
+
+    struct Named(String);
+
+    impl RecordSink for Named {
+        fn name(&self) -> &str {
+            &self.0
+        }
+
+        fn on_finish(&self, _: &Record) {}
+    }
+
+    #[test]
+    fn names_of_sinks_may_be_made_at_run_time_and_are_unique() {
+        let named = |name: &str| Named(name.to_owned());
+        let observer = builder().sink(named("queue-1")).sink(named("queue-2")).build().expect("two names");
+        let text = observer.metrics_text();
+        for name in ["queue-1", "queue-2"] {
+            assert!(text.contains(&format!("obs_sink_errors_total{{sink=\"{name}\"}} 0")), "{text}");
+        }
+        let message = refused(builder().sink(named("queue")).sink(named("queue")));
+        assert_eq!(message, "`sink` is \"queue\", but should be a sink whose name no other one has");
+        for name in ["metrics", "events", "spans"] {
+            assert!(refused(builder().sink(named(name))).contains("no other one has"));
+        }
+        for name in ["", "a\nb", &"x".repeat(65)] {
+            assert!(refused(builder().sink(named(name))).contains("1 to 64 bytes"));
+        }
+    }
+
+    #[test]
+    fn an_error_has_the_error_behind_it() {
+        use std::error::Error;
+        let source = |builder: ObserverBuilder| {
+            let error = builder.build().expect_err("refused");
+            let line = error.to_string();
+            assert_eq!(line.lines().count(), 1, "{line}");
+            error.source().map(ToString::to_string)
+        };
+        let regex = source(builder().redaction(Redaction::new().pattern("p", "(")));
+        assert!(regex.is_some());
+        let registry = prometheus::Registry::new();
+        let metrics = crate::outputs::metrics::settings::Metrics::new().registry(registry);
+        let _first = builder().metrics(metrics.clone()).build().expect("the first");
+        let registry = source(builder().metrics(metrics));
+        assert!(registry.is_some_and(|source| source.contains("Duplicate metrics collector")));
+        let file = EventFile::new(std::env::temp_dir().join("no\0name"));
+        let file = source(builder().events(EventOutput::file(file)));
+        assert!(file.is_some_and(|source| source.contains("event file")));
+        assert_eq!(source(builder().request_id_headers(Vec::<String>::new())), None);
+    }
+
+    #[cfg(feature = "otel")]
+    #[test]
+    fn a_file_that_cannot_be_read_has_its_error() {
+        use crate::outputs::otel::settings::Otel;
+        let error = builder().otel(Otel::new().ca_file("/no/such.pem")).build().expect_err("refused");
+        let source =
+            std::error::Error::source(&error).and_then(|source| source.downcast_ref::<std::io::Error>());
+        assert_eq!(source.map(std::io::Error::kind), Some(std::io::ErrorKind::NotFound));
     }
 
     #[cfg(feature = "tokio")]

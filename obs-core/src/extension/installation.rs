@@ -1,7 +1,7 @@
 //! The trait by which a subsystem installs itself.
 
 use crate::{
-    base::{build_error::BuildError, variables::Variables},
+    base::{build_error::BuildError, environment::Environment},
     extension::setup::Setup,
 };
 
@@ -13,7 +13,7 @@ use crate::{
 /// ```
 /// use std::sync::Arc;
 /// use obs_core::{
-///     Answer, BuildError, Counter, EndpointFuture, Extension, Observer, Record, RecordSink, Setup, Variables,
+///     Answer, BuildError, Counter, Environment, Extension, Observer, Record, RecordSink, Setup,
 /// };
 ///
 /// /// Counts requests that took too long.
@@ -23,7 +23,7 @@ use crate::{
 ///
 /// struct Slow(u64, Arc<Counter>);
 /// impl RecordSink for Slow {
-///     fn name(&self) -> &'static str { "slow_requests" }
+///     fn name(&self) -> &str { "slow_requests" }
 ///     fn on_finish(&self, record: &Record) {
 ///         self.1.add(u64::from(record.duration.as_millis() > u128::from(self.0)));
 ///     }
@@ -32,8 +32,8 @@ use crate::{
 /// impl Extension for SlowRequests {
 ///     fn name(&self) -> &str { "slow_requests" }
 ///
-///     fn configure(&mut self, variables: &Variables<'_>) -> Result<(), BuildError> {
-///         let parsed = variables.parse("SHOP_SLOW_MS", "milliseconds", |text| text.parse().ok())?;
+///     fn configure(&mut self, environment: &Environment) -> Result<(), BuildError> {
+///         let parsed = environment.parse("SHOP_SLOW_MS", "milliseconds", |text| text.parse().ok())?;
 ///         self.milliseconds = parsed.unwrap_or(self.milliseconds);
 ///         Ok(())
 ///     }
@@ -59,8 +59,8 @@ pub trait Extension: Send + 'static {
     ///
     /// # Errors
     /// A variable with an invalid value. The build fails with it.
-    fn configure(&mut self, variables: &Variables<'_>) -> Result<(), BuildError> {
-        let _ = variables;
+    fn configure(&mut self, environment: &Environment) -> Result<(), BuildError> {
+        let _ = environment;
         Ok(())
     }
 

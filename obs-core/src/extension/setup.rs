@@ -3,7 +3,7 @@
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use crate::{
-    base::{build_error::BuildError, counter::Counter, diagnostics, variables::Variables},
+    base::{build_error::BuildError, counter::Counter, diagnostics, environment::Environment},
     extension::{
         installation::Extension,
         internal_metrics::{InternalLabel, InternalMetrics},
@@ -34,6 +34,7 @@ pub struct Setup<'a> {
     pub(crate) service: &'a Service,
     pub(crate) redactor: &'a Redactor,
     pub(crate) internal: &'a Arc<InternalMetrics>,
+    pub(crate) environment: &'a Environment,
     pub(crate) parts: Parts,
     /// The extension that installs its parts now.
     pub(crate) name: String,
@@ -45,6 +46,8 @@ pub(crate) struct Parts {
     /// The names of all extensions.
     names: Vec<String>,
     pub(crate) sinks: Vec<Box<dyn RecordSink>>,
+    /// The number of the first ones that are ours.
+    pub(crate) own_sinks: usize,
     pub(crate) endpoints: Vec<(String, Respond)>,
     #[cfg(feature = "tokio")]
     pub(crate) checks: Vec<Check>,
@@ -64,19 +67,15 @@ impl Shared {
 }
 
 impl Setup<'_> {
-    /// Installs an extension, with the environment if it may be read.
-    pub(crate) fn install(
-        &mut self,
-        mut extension: Box<dyn Extension>,
-        variables: Option<&Variables<'_>>,
-    ) -> Result<(), BuildError> {
+    /// Installs an extension.
+    pub(crate) fn install(&mut self, mut extension: Box<dyn Extension>) -> Result<(), BuildError> {
         extension.name().clone_into(&mut self.name);
         if self.parts.names.contains(&self.name) {
             return Err(BuildError::new("extension", &*self.name, "a name that no other extension has"));
         }
         self.parts.names.push(self.name.clone());
-        if let Some(variables) = variables {
-            extension.configure(variables)?;
+        if self.environment.is_read() {
+            extension.configure(self.environment)?;
         }
         extension.install(self)
     }

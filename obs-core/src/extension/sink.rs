@@ -27,7 +27,7 @@ use crate::{
 /// #[derive(Default)]
 /// struct Failures(AtomicU64);
 /// impl RecordSink for Failures {
-///     fn name(&self) -> &'static str { "failures" }
+///     fn name(&self) -> &str { "failures" }
 ///     fn on_finish(&self, record: &Record) {
 ///         self.0.fetch_add(u64::from(record.error_type().is_some()), Ordering::Relaxed);
 ///     }
@@ -39,8 +39,10 @@ use crate::{
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 pub trait RecordSink: Send + Sync + 'static {
-    /// A short constant name for the sink's own metrics, which no other sink of the observer has.
-    fn name(&self) -> &'static str;
+    /// Returns a short name, which no other sink of the observer has: the label `sink` of the sink's own metrics.
+    ///
+    /// It has 1 to 64 bytes and no control characters, and stays the same.
+    fn name(&self) -> &str;
 
     /// Is called when a piece of work has started.
     fn on_start(&self, _start: &Start) {}
@@ -63,7 +65,7 @@ pub trait RecordSink: Send + Sync + 'static {
 }
 
 impl<S: RecordSink + ?Sized> RecordSink for Arc<S> {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         (**self).name()
     }
 
@@ -85,8 +87,12 @@ impl<S: RecordSink + ?Sized> RecordSink for Arc<S> {
 }
 
 /// The count of a sink's panics.
-pub(crate) fn sink_errors(own: &InternalMetrics, sink: &'static str) -> Arc<Counter> {
-    own.counter("obs_sink_errors_total", "Calls of a sink that panicked.", &[("sink", sink.into())])
+pub(crate) fn sink_errors(own: &InternalMetrics, sink: &str) -> Arc<Counter> {
+    own.counter(
+        "obs_sink_errors_total",
+        "Calls of a sink that panicked.",
+        &[("sink", sink.to_owned().into())],
+    )
 }
 
 /// All sinks of an observer.

@@ -13,7 +13,7 @@ use crate::{
 pub(crate) struct Records(pub(crate) Sender<Record>);
 
 impl RecordSink for Records {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "records"
     }
 

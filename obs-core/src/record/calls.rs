@@ -64,7 +64,7 @@ pub struct Call {
 /// # use obs_core::{Observer, Outcome, RecordSink, RequestHead, Record};
 /// struct Payments;
 /// impl RecordSink for Payments {
-///     fn name(&self) -> &'static str { "payments" }
+///     fn name(&self) -> &str { "payments" }
 ///     fn on_finish(&self, record: &Record) {
 ///         let payments = record.calls.by_dependency().iter().find(|calls| calls.dependency == "payments");
 ///         assert_eq!(payments.map(|calls| calls.count), Some(1));

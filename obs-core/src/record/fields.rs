@@ -29,7 +29,7 @@ const WORTH_CUTTING: usize = 32;
 /// # use obs_core::{Observer, Outcome, RequestHead, Record, RecordSink, Value};
 /// struct Plans;
 /// impl RecordSink for Plans {
-///     fn name(&self) -> &'static str { "plans" }
+///     fn name(&self) -> &str { "plans" }
 ///     fn on_finish(&self, record: &Record) {
 ///         assert_eq!(record.fields.get("user.plan"), Some(&Value::from("pro")));
 ///     }

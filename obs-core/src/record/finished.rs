@@ -25,7 +25,7 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 ///
 /// struct Slow;
 /// impl RecordSink for Slow {
-///     fn name(&self) -> &'static str { "slow" }
+///     fn name(&self) -> &str { "slow" }
 ///     fn on_finish(&self, record: &Record) {
 ///         if let Some(request) = record.request() && record.duration.as_secs() > 1 {
 ///             println!("{} {} was slow", request.start.method.as_str(), request.route_label());

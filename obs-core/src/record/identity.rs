@@ -13,7 +13,7 @@ use crate::write::hex;
 /// # use obs_core::{Observer, Outcome, RecordSink, RequestHead, Record, User};
 /// struct Users;
 /// impl RecordSink for Users {
-///     fn name(&self) -> &'static str { "users" }
+///     fn name(&self) -> &str { "users" }
 ///     fn on_finish(&self, record: &Record) {
 ///         assert_eq!(record.user, Some(User::Id("42".into())));
 ///     }

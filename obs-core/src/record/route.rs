@@ -32,7 +32,7 @@ const MAX_GUESSES: usize = 64;
 ///
 /// struct Items;
 /// impl RecordSink for Items {
-///     fn name(&self) -> &'static str { "items" }
+///     fn name(&self) -> &str { "items" }
 ///     fn on_finish(&self, record: &Record) {
 ///         if record.request().is_some_and(|request| request.route_label() == "/items/{id}") {
 ///             println!("an item took {:?}", record.duration);

@@ -1,4 +1,4 @@
-//! What can be set about redaction.
+//! Settings of redaction.
 
 use std::sync::Arc;
 
@@ -9,33 +9,69 @@ use super::{
     names::{MAX_WORDS, Names},
     patterns::{Patterns, kind::SecretPattern},
 };
-use crate::base::{build_error::BuildError, read_mostly::ReadMostly};
+use crate::base::{build_error::BuildError, read_mostly::ReadMostly, settings::settings};
 
-/// What counts as a secret.
-///
-/// On with the defaults unless it is [`off`](Self::off). Where two calls contradict each other, the last one holds.
-///
-/// ```
-/// use obs_core::{Redaction, SecretPattern};
-///
-/// let redactor = Redaction::new()
-///     .secret_names(["customer number"])        // also as `customer_number`, `customerNumber`, …
-///     .harmless_names(["token_count"])
-///     .pattern("customer", r"\bC-[0-9]{6}\b")
-///     .without_pattern(SecretPattern::Iban)
-///     .build()?;
-/// assert_eq!(redactor.value("customerNumber", "17"), "[REDACTED]");
-/// assert_eq!(redactor.value("token_count", "17"), "17");
-/// assert_eq!(redactor.text("C-123456 has left"), "[REDACTED] has left");
-/// # Ok::<(), obs_core::BuildError>(())
-/// ```
-#[derive(Clone, Debug)]
-#[must_use = "`build` makes the redactor"]
-pub struct Redaction {
-    on: bool,
-    names: Vec<(String, Meaning)>,
-    patterns: Vec<(String, String)>,
-    without: Vec<SecretPattern>,
+settings! {
+    /// Settings of redaction: the names and patterns that mean secrets.
+    ///
+    /// It is on with the defaults unless it is [`off`](Self::off). The last of contradicting calls
+    /// holds.
+    ///
+    /// ```
+    /// use obs_core::{Redaction, SecretPattern};
+    ///
+    /// let redactor = Redaction::new()
+    ///     .secret_names(["customer number"])        // also as `customer_number`, `customerNumber`, …
+    ///     .harmless_names(["token_count"])
+    ///     .pattern("customer", r"\bC-[0-9]{6}\b")
+    ///     .without_pattern(SecretPattern::Iban)
+    ///     .build()?;
+    /// assert_eq!(redactor.value("customerNumber", "17"), "[REDACTED]");
+    /// assert_eq!(redactor.value("token_count", "17"), "17");
+    /// assert_eq!(redactor.text("C-123456 has left"), "[REDACTED] has left");
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[derive(Clone, Debug)]
+    #[must_use = "`build` makes the redactor"]
+    pub struct Redaction {
+        on: bool,
+    }
+
+    names: Vec<(String, Meaning)> = Vec::new(), "those of [privacy](privacy.md)" {
+        /// Adds names that mean secrets. A name is secret if the words of one of them stand in it,
+        /// one after the other.
+        fn secret_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) {
+            self.names.extend(names.into_iter().map(|name| (name.into(), Meaning::Secret)));
+        }
+        /// Adds names that mean no secret.
+        ///
+        /// A word such as `session` no longer makes a name secret. A name that is exactly one of
+        /// these is harmless, so `token_count` can be harmless while `token` stays secret.
+        fn harmless_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) {
+            self.names.extend(names.into_iter().map(|name| (name.into(), Meaning::Harmless)));
+        }
+        valid "names of one to six words each";
+    }
+
+    patterns: Vec<(String, String)> = Vec::new(), "none" {
+        /// Adds a pattern, as a regular expression of the crate `regex-lite`. Its matches are
+        /// masked.
+        ///
+        /// It runs on every text, value, path and query, each time over the whole of it, and costs
+        /// far more than the built-in ones. Errors use `name`; a second pattern of one name
+        /// replaces the first.
+        fn pattern(mut self, name: impl Into<String>, regex: impl Into<String>) {
+            let name = name.into();
+            self.patterns.retain(|(other, _)| *other != name);
+            self.patterns.push((name, regex.into()));
+        }
+        valid "a regular expression that does not match the empty text";
+    }
+
+    without: Vec<SecretPattern> = Vec::new(), "all built-in patterns are on" {
+        /// Switches a built-in pattern off.
+        fn without_pattern(mut self, pattern: SecretPattern) { self.without.push(pattern) }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -52,61 +88,26 @@ impl Default for Redaction {
 
 impl Redaction {
     /// On, with the names and patterns that mean secrets nearly everywhere.
-    pub const fn new() -> Self {
-        Self { on: true, names: Vec::new(), patterns: Vec::new(), without: Vec::new() }
+    pub fn new() -> Self {
+        Self::defaults(true)
     }
 
-    /// Off: everything goes out as it is, whatever else is set.
+    /// Off: everything is emitted as it is, whatever else is set.
     ///
     /// ```
     /// let redactor = obs_core::Redaction::off().build()?;
     /// assert_eq!(redactor.value("password", "hunter2"), "hunter2");
     /// # Ok::<(), obs_core::BuildError>(())
     /// ```
-    pub const fn off() -> Self {
-        let mut off = Self::new();
-        off.on = false;
-        off
-    }
-
-    /// More names that mean secrets, of one to six words each.
-    ///
-    /// A name counts as secret if these words stand in it, one after the other.
-    pub fn secret_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.names.extend(names.into_iter().map(|name| (name.into(), Meaning::Secret)));
-        self
-    }
-
-    /// Names that mean no secret after all.
-    ///
-    /// A word such as `session` no longer makes a name secret; and whatever has exactly this name is none, so
-    /// `token_count` can be harmless while `token` stays secret.
-    pub fn harmless_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.names.extend(names.into_iter().map(|name| (name.into(), Meaning::Harmless)));
-        self
-    }
-
-    /// A pattern of your own, as a regular expression of the crate `regex-lite`: what it matches is masked.
-    ///
-    /// It runs on every text, value, path and query, each time over the whole of it, and costs far more than the built-in
-    /// ones. `name` is what an error calls it; a second pattern of one name replaces the first.
-    pub fn pattern(mut self, name: impl Into<String>, regex: impl Into<String>) -> Self {
-        let name = name.into();
-        self.patterns.retain(|(other, _)| *other != name);
-        self.patterns.push((name, regex.into()));
-        self
-    }
-
-    /// Switches a built-in pattern off.
-    pub fn without_pattern(mut self, pattern: SecretPattern) -> Self {
-        self.without.push(pattern);
-        self
+    pub fn off() -> Self {
+        Self::defaults(false)
     }
 
     /// Makes the redactor.
     ///
     /// # Errors
-    /// A pattern that is no regular expression or that matches the empty text, and a name without a word in it.
+    /// A pattern that is no regular expression or that matches the empty text, and a name without a
+    /// word in it.
     ///
     /// ```
     /// let error = obs_core::Redaction::new().pattern("customer", "C-[0-9").build().unwrap_err();
@@ -143,8 +144,9 @@ impl Redaction {
 
 fn own_pattern((name, regex): &(String, String)) -> Result<Regex, BuildError> {
     let value = || format!("pattern {name}: {regex}");
-    let pattern =
-        Regex::new(regex).map_err(|_| refused(value(), "a regular expression of the crate `regex-lite`"))?;
+    let pattern = Regex::new(regex).map_err(|error| {
+        refused(value(), "a regular expression of the crate `regex-lite`").with_source(error)
+    })?;
     if pattern.is_match("") {
         // It would match everywhere, and mask nothing but what it happens to stand at.
         return Err(refused(value(), "a regular expression that does not match the empty text"));
@@ -153,7 +155,7 @@ fn own_pattern((name, regex): &(String, String)) -> Result<Regex, BuildError> {
 }
 
 fn refused(value: String, expected: &'static str) -> BuildError {
-    BuildError { setting: "redaction", value, expected }
+    BuildError::new("redaction", value, expected)
 }
 
 #[cfg(test)]

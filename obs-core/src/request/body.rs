@@ -274,7 +274,7 @@ mod tests {
 
     struct Outcomes(std::sync::mpsc::Sender<Outcome>);
     impl RecordSink for Outcomes {
-        fn name(&self) -> &'static str {
+        fn name(&self) -> &str {
             "outcomes"
         }
         fn on_finish(&self, record: &Record) {

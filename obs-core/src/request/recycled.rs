@@ -103,7 +103,7 @@ mod tests {
     /// Whoever has a record has the request's memory, too: so it does not keep the first one.
     struct ButTheFirst(Sender<Record>, AtomicBool);
     impl RecordSink for ButTheFirst {
-        fn name(&self) -> &'static str {
+        fn name(&self) -> &str {
             "but the first"
         }
         fn on_finish(&self, record: &Record) {

@@ -252,7 +252,7 @@ impl Future for WaitFor {
 struct Records(Arc<Mutex<Seen>>);
 
 impl RecordSink for Records {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "testing"
     }
 

@@ -66,7 +66,7 @@ pub async fn two_observers(stack: Stack) {
 struct Bad;
 
 impl RecordSink for Bad {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "bad"
     }
 

@@ -22,7 +22,7 @@ const MAX_MESSAGE: usize = 8 * 1024;
 ///
 /// struct Lost;
 /// impl RecordSink for Lost {
-///     fn name(&self) -> &'static str { "lost" }
+///     fn name(&self) -> &str { "lost" }
 ///     fn on_finish(&self, record: &Record) {
 ///         let Some(request) = record.request() else { return };
 ///         if request.end.grpc.as_ref().is_some_and(|call| call.status == Some(GrpcStatus::DataLoss)) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{EventPipeline, settings::Events};
+use super::{EventPipeline, keep::Keep, settings::Events};
 use crate::{
     base::build_error::BuildError,
     extension::{installation::Extension, setup::Setup},
@@ -14,14 +14,13 @@ impl Extension for Events {
     }
 
     fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
-        let Self { outputs, keep, .. } = *self;
+        let Self { outputs, rules, sample_rate, .. } = *self;
+        let keep = Keep { rules, rate: sample_rate };
         let pipeline =
             EventPipeline::start(outputs, keep, setup.service, setup.internal).map_err(|error| {
-                BuildError::new(
-                    "events",
-                    error.to_string(),
-                    "outputs that can be opened, and a thread for each",
-                )
+                let setting = setup.environment.name_of(&["OBS_EVENTS"], &["events"]);
+                let expected = "outputs that can be opened, and a thread for each";
+                BuildError::new(setting, error.to_string(), expected).with_source(error)
             })?;
         if let Some(pipeline) = pipeline.map(Arc::new) {
             setup.sink(Arc::clone(&pipeline));

@@ -2,7 +2,7 @@
 
 use crate::{base::panic::catch, record::finished::Record, trace::TraceContext};
 
-type Rule = Box<dyn Fn(&Record) -> bool + Send + Sync>;
+pub(crate) type Rule = Box<dyn Fn(&Record) -> bool + Send + Sync>;
 
 /// Rules that keep an event, and a rate for those that no rule keeps.
 pub(crate) struct Keep {

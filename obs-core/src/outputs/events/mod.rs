@@ -73,7 +73,7 @@ impl EventPipeline {
 }
 
 impl RecordSink for EventPipeline {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "events"
     }
 

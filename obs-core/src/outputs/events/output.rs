@@ -4,7 +4,7 @@
 use std::{
     borrow::Cow,
     fmt,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     sync::Arc,
     time::Duration,
 };
@@ -15,7 +15,7 @@ use super::{
     readable,
 };
 use crate::{
-    base::{build_error::BuildError, panic::catch},
+    base::{build_error::BuildError, environment::Environment, panic::catch, settings::settings},
     extension::internal_metrics::InternalMetrics,
     outputs::delivery::{
         batch::EntryFacts,
@@ -29,9 +29,6 @@ use crate::{
     },
     record::{finished::Record, route::Route},
 };
-
-/// The bytes of events that wait for an output at most, unless it has a bound of its own.
-const CAPACITY: usize = 4 * 1024 * 1024;
 
 /// The least capacity of an output: about a hundred events. An event that is larger than the
 /// capacity is dropped.
@@ -86,46 +83,79 @@ pub enum Overflow {
 
 type Filter = Box<dyn Fn(&Record) -> bool + Send + Sync>;
 
-/// An output of events: see [`ObserverBuilder::events`](crate::ObserverBuilder::events).
-///
-/// Each has a queue and a thread of its own, so one that is slow or stuck holds up neither requests
-/// nor the others.
-///
-/// ```
-/// use std::time::Duration;
-/// use obs_core::{EventFile, EventOutput, Events, Observer, Overflow};
-///
-/// # let folder = std::env::temp_dir();
-/// let audit = EventOutput::file(EventFile::new(folder.join("obs-doc-audit.jsonl")))
-///     .named("audit")
-///     .filter(|event| event.request().is_some_and(|request| request.route_label().starts_with("/orders")))
-///     .on_overflow(Overflow::Block(Duration::from_millis(100)));
-/// let events = Events::new().output(EventOutput::stdout()).output(audit);
-/// let observer = Observer::builder("shop").no_environment().events(events).build()?;
-/// # Ok::<(), obs_core::BuildError>(())
-/// ```
-#[must_use = "it does nothing until an observer is built with it"]
-pub struct EventOutput {
-    pub(super) name: Cow<'static, str>,
-    target: Target,
-    format: EventFormat,
-    filter: Option<Filter>,
-    overflow: Overflow,
-    capacity: usize,
+settings! {
+    /// An output of events, for [`Events::output`](crate::Events::output).
+    ///
+    /// Each has a buffer and a thread of its own, so a slow or stuck one delays neither requests
+    /// nor other outputs.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use obs_core::{EventFile, EventOutput, Events, Observer, Overflow};
+    ///
+    /// # let folder = std::env::temp_dir();
+    /// let audit = EventOutput::file(EventFile::new(folder.join("obs-doc-audit.jsonl")))
+    ///     .named("audit")
+    ///     .filter(|event| event.request().is_some_and(|request| request.route_label().starts_with("/orders")))
+    ///     .on_overflow(Overflow::Block(Duration::from_millis(100)));
+    /// let events = Events::new().output(EventOutput::stdout()).output(audit);
+    /// let observer = Observer::builder("shop").no_environment().events(events).build()?;
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[must_use = "it does nothing until an observer is built with it"]
+    pub struct EventOutput {
+        target: Target,
+    }
+
+    pub(super) name: Cow<'static, str> = Cow::Borrowed(""), "`stdout`, `file`, `channel`, `writer` or `sink`" {
+        /// Sets the name of the output, which is the label `output` in the metrics.
+        fn named(mut self, name: impl Into<Cow<'static, str>>) { self.name = name.into() }
+        valid "a name that no other output has" if |name| !name.is_empty();
+    }
+
+    filter: Option<Filter> = None, "all events" {
+        /// Writes only the events for which this is true. It runs on the request's thread; if it
+        /// panics, the event is written.
+        fn filter(mut self, wants: impl Fn(&Record) -> bool + Send + Sync + 'static) {
+            self.filter = Some(Box::new(wants));
+        }
+    }
+
+    format: Option<EventFormat> = None, "`Json`; `Readable` where standard output is a terminal" {
+        /// Sets the format of events.
+        fn format(mut self, format: EventFormat) { self.format = Some(format) }
+    }
+
+    colours: bool = true, "colours" {
+        variable "NO_COLOR": "anything: readable events have no colours" => |_| Some(false);
+    }
+
+    overflow: Overflow = Overflow::Drop, "`Drop`" {
+        /// Sets the treatment of an event for which the buffer has no room.
+        fn on_overflow(mut self, overflow: Overflow) { self.overflow = overflow }
+    }
+
+    capacity: usize = 4 * 1024 * 1024, "4 MiB" {
+        /// Limits the bytes of events that wait or are under way, their facts included.
+        fn capacity(mut self, bytes: usize) { self.capacity = bytes }
+        valid "at least 65536 bytes" if |bytes| *bytes >= LEAST_CAPACITY;
+    }
 }
 
 enum Target {
+    Stdout,
     Sink(Box<dyn BatchSink>),
     File(EventFile),
 }
 
 impl EventOutput {
-    /// Standard output: JSON, or where it is a terminal readable lines (in colours, unless
-    /// `NO_COLOR` is set).
+    /// Standard output: JSON, or readable lines if it is a terminal (in colours, unless `NO_COLOR`
+    /// is set).
+    ///
+    /// With [`no_environment`](crate::ObserverBuilder::no_environment) it is JSON on a terminal,
+    /// too.
     pub fn stdout() -> Self {
-        let terminal = io::stdout().is_terminal();
-        let format = if terminal { EventFormat::Readable } else { EventFormat::Json };
-        Self::new("stdout", bytes(Plain::new(io::stdout()))).format(format)
+        Self::new("stdout", Target::Stdout)
     }
 
     /// A file that rotates and survives: see [`EventFile`].
@@ -149,60 +179,28 @@ impl EventOutput {
     }
 
     fn new(name: &'static str, target: Target) -> Self {
-        Self {
-            name: name.into(),
-            target,
-            format: EventFormat::Json,
-            filter: None,
-            overflow: Overflow::Drop,
-            capacity: CAPACITY,
+        Self { name: name.into(), ..Self::defaults(target) }
+    }
+
+    /// Takes over the variables that are set. Standard output is readable on a terminal.
+    pub(super) fn read_environment(&mut self, environment: &Environment) -> Result<(), BuildError> {
+        self.read_variables(environment)?;
+        match &mut self.target {
+            Target::Stdout if environment.is_terminal() => {
+                self.format.get_or_insert(EventFormat::Readable);
+                Ok(())
+            }
+            Target::File(file) => file.read_variables(environment),
+            Target::Stdout | Target::Sink(_) => Ok(()),
         }
     }
 
-    /// Its name in the metrics, which no other output has: `stdout`, `file`, `channel`, `writer` or
-    /// `sink` by default.
-    pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.name = name.into();
-        self
-    }
-
-    /// Only events for which this is true. It runs on the request's thread; one that panics lets
-    /// the event through.
-    pub fn filter(mut self, wants: impl Fn(&Record) -> bool + Send + Sync + 'static) -> Self {
-        self.filter = Some(Box::new(wants));
-        self
-    }
-
-    /// Sets the format of events.
-    pub const fn format(mut self, format: EventFormat) -> Self {
-        self.format = format;
-        self
-    }
-
-    /// Sets the treatment of an event for which there is no room.
-    pub const fn on_overflow(mut self, overflow: Overflow) -> Self {
-        self.overflow = overflow;
-        self
-    }
-
-    /// Sets the bytes of events that may wait or be under way, their facts included: 4 MiB by
-    /// default.
-    pub const fn capacity(mut self, bytes: usize) -> Self {
-        self.capacity = bytes;
-        self
-    }
-
-    pub(super) fn check(&self) -> Result<(), BuildError> {
-        let error = |setting, value: String, expected| Err(BuildError { setting, value, expected });
-        if self.name.is_empty() {
-            return error("output", String::new(), "a name for each output of events");
-        }
-        if self.capacity < LEAST_CAPACITY {
-            return error("capacity", self.capacity.to_string(), "at least 65536 bytes");
-        }
+    /// Rejects the first invalid value.
+    pub(super) fn check(&self, environment: &Environment) -> Result<(), BuildError> {
+        self.check_values(environment)?;
         match &self.target {
-            Target::File(file) => file.check(),
-            Target::Sink(_) => Ok(()),
+            Target::File(file) => file.check(environment),
+            Target::Stdout | Target::Sink(_) => Ok(()),
         }
     }
 
@@ -230,6 +228,7 @@ impl EventOutput {
         let help = "Bytes of events that wait for the output.";
         own.gauge("obs_events_queued_bytes", help, &[label()], move || waiting.waiting_bytes());
         let sink = match self.target {
+            Target::Stdout => Box::new(ByteWriter::new(Plain::new(io::stdout()))),
             Target::Sink(sink) => sink,
             Target::File(file) => Box::new(ByteWriter::new(file.open()?)),
         };
@@ -237,8 +236,8 @@ impl EventOutput {
             Subject { entries: "events", destination: format!("the output {}", self.name), counter: DROPPED };
         let thread = format!("obs-events-{}", self.name);
         let worker = Worker::start(thread, subject, Arc::clone(&queue), RETRY, move || sink)?;
-        let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let (format, filter) = (self.format, self.filter);
+        let format = self.format.unwrap_or(EventFormat::Json);
+        let (colours, filter) = (self.colours, self.filter);
         Ok(Output { format, colours, filter, queue, worker })
     }
 }
@@ -329,5 +328,30 @@ pub(super) fn facts(record: &Record) -> EntryFacts {
         span_id: start.trace.span_id,
         kind: start.kind.as_str(),
         route: route.map(Route::as_str),
+    }
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use super::*;
+
+    fn read(output: EventOutput, environment: &Environment) -> (Option<EventFormat>, bool) {
+        let mut output = output;
+        output.read_environment(environment).expect("all right");
+        (output.format, output.colours)
+    }
+
+    #[test]
+    fn standard_output_is_readable_on_a_terminal_unless_the_environment_is_ignored() {
+        use EventFormat::{Json, Readable};
+        let terminal = Environment::of_pairs(&[]).on_terminal();
+        assert_eq!(read(EventOutput::stdout(), &terminal), (Some(Readable), true));
+        assert_eq!(read(EventOutput::stdout().format(Json), &terminal), (Some(Json), true));
+        assert_eq!(read(EventOutput::writer(io::sink()), &terminal), (None, true));
+        let without_colours = Environment::of_pairs(&[("NO_COLOR", "1")]).on_terminal();
+        assert_eq!(read(EventOutput::stdout(), &without_colours), (Some(Readable), false));
+        let empty = Environment::of_pairs(&[("NO_COLOR", "")]);
+        assert_eq!(read(EventOutput::stdout(), &empty), (None, true));
+        assert_eq!(read(EventOutput::stdout(), &Environment::none()), (None, true));
     }
 }

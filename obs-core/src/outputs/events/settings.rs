@@ -1,56 +1,114 @@
-//! What can be set about events: which are kept, what they tell of people, where they go.
+//! Settings of the events: which are kept, which personal data they contain, and where they go.
 
 use std::fmt;
 
-use super::{keep::Keep, output::EventOutput};
+use super::{keep::Rule, output::EventOutput};
 use crate::{
-    base::build_error::BuildError,
+    base::{build_error::BuildError, environment::Environment, parse, settings::settings},
+    outputs::events::file::EventFile,
     record::{
         finished::Record,
         identity::{Identity, IdentityPolicy},
     },
 };
 
-/// Settings of the events, for [`ObserverBuilder::events`](crate::ObserverBuilder::events).
-///
-/// Without any, every request but those of probes and scrapes leaves an event on standard output.
-///
-/// ```
-/// use std::time::Duration;
-/// use obs_core::{EventOutput, Events, Observer};
-///
-/// let events = Events::new()
-///     .keep(|event| event.error_type().is_some() || event.duration > Duration::from_secs(1))
-///     .sample_rate(0.1)                    // of the others, every tenth trace
-///     .exclude_routes(["/internal/*"])
-///     .headers(["x-api-version"])
-///     .output(EventOutput::stdout());
-/// let observer = Observer::builder("shop").no_environment().events(events).build()?;
-/// # Ok::<(), obs_core::BuildError>(())
-/// ```
-#[must_use = "it does nothing until an observer is built with it"]
-pub struct Events {
-    /// Standard output if nothing was said.
-    pub(crate) outputs: Option<Vec<EventOutput>>,
-    pub(crate) keep: Keep,
-    pub(crate) excluded: Vec<String>,
-    pub(crate) headers: Vec<String>,
-    pub(crate) client_address: Identity,
-    pub(crate) user: Identity,
-    pub(crate) hash_key: Option<Vec<u8>>,
+settings! {
+    /// Settings of the events, for [`ObserverBuilder::events`](crate::ObserverBuilder::events).
+    ///
+    /// Without any, every request but those of probes and scrapes leaves an event on standard
+    /// output.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use obs_core::{EventOutput, Events, Observer};
+    ///
+    /// let events = Events::new()
+    ///     .keep(|event| event.error_type().is_some() || event.duration > Duration::from_secs(1))
+    ///     .sample_rate(0.1)                    // of the others, every tenth trace
+    ///     .exclude_routes(["/internal/*"])
+    ///     .headers(["x-api-version"])
+    ///     .output(EventOutput::stdout());
+    /// let observer = Observer::builder("shop").no_environment().events(events).build()?;
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[must_use = "it does nothing until an observer is built with it"]
+    pub struct Events {}
+
+    pub(crate) outputs: Option<Vec<EventOutput>> = None, "standard output" {
+        /// Adds an output. The first one replaces standard output; `Events::off()` has none.
+        fn output(mut self, output: EventOutput) { self.outputs.get_or_insert_default().push(output) }
+        variable "OBS_EVENTS": "`stdout`, `off`, or `file:` and a path; several with commas between them"
+            => event_outputs;
+        valid "outputs of different names";
+        check Self::check_outputs;
+    }
+
+    pub(crate) rules: Vec<Rule> = Vec::new(), "none" {
+        /// Keeps the events for which a rule is true, whatever [`sample_rate`](Self::sample_rate)
+        /// is. An event is kept if one of several rules keeps it, and if a rule panics.
+        fn keep(mut self, rule: impl Fn(&Record) -> bool + Send + Sync + 'static) {
+            self.rules.push(Box::new(rule));
+        }
+    }
+
+    pub(crate) sample_rate: f64 = 1.0, "1" {
+        /// Sets the share of the other events that are kept, from 0 (none) to 1 (all). A trace is
+        /// kept or dropped as a whole.
+        ///
+        /// All services with the same rate keep the same traces. Errors are among the other events
+        /// unless a rule keeps them. Each event has the rate at which it was kept (`sample_rate`),
+        /// so one at 0.1 stands for ten.
+        fn sample_rate(mut self, rate: f64) { self.sample_rate = rate }
+        variable "OBS_EVENTS_SAMPLE_RATE": "a number between 0 and 1" => parse::share;
+        valid "between 0 and 1" if |rate| (0.0..=1.0).contains(rate);
+    }
+
+    pub(crate) excluded: Vec<String> = Vec::new(), "none" {
+        /// Excludes routes from the events; a trailing `*` matches every end. Probes and scrapes
+        /// leave an event only if they fail, with and without this setting.
+        fn exclude_routes(mut self, routes: impl IntoIterator<Item = impl Into<String>>) {
+            self.excluded = routes.into_iter().map(Into::into).collect();
+        }
+        valid each "routes such as `/internal/{id}` or `/internal/*`" if |route| !route.is_empty();
+    }
+
+    pub(crate) headers: Vec<String> = Vec::new(), "none" {
+        /// Records request headers. A value that looks like a secret is still masked.
+        fn headers(mut self, names: impl IntoIterator<Item = impl Into<String>>) {
+            self.headers = names.into_iter().map(Into::into).collect();
+        }
+    }
+
+    pub(crate) client_address: Identity = Identity::Truncated, "`Truncated`" {
+        /// Sets the form in which events contain the client's address.
+        fn client_address(mut self, identity: Identity) { self.client_address = identity }
+    }
+
+    pub(crate) user: Identity = Identity::Kept, "`Kept`" {
+        /// Sets the form in which events contain the user's id, which a handler gives to
+        /// [`Work::user`](crate::Work::user).
+        ///
+        /// A kept id that looks like a secret, such as an e-mail address, is masked. A hash is made
+        /// of the id itself.
+        fn user(mut self, identity: Identity) { self.user = identity }
+        valid "`Off`, `Kept` or `Hashed`: only addresses can be truncated"
+            if |user| *user != Identity::Truncated;
+    }
+
+    pub(crate) hash_key: Option<Vec<u8>> = None, "none" {
+        /// Sets the key of [hashes](Identity::Hashed). Services with the same key make the same
+        /// hashes.
+        fn hash_key(mut self, key: impl Into<Vec<u8>>) { self.hash_key = Some(key.into()) }
+        variable "OBS_HASH_KEY": "the key of hashed users and addresses, at least 16 bytes"
+            => |key| Some(key.as_bytes().to_vec());
+        valid "at least 16 secret bytes";
+        check Self::check_hash_key;
+    }
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self {
-            outputs: None,
-            keep: Keep::default(),
-            excluded: Vec::new(),
-            headers: Vec::new(),
-            client_address: Identity::Truncated,
-            user: Identity::Kept,
-            hash_key: None,
-        }
+        Self::defaults()
     }
 }
 
@@ -70,95 +128,43 @@ impl Events {
         IdentityPolicy::new(self.client_address, self.user, self.hash_key.as_deref())
     }
 
-    /// Adds an output. The first one takes the place of standard output.
-    pub fn output(mut self, output: EventOutput) -> Self {
-        self.outputs.get_or_insert_default().push(output);
-        self
+    /// Takes over the variables that are set, for the outputs as well.
+    pub(crate) fn read_environment(&mut self, environment: &Environment) -> Result<(), BuildError> {
+        self.read_variables(environment)?;
+        self.outputs_mut().iter_mut().try_for_each(|output| output.read_environment(environment))
     }
 
-    /// Events to keep whatever [`sample_rate`](Self::sample_rate) says: those for which this is true of the finished event. A rule
-    /// that panics keeps it. Several rules keep what any of them keeps.
-    pub fn keep(mut self, rule: impl Fn(&Record) -> bool + Send + Sync + 'static) -> Self {
-        self.keep.rules.push(Box::new(rule));
-        self
+    /// Rejects the first invalid value.
+    pub(crate) fn check(&self, environment: &Environment) -> Result<(), BuildError> {
+        self.check_values(environment)?;
+        self.outputs.iter().flatten().try_for_each(|output| output.check(environment))
     }
 
-    /// How many of the other events are kept: 1 by default, which is all; 0 is none.
-    ///
-    /// Errors are among them unless a rule keeps them. A trace is kept or dropped as a whole, in every service that has the same rate. Each event tells the rate at which it was kept
-    /// (`sample_rate`), so one at 0.1 stands for ten.
-    pub const fn sample_rate(mut self, rate: f64) -> Self {
-        self.keep.rate = rate;
-        self
+    /// The outputs: standard output if none was set.
+    fn outputs_mut(&mut self) -> &mut Vec<EventOutput> {
+        self.outputs.get_or_insert_with(|| vec![EventOutput::stdout()])
     }
 
-    /// Routes that leave no event: templates, or what they begin with and a `*`. Probes and scrapes leave one only if they fail,
-    /// whatever is said here.
-    pub fn exclude_routes<R: Into<String>>(mut self, routes: impl IntoIterator<Item = R>) -> Self {
-        self.excluded = routes.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Request headers that events tell; none by default. What looks like a secret is masked all the same.
-    pub fn headers<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
-        self.headers = names.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// How the client's address is told: truncated by default.
-    pub const fn client_address(mut self, identity: Identity) -> Self {
-        self.client_address = identity;
-        self
-    }
-
-    /// How the id that a handler gives to [`Work::user`](crate::Work::user) is told: kept by default, where one that is
-    /// an e-mail address, say, is masked as everywhere; a hash is made of the id itself.
-    pub const fn user(mut self, identity: Identity) -> Self {
-        self.user = identity;
-        self
-    }
-
-    /// The key of [hashes](Identity::Hashed): at least 16 bytes. Services whose hashes are to agree have the same.
-    pub fn hash_key(mut self, key: impl Into<Vec<u8>>) -> Self {
-        self.hash_key = Some(key.into());
-        self
-    }
-
-    pub(crate) fn check(&self) -> Result<(), BuildError> {
-        let error = |setting, value: String, expected| Err(BuildError { setting, value, expected });
-        let rate = self.keep.rate;
-        if !(0.0..=1.0).contains(&rate) {
-            return error("sample_rate", rate.to_string(), "between 0 and 1");
-        }
-        if self.excluded.iter().any(String::is_empty) {
-            return error(
-                "exclude_routes",
-                String::new(),
-                "templates such as `/internal/{id}` or `/internal/*`",
-            );
-        }
-        if self.user == Identity::Truncated {
-            return error(
-                "user",
-                "Truncated".to_owned(),
-                "`Off`, `Kept` or `Hashed`: only addresses can be truncated",
-            );
-        }
-        let hashes = [self.client_address, self.user].contains(&Identity::Hashed);
-        let key = self.hash_key.as_ref().map_or(0, Vec::len);
-        if (hashes || self.hash_key.is_some()) && key < 16 {
-            return error("hash_key", format!("{key} bytes"), "at least 16 secret bytes");
-        }
+    fn check_outputs(&self, setting: &'static str, _: &'static str) -> Result<(), BuildError> {
         let outputs = self.outputs.as_deref().unwrap_or_default();
-        for (n, output) in outputs.iter().enumerate() {
-            output.check()?;
-            if outputs.iter().take(n).any(|other| other.name == output.name) {
-                return error(
-                    "output",
-                    output.name.to_string(),
-                    "a name of its own for each output: `.named(..)`",
-                );
+        let taken = |(n, output): &(usize, &EventOutput)| {
+            outputs.iter().take(*n).any(|other| other.name == output.name)
+        };
+        match outputs.iter().enumerate().find(taken) {
+            None => Ok(()),
+            Some((_, output)) => {
+                let expected = "a name of its own for each output: `.named(..)`";
+                Err(BuildError::new(setting, &*output.name, expected))
             }
+        }
+    }
+
+    /// The key is needed for hashes, and valid in any case.
+    fn check_hash_key(&self, setting: &'static str, expected: &'static str) -> Result<(), BuildError> {
+        let hashes = [self.client_address, self.user].contains(&Identity::Hashed);
+        let bytes = self.hash_key.as_ref().map_or(0, Vec::len);
+        if (hashes || self.hash_key.is_some()) && bytes < 16 {
+            return Err(BuildError::new(setting, format!("{bytes} bytes"), expected));
         }
         Ok(())
     }
@@ -175,4 +181,15 @@ impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Events").field("outputs", &self.outputs).finish_non_exhaustive()
     }
+}
+
+/// `stdout`, `off`, `file:/var/log/shop/events.jsonl`, or several with commas between them.
+fn event_outputs(list: &str) -> Option<Vec<EventOutput>> {
+    let names = parse::list(list).filter(|name| *name != "off");
+    let output = |name: &str| match name.strip_prefix("file:") {
+        Some(path) if !path.is_empty() => Some(EventOutput::file(EventFile::new(path))),
+        None if name == "stdout" => Some(EventOutput::stdout()),
+        _ => None,
+    };
+    names.map(output).collect()
 }

@@ -208,7 +208,7 @@ fn a_stuck_output_costs_its_own_events_and_no_request() {
 fn dropping_the_last_observer_flushes_although_a_sink_keeps_records() {
     struct Keeps(Mutex<Vec<Record>>);
     impl RecordSink for Keeps {
-        fn name(&self) -> &'static str {
+        fn name(&self) -> &str {
             "keeps"
         }
         fn on_finish(&self, record: &Record) {

@@ -130,7 +130,7 @@ fn in_flight_slot(method: usize, scheme: UrlScheme) -> usize {
 }
 
 impl RecordSink for MetricSink {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "metrics"
     }
 

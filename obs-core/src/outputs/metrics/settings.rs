@@ -1,8 +1,13 @@
-//! What can be set about metrics.
+//! Settings of the metrics.
 
 use std::borrow::Cow;
 
 use prometheus::Registry;
+
+use crate::base::{
+    build_error::BuildError,
+    settings::{settings, test_value},
+};
 
 /// Whose names, labels and buckets the HTTP metrics have.
 ///
@@ -21,7 +26,8 @@ pub enum MetricNaming {
     /// `http_requests_total` and its like, which dashboards and the common middlewares have.
     #[default]
     Prometheus,
-    /// `http.server.request.duration` and its like, from OpenTelemetry's semantic conventions, as Prometheus writes them.
+    /// `http.server.request.duration` and its like, from OpenTelemetry's semantic conventions, as
+    /// Prometheus writes them.
     OpenTelemetry,
 }
 
@@ -66,14 +72,15 @@ impl MetricLabel {
         Self::new(Source::Method)
     }
 
-    /// The route's template. What matched none is `unmatched`; in OpenTelemetry's naming the label is absent then.
+    /// The route's template. What matched none is `unmatched`; in OpenTelemetry's naming the label
+    /// is absent then.
     #[must_use]
     pub const fn endpoint() -> Self {
         Self::new(Source::Endpoint)
     }
 
-    /// The status code. In OpenTelemetry's naming it is absent if none was sent; else it is then `499` for a request that
-    /// was cancelled and `500` for one that failed.
+    /// The status code. In OpenTelemetry's naming it is absent if none was sent; else it is then
+    /// `499` for a request that was cancelled and `500` for one that failed.
     #[must_use]
     pub const fn status() -> Self {
         Self::new(Source::Status)
@@ -91,7 +98,8 @@ impl MetricLabel {
         Self::new(Source::ErrorType)
     }
 
-    /// The status of a gRPC call (`OK`, `NOT_FOUND`); absent for all other requests, and if none was sent.
+    /// The status of a gRPC call (`OK`, `NOT_FOUND`); absent for all other requests, and if none
+    /// was sent.
     #[must_use]
     pub const fn grpc_status() -> Self {
         Self::new(Source::GrpcStatus)
@@ -117,51 +125,110 @@ impl MetricLabel {
     }
 }
 
-/// Settings of the metrics, for [`ObserverBuilder::metrics`](crate::ObserverBuilder::metrics).
-///
-/// ```
-/// use obs_core::{Metrics, Observer, prometheus};
-///
-/// let registry = prometheus::Registry::new();
-/// let metrics = Metrics::new()
-///     .registry(registry.clone())                    // ours in yours, yours in our `/metrics`
-///     .duration_buckets([0.01, 0.1, 1.0, 10.0])
-///     .exclude_routes(["/internal/*"])
-///     .series_limit(10_000);
-/// let observer = Observer::builder("shop").no_environment().metrics(metrics).build()?;
-/// # Ok::<(), obs_core::BuildError>(())
-/// ```
-#[derive(Clone, Debug)]
-#[must_use = "it does nothing until an observer is built with it"]
-pub struct Metrics {
-    pub(crate) naming: MetricNaming,
-    pub(crate) labels: Option<Vec<MetricLabel>>,
-    pub(crate) duration: Option<Vec<f64>>,
-    pub(crate) stream: Vec<f64>,
-    pub(crate) size: Vec<f64>,
-    pub(crate) response_head: bool,
-    pub(crate) excluded: Vec<String>,
-    pub(crate) series_limit: usize,
-    pub(crate) exemplars: bool,
-    pub(crate) created: bool,
-    pub(crate) registry: Option<Registry>,
+settings! {
+    /// Settings of the metrics, for [`ObserverBuilder::metrics`](crate::ObserverBuilder::metrics).
+    ///
+    /// ```
+    /// use obs_core::{Metrics, Observer, prometheus};
+    ///
+    /// let registry = prometheus::Registry::new();
+    /// let metrics = Metrics::new()
+    ///     .registry(registry.clone())                    // ours in yours, yours in our `/metrics`
+    ///     .duration_buckets([0.01, 0.1, 1.0, 10.0])
+    ///     .exclude_routes(["/internal/*"])
+    ///     .series_limit(10_000);
+    /// let observer = Observer::builder("shop").no_environment().metrics(metrics).build()?;
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[derive(Clone, Debug)]
+    #[must_use = "it does nothing until an observer is built with it"]
+    pub struct Metrics {}
+
+    pub(crate) naming: MetricNaming = MetricNaming::Prometheus, "`Prometheus`" {
+        /// Sets the scheme of names, labels and buckets.
+        fn naming(mut self, naming: MetricNaming) { self.naming = naming }
+        variable "OBS_METRICS_NAMING": "`prometheus` or `opentelemetry`" => MetricNaming::parse;
+    }
+
+    pub(crate) duration: Option<Vec<f64>> = None, "those of the naming" {
+        /// Sets the upper bounds of the duration's buckets in seconds. The time to the response's
+        /// head has the same.
+        fn duration_buckets(mut self, seconds: impl IntoIterator<Item = f64>) {
+            self.duration = Some(seconds.into_iter().collect());
+        }
+        valid "ascending bounds above 0 and below 1e15, without `+Inf`";
+        check Self::check_duration;
+    }
+
+    pub(crate) stream: Vec<f64> = vec![1.0, 5.0, 30.0, 60.0, 300.0, 1_800.0, 7_200.0],
+        "1, 5, 30, 60, 300, 1,800, 7,200" {
+        /// Sets the upper bounds of the stream duration's buckets in seconds.
+        fn stream_buckets(mut self, seconds: impl IntoIterator<Item = f64>) {
+            self.stream = seconds.into_iter().collect();
+        }
+        valid "ascending bounds above 0 and below 1e15, without `+Inf`" if |bounds| are_bounds(bounds);
+    }
+
+    pub(crate) size: Vec<f64> = vec![100.0, 1e3, 1e4, 1e5, 1e6, 1e7], "powers of ten from 100 to 10,000,000" {
+        /// Sets the upper bounds of the size buckets in bytes.
+        fn size_buckets(mut self, bytes: impl IntoIterator<Item = f64>) {
+            self.size = bytes.into_iter().collect();
+        }
+        valid "ascending bounds above 0 and below 1e15, without `+Inf`" if |bounds| are_bounds(bounds);
+    }
+
+    pub(crate) labels: Option<Vec<MetricLabel>> = None,
+        "method, route, status and gRPC status; in OpenTelemetry's naming those of its conventions" {
+        /// Sets the labels of the HTTP metrics, in their order.
+        fn labels(mut self, labels: impl IntoIterator<Item = MetricLabel>) {
+            self.labels = Some(labels.into_iter().collect());
+        }
+        valid "label names such as `endpoint`, each used once";
+        check Self::check_labels;
+    }
+
+    pub(crate) response_head: bool = false, "`false`" {
+        /// Adds a histogram of the time to the response's head.
+        fn response_head(mut self, measure: bool) { self.response_head = measure }
+    }
+
+    pub(crate) excluded: Vec<String> = Vec::new(), "none" {
+        /// Excludes routes from the HTTP metrics; a trailing `*` matches every end. Their requests
+        /// still count as in flight.
+        fn exclude_routes(mut self, routes: impl IntoIterator<Item = impl Into<String>>) {
+            self.excluded = routes.into_iter().map(Into::into).collect();
+        }
+        valid each "routes such as `/internal/{id}` or `/internal/*`" if |route| !route.is_empty();
+    }
+
+    pub(crate) series_limit: usize = 2_000, "2,000" {
+        /// Limits the series of each family. Further label sets are counted in one overflow series.
+        fn series_limit(mut self, limit: usize) { self.series_limit = limit }
+        valid "between 1 and 1,000,000" if |limit| (1..=1_000_000).contains(limit);
+    }
+
+    pub(crate) exemplars: bool = true, "`true`" {
+        /// Shows the trace of a recent request beside each bucket, in the format OpenMetrics.
+        fn exemplars(mut self, keep: bool) { self.exemplars = keep }
+    }
+
+    pub(crate) created: bool = true, "`true`" {
+        /// Shows the time since which a counter or histogram counts (`_created`), in the format
+        /// OpenMetrics.
+        fn created(mut self, show: bool) { self.created = show }
+    }
+
+    pub(crate) registry: Option<Registry> = None, "a new one" {
+        /// Sets the registry that holds the metrics of the observer, and whose other metrics
+        /// `/metrics` shows. See [`Observer::registry`](crate::Observer::registry).
+        fn registry(mut self, registry: Registry) { self.registry = Some(registry) }
+        valid "a registry that no other observer uses and that has no metric of one of our names";
+    }
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self {
-            naming: MetricNaming::default(),
-            labels: None,
-            duration: None,
-            stream: vec![1.0, 5.0, 30.0, 60.0, 300.0, 1_800.0, 7_200.0],
-            size: vec![100.0, 1e3, 1e4, 1e5, 1e6, 1e7],
-            response_head: false,
-            excluded: Vec::new(),
-            series_limit: 2_000,
-            exemplars: true,
-            created: true,
-            registry: None,
-        }
+        Self::defaults()
     }
 }
 
@@ -171,71 +238,43 @@ impl Metrics {
         Self::default()
     }
 
-    /// Whose names, labels and buckets to use: those of Prometheus by default.
-    pub const fn naming(mut self, naming: MetricNaming) -> Self {
-        self.naming = naming;
-        self
+    fn check_labels(&self, setting: &'static str, _: &'static str) -> Result<(), BuildError> {
+        let names = self.label_names();
+        for (n, name) in names.iter().enumerate() {
+            let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+            let valid = !name.is_empty()
+                && name.bytes().all(allowed)
+                && !name.starts_with(|c: char| c.is_ascii_digit())
+                && !name.starts_with("__")
+                && name != "le";
+            if !valid {
+                return Err(BuildError::new(setting, name.clone(), "a label name such as `endpoint`"));
+            }
+            if names.iter().take(n).any(|other| other == name) {
+                return Err(BuildError::new(setting, name.clone(), "a name of its own for each label"));
+            }
+        }
+        Ok(())
     }
 
-    /// The labels of the HTTP metrics, in their order. By default method, endpoint, status and the status of gRPC, and in OpenTelemetry's
-    /// naming what its conventions ask for.
-    pub fn labels(mut self, labels: impl IntoIterator<Item = MetricLabel>) -> Self {
-        self.labels = Some(labels.into_iter().collect());
-        self
+    fn check_duration(&self, setting: &'static str, expected: &'static str) -> Result<(), BuildError> {
+        let Some(bounds) = &self.duration else { return Ok(()) };
+        test_value(setting, expected, bounds, |bounds| are_bounds(bounds))
     }
+}
 
-    /// Upper bounds of the duration's buckets in seconds, ascending. They also serve the time to the head.
-    pub fn duration_buckets(mut self, seconds: impl IntoIterator<Item = f64>) -> Self {
-        self.duration = Some(seconds.into_iter().collect());
-        self
+impl MetricNaming {
+    fn parse(name: &str) -> Option<Self> {
+        match name {
+            "prometheus" => Some(Self::Prometheus),
+            "opentelemetry" => Some(Self::OpenTelemetry),
+            _ => None,
+        }
     }
+}
 
-    /// Upper bounds of the buckets of the streams' duration in seconds, ascending.
-    pub fn stream_buckets(mut self, seconds: impl IntoIterator<Item = f64>) -> Self {
-        self.stream = seconds.into_iter().collect();
-        self
-    }
-
-    /// Upper bounds of the sizes' buckets in bytes, ascending.
-    pub fn size_buckets(mut self, bytes: impl IntoIterator<Item = f64>) -> Self {
-        self.size = bytes.into_iter().collect();
-        self
-    }
-
-    /// Whether there is a histogram of the time to the response's head, too. Off by default.
-    pub const fn response_head(mut self, measure: bool) -> Self {
-        self.response_head = measure;
-        self
-    }
-
-    /// Routes whose requests are not counted: templates, or what they begin with and a `*`. They are still in flight.
-    pub fn exclude_routes<R: Into<String>>(mut self, routes: impl IntoIterator<Item = R>) -> Self {
-        self.excluded = routes.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// How many label sets a family has at most; what comes after them is counted in one overflow series. 2,000 by default.
-    pub const fn series_limit(mut self, limit: usize) -> Self {
-        self.series_limit = limit;
-        self
-    }
-
-    /// Whether OpenMetrics shows a request to look at beside each bucket. On by default.
-    pub const fn exemplars(mut self, keep: bool) -> Self {
-        self.exemplars = keep;
-        self
-    }
-
-    /// Whether OpenMetrics says since when a counter or histogram counts (`_created`). On by default.
-    pub const fn created(mut self, show: bool) -> Self {
-        self.created = show;
-        self
-    }
-
-    /// The registry that our metrics are put into, and whose other metrics `/metrics` shows: a new one by default, see
-    /// [`Observer::registry`](crate::Observer::registry).
-    pub fn registry(mut self, registry: Registry) -> Self {
-        self.registry = Some(registry);
-        self
-    }
+/// Returns `true` for valid bounds of buckets.
+fn are_bounds(bounds: &[f64]) -> bool {
+    let ascending = bounds.iter().zip(bounds.iter().skip(1)).all(|(a, b)| a < b);
+    !bounds.is_empty() && ascending && bounds.iter().all(|bound| (1e-9..1e15).contains(bound))
 }

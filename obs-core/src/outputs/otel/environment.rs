@@ -31,8 +31,9 @@ pub(crate) fn apply(
         return None;
     }
     let mut otel = otel.unwrap_or_default();
-    otel.environment = true;
-    variables.export(&mut otel.export, endpoint);
+    let mut export = otel.take_export();
+    variables.export(&mut export, endpoint);
+    otel.set_export(export);
     spans(&mut variables, &mut otel);
     Some(otel)
 }
@@ -81,9 +82,9 @@ fn spans(variables: &mut Variables<'_>, otel: &mut Otel) {
     }
     if let Some(millis) =
         variables.number("OTEL_BSP_EXPORT_TIMEOUT", "milliseconds above 0", |millis: &u64| *millis > 0)
-        && otel.export.timeout.is_none()
+        && otel.timeout.is_none()
     {
-        otel.export.timeout = Some(Duration::from_millis(millis));
+        otel.timeout = Some(Duration::from_millis(millis));
     }
 }
 
@@ -171,12 +172,9 @@ mod tests {
             ("OTEL_BSP_SCHEDULE_DELAY", "250"),
         ]);
         let otel = otel.expect("on");
-        assert_eq!(
-            otel.export.headers,
-            [("api-key".into(), "a b".into()), ("x-tenant".into(), "shop".into())]
-        );
-        assert_eq!(otel.export.timeout, Some(Duration::from_millis(2500)));
-        assert!(otel.export.gzip);
+        assert_eq!(otel.headers, [("api-key".into(), "a b".into()), ("x-tenant".into(), "shop".into())]);
+        assert_eq!(otel.timeout, Some(Duration::from_millis(2500)));
+        assert!(otel.gzip);
         let sampler = format!("{:?}", otel.sampler);
         assert!(sampler.contains("Plain(") && sampler.contains("TraceIdRatioBased(0.25)"), "{sampler}");
         assert_eq!(otel.span_limits.max_attributes_per_span, 64);

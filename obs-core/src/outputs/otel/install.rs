@@ -14,7 +14,7 @@ impl Extension for Otel {
     }
 
     fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
-        let tracing = Arc::new(self.build(setup.service, setup.internal)?);
+        let tracing = Arc::new(self.build(setup.service, setup.internal, setup.environment)?);
         setup.share(Arc::clone(&tracing));
         setup.sink(SpanSink::new(Arc::clone(&tracing)));
         if tracing.exports() {

@@ -1,6 +1,6 @@
 //! Settings of the spans and of their export, from code.
 
-use std::{any::Any, path::PathBuf, sync::Arc, time::Duration};
+use std::{any::Any, mem, path::PathBuf, sync::Arc, time::Duration};
 
 use opentelemetry_sdk::{
     Resource,
@@ -18,7 +18,7 @@ use super::{
     tracing::{SCOPE, Tracing},
 };
 use crate::{
-    base::build_error::BuildError,
+    base::{build_error::BuildError, environment::Environment, settings::settings},
     extension::internal_metrics::InternalMetrics,
     outputs::otlp::{
         client::CollectorClient,
@@ -30,44 +30,154 @@ use crate::{
     record::service::Service,
 };
 
-/// How spans are made and exported, for [`ObserverBuilder::otel`](crate::ObserverBuilder::otel).
-///
-/// Over OTLP with HTTP and binary protobuf, by a thread of its own, whatever runtime the service has. The environment wins: see
-/// `docs/opentelemetry.md` for its variables.
-///
-/// ```
-/// use obs_core::{Observer, otel::Otel};
-///
-/// let otel = Otel::new()
-///     .endpoint("http://collector:4318")
-///     .header("x-tenant", "shop")
-///     .gzip(true)
-///     .sample_rate(0.1)
-///     .resource_attribute("cloud.region", "eu-1");
-/// let observer = Observer::builder("shop").otel(otel).build()?;
-/// # Ok::<(), obs_core::BuildError>(())
-/// ```
-///
-/// With a `TracerProvider` of the application's own, that one samples and exports:
-///
-/// ```
-/// use obs_core::{Observer, otel::opentelemetry_sdk::trace::SdkTracerProvider};
-///
-/// let provider = SdkTracerProvider::builder().build();
-/// let observer = Observer::builder("shop").otel(provider.clone()).build()?;
-/// # Ok::<(), obs_core::BuildError>(())
-/// ```
-#[derive(Clone, Debug, Default)]
-#[must_use = "it does nothing until an observer is built with it"]
-pub struct Otel {
-    pub(super) provider: Option<SdkTracerProvider>,
-    pub(super) export: Export,
-    pub(super) sampler: Option<Chosen>,
-    sample_rate: Option<f64>,
-    pub(super) resource: Vec<(String, String)>,
-    pub(super) span_limits: SpanLimits,
-    pub(super) limits: SpanQueueLimits,
-    pub(super) environment: bool,
+settings! {
+    /// Settings of the spans and of their export, for
+    /// [`ObserverBuilder::otel`](crate::ObserverBuilder::otel).
+    ///
+    /// Spans are exported over OTLP with HTTP and binary protobuf, by a thread of its own, with any
+    /// runtime. The environment wins: see `docs/opentelemetry.md` for its variables.
+    ///
+    /// ```
+    /// use obs_core::{Observer, otel::Otel};
+    ///
+    /// let otel = Otel::new()
+    ///     .endpoint("http://collector:4318")
+    ///     .header("x-tenant", "shop")
+    ///     .gzip(true)
+    ///     .sample_rate(0.1)
+    ///     .resource_attribute("cloud.region", "eu-1");
+    /// let observer = Observer::builder("shop").otel(otel).build()?;
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    ///
+    /// With a `TracerProvider` of the application's own, that one samples and exports:
+    ///
+    /// ```
+    /// use obs_core::{Observer, otel::opentelemetry_sdk::trace::SdkTracerProvider};
+    ///
+    /// let provider = SdkTracerProvider::builder().build();
+    /// let observer = Observer::builder("shop").otel(provider.clone()).build()?;
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[derive(Clone, Debug)]
+    #[must_use = "it does nothing until an observer is built with it"]
+    pub struct Otel {
+        pub(super) provider: Option<SdkTracerProvider>,
+        pub(super) client_key: Option<PathBuf>,
+    }
+
+    pub(super) endpoint: Option<String> = None, "`http://localhost:4318`" {
+        /// Sets the base URL of the collector for OTLP over HTTP, to which `/v1/traces` is added.
+        fn endpoint(mut self, url: impl Into<String>) { self.endpoint = Some(url.into()) }
+        variable "OTEL_EXPORTER_OTLP_ENDPOINT": "the base URL; it switches the export on";
+        variable "OTEL_EXPORTER_OTLP_PROTOCOL":
+            "`http/protobuf`; `grpc` moves port 4317 to 4318, with a warning";
+        valid "a URL such as `http://collector:4318`";
+    }
+
+    pub(super) traces_endpoint: Option<String> = None, "none" {
+        /// Sets the exact URL for spans.
+        fn traces_endpoint(mut self, url: impl Into<String>) { self.traces_endpoint = Some(url.into()) }
+        variable "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "the exact URL; it switches the export on";
+        valid "a URL such as `http://collector:4318/v1/traces`";
+    }
+
+    pub(super) headers: Vec<(String, String)> = Vec::new(), "none" {
+        /// Adds a header to each export, such as a token or a tenant.
+        fn header(mut self, name: impl Into<String>, value: impl Into<String>) {
+            self.headers.push((name.into(), value.into()));
+        }
+        variable "OTEL_EXPORTER_OTLP_HEADERS": "`name=value` with commas between them, percent-encoded";
+        valid "the name and the value of a header";
+    }
+
+    pub(super) timeout: Option<Duration> = None, "10 s" {
+        /// Limits the time of one attempt to export.
+        fn timeout(mut self, timeout: Duration) { self.timeout = Some(timeout) }
+        variable "OTEL_EXPORTER_OTLP_TIMEOUT": "milliseconds above 0";
+        variable "OTEL_BSP_EXPORT_TIMEOUT": "milliseconds above 0, used if there is no other timeout";
+    }
+
+    pub(super) gzip: bool = false, "`false`" {
+        /// Compresses the export.
+        fn gzip(mut self, compress: bool) { self.gzip = compress }
+        variable "OTEL_EXPORTER_OTLP_COMPRESSION": "`gzip` or `none`";
+    }
+
+    pub(super) ca_file: Option<PathBuf> = None, "the system's roots" {
+        /// Sets the file with the certificates (PEM) that sign the collector's.
+        fn ca_file(mut self, path: impl Into<PathBuf>) { self.ca_file = Some(path.into()) }
+        variable "OTEL_EXPORTER_OTLP_CERTIFICATE": "a file with certificates in PEM";
+        valid "a file with certificates in PEM";
+    }
+
+    pub(super) client_certificate: Option<PathBuf> = None, "none" {
+        /// Sets the files with the certificate and the key (PEM) by which the collector knows this
+        /// service.
+        fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) {
+            (self.client_certificate, self.client_key) = (Some(certificate.into()), Some(key.into()));
+        }
+        variable "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "a file with certificates in PEM";
+        variable "OTEL_EXPORTER_OTLP_CLIENT_KEY": "a file with their key in PEM";
+        valid "a file with certificates and one with their key, both in PEM";
+    }
+
+    pub(super) sampler: Option<Chosen> = None, "that of `sample_rate`" {
+        /// Sets the sampler that decides which requests are recorded. It sees the attributes that
+        /// the conventions require: method, path, addresses, user agent.
+        fn sampler(mut self, sampler: impl ShouldSample + 'static) {
+            self.sampler = Some(Chosen::new(sampler));
+        }
+        variable "OTEL_TRACES_SAMPLER":
+            "`always_on`, `always_off`, `traceidratio`, or one of them behind `parentbased_`";
+    }
+
+    sample_rate: Option<f64> = None, "1" {
+        /// Sets the share of the traces that are recorded, from 0 to 1. A trace that a caller has
+        /// begun follows its caller.
+        fn sample_rate(mut self, rate: f64) {
+            self.sample_rate = Some(rate);
+            self.sampler = Some(Chosen::Plain(PlainSampler::parent_based(Sampler::TraceIdRatioBased(rate))));
+        }
+        variable "OTEL_TRACES_SAMPLER_ARG": "a number between 0 and 1, for the samplers of a ratio";
+        valid each "a number between 0 and 1" if |rate| (0.0..=1.0).contains(rate);
+    }
+
+    pub(super) resource: Vec<(String, String)> = Vec::new(),
+        "service, host, process, container, and Kubernetes' names" {
+        /// Adds an attribute to the resource.
+        fn resource_attribute(mut self, name: impl Into<String>, value: impl Into<String>) {
+            self.resource.push((name.into(), value.into()));
+        }
+        variable "OTEL_RESOURCE_ATTRIBUTES": "all other keys for the resource of the spans";
+    }
+
+    pub(super) limits: SpanQueueLimits = SpanQueueLimits::default(), "2,048 spans and 8 MiB; 5 s and 512 spans" {
+        /// Limits the spans that wait to be exported, and about how many bytes they take. More are
+        /// dropped and counted.
+        fn queue(mut self, spans: usize, bytes: usize) {
+            (self.limits.spans, self.limits.bytes) = (spans, bytes);
+        }
+        /// Limits the time for which a span waits for others, and the spans of one export.
+        fn batch(mut self, delay: Duration, spans: usize) {
+            (self.limits.delay, self.limits.batch) = (delay, spans);
+        }
+        variable "OTEL_BSP_MAX_QUEUE_SIZE": "the spans that may wait, above 0";
+        variable "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "the spans of one export, above 0";
+        variable "OTEL_BSP_SCHEDULE_DELAY": "the milliseconds for which a span waits for others";
+        valid "room for at least one span, and a batch of no more than may wait";
+    }
+
+    pub(super) span_limits: SpanLimits = SpanLimits::default(), "128 each, of any length" {
+        variable "OTEL_ATTRIBUTE_COUNT_LIMIT": "the attributes of a span, an event and a link";
+        variable "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "the attributes of a span";
+        variable "OTEL_SPAN_EVENT_COUNT_LIMIT": "the events of a span";
+        variable "OTEL_SPAN_LINK_COUNT_LIMIT": "the links of a span";
+        variable "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT": "the attributes of an event of a span";
+        variable "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT": "the attributes of a link";
+        variable "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "ignored with a warning: values have no limit";
+        variable "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": "ignored with a warning: values have no limit";
+    }
 }
 
 /// Who decides which requests are recorded.
@@ -78,77 +188,35 @@ pub(super) enum Chosen {
     Other(Box<dyn ShouldSample>),
 }
 
+impl Chosen {
+    fn new(sampler: impl ShouldSample + 'static) -> Self {
+        // These three of the SDK's look at nothing; what stands below a parent-based one is hidden.
+        match (&sampler as &dyn Any).downcast_ref() {
+            Some(root @ (Sampler::AlwaysOn | Sampler::AlwaysOff | Sampler::TraceIdRatioBased(_))) => {
+                Self::Plain(PlainSampler::always(root.clone()))
+            }
+            _ => Self::Other(Box::new(sampler)),
+        }
+    }
+}
+
 impl From<SdkTracerProvider> for Otel {
     fn from(provider: SdkTracerProvider) -> Self {
         Self { provider: Some(provider), ..Self::default() }
     }
 }
 
+impl Default for Otel {
+    fn default() -> Self {
+        Self::defaults(None, None)
+    }
+}
+
 impl Otel {
-    /// Everything is exported to `http://localhost:4318`; a trace that a caller has begun only if the caller records it.
+    /// Everything is exported to `http://localhost:4318`; a trace that a caller has begun only if
+    /// the caller records it.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Where the collector takes OTLP over HTTP: `/v1/traces` is put behind it. `http://localhost:4318` by default.
-    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
-        self.export.endpoint = Some(url.into());
-        self
-    }
-
-    /// Where it takes spans, exactly so.
-    pub fn traces_endpoint(mut self, url: impl Into<String>) -> Self {
-        self.export.signal_endpoint = Some(url.into());
-        self
-    }
-
-    /// One more header of each export: for a token, a tenant.
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.export.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// How long one try to export may take. 10 s by default.
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.export.timeout = Some(timeout);
-        self
-    }
-
-    /// Whether what is exported is compressed. Off by default.
-    pub const fn gzip(mut self, compress: bool) -> Self {
-        self.export.gzip = compress;
-        self
-    }
-
-    /// The certificates (PEM) that sign the collector's, in place of the system's roots.
-    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.export.ca_file = Some(path.into());
-        self
-    }
-
-    /// The certificate and the key (PEM) by which the collector knows this service.
-    pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        (self.export.client_certificate, self.export.client_key) =
-            (Some(certificate.into()), Some(key.into()));
-        self
-    }
-
-    /// The share of the traces that begin here which is recorded, from 0 to 1; one that a caller has begun follows its caller.
-    pub fn sample_rate(mut self, rate: f64) -> Self {
-        self.sample_rate = Some(rate);
-        self.plain(PlainSampler::parent_based(Sampler::TraceIdRatioBased(rate)))
-    }
-
-    /// Decides which requests are recorded. It sees what the conventions want it to see: method, path, addresses, user agent.
-    pub fn sampler(mut self, sampler: impl ShouldSample + 'static) -> Self {
-        // These three of the SDK's look at nothing; what stands below a parent-based one is hidden.
-        self.sampler = Some(match (&sampler as &dyn Any).downcast_ref() {
-            Some(root @ (Sampler::AlwaysOn | Sampler::AlwaysOff | Sampler::TraceIdRatioBased(_))) => {
-                Chosen::Plain(PlainSampler::always(root.clone()))
-            }
-            _ => Chosen::Other(Box::new(sampler)),
-        });
-        self
     }
 
     pub(super) fn plain(mut self, sampler: PlainSampler) -> Self {
@@ -156,38 +224,54 @@ impl Otel {
         self
     }
 
-    /// One more attribute of the resource, beside the service, the host, the process, the container and Kubernetes' names.
-    pub fn resource_attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.resource.push((name.into(), value.into()));
-        self
+    /// Takes the settings of the export, for the environment to change, or to make the export of.
+    pub(super) fn take_export(&mut self) -> Export {
+        Export {
+            endpoint: self.endpoint.take(),
+            signal_endpoint: self.traces_endpoint.take(),
+            headers: mem::take(&mut self.headers),
+            timeout: self.timeout.take(),
+            gzip: self.gzip,
+            ca_file: self.ca_file.take(),
+            client_certificate: self.client_certificate.take(),
+            client_key: self.client_key.take(),
+            proxy: false,
+        }
     }
 
-    /// How many spans may wait to be exported, and how many bytes they may take, about: what is above one of them is dropped and counted.
-    /// 2,048 and 8 MiB by default.
-    pub const fn queue(mut self, spans: usize, bytes: usize) -> Self {
-        (self.limits.spans, self.limits.bytes) = (spans, bytes);
-        self
-    }
-
-    /// How long a span waits for others, and how many are exported at once. 5 s and 512 by default.
-    pub const fn batch(mut self, delay: Duration, spans: usize) -> Self {
-        (self.limits.delay, self.limits.batch) = (delay, spans);
-        self
+    /// Puts the settings of the export back.
+    pub(super) fn set_export(&mut self, export: Export) {
+        let Export {
+            endpoint,
+            signal_endpoint,
+            headers,
+            timeout,
+            gzip,
+            ca_file,
+            client_certificate,
+            client_key,
+            proxy: _,
+        } = export;
+        (self.endpoint, self.traces_endpoint, self.headers) = (endpoint, signal_endpoint, headers);
+        (self.timeout, self.gzip, self.ca_file) = (timeout, gzip, ca_file);
+        (self.client_certificate, self.client_key) = (client_certificate, client_key);
     }
 
     /// Checks the settings and starts what exports.
-    pub(crate) fn build(self, service: &Service, own: &InternalMetrics) -> Result<Tracing, BuildError> {
+    pub(crate) fn build(
+        mut self,
+        service: &Service,
+        own: &InternalMetrics,
+        environment: &Environment,
+    ) -> Result<Tracing, BuildError> {
         if let Some(provider) = self.provider {
             return Ok(Tracing::foreign(provider, own));
         }
-        if let Some(rate) = self.sample_rate.filter(|rate| !(0.0..=1.0).contains(rate)) {
-            return Err(wrong("sample_rate", rate.to_string(), "a number between 0 and 1"));
-        }
-        let target = Export { proxy: self.environment, ..self.export }.target(&TRACES)?;
+        let target = Export { proxy: environment.is_read(), ..self.take_export() }.target(&TRACES)?;
         // The SDK's own attributes, as they are found.
         let sdk = Resource::builder_empty().with_detector(Box::new(TelemetryResourceDetector)).build();
         let sdk = sdk.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-        let resource = resource::detect(service, self.environment, sdk.chain(self.resource));
+        let resource = resource::detect(service, environment, sdk.chain(self.resource));
         let queue = Arc::new(queue::new(self.limits.checked()?, own));
         let waiting = Arc::downgrade(&queue);
         own.gauge("obs_spans_queued", "Spans that wait to be exported.", &[], move || {
@@ -202,6 +286,7 @@ impl Otel {
         let worker =
             outlet::start(Arc::clone(&queue), CollectorClient::new(target), envelope).map_err(|error| {
                 wrong("otel", error.to_string(), "a system that has room for one more thread")
+                    .with_source(error)
             })?;
         let provider = SdkTracerProvider::builder()
             .with_resource(sdk_resource(&resource))
@@ -239,6 +324,6 @@ impl SpanQueueLimits {
     }
 }
 
-const fn wrong(setting: &'static str, value: String, expected: &'static str) -> BuildError {
-    BuildError { setting, value, expected }
+fn wrong(setting: &'static str, value: String, expected: &'static str) -> BuildError {
+    BuildError::new(setting, value, expected)
 }

@@ -19,7 +19,7 @@ impl SpanSink {
 }
 
 impl RecordSink for SpanSink {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         SINK
     }
 

@@ -60,7 +60,8 @@ impl Export {
     fn tls(&self) -> Result<Tls, BuildError> {
         let read = |setting, path: &PathBuf| {
             std::fs::read(path).map_err(|error| {
-                wrong(setting, format!("{}: {error}", path.display()), "a file that can be read")
+                let value = format!("{}: {error}", path.display());
+                wrong(setting, value, "a file that can be read").with_source(error)
             })
         };
         let mut tls = Tls::default();
@@ -96,8 +97,8 @@ fn checked_url(setting: &'static str, url: &str) -> Result<String, BuildError> {
     Err(wrong(setting, shown(url), "a URL such as `http://collector:4318`"))
 }
 
-const fn wrong(setting: &'static str, value: String, expected: &'static str) -> BuildError {
-    BuildError { setting, value, expected }
+fn wrong(setting: &'static str, value: String, expected: &'static str) -> BuildError {
+    BuildError::new(setting, value, expected)
 }
 
 /// The members of a list: `key=value`, percent-encoded, with commas between them. `None` for one

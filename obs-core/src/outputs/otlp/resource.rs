@@ -4,7 +4,10 @@
 use std::{borrow::Cow, env, fs};
 
 use super::{envelope::Attribute, export::pairs};
-use crate::{base::value::Value, record::service::Service};
+use crate::{
+    base::{environment::Environment, value::Value},
+    record::service::Service,
+};
 
 /// Attributes of Kubernetes, and the variables by which a manifest hands them in from the downward
 /// API.
@@ -25,7 +28,7 @@ const NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace
 /// found.
 pub(crate) fn detect(
     service: &Service,
-    environment: bool,
+    environment: &Environment,
     named: impl IntoIterator<Item = (String, String)>,
 ) -> Vec<Attribute> {
     let mut all = Vec::new();
@@ -57,21 +60,21 @@ pub(crate) fn detect(
 }
 
 /// The names of the machine, the container and the pod, as far as there are any.
-fn found(environment: bool) -> Vec<(&'static str, String)> {
+fn found(environment: &Environment) -> Vec<(&'static str, String)> {
     let mut all = Vec::new();
     let mut add = |name: &'static str, value: Option<String>| {
         all.extend(value.filter(|value| !value.is_empty()).map(|value| (name, value)));
     };
-    add("host.name", host_name());
+    add("host.name", host_name(environment));
     add("process.executable.name", executable());
     add("container.id", container_id());
-    if environment {
-        let variable = |name: &str| env::var(name).ok();
+    if environment.is_read() {
+        let variable = |name: &str| environment.get(name);
         let in_a_pod = variable("KUBERNETES_SERVICE_HOST").is_some();
         if in_a_pod {
             add("k8s.namespace.name", read(NAMESPACE));
             // A pod's host name is the pod's, unless another one is named.
-            add("k8s.pod.name", host_name());
+            add("k8s.pod.name", host_name(environment));
         }
         for (name, [own, general]) in KUBERNETES {
             // Elsewhere these names may mean anything.
@@ -104,8 +107,8 @@ const fn architecture() -> &'static str {
     }
 }
 
-fn host_name() -> Option<String> {
-    let told = || ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|variable| env::var(variable).ok());
+fn host_name(environment: &Environment) -> Option<String> {
+    let told = || ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|variable| environment.get(variable));
     read("/proc/sys/kernel/hostname").or_else(told)
 }
 
@@ -160,7 +163,7 @@ mod tests {
         service.version = Some("1.2".to_owned());
         let named = [("host.name", "told"), ("cloud.region", "eu-1"), ("service.name", "other")];
         let named = named.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let resource = detect(&service, false, named);
+        let resource = detect(&service, &Environment::none(), named);
         let value = |name: &str| {
             let mut values = resource.iter().filter(|(other, _)| *other == name);
             let value = values.next().map(|(_, value)| match value {

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 
 use super::*;
+use crate::base::environment::Environment;
 
 #[test]
 fn a_full_disk_goes_on_exactly_where_it_stopped() {
@@ -33,7 +34,7 @@ fn a_full_device_takes_nothing_and_says_so() {
     system.faults().rename_fails = true;
     let file =
         EventFile::new("/dev/full").rotate_size(1).rotate_age(Duration::from_nanos(1)).keep_files(1_000_000);
-    file.check().expect("a device is no folder");
+    file.check(&Environment::none()).expect("a device is no folder");
     let mut sink = open(file, &system);
     for _ in 0..3 {
         system.pass(Duration::from_secs(60));

@@ -1,5 +1,10 @@
 //! With real files in folders of their own; the time and the faults that a test cannot make are [`Fake`].
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "variables hand a test's folder to the process that it starts"
+)]
+
 pub(crate) mod closed;
 pub(crate) mod crash;
 pub(crate) mod faults;

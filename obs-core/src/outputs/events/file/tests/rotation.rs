@@ -1,6 +1,7 @@
 //! When the file is closed, and what it is called then.
 
 use super::*;
+use crate::base::environment::Environment;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -152,7 +153,7 @@ fn settings_that_cannot_be_are_refused_with_a_reason() {
         (folder.file().rotate_size(0), "`rotate_size` is \"0\", but should be at least one byte".to_owned()),
         (
             folder.file().rotate_age(Duration::ZERO),
-            "`rotate_age` is \"0s\", but should be longer than no time".to_owned(),
+            "`rotate_age` is \"0ns\", but should be longer than no time".to_owned(),
         ),
         (folder.file().keep_files(0), "`keep_files` is \"0\", but should be at least 1".to_owned()),
         (
@@ -171,10 +172,10 @@ fn settings_that_cannot_be_are_refused_with_a_reason() {
             ),
         ),
     ] {
-        assert_eq!(file.check().expect_err("refused").to_string(), expected);
+        assert_eq!(file.check(&Environment::none()).expect_err("refused").to_string(), expected);
     }
-    EventFile::new(folder.path()).check().expect("the defaults");
-    EventFile::new("events.jsonl").check().expect("in the working directory");
+    EventFile::new(folder.path()).check(&Environment::none()).expect("the defaults");
+    EventFile::new("events.jsonl").check(&Environment::none()).expect("in the working directory");
     let error = EventFile::new(&missing).open().err().expect("no folder").to_string();
     assert!(error.starts_with(&format!("event file {}: ", missing.display())), "{error}");
 }

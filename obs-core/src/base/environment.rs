@@ -1,0 +1,189 @@
+//! The environment that settings are read from: its variables, and the kind of standard output.
+
+use std::{
+    cell::RefCell,
+    ffi::OsString,
+    fmt,
+    io::{self, IsTerminal},
+};
+
+use super::{build_error::BuildError, diagnostics};
+
+type Variables = Box<dyn Fn(&str) -> Option<OsString>>;
+
+/// The environment of a build: the variables of the process, or none at all. A blank variable counts
+/// as not set.
+///
+/// An [extension](crate::Extension) reads its variables from it:
+///
+/// ```
+/// use obs_core::{BuildError, Environment};
+///
+/// fn limit(environment: &Environment) -> Result<Option<u64>, BuildError> {
+///     environment.parse("SHOP_LIMIT", "a whole number", |text| text.parse().ok())
+/// }
+/// ```
+pub struct Environment {
+    /// `None` if nothing is read.
+    variables: Option<Variables>,
+    /// Standard output is a terminal.
+    terminal: bool,
+    /// Values that were ignored, each with the reason.
+    warnings: RefCell<Vec<String>>,
+}
+
+impl Environment {
+    /// The environment of this process.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
+    pub(crate) fn process() -> Self {
+        let mut environment = Self::of(|name| std::env::var_os(name));
+        environment.terminal = io::stdout().is_terminal();
+        environment
+    }
+
+    /// No variables and no terminal.
+    pub(crate) const fn none() -> Self {
+        Self { variables: None, terminal: false, warnings: RefCell::new(Vec::new()) }
+    }
+
+    /// Variables from a function.
+    pub(crate) fn of(variables: impl Fn(&str) -> Option<OsString> + 'static) -> Self {
+        Self { variables: Some(Box::new(variables)), ..Self::none() }
+    }
+
+    /// Returns `false` for [`none`](Self::none).
+    pub(crate) const fn is_read(&self) -> bool {
+        self.variables.is_some()
+    }
+
+    /// Returns `true` if standard output is a terminal.
+    pub(crate) const fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    fn raw(&self, name: &str) -> Option<OsString> {
+        self.variables.as_ref()?(name).filter(|value| !value.to_string_lossy().trim().is_empty())
+    }
+
+    /// The value of a variable; `None` if it is not set, blank, or not Unicode.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<String> {
+        self.raw(name)?.into_string().ok()
+    }
+
+    /// The parsed value of a variable.
+    ///
+    /// One of an `OTEL_*` variable that is invalid is ignored with a warning, because operators set
+    /// these for all services at once.
+    ///
+    /// # Errors
+    /// An invalid value, for which `parse` returns `None`.
+    pub fn parse<T>(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, BuildError> {
+        let Some(raw) = self.raw(name) else { return Ok(None) };
+        let shown = match raw.to_str() {
+            Some(text) => match parse(text.trim()) {
+                Some(value) => return Ok(Some(value)),
+                None => text,
+            },
+            None => "not Unicode",
+        };
+        if name.starts_with("OTEL_") {
+            self.ignored(name, shown, expected);
+            return Ok(None);
+        }
+        Err(BuildError::new(name, shown, expected))
+    }
+
+    /// Warns that the value of a variable, or a part of it, is ignored.
+    pub fn ignored(&self, name: &str, value: &str, expected: &str) {
+        self.warn(format!("`{name}` is \"{value}\", but should be {expected}; it is ignored"));
+    }
+
+    /// Keeps a warning for [`emit_warnings`](Self::emit_warnings).
+    pub(crate) fn warn(&self, warning: String) {
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    /// The name that an error gives to a setting: of the variable if one is set, else of the
+    /// method. An invalid value never comes from an `OTEL_*` variable, because it is ignored there.
+    pub(crate) fn name_of(&self, variables: &[&'static str], methods: &[&'static str]) -> &'static str {
+        let set = variables.iter().find(|name| !name.starts_with("OTEL_") && self.raw(name).is_some());
+        set.or(methods.first()).or(variables.first()).copied().unwrap_or_default()
+    }
+
+    /// Emits each warning once.
+    pub(crate) fn emit_warnings(&self) {
+        for warning in self.warnings.take() {
+            diagnostics::warn(format_args!("{warning}"));
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.warnings.borrow().clone()
+    }
+
+    /// The same with a terminal.
+    #[cfg(test)]
+    pub(crate) fn on_terminal(mut self) -> Self {
+        self.terminal = true;
+        self
+    }
+
+    /// Variables from pairs.
+    #[cfg(test)]
+    pub(crate) fn of_pairs(pairs: &'static [(&str, &str)]) -> Self {
+        Self::of(|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into()))
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").field("terminal", &self.terminal).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invalid_values_are_errors_and_those_of_opentelemetry_are_warnings() {
+        let environment =
+            Environment::of_pairs(&[("OBS_A", "x"), ("OTEL_A", "y"), ("OBS_B", " "), ("OBS_C", " 7 ")]);
+        let number = |text: &str| text.parse::<u8>().ok();
+        let error = environment.parse("OBS_A", "a number", number).expect_err("invalid");
+        assert_eq!(error.to_string(), "`OBS_A` is \"x\", but should be a number");
+        assert_eq!(environment.parse("OTEL_A", "a number", number).ok(), Some(None));
+        assert_eq!(environment.warnings(), ["`OTEL_A` is \"y\", but should be a number; it is ignored"]);
+        assert_eq!(environment.parse("OBS_B", "a number", number).ok(), Some(None));
+        assert_eq!(environment.parse("OBS_C", "a number", number).ok(), Some(Some(7)));
+        assert_eq!(environment.name_of(&["OBS_B", "OBS_C"], &["c"]), "OBS_C");
+        assert_eq!(environment.name_of(&["OBS_B"], &["b"]), "b");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_value_that_is_not_unicode_is_invalid() {
+        use std::os::unix::ffi::OsStringExt;
+        let environment = Environment::of(|_| Some(OsString::from_vec(vec![b'a', 0xff])));
+        let error = environment.parse("OBS_A", "a path", |text| Some(text.to_owned()));
+        assert_eq!(
+            error.expect_err("invalid").to_string(),
+            "`OBS_A` is \"not Unicode\", but should be a path"
+        );
+        assert_eq!(environment.get("OBS_A"), None);
+    }
+
+    #[test]
+    fn nothing_is_read_from_none() {
+        let environment = Environment::none();
+        assert!(!environment.is_read() && !environment.is_terminal());
+        assert_eq!(environment.get("PATH"), None);
+    }
+}

@@ -1,0 +1,48 @@
+//! Parsers of texts from the environment.
+
+use std::time::Duration;
+
+/// `20s`, `500ms`, or whole seconds without a unit.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    if let Some(millis) = text.strip_suffix("ms") {
+        return millis.trim().parse().ok().map(Duration::from_millis);
+    }
+    let seconds = text.strip_suffix('s').unwrap_or(text);
+    seconds.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// A number between 0 and 1.
+pub(crate) fn share(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|share| (0.0..=1.0).contains(share))
+}
+
+/// The texts of a list with commas between them.
+pub(crate) fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+/// The same as owned texts.
+pub(crate) fn texts(list: &str) -> Option<Vec<String>> {
+    Some(self::list(list).map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_shares_and_lists() {
+        let durations = ["20s", "500 ms", " 7 ", "", "s", "1.5s", "-1s", "soon"].map(duration);
+        let [seconds, millis, plain, rest @ ..] = durations;
+        assert_eq!(seconds, Some(Duration::from_secs(20)));
+        assert_eq!(millis, Some(Duration::from_millis(500)));
+        assert_eq!(plain, Some(Duration::from_secs(7)));
+        assert_eq!(rest, [None; 5]);
+        assert_eq!(
+            ["0", "0.25", "1", "1.1", "-0.1", "NaN", "x"].map(share).map(|share| share.is_some()),
+            [true, true, true, false, false, false, false]
+        );
+        assert_eq!(list(" a,, b ,").collect::<Vec<_>>(), ["a", "b"]);
+    }
+}
