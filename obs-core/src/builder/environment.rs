@@ -72,6 +72,9 @@ impl ObserverBuilder {
 
     #[cfg(feature = "otel")]
     fn read_otel(&mut self, environment: &Environment) -> Result<(), BuildError> {
+        if !environment.is_read() {
+            return Ok(());
+        }
         let mut warnings = Vec::new();
         self.otel = otel::environment::apply(self.otel.take(), &|name| environment.get(name), &mut warnings);
         warnings.into_iter().for_each(|warning| environment.warn(warning));
