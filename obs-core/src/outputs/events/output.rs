@@ -117,7 +117,8 @@ pub struct EventOutput {
 }
 
 enum Target {
-    Sink(Box<dyn BatchSink>),
+    Bytes(Box<dyn BatchSink>),
+    Batches(Box<dyn BatchSink>),
     File(EventFile),
 }
 
@@ -147,7 +148,7 @@ impl EventOutput {
 
     /// A sink of your own that takes batches of events, each with its time, trace, kind and route.
     pub fn batches(sink: impl BatchSink) -> Self {
-        Self::new("sink", Target::Sink(Box::new(sink)))
+        Self::new("sink", Target::Batches(Box::new(sink)))
     }
 
     fn new(name: &'static str, target: Target) -> Self {
@@ -204,7 +205,7 @@ impl EventOutput {
         }
         match &self.target {
             Target::File(file) => file.check(),
-            Target::Sink(_) => Ok(()),
+            Target::Bytes(_) | Target::Batches(_) => Ok(()),
         }
     }
 
@@ -231,8 +232,9 @@ impl EventOutput {
         let waiting = Arc::clone(&queue);
         let help = "Bytes of events that wait for the output.";
         own.gauge("obs_events_queued_bytes", help, &[label()], move || waiting.waiting_bytes());
+        let facts = matches!(self.target, Target::Batches(_));
         let sink = match self.target {
-            Target::Sink(sink) => sink,
+            Target::Bytes(sink) | Target::Batches(sink) => sink,
             Target::File(file) => Box::new(ByteWriter::new(file.open()?)),
         };
         let subject =
@@ -241,13 +243,13 @@ impl EventOutput {
         let worker = Worker::start(thread, subject, Arc::clone(&queue), RETRY, move || sink)?;
         let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let (format, filter) = (self.format, self.filter);
-        Ok(Output { format, colours, filter, queue, worker })
+        Ok(Output { format, colours, filter, facts, queue, worker })
     }
 }
 
 /// A sink that takes bytes.
 fn bytes(sink: impl EventSink) -> Target {
-    Target::Sink(Box::new(ByteWriter::new(sink)))
+    Target::Bytes(Box::new(ByteWriter::new(sink)))
 }
 
 impl fmt::Debug for EventOutput {
@@ -300,6 +302,8 @@ pub(super) struct Output {
     format: EventFormat,
     colours: bool,
     filter: Option<Filter>,
+    /// The sink sees entries, and not bytes alone.
+    facts: bool,
     pub(super) queue: Arc<Queue<LineStore>>,
     pub(super) worker: Worker<LineStore>,
 }
@@ -312,7 +316,9 @@ impl Output {
 
     /// Pushes the event into its queue. `json` has its line once somebody has made it.
     #[inline]
-    pub(super) fn push(&self, event: &line::Event<'_>, facts: &EntryFacts, json: &mut Line) {
+    pub(super) fn push(&self, event: &line::Event<'_>, json: &mut Line) {
+        let facts = self.facts.then(|| facts(event.record));
+        let facts = facts.as_ref();
         match self.format {
             EventFormat::Json => self.queue.push((json.of(event), facts)),
             EventFormat::Readable => self.queue.push((&readable::line(event, self.colours), facts)),
@@ -321,8 +327,7 @@ impl Output {
 }
 
 /// The facts that go with the event's bytes.
-#[inline]
-pub(super) fn facts(record: &Record) -> EntryFacts {
+fn facts(record: &Record) -> EntryFacts {
     let start = record.start();
     let route = record.request().and_then(|request| request.end.route.as_ref());
     EntryFacts {
