@@ -247,32 +247,28 @@ impl<S: Store> Queue<S> {
                 return Task::Flush(state.flushes_wanted);
             }
             let hurry = mem::take(&mut state.urgent) || state.closed || state.awaited_until(now).is_some();
-            let wait = if state.store.len() > 0 {
-                let gathered = now.saturating_duration_since(empty);
-                if hurry || gathered >= self.pace.delay || state.store.len() >= self.pace.batch {
-                    break;
+            if state.store.len() > 0 {
+                let left = self.pace.delay.saturating_sub(now.saturating_duration_since(empty));
+                if hurry || left.is_zero() || state.store.len() >= self.pace.batch {
+                    state.store.take(batch, self.pace.batch);
+                    return Task::Deliver;
                 }
-                self.pace.delay.saturating_sub(gathered)
+                state = self.wait(&self.wake, state, left);
             } else if state.closed {
                 return Task::Closed;
-            } else {
+            } else if now.saturating_duration_since(began) < self.pace.park_after {
                 empty = now;
-                if now.saturating_duration_since(began) >= self.pace.park_after {
-                    state.parked = true;
-                    state = self.wait(&self.wake, state, PARKED_TICK);
-                    if mem::take(&mut state.parked) {
-                        state.store.exchange(batch);
-                        return Task::Tick;
-                    }
-                    empty = Instant::now();
-                    continue;
+                state = self.wait(&self.wake, state, self.pace.delay);
+            } else {
+                state.parked = true;
+                state = self.wait(&self.wake, state, PARKED_TICK);
+                if mem::take(&mut state.parked) {
+                    state.store.exchange(batch);
+                    return Task::Tick;
                 }
-                self.pace.delay
-            };
-            state = self.wait(&self.wake, state, wait);
+                empty = Instant::now();
+            }
         }
-        state.store.take(batch, self.pace.batch);
-        Task::Deliver
     }
 
     #[cfg(not(obs_loom))]
