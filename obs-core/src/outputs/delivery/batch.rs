@@ -1,7 +1,9 @@
 //! A batch of events as a sink sees it.
 
 use std::{
-    fmt, slice,
+    fmt,
+    iter::Zip,
+    slice,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,13 +18,6 @@ pub(crate) struct EntryFacts {
     pub(crate) span_id: SpanId,
     pub(crate) kind: &'static str,
     pub(crate) route: Option<&'static str>,
-}
-
-/// An entry's end within the bytes of its batch, and its facts.
-#[derive(Clone, Copy)]
-pub(super) struct Mark {
-    pub(super) end: usize,
-    pub(super) facts: EntryFacts,
 }
 
 /// Events for a [`BatchSink`](crate::BatchSink), in the order in which they were recorded. There is
@@ -46,27 +41,26 @@ pub(super) struct Mark {
 /// ```
 #[derive(Clone, Copy)]
 pub struct Batch<'a> {
-    bytes: &'a [u8],
-    marks: &'a [Mark],
-    /// The beginning of the bytes, as the marks count.
-    base: usize,
+    pub(super) bytes: &'a [u8],
+    /// The ends of the entries.
+    pub(super) ends: &'a [usize],
+    /// The facts of the entries; none for a sink that sees bytes alone.
+    pub(super) facts: &'a [EntryFacts],
+    /// The beginning of the bytes, as the ends count.
+    pub(super) base: usize,
 }
 
 impl<'a> Batch<'a> {
-    pub(super) const fn new(bytes: &'a [u8], marks: &'a [Mark], base: usize) -> Self {
-        Self { bytes, marks, base }
-    }
-
     /// The number of its entries.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.marks.len()
+        self.ends.len()
     }
 
     /// Says if it has no entry, which a sink never sees.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.marks.is_empty()
+        self.ends.is_empty()
     }
 
     /// The bytes of all entries, one behind the other: lines, each with its line feed.
@@ -78,18 +72,18 @@ impl<'a> Batch<'a> {
     /// Its entries, one by one.
     #[must_use]
     pub fn iter(&self) -> Entries<'a> {
-        Entries { bytes: self.bytes, marks: self.marks.iter(), base: self.base }
+        Entries { bytes: self.bytes, rest: self.ends.iter().zip(self.facts), base: self.base }
     }
 
     /// The number of entries that end within the first `bytes`, and the bytes that these have.
     pub(super) fn whole_within(&self, bytes: usize) -> (usize, usize) {
         if bytes >= self.bytes.len() {
-            return (self.marks.len(), self.bytes.len());
+            return (self.ends.len(), self.bytes.len());
         }
         let end = self.base.saturating_add(bytes);
-        let entries = self.marks.partition_point(|mark| mark.end <= end);
-        let last = entries.checked_sub(1).and_then(|last| self.marks.get(last));
-        (entries, last.map_or(0, |last| last.end.saturating_sub(self.base)))
+        let entries = self.ends.partition_point(|other| *other <= end);
+        let last = entries.checked_sub(1).and_then(|last| self.ends.get(last));
+        (entries, last.map_or(0, |last| last.saturating_sub(self.base)))
     }
 }
 
@@ -115,7 +109,7 @@ impl<'a> IntoIterator for &Batch<'a> {
 #[derive(Clone)]
 pub struct Entries<'a> {
     bytes: &'a [u8],
-    marks: slice::Iter<'a, Mark>,
+    rest: Zip<slice::Iter<'a, usize>, slice::Iter<'a, EntryFacts>>,
     base: usize,
 }
 
@@ -123,15 +117,15 @@ impl<'a> Iterator for Entries<'a> {
     type Item = Entry<'a>;
 
     fn next(&mut self) -> Option<Entry<'a>> {
-        let mark = self.marks.next()?;
-        let (bytes, rest) =
-            self.bytes.split_at_checked(mark.end.saturating_sub(self.base)).unwrap_or((self.bytes, &[]));
-        (self.bytes, self.base) = (rest, mark.end);
-        Some(Entry { bytes, facts: mark.facts })
+        let (end, facts) = self.rest.next()?;
+        let length = end.saturating_sub(self.base);
+        let (bytes, rest) = self.bytes.split_at_checked(length).unwrap_or((self.bytes, &[]));
+        (self.bytes, self.base) = (rest, *end);
+        Some(Entry { bytes, facts: *facts })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.marks.size_hint()
+        self.rest.size_hint()
     }
 }
 
@@ -139,7 +133,7 @@ impl ExactSizeIterator for Entries<'_> {}
 
 impl fmt::Debug for Entries<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entries").field("left", &self.marks.len()).finish_non_exhaustive()
+        f.debug_struct("Entries").field("left", &self.rest.len()).finish_non_exhaustive()
     }
 }
 

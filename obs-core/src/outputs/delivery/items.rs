@@ -57,10 +57,6 @@ impl<T: Weigh> Store for ItemStore<T> {
         self.items.len()
     }
 
-    fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     fn push(&mut self, item: T) {
         self.bytes = self.bytes.saturating_add(item.weight());
         self.items.push_back(item);
@@ -109,10 +105,6 @@ impl<T> ItemBatch<T> {
 impl<T: Weigh> Taken for ItemBatch<T> {
     fn len(&self) -> usize {
         self.left
-    }
-
-    fn bytes(&self) -> usize {
-        self.bytes
     }
 
     /// The bytes count until the whole batch is settled: so long the outlet has it in memory.

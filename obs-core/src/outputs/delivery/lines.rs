@@ -3,47 +3,41 @@
 use std::mem;
 
 use super::{
-    batch::{Batch, EntryFacts, Mark},
+    batch::{Batch, EntryFacts},
     memory::Room,
     store::{Store, Taken},
 };
 
-/// Lines, and beside them their facts.
+/// Lines, and beside them their ends and, if the sink sees entries, their facts.
 #[derive(Default)]
 pub(crate) struct LineStore {
     bytes: Vec<u8>,
-    marks: Vec<Mark>,
-}
-
-impl LineStore {
-    const fn weight_of(bytes: usize, lines: usize) -> usize {
-        bytes.saturating_add(lines.saturating_mul(size_of::<Mark>()))
-    }
+    ends: Vec<usize>,
+    /// As many as there are ends, or none.
+    facts: Vec<EntryFacts>,
 }
 
 impl Store for LineStore {
-    type Entry<'a> = (&'a [u8], &'a EntryFacts);
+    type Entry<'a> = (&'a [u8], Option<&'a EntryFacts>);
     type Batch = LineBatch;
 
     #[inline]
-    fn weight((line, _): &(&[u8], &EntryFacts)) -> usize {
-        Self::weight_of(line.len(), 1)
+    fn weight((line, facts): &(&[u8], Option<&EntryFacts>)) -> usize {
+        weight(line.len(), 1, facts.is_some())
     }
 
     #[inline]
     fn len(&self) -> usize {
-        self.marks.len()
+        self.ends.len()
     }
 
     #[inline]
-    fn bytes(&self) -> usize {
-        Self::weight_of(self.bytes.len(), self.marks.len())
-    }
-
-    #[inline]
-    fn push(&mut self, (line, facts): (&[u8], &EntryFacts)) {
+    fn push(&mut self, (line, facts): (&[u8], Option<&EntryFacts>)) {
         self.bytes.extend_from_slice(line);
-        self.marks.push(Mark { end: self.bytes.len(), facts: *facts });
+        self.ends.push(self.bytes.len());
+        if let Some(facts) = facts {
+            self.facts.push(*facts);
+        }
     }
 
     /// Takes all of them: a swap costs the same for any number, and a sink may take as many as it
@@ -58,6 +52,12 @@ impl Store for LineStore {
     }
 }
 
+/// The bytes that lines count for.
+const fn weight(bytes: usize, lines: usize, with_facts: bool) -> usize {
+    let each = size_of::<usize>() + if with_facts { size_of::<EntryFacts>() } else { 0 };
+    bytes.saturating_add(lines.saturating_mul(each))
+}
+
 /// Lines that the worker has taken.
 #[derive(Default)]
 pub(crate) struct LineBatch {
@@ -65,48 +65,51 @@ pub(crate) struct LineBatch {
     /// The number of the first lines that are settled.
     settled: usize,
     bytes: Room,
-    marks: Room,
+    ends: Room,
+    facts: Room,
 }
 
 impl LineBatch {
     /// The end of the settled lines.
     fn base(&self) -> usize {
-        let last = self.settled.checked_sub(1).and_then(|last| self.lines.marks.get(last));
-        last.map_or(0, |last| last.end)
+        let last = self.settled.checked_sub(1).and_then(|last| self.lines.ends.get(last));
+        last.copied().unwrap_or_default()
     }
 
     /// The lines that are not settled.
     pub(super) fn rest(&self) -> Batch<'_> {
         let base = self.base();
-        let bytes = self.lines.bytes.get(base..).unwrap_or_default();
-        Batch::new(bytes, self.lines.marks.get(self.settled..).unwrap_or_default(), base)
+        Batch {
+            bytes: self.lines.bytes.get(base..).unwrap_or_default(),
+            ends: self.lines.ends.get(self.settled..).unwrap_or_default(),
+            facts: self.lines.facts.get(self.settled..).unwrap_or_default(),
+            base,
+        }
     }
 }
 
 impl Taken for LineBatch {
     fn len(&self) -> usize {
-        self.lines.marks.len().saturating_sub(self.settled)
-    }
-
-    fn bytes(&self) -> usize {
-        self.lines.bytes()
+        self.lines.ends.len().saturating_sub(self.settled)
     }
 
     fn settle(&mut self, entries: usize) -> usize {
         let before = self.base();
         let entries = entries.min(self.len());
         self.settled = self.settled.saturating_add(entries);
-        LineStore::weight_of(self.base().saturating_sub(before), entries)
+        weight(self.base().saturating_sub(before), entries, !self.lines.facts.is_empty())
     }
 
     fn recycle(&mut self) {
         self.settled = 0;
         self.bytes.after(&mut self.lines.bytes);
-        self.marks.after(&mut self.lines.marks);
+        self.ends.after(&mut self.lines.ends);
+        self.facts.after(&mut self.lines.facts);
     }
 
     fn idle(&mut self) {
         self.bytes.idle(&mut self.lines.bytes);
-        self.marks.idle(&mut self.lines.marks);
+        self.ends.idle(&mut self.lines.ends);
+        self.facts.idle(&mut self.lines.facts);
     }
 }

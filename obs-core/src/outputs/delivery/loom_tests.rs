@@ -38,7 +38,7 @@ fn line(queue: &Queue<LineStore>) {
         kind: "request",
         route: None,
     };
-    queue.push((b"a\n", &facts));
+    queue.push((b"a\n", Some(&facts)));
 }
 
 fn counts() -> DeliveryCounts {

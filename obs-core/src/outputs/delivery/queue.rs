@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::store::{Store, Taken};
+use super::store::Store;
 use crate::base::{
     counter::Counter,
     sync::{Condvar, Mutex, MutexGuard},
@@ -79,8 +79,8 @@ pub(super) struct Settled {
 #[derive(Default)]
 struct QueueState<S> {
     store: S,
-    /// Bytes that the worker has taken and not settled: they still count.
-    taken: usize,
+    /// Bytes that wait or are under way.
+    bytes: usize,
     /// Entries ever pushed, settled in any way, and lost after they were pushed.
     pushed: u64,
     settled: u64,
@@ -185,6 +185,7 @@ impl<S: Store> Queue<S> {
             }
         }
         state.store.push(entry);
+        state.bytes = state.bytes.saturating_add(weight);
         state.pushed = state.pushed.saturating_add(1);
         let wake = mem::take(&mut state.parked) || state.store.len() == self.pace.batch;
         drop(state);
@@ -194,7 +195,7 @@ impl<S: Store> Queue<S> {
     }
 
     fn has_room(&self, state: &QueueState<S>, weight: usize) -> bool {
-        let bytes = state.store.bytes().saturating_add(state.taken).saturating_add(weight);
+        let bytes = state.bytes.saturating_add(weight);
         bytes <= self.bounds.bytes && state.store.len() < self.bounds.entries && !state.closed
     }
 
@@ -246,33 +247,28 @@ impl<S: Store> Queue<S> {
                 return Task::Flush(state.flushes_wanted);
             }
             let hurry = mem::take(&mut state.urgent) || state.closed || state.awaited_until(now).is_some();
-            let wait = if state.store.len() > 0 {
-                let gathered = now.saturating_duration_since(empty);
-                if hurry || gathered >= self.pace.delay || state.store.len() >= self.pace.batch {
-                    break;
+            if state.store.len() > 0 {
+                let left = self.pace.delay.saturating_sub(now.saturating_duration_since(empty));
+                if hurry || left.is_zero() || state.store.len() >= self.pace.batch {
+                    state.store.take(batch, self.pace.batch);
+                    return Task::Deliver;
                 }
-                self.pace.delay.saturating_sub(gathered)
+                state = self.wait(&self.wake, state, left);
             } else if state.closed {
                 return Task::Closed;
-            } else {
+            } else if now.saturating_duration_since(began) < self.pace.park_after {
                 empty = now;
-                if now.saturating_duration_since(began) >= self.pace.park_after {
-                    state.parked = true;
-                    state = self.wait(&self.wake, state, PARKED_TICK);
-                    if mem::take(&mut state.parked) {
-                        state.store.exchange(batch);
-                        return Task::Tick;
-                    }
-                    empty = Instant::now();
-                    continue;
+                state = self.wait(&self.wake, state, self.pace.delay);
+            } else {
+                state.parked = true;
+                state = self.wait(&self.wake, state, PARKED_TICK);
+                if mem::take(&mut state.parked) {
+                    state.store.exchange(batch);
+                    return Task::Tick;
                 }
-                self.pace.delay
-            };
-            state = self.wait(&self.wake, state, wait);
+                empty = Instant::now();
+            }
         }
-        state.store.take(batch, self.pace.batch);
-        state.taken = batch.bytes();
-        Task::Deliver
     }
 
     #[cfg(not(obs_loom))]
@@ -307,7 +303,7 @@ impl<S: Store> Queue<S> {
         self.counts.failed.add(failed);
         let lost = rejected.saturating_add(failed);
         let mut state = self.lock();
-        state.taken = state.taken.saturating_sub(bytes);
+        state.bytes = state.bytes.saturating_sub(bytes);
         state.settled = state.settled.saturating_add(delivered).saturating_add(lost);
         state.lost = state.lost.saturating_add(lost);
         state.failing &= delivered == 0 && rejected == 0;
@@ -386,8 +382,7 @@ impl<S: Store> Queue<S> {
 
     /// The bytes that wait or are under way.
     pub(crate) fn waiting_bytes(&self) -> u64 {
-        let state = self.lock();
-        state.store.bytes().saturating_add(state.taken) as u64
+        self.lock().bytes as u64
     }
 
     /// Lets the worker end once it has tried what is left.

@@ -15,9 +15,6 @@ pub(crate) trait Store: Default + Send + 'static {
     /// The number of entries that wait.
     fn len(&self) -> usize;
 
-    /// The bytes that they count for.
-    fn bytes(&self) -> usize;
-
     /// Adds an entry behind the others.
     fn push(&mut self, entry: Self::Entry<'_>);
 
@@ -33,9 +30,6 @@ pub(crate) trait Store: Default + Send + 'static {
 pub(crate) trait Taken: Default {
     /// The number of entries that are not settled.
     fn len(&self) -> usize;
-
-    /// The bytes that all entries of the batch count for.
-    fn bytes(&self) -> usize;
 
     /// Removes the first entries, and returns the bytes that count no longer.
     fn settle(&mut self, entries: usize) -> usize;

@@ -110,9 +110,8 @@ impl EventPipeline {
     #[inline]
     fn push(&self, event: &line::Event<'_>, line: &mut Line) {
         line.clear();
-        let facts = output::facts(event.record);
         for output in self.outputs.iter().filter(|output| output.wants(event.record)) {
-            output.push(event, &facts, line);
+            output.push(event, line);
         }
     }
 

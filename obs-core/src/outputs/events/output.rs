@@ -144,7 +144,8 @@ settings! {
 
 enum Target {
     Stdout,
-    Sink(Box<dyn BatchSink>),
+    Bytes(Box<dyn BatchSink>),
+    Batches(Box<dyn BatchSink>),
     File(EventFile),
 }
 
@@ -175,7 +176,7 @@ impl EventOutput {
 
     /// A sink of your own that takes batches of events, each with its time, trace, kind and route.
     pub fn batches(sink: impl BatchSink) -> Self {
-        Self::new("sink", Target::Sink(Box::new(sink)))
+        Self::new("sink", Target::Batches(Box::new(sink)))
     }
 
     fn new(name: &'static str, target: Target) -> Self {
@@ -191,7 +192,7 @@ impl EventOutput {
                 Ok(())
             }
             Target::File(file) => file.read_variables(environment),
-            Target::Stdout | Target::Sink(_) => Ok(()),
+            Target::Stdout | Target::Bytes(_) | Target::Batches(_) => Ok(()),
         }
     }
 
@@ -200,7 +201,7 @@ impl EventOutput {
         self.check_values(environment)?;
         match &self.target {
             Target::File(file) => file.check(environment),
-            Target::Stdout | Target::Sink(_) => Ok(()),
+            Target::Stdout | Target::Bytes(_) | Target::Batches(_) => Ok(()),
         }
     }
 
@@ -227,9 +228,10 @@ impl EventOutput {
         let waiting = Arc::clone(&queue);
         let help = "Bytes of events that wait for the output.";
         own.gauge("obs_events_queued_bytes", help, &[label()], move || waiting.waiting_bytes());
+        let facts = matches!(self.target, Target::Batches(_));
         let sink = match self.target {
             Target::Stdout => Box::new(ByteWriter::new(Plain::new(io::stdout()))),
-            Target::Sink(sink) => sink,
+            Target::Bytes(sink) | Target::Batches(sink) => sink,
             Target::File(file) => Box::new(ByteWriter::new(file.open()?)),
         };
         let subject =
@@ -238,13 +240,13 @@ impl EventOutput {
         let worker = Worker::start(thread, subject, Arc::clone(&queue), RETRY, move || sink)?;
         let format = self.format.unwrap_or(EventFormat::Json);
         let (colours, filter) = (self.colours, self.filter);
-        Ok(Output { format, colours, filter, queue, worker })
+        Ok(Output { format, colours, filter, facts, queue, worker })
     }
 }
 
 /// A sink that takes bytes.
 fn bytes(sink: impl EventSink) -> Target {
-    Target::Sink(Box::new(ByteWriter::new(sink)))
+    Target::Bytes(Box::new(ByteWriter::new(sink)))
 }
 
 impl fmt::Debug for EventOutput {
@@ -297,6 +299,8 @@ pub(super) struct Output {
     format: EventFormat,
     colours: bool,
     filter: Option<Filter>,
+    /// The sink sees entries, and not bytes alone.
+    facts: bool,
     pub(super) queue: Arc<Queue<LineStore>>,
     pub(super) worker: Worker<LineStore>,
 }
@@ -309,7 +313,9 @@ impl Output {
 
     /// Pushes the event into its queue. `json` has its line once somebody has made it.
     #[inline]
-    pub(super) fn push(&self, event: &line::Event<'_>, facts: &EntryFacts, json: &mut Line) {
+    pub(super) fn push(&self, event: &line::Event<'_>, json: &mut Line) {
+        let facts = self.facts.then(|| facts(event.record));
+        let facts = facts.as_ref();
         match self.format {
             EventFormat::Json => self.queue.push((json.of(event), facts)),
             EventFormat::Readable => self.queue.push((&readable::line(event, self.colours), facts)),
@@ -318,8 +324,7 @@ impl Output {
 }
 
 /// The facts that go with the event's bytes.
-#[inline]
-pub(super) fn facts(record: &Record) -> EntryFacts {
+fn facts(record: &Record) -> EntryFacts {
     let start = record.start();
     let route = record.request().and_then(|request| request.end.route.as_ref());
     EntryFacts {

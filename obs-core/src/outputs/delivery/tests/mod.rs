@@ -66,7 +66,7 @@ impl Numbered for LineStore {
     type Outlet = Box<dyn super::sink::BatchSink>;
 
     fn push_number(queue: &Queue<Self>, number: u64) {
-        queue.push((format!("{number}\n").as_bytes(), &facts(number)));
+        queue.push((format!("{number}\n").as_bytes(), Some(&facts(number))));
     }
 
     fn outlet(destination: Destination) -> Self::Outlet {
