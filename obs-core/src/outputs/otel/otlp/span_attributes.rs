@@ -8,9 +8,12 @@ use prost::Message as _;
 
 use crate::{
     base::value::Value,
-    outputs::otel::{
-        attributes::{self, Attributes},
-        protobuf::{bytes, bytes_head, bytes_key, bytes_length, fixed64, number, varint_length},
+    outputs::{
+        facts::attributes::Attributes,
+        otel::{
+            attributes,
+            protobuf::{bytes, bytes_head, bytes_key, bytes_length, fixed64, number, varint_length},
+        },
     },
     record::identity::Client,
     write::{digits, scribe::Scribe},
