@@ -2,17 +2,15 @@
 
 use crate::{
     outputs::facts::{
-        request::{GrpcFacts, HeadFacts, TransferFacts},
+        request::{GrpcFacts, HeadFacts, OperationFacts, TransferFacts},
         work::{
-            ActivityFacts, ContextFacts, DurationFacts, FailureFacts, FieldFacts, IdFacts, OutcomeFacts,
-            ServiceFacts, TimeFacts,
+            ActivityFacts, DurationFacts, FailureFacts, FieldFacts, IdFacts, OutcomeFacts, ServiceFacts,
+            ServiceStateFacts, TimeFacts, UserFacts,
         },
     },
     record::{
         finished::{FinishedRequest, Record},
-        identity::Client,
         service::Service,
-        start::RequestStart,
     },
     write::{
         json::Object,
@@ -27,13 +25,6 @@ pub(super) struct Event<'a> {
     pub(super) sample_rate: f64,
     /// What all events of the service have in common: see [`service`].
     pub(super) service: &'a [u8],
-}
-
-impl Event<'_> {
-    /// The address of a request's client, as the settings allow it.
-    pub(super) fn client(&self, request: &RequestStart) -> Option<Client> {
-        self.record.state.policy.identities.client(request.client?)
-    }
 }
 
 /// An event's line, made once for all outputs, in memory that the next event uses again.
@@ -78,8 +69,9 @@ pub(super) fn write(out: &mut Scribe<'_>, event: &Event<'_>) {
     IdFacts::event(&mut object, start);
     let request = record.request();
     if let Some(FinishedRequest { start, end, .. }) = request {
-        let client = event.client(start);
-        HeadFacts::event(&mut object, start, end, client.as_ref(), start.text.is_plain());
+        OperationFacts::event(&mut object, start, end);
+        let identities = &record.state.policy.identities;
+        HeadFacts::event(&mut object, start, end, identities, start.text.is_plain());
         if let Some(call) = &end.grpc {
             GrpcFacts::event(&mut object, end, call);
         }
@@ -93,7 +85,10 @@ pub(super) fn write(out: &mut Scribe<'_>, event: &Event<'_>) {
     if let Some(FinishedRequest { end, .. }) = request {
         TransferFacts::event(&mut object, end);
     }
-    ContextFacts::event(&mut object, record);
+    ServiceStateFacts::event(&mut object, record);
+    if let Some(user) = &record.user {
+        UserFacts::event(&mut object, user);
+    }
     if !record.flags.is_empty() || !record.calls.by_dependency().is_empty() {
         ActivityFacts::event(&mut object, record);
     }

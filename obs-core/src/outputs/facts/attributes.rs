@@ -1,6 +1,9 @@
 //! The attributes of a span, wherever they go.
 
-use crate::{base::value::Value, record::identity::Client};
+use crate::{
+    base::value::Value,
+    record::{identity::Client, route::Route},
+};
 
 /// Takes attributes, each once.
 pub(in crate::outputs) trait Attributes {
@@ -10,6 +13,12 @@ pub(in crate::outputs) trait Attributes {
     #[inline]
     fn word(&mut self, name: &'static str, word: &'static str) {
         self.text(name, word);
+    }
+
+    /// The template of a route.
+    #[inline]
+    fn route(&mut self, name: &'static str, route: &Route) {
+        self.text(name, route.as_str());
     }
 
     fn number(&mut self, name: &'static str, number: i64);

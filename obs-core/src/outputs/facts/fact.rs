@@ -36,8 +36,10 @@ impl Json {
             }
         };
         match kind {
-            "text" | "word" | "time" | "client" => (json!({"type": "string"}), "string"),
+            "text" | "word" | "time" | "client" | "route" => (json!({"type": "string"}), "string"),
             "number" => (json!({"type": "integer", "minimum": 0}), "integer"),
+            "trace_id" => (json!({"$ref": "#/$defs/trace_id"}), "string"),
+            "span_id" => (json!({"$ref": "#/$defs/span_id"}), "string"),
             "millis" => (json!({"$ref": "#/$defs/millis"}), "number"),
             "share" => (json!({"type": "number"}), "number"),
             "flag" => (json!({"const": true}), "`true`"),
@@ -54,7 +56,7 @@ impl Fact {
     /// Its JSON Schema.
     pub(super) fn schema(&self) -> Value {
         let mut own = self.schema.as_object().cloned().unwrap_or_default();
-        let decides = ["$ref", "const", "enum"].iter().any(|member| own.contains_key(*member));
+        let decides = ["const", "enum"].iter().any(|member| own.contains_key(*member));
         if !decides {
             let (base, _) = self.json.base();
             let base = base.as_object().cloned().unwrap_or_default();

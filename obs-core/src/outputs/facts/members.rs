@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::template;
 use crate::{
-    record::{fields::Fields, identity::Client},
+    record::{fields::Fields, identity::Client, route::Route},
+    trace::{SpanId, TraceId},
     write::json::{Key, Object},
 };
 
@@ -15,11 +16,29 @@ use crate::{
 impl Object<'_, '_> {
     /// The address of a client, or its hash.
     #[inline(always)]
-    pub(super) fn client(&mut self, key: Key, client: &Client) {
+    pub(super) fn client(&mut self, key: Key, client: Client) {
         match client {
-            Client::Address(address) => self.address(key, *address),
+            Client::Address(address) => self.address(key, address),
             Client::Hash(hash) => self.word(key, hash),
         }
+    }
+
+    /// The id of a trace.
+    #[inline(always)]
+    pub(super) fn trace_id(&mut self, key: Key, id: &TraceId) {
+        self.word(key, id.hex());
+    }
+
+    /// The id of a span.
+    #[inline(always)]
+    pub(super) fn span_id(&mut self, key: Key, id: &SpanId) {
+        self.word(key, id.hex());
+    }
+
+    /// The template of a route.
+    #[inline(always)]
+    pub(super) fn route(&mut self, key: Key, route: &Route) {
+        self.known_text(key, route.as_str(), route.is_plain());
     }
 
     /// The application's own fields, as an object.

@@ -3,15 +3,15 @@
 use super::facts;
 use crate::{
     http::grpc::{GrpcCall, status::GrpcStatus},
-    record::{finished::RequestEnd, identity::Client, route::Route, start::RequestStart},
+    record::{finished::RequestEnd, identity::IdentityPolicy, route::Route, start::RequestStart},
 };
 
 facts! {
-    /// The head of a request, its route and its status.
-    HeadFacts of request;
+    /// The operation that a request asks for.
+    OperationFacts of request;
     #[inline]
-    event(request: &RequestStart, end: &RequestEnd, client: Option<&Client>, plain: bool);
-    attributes at_start(request: &RequestStart, client: Option<&Client>), at_end(end: &RequestEnd);
+    event(request: &RequestStart, end: &RequestEnd);
+    attributes at_start(request: &RequestStart), at_end(end: &RequestEnd);
     {
         /// The method: one that the settings know, or `_OTHER` for those that clients make up.
         "http.request.method": word { "pattern": "^([A-Z-]+|_OTHER)$" }, at_start(http) = request.method.as_str();
@@ -21,9 +21,17 @@ facts! {
             = &request.method_original;
 
         /// The template of the route.
-        "http.route": text plain_if(end.route.as_ref().is_some_and(Route::is_plain)) if "a route matched", at_end(http)
-            = end.route.as_ref().map(Route::as_str);
+        "http.route": route if "a route matched", at_end(http) = &end.route;
+    }
+}
 
+facts! {
+    /// The rest of a request's head, and the status of its response.
+    HeadFacts of request;
+    #[inline]
+    event(request: &RequestStart, end: &RequestEnd, identities: &IdentityPolicy, plain: bool);
+    attributes at_start(request: &RequestStart), at_end();
+    {
         /// The path. Secrets are masked, here and in every other text.
         "url.path": text plain_if(plain), at_start(http) = request.path();
 
@@ -36,7 +44,8 @@ facts! {
 
         /// The client that trusted proxies name, else the other end of the connection; truncated unless the settings
         /// keep, hash or omit it.
-        "client.address": client if "it is known, and not switched off", at_start(any) = client;
+        "client.address": client if "it is known, and not switched off", at_start(any, by_rules)
+            = request.client.and_then(|address| identities.client(address));
 
         /// The `User-Agent` header.
         "user_agent.original": text plain_if(plain) if "it was sent", at_start(http) = request.user_agent();

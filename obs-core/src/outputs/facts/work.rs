@@ -70,22 +70,20 @@ facts! {
         "request_id": word { "pattern": "^[A-Za-z0-9._:/+=@-]{1,128}$" } = start.id.as_bytes();
 
         /// The trace that the work belongs to.
-        "trace_id": word { "$ref": "#/$defs/trace_id" } = start.trace.trace_id.hex();
+        "trace_id": trace_id = &start.trace.trace_id;
 
         /// The work's own span.
-        "span_id": word { "$ref": "#/$defs/span_id" } = start.trace.span_id.hex();
+        "span_id": span_id = &start.trace.span_id;
 
         /// The caller's span.
-        "parent_span_id": word { "$ref": "#/$defs/span_id" } if "the caller's trace was continued"
-            = start.trace.parent_id.as_ref().map(|parent| parent.hex());
+        "parent_span_id": span_id if "the caller's trace was continued" = &start.trace.parent_id;
 
         /// The trace of the caller, which was not continued.
-        "link.trace_id": word { "$ref": "#/$defs/trace_id" } if "the caller is not trusted"
-            = start.trace.link.as_ref().map(|link| link.trace_id.hex());
+        "link.trace_id": trace_id if "the caller is not trusted"
+            = start.trace.link.as_ref().map(|link| &link.trace_id);
 
         /// The caller's span in that trace.
-        "link.span_id": word { "$ref": "#/$defs/span_id" } if "the caller is not trusted"
-            = start.trace.link.as_ref().map(|link| link.span_id.hex());
+        "link.span_id": span_id if "the caller is not trusted" = start.trace.link.as_ref().map(|link| &link.span_id);
     }
 }
 
@@ -147,29 +145,31 @@ facts! {
 }
 
 facts! {
-    /// The circumstances of the work, and the user that it served.
-    ContextFacts of all;
+    /// The state of the service when the work ended.
+    ServiceStateFacts of all;
     #[inline]
     event(record: &Record);
-    attributes at_start(), at_end(record: &Record);
     {
         /// It ended while the service was shutting down.
         "draining": flag if "it is true" = record.draining;
+    }
+}
 
+facts! {
+    /// The user that the work served.
+    UserFacts of all;
+    #[inline]
+    event(user: &User);
+    attributes at_start(), at_end(user: &User);
+    {
         /// The user that it served, as the settings allow.
         "user.id": text if "`current().user(..)` was called, and ids are kept", at_end(any)
-            = match &record.user {
-                Some(User::Id(id)) => Some(id),
-                _ => None,
-            };
+            = user.id();
 
         /// The keyed hash of the user that it served.
         "user.hash": text plain_if(true) { "pattern": "^[0-9a-f]{32}$" }
             if "`current().user(..)` was called, and users are hashed", at_end(any)
-            = match &record.user {
-                Some(User::Hash(hash)) => Some(hash),
-                _ => None,
-            };
+            = user.hash();
     }
 }
 

@@ -14,8 +14,8 @@ use crate::{
     outputs::facts::{
         self,
         attributes::Attributes,
-        request::{GrpcFacts, HeadFacts},
-        work::ContextFacts,
+        request::{GrpcFacts, HeadFacts, OperationFacts},
+        work::UserFacts,
     },
     record::{
         finished::{FinishedRequest, Record},
@@ -110,10 +110,10 @@ pub(super) fn at_start(
     grpc: Option<&GrpcRequest>,
     identities: &IdentityPolicy,
 ) {
-    let client = start.client.and_then(|address| identities.client(address));
-    HeadFacts::at_start(all, grpc.is_some(), start, client.as_ref());
+    OperationFacts::at_start(all, grpc.is_some(), start);
+    HeadFacts::at_start(all, grpc.is_some(), start);
     GrpcFacts::at_start(all, grpc.is_some());
-    ContextFacts::at_start(all, grpc.is_some());
+    UserFacts::at_start(all, grpc.is_some());
     if grpc.is_some() {
         all.word("network.protocol.name", "http");
     } else {
@@ -129,6 +129,11 @@ pub(super) fn at_start(
         if let Some(port) = host.port.or(default) {
             all.number("server.port", i64::from(port));
         }
+    }
+    // It is made once for two attributes: a hash takes its time.
+    let client = start.client.and_then(|address| identities.client(address));
+    if let Some(client) = &client {
+        all.client("client.address", client);
     }
     if let Some(peer) = start.peer {
         let other = (start.client != Some(peer.ip())).then(|| identities.client(peer.ip()));
@@ -146,7 +151,8 @@ pub(super) fn at_start(
 /// What the end tells.
 pub(super) fn at_end(all: &mut impl Attributes, record: &Record, request: &FinishedRequest<'_>) {
     let FinishedRequest { start, end, .. } = *request;
-    HeadFacts::at_end(all, end.grpc.is_some(), end);
+    OperationFacts::at_end(all, end.grpc.is_some(), end);
+    HeadFacts::at_end(all, end.grpc.is_some());
     match &end.grpc {
         Some(call) => {
             GrpcFacts::at_end(all, true, call);
@@ -170,7 +176,9 @@ pub(super) fn at_end(all: &mut impl Attributes, record: &Record, request: &Finis
     if let Some(error_type) = record.error_type().or_else(of_probe) {
         all.word("error.type", error_type);
     }
-    ContextFacts::at_end(all, end.grpc.is_some(), record);
+    if let Some(user) = &record.user {
+        UserFacts::at_end(all, end.grpc.is_some(), user);
+    }
     for (name, value) in record.fields.iter() {
         let header = name.starts_with(HTTP_HEADER) || name.starts_with(RPC_METADATA);
         if !header && !facts::has_attribute(name) && !OF_SPANS.contains(&name) {
@@ -204,4 +212,21 @@ pub(super) fn of_field(value: &crate::base::value::Value) -> Value {
 /// OpenTelemetry has no unsigned numbers: what is greater than the greatest signed one is told as a text.
 pub(super) fn signed(number: u64) -> Option<i64> {
     i64::try_from(number).ok()
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_names_the_attributes_that_only_spans_have() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/opentelemetry.md");
+        let document = std::fs::read_to_string(file).expect("the document");
+        let rows = document.lines().skip_while(|line| !line.starts_with("| attribute of spans only")).skip(2);
+        let cells = rows.take_while(|row| row.starts_with('|')).filter_map(|row| row.split('|').nth(1));
+        let mut named: Vec<_> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+        named.retain(|name| !name.ends_with("<name>"));
+        named.sort_unstable();
+        assert_eq!(named, OF_SPANS);
+    }
 }
