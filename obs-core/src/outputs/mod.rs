@@ -2,6 +2,7 @@
 
 pub(crate) mod delivery;
 pub(crate) mod events;
+pub(crate) mod facts;
 pub(crate) mod metrics;
 #[cfg(feature = "otel")]
 pub(crate) mod otel;

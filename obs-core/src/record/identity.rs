@@ -33,6 +33,22 @@ pub enum User {
     Hash(String),
 }
 
+impl User {
+    pub(crate) fn id(&self) -> Option<&str> {
+        match self {
+            Self::Id(id) => Some(id),
+            Self::Hash(_) => None,
+        }
+    }
+
+    pub(crate) fn hash(&self) -> Option<&str> {
+        match self {
+            Self::Hash(hash) => Some(hash),
+            Self::Id(_) => None,
+        }
+    }
+}
+
 /// The client's address, as far as the settings allow to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Client {

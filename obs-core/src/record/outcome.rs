@@ -31,6 +31,20 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All outcomes.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Completed,
+        Self::Upgraded,
+        Self::ServiceError,
+        Self::BodyError,
+        Self::Truncated,
+        Self::Panicked,
+        Self::CancelledBeforeResponse,
+        Self::CancelledInBody,
+        Self::DeadlineExceeded,
+    ];
+
     /// The outcome as events and the `error_type` label name it; `panic` for [`Outcome::Panicked`].
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -118,9 +118,9 @@ impl<'a, 'b> Object<'a, 'b> {
     }
 
     #[inline(always)]
-    pub(crate) fn number(&mut self, key: Key, number: u64) {
+    pub(crate) fn number(&mut self, key: Key, number: impl Into<u64>) {
         self.bare(key);
-        digits::number(self.out, number);
+        digits::number(self.out, number.into());
     }
 
     /// Milliseconds with three decimals: microseconds are what a clock of a service can tell.

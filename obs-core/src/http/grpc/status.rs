@@ -34,7 +34,8 @@ pub enum GrpcStatus {
 }
 
 impl GrpcStatus {
-    const ALL: [(Self, &'static str); 17] = [
+    /// All statuses with their names, each at the place of its code.
+    pub(crate) const ALL: [(Self, &'static str); 17] = [
         (Self::Ok, "OK"),
         (Self::Cancelled, "CANCELLED"),
         (Self::Unknown, "UNKNOWN"),

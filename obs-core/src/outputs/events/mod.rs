@@ -13,11 +13,9 @@ pub(crate) mod file;
 pub(crate) mod install;
 pub(crate) mod keep;
 pub(crate) mod line;
-pub(crate) mod nested;
 pub(crate) mod output;
 pub(crate) mod readable;
 pub(crate) mod settings;
-pub(crate) mod template;
 
 #[cfg(all(test, not(obs_loom)))]
 pub(crate) mod tests;

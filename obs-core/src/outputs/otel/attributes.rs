@@ -11,62 +11,34 @@ use crate::{
         method::Method,
         protocol::UrlScheme,
     },
+    outputs::facts::{
+        self,
+        attributes::Attributes,
+        request::{GrpcFacts, HeadFacts, OperationFacts},
+        work::UserFacts,
+    },
     record::{
         finished::{FinishedRequest, Record},
-        identity::{Client, IdentityPolicy, User},
+        identity::{Client, IdentityPolicy},
         route::Route,
         start::RequestStart,
     },
 };
 
-/// Names that a handler's own fields must not take: a span has each attribute once.
-const OURS: [&str; 22] = [
-    "client.address",
-    "error.type",
-    "http.request.method",
-    "http.request.method_original",
-    "http.response.status_code",
-    "http.route",
+/// The attributes that only spans have; all others are [facts] of events too.
+const OF_SPANS: [&str; 7] = [
     "network.peer.address",
     "network.peer.port",
     "network.protocol.name",
-    "network.protocol.version",
-    "rpc.method",
     "rpc.method_original",
-    "rpc.response.status_code",
-    "rpc.system.name",
     "server.address",
     "server.port",
-    "url.path",
-    "url.query",
     "url.scheme",
-    "user.hash",
-    "user.id",
-    "user_agent.original",
 ];
 
 /// Where the headers go that the settings allow to tell.
 const HTTP_HEADER: &str = "http.request.header.";
 const RPC_METADATA: &str = "rpc.request.metadata.";
-
-/// Takes attributes, each once.
-pub(super) trait Attributes {
-    fn text(&mut self, name: &'static str, text: &str);
-
-    /// A text that is there for ever.
-    #[inline]
-    fn word(&mut self, name: &'static str, word: &'static str) {
-        self.text(name, word);
-    }
-
-    fn number(&mut self, name: &'static str, number: i64);
-
-    fn client(&mut self, name: &'static str, client: &Client);
-
-    fn texts(&mut self, name: String, texts: &[String]);
-
-    fn field(&mut self, name: &str, value: &crate::base::value::Value);
-}
 
 /// Attributes of the SDK's spans.
 pub(super) struct KeyValues<F>(pub(super) F);
@@ -138,11 +110,14 @@ pub(super) fn at_start(
     grpc: Option<&GrpcRequest>,
     identities: &IdentityPolicy,
 ) {
+    OperationFacts::at_start(all, grpc.is_some(), start);
+    HeadFacts::at_start(all, grpc.is_some(), start);
+    GrpcFacts::at_start(all, grpc.is_some());
+    UserFacts::at_start(all, grpc.is_some());
     if grpc.is_some() {
-        all.word("rpc.system.name", "grpc");
         all.word("network.protocol.name", "http");
     } else {
-        http(all, start);
+        all.word("url.scheme", start.scheme.as_str());
     }
     if let Some(host) = start.host() {
         let default = match start.scheme {
@@ -155,7 +130,11 @@ pub(super) fn at_start(
             all.number("server.port", i64::from(port));
         }
     }
+    // It is made once for two attributes: a hash takes its time.
     let client = start.client.and_then(|address| identities.client(address));
+    if let Some(client) = &client {
+        all.client("client.address", client);
+    }
     if let Some(peer) = start.peer {
         let other = (start.client != Some(peer.ip())).then(|| identities.client(peer.ip()));
         if let Some(address) = other.as_ref().unwrap_or(&client) {
@@ -163,38 +142,20 @@ pub(super) fn at_start(
             all.number("network.peer.port", i64::from(peer.port()));
         }
     }
-    if let Some(client) = &client {
-        all.client("client.address", client);
-    }
-    if let Some(version) = start.version {
-        all.word("network.protocol.version", version.as_str());
-    }
     let prefix = if grpc.is_some() { RPC_METADATA } else { HTTP_HEADER };
     for (name, values) in &start.headers {
         all.texts(format!("{prefix}{name}"), values);
     }
 }
 
-fn http(all: &mut impl Attributes, start: &RequestStart) {
-    all.word("http.request.method", start.method.as_str());
-    if let Some(original) = &start.method_original {
-        all.text("http.request.method_original", original);
-    }
-    all.text("url.path", start.path());
-    all.word("url.scheme", start.scheme.as_str());
-    if let Some(query) = start.query() {
-        all.text("url.query", query);
-    }
-    if let Some(agent) = start.user_agent() {
-        all.text("user_agent.original", agent);
-    }
-}
-
 /// What the end tells.
 pub(super) fn at_end(all: &mut impl Attributes, record: &Record, request: &FinishedRequest<'_>) {
     let FinishedRequest { start, end, .. } = *request;
+    OperationFacts::at_end(all, end.grpc.is_some(), end);
+    HeadFacts::at_end(all, end.grpc.is_some());
     match &end.grpc {
         Some(call) => {
+            GrpcFacts::at_end(all, true, call);
             match (end.route.as_ref().and_then(Route::grpc_method), grpc::method(start.path())) {
                 (Some(method), _) => all.text("rpc.method", method),
                 (None, original) => {
@@ -204,36 +165,31 @@ pub(super) fn at_end(all: &mut impl Attributes, record: &Record, request: &Finis
                     }
                 }
             }
-            if let Some(status) = call.status {
-                all.word("rpc.response.status_code", status.as_str());
-            } else if let Some(status) = end.status.filter(|status| *status != 200) {
-                // Not an answer of gRPC: something before the service has given it.
-                all.number("http.response.status_code", i64::from(status));
+            // Where there is none of gRPC, something before the service has given the answer.
+            if call.status.is_none() {
+                status(all, end.status.filter(|status| *status != 200));
             }
         }
-        None => {
-            if let Some(route) = &end.route {
-                all.text("http.route", route.as_str());
-            }
-            if let Some(status) = end.status {
-                all.number("http.response.status_code", i64::from(status));
-            }
-        }
+        None => status(all, end.status),
     }
     let of_probe = || end.status.filter(|status| end.endpoint && *status >= 500).map(text::status);
     if let Some(error_type) = record.error_type().or_else(of_probe) {
         all.word("error.type", error_type);
     }
-    match &record.user {
-        Some(User::Id(id)) => all.text("user.id", id),
-        Some(User::Hash(hash)) => all.text("user.hash", hash),
-        None => {}
+    if let Some(user) = &record.user {
+        UserFacts::at_end(all, end.grpc.is_some(), user);
     }
     for (name, value) in record.fields.iter() {
         let header = name.starts_with(HTTP_HEADER) || name.starts_with(RPC_METADATA);
-        if !header && !OURS.contains(&name) {
+        if !header && !facts::has_attribute(name) && !OF_SPANS.contains(&name) {
             all.field(name, value);
         }
+    }
+}
+
+fn status(all: &mut impl Attributes, status: Option<u16>) {
+    if let Some(status) = status {
+        all.number("http.response.status_code", i64::from(status));
     }
 }
 
@@ -256,4 +212,21 @@ pub(super) fn of_field(value: &crate::base::value::Value) -> Value {
 /// OpenTelemetry has no unsigned numbers: what is greater than the greatest signed one is told as a text.
 pub(super) fn signed(number: u64) -> Option<i64> {
     i64::try_from(number).ok()
+}
+
+#[cfg(all(test, not(obs_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_names_the_attributes_that_only_spans_have() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/opentelemetry.md");
+        let document = std::fs::read_to_string(file).expect("the document");
+        let rows = document.lines().skip_while(|line| !line.starts_with("| attribute of spans only")).skip(2);
+        let cells = rows.take_while(|row| row.starts_with('|')).filter_map(|row| row.split('|').nth(1));
+        let mut named: Vec<_> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+        named.retain(|name| !name.ends_with("<name>"));
+        named.sort_unstable();
+        assert_eq!(named, OF_SPANS);
+    }
 }

@@ -9,7 +9,7 @@ use opentelemetry_sdk::{
 };
 
 use super::{
-    attributes::{Attributes as _, KeyValues},
+    attributes::KeyValues,
     ids::Ids,
     outlet,
     pipeline::Pipeline,
@@ -20,6 +20,7 @@ use super::{
 use crate::{
     base::{build_error::BuildError, environment::Environment, settings::settings},
     extension::internal_metrics::InternalMetrics,
+    outputs::facts::attributes::Attributes as _,
     outputs::otlp::{
         client::CollectorClient,
         envelope::{Attribute, Envelope},

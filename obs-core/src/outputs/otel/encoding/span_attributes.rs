@@ -9,7 +9,8 @@ use prost::Message as _;
 use crate::{
     base::value::Value,
     outputs::{
-        otel::attributes::{self, Attributes},
+        facts::attributes::Attributes,
+        otel::attributes,
         otlp::{attribute, protobuf::bytes},
     },
     record::identity::Client,

@@ -1,0 +1,31 @@
+//! The attributes of a span, wherever they go.
+
+use crate::{
+    base::value::Value,
+    record::{identity::Client, route::Route},
+};
+
+/// Takes attributes, each once.
+pub(in crate::outputs) trait Attributes {
+    fn text(&mut self, name: &'static str, text: &str);
+
+    /// A text that is there for ever.
+    #[inline]
+    fn word(&mut self, name: &'static str, word: &'static str) {
+        self.text(name, word);
+    }
+
+    /// The template of a route.
+    #[inline]
+    fn route(&mut self, name: &'static str, route: &Route) {
+        self.text(name, route.as_str());
+    }
+
+    fn number(&mut self, name: &'static str, number: i64);
+
+    fn client(&mut self, name: &'static str, client: &Client);
+
+    fn texts(&mut self, name: String, texts: &[String]);
+
+    fn field(&mut self, name: &str, value: &Value);
+}

@@ -1,0 +1,165 @@
+//! The documents that are made of the table: the JSON Schema of an event, and the reference of its fields.
+
+use std::{collections::HashSet, fmt::Write as _, fs, path::Path};
+
+use serde_json::{Value, json};
+
+use super::{
+    all,
+    fact::{Fact, Json, required},
+    work::{KINDS, SCHEMA},
+};
+
+/// The mark before the generated part of a document, and the one behind it.
+const BEGIN: &str = "<!-- generated: UPDATE_DOCS=1 cargo test -p obs-core documents -->\n";
+const END: &str = "<!-- end of the generated part -->\n";
+
+#[test]
+fn the_schema_is_that_of_the_table() {
+    generated("obs-core/schema/event-1.json", |_| schema(&all()));
+}
+
+#[test]
+fn the_reference_is_that_of_the_table() {
+    generated("docs/events.md", |document| {
+        let (before, rest) = document.split_once(BEGIN).expect("the mark before the generated part");
+        let (_, after) = rest.split_once(END).expect("the mark behind the generated part");
+        format!("{before}{BEGIN}{}{END}{after}", reference(&all()))
+    });
+}
+
+#[test]
+fn each_name_is_that_of_one_fact() {
+    let facts = all();
+    let names: HashSet<_> = facts.iter().map(|fact| fact.name).collect();
+    assert_eq!(names.len(), facts.len());
+    assert!(facts.iter().all(|fact| fact.kind == "all" || KINDS.contains(&fact.kind)));
+}
+
+/// Compares a file with what it should be, or writes it anew if the environment has `UPDATE_DOCS`.
+fn generated(path: &str, make: impl Fn(&str) -> String) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    let found = fs::read_to_string(&file).expect("the file is there");
+    let expected = make(&found);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&file, expected).expect("the file can be written");
+    } else {
+        assert!(found == expected, "{path} differs from the table: run the test with UPDATE_DOCS=1");
+    }
+}
+
+/// The JSON Schema of an event, with one line for each fact.
+fn schema(facts: &[Fact]) -> String {
+    let (patterns, properties): (Vec<_>, Vec<_>) =
+        facts.iter().partition(|fact| fact.name.ends_with("<name>"));
+    let of_kinds = KINDS.map(|kind| {
+        let required = required(facts.iter().filter(|fact| fact.kind == kind));
+        json!({"if": {"properties": {"kind": {"const": kind}}}, "then": {"required": required}})
+    });
+    let definitions = [
+        ("trace_id", json!({"type": "string", "pattern": "^[0-9a-f]{32}$"})),
+        ("span_id", json!({"type": "string", "pattern": "^[0-9a-f]{16}$"})),
+        (
+            "millis",
+            json!({
+                "description": "Milliseconds, with microseconds as decimals.", "type": "number", "minimum": 0,
+            }),
+        ),
+    ];
+    let id = format!("urn:obs:event:{SCHEMA}");
+    let description = "Names are OpenTelemetry's where it has one. New fields may come at any time, so others than \
+                       these are allowed; new kinds of work may come too, so readers filter by kind. When a field \
+                       changes its meaning or goes, the version grows.";
+    let members = [
+        member("$schema", &"https://json-schema.org/draft/2020-12/schema".into()),
+        member("$id", &id.into()),
+        member("title", &"An event of obs: one piece of work, when it has ended".into()),
+        member("description", &description.into()),
+        member("type", &"object".into()),
+        member("required", &required(facts.iter().filter(|fact| fact.kind == "all")).into()),
+        list("allOf", '[', of_kinds.iter().map(line), ']'),
+        list(
+            "patternProperties",
+            '{',
+            patterns.iter().map(|fact| member(&pattern(fact), &fact.schema())),
+            '}',
+        ),
+        list("properties", '{', properties.iter().map(|fact| member(fact.name, &fact.schema())), '}'),
+        list("$defs", '{', definitions.iter().map(|(name, schema)| member(name, schema)), '}'),
+    ];
+    format!("{{\n  {}\n}}\n", members.join(",\n  "))
+}
+
+/// The names of fields that differ by the name of a header.
+fn pattern(fact: &Fact) -> String {
+    let prefix = fact.name.trim_end_matches("<name>").replace('.', r"\.");
+    format!("^{prefix}[!#$%&'*+.^_`|~0-9a-z-]+$")
+}
+
+fn member(name: &str, value: &Value) -> String {
+    format!("{}: {}", Value::from(name), line(value))
+}
+
+/// JSON on one line, with spaces; the descriptions first, and then the types.
+fn line(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let rank = |name: &str| match name {
+                "description" => 0,
+                "type" | "$ref" => 1,
+                _ => 2,
+            };
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by_key(|(name, _)| rank(name));
+            let members: Vec<_> = members.iter().map(|(name, value)| member(name, value)).collect();
+            format!("{{{}}}", members.join(", "))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(line).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
+}
+
+fn list(name: &str, open: char, items: impl Iterator<Item = String>, close: char) -> String {
+    let items: Vec<_> = items.collect();
+    format!("\"{name}\": {open}\n    {}\n  {close}", items.join(",\n    "))
+}
+
+/// The reference: a table of the fields that each event has, and one for each kind of work.
+fn reference(facts: &[Fact]) -> String {
+    let of_kinds = KINDS.map(|kind| table(&format!("Fields of events of the kind `{kind}`"), facts, kind));
+    format!("{}{}\n", table("Fields of all events", facts, "all"), of_kinds.concat())
+}
+
+fn table(title: &str, facts: &[Fact], kind: &str) -> String {
+    let mut text =
+        format!("\n### {title}\n| field | type | present | description | span |\n|---|---|---|---|---|\n");
+    for fact in facts.iter().filter(|fact| fact.kind == kind) {
+        let present = match fact.condition {
+            None => "always".to_owned(),
+            Some(condition) => format!("if {condition}"),
+        };
+        let Fact { name, description, .. } = fact;
+        let (json, members, span) = (fact.json_type(), members(fact), span(fact));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "| `{name}` | {json} | {present} | {description}{members} |{span} |");
+    }
+    text
+}
+
+/// The members of the objects in a list.
+fn members(fact: &Fact) -> String {
+    let Json::Objects(facts) = &fact.json else { return String::new() };
+    let names: Vec<_> = facts.iter().map(|fact| format!("`{}`", fact.name)).collect();
+    format!(" Members: {}.", names.join(", "))
+}
+
+/// The spans that have the fact as an attribute.
+fn span(fact: &Fact) -> String {
+    let Some((phase, protocol)) = fact.attribute else { return String::new() };
+    let phase = phase.trim_start_matches("at_");
+    match protocol {
+        "http" => format!(" HTTP, {phase}"),
+        "grpc" => format!(" gRPC, {phase}"),
+        _ => format!(" all, {phase}"),
+    }
+}

@@ -1,0 +1,98 @@
+//! A row of the table as data, for what is generated from the rows.
+
+use serde_json::{Map, Value, json};
+
+/// A fact: see [`facts!`](super::facts).
+pub(in crate::outputs) struct Fact {
+    pub(super) name: &'static str,
+    /// The kind of work that has it, or `all`.
+    pub(super) kind: &'static str,
+    pub(super) json: Json,
+    /// The members of its schema beside those that its type gives.
+    pub(super) schema: Value,
+    /// The condition of its presence; `None` if it is always present.
+    pub(super) condition: Option<&'static str>,
+    pub(super) description: &'static str,
+    /// The phase in which spans get it, and the protocol of these spans.
+    pub(super) attribute: Option<(&'static str, &'static str)>,
+}
+
+/// The type of a fact in JSON.
+pub(in crate::outputs) enum Json {
+    /// The type of this name.
+    Type(&'static str),
+    /// A list of objects with these facts.
+    Objects(Vec<Fact>),
+}
+
+impl Json {
+    /// The members of its schema, and its name for readers.
+    fn base(&self) -> (Value, &'static str) {
+        let kind = match self {
+            Self::Type(kind) => *kind,
+            Self::Objects(facts) => {
+                let items = object(facts);
+                return (json!({"type": "array", "minItems": 1, "items": items}), "array of objects");
+            }
+        };
+        match kind {
+            "text" | "word" | "time" | "client" | "route" => (json!({"type": "string"}), "string"),
+            "number" => (json!({"type": "integer", "minimum": 0}), "integer"),
+            "trace_id" => (json!({"$ref": "#/$defs/trace_id"}), "string"),
+            "span_id" => (json!({"$ref": "#/$defs/span_id"}), "string"),
+            "millis" => (json!({"$ref": "#/$defs/millis"}), "number"),
+            "share" => (json!({"type": "number"}), "number"),
+            "flag" => (json!({"const": true}), "`true`"),
+            "texts" | "texts_by_name" => {
+                (json!({"type": "array", "minItems": 1, "items": {"type": "string"}}), "array of strings")
+            }
+            "fields" => (json!({"type": "object"}), "object"),
+            other => panic!("the type `{other}` has no schema"),
+        }
+    }
+}
+
+impl Fact {
+    /// Its JSON Schema.
+    pub(super) fn schema(&self) -> Value {
+        let mut own = self.schema.as_object().cloned().unwrap_or_default();
+        let decides = ["const", "enum"].iter().any(|member| own.contains_key(*member));
+        if !decides {
+            let (base, _) = self.json.base();
+            let base = base.as_object().cloned().unwrap_or_default();
+            own = base.into_iter().chain(own).collect();
+        }
+        own.insert("description".to_owned(), self.text().into());
+        own.into()
+    }
+
+    /// Its description with its condition, without marks.
+    fn text(&self) -> String {
+        let condition = match self.condition {
+            Some("it is true") | None => String::new(),
+            Some(condition) => format!(" Present if {condition}."),
+        };
+        format!("{}{condition}", self.description).replace('`', "")
+    }
+
+    /// The name of its type for readers.
+    pub(super) fn json_type(&self) -> &'static str {
+        self.json.base().1
+    }
+}
+
+/// The schema of an object with these facts, and no others.
+fn object(facts: &[Fact]) -> Value {
+    let properties: Map<_, _> = facts.iter().map(|fact| (fact.name.to_owned(), fact.schema())).collect();
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": required(facts),
+        "properties": properties,
+    })
+}
+
+/// The names of the facts that are always present.
+pub(super) fn required<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Vec<&'static str> {
+    facts.into_iter().filter(|fact| fact.condition.is_none()).map(|fact| fact.name).collect()
+}

@@ -1,0 +1,57 @@
+//! Members of an event for which JSON has no type of its own.
+
+use std::sync::Arc;
+
+use super::template;
+use crate::{
+    record::{fields::Fields, identity::Client, route::Route},
+    trace::{SpanId, TraceId},
+    write::json::{Key, Object},
+};
+
+#[allow(
+    clippy::inline_always,
+    reason = "see `Object`: a key that is known at compile time costs a few stores"
+)]
+impl Object<'_, '_> {
+    /// The address of a client, or its hash.
+    #[inline(always)]
+    pub(super) fn client(&mut self, key: Key, client: Client) {
+        match client {
+            Client::Address(address) => self.address(key, address),
+            Client::Hash(hash) => self.word(key, hash),
+        }
+    }
+
+    /// The id of a trace.
+    #[inline(always)]
+    pub(super) fn trace_id(&mut self, key: Key, id: &TraceId) {
+        self.word(key, id.hex());
+    }
+
+    /// The id of a span.
+    #[inline(always)]
+    pub(super) fn span_id(&mut self, key: Key, id: &SpanId) {
+        self.word(key, id.hex());
+    }
+
+    /// The template of a route.
+    #[inline(always)]
+    pub(super) fn route(&mut self, key: Key, route: &Route) {
+        self.known_text(key, route.as_str(), route.is_plain());
+    }
+
+    /// The application's own fields, as an object.
+    #[inline(always)]
+    pub(super) fn fields(&mut self, key: Key, fields: &Fields) {
+        self.object(key, |object| template::write(object, fields));
+    }
+
+    /// A member for each list of texts, with the list's name in the place of `<name>`.
+    #[inline(always)]
+    pub(super) fn texts_by_name(&mut self, name: &'static str, lists: &[(Arc<str>, Vec<String>)]) {
+        for (list, texts) in lists {
+            self.prefixed_texts(name.trim_end_matches("<name>"), list, texts);
+        }
+    }
+}

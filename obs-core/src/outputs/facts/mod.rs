@@ -1,0 +1,260 @@
+//! The table of facts: everything that events and spans say of finished work, one row for each fact.
+//!
+//! A row has the name of the event's field, its JSON type, the condition under which it is present, its description
+//! and the expression that reads it. From the rows come
+//!
+//! * the members of an event's line (`event`),
+//! * the attributes of a span (`at_start` and `at_end`) and the names that they reserve,
+//! * the JSON Schema of an event (`schema/event-1.json`) and the reference in `docs/events.md`. A test compares both
+//!   with the rows, and writes them anew with `UPDATE_DOCS=1`.
+//!
+//! Rows stand in groups. A group is written at once: what few events have is a group whose function is not inlined, so
+//! that it does not lie between the instructions that each event needs.
+
+#[cfg(feature = "otel")]
+pub(crate) mod attributes;
+#[cfg(all(test, not(obs_loom)))]
+mod documents;
+#[cfg(all(test, not(obs_loom)))]
+mod fact;
+mod members;
+mod nested;
+pub(crate) mod request;
+mod template;
+pub(crate) mod work;
+
+/// Asks all groups, in the order of an event's members.
+macro_rules! groups {
+    ($($group:ty),+ $(,)?) => {
+        /// Returns whether a fact is an attribute of this name.
+        #[cfg(feature = "otel")]
+        pub(in crate::outputs) fn has_attribute(name: &str) -> bool {
+            false $(|| <$group>::has_attribute(name))+
+        }
+
+        /// All facts, in their order in an event.
+        #[cfg(all(test, not(obs_loom)))]
+        fn all() -> Vec<fact::Fact> {
+            [$(<$group>::facts()),+].into_iter().flatten().collect()
+        }
+    };
+}
+
+groups!(
+    work::TimeFacts,
+    work::ServiceFacts,
+    work::IdFacts,
+    request::OperationFacts,
+    request::HeadFacts,
+    request::GrpcFacts,
+    work::OutcomeFacts,
+    work::FailureFacts,
+    work::DurationFacts,
+    request::TransferFacts,
+    work::ServiceStateFacts,
+    work::UserFacts,
+    work::ActivityFacts,
+    work::FieldFacts,
+);
+
+/// Defines a group of facts, all of one kind of work (or `all` kinds). If the group has a condition, its rows have it
+/// too, unless they have one of their own.
+///
+/// A row is `/// description`, `"name": type`, the parts below as far as they apply, and `= source;`.
+///
+/// * `plain_if(expression)`: the text has nothing to escape if this is true.
+/// * `{ … }`: members of its JSON Schema, beside those that the type gives.
+/// * `if "condition"`: the condition of its presence. The source is an `Option` then; of a `flag` it is a `bool`.
+/// * `, at_start(protocol)` or `, at_end(protocol)`: it is an attribute of spans too, for `http`, `grpc` or `any`
+///   requests. With `by_rules` behind the protocol, `otel::attributes` sets it, by rules that an event does not have.
+///
+/// The types are the methods of [`Object`](crate::write::json::Object) that write them; `[Group]` is a list of objects,
+/// each with the facts of that group.
+macro_rules! facts {
+    // A group without attributes.
+    (
+        $(#[$about:meta])+
+        $group:ident of $kind:ident $(if $condition:literal)?;
+        #[$inline:meta]
+        event $arguments:tt;
+        $rows:tt
+    ) => {
+        $crate::outputs::facts::facts! {
+            $(#[$about])+
+            $group of $kind $(if $condition)?;
+            #[$inline]
+            event $arguments;
+            #[allow(dead_code, reason = "they set nothing")]
+            attributes at_start(), at_end();
+            $rows
+        }
+    };
+    (
+        $(#[$about:meta])+
+        $group:ident of $kind:ident $(if $condition:literal)?;
+        #[$inline:meta]
+        event($($argument:ident: $of:ty),*);
+        $(#[$unused:meta])?
+        attributes at_start($($start:ident: $of_start:ty),*), at_end($($end:ident: $of_end:ty),*);
+        {$(
+            $(#[doc = $what:literal])+
+            $name:literal: $type:tt $(plain_if($plain:expr))? $({ $($schema:tt)* })? $(if $when:literal)?
+            $(, $at:ident($protocol:ident $(, $by:ident)?))? = $source:expr;
+        )+}
+    ) => {
+        $(#[$about])+
+        pub(in crate::outputs) struct $group;
+
+        impl $group {
+            /// Writes the members of an event.
+            #[$inline]
+            pub(in crate::outputs) fn event(object: &mut $crate::write::json::Object<'_, '_>, $($argument: $of),*) {
+                $($crate::outputs::facts::member! {
+                    object, $name, $type $(plain_if($plain))? $(if $when)? = $source
+                })+
+            }
+
+            /// Sets the attributes of a span that are known at its start. `grpc`: it is a gRPC call.
+            #[cfg(feature = "otel")]
+            #[inline]
+            $(#[$unused])?
+            pub(in crate::outputs) fn at_start(
+                all: &mut impl $crate::outputs::facts::attributes::Attributes,
+                grpc: bool,
+                $($start: $of_start),*
+            ) {
+                let _ = (&all, grpc);
+                $($crate::outputs::facts::attribute! {
+                    at_start $($at $protocol $($by)?)?: all, grpc, $name, $type $(if $when)? = $source
+                })+
+            }
+
+            /// Sets those that are known at its end.
+            #[cfg(feature = "otel")]
+            #[inline]
+            $(#[$unused])?
+            pub(in crate::outputs) fn at_end(
+                all: &mut impl $crate::outputs::facts::attributes::Attributes,
+                grpc: bool,
+                $($end: $of_end),*
+            ) {
+                let _ = (&all, grpc);
+                $($crate::outputs::facts::attribute! {
+                    at_end $($at $protocol $($by)?)?: all, grpc, $name, $type $(if $when)? = $source
+                })+
+            }
+
+            /// Returns whether one of the facts is an attribute of this name.
+            #[cfg(feature = "otel")]
+            #[allow(dead_code, reason = "an object in a list has no attributes")]
+            pub(in crate::outputs) fn has_attribute(name: &str) -> bool {
+                let _ = name;
+                false $(|| $crate::outputs::facts::is_attribute!(name, $name $(, $at)?))+
+            }
+
+            /// The rows as data.
+            #[cfg(all(test, not(obs_loom)))]
+            pub(in crate::outputs) fn facts() -> Vec<$crate::outputs::facts::fact::Fact> {
+                let condition: Option<&str> = None$(.or(Some($condition)))?;
+                vec![$($crate::outputs::facts::fact::Fact {
+                    name: $name,
+                    kind: stringify!($kind),
+                    json: $crate::outputs::facts::json_type!($type),
+                    schema: serde_json::json!({ $($($schema)*)? }),
+                    condition: None$(.or(Some($when)))?.or(condition),
+                    description: concat!($($what),+).trim(),
+                    attribute: None$(.or(Some((stringify!($at), stringify!($protocol)))))?,
+                }),+]
+            }
+        }
+    };
+}
+
+/// Writes a row's member of an event.
+macro_rules! member {
+    ($object:ident, $name:literal, flag if $when:literal = $is:expr) => {
+        if $is {
+            $object.flag($crate::write::json::key!($name));
+        }
+    };
+    ($object:ident, $name:literal, texts_by_name if $when:literal = $lists:expr) => {
+        $object.texts_by_name($name, $lists);
+    };
+    ($object:ident, $name:literal, [$group:ident] if $when:literal = $items:expr) => {
+        $object.objects($crate::write::json::key!($name), $items.iter(), $group::event);
+    };
+    ($object:ident, $name:literal, text plain_if($plain:expr) if $when:literal = $text:expr) => {
+        if let Some(text) = $text {
+            $object.known_text($crate::write::json::key!($name), text, $plain);
+        }
+    };
+    ($object:ident, $name:literal, text plain_if($plain:expr) = $text:expr) => {
+        $object.known_text($crate::write::json::key!($name), $text, $plain);
+    };
+    ($object:ident, $name:literal, $type:ident if $when:literal = $value:expr) => {
+        if let Some(value) = $value {
+            $object.$type($crate::write::json::key!($name), value);
+        }
+    };
+    ($object:ident, $name:literal, $type:ident = $value:expr) => {
+        $object.$type($crate::write::json::key!($name), $value);
+    };
+}
+
+/// Sets a row's attribute of a span, if it has one that is known in this phase.
+#[cfg(feature = "otel")]
+macro_rules! attribute {
+    (at_start at_start $protocol:ident: $($row:tt)*) => {
+        $crate::outputs::facts::attribute! { $protocol: $($row)* }
+    };
+    (at_end at_end $protocol:ident: $($row:tt)*) => {
+        $crate::outputs::facts::attribute! { $protocol: $($row)* }
+    };
+    (http: $all:ident, $grpc:ident, $($row:tt)*) => {
+        if !$grpc {
+            $crate::outputs::facts::attribute! { any: $all, $grpc, $($row)* }
+        }
+    };
+    (grpc: $all:ident, $grpc:ident, $($row:tt)*) => {
+        if $grpc {
+            $crate::outputs::facts::attribute! { any: $all, $grpc, $($row)* }
+        }
+    };
+    (any: $all:ident, $grpc:ident, $name:literal, $type:ident if $when:literal = $value:expr) => {
+        if let Some(value) = $value {
+            $all.$type($name, value);
+        }
+    };
+    (any: $all:ident, $grpc:ident, $name:literal, $type:ident = $value:expr) => {
+        $all.$type($name, $value);
+    };
+    ($($other:tt)*) => {};
+}
+
+/// Returns whether a row is an attribute of this name.
+#[cfg(feature = "otel")]
+macro_rules! is_attribute {
+    ($name:ident, $own:literal) => {
+        false
+    };
+    ($name:ident, $own:literal, $at:ident) => {
+        $name == $own
+    };
+}
+
+/// The JSON type of a row, as data.
+#[cfg(all(test, not(obs_loom)))]
+macro_rules! json_type {
+    ([$group:ident]) => {
+        $crate::outputs::facts::fact::Json::Objects($group::facts())
+    };
+    ($type:ident) => {
+        $crate::outputs::facts::fact::Json::Type(stringify!($type))
+    };
+}
+
+#[cfg(all(test, not(obs_loom)))]
+pub(in crate::outputs) use json_type;
+#[cfg(feature = "otel")]
+pub(in crate::outputs) use {attribute, is_attribute};
+pub(in crate::outputs) use {facts, member};

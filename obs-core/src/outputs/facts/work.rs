@@ -1,0 +1,276 @@
+//! The facts of all kinds of work.
+
+use std::borrow::Cow;
+
+use super::facts;
+use crate::record::{
+    calls::{Call, DependencyCalls},
+    finished::Record,
+    identity::User,
+    service::Service,
+    start::Start,
+};
+
+#[cfg(all(test, not(obs_loom)))]
+use crate::record::outcome::Outcome;
+
+/// The version of the schema. It grows when a field changes its meaning or goes; new fields and new kinds of work may
+/// come at any time.
+pub(super) const SCHEMA: u32 = 1;
+
+/// The kinds of work, as events name them.
+#[cfg(all(test, not(obs_loom)))]
+pub(super) const KINDS: [&str; 1] = ["request"];
+
+facts! {
+    /// The time at which the work began.
+    TimeFacts of all;
+    #[inline]
+    event(start: &Start);
+    {
+        /// The start of the work, in UTC, with microseconds.
+        "time": time { "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{6}Z$" }
+            = start.since_1970;
+    }
+}
+
+facts! {
+    /// The service: the same in each of its events.
+    ServiceFacts of all;
+    #[inline]
+    event(service: &Service);
+    {
+        /// The version of the schema.
+        "schema": number { "const": SCHEMA } = SCHEMA;
+
+        /// The name of the service.
+        "service.name": text { "minLength": 1 } = &service.name;
+
+        /// The version of the service.
+        "service.version": text if "it is set" = &service.version;
+
+        /// The instance of the service: a new UUID for each start unless it is set.
+        "service.instance.id": text = &service.instance;
+
+        /// The environment in which the service runs.
+        "deployment.environment.name": text if "it is set" = &service.environment;
+    }
+}
+
+facts! {
+    /// The kind of the work, its ids and its place in its trace.
+    IdFacts of all;
+    #[inline]
+    event(start: &Start);
+    {
+        /// The kind of the work.
+        "kind": word { "enum": KINDS } = start.kind.as_str();
+
+        /// The id of the work.
+        "request_id": word { "pattern": "^[A-Za-z0-9._:/+=@-]{1,128}$" } = start.id.as_bytes();
+
+        /// The trace that the work belongs to.
+        "trace_id": trace_id = &start.trace.trace_id;
+
+        /// The work's own span.
+        "span_id": span_id = &start.trace.span_id;
+
+        /// The caller's span.
+        "parent_span_id": span_id if "the caller's trace was continued" = &start.trace.parent_id;
+
+        /// The trace of the caller, which was not continued.
+        "link.trace_id": trace_id if "the caller is not trusted"
+            = start.trace.link.as_ref().map(|link| &link.trace_id);
+
+        /// The caller's span in that trace.
+        "link.span_id": span_id if "the caller is not trusted" = start.trace.link.as_ref().map(|link| &link.span_id);
+    }
+}
+
+facts! {
+    /// The way in which the work ended.
+    OutcomeFacts of all;
+    #[inline]
+    event(record: &Record);
+    {
+        /// The way in which it ended. The README explains each outcome.
+        "outcome": word { "enum": Outcome::ALL.map(Outcome::as_str) } = record.outcome.as_str();
+    }
+}
+
+facts! {
+    /// The failure of the work, its error and its panic.
+    FailureFacts of all;
+    #[inline(never)]
+    event(record: &Record, error_type: Option<&'static str>);
+    {
+        /// The kind of the failure: the kind or type that was reported, the 5xx code, the status of gRPC, or the outcome.
+        "error.type": text if "it failed", at_end(any, by_rules) = error_type;
+
+        /// The kind or type of an error that was reported although the work did not fail.
+        "exception.type": text if "an error was reported, and it did not fail"
+            = record.error.as_ref().filter(|_| error_type.is_none()).and_then(|error| error.type_name);
+
+        /// The text of the panic, or else of the error.
+        "error.message": text if "an error was reported, or it panicked" = message(record);
+
+        /// The place of the panic: `file:line:column`.
+        "error.location": text if "it panicked"
+            = record.panic.as_ref().and_then(|panic| Some(panic.location.as_ref()?.to_string())).as_deref();
+
+        /// The sources of the error, outermost first.
+        "error.sources": texts { "maxItems": 16 } if "the error has any" = sources(record);
+    }
+}
+
+fn message(record: &Record) -> Option<&str> {
+    let panic = record.panic.as_ref().map(|panic| &panic.message);
+    panic.or(record.error.as_ref().map(|error| &error.message)).map(String::as_str)
+}
+
+fn sources(record: &Record) -> Option<&[String]> {
+    let error = record.error.as_ref().filter(|_| record.panic.is_none())?;
+    Some(error.sources.as_slice()).filter(|sources| !sources.is_empty())
+}
+
+facts! {
+    /// The duration of the work.
+    DurationFacts of all;
+    #[inline]
+    event(record: &Record);
+    {
+        /// The time from its start to its end; of a request, from its head to the last byte of its response.
+        "duration_ms": millis = record.duration;
+    }
+}
+
+facts! {
+    /// The state of the service when the work ended.
+    ServiceStateFacts of all;
+    #[inline]
+    event(record: &Record);
+    {
+        /// It ended while the service was shutting down.
+        "draining": flag if "it is true" = record.draining;
+    }
+}
+
+facts! {
+    /// The user that the work served.
+    UserFacts of all;
+    #[inline]
+    event(user: &User);
+    attributes at_start(), at_end(user: &User);
+    {
+        /// The user that it served, as the settings allow.
+        "user.id": text if "`current().user(..)` was called, and ids are kept", at_end(any)
+            = user.id();
+
+        /// The keyed hash of the user that it served.
+        "user.hash": text plain_if(true) { "pattern": "^[0-9a-f]{32}$" }
+            if "`current().user(..)` was called, and users are hashed", at_end(any)
+            = user.hash();
+    }
+}
+
+facts! {
+    /// Feature flags and calls. They are lists of objects: names that differ from service to service are values there,
+    /// and no columns.
+    ActivityFacts of all;
+    #[inline(never)]
+    event(record: &Record);
+    {
+        /// The feature flags that were evaluated.
+        "feature_flags": [FlagFacts] { "maxItems": 32 } if "`current().flag(..)` was called" = record.flags;
+
+        /// The calls that it made, added up by dependency: 16 of them, and all others as `other`.
+        "calls": [DependencyFacts] { "maxItems": 17 } if "`current().call(..)` was called"
+            = record.calls.by_dependency();
+
+        /// The 16 slowest calls one by one, in the order in which they ended.
+        "slowest_calls": [CallFacts] { "maxItems": 16 } if "`current().call(..)` was called"
+            = record.calls.slowest();
+    }
+}
+
+facts! {
+    /// A feature flag.
+    FlagFacts of all;
+    #[inline]
+    event(flag: &(Cow<'static, str>, Cow<'static, str>));
+    {
+        /// The name of the flag.
+        "key": text = &flag.0;
+
+        /// The variant that the evaluation gave.
+        "variant": text = &flag.1;
+    }
+}
+
+facts! {
+    /// The calls of one dependency.
+    DependencyFacts of all;
+    #[inline]
+    event(calls: &DependencyCalls);
+    {
+        /// The name of the dependency.
+        "dependency": text = &calls.dependency;
+
+        /// The number of calls.
+        "count": number { "minimum": 1 } = calls.count;
+
+        /// The number of calls that failed.
+        "errors": number = calls.errors;
+
+        /// The time of all calls together.
+        "total_ms": millis = calls.total;
+
+        /// The time of the longest call.
+        "longest_ms": millis = calls.longest;
+    }
+}
+
+facts! {
+    /// One call.
+    CallFacts of all;
+    #[inline]
+    event(call: &Call);
+    {
+        /// The name of the dependency.
+        "dependency": text = &call.dependency;
+
+        /// The operation that was asked for.
+        "operation": text if "it is set" = &call.operation;
+
+        /// The status of the answer.
+        "status": number { "maximum": 65535 } if "it is set" = call.status;
+
+        /// The call failed.
+        "failed": flag if "it is true" = call.failed;
+
+        /// The time from the start of the work to the start of the call.
+        "start_ms": millis = call.start;
+
+        /// The time that the call took.
+        "duration_ms": millis = call.duration;
+    }
+}
+
+facts! {
+    /// The application's own fields, and the rate of the event.
+    FieldFacts of all;
+    #[inline]
+    event(record: &Record, sample_rate: f64);
+    {
+        /// The application's own fields, at most 64 and 16 KiB, texts cut with `…`. Dots in their names nest.
+        "fields": fields { "minProperties": 1 } if "`current().set(..)` was called"
+            = Some(&record.fields).filter(|fields| fields.iter().next().is_some());
+
+        /// The number of fields that did not fit.
+        "fields_dropped": number { "minimum": 1 } if "there are any"
+            = Some(record.fields.dropped()).filter(|dropped| *dropped > 0);
+
+        /// The rate at which the event was kept: it stands for `1/sample_rate` pieces of work.
+        "sample_rate": share { "exclusiveMinimum": 0, "maximum": 1 } = sample_rate;
+    }
+}
