@@ -38,10 +38,12 @@ mod server;
 mod service;
 mod transform;
 
+#[cfg(feature = "prometheus")]
+pub use obs_core::prometheus;
 pub use obs_core::{
     self, BuildError, Endpoint, ErrorReport, EventFile, EventOutput, Events, Identity, MetricLabel,
     MetricNaming, Metrics, Observer, ObserverBuilder, Outcome, Overflow, PanicPolicy, Propagator, Record,
-    RecordSink, Redaction, RequestStart, TraceContext, TraceHeader, Value, Work, current, prometheus,
+    RecordSink, Redaction, RequestStart, TraceContext, TraceHeader, Value, Work, current,
 };
 
 /// Spans with OpenTelemetry.

@@ -69,11 +69,12 @@ mod route;
 mod serve;
 mod service;
 
+#[cfg(feature = "prometheus")]
+pub use obs_core::prometheus;
 pub use obs_core::{
     self, BuildError, Endpoint, ErrorReport, EventFile, EventOutput, Events, GrpcStatus, Identity,
     MetricLabel, MetricNaming, Metrics, Observer, ObserverBuilder, Outcome, Overflow, PanicPolicy,
     Propagator, Record, RecordSink, Redaction, RequestStart, TraceContext, TraceHeader, Value, Work, current,
-    prometheus,
 };
 
 #[cfg(feature = "axum")]

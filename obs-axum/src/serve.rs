@@ -157,6 +157,7 @@ where
 {
     let mut server = Builder::new(Tasks(phase.clone()));
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_OR_IDLE);
+    #[cfg(feature = "http2")]
     server.http2().timer(TokioTimer::new()).enable_connect_protocol();
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(addr.clone()));

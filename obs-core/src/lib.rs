@@ -73,6 +73,7 @@ mod work;
 mod write;
 
 /// The crate whose `Registry` holds the metrics: see [`Observer::registry`].
+#[cfg(feature = "prometheus")]
 pub use prometheus;
 
 #[cfg(feature = "http")]

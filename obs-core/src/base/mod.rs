@@ -6,8 +6,12 @@ pub(crate) mod counter;
 pub(crate) mod diagnostics;
 pub(crate) mod name_filter;
 pub(crate) mod panic;
+#[cfg(any(feature = "prometheus", feature = "tokio"))]
+pub(crate) mod patience;
 pub(crate) mod random;
 pub(crate) mod read_mostly;
+pub(crate) mod sort;
 pub(crate) mod sync;
 pub(crate) mod text;
+pub(crate) mod thread;
 pub(crate) mod value;

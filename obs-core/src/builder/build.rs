@@ -12,7 +12,7 @@ use crate::{
     observer::{Inner, Observer},
     outputs::{
         events::{EventPipeline, settings::Events},
-        metrics::{MetricSink, registry::Bridge},
+        metrics::{MetricSink, gatherer::Gatherer},
         sink::{RecordSink, Sinks},
     },
     record::{
@@ -73,13 +73,7 @@ impl ObserverBuilder {
             &[],
         );
         // Last: by now all our metrics exist, and nothing else fails that would leave them in a user's registry.
-        let registry = self.metrics.registry.unwrap_or_default();
-        let bridge = Bridge::new(registry, Arc::clone(&metrics)).map_err(|error| BuildError {
-            setting: "registry",
-            value: error.to_string(),
-            expected: "a registry that no other observer uses and that has no metric of one of our names",
-        })?;
-        let scrapes = Scrapes::new(bridge);
+        let scrapes = Scrapes::new(Gatherer::new(&self.metrics, Arc::clone(&metrics))?);
         for warning in self.warnings {
             diagnostics::warn(format_args!("{warning}"));
         }

@@ -7,7 +7,7 @@ use crate::base::build_error::{BuildError, error};
 #[cfg(feature = "otel")]
 use crate::outputs::otel;
 use crate::{
-    base::text::percent_decoded,
+    base::text::{fraction, percent_decoded},
     http::method::KnownMethods,
     outputs::{
         events::{file::EventFile, output::EventOutput},
@@ -53,9 +53,8 @@ impl ObserverBuilder {
             self.events.outputs = Some(event_outputs(&outputs)?);
         }
         if let Some(rate) = set("OBS_EVENTS_SAMPLE_RATE") {
-            let number = rate.trim().parse::<f64>().ok().filter(|rate| (0.0..=1.0).contains(rate));
-            self.events.keep.rate =
-                number.ok_or_else(|| error("OBS_EVENTS_SAMPLE_RATE", &rate, "a number between 0 and 1"))?;
+            self.events.keep.rate = fraction(rate.trim())
+                .ok_or_else(|| error("OBS_EVENTS_SAMPLE_RATE", &rate, "a number between 0 and 1"))?;
         }
         if let Some(key) = set("OBS_HASH_KEY") {
             self.events.hash_key = Some(key.into_bytes());

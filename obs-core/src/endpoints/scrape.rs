@@ -1,15 +1,11 @@
 //! Answers a scrape: page, format, compression; scrapes at the same time share what was gathered.
 
-use std::{
-    sync::{Arc, mpsc},
-    thread,
-    time::Duration,
-};
+use std::sync::Arc;
 
 use crate::outputs::metrics::{
     exposition::{self, Format, Wanted, page::Page},
     family::Family,
-    registry::Bridge,
+    gatherer::Gatherer,
 };
 use crate::{
     base::text::percent_decoded,
@@ -28,24 +24,29 @@ pub(crate) struct Scrape {
 impl Scrape {
     pub(crate) fn of(head: &RequestHead<'_>) -> Self {
         let pairs = head.query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-        let mut names: Vec<_> = pairs
-            .filter(|(key, _)| percent_decoded(key) == "name[]")
-            .map(|(_, value)| percent_decoded(value).into_owned())
-            .collect();
-        names.sort_unstable();
-        names.dedup();
+        // In order and each once, so that two that ask for the same are equal.
+        let mut names = Vec::new();
+        for (_, value) in pairs.filter(|(key, _)| percent_decoded(key) == "name[]") {
+            let name = percent_decoded(value).into_owned();
+            if let Err(place) = names.binary_search(&name) {
+                names.insert(place, name);
+            }
+        }
         Self {
             format: exposition::accept::format(head.headers),
+            #[cfg(feature = "gzip")]
             gzip: exposition::accept::accepts_gzip(head.headers),
+            #[cfg(not(feature = "gzip"))]
+            gzip: false,
             names,
         }
     }
 
     /// The page of these families.
-    fn page(&self, bridge: &Bridge, families: &Arc<[Family]>) -> Page {
-        let created = bridge.shows_created();
+    fn page(&self, gatherer: &Gatherer, families: &Arc<[Family]>) -> Page {
+        let created = gatherer.shows_created();
         let wanted = Wanted { format: self.format, names: &self.names, created, gzip: self.gzip };
-        wanted.page(families, &|what| bridge.left_out(what))
+        wanted.page(families, &|what| gatherer.left_out(what))
     }
 
     fn answer(&self, body: Option<AnswerBody>) -> Answer {
@@ -61,28 +62,29 @@ impl Scrape {
 
 /// The scrapes of one observer.
 pub(crate) struct Scrapes {
-    bridge: Arc<Bridge>,
+    gatherer: Arc<Gatherer>,
     #[cfg(feature = "tokio")]
     shared: shared::Shared,
 }
 
 impl Scrapes {
-    pub(crate) fn new(bridge: Bridge) -> Self {
+    pub(crate) fn new(gatherer: Gatherer) -> Self {
         Self {
-            bridge: Arc::new(bridge),
+            gatherer: Arc::new(gatherer),
             #[cfg(feature = "tokio")]
             shared: shared::Shared::default(),
         }
     }
 
+    #[cfg(feature = "prometheus")]
     pub(crate) fn registry(&self) -> &prometheus::Registry {
-        self.bridge.registry()
+        self.gatherer.registry()
     }
 
     /// The whole page in Prometheus' text format, made on this thread.
     pub(crate) fn text(&self) -> Vec<u8> {
         let scrape = Scrape { format: Format::Text, gzip: false, names: Vec::new() };
-        let page = scrape.page(&self.bridge, &self.bridge.families().into());
+        let page = scrape.page(&self.gatherer, &self.gatherer.families().into());
         let (mut pieces, mut text) = (page.pieces(), Vec::new());
         while !pieces.has_ended() {
             text.extend_from_slice(&pieces.next());
@@ -101,29 +103,12 @@ impl Scrapes {
 
     #[cfg(feature = "tokio")]
     async fn page(&self, scrape: &Scrape) -> Option<Page> {
-        self.shared.page(&self.bridge, scrape).await
+        self.shared.page(&self.gatherer, scrape).await
     }
 
     #[cfg(not(feature = "tokio"))]
     async fn page(&self, scrape: &Scrape) -> Option<Page> {
-        Some(scrape.page(&self.bridge, &self.bridge.families().into()))
-    }
-}
-
-/// The registry may live on, and another observer may be built with it.
-impl Drop for Scrapes {
-    fn drop(&mut self) {
-        /// A collector that hangs holds the registry's lock, and must not hold up whoever drops the last observer.
-        const PATIENCE: Duration = Duration::from_secs(1);
-        let bridge = Arc::clone(&self.bridge);
-        let (send, left) = mpsc::channel();
-        let leave = move || {
-            bridge.leave();
-            let _ = send.send(());
-        };
-        if thread::Builder::new().name("obs-unregister".to_owned()).spawn(leave).is_ok() {
-            let _ = left.recv_timeout(PATIENCE);
-        }
+        Some(scrape.page(&self.gatherer, &self.gatherer.families().into()))
     }
 }
 
@@ -132,12 +117,12 @@ mod shared {
     use std::{
         mem,
         sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-        thread,
     };
 
     use tokio::sync::{OnceCell, Semaphore, oneshot};
 
-    use super::{Bridge, Page, Scrape};
+    use super::{Gatherer, Page, Scrape};
+    use crate::base::thread::spawn;
 
     /// Pages to come, all of one gathering. They belong to those who wait for them.
     #[derive(Default)]
@@ -161,17 +146,17 @@ mod shared {
     }
 
     impl Shared {
-        pub(super) async fn page(&self, bridge: &Arc<Bridge>, scrape: &Scrape) -> Option<Page> {
+        pub(super) async fn page(&self, gatherer: &Arc<Gatherer>, scrape: &Scrape) -> Option<Page> {
             let flight = self.join(scrape);
             // Where the one who waits for the turn leaves, another of the flight takes its place.
             let pages = flight.pages.get_or_init(|| async {
                 let turn = Arc::clone(&self.turn).acquire_owned().await;
                 let wanted = self.begin(&flight);
-                let bridge = Arc::clone(bridge);
+                let gatherer = Arc::clone(gatherer);
                 off_the_runtime(move || {
-                    let families = bridge.families().into();
+                    let families = gatherer.families().into();
                     let page = |scrape: Scrape| {
-                        let page = scrape.page(&bridge, &families);
+                        let page = scrape.page(&gatherer, &families);
                         (scrape, page)
                     };
                     let pages = wanted.into_iter().map(page).collect();
@@ -223,13 +208,13 @@ mod shared {
         let (send, made) = oneshot::channel();
         let make = Arc::new(Mutex::new(Some(make)));
         let theirs = Arc::clone(&make);
-        let thread = thread::Builder::new().name("obs-scrape".to_owned()).spawn(move || {
+        let run = move || {
             let make = mem::take(&mut *lock(&theirs));
             if let Some(make) = make {
                 let _ = send.send(make());
             }
-        });
-        if thread.is_err() {
+        };
+        if spawn("obs-scrape", Box::new(run)).is_err() {
             // No thread to be had: the page matters more than the time it takes.
             let make = mem::take(&mut *lock(&make));
             return make.map(|make| make()).unwrap_or_default();

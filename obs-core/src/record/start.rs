@@ -1,8 +1,9 @@
 //! Everything that is known of work when it starts.
 
+#[cfg(feature = "otel")]
+use crate::http::forwarded::host::Host;
 use crate::{
     http::{
-        forwarded::host::Host,
         method::Method,
         protocol::{HttpVersion, UrlScheme},
     },

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "patterns")]
 use regex_lite::Regex;
 
 use super::{
     Inner, Redactor,
     names::{MAX_WORDS, Names},
-    patterns::{Patterns, kind::SecretPattern},
+    patterns::{Patterns, kind::SecretPattern, own::OwnPatterns},
 };
 use crate::base::{build_error::BuildError, read_mostly::ReadMostly};
 
@@ -34,6 +35,7 @@ use crate::base::{build_error::BuildError, read_mostly::ReadMostly};
 pub struct Redaction {
     on: bool,
     names: Vec<(String, Meaning)>,
+    #[cfg(feature = "patterns")]
     patterns: Vec<(String, String)>,
     without: Vec<SecretPattern>,
 }
@@ -53,7 +55,13 @@ impl Default for Redaction {
 impl Redaction {
     /// On, with the names and patterns that mean secrets nearly everywhere.
     pub const fn new() -> Self {
-        Self { on: true, names: Vec::new(), patterns: Vec::new(), without: Vec::new() }
+        Self {
+            on: true,
+            names: Vec::new(),
+            #[cfg(feature = "patterns")]
+            patterns: Vec::new(),
+            without: Vec::new(),
+        }
     }
 
     /// Off: everything goes out as it is, whatever else is set.
@@ -90,6 +98,7 @@ impl Redaction {
     ///
     /// It runs on every text, value, path and query, each time over the whole of it, and costs far more than the built-in
     /// ones. `name` is what an error calls it; a second pattern of one name replaces the first.
+    #[cfg(feature = "patterns")]
     pub fn pattern(mut self, name: impl Into<String>, regex: impl Into<String>) -> Self {
         let name = name.into();
         self.patterns.retain(|(other, _)| *other != name);
@@ -131,7 +140,10 @@ impl Redaction {
                 return Err(refused(format!("name {name}"), expected));
             }
         }
-        let own = self.patterns.iter().map(own_pattern).collect::<Result<_, _>>()?;
+        let own = OwnPatterns {
+            #[cfg(feature = "patterns")]
+            all: self.patterns.iter().map(own_pattern).collect::<Result<_, _>>()?,
+        };
         let (names, patterns) = if self.on {
             (names, Patterns::new(&self.without, own))
         } else {
@@ -141,6 +153,7 @@ impl Redaction {
     }
 }
 
+#[cfg(feature = "patterns")]
 fn own_pattern((name, regex): &(String, String)) -> Result<Regex, BuildError> {
     let value = || format!("pattern {name}: {regex}");
     let pattern =
@@ -166,6 +179,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused_with_a_reason() {
+        let name = message(Redaction::new().secret_names(["--"]));
+        assert_eq!(name, "`redaction` is \"name --\", but should be a name of one to six words");
+        let name = message(Redaction::new().harmless_names(["a b c d e f g"]));
+        assert!(name.contains("one to six words"), "{name}");
+    }
+
+    #[cfg(feature = "patterns")]
+    #[test]
+    fn patterns_that_cannot_be_are_refused_with_a_reason() {
         let regex = message(Redaction::new().pattern("p", "("));
         assert!(
             regex.starts_with("`redaction` is \"pattern p: (\", but should be a regular expression"),
@@ -173,15 +195,14 @@ mod tests {
         );
         let empty = message(Redaction::off().pattern("p", "x*"));
         assert!(empty.ends_with("does not match the empty text"), "{empty}");
-        let name = message(Redaction::new().secret_names(["--"]));
-        assert_eq!(name, "`redaction` is \"name --\", but should be a name of one to six words");
-        let name = message(Redaction::new().harmless_names(["a b c d e f g"]));
-        assert!(name.contains("one to six words"), "{name}");
     }
 
     #[test]
     fn off_is_off() {
-        let off = Redaction::off().secret_names(["plan"]).pattern("p", "pro").build().expect("right");
+        let off = Redaction::off().secret_names(["plan"]);
+        #[cfg(feature = "patterns")]
+        let off = off.pattern("p", "pro");
+        let off = off.build().expect("right");
         let secret = "Bearer mF_9.B5f-4.1JqM jane@example.com pro";
         assert_eq!(off.text(secret), secret);
         assert_eq!(off.value("plan", "pro"), "pro");
@@ -190,6 +211,7 @@ mod tests {
         assert!(!off.is_secret_name("password"));
     }
 
+    #[cfg(feature = "patterns")]
     #[test]
     fn patterns_of_ones_own() {
         let redactor = Redaction::new()

@@ -3,7 +3,7 @@
 use std::{
     io,
     sync::Arc,
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -11,7 +11,7 @@ use super::{
     buffer::{Buffer, Task},
     sink::EventSink,
 };
-use crate::base::{counter::Counter, diagnostics, panic::catch};
+use crate::base::{counter::Counter, diagnostics, panic::catch, thread::spawn};
 
 /// How long dropping the last observer waits for lines that are still buffered.
 const DROP_FLUSH: Duration = Duration::from_secs(1);
@@ -85,7 +85,7 @@ impl Writer {
     ) -> io::Result<Self> {
         let shared = Arc::clone(&buffer);
         let output = Output { name: name.to_owned(), buffer: shared, sink, written, lost, warned: false };
-        let thread = thread::Builder::new().name(format!("obs-events-{name}")).spawn(|| output.run())?;
+        let thread = spawn(&format!("obs-events-{name}"), Box::new(|| output.run()))?;
         Ok(Self { buffer, thread: Some(thread) })
     }
 }

@@ -111,6 +111,7 @@ impl Events {
     }
 
     /// The key of [hashes](Identity::Hashed): at least 16 bytes. Services whose hashes are to agree have the same.
+    #[cfg(feature = "hash")]
     pub fn hash_key(mut self, key: impl Into<Vec<u8>>) -> Self {
         self.hash_key = Some(key.into());
         self
@@ -136,7 +137,12 @@ impl Events {
                 "`Off`, `Kept` or `Hashed`: only addresses can be truncated",
             );
         }
-        let hashes = [self.client_address, self.user].contains(&Identity::Hashed);
+        // Without the feature only the environment can set it.
+        if cfg!(not(feature = "hash")) && self.hash_key.is_some() {
+            let expected = "not set: this service is built without the feature `hash`";
+            return error("OBS_HASH_KEY", "a key".to_owned(), expected);
+        }
+        let hashes = self.client_address.is_hashed() || self.user.is_hashed();
         let key = self.hash_key.as_ref().map_or(0, Vec::len);
         if (hashes || self.hash_key.is_some()) && key < 16 {
             return error("hash_key", format!("{key} bytes"), "at least 16 secret bytes");

@@ -23,9 +23,12 @@ pub(crate) struct Family {
     /// Ours, not the user's.
     pub(crate) own: bool,
     /// Whether there are samples of the user's among them.
+    #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
     pub(crate) others: bool,
 }
 
+/// Without the feature `prometheus`, only those of ours.
+#[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Counter,
@@ -45,6 +48,8 @@ pub(crate) struct Sample {
     pub(crate) timestamp: Option<i64>,
 }
 
+/// Without the feature `prometheus`, only those of ours.
+#[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
     Count { value: u64, exemplar: Option<Exemplar> },

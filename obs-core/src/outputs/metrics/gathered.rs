@@ -13,6 +13,8 @@ use super::{
     series::{ErrorSeries, RequestSeries, Series},
 };
 
+use crate::base::sort::sort_by;
+
 /// All series of requests, in the order of the page.
 #[derive(Debug)]
 struct Gathered(Vec<OfRequests>);
@@ -79,7 +81,7 @@ pub(super) fn families(series: &Series, out: &mut Vec<Family>) {
 /// By endpoint, then by the other labels. What is compared is looked up once for each, not once for each comparison.
 fn ordered<S>(scheme: &Scheme, series: Vec<Arc<S>>, labels: impl Fn(&S) -> &LabelSet) -> Vec<Arc<S>> {
     let mut keyed: Vec<_> = series.iter().map(|series| (scheme.order(labels(series)), series)).collect();
-    keyed.sort_unstable_by_key(|(order, _)| *order);
+    sort_by(&mut keyed, |(one, _), (other, _)| one.cmp(other));
     keyed.into_iter().map(|(_, series)| Arc::clone(series)).collect()
 }
 

@@ -10,10 +10,13 @@ pub(crate) mod exemplar;
 pub(crate) mod exposition;
 pub(crate) mod family;
 pub(crate) mod gathered;
+pub(crate) mod gatherer;
 pub(crate) mod histogram;
 pub(crate) mod names;
 pub(crate) mod own;
+#[cfg(feature = "prometheus")]
 pub(crate) mod proto;
+#[cfg(feature = "prometheus")]
 pub(crate) mod registry;
 pub(crate) mod scheme;
 pub(crate) mod series;
@@ -27,7 +30,7 @@ use series::Series;
 use sharded::Sharded;
 
 use crate::{
-    base::counter::Counter,
+    base::{counter::Counter, diagnostics},
     http::{method::Method, protocol::UrlScheme},
     outputs::sink::RecordSink,
     record::{finished::Record, route::Route, start::Start},
@@ -72,6 +75,14 @@ impl MetricSink {
     /// Counters about ourselves.
     pub(crate) const fn own(&self) -> &Own {
         &self.own
+    }
+
+    /// Counts something that the page cannot show, and warns of the first.
+    fn left_out(&self, what: &str) {
+        if self.left_out.get() == 0 {
+            diagnostics::warn(format_args!("{what}; it is counted in `obs_metrics_left_out_total`"));
+        }
+        self.left_out.add(1);
     }
 
     /// Requests that have started and not ended.

@@ -2,7 +2,6 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -22,7 +21,8 @@ type Gauge = Box<dyn Fn() -> u64 + Send>;
 /// All of them; they exist at 0 from the start.
 pub(crate) struct Own {
     created: f64,
-    numbers: Mutex<BTreeMap<Key, Number>>,
+    /// In the order of their keys.
+    numbers: Mutex<Vec<(Key, Number)>>,
 }
 
 enum Number {
@@ -43,11 +43,14 @@ impl Own {
         labels: &[OwnLabel],
     ) -> Arc<Counter> {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Number::Counter(counter)) = numbers.get(&(family, help, labels.to_vec())) {
+        let key = (family, help, labels.to_vec());
+        if let Ok(place) = place(&numbers, &key)
+            && let Some((_, Number::Counter(counter))) = numbers.get(place)
+        {
             return Arc::clone(counter);
         }
         let counter = Arc::new(Counter::new());
-        numbers.insert((family, help, labels.to_vec()), Number::Counter(Arc::clone(&counter)));
+        insert(&mut numbers, key, Number::Counter(Arc::clone(&counter)));
         counter
     }
 
@@ -60,7 +63,7 @@ impl Own {
         read: impl Fn() -> u64 + Send + 'static,
     ) {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        numbers.insert((family, help, labels.to_vec()), Number::Gauge(Box::new(read)));
+        insert(&mut numbers, (family, help, labels.to_vec()), Number::Gauge(Box::new(read)));
     }
 
     pub(super) fn families(&self, out: &mut Vec<Family>) {
@@ -85,6 +88,23 @@ impl Own {
                 Number::Gauge(read) => family.samples.push(Sample::gauge(labels, read())),
             }
         }
+    }
+}
+
+/// The place of a number in the order of keys, or the one where it belongs.
+fn place(numbers: &[(Key, Number)], key: &Key) -> Result<usize, usize> {
+    numbers.binary_search_by(|(other, _)| other.cmp(key))
+}
+
+/// Inserts a number, or replaces the one of this key.
+fn insert(numbers: &mut Vec<(Key, Number)>, key: Key, number: Number) {
+    match place(numbers, &key) {
+        Ok(place) => {
+            if let Some((_, old)) = numbers.get_mut(place) {
+                *old = number;
+            }
+        }
+        Err(place) => numbers.insert(place, (key, number)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+#[cfg(feature = "prometheus")]
 use prometheus::Registry;
 
 /// Whose names, labels and buckets the HTTP metrics have.
@@ -144,6 +145,7 @@ pub struct Metrics {
     pub(crate) series_limit: usize,
     pub(crate) exemplars: bool,
     pub(crate) created: bool,
+    #[cfg(feature = "prometheus")]
     pub(crate) registry: Option<Registry>,
 }
 
@@ -160,6 +162,7 @@ impl Default for Metrics {
             series_limit: 2_000,
             exemplars: true,
             created: true,
+            #[cfg(feature = "prometheus")]
             registry: None,
         }
     }
@@ -234,6 +237,7 @@ impl Metrics {
 
     /// The registry that our metrics are put into, and whose other metrics `/metrics` shows: a new one by default, see
     /// [`Observer::registry`](crate::Observer::registry).
+    #[cfg(feature = "prometheus")]
     pub fn registry(mut self, registry: Registry) -> Self {
         self.registry = Some(registry);
         self

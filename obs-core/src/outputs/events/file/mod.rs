@@ -3,14 +3,19 @@
 //! ```text
 //! write ─▶ rotation.rs ─▶ current.rs          where a line may go; the open file
 //!              │ a segment was closed
-//!              └▶ keeper.rs ─▶ compress.rs    removes what is too much; compresses, on a thread of its own
+//!              └▶ keeping.rs ─▶ keeper.rs        removes what is too much
+//!                     └▶ background.rs            the same on a thread of its own, and compresses (compress.rs)
 //! names.rs   which files beside the current one are ours, and in which order they were closed
 //! system.rs  the clock and the calls that tests make fail
 //! ```
 
+#[cfg(feature = "gzip")]
+pub(crate) mod background;
+#[cfg(feature = "gzip")]
 pub(crate) mod compress;
 pub(crate) mod current;
 pub(crate) mod keeper;
+pub(crate) mod keeping;
 pub(crate) mod names;
 pub(crate) mod rotation;
 pub(crate) mod system;
@@ -73,6 +78,7 @@ pub struct EventFile {
     rotate_age: Duration,
     keep_files: usize,
     keep_bytes: Option<u64>,
+    #[cfg(feature = "gzip")]
     gzip: bool,
 }
 
@@ -87,6 +93,7 @@ impl EventFile {
             rotate_age: Duration::from_secs(24 * 60 * 60),
             keep_files: 10,
             keep_bytes: None,
+            #[cfg(feature = "gzip")]
             gzip: false,
         }
     }
@@ -118,6 +125,7 @@ impl EventFile {
 
     /// Whether closed segments are compressed, by a thread of its own; not by default. A shutdown does not wait for it: what is left
     /// is done after the next start.
+    #[cfg(feature = "gzip")]
     pub const fn gzip(mut self, compressed: bool) -> Self {
         self.gzip = compressed;
         self
@@ -162,6 +170,7 @@ impl EventFile {
                 names: names.clone(),
                 keep_files: self.keep_files,
                 keep_bytes: self.keep_bytes,
+                #[cfg(feature = "gzip")]
                 gzip: self.gzip,
             };
             let limits = Limits { size: self.rotate_size, age: self.rotate_age };

@@ -1,6 +1,9 @@
 //! With real files in folders of their own; the time and the faults that a test cannot make are [`Fake`].
 
 pub(crate) mod closed;
+#[cfg(feature = "gzip")]
+pub(crate) mod compressed;
+#[cfg(feature = "gzip")]
 pub(crate) mod crash;
 pub(crate) mod faults;
 pub(crate) mod model;
@@ -92,6 +95,7 @@ fn read(path: &Path) -> Vec<u8> {
     bytes
 }
 
+#[cfg(feature = "gzip")]
 fn random() -> u64 {
     let mut bytes = [0; 8];
     crate::base::random::fill(&mut bytes);
