@@ -8,7 +8,6 @@ use super::{exemplar::Exemplar, histogram::Unit};
 pub(crate) type LabelSet = Arc<[(Cow<'static, str>, String)]>;
 
 /// All samples of one name.
-#[derive(Debug)]
 pub(crate) struct Family {
     pub(crate) name: Cow<'static, str>,
     pub(crate) help: Cow<'static, str>,
@@ -76,7 +75,7 @@ impl Histogram {
 }
 
 /// Makes the samples of a family, one at a time.
-pub(crate) trait Source: std::fmt::Debug + Send + Sync {
+pub(crate) trait Source: Send + Sync {
     /// Numbers of samples are less than this.
     fn len(&self) -> usize;
 

@@ -16,11 +16,9 @@ use super::{
 use crate::base::sort::sort_by;
 
 /// All series of requests, in the order of the page.
-#[derive(Debug)]
 struct Gathered(Vec<OfRequests>);
 
 /// One snapshot serves all families: they agree within a scrape.
-#[derive(Debug)]
 struct OfRequests {
     series: Arc<RequestSeries>,
     now: Snapshot,
@@ -28,13 +26,12 @@ struct OfRequests {
 }
 
 /// A family of them.
-#[derive(Debug)]
 struct RequestSamples {
     gathered: Arc<Gathered>,
     what: What,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 enum What {
     Count,
     Duration,
@@ -44,7 +41,6 @@ enum What {
 }
 
 /// How often each had happened.
-#[derive(Debug)]
 struct ErrorSamples(Vec<(Arc<ErrorSeries>, u64)>);
 
 /// What there is now, for a scrape.

@@ -3,9 +3,8 @@
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     time::Duration,
 };
@@ -20,55 +19,89 @@ const RETRY: Duration = Duration::from_secs(30);
 const STOP: Duration = Duration::from_millis(200);
 
 /// A keeper on a thread of its own, until this is dropped.
-pub(super) struct Background {
-    wake: Option<Sender<()>>,
-    stop: Arc<AtomicBool>,
-    ended: Receiver<()>,
+pub(super) struct Background(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// Read while a segment is compressed.
+    stop: AtomicBool,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// A segment was closed since the keeper has begun to run.
+    woken: bool,
+    ended: bool,
 }
 
 impl Background {
     /// Starts the thread, which begins with what is there already.
     pub(super) fn start(keeper: Watched) -> io::Result<Self> {
-        let ((wake, woken), (end, ended)) = (channel(), channel());
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let run = move || {
-            work(keeper, &woken, &stopped);
-            drop(end);
-        };
-        spawn("obs-segments", Box::new(run))?;
-        let background = Self { wake: Some(wake), stop, ended };
+        let shared = Arc::new(Shared::default());
+        let end = End(Arc::clone(&shared));
+        spawn("obs-segments", Box::new(move || work(keeper, &end.0)))?;
+        let background = Self(shared);
         background.wake();
         Ok(background)
     }
 
     /// Lets the keeper run once more.
     pub(super) fn wake(&self) {
-        let _ = self.wake.as_ref().map(|wake| wake.send(()));
+        self.0.change(|state| state.woken = true);
     }
 }
 
 impl Drop for Background {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.wake = None;
+        self.0.stop.store(true, Ordering::Relaxed);
+        self.wake();
         // What hangs in a slow disk is left behind; it gives up as soon as it can.
-        let _ = self.ended.recv_timeout(STOP);
+        let _ = self.0.changed.wait_timeout_while(self.0.lock(), STOP, |state| !state.ended);
     }
 }
 
-fn work(mut keeper: Watched, woken: &Receiver<()>, stop: &AtomicBool) {
-    let mut failed = false;
+/// Says that the thread has ended, also by a panic.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.change(|state| state.ended = true);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    /// Waits until it is woken, or for the pause after a failure. One run is for all that were closed meanwhile.
+    fn wait(&self, pause: Option<Duration>) {
+        let asleep = |state: &mut State| !state.woken;
+        let mut state = match pause {
+            Some(pause) => {
+                let waited = self.changed.wait_timeout_while(self.lock(), pause, asleep);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => self.changed.wait_while(self.lock(), asleep).unwrap_or_else(PoisonError::into_inner),
+        };
+        state.woken = false;
+    }
+}
+
+fn work(mut keeper: Watched, shared: &Shared) {
+    let mut pause = None;
     loop {
-        let wait = if failed { RETRY } else { Duration::MAX };
-        if let Err(RecvTimeoutError::Disconnected) = woken.recv_timeout(wait) {
+        shared.wait(pause);
+        if shared.stop.load(Ordering::Relaxed) {
             return;
         }
-        // One run is for all that were closed meanwhile.
-        while woken.try_recv().is_ok() {}
-        if stop.load(Ordering::Relaxed) {
-            return;
-        }
-        failed = !keeper.run(stop);
+        pause = (!keeper.run(&shared.stop)).then_some(RETRY);
     }
 }
