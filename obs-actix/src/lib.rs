@@ -23,6 +23,9 @@
 //! Each request gets an id, is counted and timed to its last byte, leaves one line, and is recorded however it
 //! ends. `/metrics`, `/health`, `/livez` and `/readyz` are answered without being mounted.
 //!
+//! # Features
+//! `gzip`, `hash`, `patterns` and `prometheus` are on by default; `otel` and `testing` are off. [`obs_core`] says what each is for.
+//!
 //! # What actix cannot see
 //! Over HTTP/1, actix does not notice that a client has left while the handler runs: the request is recorded when the
 //! handler has answered. With `HttpServer::h1_allow_half_closed(false)` it does notice, and drops the handler.

@@ -140,7 +140,7 @@ impl Source for ErrorSamples {
         let (series, value) = self.0.get(number)?;
         let mut exemplar = None;
         if exemplars {
-            series.exemplar.each(|_, kept| exemplar = Some(kept.clone()));
+            series.exemplar.each(&mut |_, kept| exemplar = Some(kept.clone()));
         }
         let value = Value::Count { value: *value, exemplar };
         Some(sample(&series.labels, value, series.created))
@@ -161,7 +161,7 @@ fn histogram(
     let bounds = histograms.bounds(part)?;
     let mut kept = Vec::new();
     if let Some(exemplars) = exemplars {
-        exemplars.each(|bucket, exemplar| {
+        exemplars.each(&mut |bucket, exemplar| {
             kept.push((bucket, exemplar.clone(), bounds.unit.of_raw(exemplar.raw)));
         });
     }

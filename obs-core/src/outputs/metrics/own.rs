@@ -62,8 +62,12 @@ impl Own {
         labels: &[OwnLabel],
         read: impl Fn() -> u64 + Send + 'static,
     ) {
+        self.insert_gauge((family, help, labels.to_vec()), Box::new(read));
+    }
+
+    fn insert_gauge(&self, key: Key, gauge: Gauge) {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        insert(&mut numbers, (family, help, labels.to_vec()), Number::Gauge(Box::new(read)));
+        insert(&mut numbers, key, Number::Gauge(gauge));
     }
 
     pub(super) fn families(&self, out: &mut Vec<Family>) {

@@ -7,7 +7,7 @@ use crate::{base::text::fraction, http::headers::HeaderLookup};
 /// has it: a scrape is never refused.
 pub(crate) fn format(headers: &dyn HeaderLookup) -> Format {
     let mut best: Option<(u16, Format)> = None;
-    each_item(headers, "accept", |range, parameter| {
+    each_item(headers, "accept", &mut |range, parameter| {
         let version = parameter("version");
         let version = version.as_deref();
         let format = match range.to_ascii_lowercase().as_str() {
@@ -33,7 +33,7 @@ pub(crate) fn format(headers: &dyn HeaderLookup) -> Format {
 #[cfg(feature = "gzip")]
 pub(crate) fn accepts_gzip(headers: &dyn HeaderLookup) -> bool {
     let (mut gzip, mut any) = (None, None);
-    each_item(headers, "accept-encoding", |coding, parameter| {
+    each_item(headers, "accept-encoding", &mut |coding, parameter| {
         let accepted = quality(parameter("q")) > 0;
         match coding.to_ascii_lowercase().as_str() {
             "gzip" | "x-gzip" => gzip = Some(accepted),
@@ -48,7 +48,7 @@ pub(crate) fn accepts_gzip(headers: &dyn HeaderLookup) -> bool {
 fn each_item(
     headers: &dyn HeaderLookup,
     name: &str,
-    mut f: impl FnMut(&str, &dyn Fn(&str) -> Option<String>),
+    f: &mut dyn FnMut(&str, &dyn Fn(&str) -> Option<String>),
 ) {
     headers.each(name, &mut |value| {
         let Ok(value) = std::str::from_utf8(value) else { return };
