@@ -51,18 +51,25 @@ say "lints"
 cargo clippy --workspace --all-targets --all-features -- -D warnings
 
 say "feature combinations"
+# Nothing at all, each feature alone, and each of those that are on by default left out.
 cargo clippy -p obs-core --no-default-features
-cargo clippy -p obs-core --no-default-features --features http
-cargo clippy -p obs-core --no-default-features --features tokio
-cargo clippy -p obs-core --no-default-features --features testing
-cargo clippy -p obs-core --no-default-features --features otlp
-cargo clippy -p obs-core --no-default-features --features otel
+for feature in gzip hash patterns prometheus http tokio testing otlp otel; do
+    cargo clippy -p obs-core --no-default-features --features "$feature"
+done
+for features in hash,patterns,prometheus gzip,patterns,prometheus gzip,hash,prometheus gzip,hash,patterns; do
+    cargo clippy -p obs-core --no-default-features --features "$features,http,testing,tokio" --all-targets
+done
 cargo clippy -p obs-axum --no-default-features
-cargo clippy -p obs-axum --no-default-features --features tonic
-cargo clippy -p obs-axum --no-default-features --features otel
+for features in axum http2 tonic otel gzip,hash,patterns,prometheus; do
+    cargo clippy -p obs-axum --no-default-features --features "$features"
+done
 cargo clippy -p obs-axum
+cargo clippy -p obs-actix --no-default-features
 cargo clippy -p obs-actix
 cargo clippy -p obs-actix --features otel
+
+say "tests of the core without the features that are on by default"
+cargo test -p obs-core --no-default-features --features http,testing,tokio --lib
 
 say "without the feature otel, no crate of OpenTelemetry and no TLS"
 for crate in obs-core obs-axum obs-actix; do
@@ -78,6 +85,16 @@ if cargo tree --quiet --edges normal,build --package obs-core --no-default-featu
     echo "the wire depends on the SDK" >&2
     exit 1
 fi
+say "without features, none of their crates"
+for crate in obs-core obs-axum obs-actix; do
+    theirs='flate2|hmac|prometheus|regex-lite|sha2'
+    # actix-web's router has regular expressions itself.
+    [ "$crate" != obs-actix ] || theirs='flate2|hmac|prometheus|sha2'
+    if cargo tree --quiet --edges normal,build --no-default-features --package "$crate" | grep -E " ($theirs) v"; then
+        echo "$crate builds them" >&2
+        exit 1
+    fi
+done
 
 say "documents"
 cargo doc --workspace --all-features --no-deps
@@ -99,5 +116,8 @@ say "what a request and a frame cost: limits of instructions and allocations, an
 cargo run --release --manifest-path bench/Cargo.toml -- gate
 cargo run --release --manifest-path bench/Cargo.toml -- scale frames traced
 cargo run --release --manifest-path bench/Cargo.toml -- memory
+
+say "what observation adds to a program"
+cargo run --release --manifest-path bench/Cargo.toml -- size
 
 say "all passed"

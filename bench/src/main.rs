@@ -16,6 +16,7 @@ mod scale;
 mod scrape;
 mod settings;
 mod single_thread;
+mod size;
 mod table;
 mod threads;
 
@@ -34,6 +35,7 @@ usage: bench report [prefix…]          measures every setting whose name start
        bench memory                    bytes of series, requests and events, and that they do not grow
        bench scrape                    a page of 10,000 series beside that of `prometheus`
        bench scrape-load               what scrapes do to the requests meanwhile
+       bench size                      what observation adds to a stripped service
        bench run <setting> <requests>  runs one setting and prints its allocations and nanoseconds
        bench serve <setting>           serves one setting until standard input ends, and prints its address";
 
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         ["memory"] => memory::print(),
         ["scrape"] => scrape::print(),
         ["scrape-load"] => scrape::print_load(),
+        ["size"] => size::print(),
         ["run", setting, requests] => run(setting, requests),
         ["serve", setting] => serve(setting),
         _ => Err(USAGE.to_owned()),

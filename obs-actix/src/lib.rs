@@ -23,6 +23,9 @@
 //! Each request gets an id, is counted and timed to its last byte, leaves one line, and is recorded however it
 //! ends. `/metrics`, `/health`, `/livez` and `/readyz` are answered without being mounted.
 //!
+//! # Features
+//! `gzip`, `hash`, `patterns` and `prometheus` are on by default; `otel` and `testing` are off. [`obs_core`] says what each is for.
+//!
 //! # What actix cannot see
 //! Over HTTP/1, actix does not notice that a client has left while the handler runs: the request is recorded when the
 //! handler has answered. With `HttpServer::h1_allow_half_closed(false)` it does notice, and drops the handler.
@@ -38,10 +41,12 @@ mod server;
 mod service;
 mod transform;
 
+#[cfg(feature = "prometheus")]
+pub use obs_core::prometheus;
 pub use obs_core::{
     self, BuildError, Endpoint, ErrorReport, EventFile, EventOutput, Events, Identity, MetricLabel,
     MetricNaming, Metrics, Observer, ObserverBuilder, Outcome, Overflow, PanicPolicy, Propagator, Record,
-    RecordSink, Redaction, RequestStart, TraceContext, TraceHeader, Value, Work, current, prometheus,
+    RecordSink, Redaction, RequestStart, TraceContext, TraceHeader, Value, Work, current,
 };
 
 /// Spans with OpenTelemetry.

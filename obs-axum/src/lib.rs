@@ -50,6 +50,12 @@
 //! # Ok::<(), obs_axum::BuildError>(())
 //! ```
 //!
+//! # Features
+//! * `axum`: routers, extractors and a server. On by default.
+//! * `gzip`, `hash`, `patterns`, `prometheus`: as in [`obs_core`]. On by default.
+//! * `http2`: HTTP/2 in [`serve()`], which axum's own feature of this name switches on, too.
+//! * `tonic`: see above. `otel` and `testing`: as in [`obs_core`].
+//!
 //! # Timeouts
 //! A timeout layer belongs inside this one. One outside drops the request before there is an answer, which
 //! cannot be told from a client that left: it is recorded as cancelled.
@@ -69,11 +75,12 @@ mod route;
 mod serve;
 mod service;
 
+#[cfg(feature = "prometheus")]
+pub use obs_core::prometheus;
 pub use obs_core::{
     self, BuildError, Endpoint, ErrorReport, EventFile, EventOutput, Events, GrpcStatus, Identity,
     MetricLabel, MetricNaming, Metrics, Observer, ObserverBuilder, Outcome, Overflow, PanicPolicy,
     Propagator, Record, RecordSink, Redaction, RequestStart, TraceContext, TraceHeader, Value, Work, current,
-    prometheus,
 };
 
 #[cfg(feature = "axum")]

@@ -28,7 +28,7 @@ const HEAD_OR_IDLE: Duration = Duration::from_secs(75);
 /// How long an aborted task may take to be dropped.
 const ABORT: Duration = Duration::from_secs(5);
 
-/// Serves `app` over HTTP/1 and HTTP/2, until SIGTERM or ctrl-c.
+/// Serves `app` over HTTP/1, and with the feature `http2` over HTTP/2, until SIGTERM or ctrl-c.
 ///
 /// Then, in this order: `/readyz` answers 503; the server serves on for the
 /// [drain's delay](obs_core::ObserverBuilder::drain_delay) (5 s by default), so that load balancers notice; no
@@ -157,6 +157,7 @@ where
 {
     let mut server = Builder::new(Tasks(phase.clone()));
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_OR_IDLE);
+    #[cfg(feature = "http2")]
     server.http2().timer(TokioTimer::new()).enable_connect_protocol();
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(addr.clone()));

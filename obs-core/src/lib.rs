@@ -45,6 +45,13 @@
 //! ```
 //!
 //! # Features
+//! On by default; an adapter has each under the same name:
+//! * `gzip`: compresses `/metrics` and closed segments of event files.
+//! * `hash`: clients and users as keyed hashes.
+//! * `patterns`: redaction by regular expressions of the service's own.
+//! * `prometheus`: the metrics in a `prometheus::Registry`, and its other metrics on `/metrics`.
+//!
+//! Off by default:
 //! * `http`: for frameworks on `http` 1 and `http-body` 1.
 //! * `tokio`: health checks, signals and graceful shutdown.
 //! * `otlp`: the wire of OTLP over HTTP, for every signal.
@@ -77,6 +84,7 @@ mod work;
 mod write;
 
 /// The crate whose `Registry` holds the metrics: see [`Observer::registry`].
+#[cfg(feature = "prometheus")]
 pub use prometheus;
 
 #[cfg(feature = "http")]

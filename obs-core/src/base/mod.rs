@@ -8,9 +8,13 @@ pub(crate) mod environment;
 pub(crate) mod name_filter;
 pub(crate) mod panic;
 pub(crate) mod parse;
+#[cfg(any(feature = "prometheus", feature = "tokio"))]
+pub(crate) mod patience;
 pub(crate) mod random;
 pub(crate) mod read_mostly;
 pub(crate) mod settings;
+pub(crate) mod sort;
 pub(crate) mod sync;
 pub(crate) mod text;
+pub(crate) mod thread;
 pub(crate) mod value;

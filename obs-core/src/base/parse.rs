@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::text::fraction;
+
 /// `20s`, `500ms`, or whole seconds without a unit.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     let text = text.trim();
@@ -14,7 +16,7 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
 
 /// A number between 0 and 1.
 pub(crate) fn share(text: &str) -> Option<f64> {
-    text.trim().parse().ok().filter(|share| (0.0..=1.0).contains(share))
+    fraction(text.trim())
 }
 
 /// The texts of a list with commas between them.

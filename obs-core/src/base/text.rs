@@ -114,6 +114,28 @@ pub(crate) fn percent_decoded(value: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// A decimal number from 0 to 1, such as `0.25`. The standard library's parser reads all numbers, and has 20 KB of code and tables.
+pub(crate) fn fraction(text: &str) -> Option<f64> {
+    /// So many digits are exact, and so is their power of ten.
+    const DIGITS: usize = 15;
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    if !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let decimals = decimals.get(..DIGITS).unwrap_or(decimals);
+    let mut scaled = match whole {
+        "0" => 0_u64,
+        "1" => 1,
+        _ => return None,
+    };
+    let mut one = 1_u64;
+    for digit in decimals.bytes() {
+        scaled = scaled.saturating_mul(10).saturating_add(u64::from(digit.saturating_sub(b'0')));
+        one = one.saturating_mul(10);
+    }
+    (scaled <= one).then(|| scaled as f64 / one as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,5 +166,18 @@ mod tests {
         assert_eq!(bounded("longer", 5), "lo…");
         assert_eq!(bounded("äöü", 5), "ä…");
         assert_eq!(bounded("äöü", 4), "…");
+    }
+
+    #[test]
+    fn fractions() {
+        for text in
+            ["0", "1", "0.", "1.000", "0.25", "0.1", "0.333", "0.000000000000001", "0.123456789012345"]
+        {
+            assert_eq!(fraction(text), text.parse().ok(), "{text}");
+        }
+        assert_eq!(fraction("0.99999999999999999999"), Some(0.999_999_999_999_999));
+        for text in ["", ".", "-0", "+1", "2", "1.001", "0.2x", "1e-3", "NaN", "0.٣"] {
+            assert_eq!(fraction(text), None, "{text}");
+        }
     }
 }

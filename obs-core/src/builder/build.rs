@@ -11,7 +11,7 @@ use crate::{
     },
     http::wanted::Names,
     observer::{Inner, Observer, drain::Drain},
-    outputs::metrics::{MetricSink, registry::Bridge},
+    outputs::metrics::{MetricSink, gatherer::Gatherer},
     record::{
         policy::{LateWrites, Policy},
         request_id::IdPolicy,
@@ -39,7 +39,6 @@ impl ObserverBuilder {
         let known_methods = self.parsed_methods().unwrap_or_default();
         let redactor = self.redaction.build()?;
 
-        let registry = self.metrics.registry.take().unwrap_or_default();
         let exclusions = Exclusions {
             metrics: mem::take(&mut self.metrics.excluded),
             events: mem::take(&mut self.events.excluded),
@@ -60,6 +59,7 @@ impl ObserverBuilder {
         };
         // The metrics are the first of ours: see `Sinks::on_finish`.
         setup.parts.sinks.extend(self.told_last);
+        let metric_settings = self.metrics.clone();
         setup.install(Box::new(self.metrics))?;
         setup.install(Box::new(self.events))?;
         #[cfg(feature = "otel")]
@@ -88,11 +88,7 @@ impl ObserverBuilder {
         );
         let sinks = Sinks::new(parts.sinks, &internal);
         // Last: by now all our metrics exist, and nothing else fails that would leave them in a user's registry.
-        let bridge = Bridge::new(registry, Arc::clone(&metrics)).map_err(|error| {
-            let expected =
-                "a registry that no other observer uses and that has no metric of one of our names";
-            BuildError::new("registry", error.to_string(), expected).with_source(error)
-        })?;
+        let scrapes = Scrapes::new(Gatherer::new(&metric_settings, Arc::clone(&metrics))?);
         environment.emit_warnings();
         let header_names = (recorded_headers.iter().map(AsRef::as_ref))
             .chain(self.request_id_headers.iter().map(String::as_str))
@@ -118,7 +114,7 @@ impl ObserverBuilder {
             drain: Drain { delay: self.drain_delay, timeout: self.drain_timeout },
             #[cfg(feature = "otel")]
             tracing: parts.shared.get(),
-            endpoints: Arc::new(Endpoints::new(paths, parts.endpoints, health, Scrapes::new(bridge))),
+            endpoints: Arc::new(Endpoints::new(paths, parts.endpoints, health, scrapes)),
             metrics,
             sinks,
             shutdown_steps: parts.shutdown_steps,

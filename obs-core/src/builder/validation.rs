@@ -143,6 +143,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "prometheus")]
     #[test]
     fn two_observers_on_one_registry_are_refused_and_one_after_the_other_is_fine() {
         let metrics = crate::outputs::metrics::settings::Metrics::new().registry(prometheus::Registry::new());

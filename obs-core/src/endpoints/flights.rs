@@ -3,9 +3,9 @@
 use std::{
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    thread,
 };
 
+use crate::base::thread::spawn;
 use tokio::sync::{OnceCell, Semaphore, oneshot};
 
 /// Results to come, all of one run. They belong to those who wait for them.
@@ -96,13 +96,13 @@ async fn off_the_runtime<T: Default + Send + 'static>(make: impl FnOnce() -> T +
     let (send, made) = oneshot::channel();
     let make = Arc::new(Mutex::new(Some(make)));
     let theirs = Arc::clone(&make);
-    let thread = thread::Builder::new().name("obs-scrape".to_owned()).spawn(move || {
+    let run = move || {
         let make = mem::take(&mut *lock(&theirs));
         if let Some(make) = make {
             let _ = send.send(make());
         }
-    });
-    if thread.is_err() {
+    };
+    if spawn("obs-scrape", Box::new(run)).is_err() {
         // No thread to be had: the page matters more than the time it takes.
         let make = mem::take(&mut *lock(&make));
         return make.map(|make| make()).unwrap_or_default();

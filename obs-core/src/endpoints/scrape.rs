@@ -1,10 +1,6 @@
 //! Answers a scrape: page, format, compression; scrapes at the same time share what was gathered.
 
-use std::{
-    sync::{Arc, mpsc},
-    thread,
-    time::Duration,
-};
+use std::sync::Arc;
 
 #[cfg(feature = "tokio")]
 use crate::endpoints::flights::Flights;
@@ -12,7 +8,7 @@ use crate::http::answer_body::Pieces as _;
 use crate::outputs::metrics::{
     exposition::{self, Format, Wanted, page::Page},
     family::Family,
-    registry::Bridge,
+    gatherer::Gatherer,
 };
 use crate::{
     base::text::percent_decoded,
@@ -30,24 +26,29 @@ pub(crate) struct Scrape {
 impl Scrape {
     pub(crate) fn of(head: &RequestHead<'_>) -> Self {
         let pairs = head.query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-        let mut names: Vec<_> = pairs
-            .filter(|(key, _)| percent_decoded(key) == "name[]")
-            .map(|(_, value)| percent_decoded(value).into_owned())
-            .collect();
-        names.sort_unstable();
-        names.dedup();
+        // In order and each once, so that two that ask for the same are equal.
+        let mut names = Vec::new();
+        for (_, value) in pairs.filter(|(key, _)| percent_decoded(key) == "name[]") {
+            let name = percent_decoded(value).into_owned();
+            if let Err(place) = names.binary_search(&name) {
+                names.insert(place, name);
+            }
+        }
         Self {
             format: exposition::accept::format(head.headers),
+            #[cfg(feature = "gzip")]
             gzip: exposition::accept::accepts_gzip(head.headers),
+            #[cfg(not(feature = "gzip"))]
+            gzip: false,
             names,
         }
     }
 
     /// The page of these families.
-    fn page(&self, bridge: &Bridge, families: &Arc<[Family]>) -> Page {
-        let created = bridge.shows_created();
+    fn page(&self, gatherer: &Gatherer, families: &Arc<[Family]>) -> Page {
+        let created = gatherer.shows_created();
         let wanted = Wanted { format: self.format, names: &self.names, created, gzip: self.gzip };
-        wanted.page(families, &|what| bridge.left_out(what))
+        wanted.page(families, &|what| gatherer.left_out(what))
     }
 
     fn answer(&self, body: Option<AnswerBody>) -> Answer {
@@ -63,28 +64,29 @@ impl Scrape {
 
 /// The scrapes of one observer.
 pub(crate) struct Scrapes {
-    bridge: Arc<Bridge>,
+    gatherer: Arc<Gatherer>,
     #[cfg(feature = "tokio")]
     flights: Flights<Scrape, Page>,
 }
 
 impl Scrapes {
-    pub(crate) fn new(bridge: Bridge) -> Self {
+    pub(crate) fn new(gatherer: Gatherer) -> Self {
         Self {
-            bridge: Arc::new(bridge),
+            gatherer: Arc::new(gatherer),
             #[cfg(feature = "tokio")]
             flights: Flights::default(),
         }
     }
 
+    #[cfg(feature = "prometheus")]
     pub(crate) fn registry(&self) -> &prometheus::Registry {
-        self.bridge.registry()
+        self.gatherer.registry()
     }
 
     /// The whole page in Prometheus' text format, made on this thread.
     pub(crate) fn text(&self) -> Vec<u8> {
         let scrape = Scrape { format: Format::Text, gzip: false, names: Vec::new() };
-        let page = scrape.page(&self.bridge, &self.bridge.families().into());
+        let page = scrape.page(&self.gatherer, &self.gatherer.families().into());
         let (mut pieces, mut text) = (page.pieces(), Vec::new());
         while !pieces.has_ended() {
             text.extend_from_slice(&pieces.next());
@@ -103,11 +105,11 @@ impl Scrapes {
 
     #[cfg(feature = "tokio")]
     async fn page(&self, scrape: &Scrape) -> Option<Page> {
-        let bridge = Arc::clone(&self.bridge);
+        let gatherer = Arc::clone(&self.gatherer);
         let pages = move |scrapes: Vec<Scrape>| {
-            let families = bridge.families().into();
+            let families = gatherer.families().into();
             let page = |scrape: Scrape| {
-                let page = scrape.page(&bridge, &families);
+                let page = scrape.page(&gatherer, &families);
                 (scrape, page)
             };
             scrapes.into_iter().map(page).collect()
@@ -117,24 +119,7 @@ impl Scrapes {
 
     #[cfg(not(feature = "tokio"))]
     async fn page(&self, scrape: &Scrape) -> Option<Page> {
-        Some(scrape.page(&self.bridge, &self.bridge.families().into()))
-    }
-}
-
-/// The registry may live on, and another observer may be built with it.
-impl Drop for Scrapes {
-    fn drop(&mut self) {
-        /// A collector that hangs holds the registry's lock, and must not hold up whoever drops the last observer.
-        const PATIENCE: Duration = Duration::from_secs(1);
-        let bridge = Arc::clone(&self.bridge);
-        let (send, left) = mpsc::channel();
-        let leave = move || {
-            bridge.leave();
-            let _ = send.send(());
-        };
-        if thread::Builder::new().name("obs-unregister".to_owned()).spawn(leave).is_ok() {
-            let _ = left.recv_timeout(PATIENCE);
-        }
+        Some(scrape.page(&self.gatherer, &self.gatherer.families().into()))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,9 +16,9 @@ type Series = (&'static str, &'static str, Vec<InternalLabel>);
 /// Reads a number at a scrape.
 type ReadGauge = Box<dyn Fn() -> u64 + Send>;
 
-/// All of them. Counters exist at 0 from the start.
+/// All of them, in the order of their series. Counters exist at 0 from the start.
 #[derive(Default)]
-pub(crate) struct InternalMetrics(Mutex<BTreeMap<Series, Number>>);
+pub(crate) struct InternalMetrics(Mutex<Vec<(Series, Number)>>);
 
 enum Number {
     Counter(Arc<Counter>),
@@ -42,11 +41,13 @@ impl InternalMetrics {
     ) -> Arc<Counter> {
         let series = (family, help, labels.to_vec());
         let mut numbers = self.lock();
-        if let Some(Number::Counter(counter)) = numbers.get(&series) {
+        if let Ok(place) = place(&numbers, &series)
+            && let Some((_, Number::Counter(counter))) = numbers.get(place)
+        {
             return Arc::clone(counter);
         }
         let counter = Arc::new(Counter::new());
-        numbers.insert(series, Number::Counter(Arc::clone(&counter)));
+        insert(&mut numbers, series, Number::Counter(Arc::clone(&counter)));
         counter
     }
 
@@ -58,12 +59,12 @@ impl InternalMetrics {
         labels: &[InternalLabel],
         read: impl Fn() -> u64 + Send + 'static,
     ) {
-        self.lock().insert((family, help, labels.to_vec()), Number::Gauge(Box::new(read)));
+        insert(&mut self.lock(), (family, help, labels.to_vec()), Number::Gauge(Box::new(read)));
     }
 
     /// Returns whether there is a family of this name.
     pub(crate) fn has(&self, family: &str) -> bool {
-        self.lock().keys().any(|(name, ..)| *name == family)
+        self.lock().iter().any(|((name, ..), _)| *name == family)
     }
 
     /// Visits all series as they are now, those of one family side by side.
@@ -80,7 +81,24 @@ impl InternalMetrics {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Series, Number>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(Series, Number)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of a series, or the one where it belongs.
+fn place(numbers: &[(Series, Number)], series: &Series) -> Result<usize, usize> {
+    numbers.binary_search_by(|(other, _)| other.cmp(series))
+}
+
+/// Inserts a number, or replaces the one of this series.
+fn insert(numbers: &mut Vec<(Series, Number)>, series: Series, number: Number) {
+    match place(numbers, &series) {
+        Ok(place) => {
+            if let Some((_, old)) = numbers.get_mut(place) {
+                *old = number;
+            }
+        }
+        Err(place) => numbers.insert(place, (series, number)),
     }
 }

@@ -15,8 +15,6 @@ use std::{
     time::Duration,
 };
 
-use prometheus::Registry;
-
 #[cfg(feature = "otel")]
 use crate::outputs::otel::tracing::Tracing;
 use crate::{
@@ -149,8 +147,9 @@ impl Observer {
     /// assert!(observer.metrics_text().contains("shop_orders_total 1"));
     /// # Ok::<(), obs_core::BuildError>(())
     /// ```
+    #[cfg(feature = "prometheus")]
     #[must_use]
-    pub fn registry(&self) -> &Registry {
+    pub fn registry(&self) -> &prometheus::Registry {
         self.0.endpoints.scrapes.registry()
     }
 

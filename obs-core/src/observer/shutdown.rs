@@ -17,12 +17,12 @@
 //! # }
 //! ```
 
-use std::{future::Future, io, sync::mpsc, thread, time::Duration};
+use std::{future::Future, io, time::Duration};
 
 use tokio::sync::oneshot;
 
 use crate::{
-    base::diagnostics,
+    base::{diagnostics, patience::run_within, thread::spawn},
     observer::{Observer, drain::ShutdownReport},
 };
 
@@ -46,7 +46,7 @@ pub fn signal(observer: &Observer) -> impl Future<Output = ()> + Send + use<> {
         let (send, first) = oneshot::channel();
         // On a thread of its own, without a runtime: the second signal must work when the service's runtime
         // hangs, or is already gone.
-        let watch = thread::Builder::new().name("obs-signals".to_owned()).spawn(move || {
+        let watch = move || {
             let Ok(mut signals) = Signals::listen() else { return };
             signals.next();
             let _ = send.send(());
@@ -55,8 +55,8 @@ pub fn signal(observer: &Observer) -> impl Future<Output = ()> + Send + use<> {
                 last_flush(observer);
             }
             std::process::exit(number.saturating_add(128));
-        });
-        if watch.is_err() || first.await.is_err() {
+        };
+        if spawn("obs-signals", Box::new(watch)).is_err() || first.await.is_err() {
             diagnostics::warn(format_args!("signals cannot be received; stop the process with SIGKILL"));
             std::future::pending().await
         }
@@ -65,14 +65,8 @@ pub fn signal(observer: &Observer) -> impl Future<Output = ()> + Send + use<> {
 
 /// A sink of the user's own may not keep to its deadline, and must not hold up the exit.
 fn last_flush(observer: Observer) {
-    let (send, flushed) = mpsc::channel();
-    let flush = thread::Builder::new().spawn(move || {
-        observer.shutdown(LAST_FLUSH);
-        let _ = send.send(());
-    });
-    if flush.is_ok() {
-        let _ = flushed.recv_timeout(LAST_FLUSH);
-    }
+    let flush = move || _ = observer.shutdown(LAST_FLUSH);
+    run_within("obs-flush", LAST_FLUSH, Box::new(flush));
 }
 
 /// Waits for `signal`, takes readiness back, and lets the service serve on for the drain's delay. When it
@@ -99,12 +93,9 @@ pub async fn flush(observer: &Observer) -> ShutdownReport {
     let (send, flushed) = oneshot::channel();
     let blocking = observer.clone();
     // Not on the runtime's blocking threads: those may all be stuck in what is being shut down.
-    let thread = thread::Builder::new().name("obs-flush".to_owned());
-    let thread = thread.spawn(move || {
-        let _ = send.send(blocking.shutdown(FLUSH));
-    });
+    let thread = move || _ = send.send(blocking.shutdown(FLUSH));
     let nothing = observer.report(false);
-    if thread.is_err() {
+    if spawn("obs-flush", Box::new(thread)).is_err() {
         return nothing;
     }
     // A sink of the user's own may not keep to the deadline.

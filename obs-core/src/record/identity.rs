@@ -2,10 +2,8 @@
 
 use std::{fmt, net::IpAddr};
 
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
-
-use crate::write::hex;
+#[cfg(feature = "hash")]
+use crate::record::hash_key::HashKey;
 
 /// Whom a request served, as far as the settings allow to tell.
 ///
@@ -55,6 +53,7 @@ pub(crate) enum Client {
     /// As it is, or its network's.
     Address(IpAddr),
     /// Its keyed hash, as 32 hexadecimal digits.
+    #[cfg_attr(not(feature = "hash"), allow(dead_code))] // made with the feature alone
     Hash(String),
 }
 
@@ -81,7 +80,8 @@ pub enum Identity {
     /// As it is.
     Kept,
     /// As a keyed hash (HMAC-SHA-256, its first 16 bytes): the same person has the same one, and only who has
-    /// [the key](Events::hash_key) can find out which it is.
+    /// [the key](Events::hash_key) can find out which it is. Needs the feature `hash`.
+    #[cfg(feature = "hash")]
     Hashed,
     /// An address without its last part: IPv4 to 24 bits, IPv6 to 48.
     Truncated,
@@ -91,20 +91,26 @@ pub enum Identity {
 pub(crate) struct IdentityPolicy {
     client_address: Identity,
     user: Identity,
-    key: Option<Hmac<Sha256>>,
+    #[cfg(feature = "hash")]
+    key: Option<HashKey>,
 }
 
 impl IdentityPolicy {
+    #[cfg_attr(not(feature = "hash"), allow(unused_variables))] // without the feature there is no key
     pub(crate) fn new(client_address: Identity, user: Identity, key: Option<&[u8]>) -> Self {
-        // A key of any length is valid for HMAC.
-        let key = key.and_then(|key| <Hmac<Sha256> as Mac>::new_from_slice(key).ok());
-        Self { client_address, user, key }
+        Self {
+            client_address,
+            user,
+            #[cfg(feature = "hash")]
+            key: key.and_then(HashKey::new),
+        }
     }
 
     /// The user of this id. A hash is made of the id itself; one that is told passes through `mask` first.
     pub(crate) fn user(&self, id: &str, mask: impl FnOnce(&str) -> String) -> Option<User> {
         match self.user {
             Identity::Kept => Some(User::Id(mask(id))),
+            #[cfg(feature = "hash")]
             Identity::Hashed => self.hash(id.as_bytes()).map(User::Hash),
             Identity::Off | Identity::Truncated => None,
         }
@@ -117,17 +123,24 @@ impl IdentityPolicy {
             Identity::Off => None,
             Identity::Kept => Some(Client::Address(address)),
             Identity::Truncated => Some(Client::Address(truncated(address))),
+            #[cfg(feature = "hash")]
             Identity::Hashed => self.hash(address.to_string().as_bytes()).map(Client::Hash),
         }
     }
 
+    #[cfg(feature = "hash")]
     fn hash(&self, text: &[u8]) -> Option<String> {
-        let mut mac = self.key.clone()?;
-        mac.update(text);
-        let hash = mac.finalize().into_bytes();
-        let first: &[u8; 16] = hash.first_chunk()?;
-        let digits: [u8; 32] = hex::encode(first);
-        Some(String::from_utf8_lossy(&digits).into_owned())
+        self.key.as_ref()?.hash(text)
+    }
+}
+
+impl Identity {
+    /// Returns true for hashes, which need a key.
+    pub(crate) const fn is_hashed(self) -> bool {
+        #[cfg(feature = "hash")]
+        return matches!(self, Self::Hashed);
+        #[cfg(not(feature = "hash"))]
+        false
     }
 }
 
@@ -149,25 +162,35 @@ fn truncated(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
+    #[cfg(feature = "hash")]
     const KEY: &[u8] = b"sixteen secret bytes";
 
     #[test]
     fn addresses() {
         let told = |identity, address: &str| {
-            let policy = IdentityPolicy::new(identity, Identity::Off, Some(KEY));
+            let policy = IdentityPolicy::new(identity, Identity::Off, None);
             policy.client(address.parse().expect("an address")).map(|client| client.to_string())
         };
         assert_eq!(told(Identity::Off, "192.0.2.7"), None);
         assert_eq!(told(Identity::Kept, "::ffff:192.0.2.7").as_deref(), Some("192.0.2.7"));
         assert_eq!(told(Identity::Truncated, "192.0.2.7").as_deref(), Some("192.0.2.0"));
         assert_eq!(told(Identity::Truncated, "2001:db8:1:2:3::4").as_deref(), Some("2001:db8:1::"));
-        let hash = told(Identity::Hashed, "192.0.2.7").expect("a hash");
-        assert_eq!(hash.len(), 32);
-        assert_eq!(told(Identity::Hashed, "::ffff:192.0.2.7"), Some(hash.clone()));
-        assert_ne!(told(Identity::Hashed, "192.0.2.8"), Some(hash));
     }
 
-    #[cfg(feature = "otel")]
+    #[cfg(feature = "hash")]
+    #[test]
+    fn hashes_of_addresses() {
+        let told = |address: &str| {
+            let policy = IdentityPolicy::new(Identity::Hashed, Identity::Off, Some(KEY));
+            policy.client(address.parse().expect("an address")).map(|client| client.to_string())
+        };
+        let hash = told("192.0.2.7").expect("a hash");
+        assert_eq!(hash.len(), 32);
+        assert_eq!(told("::ffff:192.0.2.7"), Some(hash.clone()));
+        assert_ne!(told("192.0.2.8"), Some(hash));
+    }
+
+    #[cfg(feature = "hash")]
     /// RFC 4231, test case 2.
     #[test]
     fn the_hash_is_hmac_sha_256() {

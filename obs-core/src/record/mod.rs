@@ -6,6 +6,8 @@ pub(crate) mod enrichment;
 pub(crate) mod error;
 pub(crate) mod fields;
 pub(crate) mod finished;
+#[cfg(feature = "hash")]
+pub(crate) mod hash_key;
 pub(crate) mod head_text;
 pub(crate) mod identity;
 pub(crate) mod outcome;

@@ -1,7 +1,6 @@
 //! Route templates, each kept once.
 
 use std::{
-    collections::BTreeSet,
     fmt,
     sync::{
         Mutex, PoisonError,
@@ -197,14 +196,17 @@ impl RouteTable {
 /// The text for as long as the process runs: counted references would be one memory that all cores write to at each request. Templates come
 /// from code, observers are few, and both are bounded, so what is kept is, too.
 fn kept(template: &str) -> &'static str {
-    static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    /// In order.
+    static KEPT: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
     let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(text) = all.get(template) {
-        return text;
+    match all.binary_search(&template) {
+        Ok(place) => all.get(place).copied().unwrap_or_default(),
+        Err(place) => {
+            let text: &'static str = Box::leak(template.into());
+            all.insert(place, text);
+            text
+        }
     }
-    let text: &'static str = Box::leak(template.into());
-    all.insert(text);
-    text
 }
 
 fn excludes(patterns: &[String], template: &str) -> bool {

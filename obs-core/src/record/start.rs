@@ -1,5 +1,7 @@
 //! Everything that is known of work when it starts.
 
+#[cfg(feature = "otel")]
+use crate::http::forwarded::host::Host;
 use crate::{
     http::{
         method::Method,

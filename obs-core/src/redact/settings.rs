@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "patterns")]
 use regex_lite::Regex;
 
 use super::{
     Inner, Redactor,
     names::{MAX_WORDS, Names},
-    patterns::{Patterns, kind::SecretPattern},
+    patterns::{Patterns, kind::SecretPattern, own::OwnPatterns},
 };
 use crate::base::{build_error::BuildError, read_mostly::ReadMostly, settings::settings};
 
@@ -53,6 +54,7 @@ settings! {
         valid "names of one to six words each";
     }
 
+    #[cfg(feature = "patterns")]
     patterns: Vec<(String, String)> = Vec::new(), "none" {
         /// Adds a pattern, as a regular expression of the crate `regex-lite`. Its matches are
         /// masked.
@@ -132,7 +134,10 @@ impl Redaction {
                 return Err(refused(format!("name {name}"), expected));
             }
         }
-        let own = self.patterns.iter().map(own_pattern).collect::<Result<_, _>>()?;
+        let own = OwnPatterns {
+            #[cfg(feature = "patterns")]
+            all: self.patterns.iter().map(own_pattern).collect::<Result<_, _>>()?,
+        };
         let (names, patterns) = if self.on {
             (names, Patterns::new(&self.without, own))
         } else {
@@ -142,6 +147,7 @@ impl Redaction {
     }
 }
 
+#[cfg(feature = "patterns")]
 fn own_pattern((name, regex): &(String, String)) -> Result<Regex, BuildError> {
     let value = || format!("pattern {name}: {regex}");
     let pattern = Regex::new(regex).map_err(|error| {
@@ -168,6 +174,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused_with_a_reason() {
+        let name = message(Redaction::new().secret_names(["--"]));
+        assert_eq!(name, "`redaction` is \"name --\", but should be a name of one to six words");
+        let name = message(Redaction::new().harmless_names(["a b c d e f g"]));
+        assert!(name.contains("one to six words"), "{name}");
+    }
+
+    #[cfg(feature = "patterns")]
+    #[test]
+    fn patterns_that_cannot_be_are_refused_with_a_reason() {
         let regex = message(Redaction::new().pattern("p", "("));
         assert!(
             regex.starts_with("`redaction` is \"pattern p: (\", but should be a regular expression"),
@@ -175,15 +190,14 @@ mod tests {
         );
         let empty = message(Redaction::off().pattern("p", "x*"));
         assert!(empty.ends_with("does not match the empty text"), "{empty}");
-        let name = message(Redaction::new().secret_names(["--"]));
-        assert_eq!(name, "`redaction` is \"name --\", but should be a name of one to six words");
-        let name = message(Redaction::new().harmless_names(["a b c d e f g"]));
-        assert!(name.contains("one to six words"), "{name}");
     }
 
     #[test]
     fn off_is_off() {
-        let off = Redaction::off().secret_names(["plan"]).pattern("p", "pro").build().expect("right");
+        let off = Redaction::off().secret_names(["plan"]);
+        #[cfg(feature = "patterns")]
+        let off = off.pattern("p", "pro");
+        let off = off.build().expect("right");
         let secret = "Bearer mF_9.B5f-4.1JqM jane@example.com pro";
         assert_eq!(off.text(secret), secret);
         assert_eq!(off.value("plan", "pro"), "pro");
@@ -192,6 +206,7 @@ mod tests {
         assert!(!off.is_secret_name("password"));
     }
 
+    #[cfg(feature = "patterns")]
     #[test]
     fn patterns_of_ones_own() {
         let redactor = Redaction::new()

@@ -54,7 +54,7 @@ impl Health {
     /// Liveness: the process can answer. It asks no check, lest a dependency's failure restart the service, and
     /// stays so while draining, lest the process be killed on its way out.
     pub(crate) fn live() -> Answer {
-        answer(200, "live", |_| {})
+        answer(200, "live", &|_| {})
     }
 
     /// Readiness: new requests are welcome.
@@ -64,7 +64,7 @@ impl Health {
             return draining();
         }
         if self.starting.load(Ordering::Relaxed) {
-            return answer(503, "starting", |_| {});
+            return answer(503, "starting", &|_| {});
         }
         let answer = self.checked().await;
         // The checks may have taken their time.
@@ -86,7 +86,7 @@ impl Health {
         }
         let ready = statuses.len() == self.checks.len() && statuses.iter().all(|(_, status)| status.passes);
         let (code, status) = if ready { (200, "ready") } else { (503, "failing") };
-        answer(code, status, |object| {
+        answer(code, status, &|object| {
             if statuses.is_empty() {
                 return;
             }
@@ -103,16 +103,16 @@ impl Health {
 
     #[cfg(not(feature = "tokio"))]
     async fn checked(&self) -> Answer {
-        answer(200, "ready", |_| {})
+        answer(200, "ready", &|_| {})
     }
 }
 
 fn draining() -> Answer {
-    answer(503, "draining", |_| {})
+    answer(503, "draining", &|_| {})
 }
 
 /// A probe wants to know how it is now, so nothing may be kept.
-fn answer(code: u16, status: &'static str, more: impl Fn(&mut Object<'_, '_>)) -> Answer {
+fn answer(code: u16, status: &'static str, more: &dyn Fn(&mut Object<'_, '_>)) -> Answer {
     let body = scribe::written(|out| {
         let mut object = Object::open(out);
         object.word(key!("status"), status);

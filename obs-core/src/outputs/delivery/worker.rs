@@ -3,7 +3,7 @@
 use std::{
     io,
     sync::Arc,
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,7 @@ use super::{
     store::{Store, Taken},
     trouble::{Subject, Troubles},
 };
-use crate::base::panic::catch;
+use crate::base::{panic::catch, thread::spawn};
 
 /// The time for which dropping the last observer waits for entries that are left.
 const DROP_FLUSH: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ impl<S: Store> Worker<S> {
             let troubles = Troubles::new(subject);
             WorkerThread { queue: shared, outlet: outlet(), policy, troubles }.run();
         };
-        let thread = thread::Builder::new().name(thread).spawn(run)?;
+        let thread = spawn(&thread, Box::new(run))?;
         Ok(Self { queue, thread: Some(thread) })
     }
 }

@@ -95,6 +95,7 @@ settings! {
             if |user| *user != Identity::Truncated;
     }
 
+    #[cfg(feature = "hash")]
     pub(crate) hash_key: Option<Vec<u8>> = None, "none" {
         /// Sets the key of [hashes](Identity::Hashed). Services with the same key make the same
         /// hashes.
@@ -103,6 +104,11 @@ settings! {
             => |key| Some(key.as_bytes().to_vec());
         valid "at least 16 secret bytes";
         check Self::check_hash_key;
+    }
+
+    #[cfg(not(feature = "hash"))]
+    pub(crate) hash_key: Option<Vec<u8>> = None, "none" {
+        variable "OBS_HASH_KEY": "nothing: this service is built without the feature `hash`" => |_| None;
     }
 }
 
@@ -160,8 +166,9 @@ impl Events {
     }
 
     /// The key is needed for hashes, and valid in any case.
+    #[cfg(feature = "hash")]
     fn check_hash_key(&self, setting: &'static str, expected: &'static str) -> Result<(), BuildError> {
-        let hashes = [self.client_address, self.user].contains(&Identity::Hashed);
+        let hashes = self.client_address.is_hashed() || self.user.is_hashed();
         let bytes = self.hash_key.as_ref().map_or(0, Vec::len);
         if (hashes || self.hash_key.is_some()) && bytes < 16 {
             return Err(BuildError::new(setting, format!("{bytes} bytes"), expected));

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::template::{Hole, Template};
 use crate::{
+    base::sort::sort_by,
     record::fields::Fields,
     write::{json::Object, scribe},
 };
@@ -19,7 +20,7 @@ pub(super) fn template(fields: &Fields) -> Template {
     let mut entries: Vec<Entry<'_>> = fields.iter().map(|(key, _)| key).zip(0..).collect();
     // By their segments, so that what goes into one object stands side by side. Without any, in the order of their setting.
     if entries.iter().any(|(key, _)| key.contains('.')) {
-        entries.sort_by(|(a, _), (b, _)| by_segments(a, b));
+        sort_by(&mut entries, |(a, _), (b, _)| by_segments(a, b));
     }
     let mut holes = Vec::with_capacity(entries.len());
     let text = scribe::written(|out| {

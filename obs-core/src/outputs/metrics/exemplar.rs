@@ -112,7 +112,7 @@ impl Exemplars {
     }
 
     /// Calls `f` with the number of each slot that keeps something, and with that.
-    pub(crate) fn each(&self, mut f: impl FnMut(usize, &Exemplar)) {
+    pub(crate) fn each(&self, f: &mut dyn FnMut(usize, &Exemplar)) {
         for (number, slot) in self.0.iter().enumerate() {
             // Most slots have never kept anything, and then there is nothing to lock.
             if slot.kept_at.load(Ordering::Relaxed) == 0 {
@@ -128,7 +128,7 @@ impl Exemplars {
     #[cfg(all(test, not(obs_loom)))]
     fn snapshot(&self) -> Vec<Option<Exemplar>> {
         let mut kept = vec![None; self.0.len()];
-        self.each(|number, exemplar| kept[number] = Some(exemplar.clone()));
+        self.each(&mut |number, exemplar| kept[number] = Some(exemplar.clone()));
         kept
     }
 }

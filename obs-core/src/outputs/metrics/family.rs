@@ -8,7 +8,6 @@ use super::{exemplar::Exemplar, histogram::Unit};
 pub(crate) type LabelSet = Arc<[(Cow<'static, str>, String)]>;
 
 /// All samples of one name.
-#[derive(Debug)]
 pub(crate) struct Family {
     pub(crate) name: Cow<'static, str>,
     pub(crate) help: Cow<'static, str>,
@@ -23,9 +22,12 @@ pub(crate) struct Family {
     /// Ours, not the user's.
     pub(crate) own: bool,
     /// Whether there are samples of the user's among them.
+    #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
     pub(crate) others: bool,
 }
 
+/// Without the feature `prometheus`, only those of ours.
+#[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Counter,
@@ -45,6 +47,8 @@ pub(crate) struct Sample {
     pub(crate) timestamp: Option<i64>,
 }
 
+/// Without the feature `prometheus`, only those of ours.
+#[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
     Count { value: u64, exemplar: Option<Exemplar> },
@@ -71,7 +75,7 @@ impl Histogram {
 }
 
 /// Makes the samples of a family, one at a time.
-pub(crate) trait Source: std::fmt::Debug + Send + Sync {
+pub(crate) trait Source: Send + Sync {
     /// Numbers of samples are less than this.
     fn len(&self) -> usize;
 

@@ -13,12 +13,12 @@ use super::{
     series::{ErrorSeries, RequestSeries, Series},
 };
 
+use crate::base::sort::sort_by;
+
 /// All series of requests, in the order of the page.
-#[derive(Debug)]
 struct Gathered(Vec<OfRequests>);
 
 /// One snapshot serves all families: they agree within a scrape.
-#[derive(Debug)]
 struct OfRequests {
     series: Arc<RequestSeries>,
     now: Snapshot,
@@ -26,13 +26,12 @@ struct OfRequests {
 }
 
 /// A family of them.
-#[derive(Debug)]
 struct RequestSamples {
     gathered: Arc<Gathered>,
     what: What,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 enum What {
     Count,
     Duration,
@@ -42,7 +41,6 @@ enum What {
 }
 
 /// How often each had happened.
-#[derive(Debug)]
 struct ErrorSamples(Vec<(Arc<ErrorSeries>, u64)>);
 
 /// What there is now, for a scrape.
@@ -79,7 +77,7 @@ pub(super) fn families(series: &Series, out: &mut Vec<Family>) {
 /// By endpoint, then by the other labels. What is compared is looked up once for each, not once for each comparison.
 fn ordered<S>(scheme: &Scheme, series: Vec<Arc<S>>, labels: impl Fn(&S) -> &LabelSet) -> Vec<Arc<S>> {
     let mut keyed: Vec<_> = series.iter().map(|series| (scheme.order(labels(series)), series)).collect();
-    keyed.sort_unstable_by_key(|(order, _)| *order);
+    sort_by(&mut keyed, |(one, _), (other, _)| one.cmp(other));
     keyed.into_iter().map(|(_, series)| Arc::clone(series)).collect()
 }
 
@@ -142,7 +140,7 @@ impl Source for ErrorSamples {
         let (series, value) = self.0.get(number)?;
         let mut exemplar = None;
         if exemplars {
-            series.exemplar.each(|_, kept| exemplar = Some(kept.clone()));
+            series.exemplar.each(&mut |_, kept| exemplar = Some(kept.clone()));
         }
         let value = Value::Count { value: *value, exemplar };
         Some(sample(&series.labels, value, series.created))
@@ -163,7 +161,7 @@ fn histogram(
     let bounds = histograms.bounds(part)?;
     let mut kept = Vec::new();
     if let Some(exemplars) = exemplars {
-        exemplars.each(|bucket, exemplar| {
+        exemplars.each(&mut |bucket, exemplar| {
             kept.push((bucket, exemplar.clone(), bounds.unit.of_raw(exemplar.raw)));
         });
     }

@@ -10,11 +10,14 @@ pub(crate) mod exemplar;
 pub(crate) mod exposition;
 pub(crate) mod family;
 pub(crate) mod gathered;
+pub(crate) mod gatherer;
 pub(crate) mod histogram;
 pub(crate) mod install;
 pub(crate) mod names;
 pub(crate) mod own;
+#[cfg(feature = "prometheus")]
 pub(crate) mod proto;
+#[cfg(feature = "prometheus")]
 pub(crate) mod registry;
 pub(crate) mod scheme;
 pub(crate) mod series;
@@ -22,20 +25,18 @@ pub(crate) mod settings;
 pub(crate) mod sharded;
 
 use super::metrics::settings::Metrics;
-use crate::extension::internal_metrics::InternalMetrics;
+use crate::{
+    base::{counter::Counter, diagnostics},
+    extension::{internal_metrics::InternalMetrics, sink::RecordSink},
+    http::{method::Method, protocol::UrlScheme},
+    record::{finished::Record, route::Route, start::Start},
+};
 use std::{sync::Arc, time::SystemTime};
 
 use family::{Family, Kind, Sample};
 use scheme::{Facts, Scheme};
 use series::Series;
 use sharded::Sharded;
-
-use crate::{
-    base::counter::Counter,
-    extension::sink::RecordSink,
-    http::{method::Method, protocol::UrlScheme},
-    record::{finished::Record, route::Route, start::Start},
-};
 
 /// The sink that counts: all metrics of one observer.
 pub(crate) struct MetricSink {
@@ -73,6 +74,14 @@ impl MetricSink {
             created: settings.created,
             left_out,
         }
+    }
+
+    /// Counts something that the page cannot show, and warns of the first.
+    fn left_out(&self, what: &str) {
+        if self.left_out.get() == 0 {
+            diagnostics::warn(format_args!("{what}; it is counted in `obs_metrics_left_out_total`"));
+        }
+        self.left_out.add(1);
     }
 
     /// Requests that have started and not ended.

@@ -4,6 +4,7 @@ use std::{
     cell::Cell,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use prometheus::{
@@ -18,7 +19,7 @@ use super::{
     family::{Family, LabelSet, Sample},
     proto::{kind, labels, to_proto, value},
 };
-use crate::base::{diagnostics, panic::catch};
+use crate::base::{panic::catch, patience::run_within};
 
 thread_local! {
     /// Whose page this thread gathers for: the address of its metrics, 0 if it is nobody's. A user's collector may gather
@@ -74,7 +75,8 @@ impl Bridge {
         });
         let mut ours: Vec<_> = self.metrics.families().into_iter().map(Some).collect();
         let Ok(gathered) = gathered else {
-            self.left_out("a collector of the registry panicked, so /metrics shows only our own metrics");
+            self.metrics
+                .left_out("a collector of the registry panicked, so /metrics shows only our own metrics");
             return self.named_as_before(ours);
         };
         let mut given: Vec<_> = (0..ours.len()).map(|_| None).collect();
@@ -149,34 +151,27 @@ impl Bridge {
                         timestamp: Some(metric.timestamp_ms()).filter(|time| *time != 0),
                     });
                 }
-                _ => self.left_out(
+                _ => self.metrics.left_out(
                     "the registry holds a metric whose type cannot be shown; /metrics leaves it out",
                 ),
             }
         }
         if family.others {
-            sift(&mut family, &|what| self.left_out(what));
+            sift(&mut family, &|what| self.metrics.left_out(what));
         }
         family
     }
 
-    /// Something cannot be shown: counted, and said once.
-    pub(crate) fn left_out(&self, what: &str) {
-        if self.metrics.left_out.get() == 0 {
-            diagnostics::warn(format_args!("{what}; it is counted in `obs_metrics_left_out_total`"));
-        }
-        self.metrics.left_out.add(1);
-    }
-
-    /// Takes our metrics out of the registry.
-    pub(crate) fn leave(&self) {
-        if let Ok(collector) = OurCollector::boxed(&self.metrics) {
-            let _ = self.registry.unregister(collector);
-        }
-    }
-
-    pub(crate) fn shows_created(&self) -> bool {
-        self.metrics.created
+    /// Takes our metrics out of the registry, on a thread of its own: a collector that hangs holds the registry's lock, and must
+    /// not hold up whoever drops the last observer.
+    pub(crate) fn leave(bridge: Arc<Self>) {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let leave = move || {
+            if let Ok(collector) = OurCollector::boxed(&bridge.metrics) {
+                let _ = bridge.registry.unregister(collector);
+            }
+        };
+        run_within("obs-unregister", PATIENCE, Box::new(leave));
     }
 }
 
@@ -229,7 +224,6 @@ mod tests {
             mpsc::{self, Receiver, Sender},
         },
         thread,
-        time::Duration,
     };
 
     use super::*;

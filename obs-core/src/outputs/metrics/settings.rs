@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+#[cfg(feature = "prometheus")]
 use prometheus::Registry;
 
 use crate::base::{
@@ -218,6 +219,7 @@ settings! {
         fn created(mut self, show: bool) { self.created = show }
     }
 
+    #[cfg(feature = "prometheus")]
     pub(crate) registry: Option<Registry> = None, "a new one" {
         /// Sets the registry that holds the metrics of the observer, and whose other metrics
         /// `/metrics` shows. See [`Observer::registry`](crate::Observer::registry).

@@ -20,13 +20,15 @@ use super::{
 use crate::{
     base::{build_error::BuildError, environment::Environment, settings::settings},
     extension::internal_metrics::InternalMetrics,
-    outputs::facts::attributes::Attributes as _,
-    outputs::otlp::{
-        client::CollectorClient,
-        envelope::{Attribute, Envelope},
-        export::Export,
-        resource,
-        signal::TRACES,
+    outputs::{
+        facts::attributes::Attributes as _,
+        otlp::{
+            client::CollectorClient,
+            envelope::{Attribute, Envelope},
+            export::Export,
+            resource,
+            signal::TRACES,
+        },
     },
     record::service::Service,
 };

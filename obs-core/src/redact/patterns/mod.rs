@@ -14,6 +14,7 @@ pub(crate) mod email;
 pub(crate) mod iban;
 pub(crate) mod jwt;
 pub(crate) mod kind;
+pub(crate) mod own;
 pub(crate) mod pem;
 pub(crate) mod scheme;
 pub(crate) mod text;
@@ -22,9 +23,9 @@ pub(crate) mod trigger;
 use super::patterns::kind::SecretPattern;
 use std::ops::Range;
 
-use regex_lite::Regex;
-
-use super::{MASK, names::Names};
+use super::names::Names;
+use crate::base::sort::sort_by;
+use own::OwnPatterns;
 use text::Text;
 use trigger::Triggers;
 
@@ -32,7 +33,7 @@ use trigger::Triggers;
 pub(super) struct Patterns {
     triggers: Triggers,
     on: [bool; SecretPattern::ALL.len()],
-    own: Vec<Regex>,
+    own: OwnPatterns,
 }
 
 /// Up to where some scanners need not be asked again.
@@ -45,14 +46,14 @@ struct Until {
 }
 
 impl Patterns {
-    pub(super) fn new(without: &[SecretPattern], own: Vec<Regex>) -> Self {
+    pub(super) fn new(without: &[SecretPattern], own: OwnPatterns) -> Self {
         let on = SecretPattern::ALL.map(|pattern| !without.contains(&pattern));
         let patterns = SecretPattern::ALL.into_iter().filter(|pattern| !without.contains(pattern));
         Self { triggers: Triggers::of(patterns), on, own }
     }
 
     pub(super) fn off() -> Self {
-        Self::new(&SecretPattern::ALL, Vec::new())
+        Self::new(&SecretPattern::ALL, OwnPatterns::default())
     }
 
     pub(super) fn is_off(&self) -> bool {
@@ -71,11 +72,7 @@ impl Patterns {
         while let Some(trigger) = self.triggers.next(text.as_bytes(), at) {
             at = self.ask(Text::new(text), trigger, names, &mut until, &mut found);
         }
-        for own in &self.own {
-            found.extend(
-                own.find_iter(text).map(|m| m.range()).filter(|r| !r.is_empty() && !is_masked(text, r)),
-            );
-        }
+        self.own.find(text, &mut found);
         if found.is_empty() { found } else { merged(found) }
     }
 
@@ -149,16 +146,9 @@ impl Patterns {
     }
 }
 
-/// Whether a range lies within a mask: what was masked once stays as it is.
-fn is_masked(text: &str, range: &Range<usize>) -> bool {
-    let around = text.get(..range.end.saturating_add(MASK.len()).min(text.len())).unwrap_or(text);
-    let from = range.end.saturating_sub(MASK.len());
-    (from..=range.start).any(|at| around.get(at..).is_some_and(|rest| rest.starts_with(MASK)))
-}
-
 /// In order; what overlaps or touches becomes one.
 fn merged(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
-    found.sort_unstable_by_key(|range| range.start);
+    sort_by(&mut found, |one, other| one.start.cmp(&other.start));
     found.dedup_by(|next, last| {
         let one = next.start <= last.end;
         if one {

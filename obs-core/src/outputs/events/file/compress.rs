@@ -1,7 +1,7 @@
 //! Compresses a closed segment: under another name first, so that what is called `.gz` is always whole.
 
 use std::{
-    fs::{self, File, FileTimes, TryLockError},
+    fs::{self, File, FileTimes},
     io::{self, Read as _, Write as _},
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
@@ -10,39 +10,20 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 
 use super::{
-    names::{Form, Names, is_at},
+    keeper::claim,
+    names::{Form, Names},
     system::sync_folder,
 };
 
 /// After each block it is asked whether to stop.
 const BLOCK: usize = 64 * 1024;
 
-/// A closed segment that nobody else compresses, until this is dropped.
-///
-/// A sink that was dropped may still have been compressing when the next one starts in the same process.
-pub(super) struct Claimed(File);
-
-/// # Errors
-/// Somebody else compresses it.
-pub(super) fn claim(original: &Path) -> io::Result<Claimed> {
-    let file = File::open(original)?;
-    // Where there are no locks, there is no help.
-    if let Err(TryLockError::WouldBlock) = file.try_lock() {
-        return Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody else compresses it"));
-    }
-    // Whoever had it before may just have removed it.
-    if is_at(original, &file.metadata()?).is_none() {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    Ok(Claimed(file))
-}
-
 /// If it is stopped or fails, the segment is as it was.
 pub(super) fn compress(names: &Names, key: &str, stop: &AtomicBool) -> io::Result<()> {
     let original = names.path(key, Form::Plain);
     let partial = names.path(key, Form::Partial);
     let claimed = claim(&original)?;
-    match write(&claimed.0, &partial, stop) {
+    match write(claimed.file(), &partial, stop) {
         Ok(true) => {
             fs::rename(&partial, names.path(key, Form::Gzip))?;
             // The original goes only when its replacement would survive a loss of power.

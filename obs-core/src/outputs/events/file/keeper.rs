@@ -1,32 +1,21 @@
 //! What becomes of closed segments: compressed, kept for a while, removed.
 
 use std::{
-    fs, io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
-    },
-    thread,
-    time::Duration,
+    fs::{self, File, TryLockError},
+    io,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
-use super::{
-    compress::{claim, compress},
-    names::{Closed, Form, Names},
-};
-use crate::base::diagnostics;
-
-/// When what failed is tried again, unless a segment is closed earlier.
-const RETRY: Duration = Duration::from_secs(30);
-
-/// How long dropping waits for a compression to give up, which takes one block and perhaps a synchronisation.
-const STOP: Duration = Duration::from_millis(200);
+#[cfg(feature = "gzip")]
+use super::compress::compress;
+use super::names::{Closed, Form, Names, is_at};
 
 pub(super) struct Keeper {
     pub(super) names: Names,
     pub(super) keep_files: usize,
     pub(super) keep_bytes: Option<u64>,
+    #[cfg(feature = "gzip")]
     pub(super) gzip: bool,
 }
 
@@ -37,7 +26,10 @@ impl Keeper {
         // Not by bytes yet: what is still to be compressed would count too much.
         self.expire(None)?;
         let known = self.names.closed()?;
+        #[cfg(feature = "gzip")]
         let compressed = self.compress_all(&known, stop);
+        #[cfg(not(feature = "gzip"))]
+        let compressed = Ok(());
         if let Some(newest) = known.last().filter(|_| !stop.load(Ordering::Relaxed)) {
             // Whatever has failed: the disk must not fill up.
             self.expire(self.keep_bytes.map(|keep| (keep, newest)))?;
@@ -63,6 +55,7 @@ impl Keeper {
         Ok(())
     }
 
+    #[cfg(feature = "gzip")]
     fn compress_all(&self, known: &[Closed], stop: &AtomicBool) -> io::Result<()> {
         if !self.gzip {
             return Ok(());
@@ -110,81 +103,29 @@ fn gone(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
-/// A keeper at work: at once, or on a thread of its own if it compresses.
-pub(super) enum Keeping {
-    Here { keeper: Keeper, warned: bool },
-    Thread { wake: Option<Sender<()>>, stop: Arc<AtomicBool>, ended: Receiver<()> },
-}
+/// A closed segment that nobody else compresses, until this is dropped.
+///
+/// A sink that was dropped may still have been compressing when the next one starts in the same process.
+pub(super) struct Claimed(#[cfg_attr(not(feature = "gzip"), allow(dead_code))] File); // held for its lock
 
-impl Keeping {
-    /// The first run cares for what is there already.
-    pub(super) fn start(keeper: Keeper) -> io::Result<Self> {
-        let mut keeping = if keeper.gzip {
-            let ((wake, woken), (end, ended)) = (channel(), channel());
-            let stop = Arc::new(AtomicBool::new(false));
-            let stopped = Arc::clone(&stop);
-            let run = move || {
-                work(&keeper, &woken, &stopped);
-                drop(end);
-            };
-            thread::Builder::new().name("obs-segments".to_owned()).spawn(run)?;
-            Self::Thread { wake: Some(wake), stop, ended }
-        } else {
-            Self::Here { keeper, warned: false }
-        };
-        keeping.closed_one();
-        Ok(keeping)
-    }
-
-    /// There is one more segment.
-    pub(super) fn closed_one(&mut self) {
-        match self {
-            Self::Here { keeper, warned } => {
-                run(keeper, &AtomicBool::new(false), warned);
-            }
-            Self::Thread { wake, .. } => {
-                let _ = wake.as_ref().map(|wake| wake.send(()));
-            }
-        }
+impl Claimed {
+    #[cfg(feature = "gzip")]
+    pub(super) const fn file(&self) -> &File {
+        &self.0
     }
 }
 
-impl Drop for Keeping {
-    fn drop(&mut self) {
-        if let Self::Thread { wake, stop, ended } = self {
-            stop.store(true, Ordering::Relaxed);
-            *wake = None;
-            // What hangs in a slow disk is left behind; it gives up as soon as it can.
-            let _ = ended.recv_timeout(STOP);
-        }
+/// # Errors
+/// Somebody else compresses it.
+pub(super) fn claim(original: &Path) -> io::Result<Claimed> {
+    let file = File::open(original)?;
+    // Where there are no locks, there is no help.
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        return Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody else compresses it"));
     }
-}
-
-fn work(keeper: &Keeper, woken: &Receiver<()>, stop: &AtomicBool) {
-    let (mut failed, mut warned) = (false, false);
-    loop {
-        let wait = if failed { RETRY } else { Duration::MAX };
-        if let Err(RecvTimeoutError::Disconnected) = woken.recv_timeout(wait) {
-            return;
-        }
-        // One run is for all that were closed meanwhile.
-        while woken.try_recv().is_ok() {}
-        if stop.load(Ordering::Relaxed) {
-            return;
-        }
-        failed = !run(keeper, stop, &mut warned);
+    // Whoever had it before may just have removed it.
+    if is_at(original, &file.metadata()?).is_none() {
+        return Err(io::ErrorKind::NotFound.into());
     }
-}
-
-/// Says once that it failed, until it has succeeded again.
-fn run(keeper: &Keeper, stop: &AtomicBool, warned: &mut bool) -> bool {
-    let result = keeper.run(stop);
-    if let Err(error) = &result
-        && !*warned
-    {
-        let path = keeper.names.current.display();
-        diagnostics::warn(format_args!("closed segments of {path} cannot be cared for ({error})"));
-    }
-    *warned = result.is_err();
-    result.is_ok()
+    Ok(Claimed(file))
 }

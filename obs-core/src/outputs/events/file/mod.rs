@@ -4,14 +4,19 @@
 //! ```text
 //! write ─▶ rotation.rs ─▶ current.rs          where a line may go; the open file
 //!              │ a segment was closed
-//!              └▶ keeper.rs ─▶ compress.rs    removes what is too much; compresses, on a thread of its own
+//!              └▶ keeping.rs ─▶ keeper.rs        removes what is too much
+//!                     └▶ background.rs            the same on a thread of its own, and compresses (compress.rs)
 //! names.rs   which files beside the current one are ours, and in which order they were closed
 //! system.rs  the clock and the calls that tests make fail
 //! ```
 
+#[cfg(feature = "gzip")]
+pub(crate) mod background;
+#[cfg(feature = "gzip")]
 pub(crate) mod compress;
 pub(crate) mod current;
 pub(crate) mod keeper;
+pub(crate) mod keeping;
 pub(crate) mod names;
 pub(crate) mod rotation;
 pub(crate) mod system;
@@ -109,6 +114,7 @@ settings! {
         check Self::check_keep_bytes;
     }
 
+    #[cfg(feature = "gzip")]
     gzip: bool = false, "`false`" {
         /// Compresses closed segments on a thread of its own. A shutdown does not wait for it; the
         /// next start continues.
@@ -162,6 +168,7 @@ impl EventFile {
                 names: names.clone(),
                 keep_files: self.keep_files,
                 keep_bytes: self.keep_bytes,
+                #[cfg(feature = "gzip")]
                 gzip: self.gzip,
             };
             let limits = SegmentLimits { size: self.rotate_size, age: self.rotate_age };

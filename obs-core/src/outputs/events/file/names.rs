@@ -7,7 +7,10 @@ use std::{
     time::SystemTime,
 };
 
-use crate::{base::clock::since_1970, write::rfc3339};
+use crate::{
+    base::{clock::since_1970, sort::sort_by},
+    write::rfc3339,
+};
 
 /// `0` stands for any digit.
 const TIME: &[u8] = b"00000000T000000.000Z";
@@ -85,7 +88,7 @@ impl Names {
                 closed.push(found);
             }
         }
-        closed.sort_unstable();
+        sort_by(&mut closed, Ord::cmp);
         Ok(closed)
     }
 

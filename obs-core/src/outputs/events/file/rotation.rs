@@ -7,7 +7,8 @@ use std::{
 
 use super::{
     current::Current,
-    keeper::{Keeper, Keeping},
+    keeper::Keeper,
+    keeping::Keeping,
     names::Names,
     system::{System, sync_folder},
 };

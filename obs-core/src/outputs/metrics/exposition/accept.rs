@@ -1,13 +1,13 @@
 //! Which format, and which encoding of it, a client wants (RFC 9110 §12.5).
 
 use super::Format;
-use crate::http::headers::HeaderLookup;
+use crate::{base::text::fraction, http::headers::HeaderLookup};
 
 /// The format that `Accept` prefers. A wildcard means the text format, and so does what cannot be served, as Prometheus
 /// has it: a scrape is never refused.
 pub(crate) fn format(headers: &dyn HeaderLookup) -> Format {
     let mut best: Option<(u16, Format)> = None;
-    each_item(headers, "accept", |range, parameter| {
+    each_item(headers, "accept", &mut |range, parameter| {
         let version = parameter("version");
         let version = version.as_deref();
         let format = match range.to_ascii_lowercase().as_str() {
@@ -29,10 +29,11 @@ pub(crate) fn format(headers: &dyn HeaderLookup) -> Format {
     best.map_or(Format::Text, |(_, format)| format)
 }
 
-/// Whether `Accept-Encoding` takes gzip.
+/// Returns true if `Accept-Encoding` takes gzip.
+#[cfg(feature = "gzip")]
 pub(crate) fn accepts_gzip(headers: &dyn HeaderLookup) -> bool {
     let (mut gzip, mut any) = (None, None);
-    each_item(headers, "accept-encoding", |coding, parameter| {
+    each_item(headers, "accept-encoding", &mut |coding, parameter| {
         let accepted = quality(parameter("q")) > 0;
         match coding.to_ascii_lowercase().as_str() {
             "gzip" | "x-gzip" => gzip = Some(accepted),
@@ -47,7 +48,7 @@ pub(crate) fn accepts_gzip(headers: &dyn HeaderLookup) -> bool {
 fn each_item(
     headers: &dyn HeaderLookup,
     name: &str,
-    mut f: impl FnMut(&str, &dyn Fn(&str) -> Option<String>),
+    f: &mut dyn FnMut(&str, &dyn Fn(&str) -> Option<String>),
 ) {
     headers.each(name, &mut |value| {
         let Ok(value) = std::str::from_utf8(value) else { return };
@@ -63,10 +64,10 @@ fn each_item(
     });
 }
 
-/// A weight in thousandths (RFC 9110 §12.4.2); one that is no number counts as absent, so as 1.
+/// The weight in thousandths (RFC 9110 §12.4.2). One that is not valid counts as absent, so as 1.
 fn quality(text: Option<String>) -> u16 {
-    let number = text.and_then(|text| text.parse::<f32>().ok()).filter(|q| (0.0..=1.0).contains(q));
-    (number.unwrap_or(1.0) * 1000.0).round() as u16
+    let weight = text.and_then(|text| fraction(&text)).unwrap_or(1.0);
+    (weight * 1000.0).round() as u16
 }
 
 #[cfg(all(test, not(obs_loom)))]
@@ -126,6 +127,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "gzip")]
     #[test]
     fn gzip_when_it_is_asked_for() {
         for (accept, expected) in [

@@ -22,6 +22,7 @@ pub(super) fn collect<'a>(family: &'a Family, sample: &'a Sample, out: &mut Vec<
 }
 
 /// Whether all labels of a sample have valid names.
+#[cfg(feature = "prometheus")]
 pub(super) fn are_valid(family: &Family, sample: &Sample) -> bool {
     sample.labels.iter().chain(family.common.iter()).all(|(name, _)| is_label_name(name))
 }
@@ -61,6 +62,7 @@ pub(super) fn is_metric_name(name: &str) -> bool {
 }
 
 /// `[a-zA-Z_][a-zA-Z0-9_]*`, but not the name that stands for the metric's.
+#[cfg(feature = "prometheus")]
 fn is_label_name(name: &str) -> bool {
     is_metric_name(name) && !name.contains(':') && name != "__name__"
 }

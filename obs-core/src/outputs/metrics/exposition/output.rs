@@ -1,26 +1,34 @@
 //! Where a page is written to: memory that is handed over in pieces, compressed on the way or not.
 
-use std::{io::Write as _, mem};
+#[cfg(feature = "gzip")]
+use std::io::Write as _;
+use std::mem;
 
 use bytes::Bytes;
+#[cfg(feature = "gzip")]
 use flate2::{Compression, write::GzEncoder};
 
 /// A piece is full with so much text. The sample that fills it is still in it, and mostly has room within 64 KiB.
 const PIECE: usize = 60 * 1024;
 
 /// A compressed piece is handed over when it has so much; a compressor that is full gives out several times as much at once.
+#[cfg(feature = "gzip")]
 const COMPRESSED: usize = 8 * 1024;
 
 /// What has been written of a page and not been handed over.
 pub(super) struct Output {
     pub(super) text: Vec<u8>,
+    #[cfg(feature = "gzip")]
     gzip: Option<GzEncoder<Vec<u8>>>,
 }
 
 impl Output {
-    pub(super) fn new(gzip: bool) -> Self {
-        let gzip = gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
-        Self { text: Vec::new(), gzip }
+    pub(super) fn new(#[cfg_attr(not(feature = "gzip"), allow(unused_variables))] gzip: bool) -> Self {
+        Self {
+            text: Vec::new(),
+            #[cfg(feature = "gzip")]
+            gzip: gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast())),
+        }
     }
 
     /// Whether it is time to take a piece.
@@ -30,27 +38,31 @@ impl Output {
 
     /// What can be handed over: nothing sometimes if it is compressed.
     pub(super) fn take(&mut self) -> Bytes {
-        let Some(gzip) = &mut self.gzip else {
-            let room = Vec::with_capacity(self.text.capacity());
-            return mem::replace(&mut self.text, room).into();
-        };
-        // Writing to a vector cannot fail, here and below.
-        let _ = gzip.write_all(&self.text);
-        self.text.clear();
-        let compressed = gzip.get_mut();
-        if compressed.len() < COMPRESSED { Bytes::new() } else { mem::take(compressed).into() }
+        #[cfg(feature = "gzip")]
+        if let Some(gzip) = &mut self.gzip {
+            // Writing to a vector cannot fail, here and below.
+            let _ = gzip.write_all(&self.text);
+            self.text.clear();
+            let compressed = gzip.get_mut();
+            return if compressed.len() < COMPRESSED { Bytes::new() } else { mem::take(compressed).into() };
+        }
+        let room = Vec::with_capacity(self.text.capacity());
+        mem::replace(&mut self.text, room).into()
     }
 
     /// The last piece.
     pub(super) fn finish(&mut self) -> Bytes {
         let text = mem::take(&mut self.text);
-        let Some(mut gzip) = self.gzip.take() else { return text.into() };
-        let _ = gzip.write_all(&text);
-        gzip.finish().unwrap_or_default().into()
+        #[cfg(feature = "gzip")]
+        if let Some(mut gzip) = self.gzip.take() {
+            let _ = gzip.write_all(&text);
+            return gzip.finish().unwrap_or_default().into();
+        }
+        text.into()
     }
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(all(test, feature = "gzip", not(obs_loom)))]
 mod tests {
     use std::io::Read as _;
 

@@ -2,20 +2,22 @@
 
 use std::collections::HashSet;
 
-use super::labels::{self, Label};
-use crate::outputs::metrics::family::{Family, Sample};
+use super::labels;
+use crate::{
+    base::sort::sort_by,
+    outputs::metrics::family::{Family, Sample},
+};
 
 /// Takes out samples whose labels are not valid, and all but the first of those with the same ones; `left_out` hears of each.
 ///
 /// A registry knows what is registered, but not what a collector collects.
 pub(in crate::outputs::metrics) fn sift(family: &mut Family, left_out: &dyn Fn(&str)) {
-    /// The names of labels, sorted, with their values, and the time.
-    type Key<'a> = (Vec<Label<'a>>, Option<i64>);
-    fn key<'a>(family: &'a Family, sample: &'a Sample) -> Key<'a> {
+    /// The labels in the order of their names, and the time.
+    fn key(family: &Family, sample: &Sample) -> String {
         let mut labels = Vec::new();
         labels::collect(family, sample, &mut labels);
-        labels.sort_unstable();
-        (labels, sample.timestamp)
+        sort_by(&mut labels, Ord::cmp);
+        format!("{labels:?} {:?}", sample.timestamp)
     }
     // Where ours have the same name, they come first.
     let ours: Vec<_> = family.made().collect();

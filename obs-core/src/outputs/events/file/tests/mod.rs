@@ -6,6 +6,9 @@
 )]
 
 pub(crate) mod closed;
+#[cfg(feature = "gzip")]
+pub(crate) mod compressed;
+#[cfg(feature = "gzip")]
 pub(crate) mod crash;
 pub(crate) mod faults;
 pub(crate) mod model;
@@ -97,6 +100,7 @@ fn read(path: &Path) -> Vec<u8> {
     bytes
 }
 
+#[cfg(feature = "gzip")]
 fn random() -> u64 {
     let mut bytes = [0; 8];
     crate::base::random::fill(&mut bytes);

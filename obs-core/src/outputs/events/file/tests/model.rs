@@ -88,9 +88,15 @@ fn move_away(folder: &Folder) {
     let _ = fs::rename(folder.path(), to);
 }
 
+#[cfg_attr(not(feature = "gzip"), allow(unused_variables))]
 fn check(size: u64, gzip: bool, steps: &[Step]) {
     let (folder, system) = (Folder::new(), Fake::new());
-    let file = || folder.file().rotate_size(size).rotate_age(Duration::from_secs(1)).gzip(gzip);
+    let file = || {
+        let file = folder.file().rotate_size(size).rotate_age(Duration::from_secs(1));
+        #[cfg(feature = "gzip")]
+        let file = file.gzip(gzip);
+        file
+    };
     let mut sink = open(file(), &system);
     let mut model = Model::default();
     for step in steps {

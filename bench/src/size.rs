@@ -1,0 +1,51 @@
+//! What observation adds to a stripped service. It is built for each row, with cargo's own release profile.
+
+use std::{fs, path::Path, process::Command};
+
+/// A build of the package `hello`.
+struct Build {
+    name: &'static str,
+    feature: Option<&'static str>,
+    /// The most that it may add to the bare one, in bytes.
+    limit: Option<u64>,
+}
+
+const BUILDS: [Build; 4] = [
+    Build { name: "axum alone", feature: None, limit: None },
+    Build { name: "the layer, no features", feature: Some("layer"), limit: Some(700_000) },
+    Build { name: "layer and server, no other features", feature: Some("serve"), limit: Some(1_000_000) },
+    Build { name: "the default features", feature: Some("defaults"), limit: Some(1_200_000) },
+];
+
+pub(crate) fn print() -> Result<(), String> {
+    println!("| build | bytes | more than bare | limit |");
+    println!("|---|--:|--:|--:|");
+    let (mut bare, mut large) = (None, Vec::new());
+    for Build { name, feature, limit } in BUILDS {
+        let bytes = size(feature)?;
+        let more = bytes.saturating_sub(*bare.get_or_insert(bytes));
+        let text = limit.map_or_else(|| "–".to_owned(), |limit| limit.to_string());
+        println!("| {name} | {bytes} | {more} | {text} |");
+        if limit.is_some_and(|limit| more > limit) {
+            large.push(name);
+        }
+    }
+    if large.is_empty() { Ok(()) } else { Err(format!("larger than the limit: {}", large.join("; "))) }
+}
+
+fn size(feature: Option<&str>) -> Result<u64, String> {
+    let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = bench.join("target/size");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(bench).args(["build", "--quiet", "--package", "hello", "--profile", "stripped"]);
+    // Flags and profiles of whoever measures would make it another program.
+    cargo.arg("--target-dir").arg(&target).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    cargo.args(feature.map(|feature| format!("--features={feature}")));
+    let built = cargo.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
+    if !built.success() {
+        return Err(format!("`hello` cannot be built with the feature {feature:?}"));
+    }
+    let program = target.join("stripped/hello").with_extension(std::env::consts::EXE_EXTENSION);
+    let metadata = fs::metadata(&program).map_err(|error| format!("{}: {error}", program.display()))?;
+    Ok(metadata.len())
+}

@@ -1,0 +1,79 @@
+//! Gathers everything that a page of metrics shows.
+
+use std::sync::Arc;
+
+use super::{MetricSink, family::Family, settings::Metrics};
+use crate::base::build_error::BuildError;
+#[cfg(not(feature = "prometheus"))]
+use crate::base::sort::sort_by;
+#[cfg(feature = "prometheus")]
+use crate::outputs::metrics::registry::Bridge;
+
+/// The families of one observer: ours, and with the feature `prometheus` all others of the registry.
+pub(crate) struct Gatherer {
+    metrics: Arc<MetricSink>,
+    #[cfg(feature = "prometheus")]
+    bridge: Arc<Bridge>,
+}
+
+#[cfg(feature = "prometheus")]
+impl Gatherer {
+    /// Puts our metrics into the registry of the settings, or into a new one.
+    ///
+    /// # Errors
+    /// The registry has our metrics already, or another metric of one of their names.
+    pub(crate) fn new(settings: &Metrics, metrics: Arc<MetricSink>) -> Result<Self, BuildError> {
+        let registry = settings.registry.clone().unwrap_or_default();
+        let bridge = Bridge::new(registry, Arc::clone(&metrics)).map_err(|refused| {
+            let expected =
+                "a registry that no other observer uses and that has no metric of one of our names";
+            BuildError::new("registry", refused.to_string(), expected).with_source(refused)
+        })?;
+        Ok(Self { metrics, bridge: Arc::new(bridge) })
+    }
+
+    pub(crate) fn registry(&self) -> &prometheus::Registry {
+        self.bridge.registry()
+    }
+
+    /// Returns all families of the registry as they are now, ours among them, by name.
+    pub(crate) fn families(&self) -> Vec<Family> {
+        self.bridge.families()
+    }
+}
+
+/// The registry may live on, and another observer may be built with it.
+#[cfg(feature = "prometheus")]
+impl Drop for Gatherer {
+    fn drop(&mut self) {
+        Bridge::leave(Arc::clone(&self.bridge));
+    }
+}
+
+#[cfg(not(feature = "prometheus"))]
+impl Gatherer {
+    /// # Errors
+    /// None without the feature `prometheus`.
+    pub(crate) fn new(_: &Metrics, metrics: Arc<MetricSink>) -> Result<Self, BuildError> {
+        Ok(Self { metrics })
+    }
+
+    /// Returns our families as they are now, by name.
+    pub(crate) fn families(&self) -> Vec<Family> {
+        let mut families = self.metrics.families();
+        families.retain(|family| !family.is_empty());
+        sort_by(&mut families, |one, other| one.name.cmp(&other.name));
+        families
+    }
+}
+
+impl Gatherer {
+    /// Counts something that cannot be shown, and warns of the first.
+    pub(crate) fn left_out(&self, what: &str) {
+        self.metrics.left_out(what);
+    }
+
+    pub(crate) fn shows_created(&self) -> bool {
+        self.metrics.created
+    }
+}
