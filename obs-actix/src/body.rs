@@ -10,7 +10,10 @@ use actix_web::{
     body::{BodySize, MessageBody},
     web::Bytes,
 };
-use obs_core::{AnswerBody, BodyObservation, ErrorReport, Observation, Polled};
+use obs_core::{
+    adapter::{AnswerBody, BodyObservation, Observation, Polled},
+    output::ErrorReport,
+};
 use pin_project_lite::pin_project;
 
 pin_project! {
@@ -59,7 +62,7 @@ impl<B: MessageBody> ObservedBody<B> {
     }
 
     pub(crate) fn own(observation: Observation, body: AnswerBody) -> Self {
-        let http2 = observation.request().version == Some(obs_core::HttpVersion::Http2);
+        let http2 = observation.request().version == Some(obs_core::adapter::HttpVersion::Http2);
         Self::new(observation, Inner::Own { body }, http2)
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError, dev::Payload};
-use obs_core::{TraceContext, Work};
+use obs_core::{Work, trace::TraceContext};
 
 /// Extracts the request's id.
 ///
@@ -43,7 +43,7 @@ pub struct RequestId(pub obs_core::RequestId);
 #[derive(Clone, Debug)]
 pub struct Handle(pub Work);
 
-/// Extracts the request's place in its trace, to be [injected](obs_core::TraceContext::inject) into what it calls.
+/// Extracts the request's place in its trace, to be [injected](obs_core::trace::TraceContext::inject) into what it calls.
 ///
 /// # Errors
 /// As [`RequestId`].

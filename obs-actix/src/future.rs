@@ -12,7 +12,7 @@ use actix_web::{
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
 };
-use obs_core::{EndpointFuture, Observation, Observed};
+use obs_core::adapter::{EndpointFuture, Observation, Observed};
 use pin_project_lite::pin_project;
 
 use crate::{ObservedBody, respond, service::Shared};

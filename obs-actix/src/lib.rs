@@ -38,19 +38,9 @@ mod server;
 mod service;
 mod transform;
 
-pub use obs_core::{
-    self, BuildError, Endpoint, ErrorReport, EventFile, EventOutput, Events, Identity, MetricLabel,
-    MetricNaming, Metrics, Observer, ObserverBuilder, Outcome, Overflow, PanicPolicy, Propagator, Record,
-    RecordSink, Redaction, RequestStart, TraceContext, TraceHeader, Value, Work, current, prometheus,
-};
-
-/// Spans with OpenTelemetry.
-#[cfg(feature = "otel")]
-pub use obs_core::otel;
-pub use obs_core::shutdown::signal as shutdown_signal;
-/// An observer in memory, for tests.
-#[cfg(feature = "testing")]
-pub use obs_core::testing;
+/// Everything that an application needs of the core, from the core's own list.
+#[doc(inline)]
+pub use obs_core::*;
 
 pub use self::{
     body::ObservedBody,

@@ -10,7 +10,10 @@ use actix_web::{
         header::{HeaderName, HeaderValue},
     },
 };
-use obs_core::{Answer, ErrorReport, HttpVersion, Observation, Panic};
+use obs_core::{
+    adapter::{Answer, HttpVersion, Observation, Panic},
+    output::ErrorReport,
+};
 
 use crate::{ObservedBody, head::Headers, service::Shared};
 

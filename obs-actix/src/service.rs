@@ -8,7 +8,7 @@ use actix_web::{
     dev::{ResourceMap, Service, ServiceRequest, ServiceResponse, forward_ready},
     http::header::HeaderName,
 };
-use obs_core::{Observation, Observer, Work};
+use obs_core::{Observer, Work, adapter::Observation};
 
 use crate::{ObservedBody, ResponseFuture, head, payload};
 

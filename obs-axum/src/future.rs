@@ -9,7 +9,11 @@ use std::{
 
 use http::Response;
 use http_body::Body;
-use obs_core::{EndpointFuture, ErrorReport, Observation, Observed, ObservedBody, Outcome};
+use obs_core::{
+    Outcome,
+    adapter::{EndpointFuture, Observation, Observed, ObservedBody},
+    output::ErrorReport,
+};
 use pin_project_lite::pin_project;
 
 pin_project! {

@@ -8,7 +8,10 @@ use std::{
 
 use http::{Request, Response};
 use http_body::Body;
-use obs_core::{ObservedBody, Observer, RequestHead, Work};
+use obs_core::{
+    Observer, Work,
+    adapter::{ObservedBody, RequestHead},
+};
 use tower_service::Service;
 
 use crate::{ResponseFuture, route};

@@ -11,7 +11,9 @@ use std::{
 };
 
 use flate2::read::GzDecoder;
-use obs_core::{EventFile, EventOutput, EventSink, Events, Observer, Outcome, Overflow, RequestHead};
+use obs_core::{
+    EventFile, EventOutput, Events, Observer, Outcome, Overflow, adapter::RequestHead, output::EventSink,
+};
 use obs_tests::{
     process::temporary,
     watch::{BOUND, fulfils_the_schema},

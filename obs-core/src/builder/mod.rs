@@ -146,7 +146,7 @@ impl ObserverBuilder {
     }
 
     /// Which requests come from outside: their trace is not continued but kept as a
-    /// [link](crate::TraceContext::link), and their baggage is left behind. By default every valid trace is continued.
+    /// [link](crate::trace::TraceContext::link), and their baggage is left behind. By default every valid trace is continued.
     ///
     /// ```
     /// # use obs_core::Observer;
@@ -188,7 +188,7 @@ impl ObserverBuilder {
     /// [`Baggage`](Propagator::Baggage).
     ///
     /// ```
-    /// use obs_core::{Observer, Propagator};
+    /// use obs_core::{Observer, trace::Propagator};
     /// let formats = [Propagator::TraceContext, Propagator::Baggage, Propagator::B3];
     /// let observer = Observer::builder("shop").no_environment().propagators(formats).build()?;
     /// # Ok::<(), obs_core::BuildError>(())

@@ -9,7 +9,7 @@ use crate::{endpoints::answer_body::AnswerBody, http::method::Method};
 /// ```
 /// # let observer = obs_core::Observer::builder("shop").no_environment().build()?;
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// # use obs_core::RequestHead;
+/// # use obs_core::adapter::RequestHead;
 /// let answer = observer.endpoint(&RequestHead::new("GET", "/livez", &())).expect("an endpoint").await;
 /// assert_eq!(answer.status(), 200);
 /// # });

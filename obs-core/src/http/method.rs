@@ -8,10 +8,10 @@ macro_rules! methods {
         /// Of the registered ones (IANA's "HTTP Method Registry") an observer knows those of RFC 9110, `PATCH` and `QUERY`, unless
         /// [it is told others](crate::ObserverBuilder::known_methods). Methods are case-sensitive (RFC 9110 §9.1). What a client invents
         /// becomes `_OTHER`, as OpenTelemetry's conventions want it, so that it cannot make time series;
-        /// [`RequestStart::method_original`](crate::RequestStart) keeps its text.
+        /// [`RequestStart::method_original`](crate::output::RequestStart) keeps its text.
         ///
         /// ```
-        /// use obs_core::Method;
+        /// use obs_core::adapter::Method;
         /// assert_eq!(Method::parse("GET").as_str(), "GET");
         /// assert_eq!(Method::parse("get"), Method::Other);
         /// assert_eq!(Method::Other.as_str(), "_OTHER");

@@ -38,7 +38,7 @@ pin_project! {
     ///
     /// ```
     /// use http_body::Body;
-    /// use obs_core::{ObservedBody, Observer, RequestHead};
+    /// use obs_core::{Observer, adapter::{ObservedBody, RequestHead}};
     ///
     /// let observer = Observer::builder("shop").no_environment().build()?;
     /// let observation = observer.start(&RequestHead::new("GET", "/", &()));

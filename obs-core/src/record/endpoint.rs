@@ -3,7 +3,7 @@
 /// One of the endpoints.
 ///
 /// ```
-/// use obs_core::{Endpoint, Observer, RequestHead};
+/// use obs_core::{Endpoint, Observer, adapter::RequestHead};
 /// let observer = Observer::builder("shop")
 ///     .no_environment()
 ///     .endpoint_path(Endpoint::Metrics, "/internal/metrics")

@@ -10,7 +10,7 @@ use crate::write::hex;
 /// Whom a request served, as far as the settings allow to tell.
 ///
 /// ```
-/// # use obs_core::{Observer, Outcome, RecordSink, RequestHead, Record, User};
+/// # use obs_core::{Observer, Outcome, adapter::RequestHead, output::{Record, RecordSink, User}};
 /// struct Users;
 /// impl RecordSink for Users {
 ///     fn name(&self) -> &'static str { "users" }

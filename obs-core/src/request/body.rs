@@ -17,7 +17,7 @@ use crate::{
 /// What a body that [is watched](BodyObservation::poll) yields.
 ///
 /// ```
-/// use obs_core::Polled;
+/// use obs_core::adapter::Polled;
 ///
 /// let nothing_yet: Polled<&str, _> = Polled::Other(std::task::Poll::<()>::Pending);
 /// assert_ne!(nothing_yet, Polled::Data("hello"));
@@ -40,7 +40,7 @@ pub enum Polled<D, O> {
 /// [`Completed`](Outcome::Completed) where the stack is known to drop a body that was sent whole.
 ///
 /// ```
-/// use obs_core::{BodyObservation, Observer, Polled, RequestHead};
+/// use obs_core::{Observer, adapter::{BodyObservation, Polled, RequestHead}};
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let mut observation = observer.start(&RequestHead::new("GET", "/", &()));
@@ -208,7 +208,7 @@ impl BodyObservation {
 /// [A body](BodyObservation::plain) of whose polls only the bytes are to be seen.
 ///
 /// ```
-/// use obs_core::{BodyObservation, Observer, Polled, RequestHead};
+/// use obs_core::{Observer, adapter::{BodyObservation, Polled, RequestHead}};
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let mut observation = observer.start(&RequestHead::new("GET", "/", &()));

@@ -46,7 +46,7 @@ use crate::{
 /// [`CancelledInBody`](Outcome::CancelledInBody).
 ///
 /// ```
-/// use obs_core::{Observer, Outcome, RequestHead};
+/// use obs_core::{Observer, Outcome, adapter::RequestHead};
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let mut observation = observer.start(&RequestHead::new("GET", "/items/7", &()));
@@ -59,7 +59,7 @@ use crate::{
 /// It cannot be finished twice:
 ///
 /// ```compile_fail
-/// # use obs_core::{Observer, Outcome, RequestHead};
+/// # use obs_core::{Observer, Outcome, adapter::RequestHead};
 /// # let observer = Observer::builder("shop").no_environment().build().unwrap();
 /// let observation = observer.start(&RequestHead::new("GET", "/", &()));
 /// observation.finish(Outcome::Completed);

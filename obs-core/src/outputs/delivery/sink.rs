@@ -9,7 +9,7 @@ use std::io;
 ///
 /// ```
 /// use std::io;
-/// use obs_core::{EventOutput, EventSink, Observer};
+/// use obs_core::{EventOutput, Observer, output::EventSink};
 ///
 /// struct Counts(u64);
 /// impl EventSink for Counts {
