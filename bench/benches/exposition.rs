@@ -6,7 +6,11 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use obs_core::{Events, Metrics, Observer, Outcome, adapter::RequestHead, prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder}};
+use obs_core::{
+    Events, Metrics, Observer, Outcome,
+    adapter::RequestHead,
+    prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder},
+};
 
 const LABELS: [&str; 3] = ["method", "endpoint", "status"];
 

@@ -3,7 +3,11 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use obs_core::{Events, Observer, Redaction, RequestId, adapter::RequestHead, trace::{Baggage, RemoteSpan, TraceState}};
+use obs_core::{
+    Events, Observer, Redaction, RequestId,
+    adapter::RequestHead,
+    trace::{Baggage, RemoteSpan, TraceState},
+};
 
 fn ids(c: &mut Criterion) {
     let mut group = c.benchmark_group("request id");

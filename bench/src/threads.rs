@@ -7,7 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use obs_core::{Events, Metrics, Observer, Outcome, adapter::RequestHead, prometheus::{Histogram, HistogramOpts, HistogramVec}};
+use obs_core::{
+    Events, Metrics, Observer, Outcome,
+    adapter::RequestHead,
+    prometheus::{Histogram, HistogramOpts, HistogramVec},
+};
 
 /// How long the operations of a thread take in a round, about: long beside the start of a thread, short enough that on a busy
 /// machine some rounds have both cores for themselves.

@@ -15,7 +15,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame};
 use obs_core::{
-    BodyObservation, HttpVersion, ObservedBody, Observer, Outcome, Polled, RequestHead,
+    Observer, Outcome,
+    adapter::{BodyObservation, HttpVersion, ObservedBody, Polled, RequestHead},
     otel::{
         Otel, RequestPropagator,
         opentelemetry::{
