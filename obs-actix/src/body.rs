@@ -11,10 +11,12 @@ use actix_web::{
     web::Bytes,
 };
 use obs_core::{
-    adapter::{AnswerBody, BodyObservation, Observation, Polled},
+    adapter::{AnswerBody, BodyObservation, Observation},
     output::ErrorReport,
 };
 use pin_project_lite::pin_project;
+
+use crate::body_rule::of_actix;
 
 pin_project! {
     /// A response's body that finishes its request's observation when it ends.
@@ -57,22 +59,22 @@ pin_project! {
 }
 
 impl<B: MessageBody> ObservedBody<B> {
-    pub(crate) fn body(observation: Observation, body: B, http2: bool) -> Self {
-        Self::new(observation, Inner::Service { body }, http2)
+    pub(crate) fn body(observation: Observation, body: B) -> Self {
+        Self::new(observation, Inner::Service { body })
     }
 
     pub(crate) fn own(observation: Observation, body: AnswerBody) -> Self {
-        let http2 = observation.request().version == Some(obs_core::adapter::HttpVersion::Http2);
-        Self::new(observation, Inner::Own { body }, http2)
+        Self::new(observation, Inner::Own { body })
     }
 
-    fn new(observation: Observation, body: Inner<B>, http2: bool) -> Self {
+    fn new(observation: Observation, body: Inner<B>) -> Self {
         let size = match body.size() {
             BodySize::None => Some(0),
             BodySize::Sized(size) => Some(size),
             BodySize::Stream => None,
         };
-        Self { body, observation: BodyObservation::actix(observation, size, http2) }
+        let rule = of_actix(&observation, size);
+        Self { body, observation: BodyObservation::new(observation, rule) }
     }
 
     /// A body that nobody observes here, because another middleware of the same observer does.
@@ -101,36 +103,32 @@ impl<B: MessageBody> MessageBody for ObservedBody<B> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.as_mut().project();
-        if let InnerProj::Service { body } = this.body.project()
-            && let Some(plain) = this.observation.plain()
-        {
-            return match plain.poll(|| bytes_of(body.poll_next(cx))) {
-                Polled::Data(bytes) => Poll::Ready(Some(Ok(bytes))),
-                Polled::Other(other) => self.other(other),
-            };
+        match this.body.project() {
+            InnerProj::Service { body } => match this.observation.poll(|| bytes_of(body.poll_next(cx))) {
+                Ok(bytes) => Poll::Ready(Some(Ok(bytes))),
+                Err(other) => self.other(other),
+            },
+            InnerProj::Own { .. } => self.poll_own(cx),
         }
-        self.poll_apart(cx)
     }
 }
 
 /// Apart from the way that most bytes go, which is smaller and faster without.
 impl<B: MessageBody> ObservedBody<B> {
     #[inline(never)]
-    fn poll_apart(
+    fn poll_own(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Box<dyn Error>>>> {
         let this = self.as_mut().project();
-        let polled = match this.body.project() {
-            InnerProj::Service { body } => this.observation.poll(|| bytes_of(body.poll_next(cx))),
-            InnerProj::Own { body } => this.observation.poll(|| match body.poll_piece(cx) {
-                Poll::Ready(Some(bytes)) => Polled::Data(bytes),
-                other => Polled::Other(other.map(|_| None)),
-            }),
-        };
+        let InnerProj::Own { body } = this.body.project() else { return Poll::Ready(None) };
+        let polled = this.observation.poll(|| match body.poll_piece(cx) {
+            Poll::Ready(Some(bytes)) => Ok(bytes),
+            other => Err(other.map(|_| None)),
+        });
         match polled {
-            Polled::Data(bytes) => Poll::Ready(Some(Ok(bytes))),
-            Polled::Other(other) => self.other(other),
+            Ok(bytes) => Poll::Ready(Some(Ok(bytes))),
+            Err(other) => self.other(other),
         }
     }
 
@@ -154,10 +152,10 @@ impl<B: MessageBody> ObservedBody<B> {
 #[inline]
 fn bytes_of<E: Into<Box<dyn Error>>>(
     polled: Poll<Option<Result<Bytes, E>>>,
-) -> Polled<Bytes, Poll<Option<Box<dyn Error>>>> {
+) -> Result<Bytes, Poll<Option<Box<dyn Error>>>> {
     match polled {
-        Poll::Ready(Some(Ok(bytes))) => Polled::Data(bytes),
-        other => Polled::Other(no_bytes(other)),
+        Poll::Ready(Some(Ok(bytes))) => Ok(bytes),
+        other => Err(no_bytes(other)),
     }
 }
 

@@ -29,6 +29,7 @@
 //! Over HTTP/2 the handler always runs to its end.
 
 mod body;
+mod body_rule;
 mod extract;
 mod future;
 mod head;

@@ -30,8 +30,7 @@ pub(crate) fn response<B: MessageBody>(
     if let Some(error) = response.response().error() {
         observation.failed(ErrorReport::of_text(error));
     }
-    let http2 = response.request().version() == actix_web::http::Version::HTTP_2;
-    response.map_body(|head, body| ObservedBody::body(head_done(observation, shared, head), body, http2))
+    response.map_body(|head, body| ObservedBody::body(head_done(observation, shared, head), body))
 }
 
 /// An error of a middleware further within. actix makes a response of it later, where we are not asked, so we
@@ -80,10 +79,8 @@ const fn knows_no_chunks(version: Option<HttpVersion>) -> bool {
 }
 
 fn boxed(observation: Observation, shared: &Shared, response: HttpResponse) -> HttpResponse {
-    let http2 = observation.request().version == Some(HttpVersion::Http2);
-    let observed = response.map_body(|head, body: BoxBody| {
-        ObservedBody::body(head_done(observation, shared, head), body, http2)
-    });
+    let observed = response
+        .map_body(|head, body: BoxBody| ObservedBody::body(head_done(observation, shared, head), body));
     observed.map_into_boxed_body()
 }
 

@@ -16,6 +16,8 @@ use obs_core::{
 };
 use pin_project_lite::pin_project;
 
+use crate::body_rule::of_hyper;
+
 pin_project! {
     /// The response of an [`Observe`](crate::Observe).
     ///
@@ -74,7 +76,7 @@ where
             KindProj::Within { future } => return future.poll(cx).map_ok(ObservedBody::passive),
             KindProj::Observed { future } => match ready!(future.poll(cx)) {
                 (observation, Ok(Ok(response))) => {
-                    return Poll::Ready(Ok(ObservedBody::respond(observation, response)));
+                    return Poll::Ready(Ok(ObservedBody::respond(observation, response, of_hyper)));
                 }
                 (mut observation, Ok(Err(error))) => {
                     observation.failed(ErrorReport::of_text(&error));
@@ -85,12 +87,12 @@ where
             },
             KindProj::Endpoint { future } => match ready!(future.poll(cx)) {
                 (observation, Ok(answer)) => {
-                    return Poll::Ready(Ok(ObservedBody::answer(observation, answer)));
+                    return Poll::Ready(Ok(ObservedBody::answer(observation, answer, of_hyper)));
                 }
                 (observation, Err(panic)) => (observation, panic),
             },
         };
         let (observation, answer) = observation.panicked(panic);
-        Poll::Ready(Ok(ObservedBody::answer(observation, answer)))
+        Poll::Ready(Ok(ObservedBody::answer(observation, answer, of_hyper)))
     }
 }

@@ -56,6 +56,7 @@
 
 #[cfg(feature = "axum")]
 mod app;
+mod body_rule;
 #[cfg(feature = "axum")]
 mod boxed;
 #[cfg(feature = "axum")]

@@ -147,9 +147,7 @@ pub mod adapter {
             protocol::{HttpVersion, UrlScheme},
         },
         request::{
-            body::{BodyObservation, PlainBody, Polled},
-            observation::Observation,
-            observed::Observed,
+            body::BodyObservation, body_rule::BodyRule, observation::Observation, observed::Observed,
             request_body::RequestBody,
         },
     };

@@ -100,8 +100,9 @@ impl Method {
         KnownMethods::default().parse(text)
     }
 
-    /// Whether an answer with `status` hands the connection over: 101, or a successful CONNECT (RFC 9110 §9.3.6).
-    pub(crate) fn is_tunnel(self, status: u16) -> bool {
+    /// Returns whether a response with `status` hands the connection over: 101, or a successful CONNECT (RFC 9110 §9.3.6).
+    #[must_use]
+    pub fn is_tunnel(self, status: u16) -> bool {
         status == 101 || (self == Self::Connect && (200..300).contains(&status))
     }
 

@@ -156,6 +156,18 @@ impl Observation {
         }
     }
 
+    /// The status of the response; `None` before it has [responded](Self::responded).
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.progress().status
+    }
+
+    /// The `Content-Length` that the response's head has declared.
+    #[must_use]
+    pub fn content_length(&self) -> Option<u64> {
+        self.progress().declared
+    }
+
     pub(crate) const fn observer(&self) -> &Observer {
         &self.observer
     }

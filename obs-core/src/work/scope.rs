@@ -10,8 +10,12 @@ use std::{
     sync::Arc,
 };
 
+/// Keeps the span of work current.
 #[cfg(feature = "otel")]
-use opentelemetry::ContextGuard;
+pub(crate) type SpanGuard = opentelemetry::ContextGuard;
+/// Nothing: there are no spans.
+#[cfg(not(feature = "otel"))]
+pub(crate) enum SpanGuard {}
 
 use crate::{record::state::WorkState, work::handle::Work};
 
@@ -109,8 +113,13 @@ impl Scope {
     /// Apart, so that nothing of a span is inlined where a scope is entered.
     #[cfg(feature = "otel")]
     #[inline(never)]
-    fn attach(&self) -> Option<ContextGuard> {
+    pub(crate) fn attach(&self) -> Option<SpanGuard> {
         self.handle.span().map(|span| span.context().clone().attach())
+    }
+
+    #[cfg(not(feature = "otel"))]
+    pub(crate) const fn attach(&self) -> Option<SpanGuard> {
+        None
     }
 
     /// Makes only the handle current: enough for a request without a span, and short enough to be inlined for each frame of a body.
