@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use actix_web::{
@@ -33,13 +33,13 @@ pin_project! {
     /// If the body does; actix then aborts the connection (HTTP/1) or the stream (HTTP/2). The panic is recorded
     /// first.
     #[derive(Debug)]
-    pub struct ObservedBody<B> {
+    pub struct ObservedMessageBody<B> {
         #[pin]
         body: Inner<B>,
         observation: BodyObservation,
     }
 
-    impl<B> PinnedDrop for ObservedBody<B> {
+    impl<B> PinnedDrop for ObservedMessageBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let body = &mut this.body;
@@ -58,7 +58,11 @@ pin_project! {
     }
 }
 
-impl<B: MessageBody> ObservedBody<B> {
+impl<B: MessageBody> ObservedMessageBody<B> {
+    #[doc(hidden)]
+    pub fn bench(o: Observation, b: B) -> Self {
+        Self::body(o, b)
+    }
     pub(crate) fn body(observation: Observation, body: B) -> Self {
         Self::new(observation, Inner::Service { body })
     }
@@ -94,7 +98,7 @@ impl<B: MessageBody> Inner<B> {
     }
 }
 
-impl<B: MessageBody> MessageBody for ObservedBody<B> {
+impl<B: MessageBody> MessageBody for ObservedMessageBody<B> {
     type Error = Box<dyn Error>;
 
     fn size(&self) -> BodySize {
@@ -114,7 +118,7 @@ impl<B: MessageBody> MessageBody for ObservedBody<B> {
 }
 
 /// Apart from the way that most bytes go, which is smaller and faster without.
-impl<B: MessageBody> ObservedBody<B> {
+impl<B: MessageBody> ObservedMessageBody<B> {
     #[inline(never)]
     fn poll_own(
         mut self: Pin<&mut Self>,
@@ -124,7 +128,8 @@ impl<B: MessageBody> ObservedBody<B> {
         let InnerProj::Own { body } = this.body.project() else { return Poll::Ready(None) };
         let polled = this.observation.poll(|| match body.poll_piece(cx) {
             Poll::Ready(Some(bytes)) => Ok(bytes),
-            other => Err(other.map(|_| None)),
+            Poll::Ready(None) => Err(NoBytes::End),
+            Poll::Pending => Err(NoBytes::Pending),
         });
         match polled {
             Ok(bytes) => Poll::Ready(Some(Ok(bytes))),
@@ -132,27 +137,36 @@ impl<B: MessageBody> ObservedBody<B> {
         }
     }
 
-    /// What is no bytes: that there are none yet, an error or the end.
     #[inline(never)]
-    fn other(
-        self: Pin<&mut Self>,
-        other: Poll<Option<Box<dyn Error>>>,
-    ) -> Poll<Option<Result<Bytes, Box<dyn Error>>>> {
-        let error = ready!(other);
+    fn other(self: Pin<&mut Self>, other: NoBytes) -> Poll<Option<Result<Bytes, Box<dyn Error>>>> {
         let this = self.project();
-        match &error {
-            None => this.observation.ended(),
-            Some(error) => this.observation.failed(ErrorReport::of(error.as_ref())),
+        match other {
+            NoBytes::Pending => Poll::Pending,
+            NoBytes::End => {
+                this.observation.ended();
+                Poll::Ready(None)
+            }
+            NoBytes::Error(error) => {
+                this.observation.failed(ErrorReport::of(error.as_ref()));
+                Poll::Ready(Some(Err(error)))
+            }
         }
-        Poll::Ready(error.map(Err))
     }
+}
+
+/// Anything that a body yields but bytes.
+// The tag is as wide as a pointer. With padding behind it, the compiler would write what comes out of the scope to memory and read it
+// back, even if it is bytes.
+#[repr(usize)]
+enum NoBytes {
+    Pending,
+    End,
+    Error(Box<dyn Error>),
 }
 
 /// Splits bytes from all else, so that they are returned without being moved through the larger type.
 #[inline]
-fn bytes_of<E: Into<Box<dyn Error>>>(
-    polled: Poll<Option<Result<Bytes, E>>>,
-) -> Result<Bytes, Poll<Option<Box<dyn Error>>>> {
+fn bytes_of<E: Into<Box<dyn Error>>>(polled: Poll<Option<Result<Bytes, E>>>) -> Result<Bytes, NoBytes> {
     match polled {
         Poll::Ready(Some(Ok(bytes))) => Ok(bytes),
         other => Err(no_bytes(other)),
@@ -161,6 +175,10 @@ fn bytes_of<E: Into<Box<dyn Error>>>(
 
 // Apart, so that the rest is short.
 #[cold]
-fn no_bytes<E: Into<Box<dyn Error>>>(polled: Poll<Option<Result<Bytes, E>>>) -> Poll<Option<Box<dyn Error>>> {
-    polled.map(|next| next.and_then(Result::err).map(Into::into))
+fn no_bytes<E: Into<Box<dyn Error>>>(polled: Poll<Option<Result<Bytes, E>>>) -> NoBytes {
+    match polled {
+        Poll::Pending => NoBytes::Pending,
+        Poll::Ready(Some(Err(error))) => NoBytes::Error(error.into()),
+        Poll::Ready(_) => NoBytes::End,
+    }
 }

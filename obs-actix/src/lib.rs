@@ -44,10 +44,10 @@ mod transform;
 pub use obs_core::*;
 
 pub use self::{
-    body::ObservedBody,
-    extract::{Handle, NotObserved, RequestId, Trace},
-    future::ResponseFuture,
-    server::{Serve, serve},
-    service::ObserveService,
+    body::ObservedMessageBody,
+    extract::{CurrentId, CurrentTrace, CurrentWork},
+    future::ServiceResponseFuture,
+    server::{WorkersServer, serve},
+    service::ObserveMiddleware,
     transform::Observe,
 };

@@ -19,7 +19,7 @@ use pin_project_lite::pin_project;
 use crate::body_rule::of_hyper;
 
 pin_project! {
-    /// The response of an [`Observe`](crate::Observe).
+    /// The response of an [`ObserveService`](crate::ObserveService).
     ///
     /// # Cancellation
     /// Dropped before the response, the request is recorded as cancelled.

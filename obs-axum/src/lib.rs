@@ -77,11 +77,11 @@ pub use obs_core::*;
 #[cfg(feature = "axum")]
 pub use self::{
     app::{ObservedApp, RouterExt},
-    extract::{Handle, NotObserved, RequestId, Trace},
-    serve::{Serve, serve, serve_router},
+    extract::{CurrentId, CurrentTrace, CurrentWork},
+    serve::{AppServer, serve, serve_router},
 };
 pub use self::{
     future::ResponseFuture,
     layer::{ObserveLayer, ObserverExt},
-    service::Observe,
+    service::ObserveService,
 };

@@ -150,6 +150,7 @@ pub mod adapter {
             body::BodyObservation, body_rule::BodyRule, observation::Observation, observed::Observed,
             request_body::RequestBody,
         },
+        work::not_observed::NotObserved,
     };
 }
 

@@ -54,6 +54,9 @@ impl<D: Buf> Rest<D> {
 }
 
 /// What is no slice. What is large of it is behind a pointer.
+// The tag is as wide as a pointer. With padding behind it, the compiler would write what comes out of the scope to memory and read it
+// back, even if it is a slice.
+#[repr(usize)]
 pub(crate) enum Other<D, E> {
     Pending,
     End,

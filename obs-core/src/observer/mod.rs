@@ -2,6 +2,8 @@
 
 pub(crate) mod drain;
 #[cfg(feature = "tokio")]
+pub(crate) mod serve;
+#[cfg(feature = "tokio")]
 pub mod shutdown;
 
 use std::{

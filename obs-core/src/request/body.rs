@@ -13,7 +13,6 @@ use crate::{
         in_flight::{Counts, IfDropped, Progress, Sending},
         observation::Observation,
     },
-    work::scope::{Scope, SpanGuard},
 };
 
 /// Watches a response's body and finishes its [`Observation`] when the response has ended.
@@ -77,14 +76,39 @@ impl BodyObservation {
     /// If the body does: the panic is recorded first.
     #[inline]
     pub fn poll<D: AsRef<[u8]>, O>(&mut self, poll: impl FnOnce() -> Result<D, O>) -> Result<D, O> {
+        if let Some(observation) = &mut self.observation
+            && observation.progress().body.only_bytes
+        {
+            let (scope, progress) = observation.scope_and_progress();
+            return match catch(|| scope.enter_without_span(poll)) {
+                Ok(Ok(data)) => {
+                    progress.count(data.as_ref());
+                    Ok(data)
+                }
+                Ok(Err(other)) => Err(other),
+                Err(panic) => observation.panicked_in_body(panic),
+            };
+        }
+        // Taken apart, so that the short way does not share the memory that the long one writes its result to.
+        match self.poll_with_all(poll) {
+            Ok(data) => Ok(data),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The long way: for a body whose span is to be current, whose messages are counted, whose bytes do not go to the client, that
+    /// nobody should poll, or that nobody observes.
+    #[inline(never)]
+    fn poll_with_all<D: AsRef<[u8]>, O>(&mut self, poll: impl FnOnce() -> Result<D, O>) -> Result<D, O> {
         let Some(observation) = &mut self.observation else { return poll() };
         let (scope, progress) = observation.scope_and_progress();
-        let only_bytes = progress.body.only_bytes;
-        let _span = if only_bytes { None } else { before(scope, progress) };
-        match catch(|| scope.enter_without_span(poll)) {
+        if progress.body.if_dropped == IfDropped::CompleteUntilPolled {
+            progress.body.if_dropped = IfDropped::Cancelled;
+        }
+        match catch(|| scope.enter(poll)) {
             Ok(polled) => {
                 if let Ok(data) = &polled {
-                    if only_bytes { progress.count(data.as_ref()) } else { progress.sent(data.as_ref()) }
+                    progress.sent(data.as_ref());
                 }
                 polled
             }
@@ -132,14 +156,6 @@ impl BodyObservation {
             observation.note(&panic);
         }
     }
-}
-
-#[inline(never)]
-fn before(scope: &Scope, progress: &mut Progress) -> Option<SpanGuard> {
-    if progress.body.if_dropped == IfDropped::CompleteUntilPolled {
-        progress.body.if_dropped = IfDropped::Cancelled;
-    }
-    scope.attach()
 }
 
 impl Drop for BodyObservation {

@@ -10,12 +10,8 @@ use std::{
     sync::Arc,
 };
 
-/// Keeps the span of work current.
 #[cfg(feature = "otel")]
-pub(crate) type SpanGuard = opentelemetry::ContextGuard;
-/// Nothing: there are no spans.
-#[cfg(not(feature = "otel"))]
-pub(crate) enum SpanGuard {}
+use opentelemetry::ContextGuard;
 
 use crate::{record::state::WorkState, work::handle::Work};
 
@@ -113,13 +109,8 @@ impl Scope {
     /// Apart, so that nothing of a span is inlined where a scope is entered.
     #[cfg(feature = "otel")]
     #[inline(never)]
-    pub(crate) fn attach(&self) -> Option<SpanGuard> {
+    fn attach(&self) -> Option<ContextGuard> {
         self.handle.span().map(|span| span.context().clone().attach())
-    }
-
-    #[cfg(not(feature = "otel"))]
-    pub(crate) const fn attach(&self) -> Option<SpanGuard> {
-        None
     }
 
     /// Makes only the handle current: enough for a request without a span, and short enough to be inlined for each frame of a body.
