@@ -231,24 +231,31 @@ async fn write_response(
     let has_body = !is_head && !matches!(response.status, 204 | 304);
     let length = response.body.length.filter(|_| !matches!(response.status, 204 | 304));
     let chunked = has_body && length.is_none() && http11;
-    stream.write_all(head(&response, length, chunked).as_bytes()).await?;
+    let mut out = head(&response, length, chunked).into_bytes();
     if !has_body {
+        stream.write_all(&out).await?;
         return Ok(true);
     }
-    let mut sent = 0;
-    while let Some(piece) = response.body.pieces.next().await {
+    let (mut sent, pieces) = (0, &mut response.body.pieces);
+    while length != Some(sent) {
+        stream.write_all(&out).await?;
         // A body that fails breaks the connection, so that the client sees it.
-        let piece = piece?;
+        let Some(piece) = pieces.next().await.transpose()? else { break };
         sent += piece.len() as u64;
-        if chunked && !piece.is_empty() {
-            stream.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
-        }
-        stream.write_all(&piece).await?;
-        if chunked && !piece.is_empty() {
-            stream.write_all(b"\r\n").await?;
+        out.clear();
+        if !chunked {
+            out.extend_from_slice(&piece);
+        } else if !piece.is_empty() {
+            out.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+            out.extend_from_slice(&piece);
+            out.extend_from_slice(b"\r\n");
         }
     }
-    if chunked {
+    if length == Some(sent) {
+        // The body ends before its last byte leaves: a client that has all of it may rely on that.
+        while pieces.next().await.transpose()?.is_some() {}
+        stream.write_all(&out).await?;
+    } else if chunked {
         stream.write_all(b"0\r\n\r\n").await?;
     }
     Ok(chunked || length == Some(sent))
