@@ -7,7 +7,8 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use obs_core::{
-    Events, Metrics, Observer, Outcome, RequestHead,
+    Events, Metrics, Observer, Outcome,
+    adapter::RequestHead,
     prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder},
 };
 

@@ -3,7 +3,10 @@
 use std::{hint::black_box, io, time::Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use obs_core::{EventFormat, EventOutput, Events, HeaderLookup, Observer, Outcome, RequestHead};
+use obs_core::{
+    EventFormat, EventOutput, Events, Observer, Outcome,
+    adapter::{HeaderLookup, RequestHead},
+};
 
 /// Of a caller that has an id and a trace.
 struct Headers;

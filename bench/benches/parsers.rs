@@ -4,7 +4,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use obs_core::{
-    Events, Observer, Redaction, RequestHead, RequestId,
+    Events, Observer, Redaction, RequestId,
+    adapter::RequestHead,
     trace::{Baggage, RemoteSpan, TraceState},
 };
 

@@ -8,7 +8,8 @@ use std::{
 };
 
 use obs_core::{
-    Events, Metrics, Observer, Outcome, RequestHead,
+    Events, Metrics, Observer, Outcome,
+    adapter::RequestHead,
     prometheus::{Histogram, HistogramOpts, HistogramVec},
 };
 

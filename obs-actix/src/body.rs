@@ -3,15 +3,20 @@
 use std::{
     error::Error,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use actix_web::{
     body::{BodySize, MessageBody},
     web::Bytes,
 };
-use obs_core::{AnswerBody, BodyObservation, ErrorReport, Observation, Polled};
+use obs_core::{
+    adapter::{AnswerBody, BodyObservation, Observation},
+    output::ErrorReport,
+};
 use pin_project_lite::pin_project;
+
+use crate::body_rule::of_actix;
 
 pin_project! {
     /// A response's body that finishes its request's observation when it ends.
@@ -28,13 +33,13 @@ pin_project! {
     /// If the body does; actix then aborts the connection (HTTP/1) or the stream (HTTP/2). The panic is recorded
     /// first.
     #[derive(Debug)]
-    pub struct ObservedBody<B> {
+    pub struct ObservedMessageBody<B> {
         #[pin]
         body: Inner<B>,
         observation: BodyObservation,
     }
 
-    impl<B> PinnedDrop for ObservedBody<B> {
+    impl<B> PinnedDrop for ObservedMessageBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let body = &mut this.body;
@@ -53,23 +58,27 @@ pin_project! {
     }
 }
 
-impl<B: MessageBody> ObservedBody<B> {
-    pub(crate) fn body(observation: Observation, body: B, http2: bool) -> Self {
-        Self::new(observation, Inner::Service { body }, http2)
+impl<B: MessageBody> ObservedMessageBody<B> {
+    #[doc(hidden)]
+    pub fn bench(o: Observation, b: B) -> Self {
+        Self::body(o, b)
+    }
+    pub(crate) fn body(observation: Observation, body: B) -> Self {
+        Self::new(observation, Inner::Service { body })
     }
 
     pub(crate) fn own(observation: Observation, body: AnswerBody) -> Self {
-        let http2 = observation.request().version == Some(obs_core::HttpVersion::Http2);
-        Self::new(observation, Inner::Own { body }, http2)
+        Self::new(observation, Inner::Own { body })
     }
 
-    fn new(observation: Observation, body: Inner<B>, http2: bool) -> Self {
+    fn new(observation: Observation, body: Inner<B>) -> Self {
         let size = match body.size() {
             BodySize::None => Some(0),
             BodySize::Sized(size) => Some(size),
             BodySize::Stream => None,
         };
-        Self { body, observation: BodyObservation::actix(observation, size, http2) }
+        let rule = of_actix(&observation, size);
+        Self { body, observation: BodyObservation::new(observation, rule) }
     }
 
     /// A body that nobody observes here, because another middleware of the same observer does.
@@ -89,7 +98,7 @@ impl<B: MessageBody> Inner<B> {
     }
 }
 
-impl<B: MessageBody> MessageBody for ObservedBody<B> {
+impl<B: MessageBody> MessageBody for ObservedMessageBody<B> {
     type Error = Box<dyn Error>;
 
     fn size(&self) -> BodySize {
@@ -98,68 +107,78 @@ impl<B: MessageBody> MessageBody for ObservedBody<B> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.as_mut().project();
-        if let InnerProj::Service { body } = this.body.project()
-            && let Some(plain) = this.observation.plain()
-        {
-            return match plain.poll(|| bytes_of(body.poll_next(cx))) {
-                Polled::Data(bytes) => Poll::Ready(Some(Ok(bytes))),
-                Polled::Other(other) => self.other(other),
-            };
+        match this.body.project() {
+            InnerProj::Service { body } => match this.observation.poll(|| bytes_of(body.poll_next(cx))) {
+                Ok(bytes) => Poll::Ready(Some(Ok(bytes))),
+                Err(other) => self.other(other),
+            },
+            InnerProj::Own { .. } => self.poll_own(cx),
         }
-        self.poll_apart(cx)
     }
 }
 
 /// Apart from the way that most bytes go, which is smaller and faster without.
-impl<B: MessageBody> ObservedBody<B> {
+impl<B: MessageBody> ObservedMessageBody<B> {
     #[inline(never)]
-    fn poll_apart(
+    fn poll_own(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Box<dyn Error>>>> {
         let this = self.as_mut().project();
-        let polled = match this.body.project() {
-            InnerProj::Service { body } => this.observation.poll(|| bytes_of(body.poll_next(cx))),
-            InnerProj::Own { body } => this.observation.poll(|| match body.poll_piece(cx) {
-                Poll::Ready(Some(bytes)) => Polled::Data(bytes),
-                other => Polled::Other(other.map(|_| None)),
-            }),
-        };
+        let InnerProj::Own { body } = this.body.project() else { return Poll::Ready(None) };
+        let polled = this.observation.poll(|| match body.poll_piece(cx) {
+            Poll::Ready(Some(bytes)) => Ok(bytes),
+            Poll::Ready(None) => Err(NoBytes::End),
+            Poll::Pending => Err(NoBytes::Pending),
+        });
         match polled {
-            Polled::Data(bytes) => Poll::Ready(Some(Ok(bytes))),
-            Polled::Other(other) => self.other(other),
+            Ok(bytes) => Poll::Ready(Some(Ok(bytes))),
+            Err(other) => self.other(other),
         }
     }
 
-    /// What is no bytes: that there are none yet, an error or the end.
     #[inline(never)]
-    fn other(
-        self: Pin<&mut Self>,
-        other: Poll<Option<Box<dyn Error>>>,
-    ) -> Poll<Option<Result<Bytes, Box<dyn Error>>>> {
-        let error = ready!(other);
+    fn other(self: Pin<&mut Self>, other: NoBytes) -> Poll<Option<Result<Bytes, Box<dyn Error>>>> {
         let this = self.project();
-        match &error {
-            None => this.observation.ended(),
-            Some(error) => this.observation.failed(ErrorReport::of(error.as_ref())),
+        match other {
+            NoBytes::Pending => Poll::Pending,
+            NoBytes::End => {
+                this.observation.ended();
+                Poll::Ready(None)
+            }
+            NoBytes::Error(error) => {
+                this.observation.failed(ErrorReport::of(error.as_ref()));
+                Poll::Ready(Some(Err(error)))
+            }
         }
-        Poll::Ready(error.map(Err))
     }
+}
+
+/// Anything that a body yields but bytes.
+// The tag is as wide as a pointer. With padding behind it, the compiler would write what comes out of the scope to memory and read it
+// back, even if it is bytes.
+#[repr(usize)]
+enum NoBytes {
+    Pending,
+    End,
+    Error(Box<dyn Error>),
 }
 
 /// Splits bytes from all else, so that they are returned without being moved through the larger type.
 #[inline]
-fn bytes_of<E: Into<Box<dyn Error>>>(
-    polled: Poll<Option<Result<Bytes, E>>>,
-) -> Polled<Bytes, Poll<Option<Box<dyn Error>>>> {
+fn bytes_of<E: Into<Box<dyn Error>>>(polled: Poll<Option<Result<Bytes, E>>>) -> Result<Bytes, NoBytes> {
     match polled {
-        Poll::Ready(Some(Ok(bytes))) => Polled::Data(bytes),
-        other => Polled::Other(no_bytes(other)),
+        Poll::Ready(Some(Ok(bytes))) => Ok(bytes),
+        other => Err(no_bytes(other)),
     }
 }
 
 // Apart, so that the rest is short.
 #[cold]
-fn no_bytes<E: Into<Box<dyn Error>>>(polled: Poll<Option<Result<Bytes, E>>>) -> Poll<Option<Box<dyn Error>>> {
-    polled.map(|next| next.and_then(Result::err).map(Into::into))
+fn no_bytes<E: Into<Box<dyn Error>>>(polled: Poll<Option<Result<Bytes, E>>>) -> NoBytes {
+    match polled {
+        Poll::Pending => NoBytes::Pending,
+        Poll::Ready(Some(Err(error))) => NoBytes::Error(error.into()),
+        Poll::Ready(_) => NoBytes::End,
+    }
 }

@@ -1,106 +1,96 @@
-//! Extractors: the request's id and its handle.
+//! Extractors: the work that is a request, its id and its place in its trace.
 
 use std::{
     convert::Infallible,
-    fmt,
     future::{Ready, ready},
 };
 
-use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError, dev::Payload};
-use obs_core::{TraceContext, Work};
+use actix_web::{
+    FromRequest, HttpMessage, HttpRequest, dev::Payload, error::InternalError, http::StatusCode,
+};
+use obs_core::{RequestId, Work, adapter::NotObserved, trace::TraceContext};
+
+const NOT_OBSERVED: NotObserved = NotObserved::new("`.wrap(Observe::new(&observer))` the app");
+
+/// The answer where no middleware is around the route: 500 with an explanation.
+type Rejection = InternalError<NotObserved>;
+
+fn rejection(error: NotObserved) -> Rejection {
+    InternalError::new(error, StatusCode::INTERNAL_SERVER_ERROR)
+}
 
 /// Extracts the request's id.
 ///
 /// # Errors
 /// 500 with an explanation if no middleware of an observer is around the route: the program's mistake, which
-/// its first request shows. `Option<RequestId>` is `None` then.
+/// its first request shows. `Option<CurrentId>` is `None` then.
 ///
 /// ```
-/// use obs_actix::RequestId;
+/// use obs_actix::CurrentId;
 ///
-/// async fn item(RequestId(id): RequestId) -> String {
+/// async fn item(CurrentId(id): CurrentId) -> String {
 ///     format!("request {id}")
 /// }
 /// # actix_web::App::new().route("/", actix_web::web::get().to(item));
 /// ```
 #[derive(Clone, Debug)]
-pub struct RequestId(pub obs_core::RequestId);
+pub struct CurrentId(pub RequestId);
 
-/// Extracts the request's handle; outside of a middleware, one that does nothing.
+/// Extracts the handle of the request's work; outside of a middleware, one that does nothing.
 ///
 /// [`current()`](obs_core::current) is the same handle without an argument.
 ///
 /// ```
-/// use obs_actix::Handle;
+/// use obs_actix::CurrentWork;
 ///
-/// async fn buy(Handle(request): Handle) -> &'static str {
-///     request.set("cart.items", 3);
-///     actix_web::rt::spawn(request.scope(async { /* `current()` works here, too */ }));
+/// async fn buy(CurrentWork(work): CurrentWork) -> &'static str {
+///     work.set("cart.items", 3);
+///     actix_web::rt::spawn(work.scope(async { /* `current()` works here, too */ }));
 ///     "bought"
 /// }
 /// # actix_web::App::new().route("/", actix_web::web::get().to(buy));
 /// ```
 #[derive(Clone, Debug)]
-pub struct Handle(pub Work);
+pub struct CurrentWork(pub Work);
 
-/// Extracts the request's place in its trace, to be [injected](obs_core::TraceContext::inject) into what it calls.
+/// Extracts the request's place in its trace, to be [injected](TraceContext::inject) into what it calls.
 ///
 /// # Errors
-/// As [`RequestId`].
+/// As [`CurrentId`].
 ///
 /// ```
-/// use obs_actix::Trace;
+/// use obs_actix::CurrentTrace;
 ///
-/// async fn item(Trace(trace): Trace) -> String {
+/// async fn item(CurrentTrace(trace): CurrentTrace) -> String {
 ///     format!("trace {}", trace.trace_id)
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Trace(pub TraceContext);
+pub struct CurrentTrace(pub TraceContext);
 
-/// No middleware of an observer is around the route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct NotObserved;
-
-impl fmt::Display for NotObserved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no obs middleware is around this route: `.wrap(Observe::new(&observer))` the app")
-    }
-}
-
-impl std::error::Error for NotObserved {}
-
-/// 500, the default.
-impl ResponseError for NotObserved {}
-
-impl FromRequest for RequestId {
-    type Error = NotObserved;
-    type Future = Ready<Result<Self, NotObserved>>;
+impl FromRequest for CurrentId {
+    type Error = Rejection;
+    type Future = Ready<Result<Self, Rejection>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let extensions = request.extensions();
-        let id = extensions.get::<Work>().and_then(Work::id);
-        ready(id.cloned().map(Self).ok_or(NotObserved))
+        ready(NOT_OBSERVED.id(request.extensions().get()).map(Self).map_err(rejection))
     }
 }
 
-impl FromRequest for Trace {
-    type Error = NotObserved;
-    type Future = Ready<Result<Self, NotObserved>>;
+impl FromRequest for CurrentTrace {
+    type Error = Rejection;
+    type Future = Ready<Result<Self, Rejection>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let extensions = request.extensions();
-        let trace = extensions.get::<Work>().and_then(Work::trace);
-        ready(trace.cloned().map(Self).ok_or(NotObserved))
+        ready(NOT_OBSERVED.trace(request.extensions().get()).map(Self).map_err(rejection))
     }
 }
 
-impl FromRequest for Handle {
+impl FromRequest for CurrentWork {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self(request.extensions().get::<Work>().cloned().unwrap_or_default())))
+        ready(Ok(Self(request.extensions().get().cloned().unwrap_or_default())))
     }
 }

@@ -12,23 +12,23 @@ use actix_web::{
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
 };
-use obs_core::{EndpointFuture, Observation, Observed};
+use obs_core::adapter::{EndpointFuture, Observation, Observed};
 use pin_project_lite::pin_project;
 
-use crate::{ObservedBody, respond, service::Shared};
+use crate::{ObservedMessageBody, respond, service::Shared};
 
 pin_project! {
-    /// The response of an [`ObserveService`](crate::ObserveService).
+    /// The response of an [`ObserveMiddleware`](crate::ObserveMiddleware).
     ///
     /// # Cancellation
     /// Dropped before the response, the request is recorded as cancelled.
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F> {
+    pub struct ServiceResponseFuture<F> {
         #[pin]
         kind: Kind<F>,
     }
 
-    impl<F> PinnedDrop for ResponseFuture<F> {
+    impl<F> PinnedDrop for ServiceResponseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
             // A request that is cancelled has no response to ask for its route.
             if let KindProj::Observed { future, shared } = this.project().kind.project()
@@ -51,7 +51,7 @@ pin_project! {
     }
 }
 
-impl<F> ResponseFuture<F> {
+impl<F> ServiceResponseFuture<F> {
     /// The future that `make` makes. It is made where it is returned.
     #[inline(never)]
     pub(crate) fn observed(observation: Observation, shared: Rc<Shared>, make: impl FnOnce() -> F) -> Self {
@@ -75,18 +75,19 @@ impl<F> ResponseFuture<F> {
     }
 }
 
-impl<F, B> Future for ResponseFuture<F>
+impl<F, B> Future for ServiceResponseFuture<F>
 where
     F: Future<Output = Result<ServiceResponse<B>, Error>>,
     B: MessageBody,
 {
-    type Output = Result<ServiceResponse<ObservedBody<B>>, Error>;
+    type Output = Result<ServiceResponse<ObservedMessageBody<B>>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let (observation, panic, shared) = match self.project().kind.project() {
             KindProj::Within { future } => {
-                let passive =
-                    |response: ServiceResponse<B>| response.map_body(|_, body| ObservedBody::passive(body));
+                let passive = |response: ServiceResponse<B>| {
+                    response.map_body(|_, body| ObservedMessageBody::passive(body))
+                };
                 return future.poll(cx).map_ok(passive);
             }
             KindProj::Observed { future, shared } => match ready!(future.poll(cx)) {
@@ -105,7 +106,7 @@ where
                         return Poll::Ready(Ok(request.into_response(response)));
                     }
                     ((observation, Err(panic)), _) => (observation, panic, shared),
-                    (_, None) => panic!("`ResponseFuture` polled after it has yielded"),
+                    (_, None) => panic!("`ServiceResponseFuture` polled after it has yielded"),
                 }
             }
         };
@@ -113,8 +114,8 @@ where
     }
 }
 
-impl<F> std::fmt::Debug for ResponseFuture<F> {
+impl<F> std::fmt::Debug for ServiceResponseFuture<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+        f.debug_struct("ServiceResponseFuture").finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use actix_web::{
         header::{HeaderMap, HeaderName, TRANSFER_ENCODING},
     },
 };
-use obs_core::{HeaderLookup, HttpVersion, RequestHead, UrlScheme};
+use obs_core::adapter::{HeaderLookup, HttpVersion, RequestHead, UrlScheme};
 
 /// The values of a header. The names that the core asks for are made once: making one of a text allocates.
 macro_rules! values {

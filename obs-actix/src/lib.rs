@@ -32,6 +32,7 @@
 //! Over HTTP/2 the handler always runs to its end.
 
 mod body;
+mod body_rule;
 mod extract;
 mod future;
 mod head;
@@ -41,27 +42,15 @@ mod server;
 mod service;
 mod transform;
 
-#[cfg(feature = "prometheus")]
-pub use obs_core::prometheus;
-pub use obs_core::{
-    self, BuildError, Endpoint, ErrorReport, EventFile, EventOutput, Events, Identity, MetricLabel,
-    MetricNaming, Metrics, Observer, ObserverBuilder, Outcome, Overflow, PanicPolicy, Propagator, Record,
-    RecordSink, Redaction, RequestStart, TraceContext, TraceHeader, Value, Work, current,
-};
-
-/// Spans with OpenTelemetry.
-#[cfg(feature = "otel")]
-pub use obs_core::otel;
-pub use obs_core::shutdown::signal as shutdown_signal;
-/// An observer in memory, for tests.
-#[cfg(feature = "testing")]
-pub use obs_core::testing;
+/// Everything that an application needs of the core, from the core's own list.
+#[doc(inline)]
+pub use obs_core::*;
 
 pub use self::{
-    body::ObservedBody,
-    extract::{Handle, NotObserved, RequestId, Trace},
-    future::ResponseFuture,
-    server::{Serve, serve},
-    service::ObserveService,
+    body::ObservedMessageBody,
+    extract::{CurrentId, CurrentTrace, CurrentWork},
+    future::ServiceResponseFuture,
+    server::{WorkersServer, serve},
+    service::ObserveMiddleware,
     transform::Observe,
 };

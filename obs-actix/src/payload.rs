@@ -12,7 +12,7 @@ use actix_web::{
     web::Bytes,
 };
 use futures_core::Stream;
-use obs_core::{Observation, RequestBody};
+use obs_core::adapter::{Observation, RequestBody};
 
 /// Wraps the payload, unless its length is known.
 pub(crate) fn count(observation: &Observation, request: &mut ServiceRequest) {

@@ -10,16 +10,19 @@ use actix_web::{
         header::{HeaderName, HeaderValue},
     },
 };
-use obs_core::{Answer, ErrorReport, HttpVersion, Observation, Panic};
+use obs_core::{
+    adapter::{Answer, HttpVersion, Observation, Panic},
+    output::ErrorReport,
+};
 
-use crate::{ObservedBody, head::Headers, service::Shared};
+use crate::{ObservedMessageBody, head::Headers, service::Shared};
 
 /// The handler's response, also to an error of its own.
 pub(crate) fn response<B: MessageBody>(
     mut observation: Observation,
     shared: &Shared,
     response: ServiceResponse<B>,
-) -> ServiceResponse<ObservedBody<B>> {
+) -> ServiceResponse<ObservedMessageBody<B>> {
     // The response's request knows which resource routing chose; asked before, guards would not count.
     if let Some(template) = response.request().match_pattern() {
         observation.set_route(&template);
@@ -27,8 +30,7 @@ pub(crate) fn response<B: MessageBody>(
     if let Some(error) = response.response().error() {
         observation.failed(ErrorReport::of_text(error));
     }
-    let http2 = response.request().version() == actix_web::http::Version::HTTP_2;
-    response.map_body(|head, body| ObservedBody::body(head_done(observation, shared, head), body, http2))
+    response.map_body(|head, body| ObservedMessageBody::body(head_done(observation, shared, head), body))
 }
 
 /// An error of a middleware further within. actix makes a response of it later, where we are not asked, so we
@@ -60,7 +62,7 @@ pub(crate) fn answer<B: MessageBody>(
     observation: Observation,
     shared: &Shared,
     answer: Answer,
-) -> HttpResponse<ObservedBody<B>> {
+) -> HttpResponse<ObservedMessageBody<B>> {
     let mut response = head_of(&answer);
     let body = answer.into_body();
     if body.size().is_none() && knows_no_chunks(observation.request().version) {
@@ -69,7 +71,7 @@ pub(crate) fn answer<B: MessageBody>(
         head.no_chunking(true);
         head.set_connection_type(ConnectionType::Close);
     }
-    response.map_body(|head, ()| ObservedBody::own(head_done(observation, shared, head), body))
+    response.map_body(|head, ()| ObservedMessageBody::own(head_done(observation, shared, head), body))
 }
 
 const fn knows_no_chunks(version: Option<HttpVersion>) -> bool {
@@ -77,9 +79,8 @@ const fn knows_no_chunks(version: Option<HttpVersion>) -> bool {
 }
 
 fn boxed(observation: Observation, shared: &Shared, response: HttpResponse) -> HttpResponse {
-    let http2 = observation.request().version == Some(HttpVersion::Http2);
     let observed = response.map_body(|head, body: BoxBody| {
-        ObservedBody::body(head_done(observation, shared, head), body, http2)
+        ObservedMessageBody::body(head_done(observation, shared, head), body)
     });
     observed.map_into_boxed_body()
 }

@@ -2,9 +2,9 @@
 
 use std::{
     fmt,
-    future::{Future, IntoFuture},
+    future::Future,
     io,
-    pin::{Pin, pin},
+    pin::Pin,
     time::{Duration, Instant},
 };
 
@@ -16,7 +16,11 @@ use actix_web::{
     dev::{AppConfig, Server},
     rt,
 };
-use obs_core::{Observer, shutdown};
+use obs_core::{
+    Observer,
+    shutdown::{self, Serve, Stop},
+};
+use tokio::sync::oneshot;
 
 /// How long requests that were aborted may take to be dropped.
 const ABORT: Duration = Duration::from_secs(5);
@@ -55,7 +59,7 @@ const POLL: Duration = Duration::from_millis(10);
 /// obs_actix::serve(server.bind("127.0.0.1:3000")?, &observer).await?;
 /// # Ok(()) }
 /// ```
-pub fn serve<F, I, S, B>(server: HttpServer<F, I, S, B>, observer: &Observer) -> Serve
+pub fn serve<F, I, S, B>(server: HttpServer<F, I, S, B>, observer: &Observer) -> Serve<WorkersServer>
 where
     F: Fn() -> I + Send + Clone + 'static,
     I: IntoServiceFactory<S, Request>,
@@ -69,61 +73,49 @@ where
 {
     let timeout = observer.drain().timeout;
     let whole_seconds = timeout.as_secs().saturating_add(u64::from(timeout.subsec_nanos() > 0));
-    let server = server.disable_signals().shutdown_timeout(whole_seconds).run();
-    Serve { server, observer: observer.clone(), signal: Box::pin(shutdown::signal(observer)) }
+    let workers = server.disable_signals().shutdown_timeout(whole_seconds).run();
+    Serve::new(WorkersServer { workers }, observer)
 }
 
-/// A server that has not started: made by [`serve`], runs when awaited.
-#[must_use = "a server does nothing unless awaited"]
-pub struct Serve {
-    server: Server,
-    observer: Observer,
-    signal: Pin<Box<dyn Future<Output = ()> + Send>>,
+/// The workers of a bound `HttpServer`, as [`Serve`] runs them.
+pub struct WorkersServer {
+    workers: Server,
 }
 
-impl Serve {
-    /// Leaves when `signal` is done, instead of on SIGTERM and ctrl-c.
-    pub fn with_signal(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
-        self.signal = Box::pin(signal);
-        self
-    }
-}
-
-impl fmt::Debug for Serve {
+impl fmt::Debug for WorkersServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Serve").field("observer", &self.observer).finish_non_exhaustive()
+        f.debug_struct("WorkersServer").finish_non_exhaustive()
     }
 }
 
-impl IntoFuture for Serve {
-    type Output = io::Result<()>;
-    type IntoFuture = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+impl shutdown::Server for WorkersServer {
+    type Running = Pin<Box<dyn Future<Output = io::Result<()>>>>;
 
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(run(self.server, self.observer, self.signal))
+    fn run(self, stop: Stop) -> Self::Running {
+        Box::pin(async move {
+            let observer = stop.observer().clone();
+            let handle = self.workers.handle();
+            let (drain, drained) = oneshot::channel();
+            let drain = || {
+                // The command is sent at once; nobody needs the answer.
+                drop(handle.stop(true));
+                let _ = drain.send(());
+            };
+            // actix aborts by itself: its timeout is the drain's.
+            stop.run(workers(self.workers, drained, &observer), drain, || ()).await
+        })
     }
 }
 
-async fn run(server: Server, observer: Observer, signal: impl Future<Output = ()>) -> io::Result<()> {
-    let handle = server.handle();
-    let mut running = Box::pin(server);
-    let mut requested = pin!(shutdown::requested(&observer, signal));
+/// Runs the workers until they have stopped.
+async fn workers(mut workers: Server, drained: oneshot::Receiver<()>, observer: &Observer) -> io::Result<()> {
     let result = tokio::select! {
-        ended = &mut running => ended,
-        () = &mut requested => {
-            let stopping = handle.stop(true);
-            tokio::select! {
-                (ended, ()) = async { tokio::join!(&mut running, stopping) } => ended,
-                // actix closes idle connections over HTTP/1 only; letting go of the server closes the others.
-                () = idle(&observer) => Ok(()),
-                // A worker whose thread is blocked never answers.
-                () = rt::time::sleep(observer.drain().timeout.saturating_add(ABORT)) => Ok(()),
-            }
-        }
+        ended = &mut workers => ended,
+        // actix closes idle connections over HTTP/1 only; dropping the server closes the others.
+        () = async { drop(drained.await); idle(observer).await } => Ok(()),
     };
-    drop(running);
-    aborted(&observer).await;
-    shutdown::flush(&observer).await;
+    drop(workers);
+    aborted(observer).await;
     result
 }
 

@@ -8,9 +8,9 @@ use actix_web::{
     dev::{ResourceMap, Service, ServiceRequest, ServiceResponse, forward_ready},
     http::header::HeaderName,
 };
-use obs_core::{Observation, Observer, Work};
+use obs_core::{Observer, Work, adapter::Observation};
 
-use crate::{ObservedBody, ResponseFuture, head, payload};
+use crate::{ObservedMessageBody, ServiceResponseFuture, head, payload};
 
 /// Observes each request of the service below it: made by [`Observe`](crate::Observe) for each worker.
 ///
@@ -19,10 +19,10 @@ use crate::{ObservedBody, ResponseFuture, head, payload};
 ///
 /// # Panics
 /// Not if the service below does, in its `call` or its future: the client gets a 500, unless the observer's policy is
-/// to let panics go on. A panic in the body goes on through [`ObservedBody`], and the server aborts
+/// to let panics go on. A panic in the body goes on through [`ObservedMessageBody`], and the server aborts
 /// the stream. All are recorded.
 #[derive(Debug)]
-pub struct ObserveService<S> {
+pub struct ObserveMiddleware<S> {
     service: S,
     shared: Rc<Shared>,
 }
@@ -53,20 +53,20 @@ impl Shared {
     }
 }
 
-impl<S> ObserveService<S> {
+impl<S> ObserveMiddleware<S> {
     pub(crate) const fn new(service: S, shared: Rc<Shared>) -> Self {
         Self { service, shared }
     }
 }
 
-impl<S, B> Service<ServiceRequest> for ObserveService<S>
+impl<S, B> Service<ServiceRequest> for ObserveMiddleware<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody,
 {
-    type Response = ServiceResponse<ObservedBody<B>>;
+    type Response = ServiceResponse<ObservedMessageBody<B>>;
     type Error = Error;
-    type Future = ResponseFuture<S::Future>;
+    type Future = ServiceResponseFuture<S::Future>;
 
     forward_ready!(service);
 
@@ -74,7 +74,7 @@ where
         let shared = &self.shared;
         let found = request.extensions().get::<Work>().cloned();
         if found.as_ref().is_some_and(|handle| handle.of(&shared.observer).is_some()) {
-            return ResponseFuture::within(self.service.call(request));
+            return ServiceResponseFuture::within(self.service.call(request));
         }
 
         let headers = head::Headers(request.headers());
@@ -87,12 +87,12 @@ where
         let observation = shared.observer.start_within(&head, found.as_ref());
         if let Some(endpoint) = observation.endpoint() {
             let answer = observation.answer(endpoint, &head);
-            return ResponseFuture::endpoint(answer, request, Rc::clone(shared));
+            return ServiceResponseFuture::endpoint(answer, request, Rc::clone(shared));
         }
         // From here on nothing of the request may be kept: routing needs it to be the only one.
         shared.resources.get_or_init(|| request.resource_map().clone());
         request.extensions_mut().insert(observation.work());
         payload::count(&observation, &mut request);
-        ResponseFuture::observed(observation, Rc::clone(shared), || self.service.call(request))
+        ServiceResponseFuture::observed(observation, Rc::clone(shared), || self.service.call(request))
     }
 }

@@ -12,7 +12,7 @@ use actix_web::{
 };
 use obs_core::Observer;
 
-use crate::{ObserveService, ObservedBody, service::Shared};
+use crate::{ObserveMiddleware, ObservedMessageBody, service::Shared};
 
 /// The middleware of an observer: `App::new().wrap(Observe::new(&observer))`.
 ///
@@ -47,14 +47,14 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody,
 {
-    type Response = ServiceResponse<ObservedBody<B>>;
+    type Response = ServiceResponse<ObservedMessageBody<B>>;
     type Error = Error;
-    type Transform = ObserveService<S>;
+    type Transform = ObserveMiddleware<S>;
     type InitError = ();
-    type Future = Ready<Result<ObserveService<S>, ()>>;
+    type Future = Ready<Result<ObserveMiddleware<S>, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
         let shared = Rc::new(Shared::new(self.observer.clone()));
-        ready(Ok(ObserveService::new(service, shared)))
+        ready(Ok(ObserveMiddleware::new(service, shared)))
     }
 }

@@ -18,21 +18,21 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Observe, ResponseFuture};
+use crate::{ObserveService, ResponseFuture};
 
 #[derive(Clone, Copy)]
 pub(crate) struct BoxedBodies;
 
-impl<S> Layer<Observe<S>> for BoxedBodies {
+impl<S> Layer<ObserveService<S>> for BoxedBodies {
     type Service = BoxedBody<S>;
 
-    fn layer(&self, inner: Observe<S>) -> BoxedBody<S> {
+    fn layer(&self, inner: ObserveService<S>) -> BoxedBody<S> {
         BoxedBody(inner)
     }
 }
 
 #[derive(Clone)]
-pub(crate) struct BoxedBody<S>(Observe<S>);
+pub(crate) struct BoxedBody<S>(ObserveService<S>);
 
 impl<S> Service<Request<Body>> for BoxedBody<S>
 where

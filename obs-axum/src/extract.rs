@@ -1,25 +1,31 @@
-//! Extractors: the request's id and its handle.
+//! Extractors: the work that is a request, its id and its place in its trace.
 
-use std::{convert::Infallible, fmt};
+use std::convert::Infallible;
 
-use axum::{
-    extract::{FromRequestParts, OptionalFromRequestParts},
-    response::{IntoResponse, Response},
-};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::{StatusCode, request::Parts};
-use obs_core::{TraceContext, Work};
+use obs_core::{RequestId, Work, adapter::NotObserved, trace::TraceContext};
+
+const NOT_OBSERVED: NotObserved = NotObserved::new("call `.observed(&observer)` on the router");
+
+/// The answer where no layer is around the route: 500 with an explanation.
+type Rejection = (StatusCode, String);
+
+fn rejection(error: NotObserved) -> Rejection {
+    (StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+}
 
 /// Extracts the request's id.
 ///
 /// # Errors
 /// 500 with an explanation if no layer of an observer is around the route: the program's mistake, which its
-/// first request shows. `Option<RequestId>` is `None` then.
+/// first request shows. `Option<CurrentId>` is `None` then.
 ///
 /// ```
 /// use axum::{Router, routing::get};
-/// use obs_axum::{Observer, RequestId, RouterExt};
+/// use obs_axum::{CurrentId, Observer, RouterExt};
 ///
-/// async fn item(RequestId(id): RequestId) -> String {
+/// async fn item(CurrentId(id): CurrentId) -> String {
 ///     format!("request {id}")
 /// }
 /// let observer = Observer::builder("shop").build()?;
@@ -27,91 +33,66 @@ use obs_core::{TraceContext, Work};
 /// # Ok::<(), obs_axum::BuildError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct RequestId(pub obs_core::RequestId);
+pub struct CurrentId(pub RequestId);
 
-/// Extracts the request's handle; outside of a layer, one that does nothing.
+/// Extracts the handle of the request's work; outside of a layer, one that does nothing.
 ///
 /// [`current()`](obs_core::current) is the same handle without an argument.
 ///
 /// ```
-/// use obs_axum::Handle;
+/// use obs_axum::CurrentWork;
 ///
-/// async fn buy(Handle(request): Handle) {
-///     request.set("cart.items", 3);
-///     tokio::spawn(request.scope(async { /* `current()` works here, too */ }));
+/// async fn buy(CurrentWork(work): CurrentWork) {
+///     work.set("cart.items", 3);
+///     tokio::spawn(work.scope(async { /* `current()` works here, too */ }));
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Handle(pub Work);
+pub struct CurrentWork(pub Work);
 
-/// Extracts the request's place in its trace, to be [injected](obs_core::TraceContext::inject) into what it calls.
+/// Extracts the request's place in its trace, to be [injected](TraceContext::inject) into what it calls.
 ///
 /// # Errors
-/// As [`RequestId`].
+/// As [`CurrentId`].
 ///
 /// ```
-/// use obs_axum::Trace;
+/// use obs_axum::CurrentTrace;
 ///
-/// async fn item(Trace(trace): Trace) -> String {
+/// async fn item(CurrentTrace(trace): CurrentTrace) -> String {
 ///     format!("trace {}", trace.trace_id)
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Trace(pub TraceContext);
+pub struct CurrentTrace(pub TraceContext);
 
-/// No layer of an observer is around the route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct NotObserved;
+impl<S: Sync> FromRequestParts<S> for CurrentId {
+    type Rejection = Rejection;
 
-impl fmt::Display for NotObserved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no obs layer is around this route: call `.observed(&observer)` on the router")
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        NOT_OBSERVED.id(parts.extensions.get()).map(Self).map_err(rejection)
     }
 }
 
-impl std::error::Error for NotObserved {}
-
-impl IntoResponse for NotObserved {
-    fn into_response(self) -> Response {
-        (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for RequestId {
-    type Rejection = NotObserved;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotObserved> {
-        id(parts).ok_or(NotObserved)
-    }
-}
-
-impl<S: Sync> OptionalFromRequestParts<S> for RequestId {
+impl<S: Sync> OptionalFromRequestParts<S> for CurrentId {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        Ok(id(parts))
+        Ok(NOT_OBSERVED.id(parts.extensions.get()).ok().map(Self))
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Trace {
-    type Rejection = NotObserved;
+impl<S: Sync> FromRequestParts<S> for CurrentTrace {
+    type Rejection = Rejection;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotObserved> {
-        let handle = parts.extensions.get::<Work>();
-        handle.and_then(Work::trace).cloned().map(Self).ok_or(NotObserved)
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        NOT_OBSERVED.trace(parts.extensions.get()).map(Self).map_err(rejection)
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Handle {
+impl<S: Sync> FromRequestParts<S> for CurrentWork {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(Self(parts.extensions.get().cloned().unwrap_or_default()))
     }
-}
-
-fn id(parts: &Parts) -> Option<RequestId> {
-    let handle = parts.extensions.get::<Work>()?;
-    handle.id().cloned().map(RequestId)
 }

@@ -9,11 +9,17 @@ use std::{
 
 use http::Response;
 use http_body::Body;
-use obs_core::{EndpointFuture, ErrorReport, Observation, Observed, ObservedBody, Outcome};
+use obs_core::{
+    Outcome,
+    adapter::{EndpointFuture, Observation, Observed, ObservedBody},
+    output::ErrorReport,
+};
 use pin_project_lite::pin_project;
 
+use crate::body_rule::of_hyper;
+
 pin_project! {
-    /// The response of an [`Observe`](crate::Observe).
+    /// The response of an [`ObserveService`](crate::ObserveService).
     ///
     /// # Cancellation
     /// Dropped before the response, the request is recorded as cancelled.
@@ -70,7 +76,7 @@ where
             KindProj::Within { future } => return future.poll(cx).map_ok(ObservedBody::passive),
             KindProj::Observed { future } => match ready!(future.poll(cx)) {
                 (observation, Ok(Ok(response))) => {
-                    return Poll::Ready(Ok(ObservedBody::respond(observation, response)));
+                    return Poll::Ready(Ok(ObservedBody::respond(observation, response, of_hyper)));
                 }
                 (mut observation, Ok(Err(error))) => {
                     observation.failed(ErrorReport::of_text(&error));
@@ -81,12 +87,12 @@ where
             },
             KindProj::Endpoint { future } => match ready!(future.poll(cx)) {
                 (observation, Ok(answer)) => {
-                    return Poll::Ready(Ok(ObservedBody::answer(observation, answer)));
+                    return Poll::Ready(Ok(ObservedBody::answer(observation, answer, of_hyper)));
                 }
                 (observation, Err(panic)) => (observation, panic),
             },
         };
         let (observation, answer) = observation.panicked(panic);
-        Poll::Ready(Ok(ObservedBody::answer(observation, answer)))
+        Poll::Ready(Ok(ObservedBody::answer(observation, answer, of_hyper)))
     }
 }

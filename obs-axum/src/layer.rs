@@ -5,7 +5,7 @@ use std::sync::Arc;
 use obs_core::Observer;
 use tower_layer::Layer;
 
-use crate::Observe;
+use crate::ObserveService;
 
 /// Makes an observer's layer: `observer.layer()`.
 pub trait ObserverExt: sealed::Sealed {
@@ -83,9 +83,9 @@ impl ObserveLayer {
 }
 
 impl<S> Layer<S> for ObserveLayer {
-    type Service = Observe<S>;
+    type Service = ObserveService<S>;
 
-    fn layer(&self, inner: S) -> Observe<S> {
-        Observe::new(inner, self.observer.clone(), self.route_prefix.clone())
+    fn layer(&self, inner: S) -> ObserveService<S> {
+        ObserveService::new(inner, self.observer.clone(), self.route_prefix.clone())
     }
 }

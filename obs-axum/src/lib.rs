@@ -62,6 +62,7 @@
 
 #[cfg(feature = "axum")]
 mod app;
+mod body_rule;
 #[cfg(feature = "axum")]
 mod boxed;
 #[cfg(feature = "axum")]
@@ -75,33 +76,18 @@ mod route;
 mod serve;
 mod service;
 
-#[cfg(feature = "prometheus")]
-pub use obs_core::prometheus;
-pub use obs_core::{
-    self, BuildError, Endpoint, ErrorReport, EventFile, EventOutput, Events, GrpcStatus, Identity,
-    MetricLabel, MetricNaming, Metrics, Observer, ObserverBuilder, Outcome, Overflow, PanicPolicy,
-    Propagator, Record, RecordSink, Redaction, RequestStart, TraceContext, TraceHeader, Value, Work, current,
-};
-
-#[cfg(feature = "axum")]
-pub use obs_core::shutdown::signal as shutdown_signal;
-
-/// Spans with OpenTelemetry.
-#[cfg(feature = "otel")]
-pub use obs_core::otel;
+/// Everything that an application needs of the core, from the core's own list.
+#[doc(inline)]
+pub use obs_core::*;
 
 #[cfg(feature = "axum")]
 pub use self::{
     app::{ObservedApp, RouterExt},
-    extract::{Handle, NotObserved, RequestId, Trace},
-    serve::{Serve, serve, serve_router},
+    extract::{CurrentId, CurrentTrace, CurrentWork},
+    serve::{AppServer, serve, serve_router},
 };
-/// An observer in memory, for tests.
-#[cfg(feature = "testing")]
-pub use obs_core::testing;
-
 pub use self::{
     future::ResponseFuture,
     layer::{ObserveLayer, ObserverExt},
-    service::Observe,
+    service::ObserveService,
 };

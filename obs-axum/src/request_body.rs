@@ -9,7 +9,7 @@ use std::{
 
 use http::Request;
 use http_body::{Body, Frame, SizeHint};
-use obs_core::{Observation, RequestBody};
+use obs_core::adapter::{Observation, RequestBody};
 
 /// Wraps the body if it is axum's or tonic's, which are boxes anyway: any other layer leaves the request's type alone.
 pub(crate) fn count<B: 'static>(observation: &Observation, request: &mut Request<B>) {

@@ -1,7 +1,7 @@
 //! A server that leaves in order.
 
 use std::{
-    future::{Future, IntoFuture},
+    future::Future,
     io,
     pin::{Pin, pin},
     time::Duration,
@@ -14,7 +14,10 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
-use obs_core::{Observer, shutdown};
+use obs_core::{
+    Observer,
+    shutdown::{Serve, Server, Stop},
+};
 use tokio::sync::watch;
 use tower_service::Service;
 
@@ -24,9 +27,6 @@ use crate::ObservedApp;
 /// hyper counts both as one, from a connection's first bytes on. Longer than the 60 s for which common load balancers
 /// keep theirs open.
 const HEAD_OR_IDLE: Duration = Duration::from_secs(75);
-
-/// How long an aborted task may take to be dropped.
-const ABORT: Duration = Duration::from_secs(5);
 
 /// Serves `app` over HTTP/1, and with the feature `http2` over HTTP/2, until SIGTERM or ctrl-c.
 ///
@@ -47,9 +47,9 @@ const ABORT: Duration = Duration::from_secs(5);
 ///
 /// # Cancellation
 /// Dropping the future stops accepting; connections that are open are aborted.
-pub fn serve<L: Listener>(listener: L, app: ObservedApp) -> Serve<L> {
-    let signal = Box::pin(shutdown::signal(app.observer()));
-    Serve { listener, app, signal }
+pub fn serve<L: Listener>(listener: L, app: ObservedApp) -> Serve<AppServer<L>> {
+    let observer = app.observer().clone();
+    Serve::new(AppServer { listener, app }, &observer)
 }
 
 /// Serves a router that was put together with [`observer.layer()`](crate::ObserverExt::layer) and has more layers
@@ -67,44 +67,35 @@ pub fn serve<L: Listener>(listener: L, app: ObservedApp) -> Serve<L> {
 /// obs_axum::serve_router(listener, router, &observer).await?;
 /// # Ok(()) }
 /// ```
-pub fn serve_router<L: Listener>(listener: L, router: Router, observer: &Observer) -> Serve<L> {
+pub fn serve_router<L: Listener>(listener: L, router: Router, observer: &Observer) -> Serve<AppServer<L>> {
     serve(listener, ObservedApp::layered(router, observer))
 }
 
-/// A server that has not started: made by [`serve`], runs when awaited.
-#[must_use = "a server does nothing unless awaited"]
-pub struct Serve<L> {
+/// An axum application on a listener, as [`Serve`] runs it.
+pub struct AppServer<L> {
     listener: L,
     app: ObservedApp,
-    signal: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-impl<L> Serve<L> {
-    /// Leaves when `signal` is done, instead of on SIGTERM and ctrl-c.
-    pub fn with_signal(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
-        self.signal = Box::pin(signal);
-        self
-    }
-}
-
-impl<L> std::fmt::Debug for Serve<L> {
+impl<L> std::fmt::Debug for AppServer<L> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Serve").field("app", &self.app).finish_non_exhaustive()
+        f.debug_struct("AppServer").field("app", &self.app).finish_non_exhaustive()
     }
 }
 
-impl<L> IntoFuture for Serve<L>
+impl<L> Server for AppServer<L>
 where
     L: Listener,
     L::Addr: Clone + Sync + 'static,
 {
-    type Output = io::Result<()>;
-    type IntoFuture = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+    type Running = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
-    fn into_future(self) -> Self::IntoFuture {
+    fn run(self, stop: Stop) -> Self::Running {
         Box::pin(async move {
-            run(self.listener, self.app, self.signal).await;
-            Ok(())
+            // A dropped sender aborts the connections, too.
+            let (phase, watched) = watch::channel(Phase::Serve);
+            let serve = connections(self.listener, self.app, &phase, watched);
+            stop.run(serve, || set(&phase, Phase::Drain), || set(&phase, Phase::Abort)).await
         })
     }
 }
@@ -119,35 +110,34 @@ enum Phase {
     Abort,
 }
 
-async fn run<L>(mut listener: L, app: ObservedApp, signal: impl Future<Output = ()>)
+fn set(phases: &watch::Sender<Phase>, phase: Phase) {
+    phases.send_replace(phase);
+}
+
+/// Accepts connections until they are drained, and waits until all of them have ended.
+async fn connections<L>(
+    mut listener: L,
+    app: ObservedApp,
+    phase: &watch::Sender<Phase>,
+    watched: watch::Receiver<Phase>,
+) -> io::Result<()>
 where
     L: Listener,
     L::Addr: Clone + Sync + 'static,
 {
-    let observer = app.observer().clone();
-    // Every task holds a receiver, so `closed` tells when all are gone. A dropped sender aborts them, too.
-    let (phase, watched) = watch::channel(Phase::Serve);
-    let mut stop = pin!(shutdown::requested(&observer, signal));
+    let mut drained = pin!(reached(watched.clone(), Phase::Drain));
     loop {
         tokio::select! {
             (io, addr) = listener.accept() => {
                 tokio::spawn(connection(io, addr, app.clone(), watched.clone()));
             }
-            () = &mut stop => break,
+            () = &mut drained => break,
         }
     }
+    // Every task holds a receiver, so `closed` tells when all are gone.
     drop((listener, watched));
-    drain(&phase, &observer).await;
-    shutdown::flush(&observer).await;
-}
-
-async fn drain(phase: &watch::Sender<Phase>, observer: &Observer) {
-    phase.send_replace(Phase::Drain);
-    if tokio::time::timeout(observer.drain().timeout, phase.closed()).await.is_err() {
-        phase.send_replace(Phase::Abort);
-        // A handler that blocks its thread cannot be aborted, and must not hold up the exit.
-        let _ = tokio::time::timeout(ABORT, phase.closed()).await;
-    }
+    phase.closed().await;
+    Ok(())
 }
 
 async fn connection<I, A>(io: I, addr: A, app: ObservedApp, phase: watch::Receiver<Phase>)

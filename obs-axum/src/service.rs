@@ -8,7 +8,10 @@ use std::{
 
 use http::{Request, Response};
 use http_body::Body;
-use obs_core::{ObservedBody, Observer, RequestHead, Work};
+use obs_core::{
+    Observer, Work,
+    adapter::{ObservedBody, RequestHead},
+};
 use tower_service::Service;
 
 use crate::{ResponseFuture, route};
@@ -26,19 +29,19 @@ use crate::{ResponseFuture, route};
 /// to let panics go on. A panic in the body goes on through [`ObservedBody`], and the server aborts
 /// the stream. All are recorded.
 #[derive(Clone, Debug)]
-pub struct Observe<S> {
+pub struct ObserveService<S> {
     inner: S,
     observer: Observer,
     route_prefix: Option<Arc<str>>,
 }
 
-impl<S> Observe<S> {
+impl<S> ObserveService<S> {
     pub(crate) const fn new(inner: S, observer: Observer, route_prefix: Option<Arc<str>>) -> Self {
         Self { inner, observer, route_prefix }
     }
 }
 
-impl<S, ReqB, ResB> Service<Request<ReqB>> for Observe<S>
+impl<S, ReqB, ResB> Service<Request<ReqB>> for ObserveService<S>
 where
     S: Service<Request<ReqB>, Response = Response<ResB>>,
     S::Error: Display,
@@ -60,7 +63,7 @@ where
     }
 }
 
-impl<S> Observe<S> {
+impl<S> ObserveService<S> {
     /// Requests are large: this one is moved no more than it must be.
     #[inline]
     fn observe<ReqB>(&mut self, place: &mut Option<Request<ReqB>>) -> ResponseFuture<S::Future>

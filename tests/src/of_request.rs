@@ -1,6 +1,6 @@
 //! The parts of a record that is a request's.
 
-use obs_core::{FinishedRequest, Record, RequestEnd, RequestStart};
+use obs_core::output::{FinishedRequest, Record, RequestEnd, RequestStart};
 
 /// Reads a record as that of a request, which all records of these tests are.
 pub trait OfRequest {

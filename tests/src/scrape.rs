@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use obs_core::{Observer, RequestHead};
+use obs_core::{Observer, adapter::RequestHead};
 
 use crate::{
     client::{Answer, get},

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use obs_core::{EventOutput, Events, Observer, ObserverBuilder, Outcome, Record, RecordSink};
+use obs_core::{
+    EventOutput, Events, Observer, ObserverBuilder, Outcome,
+    output::{Record, RecordSink},
+};
 use tokio::sync::watch;
 
 /// Longer than anything takes on a busy machine; nothing waits for it unless it hangs.
@@ -146,7 +149,10 @@ impl Watch {
             let id = record.start().id.as_str();
             let line = lines.iter().find(|line| line["request_id"] == id).expect("its line");
             assert_eq!(line["outcome"], record.outcome.as_str());
-            assert_eq!(line["http.route"].as_str(), record.end().route.as_ref().map(obs_core::Route::as_str));
+            assert_eq!(
+                line["http.route"].as_str(),
+                record.end().route.as_ref().map(obs_core::output::Route::as_str)
+            );
             assert_eq!(line["http.response.status_code"].as_u64(), record.end().status.map(u64::from));
             assert_eq!(line["http.response.body.size"], record.end().response_bytes);
             assert_eq!(line["error.type"].as_str(), record.error_type());
@@ -217,7 +223,7 @@ impl Expected {
     fn check(&self, record: &Record) {
         assert_eq!(record.outcome, self.outcome, "the outcome of {record:#?}");
         assert_eq!(record.end().status, self.status, "the status of {record:#?}");
-        let route = record.end().route.as_ref().map(obs_core::Route::as_str);
+        let route = record.end().route.as_ref().map(obs_core::output::Route::as_str);
         assert_eq!(route, self.route, "the route of {record:#?}");
         assert_eq!(record.end().stream, self.stream, "whether it is a stream: {record:#?}");
         match self.bytes {

@@ -4,7 +4,7 @@ use obs_tests::of_request::OfRequest as _;
 use std::{net::SocketAddr, time::Duration};
 
 use actix_web::{App, HttpServer, guard, web};
-use obs_actix::{Handle, Observe, RequestId, current};
+use obs_actix::{CurrentId, CurrentWork, Observe, current};
 use obs_core::Outcome;
 use obs_tests::{
     client::{Client, get},
@@ -117,7 +117,7 @@ async fn a_catch_all_leaves_the_endpoints() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn extractors_and_spawned_work() {
-    async fn handler(RequestId(id): RequestId, Handle(handle): Handle) -> String {
+    async fn handler(CurrentId(id): CurrentId, CurrentWork(handle): CurrentWork) -> String {
         let task = actix_web::rt::spawn(handle.scope(async { current().set("task", true) }));
         task.await.expect("no panic");
         let thread = move || handle.run(|| current().set("thread", true));

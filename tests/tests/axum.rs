@@ -10,7 +10,7 @@ use axum::{
     response::Response,
     routing::{any, get},
 };
-use obs_axum::{Handle, ObservedApp, ObserverExt, RequestId, RouterExt, current};
+use obs_axum::{CurrentId, CurrentWork, ObservedApp, ObserverExt, RouterExt, current};
 use obs_tests::{
     client::{Client, get as request},
     watch::Watch,
@@ -146,8 +146,8 @@ async fn the_handler_names_the_route_last() {
 #[tokio::test]
 async fn extractors_and_spawned_work() {
     let watch = Watch::default();
-    let handler = |RequestId(id): RequestId,
-                   Handle(handle): Handle,
+    let handler = |CurrentId(id): CurrentId,
+                   CurrentWork(handle): CurrentWork,
                    ConnectInfo(peer): ConnectInfo<SocketAddr>| async move {
         let task = tokio::spawn(handle.scope(async { current().set("task", true) }));
         task.await.expect("no panic");
@@ -169,7 +169,7 @@ async fn extractors_and_spawned_work() {
 
 #[tokio::test]
 async fn an_extractor_without_a_layer_says_what_is_missing() {
-    let router = Router::new().route("/", get(|RequestId(id): RequestId| async move { id.to_string() }));
+    let router = Router::new().route("/", get(|CurrentId(id): CurrentId| async move { id.to_string() }));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let addr = listener.local_addr().expect("an address");
     tokio::spawn(axum::serve(listener, router).into_future());

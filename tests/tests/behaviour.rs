@@ -55,6 +55,9 @@ mod actix_h1 {
 mod actix_h2 {
     cases!(Actix, true);
 }
+mod tiny_h1 {
+    cases!(Tiny, false);
+}
 
 /// The cases of gRPC, which have a service of their own.
 macro_rules! grpc_cases {

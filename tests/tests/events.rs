@@ -12,8 +12,9 @@ use std::{
 
 use flate2::read::GzDecoder;
 use obs_core::{
-    Batch, BatchSink, Delivered, EventFile, EventOutput, EventSink, Events, Failure, Observer, Outcome,
-    Overflow, RequestHead,
+    EventFile, EventOutput, Events, Observer, Outcome, Overflow,
+    adapter::RequestHead,
+    output::{Batch, BatchSink, Delivered, EventSink, Failure},
 };
 use obs_tests::{
     process::temporary,

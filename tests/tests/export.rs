@@ -6,7 +6,8 @@ use std::{
 };
 
 use obs_core::{
-    Observer, Outcome, RequestHead,
+    Observer, Outcome,
+    adapter::RequestHead,
     otel::{
         Otel,
         opentelemetry::{Context, KeyValue, trace::TraceContextExt as _},

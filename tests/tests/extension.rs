@@ -9,8 +9,9 @@ use std::{
 };
 
 use obs_core::{
-    Answer, BuildError, Counter, EndpointFuture, Environment, Extension, Observer, ObserverBuilder, Outcome,
-    OutputCounts, Record, RecordSink, RequestHead, Setup,
+    BuildError, Observer, ObserverBuilder, Outcome,
+    adapter::{Answer, EndpointFuture, RequestHead},
+    output::{Counter, Environment, Extension, OutputCounts, Record, RecordSink, Setup},
 };
 
 /// Counts finished requests in batches.

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use obs_core::{
-    HeaderLookup, Outcome, Propagator, RequestHead, current,
+    Outcome,
+    adapter::{HeaderLookup, RequestHead},
+    current,
     otel::{
         Otel,
         opentelemetry::{
@@ -13,6 +15,7 @@ use obs_core::{
             trace::{TraceContextExt as _, Tracer as _},
         },
     },
+    trace::Propagator,
 };
 use obs_tests::{
     collector::Collector,

@@ -15,7 +15,7 @@ use axum::{
 };
 use futures_util::future::join_all;
 use obs_axum::{RouterExt, current};
-use obs_core::{MetricNaming, Metrics, Observer, Record};
+use obs_core::{MetricNaming, Metrics, Observer, output::Record};
 use obs_tests::{
     client::{self, Client},
     prometheus::{Job, Prometheus},

@@ -15,7 +15,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame};
 use obs_core::{
-    BodyObservation, HttpVersion, ObservedBody, Observer, Outcome, Polled, RequestHead,
+    Observer, Outcome,
+    adapter::{BodyObservation, BodyRule, HttpVersion, ObservedBody, RequestHead},
     otel::{
         Otel, RequestPropagator,
         opentelemetry::{
@@ -208,12 +209,12 @@ fn current_in_the_body() {
     observation.responded(200, &());
     let span_id = observation.start().trace.span_id.to_string();
     let is_current = || assert_eq!(Context::current().span().span_context().span_id().to_string(), span_id);
-    let mut body = BodyObservation::tower(observation, None, false);
+    let mut body = BodyObservation::new(observation, BodyRule::polled());
     let polled = body.poll(|| {
         is_current();
-        Polled::<Vec<u8>, _>::Other(())
+        Err::<Vec<u8>, _>(())
     });
-    assert_eq!(polled, Polled::Other(()));
+    assert_eq!(polled, Err(()));
     body.drop_in(is_current);
     assert!(!Context::current().span().span_context().is_valid());
     body.ended();
@@ -241,7 +242,9 @@ fn current_in_each_poll_of_a_body() {
         let observation = watch.observer.start(&RequestHead::new("GET", "/", &()));
         let span_id = observation.start().trace.span_id.to_string();
         let (send, seen) = channel();
-        let response = ObservedBody::respond(observation, http::Response::new(Looks(send)));
+        let response = ObservedBody::respond(observation, http::Response::new(Looks(send)), |_, _, _| {
+            BodyRule::polled()
+        });
         let mut body = pin!(response.into_body());
         for _ in 0..2 {
             assert!(body.as_mut().poll_frame(&mut task::Context::from_waker(Waker::noop())).is_ready());

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use obs_core::{EventFile, EventOutput, Events, Observer, Outcome, RequestHead};
+use obs_core::{EventFile, EventOutput, Events, Observer, Outcome, adapter::RequestHead};
 use obs_tests::{judge::python, process::temporary, watch::BOUND};
 use serde_json::{Value, json};
 

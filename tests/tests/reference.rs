@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use http::HeaderMap;
-use obs_core::{MetricNaming, Metrics, Observation, Observer, Outcome, RequestHead};
+use obs_core::{
+    MetricNaming, Metrics, Observer, Outcome,
+    adapter::{Observation, RequestHead},
+};
 use obs_tests::{app::OutOfStock, generated::check_generated, watch::Watch};
 
 const EVENTS: &str = include_str!("../../docs/events.md");
@@ -30,7 +33,7 @@ fn start(watch: &Watch, method: &str, headers: &[(&'static str, &'static str)]) 
     let head = RequestHead::new(method, "/items/7", &map)
         .query(Some("page=2"))
         .peer(Some(([192, 0, 2, 7], 1234).into()))
-        .version(obs_core::HttpVersion::Http11);
+        .version(obs_core::adapter::HttpVersion::Http11);
     watch.observer.start(&head)
 }
 
@@ -84,7 +87,8 @@ fn watch(naming: MetricNaming) -> Watch {
         let metrics = Metrics::new().response_head(true).naming(naming);
         let builder = builder.service_version("1.0").deployment_environment("test").metrics(metrics);
         builder.public_endpoint(|head| {
-            obs_core::first_header(head.headers, "x-from", |from| from == b"outside").unwrap_or(false)
+            obs_core::adapter::first_header(head.headers, "x-from", |from| from == b"outside")
+                .unwrap_or(false)
         })
     });
     traffic(&watch);

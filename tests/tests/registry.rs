@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use obs_core::{
-    MetricNaming, Metrics, Observer, Outcome, RequestHead,
+    MetricNaming, Metrics, Observer, Outcome,
+    adapter::RequestHead,
     prometheus::{
         Gauge, IntCounter, Registry,
         core::{Collector, Desc},

@@ -10,7 +10,8 @@ use std::{
 
 use http::HeaderMap;
 use obs_core::{
-    HttpVersion, Observation, ObserverBuilder, Outcome, RequestHead,
+    ObserverBuilder, Outcome,
+    adapter::{HttpVersion, Observation, RequestHead},
     otel::{
         Otel,
         opentelemetry::{

@@ -1,6 +1,6 @@
 //! A service that misbehaves: routes that are made up, each with every method and status, as many as a day brings.
 
-use obs_core::{Observer, Outcome, RequestHead};
+use obs_core::{Observer, Outcome, adapter::RequestHead};
 
 use super::{Report, observer, settled};
 

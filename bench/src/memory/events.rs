@@ -5,7 +5,7 @@ use std::{
     sync::mpsc::{self, Receiver, Sender},
 };
 
-use obs_core::{EventOutput, EventSink, Observer};
+use obs_core::{EventOutput, Observer, output::EventSink};
 
 use super::{Report, bytes_each};
 use crate::settings::axum;

@@ -2,7 +2,10 @@
 
 use std::{future::poll_fn, io};
 
-use obs_core::{EventOutput, HeaderLookup, Metrics, Observer, Outcome, RequestHead};
+use obs_core::{
+    EventOutput, Metrics, Observer, Outcome,
+    adapter::{HeaderLookup, RequestHead},
+};
 
 use super::{BYTES, DURATION, REQUESTS, ROUTES, SECONDS, STATUSES, Send, route};
 use crate::single_thread;

@@ -13,7 +13,7 @@ use actix_web::{
     rt::System,
     web::{Data, ServiceConfig},
 };
-use obs_actix::{Observe, Observer, Serve};
+use obs_actix::{Observe, Observer, WorkersServer, shutdown::Serve};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -44,7 +44,7 @@ fn routes(config: &mut ServiceConfig) {
         .configure(endings::routes);
 }
 
-fn serve(listener: TcpListener, observer: &Observer) -> io::Result<Serve> {
+fn serve(listener: TcpListener, observer: &Observer) -> io::Result<Serve<WorkersServer>> {
     let observe = Observe::new(observer);
     let ledger = Data::new(payments::Ledger::default()); // one for all of actix's workers
     let app = move || App::new().app_data(ledger.clone()).configure(routes).wrap(observe.clone());

@@ -4,10 +4,10 @@ use crate::base::sync::{AtomicU64, Ordering};
 
 /// A number that rarely grows, so it needs no shards.
 ///
-/// [`Setup::counter`](crate::Setup::counter) makes one, which `/metrics` shows.
+/// [`Setup::counter`](crate::output::Setup::counter) makes one, which `/metrics` shows.
 ///
 /// ```
-/// # fn lost(counter: &obs_core::Counter) {
+/// # fn lost(counter: &obs_core::output::Counter) {
 /// counter.add(1);
 /// assert!(counter.get() > 0);
 /// # }

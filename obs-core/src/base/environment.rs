@@ -14,10 +14,10 @@ type Variables = Box<dyn Fn(&str) -> Option<OsString>>;
 /// The environment of a build: the variables of the process, or none at all. A blank variable counts
 /// as not set.
 ///
-/// An [extension](crate::Extension) reads its variables from it:
+/// An [extension](crate::output::Extension) reads its variables from it:
 ///
 /// ```
-/// use obs_core::{BuildError, Environment};
+/// use obs_core::{BuildError, output::Environment};
 ///
 /// fn limit(environment: &Environment) -> Result<Option<u64>, BuildError> {
 ///     environment.parse("SHOP_LIMIT", "a whole number", |text| text.parse().ok())

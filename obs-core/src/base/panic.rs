@@ -22,7 +22,7 @@ const BEHIND_THE_CUT: usize = 512;
 /// Where and why a handler, a service's `call`, a body or a drop panicked.
 ///
 /// ```
-/// use obs_core::{Observer, Outcome, RecordSink, RequestHead, Record};
+/// use obs_core::{Observer, Outcome, adapter::RequestHead, output::{Record, RecordSink}};
 ///
 /// struct Alarm;
 /// impl RecordSink for Alarm {
@@ -93,7 +93,7 @@ impl fmt::Display for PanicLocation {
 
 /// A caught panic: its payload and its report.
 ///
-/// It goes to [`Observation::panicked`](crate::Observation::panicked), which answers it or lets it go on.
+/// It goes to [`Observation::panicked`](crate::adapter::Observation::panicked), which answers it or lets it go on.
 pub struct Panic {
     payload: Payload,
     report: Box<PanicReport>,

@@ -116,7 +116,7 @@ settings! {
 
     public_endpoint: Option<PublicEndpoint> = None, "no request does" {
         /// Selects the requests that come from outside. Their trace is not continued but kept as a
-        /// [link](crate::TraceContext::link), and their baggage is dropped.
+        /// [link](crate::trace::TraceContext::link), and their baggage is dropped.
         ///
         /// ```
         /// # use obs_core::Observer;
@@ -160,7 +160,7 @@ settings! {
         /// first format that a request has is read, and all are written.
         ///
         /// ```
-        /// use obs_core::{Observer, Propagator};
+        /// use obs_core::{Observer, trace::Propagator};
         /// let formats = [Propagator::TraceContext, Propagator::Baggage, Propagator::B3];
         /// let observer = Observer::builder("shop").no_environment().propagators(formats).build()?;
         /// # Ok::<(), obs_core::BuildError>(())

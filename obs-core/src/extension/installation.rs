@@ -12,9 +12,7 @@ use crate::{
 ///
 /// ```
 /// use std::sync::Arc;
-/// use obs_core::{
-///     Answer, BuildError, Counter, Environment, Extension, Observer, Record, RecordSink, Setup,
-/// };
+/// use obs_core::{BuildError, Observer, adapter::Answer, output::{Counter, Environment, Extension, Record, RecordSink, Setup}};
 ///
 /// /// Counts requests that took too long.
 /// struct SlowRequests {

@@ -10,7 +10,7 @@ pub struct OutputReport {
     pub counts: OutputCounts,
 }
 
-/// The counts of an output at one moment: see [`Setup::report`](crate::Setup::report).
+/// The counts of an output at one moment: see [`Setup::report`](crate::output::Setup::report).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputCounts {
     /// Entries that were delivered since the start.

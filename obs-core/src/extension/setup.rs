@@ -27,9 +27,9 @@ pub(crate) type ShutdownStep = Box<dyn Fn(Duration) -> bool + Send + Sync>;
 /// Reads the counts of an output.
 pub(crate) type ReadCounts = Box<dyn Fn() -> OutputCounts + Send + Sync>;
 
-/// The place where an [`Extension`](crate::Extension) installs its parts.
+/// The place where an [`Extension`](crate::output::Extension) installs its parts.
 ///
-/// The example is with [`Extension`](crate::Extension).
+/// The example is with [`Extension`](crate::output::Extension).
 pub struct Setup<'a> {
     pub(crate) service: &'a Service,
     pub(crate) redactor: &'a Redactor,

@@ -22,7 +22,7 @@ use crate::{
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
-/// use obs_core::{Observer, Outcome, RecordSink, RequestHead, Record};
+/// use obs_core::{Observer, Outcome, adapter::RequestHead, output::{Record, RecordSink}};
 ///
 /// #[derive(Default)]
 /// struct Failures(AtomicU64);

@@ -15,7 +15,7 @@ use crate::http::{answer_body::AnswerBody, method::Method};
 /// ```
 /// # let observer = obs_core::Observer::builder("shop").no_environment().build()?;
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// # use obs_core::RequestHead;
+/// # use obs_core::adapter::RequestHead;
 /// let answer = observer.endpoint(&RequestHead::new("GET", "/livez", &())).expect("an endpoint").await;
 /// assert_eq!(answer.status(), 200);
 /// # });
@@ -75,7 +75,7 @@ impl Answer {
 /// # Cancellation
 /// Dropping it is harmless.
 /// ```
-/// use obs_core::{Answer, EndpointFuture};
+/// use obs_core::adapter::{Answer, EndpointFuture};
 ///
 /// let now = EndpointFuture::from(Answer::new(200, "text/plain", "pong\n"));
 /// let later = EndpointFuture::new(async { Answer::new(200, "text/plain", "pong\n") });

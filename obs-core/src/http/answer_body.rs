@@ -16,7 +16,7 @@ pub(crate) trait Pieces: Send {
     fn has_ended(&self) -> bool;
 }
 
-/// The body of an [`Answer`](crate::Answer): some bytes, or a long page of metrics that is written while it is sent.
+/// The body of an [`Answer`](crate::adapter::Answer): some bytes, or a long page of metrics that is written while it is sent.
 ///
 /// A page of ten thousand series has tens of megabytes. It is never there as a whole: each piece of about 64 KiB is written when it
 /// is asked for, from numbers that were read when the scrape came. A client that reads slowly has it written slowly, and one that
@@ -31,7 +31,7 @@ pub(crate) trait Pieces: Send {
 /// ```
 /// # let observer = obs_core::Observer::builder("shop").no_environment().build()?;
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// # use obs_core::RequestHead;
+/// # use obs_core::adapter::RequestHead;
 /// let answer = observer.endpoint(&RequestHead::new("GET", "/metrics", &())).expect("an endpoint").await;
 /// let (mut body, mut bytes) = (answer.into_body(), 0);
 /// while let Some(piece) = body.next_piece() {

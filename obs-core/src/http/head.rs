@@ -12,7 +12,7 @@ use crate::http::{
 /// Everything is borrowed: the core copies what it keeps.
 ///
 /// ```
-/// use obs_core::{HttpVersion, Observer, RequestHead};
+/// use obs_core::{Observer, adapter::{HttpVersion, RequestHead}};
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let head = RequestHead::new("GET", "/items/7", &()).version(HttpVersion::Http11);
@@ -107,7 +107,7 @@ impl<'a> RequestHead<'a> {
     }
 
     /// The route's template, such as `/items/{id}`, where the framework has routed already. It saves a call of
-    /// [`Observation::set_route`](crate::Observation::set_route), and a request for an [endpoint](crate::Observation::endpoint) does without.
+    /// [`Observation::set_route`](crate::adapter::Observation::set_route), and a request for an [endpoint](crate::adapter::Observation::endpoint) does without.
     ///
     /// Each text is kept once, and for ever, so it must be a template, never a path.
     #[must_use]

@@ -7,7 +7,7 @@
 /// `content-length`, `x-request-id`, `traceparent`, `tracestate`, `baggage`.
 ///
 /// ```
-/// use obs_core::HeaderLookup;
+/// use obs_core::adapter::HeaderLookup;
 ///
 /// struct Pairs(Vec<(&'static str, &'static str)>);
 /// impl HeaderLookup for Pairs {
@@ -18,7 +18,7 @@
 ///     }
 /// }
 /// let headers = Pairs(vec![("x-request-id", "a"), ("x-request-id", "b")]);
-/// assert_eq!(obs_core::first_header(&headers, "X-Request-Id", |v| v.to_vec()), Some(b"a".to_vec()));
+/// assert_eq!(obs_core::adapter::first_header(&headers, "X-Request-Id", |v| v.to_vec()), Some(b"a".to_vec()));
 /// ```
 pub trait HeaderLookup {
     /// Calls `f` with each value of the header `name` (any case), in the order of the wire.

@@ -8,10 +8,10 @@ macro_rules! methods {
         /// Of the registered ones (IANA's "HTTP Method Registry") an observer knows those of RFC 9110, `PATCH` and `QUERY`, unless
         /// [it is told others](crate::ObserverBuilder::known_methods). Methods are case-sensitive (RFC 9110 §9.1). What a client invents
         /// becomes `_OTHER`, as OpenTelemetry's conventions want it, so that it cannot make time series;
-        /// [`RequestStart::method_original`](crate::RequestStart) keeps its text.
+        /// [`RequestStart::method_original`](crate::output::RequestStart) keeps its text.
         ///
         /// ```
-        /// use obs_core::Method;
+        /// use obs_core::adapter::Method;
         /// assert_eq!(Method::parse("GET").as_str(), "GET");
         /// assert_eq!(Method::parse("get"), Method::Other);
         /// assert_eq!(Method::Other.as_str(), "_OTHER");
@@ -100,8 +100,9 @@ impl Method {
         KnownMethods::default().parse(text)
     }
 
-    /// Whether an answer with `status` hands the connection over: 101, or a successful CONNECT (RFC 9110 §9.3.6).
-    pub(crate) fn is_tunnel(self, status: u16) -> bool {
+    /// Returns whether a response with `status` hands the connection over: 101, or a successful CONNECT (RFC 9110 §9.3.6).
+    #[must_use]
+    pub fn is_tunnel(self, status: u16) -> bool {
         status == 101 || (self == Self::Connect && (200..300).contains(&status))
     }
 

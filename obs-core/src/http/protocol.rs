@@ -3,7 +3,7 @@
 /// The protocol version of a request, named as OpenTelemetry's `network.protocol.version` names it.
 ///
 /// ```
-/// assert_eq!(obs_core::HttpVersion::Http2.as_str(), "2");
+/// assert_eq!(obs_core::adapter::HttpVersion::Http2.as_str(), "2");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -33,7 +33,7 @@ impl HttpVersion {
 /// The scheme of a request's URL, as far as it is known: behind a proxy it is what the proxy speaks.
 ///
 /// ```
-/// use obs_core::UrlScheme;
+/// use obs_core::adapter::UrlScheme;
 /// assert_eq!(UrlScheme::parse("HTTPS").as_str(), "https");
 /// assert_eq!(UrlScheme::parse("gopher"), UrlScheme::Other);
 /// ```

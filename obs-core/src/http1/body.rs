@@ -15,10 +15,7 @@ use crate::{
     http::answer::Answer,
     http1::slice::{Other, Rest, slice_of},
     record::error::ErrorReport,
-    request::{
-        body::{BodyObservation, Polled},
-        observation::Observation,
-    },
+    request::{body::BodyObservation, body_rule::BodyRule, observation::Observation},
 };
 
 pin_project! {
@@ -38,12 +35,12 @@ pin_project! {
     ///
     /// ```
     /// use http_body::Body;
-    /// use obs_core::{ObservedBody, Observer, RequestHead};
+    /// use obs_core::{Observer, adapter::{BodyRule, ObservedBody, RequestHead}};
     ///
     /// let observer = Observer::builder("shop").no_environment().build()?;
     /// let observation = observer.start(&RequestHead::new("GET", "/", &()));
     /// let response = http::Response::new("hello".to_owned());
-    /// let response = ObservedBody::respond(observation, response);
+    /// let response = ObservedBody::respond(observation, response, |_, _, _| BodyRule::polled());
     /// assert_eq!(response.body().size_hint().exact(), Some(5));
     /// # Ok::<(), obs_core::BuildError>(())
     /// ```
@@ -78,20 +75,32 @@ pin_project! {
 impl<B: Body> ObservedBody<B> {
     /// Moves the observation into the response: notes its head, writes the request id into it and wraps the body.
     #[must_use]
-    pub fn respond(observation: Observation, response: ::http::Response<B>) -> ::http::Response<Self> {
+    pub fn respond(
+        observation: Observation,
+        response: ::http::Response<B>,
+        rule: impl FnOnce(&Observation, Option<u64>, bool) -> BodyRule,
+    ) -> ::http::Response<Self> {
         let mut response = response;
         let (exact, ended) = (response.body().size_hint().exact(), response.body().is_end_stream());
         let status = response.status().as_u16();
-        let observation = head_done(observation, status, response.headers_mut(), exact, ended);
+        let observation = head_done(observation, status, response.headers_mut());
+        let rule = rule(&observation, exact, ended);
+        let observation = BodyObservation::new(observation, rule);
         response.map(|body| Self { body: Some(body), rest: None, observation })
     }
 
     /// The same for an answer of the middleware's own.
     #[must_use]
-    pub fn answer(observation: Observation, answer: Answer) -> ::http::Response<Self> {
+    pub fn answer(
+        observation: Observation,
+        answer: Answer,
+        rule: impl FnOnce(&Observation, Option<u64>, bool) -> BodyRule,
+    ) -> ::http::Response<Self> {
         let (mut parts, body) = answer.into_http().into_parts();
         let (exact, ended) = (body.size(), body.has_ended());
-        let observation = head_done(observation, parts.status.as_u16(), &mut parts.headers, exact, ended);
+        let observation = head_done(observation, parts.status.as_u16(), &mut parts.headers);
+        let rule = rule(&observation, exact, ended);
+        let observation = BodyObservation::new(observation, rule);
         let rest = if ended { None } else { Some(Box::new(Rest::Own(body))) };
         ::http::Response::from_parts(parts, Self { body: None, rest, observation })
     }
@@ -103,13 +112,7 @@ impl<B: Body> ObservedBody<B> {
     }
 }
 
-fn head_done(
-    mut observation: Observation,
-    status: u16,
-    headers: &mut HeaderMap,
-    exact_size: Option<u64>,
-    ended: bool,
-) -> BodyObservation {
+fn head_done(mut observation: Observation, status: u16, headers: &mut HeaderMap) -> Observation {
     observation.responded(status, headers);
     let name = observation.observer().policy().ids.response_name().clone();
     headers.insert(name, observation.start().id.header_value());
@@ -119,7 +122,7 @@ fn head_done(
         // A handler's own `server-timing` stays.
         headers.append(name, value);
     }
-    BodyObservation::tower(observation, exact_size, ended)
+    observation
 }
 
 impl<B> Body for ObservedBody<B>
@@ -138,14 +141,13 @@ where
         let this = self.as_mut().project();
         if this.rest.is_none()
             && let Some(body) = this.body.as_pin_mut()
-            && let Some(plain) = this.observation.plain()
         {
-            return match plain.poll(|| slice_of(body.poll_frame(cx))) {
-                Polled::Data(slice) => Poll::Ready(Some(Ok(Frame::data(slice)))),
-                Polled::Other(other) => self.other(other),
+            return match this.observation.poll(|| slice_of(body.poll_frame(cx))) {
+                Ok(slice) => Poll::Ready(Some(Ok(Frame::data(slice)))),
+                Err(other) => self.other(other),
             };
         }
-        self.poll_apart(cx)
+        self.poll_rest(cx)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -200,7 +202,7 @@ where
     }
 
     #[inline(never)]
-    fn poll_apart(
+    fn poll_rest(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
@@ -208,26 +210,20 @@ where
         match this.rest.as_deref_mut() {
             Some(Rest::Own(own)) => {
                 let piece = this.observation.poll(|| match own.poll_piece(cx) {
-                    Poll::Ready(Some(piece)) => Polled::Data(piece),
-                    other => Polled::Other(other.map(drop)),
+                    Poll::Ready(Some(piece)) => Ok(piece),
+                    other => Err(other.map(drop)),
                 });
                 match piece {
-                    Polled::Data(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
-                    Polled::Other(Poll::Ready(())) => {
+                    Ok(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+                    Err(Poll::Ready(())) => {
                         this.observation.ended();
                         Poll::Ready(None)
                     }
-                    Polled::Other(Poll::Pending) => Poll::Pending,
+                    Err(Poll::Pending) => Poll::Pending,
                 }
             }
             Some(Rest::Data(_)) => Poll::Ready(next_slice(this.rest, this.observation)),
-            None => {
-                let Some(body) = this.body.as_pin_mut() else { return Poll::Ready(None) };
-                match this.observation.poll(|| slice_of(body.poll_frame(cx))) {
-                    Polled::Data(slice) => Poll::Ready(Some(Ok(Frame::data(slice)))),
-                    Polled::Other(other) => self.other(other),
-                }
-            }
+            None => Poll::Ready(None),
         }
     }
 }
@@ -293,7 +289,10 @@ mod tests {
         let (send, records) = mpsc::channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build();
         let observation = observer.expect("valid").start(&RequestHead::new("GET", "/", &()));
-        let response = ObservedBody::respond(observation, ::http::Response::new(OneFrame(Some(data))));
+        let response =
+            ObservedBody::respond(observation, ::http::Response::new(OneFrame(Some(data))), |_, size, _| {
+                BodyRule::polled().complete_after(size)
+            });
         (Box::pin(response.into_body()), records)
     }
 

@@ -2,6 +2,8 @@
 
 pub(crate) mod drain;
 #[cfg(feature = "tokio")]
+pub(crate) mod serve;
+#[cfg(feature = "tokio")]
 pub mod shutdown;
 
 use std::{
@@ -235,7 +237,7 @@ impl Observer {
         })
     }
 
-    /// Returns the value of this type that an [extension](crate::Extension) shares: see [`Setup::share`](crate::Setup::share).
+    /// Returns the value of this type that an [extension](crate::output::Extension) shares: see [`Setup::share`](crate::output::Setup::share).
     #[must_use]
     pub fn shared<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.0.shared.get()

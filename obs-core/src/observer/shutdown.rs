@@ -1,26 +1,10 @@
-//! How a service leaves (feature `tokio`): the pieces that both adapters' `serve` are made of.
-//!
-//! The order is: a signal, readiness taken back, serving on while load balancers notice, no new connections,
-//! running requests drained, the rest aborted, outputs flushed.
-//!
-//! ```no_run
-//! # async fn stop_accepting() {} async fn drained() {} async fn abort() {}
-//! # async fn leave(observer: obs_core::Observer) {
-//! use obs_core::shutdown;
-//!
-//! shutdown::requested(&observer, shutdown::signal(&observer)).await; // not ready, and the delay is over
-//! stop_accepting().await;
-//! if tokio::time::timeout(observer.drain().timeout, drained()).await.is_err() {
-//!     abort().await; // each aborted request is recorded
-//! }
-//! shutdown::flush(&observer).await;
-//! # }
-//! ```
+//! The shutdown of a service (feature `tokio`): [`run`] has the whole order, the other functions are its pieces.
 
 use std::{future::Future, io, time::Duration};
 
 use tokio::sync::oneshot;
 
+pub use crate::observer::serve::{Serve, Server, Stop, run};
 use crate::{
     base::{diagnostics, patience::run_within, thread::spawn},
     observer::{Observer, drain::ShutdownReport},

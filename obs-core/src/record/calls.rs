@@ -11,7 +11,7 @@ const MAX_DEPENDENCIES: usize = 16;
 /// The calls of one dependency, added up: see [`Calls`].
 ///
 /// ```
-/// # fn show(calls: &obs_core::Calls) {
+/// # fn show(calls: &obs_core::output::Calls) {
 /// for calls in calls.by_dependency() {
 ///     println!("{}: {} calls, {} failed, {:?} in all", calls.dependency, calls.count, calls.errors, calls.total);
 /// }
@@ -35,7 +35,7 @@ pub struct DependencyCalls {
 /// One call: see [`Calls`].
 ///
 /// ```
-/// # fn show(calls: &obs_core::Calls) {
+/// # fn show(calls: &obs_core::output::Calls) {
 /// for call in calls.slowest() {
 ///     println!("{} after {:?} for {:?}", call.dependency, call.start, call.duration);
 /// }
@@ -61,7 +61,7 @@ pub struct Call {
 /// All calls of a request: added up by dependency, and the 16 slowest one by one.
 ///
 /// ```
-/// # use obs_core::{Observer, Outcome, RecordSink, RequestHead, Record};
+/// # use obs_core::{Observer, Outcome, adapter::RequestHead, output::{Record, RecordSink}};
 /// struct Payments;
 /// impl RecordSink for Payments {
 ///     fn name(&self) -> &str { "payments" }

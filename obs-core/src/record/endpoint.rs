@@ -3,7 +3,7 @@
 /// One of the endpoints.
 ///
 /// ```
-/// use obs_core::{Endpoint, Observer, RequestHead};
+/// use obs_core::{Endpoint, Observer, adapter::RequestHead};
 /// let observer = Observer::builder("shop")
 ///     .no_environment()
 ///     .endpoint_path(Endpoint::Metrics, "/internal/metrics")
@@ -25,7 +25,7 @@ pub enum Endpoint {
     Livez,
     /// `/readyz`: 200 if new requests are welcome, 503 while draining.
     Readyz,
-    /// An endpoint that an [extension](crate::Extension) has installed, by its number.
+    /// An endpoint that an [extension](crate::output::Extension) has installed, by its number.
     Extension(usize),
 }
 

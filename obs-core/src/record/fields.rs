@@ -26,7 +26,7 @@ const WORTH_CUTTING: usize = 32;
 /// and counted.
 ///
 /// ```
-/// # use obs_core::{Observer, Outcome, RequestHead, Record, RecordSink, Value};
+/// # use obs_core::{Observer, Outcome, Value, adapter::RequestHead, output::{Record, RecordSink}};
 /// struct Plans;
 /// impl RecordSink for Plans {
 ///     fn name(&self) -> &str { "plans" }

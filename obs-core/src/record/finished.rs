@@ -21,7 +21,7 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 /// Every output reads this and nothing else, so no two of them can disagree.
 ///
 /// ```
-/// use obs_core::{Observer, Outcome, Record, RecordSink, RequestHead};
+/// use obs_core::{Observer, Outcome, adapter::RequestHead, output::{Record, RecordSink}};
 ///
 /// struct Slow;
 /// impl RecordSink for Slow {
@@ -68,8 +68,8 @@ pub struct Record {
 /// The part of a [`Record`] that differs by the kind of work.
 ///
 /// ```
-/// # fn show(record: &obs_core::Record) {
-/// use obs_core::RecordKind;
+/// # fn show(record: &obs_core::output::Record) {
+/// use obs_core::output::RecordKind;
 /// match &record.kind {
 ///     RecordKind::Request(request) => println!("a request with status {:?}", request.status),
 ///     _ => println!("work of another kind"),

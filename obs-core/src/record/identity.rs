@@ -8,7 +8,7 @@ use crate::record::hash_key::HashKey;
 /// Whom a request served, as far as the settings allow to tell.
 ///
 /// ```
-/// # use obs_core::{Observer, Outcome, RecordSink, RequestHead, Record, User};
+/// # use obs_core::{Observer, Outcome, adapter::RequestHead, output::{Record, RecordSink, User}};
 /// struct Users;
 /// impl RecordSink for Users {
 ///     fn name(&self) -> &str { "users" }

@@ -27,7 +27,7 @@ const MAX_GUESSES: usize = 64;
 /// Each text is kept once and until the process ends, so a clone costs nothing and outlives its observer.
 ///
 /// ```
-/// use obs_core::{Observer, RecordSink, Record};
+/// use obs_core::{Observer, output::{Record, RecordSink}};
 ///
 /// struct Items;
 /// impl RecordSink for Items {

@@ -22,11 +22,11 @@ pub(crate) const MAX_METHOD: usize = 32;
 
 /// The start of a piece of work: the part that all kinds of work have, and the part of its kind.
 ///
-/// [`RecordSink::on_start`](crate::RecordSink::on_start) gets it, and [`Record::start`](crate::Record::start) has it at
+/// [`RecordSink::on_start`](crate::output::RecordSink::on_start) gets it, and [`Record::start`](crate::output::Record::start) has it at
 /// the end. Secrets are masked in all its texts.
 ///
 /// ```
-/// use obs_core::{Observer, RequestHead, StartKind};
+/// use obs_core::{Observer, adapter::RequestHead, output::StartKind};
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let observation = observer.start(&RequestHead::new("GET", "/items/7", &()));

@@ -43,7 +43,7 @@ pub(crate) struct Progress {
 pub(crate) struct Sending {
     /// Only bytes are counted, nothing changes with the first poll, and no span is made current: so it is with most bodies of requests
     /// without a span.
-    pub(crate) plain: bool,
+    pub(crate) only_bytes: bool,
     pub(crate) counts: Counts,
     pub(crate) if_dropped: IfDropped,
 }

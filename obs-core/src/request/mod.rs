@@ -2,6 +2,7 @@
 
 pub(crate) mod begin;
 pub(crate) mod body;
+pub(crate) mod body_rule;
 pub(crate) mod end;
 pub(crate) mod grpc_end;
 pub(crate) mod in_flight;

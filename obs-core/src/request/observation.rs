@@ -46,7 +46,7 @@ use crate::{
 /// [`CancelledInBody`](Outcome::CancelledInBody).
 ///
 /// ```
-/// use obs_core::{Observer, Outcome, RequestHead};
+/// use obs_core::{Observer, Outcome, adapter::RequestHead};
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let mut observation = observer.start(&RequestHead::new("GET", "/items/7", &()));
@@ -59,7 +59,7 @@ use crate::{
 /// It cannot be finished twice:
 ///
 /// ```compile_fail
-/// # use obs_core::{Observer, Outcome, RequestHead};
+/// # use obs_core::{Observer, Outcome, adapter::RequestHead};
 /// # let observer = Observer::builder("shop").no_environment().build().unwrap();
 /// let observation = observer.start(&RequestHead::new("GET", "/", &()));
 /// observation.finish(Outcome::Completed);
@@ -154,6 +154,18 @@ impl Observation {
         if state.grpc.as_ref().is_some_and(|request| request.native) {
             progress.grpc = GrpcAnswer::of(headers).map(Box::new);
         }
+    }
+
+    /// The status of the response; `None` before it has [responded](Self::responded).
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.progress().status
+    }
+
+    /// The `Content-Length` that the response's head has declared.
+    #[must_use]
+    pub fn content_length(&self) -> Option<u64> {
+        self.progress().declared
     }
 
     pub(crate) const fn observer(&self) -> &Observer {

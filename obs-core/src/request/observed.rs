@@ -28,7 +28,7 @@ pin_project! {
     /// If polled again after it has yielded, or without a future.
     ///
     /// ```
-    /// # use obs_core::{Observer, Outcome, RequestHead};
+    /// # use obs_core::{Observer, Outcome, adapter::RequestHead};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), obs_core::BuildError> {
     /// let observer = Observer::builder("shop").no_environment().build()?;
     /// let observation = observer.start(&RequestHead::new("GET", "/", &()));

@@ -94,10 +94,7 @@ mod tests {
         http::{head::RequestHead, headers::HeaderLookup},
         outputs::records::{OfRequest as _, Records},
         record::{finished::Record, outcome::Outcome, route::Route, start::RequestStart, state::WorkState},
-        request::{
-            body::{BodyObservation, Polled},
-            observation::Observation,
-        },
+        request::{body::BodyObservation, body_rule::BodyRule, observation::Observation},
     };
 
     /// Whoever has a record has the request's memory, too: so it does not keep the first one.
@@ -176,14 +173,14 @@ mod tests {
         let (observation, panicked) = full.run(|| panic!("out of stock"));
         (full, _) = observation.panicked(panicked.expect_err("it panicked"));
         full.responded(200, &());
-        let mut body = BodyObservation::tower(full, Some(9), false);
-        assert_eq!(body.poll(|| Polled::<_, ()>::Data("12345")), Polled::Data("12345"));
+        let mut body = BodyObservation::new(full, BodyRule::polled().promised(Some(9)));
+        assert_eq!(body.poll(|| Ok::<_, ()>("12345")), Ok("12345"));
         drop(body);
         let tunnel = observer.start(&RequestHead::new("CONNECT", "/t", &()));
         assert_eq!(memory(&tunnel), first, "the same memory");
         let mut tunnel = tunnel;
         tunnel.responded(200, &());
-        let tunnel = BodyObservation::tower(tunnel, None, false);
+        let tunnel = BodyObservation::new(tunnel, BodyRule::upgraded());
         assert_eq!(observer.tunnels(), 1);
         drop(tunnel);
         assert_eq!(observer.tunnels(), 0);

@@ -4,10 +4,10 @@ use std::sync::{Arc, atomic::Ordering};
 
 use crate::{http::grpc::messages::Messages, record::state::WorkState};
 
-/// Counts the bytes of a request's body, and gRPC's messages in it: see [`Observation::request_body`](crate::Observation::request_body).
+/// Counts the bytes of a request's body, and gRPC's messages in it: see [`Observation::request_body`](crate::adapter::Observation::request_body).
 ///
 /// ```
-/// # use obs_core::{Observer, RequestHead};
+/// # use obs_core::{Observer, adapter::RequestHead};
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let observation = observer.start(&RequestHead::new("POST", "/orders", &()));
 /// let mut body = observation.request_body().expect("nobody has said how long it is");

@@ -10,7 +10,7 @@ use serde_json::Value;
 /// `slowest_calls.0.dependency`.
 ///
 /// ```
-/// # use obs_core::{Outcome, RequestHead, testing::TestObserver};
+/// # use obs_core::{Outcome, adapter::RequestHead, testing::TestObserver};
 /// let test = TestObserver::new();
 /// test.observer().start(&RequestHead::new("GET", "/items/7", &())).finish(Outcome::ServiceError);
 /// test.event().has("url.path", "/items/7").has("error.type", "service_error").has_no("http.route");

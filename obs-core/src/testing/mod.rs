@@ -3,7 +3,7 @@
 //! Each test has its own, so any number run at the same time in one process. It reads no environment and writes nowhere.
 //!
 //! ```
-//! use obs_core::{Outcome, RequestHead, testing::TestObserver};
+//! use obs_core::{Outcome, adapter::RequestHead, testing::TestObserver};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! let test = TestObserver::new();

@@ -185,7 +185,7 @@ impl RemoteSpan {
 /// The place of a request in its trace.
 ///
 /// ```
-/// use obs_core::{Observer, RequestHead};
+/// use obs_core::{Observer, adapter::RequestHead};
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let observation = observer.start(&RequestHead::new("GET", "/", &()));

@@ -43,7 +43,7 @@ const MAX_FLAGS: usize = 32;
 /// nothing.
 ///
 /// ```
-/// use obs_core::{Observer, RequestHead};
+/// use obs_core::{Observer, adapter::RequestHead};
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let observation = observer.start(&RequestHead::new("GET", "/items/7", &()));

@@ -2,4 +2,5 @@
 
 pub(crate) mod call_guard;
 pub(crate) mod handle;
+pub(crate) mod not_observed;
 pub(crate) mod scope;

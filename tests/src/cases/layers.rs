@@ -1,6 +1,9 @@
 //! Several layers, several observers, sinks that misbehave, and the endpoints.
 
-use obs_core::{Outcome, Record, RecordSink, Start};
+use obs_core::{
+    Outcome,
+    output::{Record, RecordSink, Start},
+};
 
 use super::exchange_with;
 use crate::{

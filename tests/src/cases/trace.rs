@@ -118,7 +118,7 @@ pub async fn passed_on(stack: Stack) {
 
 /// Other formats than W3C's, read and written.
 pub async fn formats(stack: Stack) {
-    use obs_core::Propagator::{B3, B3Multi, Jaeger};
+    use obs_core::trace::Propagator::{B3, B3Multi, Jaeger};
     let formats = |builder: ObserverBuilder| builder.propagators([B3, B3Multi, Jaeger]);
     let (first, second) = (Watch::with(formats), Watch::with(formats));
     let downstream = stack.serve(Setup::new(&second)).await;

@@ -2,6 +2,7 @@
 
 pub mod actix;
 pub mod axum;
+pub mod tiny;
 pub mod tonic;
 pub mod tower;
 
@@ -33,6 +34,8 @@ pub enum Framework {
     /// A plain tower service under hyper.
     Tower,
     Actix,
+    /// A small framework of the tests' own: its adapter is the example of `docs/adapters.md`.
+    Tiny,
     /// A service of gRPC on tonic's server: it has methods of its own instead of the application's routes.
     Tonic,
     /// The same one on an axum router.
@@ -58,7 +61,7 @@ impl Stack {
     /// It sends trailers.
     #[must_use]
     pub fn sends_trailers(self) -> bool {
-        self.framework != Framework::Actix
+        !matches!(self.framework, Framework::Actix | Framework::Tiny)
     }
 
     /// A service may return an error instead of a response. An axum router cannot, and actix makes a response of it.
@@ -161,6 +164,7 @@ impl Stack {
             Framework::Axum => Box::pin(axum::serve(listener, setup, signal)),
             Framework::Tower => Box::pin(tower::serve(listener, setup, signal)),
             Framework::Actix => Box::pin(actix::serve(listener, setup, signal)),
+            Framework::Tiny => Box::pin(tiny::serve(listener, setup, signal)),
             Framework::Tonic => Box::pin(tonic::serve(listener, setup, signal)),
             Framework::TonicOnAxum => Box::pin(tonic::serve_on_axum(listener, setup, signal)),
         };

@@ -18,7 +18,7 @@ const MAX_MESSAGE: usize = 8 * 1024;
 /// What a record knows of a gRPC call.
 ///
 /// ```
-/// use obs_core::{GrpcStatus, Observer, RecordSink, Record};
+/// use obs_core::{GrpcStatus, Observer, output::{Record, RecordSink}};
 ///
 /// struct Lost;
 /// impl RecordSink for Lost {

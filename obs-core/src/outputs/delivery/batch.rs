@@ -20,11 +20,11 @@ pub(crate) struct EntryFacts {
     pub(crate) route: Option<&'static str>,
 }
 
-/// Events for a [`BatchSink`](crate::BatchSink), in the order in which they were recorded. There is
+/// Events for a [`BatchSink`](crate::output::BatchSink), in the order in which they were recorded. There is
 /// at least one.
 ///
 /// ```
-/// use obs_core::{Batch, BatchSink, Delivered, EventOutput, Failure, Observer};
+/// use obs_core::{EventOutput, Observer, output::{Batch, BatchSink, Delivered, Failure}};
 ///
 /// struct ByRoute;
 /// impl BatchSink for ByRoute {

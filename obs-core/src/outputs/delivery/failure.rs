@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, io, time::Duration};
 /// The entries that a sink has taken of a batch: always the first ones. The others come again.
 ///
 /// ```
-/// use obs_core::Delivered;
+/// use obs_core::output::Delivered;
 ///
 /// let whole_batch = Delivered::all();
 /// let first_ten = Delivered::first(10);
@@ -43,7 +43,7 @@ impl Delivered {
 ///
 /// ```
 /// use std::time::Duration;
-/// use obs_core::Failure;
+/// use obs_core::output::Failure;
 ///
 /// let refused = Failure::never("400 Bad Request");
 /// let unreachable = Failure::now("connection refused");

@@ -20,7 +20,7 @@ use super::{
 /// A panic counts as a [`Failure::now`].
 ///
 /// ```
-/// use obs_core::{Batch, BatchSink, Delivered, EventOutput, Failure, Observer};
+/// use obs_core::{EventOutput, Observer, output::{Batch, BatchSink, Delivered, Failure}};
 /// # fn post(_: &str, _: &[u8]) -> Result<u16, std::io::Error> { Ok(200) }
 ///
 /// struct Bulk;
@@ -67,7 +67,7 @@ pub trait BatchSink: Send + 'static {
 ///
 /// ```
 /// use std::io;
-/// use obs_core::{EventOutput, EventSink, Observer};
+/// use obs_core::{EventOutput, Observer, output::EventSink};
 ///
 /// struct Counts(u64);
 /// impl EventSink for Counts {

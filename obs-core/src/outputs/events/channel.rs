@@ -23,7 +23,7 @@ const WAITING: usize = 256;
 ///
 /// ```
 /// use std::time::Duration;
-/// use obs_core::{EventOutput, Observer, Outcome, RequestHead};
+/// use obs_core::{EventOutput, Observer, Outcome, adapter::RequestHead};
 ///
 /// let (output, events) = EventOutput::channel();
 /// let observer = Observer::builder("shop").no_environment().events(output).build()?;

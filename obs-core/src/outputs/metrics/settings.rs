@@ -93,7 +93,7 @@ impl MetricLabel {
         Self::new(Source::StatusClass)
     }
 
-    /// [The kind of failure](crate::Record::error_type); absent if it did not fail.
+    /// [The kind of failure](crate::output::Record::error_type); absent if it did not fail.
     #[must_use]
     pub const fn error_type() -> Self {
         Self::new(Source::ErrorType)

@@ -1,7 +1,10 @@
 //! What is told of one call, everywhere: in its record, its event, the metrics and its span.
 
 use crate::of_request::OfRequest as _;
-use obs_core::{GrpcCall, Outcome, Record};
+use obs_core::{
+    Outcome,
+    output::{GrpcCall, Record},
+};
 use prost::Message;
 use serde_json::Value;
 

@@ -1,0 +1,109 @@
+//! The rule by which the body of a response ends under actix.
+
+use obs_core::adapter::{BodyRule, HttpVersion, Method, Observation};
+
+/// `size` is the body's own: 0 if there is none, and `None` if it is not known.
+///
+/// | response | rule |
+/// |---|---|
+/// | 101 | upgraded with its head |
+/// | the body is empty; over HTTP/2 also to HEAD, and 204 and 304 | complete unless polled |
+/// | any other | polled to its end, even if actix throws the bytes away; a drop before is a cancellation |
+///
+/// The bytes of an answer to HEAD and of a 304 do not go to the client. Of the others, the body's own size is promised.
+pub(crate) fn of_actix(observation: &Observation, size: Option<u64>) -> BodyRule {
+    let request = observation.request();
+    let head = request.method == Method::Head;
+    let status = observation.status().unwrap_or_default();
+    if status == 101 {
+        return BodyRule::upgraded();
+    }
+    let rule = if head || status == 304 {
+        BodyRule::polled().uncounted()
+    } else {
+        BodyRule::polled().promised(size)
+    };
+    let is_http2 = request.version == Some(HttpVersion::Http2);
+    let unpolled = size == Some(0) || (is_http2 && (head || matches!(status, 204 | 304)));
+    if unpolled { rule.complete_unless_polled() } else { rule }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use obs_core::{
+        Observer, Outcome,
+        adapter::{BodyObservation, RequestHead},
+        output::{Record, RecordSink},
+    };
+
+    use super::*;
+
+    struct Outcomes(Sender<Outcome>);
+    impl RecordSink for Outcomes {
+        fn name(&self) -> &'static str {
+            "outcomes"
+        }
+        fn on_finish(&self, record: &Record) {
+            let _ = self.0.send(record.outcome);
+        }
+    }
+
+    fn responded(method: &str, status: u16, version: HttpVersion) -> (Observation, Receiver<Outcome>) {
+        let (send, outcomes) = channel();
+        let observer = Observer::builder("test").no_environment().sink(Outcomes(send)).build();
+        let head = RequestHead::new(method, "/", &()).version(version);
+        let mut observation = observer.expect("valid").start(&head);
+        observation.responded(status, &());
+        (observation, outcomes)
+    }
+
+    /// A sight of a body: five bytes, the end.
+    #[derive(Clone, Copy, Debug)]
+    enum Seen {
+        Part,
+        End,
+    }
+    use Seen::{End, Part};
+
+    /// What actix does with each body, and what it means.
+    #[test]
+    fn the_rule_for_actix() {
+        const H1: HttpVersion = HttpVersion::Http11;
+        const H2: HttpVersion = HttpVersion::Http2;
+        type Case = (&'static str, u16, Option<u64>, HttpVersion, &'static [Seen], Outcome);
+        let cases: &[Case] = &[
+            ("GET", 200, Some(0), H1, &[], Outcome::Completed),
+            ("GET", 101, None, H1, &[], Outcome::Upgraded),
+            ("HEAD", 200, Some(5), H2, &[], Outcome::Completed),
+            ("GET", 204, Some(5), H2, &[], Outcome::Completed),
+            ("GET", 304, Some(5), H2, &[], Outcome::Completed),
+            ("HEAD", 200, Some(5), H2, &[Part], Outcome::CancelledInBody),
+            ("GET", 200, Some(0), H1, &[Part], Outcome::CancelledInBody),
+            ("HEAD", 200, Some(5), H1, &[Part, End], Outcome::Completed),
+            ("GET", 304, Some(5), H1, &[Part, End], Outcome::Completed),
+            ("GET", 200, Some(5), H1, &[Part, End], Outcome::Completed),
+            ("GET", 200, Some(9), H1, &[Part, End], Outcome::Truncated),
+            ("GET", 200, None, H1, &[Part, End], Outcome::Completed),
+            // All bytes were taken, and still it was not sent.
+            ("GET", 200, Some(5), H1, &[Part], Outcome::CancelledInBody),
+            ("GET", 200, Some(5), H2, &[], Outcome::CancelledInBody),
+            ("GET", 200, None, H1, &[], Outcome::CancelledInBody),
+        ];
+        for case in cases {
+            let (method, status, size, version, seen, outcome) = *case;
+            let (observation, outcomes) = responded(method, status, version);
+            let rule = of_actix(&observation, size);
+            let mut body = BodyObservation::new(observation, rule);
+            for seen in seen {
+                match seen {
+                    Part => assert_eq!(body.poll(|| Ok::<_, ()>("12345")), Ok("12345")),
+                    End => body.ended(),
+                }
+            }
+            drop(body);
+            assert_eq!(outcomes.try_iter().collect::<Vec<_>>(), [outcome], "{case:?}");
+        }
+    }
+}

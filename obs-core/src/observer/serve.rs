@@ -1,0 +1,169 @@
+//! A server that stops in order (feature `tokio`): the choreography that adapters share.
+
+use std::{
+    fmt,
+    future::{Future, IntoFuture, poll_fn},
+    io,
+    pin::{Pin, pin},
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::time::timeout;
+
+use crate::observer::{Observer, shutdown};
+
+/// The longest time that requests may take to be dropped when they are aborted.
+const ABORT: Duration = Duration::from_secs(5);
+
+/// A server that has not started: it runs when awaited, and stops in order at SIGTERM or ctrl-c.
+///
+/// `serve` of an adapter makes it. The order is that of [`run`].
+///
+/// # Cancellation
+/// Dropping the future drops the server.
+#[must_use = "a server does nothing unless awaited"]
+pub struct Serve<S> {
+    server: S,
+    stop: Stop,
+}
+
+/// A server of some framework, which an adapter knows how to run and to stop.
+pub trait Server {
+    /// The running server: a boxed future, `Send` if the framework's is.
+    type Running: Future<Output = io::Result<()>>;
+
+    /// Serves until `stop` has stopped it: calls [`Stop::run`].
+    fn run(self, stop: Stop) -> Self::Running;
+}
+
+/// The end of a server: the signal for it and the observer whose drain it follows.
+pub struct Stop {
+    observer: Observer,
+    signal: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl<S> Serve<S> {
+    /// Makes a server that stops at SIGTERM and ctrl-c.
+    pub fn new(server: S, observer: &Observer) -> Self {
+        let stop = Stop { observer: observer.clone(), signal: Box::pin(shutdown::signal(observer)) };
+        Self { server, stop }
+    }
+
+    /// Stops when `signal` is done, instead of at SIGTERM and ctrl-c.
+    pub fn with_signal(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.stop.signal = Box::pin(signal);
+        self
+    }
+}
+
+impl<S: Server> IntoFuture for Serve<S> {
+    type Output = io::Result<()>;
+    type IntoFuture = S::Running;
+
+    fn into_future(self) -> S::Running {
+        self.server.run(self.stop)
+    }
+}
+
+impl Stop {
+    /// The observer whose drain it follows.
+    #[must_use]
+    pub const fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
+    /// Serves until the signal, and stops in order: see [`run`].
+    ///
+    /// # Errors
+    /// Those of `serve`.
+    pub async fn run(
+        self,
+        serve: impl Future<Output = io::Result<()>>,
+        drain: impl FnOnce(),
+        abort: impl FnOnce(),
+    ) -> io::Result<()> {
+        run(&self.observer, self.signal, serve, drain, abort).await
+    }
+}
+
+/// Polls `serve` until `signal` is done, and then stops it in this order:
+///
+/// 1. `/readyz` answers 503, and the server serves on for the [drain's delay](crate::ObserverBuilder::drain_delay).
+/// 2. `drain` tells the server to accept no more connections and to finish what runs. `serve` ends when nothing runs.
+/// 3. After the [drain's timeout](crate::ObserverBuilder::drain_timeout), `abort` tells it to drop what still runs.
+///    `serve` gets up to 5 s for that, and is dropped.
+/// 4. The outputs are flushed.
+///
+/// # Errors
+/// Those of `serve`.
+///
+/// # Cancellation
+/// Dropping it drops `serve`.
+///
+/// ```no_run
+/// # async fn connections() -> std::io::Result<()> { Ok(()) }
+/// # async fn of(observer: obs_core::Observer) -> std::io::Result<()> {
+/// use obs_core::shutdown;
+///
+/// let drain = || { /* tell `connections` to accept no more */ };
+/// let abort = || { /* tell it to drop what still runs */ };
+/// shutdown::run(&observer, shutdown::signal(&observer), connections(), drain, abort).await
+/// # }
+/// ```
+pub async fn run(
+    observer: &Observer,
+    signal: impl Future<Output = ()>,
+    serve: impl Future<Output = io::Result<()>>,
+    drain: impl FnOnce(),
+    abort: impl FnOnce(),
+) -> io::Result<()> {
+    let ended = until_stopped(observer, signal, serve, drain, abort).await;
+    shutdown::flush(observer).await;
+    ended
+}
+
+async fn until_stopped(
+    observer: &Observer,
+    signal: impl Future<Output = ()>,
+    serve: impl Future<Output = io::Result<()>>,
+    drain: impl FnOnce(),
+    abort: impl FnOnce(),
+) -> io::Result<()> {
+    let mut serve = pin!(serve);
+    let mut requested = pin!(shutdown::requested(observer, signal));
+    if let Some(ended) = first(serve.as_mut(), requested.as_mut()).await {
+        return ended;
+    }
+    drain();
+    if let Ok(ended) = timeout(observer.drain().timeout, serve.as_mut()).await {
+        return ended;
+    }
+    abort();
+    // A handler that blocks its thread cannot be aborted, and must not hold up the exit.
+    timeout(ABORT, serve).await.unwrap_or(Ok(()))
+}
+
+/// Returns the output of `serve`; `None` if `stop` is done before.
+async fn first<T>(
+    mut serve: Pin<&mut impl Future<Output = T>>,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+) -> Option<T> {
+    poll_fn(|cx| match serve.as_mut().poll(cx) {
+        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        Poll::Pending => stop.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}
+
+impl<S> fmt::Debug for Serve<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serve").field("stop", &self.stop).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stop").field("observer", &self.observer).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,91 @@
+//! The rule by which the body of a response ends.
+
+use crate::{record::outcome::Outcome, request::in_flight::IfDropped};
+
+/// The rule by which the body of one response ends: an adapter's knowledge of its server.
+///
+/// Servers do not always poll a body to its end. Some drop a body that must not be sent, or stop after
+/// `Content-Length` bytes; others poll even what they throw away. So the same sight means different things, and the
+/// adapter states the meaning for each response:
+///
+/// | question | without a statement | statement |
+/// |---|---|---|
+/// | Does the response end with its head? | no | [`complete`](Self::complete), [`upgraded`](Self::upgraded) |
+/// | How many bytes must the body yield? | any number | [`promised`](Self::promised): fewer are [`Truncated`](Outcome::Truncated) |
+/// | What does a drop before the end mean? | [`CancelledInBody`](Outcome::CancelledInBody) | [`complete_after`](Self::complete_after), [`complete_unless_polled`](Self::complete_unless_polled) |
+/// | Do its bytes go to the client? | yes | [`uncounted`](Self::uncounted) |
+///
+/// ```
+/// use obs_core::{Observer, adapter::{BodyObservation, BodyRule, RequestHead}};
+///
+/// let observer = Observer::builder("shop").no_environment().build()?;
+/// let mut observation = observer.start(&RequestHead::new("GET", "/", &()));
+/// observation.responded(200, &());
+/// // The server stops polling when it has as many bytes as the head has declared.
+/// let rule = BodyRule::polled().promised(Some(5)).complete_after(Some(5));
+/// let mut body = BodyObservation::new(observation, rule);
+/// body.poll(|| Ok::<_, ()>("hello")).unwrap();
+/// drop(body); // recorded as `Completed`
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct BodyRule {
+    pub(crate) at_head: Option<Outcome>,
+    pub(crate) promised: Option<u64>,
+    pub(crate) if_dropped: IfDropped,
+    pub(crate) counted: bool,
+}
+
+impl BodyRule {
+    /// The rule for a body that is polled to its end. Dropped before, it was cancelled.
+    pub const fn polled() -> Self {
+        Self { at_head: None, promised: None, if_dropped: IfDropped::Cancelled, counted: true }
+    }
+
+    /// The rule for a response that is complete with its head, because its body is empty or must not be sent.
+    ///
+    /// With a [promise](Self::promised) of more than 0 bytes it was truncated.
+    pub const fn complete() -> Self {
+        Self { at_head: Some(Outcome::Completed), ..Self::polled() }
+    }
+
+    /// The rule for a response that hands the connection over: it ends with its head, as [`Upgraded`](Outcome::Upgraded).
+    pub const fn upgraded() -> Self {
+        Self { at_head: Some(Outcome::Upgraded), ..Self::polled() }
+    }
+
+    /// States how many bytes the body has to yield. One that ends with fewer was truncated.
+    pub const fn promised(mut self, bytes: Option<u64>) -> Self {
+        self.promised = bytes;
+        self
+    }
+
+    /// States that the server drops the body as soon as it has yielded so many bytes: a drop then is no cancellation.
+    pub const fn complete_after(mut self, bytes: Option<u64>) -> Self {
+        self.if_dropped = IfDropped::CompleteAfter(bytes);
+        self
+    }
+
+    /// States that the server does not poll this body, because nothing of it is to be sent. A drop is no cancellation,
+    /// unless the body was polled after all.
+    pub const fn complete_unless_polled(mut self) -> Self {
+        self.if_dropped = IfDropped::CompleteUntilPolled;
+        self
+    }
+
+    /// States that the server polls the body and throws its bytes away.
+    pub const fn uncounted(mut self) -> Self {
+        self.counted = false;
+        self
+    }
+
+    /// The outcome of a response that ends with its head.
+    pub(crate) fn outcome_at_head(&self) -> Option<Outcome> {
+        let short = self.promised.is_some_and(|promised| promised > 0);
+        match self.at_head {
+            Some(Outcome::Completed) if short => Some(Outcome::Truncated),
+            outcome => outcome,
+        }
+    }
+}
