@@ -93,8 +93,7 @@ pub(super) fn write(out: &mut Scribe<'_>, event: &Event<'_>) {
         ActivityFacts::event(&mut object, record);
     }
     FieldFacts::event(&mut object, record, event.sample_rate);
-    object.close();
-    out.put(b"\n");
+    object.close_line();
 }
 
 /// The members that are the same in every event of a service.
