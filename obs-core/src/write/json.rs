@@ -43,12 +43,22 @@ impl<'a, 'b> Object<'a, 'b> {
     }
 
     pub(crate) fn close(self) {
+        self.end(b"}");
+    }
+
+    /// Closes the object, and ends the line that it is.
+    pub(crate) fn close_line(self) {
+        self.end(b"}\n");
+    }
+
+    #[inline(always)]
+    fn end(self, brace: &[u8]) {
         if self.out.at() == self.start {
             self.out.put(b"{");
         } else {
             self.out.replace(self.start, b'{');
         }
-        self.out.put(b"}");
+        self.out.put(brace);
     }
 
     /// Members that were written before, or a part of them, each behind its comma.

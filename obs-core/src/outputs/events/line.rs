@@ -1,4 +1,4 @@
-//! An event as one line of JSON: the [facts](crate::outputs::facts) of its record, one after the other.
+//! An event as one line of JSON: the [facts](crate::outputs::facts) of its record.
 
 use crate::{
     outputs::facts::{
@@ -18,16 +18,16 @@ use crate::{
     },
 };
 
-/// What an event is made of.
+/// The parts of an event.
 pub(super) struct Event<'a> {
     pub(super) record: &'a Record,
-    /// The rate at which it was kept.
+    /// The rate at which it is kept.
     pub(super) sample_rate: f64,
-    /// What all events of the service have in common: see [`service`].
+    /// The members that all events of the service have in common: see [`service`].
     pub(super) service: &'a [u8],
 }
 
-/// An event's line, made once for all outputs, in memory that the next event uses again.
+/// The line of an event, made once for all outputs, in memory that the next event uses again.
 #[derive(Default)]
 pub(super) struct Line {
     memory: Vec<u8>,
@@ -39,15 +39,16 @@ impl Line {
         Self { memory: Vec::new(), length: 0 }
     }
 
-    /// The next event's turn.
+    /// Resets it for the next event.
     pub(super) fn clear(&mut self) {
         self.length = 0;
-        // What one huge event has taken is given back.
+        // The memory of one huge event is freed.
         if self.memory.len() > MOST_MEMORY {
             self.memory = Vec::new();
         }
     }
 
+    /// Returns the line of the event, which is written at the first call.
     pub(super) fn of(&mut self, event: &Event<'_>) -> &[u8] {
         if self.length == 0 {
             self.length = scribe::write(&mut self.memory, |out| write(out, event));
@@ -93,8 +94,7 @@ pub(super) fn write(out: &mut Scribe<'_>, event: &Event<'_>) {
         ActivityFacts::event(&mut object, record);
     }
     FieldFacts::event(&mut object, record, event.sample_rate);
-    object.close();
-    out.put(b"\n");
+    object.close_line();
 }
 
 /// The members that are the same in every event of a service.

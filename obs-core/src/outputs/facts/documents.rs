@@ -1,4 +1,4 @@
-//! The documents that are made of the table: the JSON Schema of an event, and the reference of its fields.
+//! The documents that are made of the table: the schema of an event, and the reference of its fields.
 
 use std::{collections::HashSet, fmt::Write as _, fs, path::Path};
 
@@ -67,9 +67,9 @@ fn schema(facts: &[Fact]) -> String {
         ),
     ];
     let id = format!("urn:obs:event:{SCHEMA}");
-    let description = "Names are OpenTelemetry's where it has one. New fields may come at any time, so others than \
-                       these are allowed; new kinds of work may come too, so readers filter by kind. When a field \
-                       changes its meaning or goes, the version grows.";
+    let description = "Names are OpenTelemetry's where it has one. New fields may come at any time, so \
+                       others than these are allowed; new kinds of work may come too, so readers \
+                       filter by kind. When a field changes its meaning or goes, the version grows.";
     let members = [
         member("$schema", &"https://json-schema.org/draft/2020-12/schema".into()),
         member("$id", &id.into()),

@@ -1,15 +1,15 @@
-//! The table of facts: everything that events and spans say of finished work, one row for each fact.
+//! The table of facts: one row for each fact that events and spans tell about finished work.
 //!
-//! A row has the name of the event's field, its JSON type, the condition under which it is present, its description
-//! and the expression that reads it. From the rows come
+//! A row has the name of the event's field, its JSON type, the condition of its presence, its
+//! description, and the expression that reads it. From the rows come
 //!
-//! * the members of an event's line (`event`),
-//! * the attributes of a span (`at_start` and `at_end`) and the names that they reserve,
-//! * the JSON Schema of an event (`schema/event-1.json`) and the reference in `docs/events.md`. A test compares both
-//!   with the rows, and writes them anew with `UPDATE_DOCS=1`.
+//! * the members of an event (`event`),
+//! * the attributes of a span (`at_start` and `at_end`), and the names that they reserve,
+//! * the JSON Schema of an event (`schema/event-1.json`) and the reference in `docs/events.md`. A
+//!   test compares both with the rows; with `UPDATE_DOCS=1` it writes them.
 //!
-//! Rows stand in groups. A group is written at once: what few events have is a group whose function is not inlined, so
-//! that it does not lie between the instructions that each event needs.
+//! Rows stand in groups, and one function writes a group. The function of a group that few events
+//! have is not inlined: its instructions would lie between those that each event needs.
 
 #[cfg(feature = "otel")]
 pub(crate) mod attributes;
@@ -23,7 +23,7 @@ pub(crate) mod request;
 mod template;
 pub(crate) mod work;
 
-/// Asks all groups, in the order of an event's members.
+/// Defines the functions that ask all groups, in the order of an event's members.
 macro_rules! groups {
     ($($group:ty),+ $(,)?) => {
         /// Returns whether a fact is an attribute of this name.
@@ -57,19 +57,20 @@ groups!(
     work::FieldFacts,
 );
 
-/// Defines a group of facts, all of one kind of work (or `all` kinds). If the group has a condition, its rows have it
-/// too, unless they have one of their own.
+/// Defines a group of facts, all of one kind of work, or of `all` kinds.
 ///
-/// A row is `/// description`, `"name": type`, the parts below as far as they apply, and `= source;`.
+/// A row is `/// description`, `"name": type`, these parts as far as they apply, and `= source;`.
 ///
 /// * `plain_if(expression)`: the text has nothing to escape if this is true.
 /// * `{ … }`: members of its JSON Schema, beside those that the type gives.
-/// * `if "condition"`: the condition of its presence. The source is an `Option` then; of a `flag` it is a `bool`.
-/// * `, at_start(protocol)` or `, at_end(protocol)`: it is an attribute of spans too, for `http`, `grpc` or `any`
-///   requests. With `by_rules` behind the protocol, `otel::attributes` sets it, by rules that an event does not have.
+/// * `if "condition"`: the condition of its presence. The source is an `Option` then; of a `flag`,
+///   it is a `bool`. A row without a condition has that of its group.
+/// * `, at_start(protocol)` or `, at_end(protocol)`: it is also an attribute of the spans of
+///   `http`, `grpc` or `any` requests. With `by_rules` behind the protocol, code in `otel::attributes` sets
+///   it, because spans have rules for it that events do not have.
 ///
-/// The types are the methods of [`Object`](crate::write::json::Object) that write them; `[Group]` is a list of objects,
-/// each with the facts of that group.
+/// A type is the method of [`Object`](crate::write::json::Object) that writes it. The type
+/// `[Group]` is a list of objects with the facts of that group.
 macro_rules! facts {
     // A group without attributes.
     (
@@ -98,7 +99,8 @@ macro_rules! facts {
         attributes at_start($($start:ident: $of_start:ty),*), at_end($($end:ident: $of_end:ty),*);
         {$(
             $(#[doc = $what:literal])+
-            $name:literal: $type:tt $(plain_if($plain:expr))? $({ $($schema:tt)* })? $(if $when:literal)?
+            $name:literal: $type:tt
+            $(plain_if($plain:expr))? $({ $($schema:tt)* })? $(if $when:literal)?
             $(, $at:ident($protocol:ident $(, $by:ident)?))? = $source:expr;
         )+}
     ) => {
@@ -108,13 +110,17 @@ macro_rules! facts {
         impl $group {
             /// Writes the members of an event.
             #[$inline]
-            pub(in crate::outputs) fn event(object: &mut $crate::write::json::Object<'_, '_>, $($argument: $of),*) {
+            pub(in crate::outputs) fn event(
+                object: &mut $crate::write::json::Object<'_, '_>,
+                $($argument: $of),*
+            ) {
                 $($crate::outputs::facts::member! {
                     object, $name, $type $(plain_if($plain))? $(if $when)? = $source
                 })+
             }
 
-            /// Sets the attributes of a span that are known at its start. `grpc`: it is a gRPC call.
+            /// Sets the attributes of a span that are known at its start. `grpc` is true for a
+            /// gRPC call.
             #[cfg(feature = "otel")]
             #[inline]
             $(#[$unused])?
@@ -125,7 +131,8 @@ macro_rules! facts {
             ) {
                 let _ = (&all, grpc);
                 $($crate::outputs::facts::attribute! {
-                    at_start $($at $protocol $($by)?)?: all, grpc, $name, $type $(if $when)? = $source
+                    at_start $($at $protocol $($by)?)?:
+                    all, grpc, $name, $type $(if $when)? = $source
                 })+
             }
 
@@ -140,7 +147,8 @@ macro_rules! facts {
             ) {
                 let _ = (&all, grpc);
                 $($crate::outputs::facts::attribute! {
-                    at_end $($at $protocol $($by)?)?: all, grpc, $name, $type $(if $when)? = $source
+                    at_end $($at $protocol $($by)?)?:
+                    all, grpc, $name, $type $(if $when)? = $source
                 })+
             }
 

@@ -1,4 +1,4 @@
-//! The handler's fields as an object in which dots nest: `user.plan` is `{"user":{"plan":…}}`.
+//! The application's fields as an object in which dots nest: `user.plan` is `{"user":{"plan":…}}`.
 
 use std::cmp::Ordering;
 
@@ -9,16 +9,16 @@ use crate::{
     write::{json::Object, scribe},
 };
 
-/// How deep dots nest; what is behind the last one stays as it is.
+/// The greatest depth of objects. Dots below it do not nest.
 const MAX_DEPTH: usize = 8;
 
-/// A field: what is left of its key, and its place among all.
+/// A field: the rest of its key, and its place among all fields.
 type Entry<'a> = (&'a str, usize);
 
-/// What is written around the values.
+/// Returns the text around the values.
 pub(super) fn template(fields: &Fields) -> Template {
     let mut entries: Vec<Entry<'_>> = fields.iter().map(|(key, _)| key).zip(0..).collect();
-    // By their segments, so that what goes into one object stands side by side. Without any, in the order of their setting.
+    // Sorting by segments brings the fields of one object together. Without dots, the order stays.
     if entries.iter().any(|(key, _)| key.contains('.')) {
         sort_by(&mut entries, |(a, _), (b, _)| by_segments(a, b));
     }
@@ -30,7 +30,7 @@ pub(super) fn template(fields: &Fields) -> Template {
     Template { text: text.into(), holes }
 }
 
-/// By the first byte in which they differ: a dot ends a segment, so it is less than any other.
+/// Compares the first byte in which they differ. A dot ends a segment, so it is less than any other.
 fn by_segments(a: &str, b: &str) -> Ordering {
     let differ = a.bytes().zip(b.bytes()).find(|(a, b)| a != b);
     match differ {
@@ -48,7 +48,7 @@ fn level(object: &mut Object<'_, '_>, entries: &[Entry<'_>], depth: usize, holes
         let together = rest.iter().take_while(|(key, _)| segment(key) == name).count();
         let (group, after) = rest.split_at_checked(together).unwrap_or((rest, &[]));
         rest = after;
-        // A key that is a value and an object's name at once, an empty name, or one too many: nothing to nest.
+        // A key that is also an object's name, an empty name, and a key that is too deep do not nest.
         let nests = depth < MAX_DEPTH
             && group.iter().all(|(key, _)| {
                 key.len() > name.len() && is_proper(key.get(name.len()..).unwrap_or_default())
@@ -72,7 +72,7 @@ fn segment(key: &str) -> &str {
     key.split('.').next().unwrap_or(key)
 }
 
-/// `.b.c`: a dot, and a name behind it.
+/// Returns whether it is a dot with a name behind it, as in `.b.c`.
 fn is_proper(rest: &str) -> bool {
     rest.strip_prefix('.').is_some_and(|rest| !rest.is_empty() && !rest.starts_with('.'))
 }

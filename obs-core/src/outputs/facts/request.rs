@@ -7,17 +7,19 @@ use crate::{
 };
 
 facts! {
-    /// The operation that a request asks for.
+    /// The operation that a request asks for: its method and its route.
     OperationFacts of request;
     #[inline]
     event(request: &RequestStart, end: &RequestEnd);
     attributes at_start(request: &RequestStart), at_end(end: &RequestEnd);
     {
         /// The method: one that the settings know, or `_OTHER` for those that clients make up.
-        "http.request.method": word { "pattern": "^([A-Z-]+|_OTHER)$" }, at_start(http) = request.method.as_str();
+        "http.request.method": word { "pattern": "^([A-Z-]+|_OTHER)$" }, at_start(http)
+            = request.method.as_str();
 
         /// The text of the method.
-        "http.request.method_original": text { "maxLength": 32 } if "the method is `_OTHER`", at_start(http)
+        "http.request.method_original": text { "maxLength": 32 }
+            if "the method is `_OTHER`", at_start(http)
             = &request.method_original;
 
         /// The template of the route.
@@ -39,16 +41,18 @@ facts! {
         "url.query": text plain_if(plain) if "there is one", at_start(http) = request.query();
 
         /// The version of HTTP.
-        "network.protocol.version": word { "enum": ["0.9", "1.0", "1.1", "2", "3"] } if "it is known", at_start(any)
+        "network.protocol.version": word { "enum": ["0.9", "1.0", "1.1", "2", "3"] }
+            if "it is known", at_start(any)
             = request.version.map(|version| version.as_str());
 
-        /// The client that trusted proxies name, else the other end of the connection; truncated unless the settings
-        /// keep, hash or omit it.
+        /// The client that trusted proxies name, else the other end of the connection. It is
+        /// truncated unless the settings keep, hash or omit it.
         "client.address": client if "it is known, and not switched off", at_start(any, by_rules)
             = request.client.and_then(|address| identities.client(address));
 
         /// The `User-Agent` header.
-        "user_agent.original": text plain_if(plain) if "it was sent", at_start(http) = request.user_agent();
+        "user_agent.original": text plain_if(plain) if "it was sent", at_start(http)
+            = request.user_agent();
 
         /// The values of a request header.
         "http.request.header.<name>": texts_by_name { "maxItems": 8 }
@@ -56,7 +60,8 @@ facts! {
             = &request.headers;
 
         /// The status of the response.
-        "http.response.status_code": number { "minimum": 100, "maximum": 999 } if "a head was sent", at_end(http, by_rules)
+        "http.response.status_code": number { "minimum": 100, "maximum": 999 }
+            if "a head was sent", at_end(http, by_rules)
             = end.status;
     }
 }
@@ -72,7 +77,8 @@ facts! {
         "rpc.system.name": word { "const": "grpc" }, at_start(grpc) = "grpc";
 
         /// The service and its method: `package.Service/Method`.
-        "rpc.method": word if "it is a gRPC call of a method that the service knows", at_end(grpc, by_rules)
+        "rpc.method": word
+            if "it is a gRPC call of a method that the service knows", at_end(grpc, by_rules)
             = end.route.as_ref().and_then(Route::grpc_method);
 
         /// The status of the call: `OK`, `NOT_FOUND`.
@@ -81,7 +87,8 @@ facts! {
             = call.status.map(GrpcStatus::as_str);
 
         /// The messages that the service has read.
-        "grpc.request.messages": number if "it is a gRPC call, and they could be counted" = call.request_messages;
+        "grpc.request.messages": number if "it is a gRPC call, and they could be counted"
+            = call.request_messages;
 
         /// The messages that were handed to the transport.
         "grpc.response.messages": number = call.response_messages;
@@ -101,7 +108,8 @@ facts! {
         "time_to_head_ms": millis if "a head was sent" = end.time_to_head;
 
         /// The size of the request's body in bytes, declared or counted.
-        "http.request.body.size": number { "minimum": 1 } if "there was a body, and its size is known"
+        "http.request.body.size": number { "minimum": 1 }
+            if "there was a body, and its size is known"
             = end.request_bytes.filter(|bytes| *bytes > 0);
 
         /// The bytes of the response's body that were handed to the transport.
@@ -110,7 +118,8 @@ facts! {
         /// A long-lived answer.
         "stream": flag if "it is true" = end.stream;
 
-        /// A request for `/metrics`, `/health`, `/livez` or `/readyz`, which leaves an event only if it fails.
+        /// A request for `/metrics`, `/health`, `/livez` or `/readyz`. It leaves an event only if
+        /// it fails.
         "probe": flag if "it is true" = end.endpoint;
     }
 }

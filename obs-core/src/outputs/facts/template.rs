@@ -1,7 +1,7 @@
-//! What stands between the values of a request's fields: made once for each set of names.
+//! The text between the values of the application's fields, made once for each set of names.
 //!
-//! Handlers set the same names in the same order, request after request. To sort, nest and escape them for every event would be most
-//! of what a field costs, and more for each the more there are.
+//! Handlers set the same names in the same order, request after request. Most of the cost of a field
+//! would be to sort, nest and escape the names for every event.
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -17,11 +17,11 @@ pub(super) struct Template {
     pub(super) holes: Vec<Hole>,
 }
 
-/// Where a value belongs.
+/// The place of a value.
 pub(super) struct Hole {
-    /// Behind so many bytes of the text.
+    /// The number of bytes of the text before it.
     pub(super) at: usize,
-    /// The field's place among all.
+    /// The place of the field among all fields.
     pub(super) field: usize,
 }
 
@@ -40,7 +40,7 @@ impl Template {
 }
 
 /// Writes the fields as members of the object.
-// Apart from the rest of the line, which is smaller and faster without: most events have no fields.
+// It is not inlined, because most events have no fields: without it, the rest is smaller and faster.
 #[inline(never)]
 pub(super) fn write(object: &mut Object<'_, '_>, fields: &Fields) {
     thread_local! {
@@ -53,10 +53,10 @@ pub(super) fn write(object: &mut Object<'_, '_>, fields: &Fields) {
     }
 }
 
-/// Those that a thread has made, with the names that they are for, by the hash of these.
+/// The templates that a thread has made, each with its names, by the hash of the names.
 struct Templates(HashMap<u64, (Vec<&'static str>, Template), FxBuildHasher>);
 
-/// More than most services have different sets of names. Where there are more, it begins anew.
+/// The greatest number of templates, more than most services need. Beyond it, all are dropped.
 const MOST: usize = 128;
 
 /// The longest text that is kept, in bytes.
@@ -79,7 +79,7 @@ impl Templates {
         }
     }
 
-    /// Names that are made at run time may be others every time: they are not worth to be kept.
+    /// Keeps a template, unless its names are made at run time: they may differ in each event.
     fn keep(&mut self, hash: u64, fields: &Fields, template: Template) {
         let Some(names) = fields.own_names() else { return };
         if template.text.len() > LONGEST {

@@ -14,8 +14,8 @@ use crate::record::{
 #[cfg(all(test, not(obs_loom)))]
 use crate::record::outcome::Outcome;
 
-/// The version of the schema. It grows when a field changes its meaning or goes; new fields and new kinds of work may
-/// come at any time.
+/// The version of the schema. It grows when a field changes its meaning or goes. New fields and new
+/// kinds of work may come at any time.
 pub(super) const SCHEMA: u32 = 1;
 
 /// The kinds of work, as events name them.
@@ -29,8 +29,9 @@ facts! {
     event(start: &Start);
     {
         /// The start of the work, in UTC, with microseconds.
-        "time": time { "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{6}Z$" }
-            = start.since_1970;
+        "time": time {
+            "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{6}Z$"
+        } = start.since_1970;
     }
 }
 
@@ -83,7 +84,8 @@ facts! {
             = start.trace.link.as_ref().map(|link| &link.trace_id);
 
         /// The caller's span in that trace.
-        "link.span_id": span_id if "the caller is not trusted" = start.trace.link.as_ref().map(|link| &link.span_id);
+        "link.span_id": span_id if "the caller is not trusted"
+            = start.trace.link.as_ref().map(|link| &link.span_id);
     }
 }
 
@@ -104,23 +106,32 @@ facts! {
     #[inline(never)]
     event(record: &Record, error_type: Option<&'static str>);
     {
-        /// The kind of the failure: the kind or type that was reported, the 5xx code, the status of gRPC, or the outcome.
+        /// The kind of the failure: the kind or type that was reported, the 5xx code, the status of
+        /// gRPC, or the outcome.
         "error.type": text if "it failed", at_end(any, by_rules) = error_type;
 
         /// The kind or type of an error that was reported although the work did not fail.
         "exception.type": text if "an error was reported, and it did not fail"
-            = record.error.as_ref().filter(|_| error_type.is_none()).and_then(|error| error.type_name);
+            = reported(record).filter(|_| error_type.is_none());
 
         /// The text of the panic, or else of the error.
         "error.message": text if "an error was reported, or it panicked" = message(record);
 
         /// The place of the panic: `file:line:column`.
         "error.location": text if "it panicked"
-            = record.panic.as_ref().and_then(|panic| Some(panic.location.as_ref()?.to_string())).as_deref();
+            = location(record).as_deref();
 
         /// The sources of the error, outermost first.
         "error.sources": texts { "maxItems": 16 } if "the error has any" = sources(record);
     }
+}
+
+fn reported(record: &Record) -> Option<&'static str> {
+    record.error.as_ref()?.type_name
+}
+
+fn location(record: &Record) -> Option<String> {
+    record.panic.as_ref()?.location.as_ref().map(ToString::to_string)
 }
 
 fn message(record: &Record) -> Option<&str> {
@@ -139,7 +150,8 @@ facts! {
     #[inline]
     event(record: &Record);
     {
-        /// The time from its start to its end; of a request, from its head to the last byte of its response.
+        /// The time from its start to its end. Of a request, it is the time from its head to the
+        /// last byte of its response.
         "duration_ms": millis = record.duration;
     }
 }
@@ -174,14 +186,15 @@ facts! {
 }
 
 facts! {
-    /// Feature flags and calls. They are lists of objects: names that differ from service to service are values there,
-    /// and no columns.
+    /// Feature flags and calls. They are lists of objects: names that differ from service to
+    /// service are values there, and no columns.
     ActivityFacts of all;
     #[inline(never)]
     event(record: &Record);
     {
         /// The feature flags that were evaluated.
-        "feature_flags": [FlagFacts] { "maxItems": 32 } if "`current().flag(..)` was called" = record.flags;
+        "feature_flags": [FlagFacts] { "maxItems": 32 } if "`current().flag(..)` was called"
+            = record.flags;
 
         /// The calls that it made, added up by dependency: 16 of them, and all others as `other`.
         "calls": [DependencyFacts] { "maxItems": 17 } if "`current().call(..)` was called"
@@ -262,7 +275,8 @@ facts! {
     #[inline]
     event(record: &Record, sample_rate: f64);
     {
-        /// The application's own fields, at most 64 and 16 KiB, texts cut with `…`. Dots in their names nest.
+        /// The application's own fields, at most 64 and 16 KiB, texts cut with `…`. Dots in their
+        /// names nest.
         "fields": fields { "minProperties": 1 } if "`current().set(..)` was called"
             = Some(&record.fields).filter(|fields| fields.iter().next().is_some());
 

@@ -1,4 +1,6 @@
-//! A span's name and attributes, by OpenTelemetry's semantic conventions: HTTP server spans (stable) and gRPC server spans.
+//! The name and the attributes of a span, by OpenTelemetry's semantic conventions for HTTP server spans
+//! (stable) and gRPC server spans. The attributes that events have too come from their
+//! [facts](crate::outputs::facts).
 
 use std::borrow::Cow;
 
@@ -25,7 +27,7 @@ use crate::{
     },
 };
 
-/// The attributes that only spans have; all others are [facts] of events too.
+/// The attributes that only spans have.
 const OF_SPANS: [&str; 7] = [
     "network.peer.address",
     "network.peer.port",
@@ -36,7 +38,7 @@ const OF_SPANS: [&str; 7] = [
     "url.scheme",
 ];
 
-/// Where the headers go that the settings allow to tell.
+/// The prefixes of the attributes of request headers.
 const HTTP_HEADER: &str = "http.request.header.";
 const RPC_METADATA: &str = "rpc.request.metadata.";
 
@@ -103,7 +105,7 @@ const fn method_word(method: Method) -> &'static str {
     }
 }
 
-/// What the head tells: everything that a sampler should see.
+/// Sets the attributes that the head gives, all of which a sampler should see.
 pub(super) fn at_start(
     all: &mut impl Attributes,
     start: &RequestStart,
@@ -130,7 +132,7 @@ pub(super) fn at_start(
             all.number("server.port", i64::from(port));
         }
     }
-    // It is made once for two attributes: a hash takes its time.
+    // It is made once for two attributes, because a hash is expensive.
     let client = start.client.and_then(|address| identities.client(address));
     if let Some(client) = &client {
         all.client("client.address", client);
@@ -148,7 +150,7 @@ pub(super) fn at_start(
     }
 }
 
-/// What the end tells.
+/// Sets the attributes that the end gives.
 pub(super) fn at_end(all: &mut impl Attributes, record: &Record, request: &FinishedRequest<'_>) {
     let FinishedRequest { start, end, .. } = *request;
     OperationFacts::at_end(all, end.grpc.is_some(), end);
