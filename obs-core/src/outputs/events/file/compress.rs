@@ -7,13 +7,14 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use flate2::{Compression, write::GzEncoder};
+use flate2::Compression;
 
 use super::{
     keeper::claim,
     names::{Form, Names},
     system::sync_folder,
 };
+use crate::write::gzip::GzipEncoder;
 
 /// After each block it is asked whether to stop.
 const BLOCK: usize = 64 * 1024;
@@ -41,7 +42,7 @@ pub(super) fn compress(names: &Names, key: &str, stop: &AtomicBool) -> io::Resul
 /// Whether it was done, and not stopped.
 fn write(mut lines: &File, partial: &Path, stop: &AtomicBool) -> io::Result<bool> {
     let metadata = lines.metadata()?;
-    let mut encoder = GzEncoder::new(File::create(partial)?, Compression::default());
+    let mut encoder = GzipEncoder::new(File::create(partial)?, Compression::default())?;
     // Whoever may not read the original may not read this, either.
     encoder.get_ref().set_permissions(metadata.permissions())?;
     let mut block = vec![0; BLOCK];

@@ -44,12 +44,11 @@ pub(crate) fn accepts_gzip(headers: &dyn HeaderLookup) -> bool {
     gzip.or(any).unwrap_or(false)
 }
 
+/// Looks a parameter of an item up.
+type Parameter<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// Calls `f` with each item of a list header and a look-up of its parameters.
-fn each_item(
-    headers: &dyn HeaderLookup,
-    name: &str,
-    f: &mut dyn FnMut(&str, &dyn Fn(&str) -> Option<String>),
-) {
+fn each_item(headers: &dyn HeaderLookup, name: &str, f: &mut dyn FnMut(&str, &Parameter<'_>)) {
     headers.each(name, &mut |value| {
         let Ok(value) = std::str::from_utf8(value) else { return };
         for item in value.split(',') {

@@ -6,7 +6,10 @@ use std::mem;
 
 use bytes::Bytes;
 #[cfg(feature = "gzip")]
-use flate2::{Compression, write::GzEncoder};
+use flate2::Compression;
+
+#[cfg(feature = "gzip")]
+use crate::write::gzip::GzipEncoder;
 
 /// A piece is full with so much text. The sample that fills it is still in it, and mostly has room within 64 KiB.
 const PIECE: usize = 60 * 1024;
@@ -19,7 +22,7 @@ const COMPRESSED: usize = 8 * 1024;
 pub(super) struct Output {
     pub(super) text: Vec<u8>,
     #[cfg(feature = "gzip")]
-    gzip: Option<GzEncoder<Vec<u8>>>,
+    gzip: Option<GzipEncoder<Vec<u8>>>,
 }
 
 impl Output {
@@ -27,7 +30,7 @@ impl Output {
         Self {
             text: Vec::new(),
             #[cfg(feature = "gzip")]
-            gzip: gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast())),
+            gzip: gzip.then(|| GzipEncoder::new(Vec::new(), Compression::fast()).ok()).flatten(),
         }
     }
 
