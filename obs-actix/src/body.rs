@@ -59,10 +59,6 @@ pin_project! {
 }
 
 impl<B: MessageBody> ObservedMessageBody<B> {
-    #[doc(hidden)]
-    pub fn bench(o: Observation, b: B) -> Self {
-        Self::body(o, b)
-    }
     pub(crate) fn body(observation: Observation, body: B) -> Self {
         Self::new(observation, Inner::Service { body })
     }
