@@ -29,12 +29,12 @@ use crate::{
 
 /// The endpoints of one observer: their paths, and everything that they show.
 pub(crate) struct Endpoints {
-    places: Vec<Place>,
+    places: Vec<EndpointPath>,
     pub(crate) health: Health,
     pub(crate) scrapes: Scrapes,
 }
 
-struct Place {
+struct EndpointPath {
     endpoint: Endpoint,
     path: Box<str>,
     warned: AtomicBool,
@@ -46,7 +46,7 @@ impl Endpoints {
         health: Health,
         scrapes: Scrapes,
     ) -> Self {
-        let place = |(endpoint, path): (Endpoint, String)| Place {
+        let place = |(endpoint, path): (Endpoint, String)| EndpointPath {
             endpoint,
             path: path.into(),
             warned: AtomicBool::new(false),
@@ -54,7 +54,7 @@ impl Endpoints {
         Self { places: paths.into_iter().map(place).collect(), health, scrapes }
     }
 
-    fn at(&self, path: &str) -> Option<&Place> {
+    fn at(&self, path: &str) -> Option<&EndpointPath> {
         self.places.iter().find(|place| *place.path == *path)
     }
 
