@@ -35,7 +35,7 @@ pin_project! {
     #[derive(Debug)]
     pub struct ObservedMessageBody<B> {
         #[pin]
-        body: Inner<B>,
+        body: Origin<B>,
         observation: BodyObservation,
     }
 
@@ -43,15 +43,15 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let body = &mut this.body;
-            this.observation.drop_in(|| body.set(Inner::Own { body: AnswerBody::default() }));
+            this.observation.drop_in(|| body.set(Origin::Own { body: AnswerBody::default() }));
         }
     }
 }
 
 pin_project! {
     #[derive(Debug)]
-    #[project = InnerProj]
-    enum Inner<B> {
+    #[project = OriginProj]
+    enum Origin<B> {
         Service { #[pin] body: B },
         // An answer of the middleware's own.
         Own { body: AnswerBody },
@@ -59,19 +59,15 @@ pin_project! {
 }
 
 impl<B: MessageBody> ObservedMessageBody<B> {
-    #[doc(hidden)]
-    pub fn bench(o: Observation, b: B) -> Self {
-        Self::body(o, b)
-    }
     pub(crate) fn body(observation: Observation, body: B) -> Self {
-        Self::new(observation, Inner::Service { body })
+        Self::new(observation, Origin::Service { body })
     }
 
     pub(crate) fn own(observation: Observation, body: AnswerBody) -> Self {
-        Self::new(observation, Inner::Own { body })
+        Self::new(observation, Origin::Own { body })
     }
 
-    fn new(observation: Observation, body: Inner<B>) -> Self {
+    fn new(observation: Observation, body: Origin<B>) -> Self {
         let size = match body.size() {
             BodySize::None => Some(0),
             BodySize::Sized(size) => Some(size),
@@ -83,11 +79,11 @@ impl<B: MessageBody> ObservedMessageBody<B> {
 
     /// A body that nobody observes here, because another middleware of the same observer does.
     pub(crate) const fn passive(body: B) -> Self {
-        Self { body: Inner::Service { body }, observation: BodyObservation::passive() }
+        Self { body: Origin::Service { body }, observation: BodyObservation::passive() }
     }
 }
 
-impl<B: MessageBody> Inner<B> {
+impl<B: MessageBody> Origin<B> {
     fn size(&self) -> BodySize {
         match self {
             Self::Service { body } => body.size(),
@@ -108,11 +104,11 @@ impl<B: MessageBody> MessageBody for ObservedMessageBody<B> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.as_mut().project();
         match this.body.project() {
-            InnerProj::Service { body } => match this.observation.poll(|| bytes_of(body.poll_next(cx))) {
+            OriginProj::Service { body } => match this.observation.poll(|| bytes_of(body.poll_next(cx))) {
                 Ok(bytes) => Poll::Ready(Some(Ok(bytes))),
                 Err(other) => self.other(other),
             },
-            InnerProj::Own { .. } => self.poll_own(cx),
+            OriginProj::Own { .. } => self.poll_own(cx),
         }
     }
 }
@@ -125,7 +121,7 @@ impl<B: MessageBody> ObservedMessageBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Box<dyn Error>>>> {
         let this = self.as_mut().project();
-        let InnerProj::Own { body } = this.body.project() else { return Poll::Ready(None) };
+        let OriginProj::Own { body } = this.body.project() else { return Poll::Ready(None) };
         let polled = this.observation.poll(|| match body.poll_piece(cx) {
             Poll::Ready(Some(bytes)) => Ok(bytes),
             Poll::Ready(None) => Err(NoBytes::End),

@@ -15,7 +15,7 @@ use actix_web::{
 use obs_core::adapter::{EndpointFuture, Observation, Observed};
 use pin_project_lite::pin_project;
 
-use crate::{ObservedMessageBody, respond, service::Shared};
+use crate::{ObservedMessageBody, respond, service::PerWorker};
 
 pin_project! {
     /// The response of an [`ObserveMiddleware`](crate::ObserveMiddleware).
@@ -25,13 +25,13 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct ServiceResponseFuture<F> {
         #[pin]
-        kind: Kind<F>,
+        stage: Stage<F>,
     }
 
     impl<F> PinnedDrop for ServiceResponseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
             // A request that is cancelled has no response to ask for its route.
-            if let KindProj::Observed { future, shared } = this.project().kind.project()
+            if let StageProj::Observed { future, shared } = this.project().stage.project()
                 && let Some(observation) = future.observation()
             {
                 shared.set_route_by_path(observation);
@@ -41,11 +41,11 @@ pin_project! {
 }
 
 pin_project! {
-    #[project = KindProj]
-    enum Kind<F> {
-        Observed { #[pin] future: Observed<F>, shared: Rc<Shared> },
+    #[project = StageProj]
+    enum Stage<F> {
+        Observed { #[pin] future: Observed<F>, shared: Rc<PerWorker> },
         // The middleware answers itself.
-        Endpoint { #[pin] future: Observed<EndpointFuture>, request: Option<ServiceRequest>, shared: Rc<Shared> },
+        Endpoint { #[pin] future: Observed<EndpointFuture>, request: Option<ServiceRequest>, shared: Rc<PerWorker> },
         // Another middleware of the same observer further out observes.
         Within { #[pin] future: F },
     }
@@ -54,9 +54,13 @@ pin_project! {
 impl<F> ServiceResponseFuture<F> {
     /// The future that `make` makes. It is made where it is returned.
     #[inline(never)]
-    pub(crate) fn observed(observation: Observation, shared: Rc<Shared>, make: impl FnOnce() -> F) -> Self {
-        let mut this = Self { kind: Kind::Observed { future: Observed::empty(observation), shared } };
-        if let Kind::Observed { future, .. } = &mut this.kind {
+    pub(crate) fn observed(
+        observation: Observation,
+        shared: Rc<PerWorker>,
+        make: impl FnOnce() -> F,
+    ) -> Self {
+        let mut this = Self { stage: Stage::Observed { future: Observed::empty(observation), shared } };
+        if let Stage::Observed { future, .. } = &mut this.stage {
             future.make(make);
         }
         this
@@ -65,13 +69,13 @@ impl<F> ServiceResponseFuture<F> {
     pub(crate) const fn endpoint(
         future: Observed<EndpointFuture>,
         request: ServiceRequest,
-        shared: Rc<Shared>,
+        shared: Rc<PerWorker>,
     ) -> Self {
-        Self { kind: Kind::Endpoint { future, request: Some(request), shared } }
+        Self { stage: Stage::Endpoint { future, request: Some(request), shared } }
     }
 
     pub(crate) const fn within(future: F) -> Self {
-        Self { kind: Kind::Within { future } }
+        Self { stage: Stage::Within { future } }
     }
 }
 
@@ -83,14 +87,14 @@ where
     type Output = Result<ServiceResponse<ObservedMessageBody<B>>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (observation, panic, shared) = match self.project().kind.project() {
-            KindProj::Within { future } => {
+        let (observation, panic, shared) = match self.project().stage.project() {
+            StageProj::Within { future } => {
                 let passive = |response: ServiceResponse<B>| {
                     response.map_body(|_, body| ObservedMessageBody::passive(body))
                 };
                 return future.poll(cx).map_ok(passive);
             }
-            KindProj::Observed { future, shared } => match ready!(future.poll(cx)) {
+            StageProj::Observed { future, shared } => match ready!(future.poll(cx)) {
                 (observation, Ok(Ok(response))) => {
                     return Poll::Ready(Ok(respond::response(observation, shared, response)));
                 }
@@ -99,7 +103,7 @@ where
                 }
                 (observation, Err(panic)) => (observation, panic, shared),
             },
-            KindProj::Endpoint { future, request, shared } => {
+            StageProj::Endpoint { future, request, shared } => {
                 match (ready!(future.poll(cx)), request.take()) {
                     ((observation, Ok(answer)), Some(request)) => {
                         let response = respond::answer(observation, shared, answer);

@@ -15,12 +15,12 @@ use obs_core::{
     output::ErrorReport,
 };
 
-use crate::{ObservedMessageBody, head::Headers, service::Shared};
+use crate::{ObservedMessageBody, head::Headers, service::PerWorker};
 
 /// The handler's response, also to an error of its own.
 pub(crate) fn response<B: MessageBody>(
     mut observation: Observation,
-    shared: &Shared,
+    shared: &PerWorker,
     response: ServiceResponse<B>,
 ) -> ServiceResponse<ObservedMessageBody<B>> {
     // The response's request knows which resource routing chose; asked before, guards would not count.
@@ -35,7 +35,7 @@ pub(crate) fn response<B: MessageBody>(
 
 /// An error of a middleware further within. actix makes a response of it later, where we are not asked, so we
 /// make it here, with the request id in it, and hand it on as an error again.
-pub(crate) fn error(mut observation: Observation, shared: &Shared, error: Error) -> Error {
+pub(crate) fn error(mut observation: Observation, shared: &PerWorker, error: Error) -> Error {
     observation.failed(ErrorReport::of_text(&error));
     shared.set_route_by_path(&mut observation);
     // It is the application's code, so it runs in its request as the handler did.
@@ -48,7 +48,7 @@ pub(crate) fn error(mut observation: Observation, shared: &Shared, error: Error)
 }
 
 /// The answer to a panic. There is no request left to make a response with, so it goes as an error.
-pub(crate) fn panic(mut observation: Observation, shared: &Shared, panic: Panic) -> Error {
+pub(crate) fn panic(mut observation: Observation, shared: &PerWorker, panic: Panic) -> Error {
     let message = panic.report().message.clone();
     shared.set_route_by_path(&mut observation);
     let (observation, answer) = observation.panicked(panic);
@@ -60,7 +60,7 @@ pub(crate) fn panic(mut observation: Observation, shared: &Shared, panic: Panic)
 /// An answer of the middleware's own.
 pub(crate) fn answer<B: MessageBody>(
     observation: Observation,
-    shared: &Shared,
+    shared: &PerWorker,
     answer: Answer,
 ) -> HttpResponse<ObservedMessageBody<B>> {
     let mut response = head_of(&answer);
@@ -78,14 +78,14 @@ const fn knows_no_chunks(version: Option<HttpVersion>) -> bool {
     matches!(version, Some(HttpVersion::Http09 | HttpVersion::Http10))
 }
 
-fn boxed(observation: Observation, shared: &Shared, response: HttpResponse) -> HttpResponse {
+fn boxed(observation: Observation, shared: &PerWorker, response: HttpResponse) -> HttpResponse {
     let observed = response.map_body(|head, body: BoxBody| {
         ObservedMessageBody::body(head_done(observation, shared, head), body)
     });
     observed.map_into_boxed_body()
 }
 
-fn head_done(mut observation: Observation, shared: &Shared, head: &mut ResponseHead) -> Observation {
+fn head_done(mut observation: Observation, shared: &PerWorker, head: &mut ResponseHead) -> Observation {
     observation.responded(head.status.as_u16(), &Headers(head.headers()));
     if let Ok(id) = HeaderValue::from_bytes(observation.start().id.as_bytes()) {
         head.headers_mut().insert(shared.id_header.clone(), id);

@@ -24,19 +24,19 @@ use crate::{ObservedMessageBody, ServiceResponseFuture, head, payload};
 #[derive(Debug)]
 pub struct ObserveMiddleware<S> {
     service: S,
-    shared: Rc<Shared>,
+    shared: Rc<PerWorker>,
 }
 
 /// What all requests of a worker share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct PerWorker {
     pub(crate) observer: Observer,
     pub(crate) id_header: HeaderName,
     /// The worker's routes, for requests that end without a response and so without actix's own word.
     resources: OnceCell<ResourceMap>,
 }
 
-impl Shared {
+impl PerWorker {
     pub(crate) fn new(observer: Observer) -> Self {
         // The name was checked when the observer was built.
         let id_header = HeaderName::from_bytes(observer.request_id_header().as_bytes())
@@ -54,7 +54,7 @@ impl Shared {
 }
 
 impl<S> ObserveMiddleware<S> {
-    pub(crate) const fn new(service: S, shared: Rc<Shared>) -> Self {
+    pub(crate) const fn new(service: S, shared: Rc<PerWorker>) -> Self {
         Self { service, shared }
     }
 }

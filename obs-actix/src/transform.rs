@@ -12,7 +12,7 @@ use actix_web::{
 };
 use obs_core::Observer;
 
-use crate::{ObserveMiddleware, ObservedMessageBody, service::Shared};
+use crate::{ObserveMiddleware, ObservedMessageBody, service::PerWorker};
 
 /// The middleware of an observer: `App::new().wrap(Observe::new(&observer))`.
 ///
@@ -54,7 +54,7 @@ where
     type Future = Ready<Result<ObserveMiddleware<S>, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        let shared = Rc::new(Shared::new(self.observer.clone()));
+        let shared = Rc::new(PerWorker::new(self.observer.clone()));
         ready(Ok(ObserveMiddleware::new(service, shared)))
     }
 }

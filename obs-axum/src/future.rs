@@ -27,14 +27,14 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F> {
         #[pin]
-        kind: Kind<F>,
+        stage: Stage<F>,
     }
 }
 
 pin_project! {
     #[derive(Debug)]
-    #[project = KindProj]
-    enum Kind<F> {
+    #[project = StageProj]
+    enum Stage<F> {
         Observed { #[pin] future: Observed<F> },
         // The middleware answers itself.
         Endpoint { #[pin] future: Observed<EndpointFuture> },
@@ -47,19 +47,19 @@ impl<F> ResponseFuture<F> {
     /// The future that `make` makes. It is made where it is returned.
     #[inline(never)]
     pub(crate) fn observed(observation: Observation, make: impl FnOnce() -> F) -> Self {
-        let mut this = Self { kind: Kind::Observed { future: Observed::empty(observation) } };
-        if let Kind::Observed { future } = &mut this.kind {
+        let mut this = Self { stage: Stage::Observed { future: Observed::empty(observation) } };
+        if let Stage::Observed { future } = &mut this.stage {
             future.make(make);
         }
         this
     }
 
     pub(crate) const fn endpoint(future: Observed<EndpointFuture>) -> Self {
-        Self { kind: Kind::Endpoint { future } }
+        Self { stage: Stage::Endpoint { future } }
     }
 
     pub(crate) const fn within(future: F) -> Self {
-        Self { kind: Kind::Within { future } }
+        Self { stage: Stage::Within { future } }
     }
 }
 
@@ -72,9 +72,9 @@ where
     type Output = Result<Response<ObservedBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (observation, panic) = match self.project().kind.project() {
-            KindProj::Within { future } => return future.poll(cx).map_ok(ObservedBody::passive),
-            KindProj::Observed { future } => match ready!(future.poll(cx)) {
+        let (observation, panic) = match self.project().stage.project() {
+            StageProj::Within { future } => return future.poll(cx).map_ok(ObservedBody::passive),
+            StageProj::Observed { future } => match ready!(future.poll(cx)) {
                 (observation, Ok(Ok(response))) => {
                     return Poll::Ready(Ok(ObservedBody::respond(observation, response, of_hyper)));
                 }
@@ -85,7 +85,7 @@ where
                 }
                 (observation, Err(panic)) => (observation, panic),
             },
-            KindProj::Endpoint { future } => match ready!(future.poll(cx)) {
+            StageProj::Endpoint { future } => match ready!(future.poll(cx)) {
                 (observation, Ok(answer)) => {
                     return Poll::Ready(Ok(ObservedBody::answer(observation, answer, of_hyper)));
                 }

@@ -1,4 +1,4 @@
-//! What the documents say to Prometheus, judged by its own tool: queries and a configuration.
+//! What the documents say to Prometheus, judged by its own tool: queries and a configuration; and the code that they quote.
 
 use std::{fs, process::Command};
 
@@ -39,4 +39,14 @@ fn the_names_of_before_can_be_configured() {
         "scrape_configs:\n- job_name: shop\n  static_configs: [{{targets: ['127.0.0.1:3000']}}]\n  {indented}\n"
     );
     promtool("config", "relabel.yml", &job);
+}
+
+#[test]
+fn the_adapter_is_quoted_as_it_is() {
+    let quoted = block(include_str!("../../docs/adapters.md"), "rust");
+    let code = include_str!("../src/stacks/tiny/adapter.rs");
+    assert!(
+        quoted.trim_end() == code.trim_end(),
+        "copy `tests/src/stacks/tiny/adapter.rs` into docs/adapters.md"
+    );
 }

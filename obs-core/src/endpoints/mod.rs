@@ -33,14 +33,14 @@ use crate::{
 
 /// The endpoints of one observer: their paths, and everything that they show.
 pub(crate) struct Endpoints {
-    places: Vec<Place>,
+    places: Vec<EndpointPath>,
     pub(crate) health: Health,
     pub(crate) scrapes: Scrapes,
     /// The endpoints of extensions, by their numbers.
     extensions: Vec<Respond>,
 }
 
-struct Place {
+struct EndpointPath {
     endpoint: Endpoint,
     path: Box<str>,
     warned: AtomicBool,
@@ -53,7 +53,7 @@ impl Endpoints {
         health: Health,
         scrapes: Scrapes,
     ) -> Self {
-        let place = |(endpoint, path): (Endpoint, String)| Place {
+        let place = |(endpoint, path): (Endpoint, String)| EndpointPath {
             endpoint,
             path: path.into(),
             warned: AtomicBool::new(false),
@@ -63,7 +63,7 @@ impl Endpoints {
         Self { places: paths.into_iter().chain(numbered).map(place).collect(), health, scrapes, extensions }
     }
 
-    fn at(&self, path: &str) -> Option<&Place> {
+    fn at(&self, path: &str) -> Option<&EndpointPath> {
         self.places.iter().find(|place| *place.path == *path)
     }
 

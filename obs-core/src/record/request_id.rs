@@ -37,10 +37,10 @@ const UUID_TEXT: usize = 36;
 /// assert!(RequestId::parse(&[b'a'; 129]).is_none());
 /// ```
 #[derive(Clone)]
-pub struct RequestId(Text);
+pub struct RequestId(IdText);
 
 #[derive(Clone)]
-enum Text {
+enum IdText {
     /// The default generator's: no allocation.
     Uuid([u8; UUID_TEXT]),
     Other(Arc<str>),
@@ -53,12 +53,12 @@ impl RequestId {
         if let Ok(uuid) = <[u8; UUID_TEXT]>::try_from(bytes)
             && is_uuid(&uuid)
         {
-            return Some(Self(Text::Uuid(uuid)));
+            return Some(Self(IdText::Uuid(uuid)));
         }
         let allowed = |b: &u8| ALLOWED.get(usize::from(*b)).copied().unwrap_or_default();
         let valid = (1..=MAX_REQUEST_ID).contains(&bytes.len()) && bytes.iter().all(allowed);
         let text = std::str::from_utf8(bytes).ok().filter(|_| valid)?;
-        Some(Self(Text::Other(text.into())))
+        Some(Self(IdText::Other(text.into())))
     }
 
     /// The id's text.
@@ -66,8 +66,8 @@ impl RequestId {
     pub fn as_str(&self) -> &str {
         match &self.0 {
             // Only allowed ASCII bytes get in, so this never falls back.
-            Text::Uuid(bytes) => std::str::from_utf8(bytes).unwrap_or_default(),
-            Text::Other(text) => text,
+            IdText::Uuid(bytes) => std::str::from_utf8(bytes).unwrap_or_default(),
+            IdText::Other(text) => text,
         }
     }
 
@@ -75,19 +75,19 @@ impl RequestId {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Text::Uuid(bytes) => bytes,
-            Text::Other(text) => text.as_bytes(),
+            IdText::Uuid(bytes) => bytes,
+            IdText::Other(text) => text.as_bytes(),
         }
     }
 
     /// Whether it is a UUID, in which no secret can be.
     const fn is_uuid(&self) -> bool {
-        matches!(self.0, Text::Uuid(_))
+        matches!(self.0, IdText::Uuid(_))
     }
 
     /// In the place of an id that is still to come.
     pub(crate) const fn empty() -> Self {
-        Self(Text::Uuid([b'0'; UUID_TEXT]))
+        Self(IdText::Uuid([b'0'; UUID_TEXT]))
     }
 
     /// A UUID version 7 (RFC 9562 §5.7): its first 48 bits are the milliseconds since 1970.
@@ -98,7 +98,7 @@ impl RequestId {
         let mut random = [0; 10];
         random::fill(&mut random);
         let uuid = uuid::Builder::from_unix_timestamp_millis(clock::millis(since_1970), &random).into_uuid();
-        Self(Text::Uuid(hyphenated(uuid.into_bytes())))
+        Self(IdText::Uuid(hyphenated(uuid.into_bytes())))
     }
 }
 

@@ -16,7 +16,7 @@ const PLACES: usize = 64;
 const MAX_REMEMBERED: usize = 512;
 
 #[derive(Default)]
-struct Place {
+struct KnownAgent {
     /// The hash of the last one that was looked for here. One that comes for the second time is remembered: those that come once
     /// are not worth the memory.
     last: u64,
@@ -32,7 +32,7 @@ struct Known {
 }
 
 thread_local! {
-    static PLACES_OF_THREAD: RefCell<Vec<Place>> = const { RefCell::new(Vec::new()) };
+    static PLACES_OF_THREAD: RefCell<Vec<KnownAgent>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Appends what is told of a user agent, and says whether nothing in it needs an escape in JSON; `None` if it is no text.
@@ -40,7 +40,7 @@ pub(crate) fn tell(redactor: &Redactor, raw: &[u8], out: &mut String) -> Option<
     let told = PLACES_OF_THREAD.try_with(|places| {
         let mut places = places.try_borrow_mut().ok().filter(|_| raw.len() <= MAX_REMEMBERED)?;
         if places.is_empty() {
-            places.resize_with(PLACES, Place::default);
+            places.resize_with(PLACES, KnownAgent::default);
         }
         let hash = FxBuildHasher.hash_one(raw);
         let place = places.get_mut(hash as usize % PLACES)?;

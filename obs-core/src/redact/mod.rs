@@ -42,9 +42,9 @@ const URL_MASK: &str = "REDACTED";
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 #[derive(Clone)]
-pub struct Redactor(Arc<Inner>);
+pub struct Redactor(Arc<Rules>);
 
-struct Inner {
+struct Rules {
     names: Names,
     patterns: Patterns,
     /// Which names of the program's own code are secret, by where they are and how long: they stay there as long as it runs.
@@ -165,7 +165,7 @@ impl fmt::Debug for Redactor {
     }
 }
 
-impl Inner {
+impl Rules {
     /// Where the secrets are: in order, and none of them touch.
     fn find(&self, text: &str) -> Vec<Range<usize>> {
         self.patterns.find(text, &self.names)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use regex_lite::Regex;
 
 use super::{
-    Inner, Redactor,
+    Redactor, Rules,
     names::{MAX_WORDS, Names},
     patterns::{Patterns, kind::SecretPattern, own::OwnPatterns},
 };
@@ -143,7 +143,7 @@ impl Redaction {
         } else {
             (Names::off(), Patterns::off())
         };
-        Ok(Redactor(Arc::new(Inner { names, patterns, own_names: ReadMostly::new() })))
+        Ok(Redactor(Arc::new(Rules { names, patterns, own_names: ReadMostly::new() })))
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::{Inner, URL_MASK};
+use super::{Rules, URL_MASK};
 
 /// What to mask in a query.
 ///
 /// A value is masked whole, so that nothing is left of it: where in an encoded value a secret ends is not worth telling.
-pub(super) fn in_query(inner: &Inner, query: &str) -> Vec<Range<usize>> {
+pub(super) fn in_query(inner: &Rules, query: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     // Most queries have nothing in them, which one look at the whole can tell if nothing is encoded.
     let clean = !is_encoded(query) && inner.find(query).is_empty();
@@ -31,7 +31,7 @@ pub(super) fn in_query(inner: &Inner, query: &str) -> Vec<Range<usize>> {
     found
 }
 
-fn has_secret(inner: &Inner, value: &str) -> bool {
+fn has_secret(inner: &Rules, value: &str) -> bool {
     if inner.patterns.cannot_match(value) {
         return false;
     }
@@ -58,7 +58,7 @@ fn form_decoded(value: &str) -> Cow<'_, str> {
 }
 
 /// What to mask in a path: the segments that have a secret in them.
-pub(super) fn in_path(inner: &Inner, path: &str) -> Vec<Range<usize>> {
+pub(super) fn in_path(inner: &Rules, path: &str) -> Vec<Range<usize>> {
     if !path.bytes().any(|b| b == b'%') {
         return segments(path, inner.find(path).into_iter());
     }

@@ -98,7 +98,7 @@ impl BodyObservation {
 
     /// The long way: for a body whose span is to be current, whose messages are counted, whose bytes do not go to the client, that
     /// nobody should poll, or that nobody observes.
-    #[inline(never)]
+    #[inline(always)]
     fn poll_with_all<D: AsRef<[u8]>, O>(&mut self, poll: impl FnOnce() -> Result<D, O>) -> Result<D, O> {
         let Some(observation) = &mut self.observation else { return poll() };
         let (scope, progress) = observation.scope_and_progress();

@@ -78,6 +78,7 @@ impl Progress {
     }
 
     /// The body has yielded these bytes.
+    #[inline(never)]
     pub(crate) fn sent(&mut self, bytes: &[u8]) {
         if self.body.counts == Counts::Nothing {
             return;

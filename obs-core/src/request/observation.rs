@@ -84,6 +84,7 @@ impl Observation {
     }
 
     /// How far the answer has come.
+    #[inline]
     pub(crate) fn progress(&self) -> &Progress {
         &self.in_flight.progress
     }

@@ -1,6 +1,6 @@
 //! An answer of gRPC: whose it is, and whether it is a stream.
 
-use super::{Kind, kind, messages::Messages, status::GrpcStatus};
+use super::{ContentKind, kind, messages::Messages, status::GrpcStatus};
 use crate::http::headers::{HeaderLookup, first_header};
 
 /// An answer of gRPC, as far as it has come.
@@ -15,7 +15,7 @@ pub(crate) struct GrpcAnswer {
 impl GrpcAnswer {
     #[inline(never)]
     pub(crate) fn of(headers: &dyn HeaderLookup) -> Option<Self> {
-        let native = first_header(headers, "content-type", |value| kind(value) == Some(Kind::Native));
+        let native = first_header(headers, "content-type", |value| kind(value) == Some(ContentKind::Native));
         native.filter(|native| *native)?;
         let status = super::status(headers);
         Some(Self { head_only: status.is_some(), status, messages: Messages::default() })

@@ -69,7 +69,7 @@ impl GrpcRequest {
         let kind = kind(value)?;
         let text = std::str::from_utf8(value).ok()?;
         let plain = text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic());
-        plain.then(|| (text.to_owned(), kind == Kind::Native))
+        plain.then(|| (text.to_owned(), kind == ContentKind::Native))
     }
 
     /// Whether the caller had given up by then.
@@ -81,21 +81,21 @@ impl GrpcRequest {
 }
 
 #[derive(PartialEq, Eq)]
-enum Kind {
+enum ContentKind {
     Native,
     Web,
 }
 
 /// Which kind of gRPC a content type is: `application/grpc`, with `+proto` or parameters behind it, or `application/grpc-web`.
-fn kind(content_type: &[u8]) -> Option<Kind> {
+fn kind(content_type: &[u8]) -> Option<ContentKind> {
     const GRPC: &[u8] = b"application/grpc";
     let (start, rest) = content_type.split_at_checked(GRPC.len())?;
     if !start.eq_ignore_ascii_case(GRPC) {
         return None;
     }
     match rest.first() {
-        None | Some(b'+' | b';' | b' ') => Some(Kind::Native),
-        Some(b'-') => Some(Kind::Web),
+        None | Some(b'+' | b';' | b' ') => Some(ContentKind::Native),
+        Some(b'-') => Some(ContentKind::Web),
         Some(_) => None,
     }
 }

@@ -60,7 +60,7 @@ impl<H: Handler> Handler for Observe<H> {
             .own_route(&has_route);
         let observation = self.observer.start_within(&head, outer.as_ref());
 
-        // `/metrics` and its like are answered here, unless the application has a route at that path.
+        // Endpoints are answered here, unless the application has a route at that path.
         if let Some(endpoint) = observation.endpoint() {
             let answer = observation.answer(endpoint, &head);
             return Box::pin(async move {
@@ -133,7 +133,7 @@ impl<H> Observe<H> {
     }
 }
 
-/// The rule of this framework's server: it polls every body to its end, but those that must not be sent.
+/// The rule of this framework's server: it polls each body to its end, unless it must not be sent.
 fn rule(observation: &Observation, length: Option<u64>) -> BodyRule {
     let method = observation.request().method;
     match observation.status() {
@@ -144,7 +144,7 @@ fn rule(observation: &Observation, length: Option<u64>) -> BodyRule {
     }
 }
 
-/// Pieces are handed to the server in slices of this size: what it has not taken has not been sent.
+/// The largest slice that the server gets at once: what it has not taken has not been sent.
 const SLICE: usize = 64 * 1024;
 
 /// The pieces of a response's body.
