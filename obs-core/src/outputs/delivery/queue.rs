@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::store::Store;
+use super::store::{Store, Taken as _};
 use crate::base::{
     counter::Counter,
     sync::{Condvar, Mutex, MutexGuard},
@@ -81,8 +81,9 @@ struct QueueState<S> {
     store: S,
     /// Bytes that wait or are under way.
     bytes: usize,
-    /// Entries ever pushed, settled in any way, and lost after they were pushed.
-    pushed: u64,
+    /// Entries that the worker has taken and not settled.
+    under_way: u64,
+    /// Entries ever settled in any way, and those of them that were lost.
     settled: u64,
     lost: u64,
     /// Flushes that were asked for and made, and the result of the last one.
@@ -108,7 +109,12 @@ struct QueueState<S> {
     ended: bool,
 }
 
-impl<S> QueueState<S> {
+impl<S: Store> QueueState<S> {
+    /// The entries that wait or are under way.
+    fn waiting(&self) -> u64 {
+        self.under_way.saturating_add(self.store.len() as u64)
+    }
+
     /// Entries that were pushed before a flush are settled: it is the destination's turn, whatever
     /// has come since.
     const fn flush_is_due(&self) -> bool {
@@ -184,9 +190,8 @@ impl<S: Store> Queue<S> {
                 return self.refuse(state);
             }
         }
-        state.store.push(entry);
         state.bytes = state.bytes.saturating_add(weight);
-        state.pushed = state.pushed.saturating_add(1);
+        state.store.push(entry);
         let wake = mem::take(&mut state.parked) || state.store.len() == self.pace.batch;
         drop(state);
         if wake {
@@ -251,6 +256,7 @@ impl<S: Store> Queue<S> {
                 let left = self.pace.delay.saturating_sub(now.saturating_duration_since(empty));
                 if hurry || left.is_zero() || state.store.len() >= self.pace.batch {
                     state.store.take(batch, self.pace.batch);
+                    state.under_way = batch.len() as u64;
                     return Task::Deliver;
                 }
                 state = self.wait(&self.wake, state, left);
@@ -302,9 +308,11 @@ impl<S: Store> Queue<S> {
         self.counts.rejected.add(rejected);
         self.counts.failed.add(failed);
         let lost = rejected.saturating_add(failed);
+        let settled = delivered.saturating_add(lost);
         let mut state = self.lock();
         state.bytes = state.bytes.saturating_sub(bytes);
-        state.settled = state.settled.saturating_add(delivered).saturating_add(lost);
+        state.under_way = state.under_way.saturating_sub(settled);
+        state.settled = state.settled.saturating_add(settled);
         state.lost = state.lost.saturating_add(lost);
         state.failing &= delivered == 0 && rejected == 0;
         drop(state);
@@ -360,10 +368,10 @@ impl<S: Store> Queue<S> {
         let other = state.awaited_until(now);
         state.flush_until = Some(other.map_or(until, |other| other.max(until)));
         state.flushes_wanted = state.flushes_wanted.saturating_add(1);
-        state.flush_after = state.pushed;
+        state.flush_after = state.settled.saturating_add(state.waiting());
         state.urgent = true;
         self.wake.notify_one();
-        Flush { pushed: state.pushed, lost: state.lost, number: state.flushes_wanted, until }
+        Flush { pushed: state.flush_after, lost: state.lost, number: state.flushes_wanted, until }
     }
 
     /// Waits until that is done, at most until its deadline. Returns `true` if everything was
@@ -422,8 +430,7 @@ impl<S: Store> Queue<S> {
 
     /// The entries that wait or are under way.
     pub(crate) fn waiting(&self) -> u64 {
-        let state = self.lock();
-        state.pushed.saturating_sub(state.settled)
+        self.lock().waiting()
     }
 
     /// Says if no entry is accepted any more.

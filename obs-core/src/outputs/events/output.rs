@@ -314,12 +314,22 @@ impl Output {
     /// Pushes the event into its queue. `json` has its line once somebody has made it.
     #[inline]
     pub(super) fn push(&self, event: &line::Event<'_>, json: &mut Line) {
-        let facts = self.facts.then(|| facts(event.record));
-        let facts = facts.as_ref();
-        match self.format {
-            EventFormat::Json => self.queue.push((json.of(event), facts)),
-            EventFormat::Readable => self.queue.push((&readable::line(event, self.colours), facts)),
+        if self.format == EventFormat::Readable {
+            let line = readable::line(event, self.colours);
+            return self.push_line(&line, event.record);
         }
+        let line = json.of(event);
+        if self.facts {
+            return self.push_line(line, event.record);
+        }
+        self.queue.push((line, None));
+    }
+
+    /// The rare ways lie apart from the one that most events take.
+    #[inline(never)]
+    fn push_line(&self, line: &[u8], record: &Record) {
+        let facts = self.facts.then(|| facts(record));
+        self.queue.push((line, facts.as_ref()));
     }
 }
 
