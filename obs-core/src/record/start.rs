@@ -1,6 +1,7 @@
 //! Everything that is known of work when it starts.
 
 #[cfg(feature = "otel")]
+#[cfg(feature = "otel")]
 use crate::http::forwarded::host::Host;
 use crate::{
     http::{
@@ -170,7 +171,7 @@ impl RequestStart {
 
     /// The host that the client has named.
     #[cfg(feature = "otel")]
-    pub(crate) fn host(&self) -> Option<crate::http::forwarded::host::Host<'_>> {
+    pub(crate) fn host(&self) -> Option<Host<'_>> {
         self.text.host()
     }
 }

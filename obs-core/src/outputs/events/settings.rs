@@ -108,7 +108,7 @@ settings! {
 
     #[cfg(not(feature = "hash"))]
     pub(crate) hash_key: Option<Vec<u8>> = None, "none" {
-        variable "OBS_HASH_KEY": "nothing: this service is built without the feature `hash`" => |_| None;
+        variable "OBS_HASH_KEY": "nothing: this service is built without the feature `hash`" => |_| None::<Vec<u8>>;
     }
 }
 
