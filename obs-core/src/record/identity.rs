@@ -134,6 +134,7 @@ impl IdentityPolicy {
     }
 }
 
+#[cfg(feature = "hash")]
 impl Identity {
     /// Returns true for hashes, which need a key.
     pub(crate) const fn is_hashed(self) -> bool {
