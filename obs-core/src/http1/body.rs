@@ -61,7 +61,7 @@ pin_project! {
             let mut ended = Rest::has_ended(this.rest.as_deref());
             let body = &mut this.body;
             this.observation.drop_in(|| {
-                // hyper drops a body that says so after its last frame, and does not poll it to its end.
+                // A server may drop a body that says so after its last frame, without polling it to its end.
                 ended &= body.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream());
                 body.set(None);
             });
@@ -306,7 +306,7 @@ mod tests {
         }
     }
 
-    /// As hyper does it.
+    /// A server may do so after the last frame.
     #[test]
     fn a_body_that_says_that_it_has_ended_is_complete_when_dropped() {
         let (mut body, records) = observed(b"hello");

@@ -1,8 +1,6 @@
-//! Decides when a response has ended.
+//! The watch over a response's body, which finishes the request's observation when the response has ended.
 //!
-//! Servers do not always poll a body to its end: hyper drops one that says `is_end_stream` unpolled, and
-//! stops after `Content-Length` bytes; actix polls to the end even what it throws away. So each stack has a
-//! rule for what a body that is simply dropped means.
+//! Servers do not always poll a body to its end, so a [`BodyRule`] says what a body means that is dropped.
 
 use crate::{
     base::panic::catch,
@@ -80,27 +78,43 @@ impl BodyObservation {
             && observation.progress().body.only_bytes
         {
             let (scope, progress) = observation.scope_and_progress();
-            return match catch(|| scope.enter_without_span(poll)) {
-                Ok(Ok(data)) => {
+            let polled = catch(|| {
+                scope.enter_without_span(|| match poll() {
+                    Ok(data) => Tagged::Data(data),
+                    Err(other) => Tagged::Other(other),
+                })
+            });
+            return match polled {
+                Ok(Tagged::Data(data)) => {
                     progress.count(data.as_ref());
                     Ok(data)
                 }
-                Ok(Err(other)) => Err(other),
+                Ok(Tagged::Other(other)) => Err(other),
                 Err(panic) => observation.panicked_in_body(panic),
             };
         }
-        // Taken apart, so that the short way does not share the memory that the long one writes its result to.
-        match self.poll_with_all(poll) {
-            Ok(data) => Ok(data),
-            Err(other) => Err(other),
+        let mut polled = None;
+        self.poll_with_all(poll, &mut polled);
+        match polled {
+            Some(Ok(data)) => Ok(data),
+            Some(Err(other)) => Err(other),
+            None => unreachable!("a poll that has not panicked has a result"),
         }
     }
 
     /// The long way: for a body whose span is to be current, whose messages are counted, whose bytes do not go to the client, that
     /// nobody should poll, or that nobody observes.
-    #[inline(always)]
-    fn poll_with_all<D: AsRef<[u8]>, O>(&mut self, poll: impl FnOnce() -> Result<D, O>) -> Result<D, O> {
-        let Some(observation) = &mut self.observation else { return poll() };
+    // It writes where it is told, so that what the short way returns need not be in memory.
+    #[inline(never)]
+    fn poll_with_all<D: AsRef<[u8]>, O>(
+        &mut self,
+        poll: impl FnOnce() -> Result<D, O>,
+        out: &mut Option<Result<D, O>>,
+    ) {
+        let Some(observation) = &mut self.observation else {
+            *out = Some(poll());
+            return;
+        };
         let (scope, progress) = observation.scope_and_progress();
         if progress.body.if_dropped == IfDropped::CompleteUntilPolled {
             progress.body.if_dropped = IfDropped::Cancelled;
@@ -110,7 +124,7 @@ impl BodyObservation {
                 if let Ok(data) = &polled {
                     progress.sent(data.as_ref());
                 }
-                polled
+                *out = Some(polled);
             }
             Err(panic) => observation.panicked_in_body(panic),
         }
@@ -156,6 +170,15 @@ impl BodyObservation {
             observation.note(&panic);
         }
     }
+}
+
+/// What comes out of the scope of a poll.
+// The tag is as wide as a pointer. If it were hidden in a niche of the data, or had padding behind it, the compiler would write the value
+// to memory in the scope and read it back.
+#[repr(usize)]
+enum Tagged<D, O> {
+    Data(D),
+    Other(O),
 }
 
 impl Drop for BodyObservation {
