@@ -141,13 +141,14 @@ where
         let this = self.as_mut().project();
         if this.rest.is_none()
             && let Some(body) = this.body.as_pin_mut()
+            && this.observation.sees_only_bytes()
         {
             return match this.observation.poll(|| slice_of(body.poll_frame(cx))) {
                 Ok(slice) => Poll::Ready(Some(Ok(Frame::data(slice)))),
                 Err(other) => self.other(other),
             };
         }
-        self.poll_rest(cx)
+        self.poll_apart(cx)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -202,7 +203,7 @@ where
     }
 
     #[inline(never)]
-    fn poll_rest(
+    fn poll_apart(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
@@ -223,7 +224,13 @@ where
                 }
             }
             Some(Rest::Data(_)) => Poll::Ready(next_slice(this.rest, this.observation)),
-            None => Poll::Ready(None),
+            None => {
+                let Some(body) = this.body.as_pin_mut() else { return Poll::Ready(None) };
+                match this.observation.poll(|| slice_of(body.poll_frame(cx))) {
+                    Ok(slice) => Poll::Ready(Some(Ok(Frame::data(slice)))),
+                    Err(other) => self.other(other),
+                }
+            }
         }
     }
 }

@@ -74,47 +74,32 @@ impl BodyObservation {
     /// If the body does: the panic is recorded first.
     #[inline]
     pub fn poll<D: AsRef<[u8]>, O>(&mut self, poll: impl FnOnce() -> Result<D, O>) -> Result<D, O> {
-        if let Some(observation) = &mut self.observation
-            && observation.progress().body.only_bytes
-        {
-            let (scope, progress) = observation.scope_and_progress();
-            let polled = catch(|| {
-                scope.enter_without_span(|| match poll() {
-                    Ok(data) => Tagged::Data(data),
-                    Err(other) => Tagged::Other(other),
-                })
-            });
-            return match polled {
-                Ok(Tagged::Data(data)) => {
-                    progress.count(data.as_ref());
-                    Ok(data)
-                }
-                Ok(Tagged::Other(other)) => Err(other),
-                Err(panic) => observation.panicked_in_body(panic),
-            };
-        }
-        let mut polled = None;
-        self.poll_with_all(poll, &mut polled);
+        let observation = match &mut self.observation {
+            Some(observation) if observation.progress().body.only_bytes => observation,
+            _ => return self.poll_with_all(poll),
+        };
+        let (scope, progress) = observation.scope_and_progress();
+        let polled = catch(|| {
+            scope.enter_without_span(|| match poll() {
+                Ok(data) => Tagged::Data(data),
+                Err(other) => Tagged::Other(other),
+            })
+        });
         match polled {
-            Some(Ok(data)) => Ok(data),
-            Some(Err(other)) => Err(other),
-            None => unreachable!("a poll that has not panicked has a result"),
+            Ok(Tagged::Data(data)) => {
+                progress.count(data.as_ref());
+                Ok(data)
+            }
+            Ok(Tagged::Other(other)) => Err(other),
+            Err(panic) => observation.panicked_in_body(panic),
         }
     }
 
-    /// The long way: for a body whose span is to be current, whose messages are counted, whose bytes do not go to the client, that
-    /// nobody should poll, or that nobody observes.
-    // It writes where it is told, so that what the short way returns need not be in memory.
+    /// The long way: for a body whose span is to be current, whose messages are counted, whose bytes do not go to the client,
+    /// that nobody should poll, or that nobody observes.
     #[inline(never)]
-    fn poll_with_all<D: AsRef<[u8]>, O>(
-        &mut self,
-        poll: impl FnOnce() -> Result<D, O>,
-        out: &mut Option<Result<D, O>>,
-    ) {
-        let Some(observation) = &mut self.observation else {
-            *out = Some(poll());
-            return;
-        };
+    fn poll_with_all<D: AsRef<[u8]>, O>(&mut self, poll: impl FnOnce() -> Result<D, O>) -> Result<D, O> {
+        let Some(observation) = &mut self.observation else { return poll() };
         let (scope, progress) = observation.scope_and_progress();
         if progress.body.if_dropped == IfDropped::CompleteUntilPolled {
             progress.body.if_dropped = IfDropped::Cancelled;
@@ -124,10 +109,20 @@ impl BodyObservation {
                 if let Ok(data) = &polled {
                     progress.sent(data.as_ref());
                 }
-                *out = Some(polled);
+                polled
             }
             Err(panic) => observation.panicked_in_body(panic),
         }
+    }
+
+    /// Returns whether the next [`poll`](Self::poll) takes its short way: nothing but the bytes of this body is seen, as of most.
+    ///
+    /// A hint for speed. Behind it the compiler knows the way that `poll` takes, so an adapter can poll such a body where frames
+    /// pass, and every other one in a function of its own.
+    #[must_use]
+    #[inline]
+    pub fn sees_only_bytes(&self) -> bool {
+        self.observation.as_ref().is_some_and(|observation| observation.progress().body.only_bytes)
     }
 
     /// The body has yielded bytes that were polled apart from them.
@@ -286,10 +281,10 @@ mod tests {
     #[test]
     fn of_which_bodies_only_the_bytes_are_seen() {
         let short = |headers: &dyn HeaderLookup, rule| {
-            let body = BodyObservation::new(responded(headers).0, rule);
-            body.observation.as_ref().is_some_and(|observation| observation.progress().body.only_bytes)
+            BodyObservation::new(responded(headers).0, rule).sees_only_bytes()
         };
         assert!(short(&(), BodyRule::polled()));
+        assert!(!BodyObservation::passive().sees_only_bytes());
         assert!(short(&(), BodyRule::polled().complete_after(Some(5))));
         assert!(!short(&(), BodyRule::polled().uncounted()));
         assert!(!short(&(), BodyRule::polled().complete_unless_polled()));
@@ -306,8 +301,7 @@ mod tests {
             let observer = Observer::builder("test").no_environment().otel(provider).build().expect("valid");
             let mut observation = observer.start(&RequestHead::new("GET", "/", &()));
             observation.responded(200, &());
-            let mut body = BodyObservation::new(observation, BodyRule::polled());
-            assert!(!body.observation.as_mut().expect("observed").progress().body.only_bytes);
+            assert!(!BodyObservation::new(observation, BodyRule::polled()).sees_only_bytes());
         }
     }
 }
