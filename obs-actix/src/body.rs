@@ -103,30 +103,34 @@ impl<B: MessageBody> MessageBody for ObservedMessageBody<B> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.as_mut().project();
-        match this.body.project() {
-            OriginProj::Service { body } => match this.observation.poll(|| bytes_of(body.poll_next(cx))) {
+        if let OriginProj::Service { body } = this.body.project()
+            && this.observation.sees_only_bytes()
+        {
+            return match this.observation.poll(|| bytes_of(body.poll_next(cx))) {
                 Ok(bytes) => Poll::Ready(Some(Ok(bytes))),
                 Err(other) => self.other(other),
-            },
-            OriginProj::Own { .. } => self.poll_own(cx),
+            };
         }
+        self.poll_apart(cx)
     }
 }
 
 /// Apart from the way that most bytes go, which is smaller and faster without.
 impl<B: MessageBody> ObservedMessageBody<B> {
     #[inline(never)]
-    fn poll_own(
+    fn poll_apart(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Box<dyn Error>>>> {
         let this = self.as_mut().project();
-        let OriginProj::Own { body } = this.body.project() else { return Poll::Ready(None) };
-        let polled = this.observation.poll(|| match body.poll_piece(cx) {
-            Poll::Ready(Some(bytes)) => Ok(bytes),
-            Poll::Ready(None) => Err(NoBytes::End),
-            Poll::Pending => Err(NoBytes::Pending),
-        });
+        let polled = match this.body.project() {
+            OriginProj::Service { body } => this.observation.poll(|| bytes_of(body.poll_next(cx))),
+            OriginProj::Own { body } => this.observation.poll(|| match body.poll_piece(cx) {
+                Poll::Ready(Some(bytes)) => Ok(bytes),
+                Poll::Ready(None) => Err(NoBytes::End),
+                Poll::Pending => Err(NoBytes::Pending),
+            }),
+        };
         match polled {
             Ok(bytes) => Poll::Ready(Some(Ok(bytes))),
             Err(other) => self.other(other),

@@ -61,7 +61,7 @@ pin_project! {
             let mut ended = Rest::has_ended(this.rest.as_deref());
             let body = &mut this.body;
             this.observation.drop_in(|| {
-                // hyper drops a body that says so after its last frame, and does not poll it to its end.
+                // A server may drop a body that says so after its last frame, without polling it to its end.
                 ended &= body.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream());
                 body.set(None);
             });
@@ -141,13 +141,14 @@ where
         let this = self.as_mut().project();
         if this.rest.is_none()
             && let Some(body) = this.body.as_pin_mut()
+            && this.observation.sees_only_bytes()
         {
             return match this.observation.poll(|| slice_of(body.poll_frame(cx))) {
                 Ok(slice) => Poll::Ready(Some(Ok(Frame::data(slice)))),
                 Err(other) => self.other(other),
             };
         }
-        self.poll_rest(cx)
+        self.poll_apart(cx)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -202,7 +203,7 @@ where
     }
 
     #[inline(never)]
-    fn poll_rest(
+    fn poll_apart(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
@@ -223,7 +224,13 @@ where
                 }
             }
             Some(Rest::Data(_)) => Poll::Ready(next_slice(this.rest, this.observation)),
-            None => Poll::Ready(None),
+            None => {
+                let Some(body) = this.body.as_pin_mut() else { return Poll::Ready(None) };
+                match this.observation.poll(|| slice_of(body.poll_frame(cx))) {
+                    Ok(slice) => Poll::Ready(Some(Ok(Frame::data(slice)))),
+                    Err(other) => self.other(other),
+                }
+            }
         }
     }
 }
@@ -306,7 +313,7 @@ mod tests {
         }
     }
 
-    /// As hyper does it.
+    /// A server may do so after the last frame.
     #[test]
     fn a_body_that_says_that_it_has_ended_is_complete_when_dropped() {
         let (mut body, records) = observed(b"hello");

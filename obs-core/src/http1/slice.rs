@@ -13,7 +13,7 @@ use crate::http::answer_body::AnswerBody;
 
 /// Frames are handed over in slices of this size.
 ///
-/// hyper drops a body as soon as it has its last frame, so a 50 MB frame would look sent although the client
+/// A server may drop a body as soon as it has its last frame, so a 50 MB frame would look sent although the client
 /// left after the first kilobyte. In slices, the transport's back-pressure shows how far it really got.
 pub(crate) const SLICE: usize = 64 * 1024;
 

@@ -3,7 +3,7 @@
 use crate::extension::report::{OutputCounts, OutputReport};
 use std::time::Duration;
 
-/// How a service leaves: see [`ObserverBuilder::drain_delay`] and [`ObserverBuilder::drain_timeout`].
+/// How a service leaves: see [`ObserverBuilder::drain_delay`](crate::ObserverBuilder::drain_delay) and [`ObserverBuilder::drain_timeout`](crate::ObserverBuilder::drain_timeout).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drain {

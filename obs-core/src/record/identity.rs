@@ -80,7 +80,7 @@ pub enum Identity {
     /// As it is.
     Kept,
     /// As a keyed hash (HMAC-SHA-256, its first 16 bytes): the same person has the same one, and only who has
-    /// [the key](Events::hash_key) can find out which it is. Needs the feature `hash`.
+    /// [the key](crate::Events::hash_key) can find out which it is. Needs the feature `hash`.
     #[cfg(feature = "hash")]
     Hashed,
     /// An address without its last part: IPv4 to 24 bits, IPv6 to 48.

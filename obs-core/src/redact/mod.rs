@@ -26,7 +26,7 @@ const URL_MASK: &str = "REDACTED";
 
 /// Takes secrets out of texts, values and URLs.
 ///
-/// Made by [`Redaction::build`]. Cloning it copies one `Arc`.
+/// Made by [`Redaction::build`](crate::Redaction::build). Cloning it copies one `Arc`.
 ///
 /// Whatever is handed in, no method panics, and each takes time in proportion to the text's length (patterns of your
 /// own are as fast as the crate `regex-lite` is). What has no secret in it comes back borrowed.

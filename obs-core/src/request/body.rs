@@ -1,8 +1,6 @@
-//! Decides when a response has ended.
+//! The watch over a response's body, which finishes the request's observation when the response has ended.
 //!
-//! Servers do not always poll a body to its end: hyper drops one that says `is_end_stream` unpolled, and
-//! stops after `Content-Length` bytes; actix polls to the end even what it throws away. So each stack has a
-//! rule for what a body that is simply dropped means.
+//! Servers do not always poll a body to its end, so a [`BodyRule`] says what a body means that is dropped.
 
 use crate::{
     base::panic::catch,
@@ -76,29 +74,30 @@ impl BodyObservation {
     /// If the body does: the panic is recorded first.
     #[inline]
     pub fn poll<D: AsRef<[u8]>, O>(&mut self, poll: impl FnOnce() -> Result<D, O>) -> Result<D, O> {
-        if let Some(observation) = &mut self.observation
-            && observation.progress().body.only_bytes
-        {
-            let (scope, progress) = observation.scope_and_progress();
-            return match catch(|| scope.enter_without_span(poll)) {
-                Ok(Ok(data)) => {
-                    progress.count(data.as_ref());
-                    Ok(data)
-                }
-                Ok(Err(other)) => Err(other),
-                Err(panic) => observation.panicked_in_body(panic),
-            };
-        }
-        // Taken apart, so that the short way does not share the memory that the long one writes its result to.
-        match self.poll_with_all(poll) {
-            Ok(data) => Ok(data),
-            Err(other) => Err(other),
+        let observation = match &mut self.observation {
+            Some(observation) if observation.progress().body.only_bytes => observation,
+            _ => return self.poll_with_all(poll),
+        };
+        let (scope, progress) = observation.scope_and_progress();
+        let polled = catch(|| {
+            scope.enter_without_span(|| match poll() {
+                Ok(data) => Tagged::Data(data),
+                Err(other) => Tagged::Other(other),
+            })
+        });
+        match polled {
+            Ok(Tagged::Data(data)) => {
+                progress.count(data.as_ref());
+                Ok(data)
+            }
+            Ok(Tagged::Other(other)) => Err(other),
+            Err(panic) => observation.panicked_in_body(panic),
         }
     }
 
-    /// The long way: for a body whose span is to be current, whose messages are counted, whose bytes do not go to the client, that
-    /// nobody should poll, or that nobody observes.
-    #[inline(always)]
+    /// The long way: for a body whose span is to be current, whose messages are counted, whose bytes do not go to the client,
+    /// that nobody should poll, or that nobody observes.
+    #[inline(never)]
     fn poll_with_all<D: AsRef<[u8]>, O>(&mut self, poll: impl FnOnce() -> Result<D, O>) -> Result<D, O> {
         let Some(observation) = &mut self.observation else { return poll() };
         let (scope, progress) = observation.scope_and_progress();
@@ -114,6 +113,16 @@ impl BodyObservation {
             }
             Err(panic) => observation.panicked_in_body(panic),
         }
+    }
+
+    /// Returns whether the next [`poll`](Self::poll) takes its short way: nothing but the bytes of this body is seen, as of most.
+    ///
+    /// A hint for speed. Behind it the compiler knows the way that `poll` takes, so an adapter can poll such a body where frames
+    /// pass, and every other one in a function of its own.
+    #[must_use]
+    #[inline]
+    pub fn sees_only_bytes(&self) -> bool {
+        self.observation.as_ref().is_some_and(|observation| observation.progress().body.only_bytes)
     }
 
     /// The body has yielded bytes that were polled apart from them.
@@ -156,6 +165,15 @@ impl BodyObservation {
             observation.note(&panic);
         }
     }
+}
+
+/// What comes out of the scope of a poll.
+// The tag is as wide as a pointer. If it were hidden in a niche of the data, or had padding behind it, the compiler would write the value
+// to memory in the scope and read it back.
+#[repr(usize)]
+enum Tagged<D, O> {
+    Data(D),
+    Other(O),
 }
 
 impl Drop for BodyObservation {
@@ -263,10 +281,10 @@ mod tests {
     #[test]
     fn of_which_bodies_only_the_bytes_are_seen() {
         let short = |headers: &dyn HeaderLookup, rule| {
-            let body = BodyObservation::new(responded(headers).0, rule);
-            body.observation.as_ref().is_some_and(|observation| observation.progress().body.only_bytes)
+            BodyObservation::new(responded(headers).0, rule).sees_only_bytes()
         };
         assert!(short(&(), BodyRule::polled()));
+        assert!(!BodyObservation::passive().sees_only_bytes());
         assert!(short(&(), BodyRule::polled().complete_after(Some(5))));
         assert!(!short(&(), BodyRule::polled().uncounted()));
         assert!(!short(&(), BodyRule::polled().complete_unless_polled()));
@@ -283,8 +301,7 @@ mod tests {
             let observer = Observer::builder("test").no_environment().otel(provider).build().expect("valid");
             let mut observation = observer.start(&RequestHead::new("GET", "/", &()));
             observation.responded(200, &());
-            let mut body = BodyObservation::new(observation, BodyRule::polled());
-            assert!(!body.observation.as_mut().expect("observed").progress().body.only_bytes);
+            assert!(!BodyObservation::new(observation, BodyRule::polled()).sees_only_bytes());
         }
     }
 }

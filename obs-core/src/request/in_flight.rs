@@ -29,7 +29,7 @@ pub(crate) struct Progress {
     pub(crate) endpoint: bool,
     /// Of an answer that is one of gRPC.
     pub(crate) grpc: Option<Box<GrpcAnswer>>,
-    /// How long the body has to be: by the head, or on actix by what it says itself.
+    /// The bytes that the body has to yield: as the head declares, and then as the body's rule promises.
     pub(crate) declared: Option<u64>,
     /// The bytes that the body has yielded and that go to the client.
     pub(crate) response_bytes: u64,
@@ -51,9 +51,9 @@ pub(crate) struct Sending {
 /// What it means that a body is dropped before it was seen to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum IfDropped {
-    /// hyper: complete if it had yielded all the bytes it promised.
+    /// Complete if it has yielded so many bytes.
     CompleteAfter(Option<u64>),
-    /// actix: complete, because there was nothing to send, which is then never polled. If it is, it becomes `Cancelled`.
+    /// Complete, because there is nothing to send, which is then never polled. If it is, it becomes `Cancelled`.
     CompleteUntilPolled,
     #[default]
     Cancelled,

@@ -17,7 +17,7 @@ pin_project! {
     /// A future under observation: see [`Observation::observe`].
     ///
     /// It yields the observation, to be moved into the response's body, and the future's output or its panic.
-    /// It is `Send` exactly if the future is: actix's are not.
+    /// It is `Send` exactly if the future is.
     ///
     /// # Cancellation
     /// When dropped it first drops the future, in the request's scope, so that what the handler's destructors
