@@ -32,7 +32,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes.
-    #[cfg(test)]
+    #[cfg(all(test, not(obs_loom)))]
     pub(crate) const ALL: [Self; 9] = [
         Self::Completed,
         Self::Upgraded,

@@ -1,6 +1,6 @@
 //! The name and the attributes of a span, by OpenTelemetry's semantic conventions for HTTP server spans
 //! (stable) and gRPC server spans. The attributes that events have too come from their
-//! [facts](crate::outputs::facts).
+//! [facts].
 
 use std::borrow::Cow;
 
