@@ -139,7 +139,7 @@ impl Events {
         }
         // Without the feature only the environment can set it.
         if cfg!(not(feature = "hash")) && self.hash_key.is_some() {
-            let expected = "not set: this service is built without the feature `hash`";
+            let expected = "unset, because this service is built without the feature `hash`";
             return error("OBS_HASH_KEY", "a key".to_owned(), expected);
         }
         let hashes = self.client_address.is_hashed() || self.user.is_hashed();

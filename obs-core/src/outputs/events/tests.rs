@@ -263,6 +263,18 @@ fn settings_that_cannot_be() {
     }
 }
 
+/// The key must not be in the message.
+#[cfg(not(feature = "hash"))]
+#[test]
+fn a_key_in_the_environment_needs_the_feature() {
+    let events = Events { hash_key: Some(b"sixteen secret bytes".to_vec()), ..Events::new() };
+    let message = Observer::builder("test").no_environment().events(events).build().expect_err("refused");
+    assert_eq!(
+        message.to_string(),
+        "`OBS_HASH_KEY` is \"a key\", but should be unset, because this service is built without the feature `hash`"
+    );
+}
+
 /// Takes bytes, and cannot flush them for a while.
 struct Holds(Shared, u32);
 

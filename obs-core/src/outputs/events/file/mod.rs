@@ -124,7 +124,7 @@ impl EventFile {
     }
 
     /// Whether closed segments are compressed, by a thread of its own; not by default. A shutdown does not wait for it: what is left
-    /// is done after the next start.
+    /// is done after the next start. Needs the feature `gzip`.
     #[cfg(feature = "gzip")]
     pub const fn gzip(mut self, compressed: bool) -> Self {
         self.gzip = compressed;
