@@ -3,11 +3,7 @@
 use super::ObserverBuilder;
 #[cfg(feature = "otel")]
 use crate::outputs::otel;
-use crate::{
-    base::{build_error::BuildError, environment::Environment, parse, text::percent_decoded},
-    http::method::KnownMethods,
-    trace::propagation::Propagators,
-};
+use crate::{base::{build_error::BuildError, environment::Environment, parse, text::percent_decoded}, http::method::KnownMethods, trace::propagation::Propagators};
 
 impl ObserverBuilder {
     /// Takes over the variables that are set.

@@ -1,12 +1,14 @@
 //! Where records go.
 
-use std::{sync::Arc, thread, time::Duration};
-
-use crate::{
-    base::{counter::Counter, diagnostics, panic::catch},
-    extension::internal_metrics::InternalMetrics,
-    record::{finished::Record, start::Start},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
+
+use crate::{base::{counter::Counter, diagnostics, panic::catch, thread::spawn}, extension::internal_metrics::InternalMetrics, record::{finished::Record, start::Start}};
 
 /// A reader of finished records. It sees the start and the end of every piece of work.
 ///
@@ -97,7 +99,7 @@ pub(crate) fn sink_errors(own: &InternalMetrics, sink: &str) -> Arc<Counter> {
 
 /// All sinks of an observer.
 pub(crate) struct Sinks {
-    all: Vec<Guarded>,
+    all: Arc<[Guarded]>,
     /// How many of the first ones must be told of starts: none behind them wants to be.
     told_of_starts: usize,
 }
@@ -114,6 +116,10 @@ fn call<T>((sink, errors): &Guarded, call: impl FnOnce(&dyn RecordSink) -> T) ->
     result.ok()
 }
 
+fn flush(guarded: &Guarded, deadline: Duration) -> bool {
+    call(guarded, |sink| sink.flush(deadline)).unwrap_or(false)
+}
+
 /// A sink and the count of its panics.
 type Guarded = (Box<dyn RecordSink>, Arc<Counter>);
 
@@ -123,7 +129,7 @@ impl Sinks {
             let errors = sink_errors(own, sink.name());
             (sink, errors)
         };
-        let all: Vec<Guarded> = sinks.into_iter().map(guarded).collect();
+        let all: Arc<[Guarded]> = sinks.into_iter().map(guarded).collect();
         let last = all.iter().rposition(|(sink, _)| sink.wants_starts());
         Self { all, told_of_starts: last.map_or(0, |last| last.saturating_add(1)) }
     }
@@ -144,18 +150,24 @@ impl Sinks {
 
     /// Flushes all of them at the same time: one that is stuck takes no time from the others.
     pub(crate) fn flush(&self, deadline: Duration) -> bool {
-        let flush = |guarded| call(guarded, |sink| sink.flush(deadline)).unwrap_or(false);
-        thread::scope(|scope| {
-            let start = |guarded| {
-                let thread = thread::Builder::new().name("obs-flush".to_owned());
-                thread.spawn_scoped(scope, move || flush(guarded)).map_err(|_| guarded)
+        let flushed = Arc::new(AtomicBool::new(true));
+        let start = |number| {
+            let (all, flushed) = (Arc::clone(&self.all), Arc::clone(&flushed));
+            let run = move || {
+                let done = all.get(number).is_some_and(|guarded| flush(guarded, deadline));
+                flushed.fetch_and(done, Ordering::Relaxed);
             };
-            let started: Vec<_> = self.all.iter().map(start).collect();
-            started.into_iter().fold(true, |flushed, thread| match thread {
-                Ok(thread) => flushed & thread.join().unwrap_or(false),
+            spawn("obs-flush", Box::new(run))
+        };
+        let started: Vec<_> = (0..self.all.len()).map(start).collect();
+        for (thread, guarded) in started.into_iter().zip(&*self.all) {
+            let done = match thread {
+                Ok(thread) => thread.join().is_ok(),
                 // There is no room for a thread.
-                Err(guarded) => flushed & flush(guarded),
-            })
-        })
+                Err(_) => flush(guarded, deadline),
+            };
+            flushed.fetch_and(done, Ordering::Relaxed);
+        }
+        flushed.load(Ordering::Relaxed)
     }
 }

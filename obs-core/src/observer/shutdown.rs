@@ -1,14 +1,26 @@
 //! The shutdown of a service (feature `tokio`): [`run`] has the whole order, the other functions are its pieces.
 
 use std::{future::Future, io, time::Duration};
+#[cfg(unix)]
+use std::{
+    io::Read as _,
+    os::unix::net::UnixStream,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
+#[cfg(unix)]
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+    low_level::pipe,
+};
 use tokio::sync::oneshot;
 
 pub use crate::observer::serve::{Serve, Server, Stop, run};
-use crate::{
-    base::{diagnostics, patience::run_within, thread::spawn},
-    observer::{Observer, drain::ShutdownReport},
-};
+use crate::{base::{diagnostics, patience::run_within, thread::spawn}, observer::{Observer, drain::ShutdownReport}};
 
 /// How long [`flush`] waits for outputs.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -89,18 +101,29 @@ pub async fn flush(observer: &Observer) -> ShutdownReport {
 
 /// SIGTERM and ctrl-c, from the moment it is made: one that comes before `next` waits there.
 #[cfg(unix)]
-struct Signals(signal_hook::iterator::Signals);
+struct Signals {
+    woken: UnixStream,
+    /// The number of the last one.
+    last: Arc<AtomicUsize>,
+}
 
 #[cfg(unix)]
 impl Signals {
     fn listen() -> io::Result<Self> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-        signal_hook::iterator::Signals::new([SIGTERM, SIGINT]).map(Self)
+        let (woken, wake) = UnixStream::pair()?;
+        let last = Arc::<AtomicUsize>::default();
+        for (signal, number) in [(SIGTERM, 15), (SIGINT, 2)] {
+            // The number is there when the thread wakes up.
+            flag::register_usize(signal, Arc::clone(&last), number)?;
+            pipe::register(signal, wake.try_clone()?)?;
+        }
+        Ok(Self { woken, last })
     }
 
-    /// Waits for the next signal and returns its number.
+    /// Waits for the next signal and returns its number. Those that have come meanwhile are one.
     fn next(&mut self) -> i32 {
-        self.0.forever().next().unwrap_or_default()
+        while self.woken.read(&mut [0; 64]).is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
+        i32::try_from(self.last.load(Ordering::SeqCst)).unwrap_or_default()
     }
 }
 

@@ -2,10 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{
-    base::panic::PanicReport,
-    record::{calls::Calls, error::ErrorReport, fields::Fields, identity::User, route::Route},
-};
+use crate::{base::panic::PanicReport, record::{calls::Calls, error::ErrorReport, fields::Fields, identity::User, route::Route}};
 
 /// What may still be added while the request runs.
 #[derive(Default)]

@@ -3,14 +3,7 @@
 use std::fmt;
 
 use super::{keep::Rule, output::EventOutput};
-use crate::{
-    base::{build_error::BuildError, environment::Environment, parse, settings::settings},
-    outputs::events::file::EventFile,
-    record::{
-        finished::Record,
-        identity::{Identity, IdentityPolicy},
-    },
-};
+use crate::{base::{build_error::BuildError, environment::Environment, parse, settings::settings}, outputs::events::file::EventFile, record::{finished::Record, identity::{Identity, IdentityPolicy}}};
 
 settings! {
     /// Settings of the events, for [`ObserverBuilder::events`](crate::ObserverBuilder::events).
@@ -108,7 +101,9 @@ settings! {
 
     #[cfg(not(feature = "hash"))]
     pub(crate) hash_key: Option<Vec<u8>> = None, "none" {
-        variable "OBS_HASH_KEY": "nothing: this service is built without the feature `hash`" => |_| None::<Vec<u8>>;
+        variable "OBS_HASH_KEY": "a key, with the feature `hash`" => |key| Some(key.as_bytes().to_vec());
+        valid "unset, because this service is built without the feature `hash`";
+        check Self::check_hash_key;
     }
 }
 
@@ -163,6 +158,12 @@ impl Events {
                 Err(BuildError::new(setting, &*output.name, expected))
             }
         }
+    }
+
+    /// Without the feature only the environment can set it.
+    #[cfg(not(feature = "hash"))]
+    fn check_hash_key(&self, setting: &'static str, expected: &'static str) -> Result<(), BuildError> {
+        if self.hash_key.is_some() { Err(BuildError::new(setting, "a key", expected)) } else { Ok(()) }
     }
 
     /// The key is needed for hashes, and valid in any case.

@@ -11,19 +11,8 @@ use std::{
 };
 
 use super::*;
-use crate::{
-    extension::sink::RecordSink,
-    http::head::RequestHead,
-    observer::Observer,
-    record::{finished::Record, outcome::Outcome},
-};
-use crate::{
-    outputs::{
-        delivery::sink::EventSink,
-        events::{output::EventFormat, settings::Events},
-    },
-    record::identity::Identity,
-};
+use crate::{extension::sink::RecordSink, http::head::RequestHead, observer::Observer, record::{finished::Record, outcome::Outcome}};
+use crate::{outputs::{delivery::sink::EventSink, events::{output::EventFormat, settings::Events}}, record::identity::Identity};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -285,6 +274,18 @@ fn settings_that_cannot_be() {
         let message = Observer::builder("test").no_environment().events(events).build().expect_err("refused");
         assert!(message.to_string().contains(expected), "{message}");
     }
+}
+
+/// The key must not be in the message.
+#[cfg(not(feature = "hash"))]
+#[test]
+fn a_key_in_the_environment_needs_the_feature() {
+    let events = Events { hash_key: Some(b"sixteen secret bytes".to_vec()), ..Events::new() };
+    let message = Observer::builder("test").no_environment().events(events).build().expect_err("refused");
+    assert_eq!(
+        message.to_string(),
+        "`OBS_HASH_KEY` is \"a key\", but should be unset, because this service is built without the feature `hash`"
+    );
 }
 
 /// Takes bytes, and cannot flush them for a while.

@@ -3,11 +3,7 @@
 use std::sync::Arc;
 
 use super::template;
-use crate::{
-    record::{fields::Fields, identity::Client, route::Route},
-    trace::{SpanId, TraceId},
-    write::json::{Key, Object},
-};
+use crate::{record::{fields::Fields, identity::Client, route::Route}, trace::{SpanId, TraceId}, write::json::{Key, Object}};
 
 #[allow(
     clippy::inline_always,

@@ -7,12 +7,7 @@ use std::{
 };
 
 use super::{Item, ItemBatch};
-use crate::outputs::delivery::{
-    batch::Batch,
-    failure::{Delivered, Failure},
-    sink::BatchSink,
-    worker::Outlet,
-};
+use crate::outputs::delivery::{batch::Batch, failure::{Delivered, Failure}, sink::BatchSink, worker::Outlet};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reply {

@@ -22,10 +22,7 @@ use super::{
     trouble::Subject,
     worker::{Outlet, Worker},
 };
-use crate::{
-    base::counter::Counter,
-    trace::{SpanId, TraceId},
-};
+use crate::{base::counter::Counter, trace::{SpanId, TraceId}};
 use destination::{Bytes, Destination, Numbers};
 
 /// A time that no test reaches.

@@ -6,11 +6,7 @@ use super::{
     AT_ONCE, Item, ItemBatch, ItemStore, LONG, LineBatch, LineStore, Numbered, Pace, Queue, QueueBounds,
     ROOM, counts, on_both_stores,
 };
-use crate::outputs::delivery::{
-    items::BATCH_BYTES,
-    queue::{Settled, Task},
-    store::Taken as _,
-};
+use crate::outputs::delivery::{items::BATCH_BYTES, queue::{Settled, Task}, store::Taken as _};
 
 mod cases {
     use super::*;

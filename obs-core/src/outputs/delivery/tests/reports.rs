@@ -15,10 +15,7 @@ use tracing::{
 use super::{
     AT_ONCE, Delivery, LONG, Numbered, PATIENT, QueueBounds, ROOM, destination::Reply, on_both_stores, until,
 };
-use crate::outputs::delivery::{
-    failure::{Delivered, Failure},
-    worker::Outlet,
-};
+use crate::outputs::delivery::{failure::{Delivered, Failure}, worker::Outlet};
 
 /// Collects messages.
 #[derive(Clone, Default)]

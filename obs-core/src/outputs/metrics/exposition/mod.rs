@@ -11,7 +11,7 @@ pub(crate) mod sift;
 pub(crate) mod writer;
 
 use super::exposition::page::Page;
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use openmetrics::{family_is_legal, reserved_names, text_names};
 use page::{Part, Run};
@@ -52,7 +52,7 @@ pub(crate) struct Wanted<'a> {
 impl Wanted<'_> {
     /// The page of these families; `left_out` hears of those that it cannot show.
     pub(crate) fn page(&self, families: &Arc<[Family]>, left_out: &dyn Fn(&str)) -> Page {
-        let mut taken = HashSet::new();
+        let mut taken = Vec::new();
         // Ours come first when names are given out, whatever their place in the page.
         let kinds = [true, false].map(|own| {
             let kinds = families.iter().map(|family| {
@@ -81,12 +81,7 @@ impl Wanted<'_> {
     }
 
     /// As which kind a family can be shown without breaking the page for all; `None` if it cannot.
-    fn shown_as(
-        &self,
-        family: &Family,
-        taken: &mut HashSet<String>,
-        left_out: &dyn Fn(&str),
-    ) -> Option<Kind> {
+    fn shown_as(&self, family: &Family, taken: &mut Vec<String>, left_out: &dyn Fn(&str)) -> Option<Kind> {
         if family.is_empty() {
             return None;
         }
@@ -95,9 +90,10 @@ impl Wanted<'_> {
             return None;
         }
         let mut take = |names: Vec<String>| {
-            let free = names.iter().all(|name| !taken.contains(name));
-            if free {
-                taken.extend(names);
+            let free = names.iter().all(|name| taken.binary_search(name).is_err());
+            for name in names.into_iter().filter(|_| free) {
+                let (Ok(place) | Err(place)) = taken.binary_search(&name);
+                taken.insert(place, name);
             }
             free
         };
@@ -137,10 +133,7 @@ mod tests {
     use flate2::read::GzDecoder;
 
     use super::*;
-    use crate::outputs::metrics::{
-        family::{Histogram, LabelSet, Sample, Value},
-        histogram::Unit,
-    };
+    use crate::outputs::metrics::{family::{Histogram, LabelSet, Sample, Value}, histogram::Unit};
 
     const OPEN: Format = Format::OpenMetrics { draft: false };
 
