@@ -148,7 +148,22 @@ pub mod adapter {
 
     #[cfg(feature = "http")]
     pub use crate::http1::body::ObservedBody;
-    pub use crate::{base::panic::Panic, http::{answer::{Answer, EndpointFuture}, answer_body::AnswerBody, head::RequestHead, headers::{HeaderLookup, first_header}, method::Method, protocol::{HttpVersion, UrlScheme}}, request::{body::BodyObservation, body_rule::BodyRule, observation::Observation, observed::Observed, request_body::RequestBody}, work::not_observed::NotObserved};
+    pub use crate::{
+        base::panic::Panic,
+        http::{
+            answer::{Answer, EndpointFuture},
+            answer_body::AnswerBody,
+            head::RequestHead,
+            headers::{HeaderLookup, first_header},
+            method::Method,
+            protocol::{HttpVersion, UrlScheme},
+        },
+        request::{
+            body::BodyObservation, body_rule::BodyRule, observation::Observation, observed::Observed,
+            request_body::RequestBody,
+        },
+        work::not_observed::NotObserved,
+    };
 }
 
 pub mod output {
@@ -174,5 +189,32 @@ pub mod output {
     //! # Ok::<(), obs_core::BuildError>(())
     //! ```
 
-    pub use crate::{base::{counter::Counter, environment::Environment, panic::{PanicLocation, PanicReport}}, extension::{installation::Extension, report::{OutputCounts, OutputReport}, setup::Setup, sink::RecordSink}, http::grpc::GrpcCall, outputs::delivery::{batch::{Batch, Entries, Entry}, failure::{Delivered, Failure}, sink::{BatchSink, EventSink}}, record::{calls::{Call, Calls, DependencyCalls}, error::ErrorReport, fields::Fields, finished::{FinishedRequest, Record, RecordKind, RequestEnd}, identity::User, route::Route, start::{RequestStart, Start, StartKind}}};
+    pub use crate::{
+        base::{
+            counter::Counter,
+            environment::Environment,
+            panic::{PanicLocation, PanicReport},
+        },
+        extension::{
+            installation::Extension,
+            report::{OutputCounts, OutputReport},
+            setup::Setup,
+            sink::RecordSink,
+        },
+        http::grpc::GrpcCall,
+        outputs::delivery::{
+            batch::{Batch, Entries, Entry},
+            failure::{Delivered, Failure},
+            sink::{BatchSink, EventSink},
+        },
+        record::{
+            calls::{Call, Calls, DependencyCalls},
+            error::ErrorReport,
+            fields::Fields,
+            finished::{FinishedRequest, Record, RecordKind, RequestEnd},
+            identity::User,
+            route::Route,
+            start::{RequestStart, Start, StartKind},
+        },
+    };
 }

@@ -1,6 +1,25 @@
 //! Makes the observer from its settings.
 
-use crate::{base::{build_error::BuildError, environment::Environment}, builder::{ObserverBuilder, validation}, endpoints::{Endpoints, health::Health, scrape::Scrapes}, extension::{internal_metrics::InternalMetrics, setup::{Parts, Setup}, sink::Sinks}, http::wanted::Names, observer::{Inner, Observer, drain::Drain}, outputs::metrics::{MetricSink, gatherer::Gatherer}, record::{policy::{LateWrites, Policy}, request_id::IdPolicy, route::{Exclusions, RouteTable}, service::Service}, request::panic_hook};
+use crate::{
+    base::{build_error::BuildError, environment::Environment},
+    builder::{ObserverBuilder, validation},
+    endpoints::{Endpoints, health::Health, scrape::Scrapes},
+    extension::{
+        internal_metrics::InternalMetrics,
+        setup::{Parts, Setup},
+        sink::Sinks,
+    },
+    http::wanted::Names,
+    observer::{Inner, Observer, drain::Drain},
+    outputs::metrics::{MetricSink, gatherer::Gatherer},
+    record::{
+        policy::{LateWrites, Policy},
+        request_id::IdPolicy,
+        route::{Exclusions, RouteTable},
+        service::Service,
+    },
+    request::panic_hook,
+};
 use std::{
     mem,
     sync::{Arc, atomic::AtomicU64},

@@ -3,7 +3,11 @@
 use super::ObserverBuilder;
 #[cfg(feature = "otel")]
 use crate::outputs::otel;
-use crate::{base::{build_error::BuildError, environment::Environment, parse, text::percent_decoded}, http::method::KnownMethods, trace::propagation::Propagators};
+use crate::{
+    base::{build_error::BuildError, environment::Environment, parse, text::percent_decoded},
+    http::method::KnownMethods,
+    trace::propagation::Propagators,
+};
 
 impl ObserverBuilder {
     /// Takes over the variables that are set.

@@ -15,7 +15,18 @@ use crate::extension::check::Check;
 use crate::extension::{installation::Extension, sink::RecordSink};
 #[cfg(feature = "otel")]
 use crate::outputs::otel::settings::Otel;
-use crate::{base::{parse, settings::settings}, http::{forwarded::network::Network, head::RequestHead}, observer::Observer, outputs::{events::settings::Events, metrics::settings::Metrics}, record::{endpoint::Endpoint, policy::{PanicPolicy, PublicEndpoint, TraceHeader}}, redact::settings::Redaction, trace::propagation::{Propagator, Propagators}};
+use crate::{
+    base::{parse, settings::settings},
+    http::{forwarded::network::Network, head::RequestHead},
+    observer::Observer,
+    outputs::{events::settings::Events, metrics::settings::Metrics},
+    record::{
+        endpoint::Endpoint,
+        policy::{PanicPolicy, PublicEndpoint, TraceHeader},
+    },
+    redact::settings::Redaction,
+    trace::propagation::{Propagator, Propagators},
+};
 
 /// The timeout of a health check without one of its own.
 #[cfg(feature = "tokio")]

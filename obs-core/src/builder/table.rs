@@ -2,7 +2,16 @@
 
 #[cfg(feature = "otel")]
 use crate::outputs::otel::settings::Otel;
-use crate::{base::settings::{Row, Setting}, builder::ObserverBuilder, observer::Observer, outputs::{events::{file::EventFile, output::EventOutput, settings::Events}, metrics::settings::Metrics}, redact::settings::Redaction};
+use crate::{
+    base::settings::{Row, Setting},
+    builder::ObserverBuilder,
+    observer::Observer,
+    outputs::{
+        events::{file::EventFile, output::EventOutput, settings::Events},
+        metrics::settings::Metrics,
+    },
+    redact::settings::Redaction,
+};
 
 /// The rows of each type that has settings.
 const GROUPS: &[&[Row]] = &[

@@ -1,7 +1,15 @@
 //! The checks of the builder's settings that need more than a line.
 
 use super::ObserverBuilder;
-use crate::{base::{build_error::BuildError, environment::Environment}, extension::setup::Parts, http::{forwarded::network::{Network, TrustedProxies}, method::KnownMethods}, record::endpoint::Endpoint};
+use crate::{
+    base::{build_error::BuildError, environment::Environment},
+    extension::setup::Parts,
+    http::{
+        forwarded::network::{Network, TrustedProxies},
+        method::KnownMethods,
+    },
+    record::endpoint::Endpoint,
+};
 
 /// The names of our own sinks, also of those that are switched off.
 const RESERVED: [&str; 3] = ["metrics", "events", "spans"];
@@ -90,7 +98,12 @@ pub(super) fn parts(parts: &Parts, paths: &[(Endpoint, String)]) -> Checked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{extension::sink::RecordSink, outputs::events::{file::EventFile, output::EventOutput}, record::{endpoint::Endpoint, finished::Record}, redact::settings::Redaction};
+    use crate::{
+        extension::sink::RecordSink,
+        outputs::events::{file::EventFile, output::EventOutput},
+        record::{endpoint::Endpoint, finished::Record},
+        redact::settings::Redaction,
+    };
 
     fn builder() -> ObserverBuilder {
         ObserverBuilder::new("test".to_owned()).no_environment()

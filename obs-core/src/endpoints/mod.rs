@@ -10,7 +10,20 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use crate::{base::{diagnostics, panic::catch}, endpoints::{health::Health, scrape::{Scrape, Scrapes}}, extension::setup::Respond, http::{answer::{Answer, EndpointFuture}, head::RequestHead, method::Method}, record::endpoint::Endpoint};
+use crate::{
+    base::{diagnostics, panic::catch},
+    endpoints::{
+        health::Health,
+        scrape::{Scrape, Scrapes},
+    },
+    extension::setup::Respond,
+    http::{
+        answer::{Answer, EndpointFuture},
+        head::RequestHead,
+        method::Method,
+    },
+    record::endpoint::Endpoint,
+};
 
 /// The endpoints of one observer: their paths, and everything that they show.
 pub(crate) struct Endpoints {

@@ -5,8 +5,15 @@ use std::sync::Arc;
 #[cfg(feature = "tokio")]
 use crate::endpoints::flights::Flights;
 use crate::http::answer_body::Pieces as _;
-use crate::outputs::metrics::{exposition::{Format, Wanted, page::Page, self}, family::Family, gatherer::Gatherer};
-use crate::{base::text::percent_decoded, http::{answer::Answer, answer_body::AnswerBody, head::RequestHead, method::Method}};
+use crate::outputs::metrics::{
+    exposition::{self, Format, Wanted, page::Page},
+    family::Family,
+    gatherer::Gatherer,
+};
+use crate::{
+    base::text::percent_decoded,
+    http::{answer::Answer, answer_body::AnswerBody, head::RequestHead, method::Method},
+};
 
 /// What a scrape asks for: those that ask for the same may get the same page.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,10 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::{base::{diagnostics, panic::catch}, record::error::ErrorReport};
+use crate::{
+    base::{diagnostics, panic::catch},
+    record::error::ErrorReport,
+};
 
 type Run = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 

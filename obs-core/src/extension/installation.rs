@@ -1,6 +1,9 @@
 //! The trait by which a subsystem installs itself.
 
-use crate::{base::{build_error::BuildError, environment::Environment}, extension::setup::Setup};
+use crate::{
+    base::{build_error::BuildError, environment::Environment},
+    extension::setup::Setup,
+};
 
 /// A subsystem that installs itself into an observer: sinks, internal metrics, endpoints, health checks, a step of the shutdown
 /// and its row in the report.

@@ -2,7 +2,18 @@
 
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
-use crate::{base::{build_error::BuildError, counter::Counter, diagnostics, environment::Environment}, extension::{installation::Extension, internal_metrics::{InternalLabel, InternalMetrics}, report::OutputCounts, sink::RecordSink}, http::{answer::EndpointFuture, head::RequestHead}, record::service::Service, redact::Redactor};
+use crate::{
+    base::{build_error::BuildError, counter::Counter, diagnostics, environment::Environment},
+    extension::{
+        installation::Extension,
+        internal_metrics::{InternalLabel, InternalMetrics},
+        report::OutputCounts,
+        sink::RecordSink,
+    },
+    http::{answer::EndpointFuture, head::RequestHead},
+    record::service::Service,
+    redact::Redactor,
+};
 
 #[cfg(feature = "tokio")]
 use crate::extension::check::Check;

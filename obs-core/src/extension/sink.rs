@@ -8,7 +8,11 @@ use std::{
     time::Duration,
 };
 
-use crate::{base::{counter::Counter, diagnostics, panic::catch, thread::spawn}, extension::internal_metrics::InternalMetrics, record::{finished::Record, start::Start}};
+use crate::{
+    base::{counter::Counter, diagnostics, panic::catch, thread::spawn},
+    extension::internal_metrics::InternalMetrics,
+    record::{finished::Record, start::Start},
+};
 
 /// A reader of finished records. It sees the start and the end of every piece of work.
 ///

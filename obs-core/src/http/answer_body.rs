@@ -183,7 +183,10 @@ mod tests {
     };
 
     use super::*;
-    use crate::{http::{head::RequestHead, headers::HeaderLookup}, observer::Observer};
+    use crate::{
+        http::{head::RequestHead, headers::HeaderLookup},
+        observer::Observer,
+    };
 
     struct Woken(AtomicUsize);
     impl Wake for Woken {

@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
-use crate::http::{headers::HeaderLookup, protocol::{HttpVersion, UrlScheme}};
+use crate::http::{
+    headers::HeaderLookup,
+    protocol::{HttpVersion, UrlScheme},
+};
 
 /// A request's head as an adapter hands it to [`Observer::start`](crate::Observer::start).
 ///
@@ -134,7 +137,10 @@ impl std::fmt::Debug for RequestHead<'_> {
 #[cfg(test)]
 mod tests {
 
-    use crate::http::{headers::{HeaderLookup, length_header}, response_head::ResponseHead};
+    use crate::http::{
+        headers::{HeaderLookup, length_header},
+        response_head::ResponseHead,
+    };
 
     struct One(&'static str);
     impl HeaderLookup for One {

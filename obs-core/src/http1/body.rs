@@ -11,7 +11,12 @@ use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::{http::answer::Answer, http1::slice::{Other, Rest, slice_of}, record::error::ErrorReport, request::{body::BodyObservation, body_rule::BodyRule, observation::Observation}};
+use crate::{
+    http::answer::Answer,
+    http1::slice::{Other, Rest, slice_of},
+    record::error::ErrorReport,
+    request::{body::BodyObservation, body_rule::BodyRule, observation::Observation},
+};
 
 pin_project! {
     /// A response's body that finishes its request's [`Observation`] when it ends.
@@ -258,7 +263,13 @@ mod tests {
 
     use super::*;
     use crate::outputs::records::OfRequest as _;
-    use crate::{http::head::RequestHead, http1::slice::SLICE, observer::Observer, outputs::records::Records, record::{finished::Record, outcome::Outcome}};
+    use crate::{
+        http::head::RequestHead,
+        http1::slice::SLICE,
+        observer::Observer,
+        outputs::records::Records,
+        record::{finished::Record, outcome::Outcome},
+    };
 
     /// One frame of data that is not `Bytes`, of a length that it does not tell.
     struct OneFrame(Option<&'static [u8]>);

@@ -17,7 +17,18 @@ use ::http::{
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::{http::{answer::Answer, answer_body::AnswerBody, head::RequestHead, headers::HeaderLookup, protocol::{HttpVersion, UrlScheme}}, record::request_id::RequestId, trace::TraceContext, work::handle::Work};
+use crate::{
+    http::{
+        answer::Answer,
+        answer_body::AnswerBody,
+        head::RequestHead,
+        headers::HeaderLookup,
+        protocol::{HttpVersion, UrlScheme},
+    },
+    record::request_id::RequestId,
+    trace::TraceContext,
+    work::handle::Work,
+};
 
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");

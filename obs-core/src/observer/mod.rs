@@ -19,7 +19,21 @@ use std::{
 
 #[cfg(feature = "otel")]
 use crate::outputs::otel::tracing::Tracing;
-use crate::{base::{diagnostics, panic::catch}, endpoints::Endpoints, extension::{report::OutputReport, setup::{ReadCounts, Shared, ShutdownStep}, sink::Sinks}, http::{answer::EndpointFuture, head::RequestHead}, observer::drain::{Drain, ShutdownReport}, outputs::metrics::MetricSink, record::{finished::Record, policy::Policy, service::Service, start::Start}, redact::Redactor, work::{handle::Work, scope}};
+use crate::{
+    base::{diagnostics, panic::catch},
+    endpoints::Endpoints,
+    extension::{
+        report::OutputReport,
+        setup::{ReadCounts, Shared, ShutdownStep},
+        sink::Sinks,
+    },
+    http::{answer::EndpointFuture, head::RequestHead},
+    observer::drain::{Drain, ShutdownReport},
+    outputs::metrics::MetricSink,
+    record::{finished::Record, policy::Policy, service::Service, start::Start},
+    redact::Redactor,
+    work::{handle::Work, scope},
+};
 
 /// Observes the requests of one service.
 ///

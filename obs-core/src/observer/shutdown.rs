@@ -20,7 +20,10 @@ use signal_hook::{
 use tokio::sync::oneshot;
 
 pub use crate::observer::serve::{Serve, Server, Stop, run};
-use crate::{base::{diagnostics, patience::run_within, thread::spawn}, observer::{Observer, drain::ShutdownReport}};
+use crate::{
+    base::{diagnostics, patience::run_within, thread::spawn},
+    observer::{Observer, drain::ShutdownReport},
+};
 
 /// How long [`flush`] waits for outputs.
 const FLUSH: Duration = Duration::from_secs(5);

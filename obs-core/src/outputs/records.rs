@@ -2,7 +2,13 @@
 
 use std::sync::mpsc::Sender;
 
-use crate::{extension::sink::RecordSink, record::{finished::{Record, RequestEnd}, start::RequestStart}};
+use crate::{
+    extension::sink::RecordSink,
+    record::{
+        finished::{Record, RequestEnd},
+        start::RequestStart,
+    },
+};
 
 pub(crate) struct Records(pub(crate) Sender<Record>);
 

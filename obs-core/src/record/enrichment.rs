@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::{base::panic::PanicReport, record::{calls::Calls, error::ErrorReport, fields::Fields, identity::User, route::Route}};
+use crate::{
+    base::panic::PanicReport,
+    record::{calls::Calls, error::ErrorReport, fields::Fields, identity::User, route::Route},
+};
 
 /// What may still be added while the request runs.
 #[derive(Default)]

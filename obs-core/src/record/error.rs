@@ -6,7 +6,13 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use crate::{base::{panic::{PanicReport, catch}, text::{Bounded, bounded}}, redact::Redactor};
+use crate::{
+    base::{
+        panic::{PanicReport, catch},
+        text::{Bounded, bounded},
+    },
+    redact::Redactor,
+};
 
 /// The longest error message and the longest chain of sources that a record keeps.
 const MAX_MESSAGE: usize = 4 * 1024;

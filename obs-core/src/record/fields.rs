@@ -8,7 +8,11 @@ use std::{
 
 use rustc_hash::{FxBuildHasher, FxHasher};
 
-use crate::base::{name_filter::NameFilter, text::cow_bounded, value::{MAX_FIELD_BYTES, Value}};
+use crate::base::{
+    name_filter::NameFilter,
+    text::cow_bounded,
+    value::{MAX_FIELD_BYTES, Value},
+};
 
 /// How many fields one request may have.
 pub const MAX_FIELDS: usize = 64;

@@ -1,6 +1,19 @@
 //! The immutable record of a finished piece of work, which every output reads.
 
-use crate::{base::{panic::PanicReport, text}, http::grpc::{GrpcCall, status::GrpcStatus}, record::{calls::Calls, error::ErrorReport, fields::Fields, identity::User, outcome::Outcome, route::{Excluded, Route, self}, start::{RequestStart, Start}, state::WorkState}};
+use crate::{
+    base::{panic::PanicReport, text},
+    http::grpc::{GrpcCall, status::GrpcStatus},
+    record::{
+        calls::Calls,
+        error::ErrorReport,
+        fields::Fields,
+        identity::User,
+        outcome::Outcome,
+        route::{self, Excluded, Route},
+        start::{RequestStart, Start},
+        state::WorkState,
+    },
+};
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 /// A finished piece of work: the part that all kinds of work have, and the part of its kind.

@@ -2,7 +2,16 @@
 
 #[cfg(feature = "otel")]
 use crate::http::forwarded::host::Host;
-use crate::{base::text::bounded, http::{head::RequestHead, headers::{HeaderLookup, first_header}}, record::user_agents, redact::Redactor, write::json};
+use crate::{
+    base::text::bounded,
+    http::{
+        head::RequestHead,
+        headers::{HeaderLookup, first_header},
+    },
+    record::user_agents,
+    redact::Redactor,
+    write::json,
+};
 
 /// The longest of each that is kept, in bytes.
 const MAX_PATH: usize = 1024;

@@ -8,7 +8,19 @@ use std::{
     },
 };
 
-use crate::{base::{counter::Counter, diagnostics, panic::catch}, http::{forwarded::network::TrustedProxies, head::RequestHead, method::KnownMethods, wanted::Names}, record::{identity::IdentityPolicy, request_id::IdPolicy, route::RouteTable, service::Service, start::{RequestStart, Start}}, redact::Redactor, trace::propagation::Propagators};
+use crate::{
+    base::{counter::Counter, diagnostics, panic::catch},
+    http::{forwarded::network::TrustedProxies, head::RequestHead, method::KnownMethods, wanted::Names},
+    record::{
+        identity::IdentityPolicy,
+        request_id::IdPolicy,
+        route::RouteTable,
+        service::Service,
+        start::{RequestStart, Start},
+    },
+    redact::Redactor,
+    trace::propagation::Propagators,
+};
 
 /// The answer to a panic in a handler, after it has been recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,7 +10,12 @@ use std::{
     time::Duration,
 };
 
-use crate::{base::{clock, diagnostics, panic::catch, random, value::Value}, http::headers::HeaderLookup, redact::Redactor, write::hex};
+use crate::{
+    base::{clock, diagnostics, panic::catch, random, value::Value},
+    http::headers::HeaderLookup,
+    redact::Redactor,
+    write::hex,
+};
 
 /// The longest request id that is taken over from a caller or a generator, in bytes.
 pub const MAX_REQUEST_ID: usize = 128;

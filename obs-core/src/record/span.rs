@@ -8,7 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-use crate::trace::{TraceContext, self};
+use crate::trace::{self, TraceContext};
 use opentelemetry::{
     Context, KeyValue,
     trace::{Event, Link, Span, SpanContext, Status, TraceContextExt as _},

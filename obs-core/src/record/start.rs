@@ -3,7 +3,14 @@
 #[cfg(feature = "otel")]
 #[cfg(feature = "otel")]
 use crate::http::forwarded::host::Host;
-use crate::{http::{method::Method, protocol::{HttpVersion, UrlScheme}}, record::{head_text::HeadText, policy::Policy, request_id::RequestId, service::Service}, trace::TraceContext};
+use crate::{
+    http::{
+        method::Method,
+        protocol::{HttpVersion, UrlScheme},
+    },
+    record::{head_text::HeadText, policy::Policy, request_id::RequestId, service::Service},
+    trace::TraceContext,
+};
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},

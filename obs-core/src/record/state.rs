@@ -2,7 +2,17 @@
 
 #[cfg(feature = "otel")]
 use crate::record::span::WorkSpan;
-use crate::{http::grpc::GrpcRequest, record::{endpoint::Endpoint, enrichment::Enrichment, policy::Policy, received::Received, start::{RequestStart, Start, StartKind}}, redact::Redactor};
+use crate::{
+    http::grpc::GrpcRequest,
+    record::{
+        endpoint::Endpoint,
+        enrichment::Enrichment,
+        policy::Policy,
+        received::Received,
+        start::{RequestStart, Start, StartKind},
+    },
+    redact::Redactor,
+};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},

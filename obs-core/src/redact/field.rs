@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::base::{text::{cow_bounded, masked}, value::{MAX_FIELD_BYTES, Value}};
+use crate::base::{
+    text::{cow_bounded, masked},
+    value::{MAX_FIELD_BYTES, Value},
+};
 use crate::redact::{MASK, Redactor};
 
 impl Redactor {

@@ -1,6 +1,23 @@
 //! The start of a request, in five steps: [`WorkState::begin`].
 
-use crate::{base::{clock::Moment, text::bounded}, http::{forwarded::Forwarded, grpc::GrpcRequest, head::RequestHead, headers::{HeaderLookup as _, length_header}, method::Method, wanted::Wanted}, observer::Observer, record::{policy::Policy, start::{MAX_METHOD, StartKind}, state::WorkState}, trace::TraceContext};
+use crate::{
+    base::{clock::Moment, text::bounded},
+    http::{
+        forwarded::Forwarded,
+        grpc::GrpcRequest,
+        head::RequestHead,
+        headers::{HeaderLookup as _, length_header},
+        method::Method,
+        wanted::Wanted,
+    },
+    observer::Observer,
+    record::{
+        policy::Policy,
+        start::{MAX_METHOD, StartKind},
+        state::WorkState,
+    },
+    trace::TraceContext,
+};
 use std::{
     sync::{Arc, PoisonError},
     time::UNIX_EPOCH,

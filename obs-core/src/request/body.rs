@@ -2,7 +2,16 @@
 //!
 //! Servers do not always poll a body to its end, so a [`BodyRule`] says what a body means that is dropped.
 
-use crate::{base::panic::catch, http::headers::HeaderLookup, record::{error::ErrorReport, outcome::Outcome}, request::{body_rule::BodyRule, in_flight::{Counts, IfDropped, Progress, Sending}, observation::Observation}};
+use crate::{
+    base::panic::catch,
+    http::headers::HeaderLookup,
+    record::{error::ErrorReport, outcome::Outcome},
+    request::{
+        body_rule::BodyRule,
+        in_flight::{Counts, IfDropped, Progress, Sending},
+        observation::Observation,
+    },
+};
 
 /// Watches a response's body and finishes its [`Observation`] when the response has ended.
 ///
@@ -188,7 +197,12 @@ mod tests {
     use std::sync::mpsc::{Receiver, channel};
 
     use super::*;
-    use crate::{http::{head::RequestHead, headers::HeaderLookup}, observer::Observer, outputs::records::{OfRequest as _, Records}, record::finished::Record};
+    use crate::{
+        http::{head::RequestHead, headers::HeaderLookup},
+        observer::Observer,
+        outputs::records::{OfRequest as _, Records},
+        record::finished::Record,
+    };
 
     fn responded(headers: &dyn HeaderLookup) -> (Observation, Receiver<Record>) {
         let (send, records) = channel();

@@ -1,6 +1,15 @@
 //! The end of a request: its record.
 
-use crate::{base::panic::PanicReport, record::{enrichment::Enrichment, finished::{Record, RecordKind, RequestEnd}, outcome::Outcome, state::WorkState}, request::in_flight::Progress};
+use crate::{
+    base::panic::PanicReport,
+    record::{
+        enrichment::Enrichment,
+        finished::{Record, RecordKind, RequestEnd},
+        outcome::Outcome,
+        state::WorkState,
+    },
+    request::in_flight::Progress,
+};
 use std::{mem, sync::Arc};
 
 impl WorkState {

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{http::grpc::{GrpcCall, GrpcRequest, answer::GrpcAnswer, is_service, method, status::GrpcStatus}, record::{enrichment::Enrichment, error::ErrorReport, outcome::Outcome, state::WorkState}, request::in_flight::Progress};
+use crate::{
+    http::grpc::{GrpcCall, GrpcRequest, answer::GrpcAnswer, is_service, method, status::GrpcStatus},
+    record::{enrichment::Enrichment, error::ErrorReport, outcome::Outcome, state::WorkState},
+    request::in_flight::Progress,
+};
 
 impl WorkState {
     /// What gRPC knows of how the request has ended. Its message becomes the error, its method the route, and more than one message a stream.

@@ -5,7 +5,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{http::{grpc::answer::GrpcAnswer, head::RequestHead}, observer::{Observer, Tunnel}, record::{policy::Policy, state::WorkState}, work::{handle::Work, scope::Scope}};
+use crate::{
+    http::{grpc::answer::GrpcAnswer, head::RequestHead},
+    observer::{Observer, Tunnel},
+    record::{policy::Policy, state::WorkState},
+    work::{handle::Work, scope::Scope},
+};
 
 pub(crate) struct InFlight {
     /// In which all parts of the request run: the handler, and then the body. It has the request's state.

@@ -6,7 +6,33 @@
 
 use std::{fmt, future::Future, sync::Arc};
 
-use crate::{base::panic::{Panic, catch}, http::{answer::{Answer, EndpointFuture}, grpc::{answer::GrpcAnswer, self}, head::RequestHead, headers::HeaderLookup, response_head::ResponseHead}, observer::Observer, record::{endpoint::Endpoint, error::ErrorReport, outcome::Outcome, policy::{PanicPolicy, TraceHeader}, start::{RequestStart, Start}, state::WorkState}, request::{in_flight::{InFlight, Progress}, observed::Observed, panic_answer, recycled::Recycled, request_body::RequestBody}, work::{handle::Work, scope::Scope}};
+use crate::{
+    base::panic::{Panic, catch},
+    http::{
+        answer::{Answer, EndpointFuture},
+        grpc::{self, answer::GrpcAnswer},
+        head::RequestHead,
+        headers::HeaderLookup,
+        response_head::ResponseHead,
+    },
+    observer::Observer,
+    record::{
+        endpoint::Endpoint,
+        error::ErrorReport,
+        outcome::Outcome,
+        policy::{PanicPolicy, TraceHeader},
+        start::{RequestStart, Start},
+        state::WorkState,
+    },
+    request::{
+        in_flight::{InFlight, Progress},
+        observed::Observed,
+        panic_answer,
+        recycled::Recycled,
+        request_body::RequestBody,
+    },
+    work::{handle::Work, scope::Scope},
+};
 
 /// One request from its head to its end.
 ///

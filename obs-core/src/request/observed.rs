@@ -8,7 +8,10 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use crate::{base::panic::{Panic, catch}, request::observation::Observation};
+use crate::{
+    base::panic::{Panic, catch},
+    request::observation::Observation,
+};
 
 pin_project! {
     /// A future under observation: see [`Observation::observe`].
@@ -128,7 +131,12 @@ mod tests {
     use std::task::Waker;
 
     use super::*;
-    use crate::{http::head::RequestHead, observer::Observer, outputs::records::Records, record::{finished::Record, outcome::Outcome}};
+    use crate::{
+        http::head::RequestHead,
+        observer::Observer,
+        outputs::records::Records,
+        record::{finished::Record, outcome::Outcome},
+    };
 
     fn observe<F: Future>(future: F) -> (Observed<F>, std::sync::mpsc::Receiver<Record>) {
         let (send, records) = std::sync::mpsc::channel();

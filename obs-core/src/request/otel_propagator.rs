@@ -11,7 +11,17 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
-use crate::{http::headers::HeaderLookup, observer::Observer, outputs::otel::tracing::{from_span_context, remote_context, self, with_baggage}, trace::{TraceContext, baggage::Baggage, propagation::{Propagator, Propagators}}, work::scope::current};
+use crate::{
+    http::headers::HeaderLookup,
+    observer::Observer,
+    outputs::otel::tracing::{self, from_span_context, remote_context, with_baggage},
+    trace::{
+        TraceContext,
+        baggage::Baggage,
+        propagation::{Propagator, Propagators},
+    },
+    work::scope::current,
+};
 
 impl Observer {
     /// The provider whose tracers make spans that hang below the requests': for `tracing_opentelemetry::layer().with_tracer(..)`, and for

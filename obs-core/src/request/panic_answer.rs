@@ -1,6 +1,9 @@
 //! The answer to a request whose handler panicked.
 
-use crate::{http::{answer::Answer, method::Method}, record::request_id::RequestId};
+use crate::{
+    http::{answer::Answer, method::Method},
+    record::request_id::RequestId,
+};
 
 /// The answer to a request whose handler panicked.
 ///

@@ -3,7 +3,12 @@
 //! The hook runs at the panic's place and sees its location; `catch_unwind` gets the payload and knows the work. A slot of the
 //! thread joins the two: see [`base::panic`](crate::base::panic).
 
-use crate::{base::panic::PanicReport, observer::{Observer, WeakObserver}, record::state::WorkState, work::{handle::Work, scope}};
+use crate::{
+    base::panic::PanicReport,
+    observer::{Observer, WeakObserver},
+    record::state::WorkState,
+    work::{handle::Work, scope},
+};
 use std::{
     panic::{PanicHookInfo, set_hook, take_hook},
     sync::{Mutex, Once, PoisonError},

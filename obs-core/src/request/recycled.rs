@@ -89,7 +89,13 @@ mod tests {
     };
 
     use super::*;
-    use crate::{extension::sink::RecordSink, http::{head::RequestHead, headers::HeaderLookup}, outputs::records::{OfRequest as _, Records}, record::{finished::Record, outcome::Outcome, route::Route, start::RequestStart, state::WorkState}, request::{body::BodyObservation, body_rule::BodyRule, observation::Observation}};
+    use crate::{
+        extension::sink::RecordSink,
+        http::{head::RequestHead, headers::HeaderLookup},
+        outputs::records::{OfRequest as _, Records},
+        record::{finished::Record, outcome::Outcome, route::Route, start::RequestStart, state::WorkState},
+        request::{body::BodyObservation, body_rule::BodyRule, observation::Observation},
+    };
 
     /// Whoever has a record has the request's memory, too: so it does not keep the first one.
     struct ButTheFirst(Sender<Record>, AtomicBool);

@@ -1,6 +1,8 @@
 //! The door through which requests come in: [`Observer::start`].
 
-use crate::{http::head::RequestHead, observer::Observer, request::observation::Observation, work::handle::Work};
+use crate::{
+    http::head::RequestHead, observer::Observer, request::observation::Observation, work::handle::Work,
+};
 
 impl Observer {
     /// Starts to observe a request.

@@ -36,7 +36,13 @@ use std::{
 
 pub use self::{event::TestEvent, metric::TestMetric};
 
-use crate::{builder::ObserverBuilder, extension::sink::RecordSink, observer::Observer, outputs::{delivery::sink::EventSink, events::output::EventOutput, metrics::settings::Metrics}, record::finished::Record};
+use crate::{
+    builder::ObserverBuilder,
+    extension::sink::RecordSink,
+    observer::Observer,
+    outputs::{delivery::sink::EventSink, events::output::EventOutput, metrics::settings::Metrics},
+    record::finished::Record,
+};
 
 /// How long a test waits for what should have happened, before it fails.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -2,7 +2,7 @@
 //! (Propagators API, "B3 Requirements").
 
 use super::{
-    RemoteSpan, SpanId, TraceFlags, TraceId,
+    ids::{RemoteSpan, SpanId, TraceFlags, TraceId},
     wire::{only, padded},
 };
 use crate::http::headers::HeaderLookup;

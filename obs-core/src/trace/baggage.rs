@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::trim;
+use super::wire::trim;
 use crate::{base::text::percent_decoded, http::headers::HeaderLookup};
 
 /// What must be passed on, and what is: members, and bytes over all headers together.

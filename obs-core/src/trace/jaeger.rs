@@ -1,7 +1,7 @@
 //! Jaeger's `uber-trace-id` header (Jaeger's documentation, "Client Libraries", "Propagation Format").
 
 use super::{
-    RemoteSpan, SpanId, TraceFlags, TraceId,
+    ids::{RemoteSpan, SpanId, TraceFlags, TraceId},
     wire::{only, padded},
 };
 use crate::http::headers::HeaderLookup;

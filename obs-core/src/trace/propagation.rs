@@ -1,6 +1,6 @@
 //! Which formats a trace context is read and written in.
 
-use super::{RemoteSpan, b3, jaeger, traceparent, tracestate::TraceState};
+use super::{b3, ids::RemoteSpan, jaeger, traceparent, tracestate::TraceState};
 use crate::http::headers::HeaderLookup;
 
 /// A format in which services pass on what trace a request belongs to, or its baggage.

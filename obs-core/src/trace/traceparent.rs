@@ -1,6 +1,6 @@
 //! The `traceparent` header (Trace Context level 2, §3.2).
 
-use super::{RemoteSpan, SpanId, TraceFlags, TraceId};
+use super::ids::{RemoteSpan, SpanId, TraceFlags, TraceId};
 use crate::{http::headers::HeaderLookup, write::hex};
 
 /// `00-<32 hex>-<16 hex>-<2 hex>`.
@@ -44,6 +44,21 @@ const fn trim(mut value: &[u8]) -> &[u8] {
 
 pub(super) fn format(trace_id: TraceId, span_id: SpanId, flags: TraceFlags) -> String {
     format!("00-{trace_id}-{span_id}-{:02x}", flags.to_byte())
+}
+
+impl RemoteSpan {
+    /// Reads a `traceparent` value strictly by Trace Context level 2; `None` if it is not valid.
+    ///
+    /// ```
+    /// use obs_core::trace::RemoteSpan;
+    /// let valid = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    /// assert!(RemoteSpan::parse(valid).is_some_and(|span| span.flags.is_sampled()));
+    /// assert!(RemoteSpan::parse(b"00-4BF92F3577B34DA6A3CE929D0E0E4736-00F067AA0BA902B7-01").is_none());
+    /// ```
+    #[must_use]
+    pub fn parse(traceparent: &[u8]) -> Option<Self> {
+        parse(traceparent)
+    }
 }
 
 #[cfg(test)]

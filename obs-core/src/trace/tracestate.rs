@@ -1,6 +1,6 @@
 //! The `tracestate` header (Trace Context level 2, §3.3).
 
-use super::{joined, trim};
+use super::wire::{joined, trim};
 use crate::http::headers::HeaderLookup;
 
 /// How many members a list may have; one with more is dropped whole.

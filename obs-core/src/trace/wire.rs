@@ -1,6 +1,5 @@
 //! What the formats have in common: a header that comes once, and ids in hexadecimal digits.
 
-use super::trim;
 use crate::http::headers::HeaderLookup;
 
 /// What `read` makes of the request's only header of this name. More than one is as good as none.
@@ -31,6 +30,33 @@ pub(super) fn padded<const N: usize>(text: &str) -> Option<[u8; N]> {
         *byte = high << 4 | low;
     }
     Some(bytes)
+}
+
+/// All values of a header in their order with commas between them, as RFC 9110 §5.3 joins them; `None` if there are
+/// none, if they are longer than `limit` together, or if one is not ASCII.
+pub(super) fn joined(headers: &(impl HeaderLookup + ?Sized), name: &str, limit: usize) -> Option<String> {
+    let mut all = String::new();
+    let (mut any, mut valid) = (false, true);
+    headers.each(name, &mut |value| {
+        let text = std::str::from_utf8(value).ok().filter(|text| text.is_ascii());
+        let fits = all.len().saturating_add(value.len()) < limit;
+        match text {
+            Some(text) if valid && fits => {
+                if any {
+                    all.push(',');
+                }
+                all.push_str(text);
+                any = true;
+            }
+            _ => valid = false,
+        }
+    });
+    (any && valid).then_some(all)
+}
+
+/// Without spaces and tabs at its ends: optional white space, as RFC 9110 §5.6.3 calls it.
+pub(super) fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
 }
 
 #[cfg(test)]

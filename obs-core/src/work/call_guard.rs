@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, fmt, future::Future, sync::Arc, time::Instant};
 
-use crate::{base::text::{cow_bounded, masked}, record::{calls::Call, state::WorkState}};
+use crate::{
+    base::text::{cow_bounded, masked},
+    record::{calls::Call, state::WorkState},
+};
 
 /// A call that runs: made by [`Work::call`](crate::Work::call).
 ///

@@ -15,7 +15,21 @@ use pin_project_lite::pin_project;
 
 #[cfg(feature = "otel")]
 use crate::record::span::WorkSpan;
-use crate::{base::{text::{bounded, cow_bounded, masked}, value::Value}, record::{error::ErrorReport, policy::Policy, request_id::RequestId, start::{RequestStart, Start}, state::WorkState}, trace::TraceContext, work::{call_guard::CallGuard, scope::Scope}};
+use crate::{
+    base::{
+        text::{bounded, cow_bounded, masked},
+        value::Value,
+    },
+    record::{
+        error::ErrorReport,
+        policy::Policy,
+        request_id::RequestId,
+        start::{RequestStart, Start},
+        state::WorkState,
+    },
+    trace::TraceContext,
+    work::{call_guard::CallGuard, scope::Scope},
+};
 
 /// The longest user id, and key or variant of a feature flag, in bytes; the most flags.
 const MAX_USER: usize = 256;

@@ -143,7 +143,10 @@ mod tests {
     };
 
     use super::*;
-    use crate::{http::head::RequestHead, observer::Observer, record::request_id::RequestId, request::observation::Observation};
+    use crate::{
+        http::head::RequestHead, observer::Observer, record::request_id::RequestId,
+        request::observation::Observation,
+    };
 
     fn start(observer: &Observer) -> Observation {
         observer.start(&RequestHead::new("GET", "/", &()))

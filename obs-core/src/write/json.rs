@@ -2,7 +2,10 @@
 
 use std::{fmt::Write as _, net::IpAddr, time::Duration};
 
-use crate::{base::value::Value, write::{digits, rfc3339, scribe::Scribe}};
+use crate::{
+    base::value::Value,
+    write::{digits, rfc3339, scribe::Scribe},
+};
 
 /// A key of our own, which has nothing to escape, as it is written: behind a comma, and before a value.
 #[derive(Clone, Copy)]

@@ -6,7 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(feature = "tokio")]
 use std::{sync::Arc, time::Duration};
 
-use crate::{http::answer::Answer, write::{json::{Object, key}, scribe}};
+use crate::{
+    http::answer::Answer,
+    write::{
+        json::{Object, key},
+        scribe,
+    },
+};
 
 /// How long a result is good for: probes come from several places, and none needs a run of its own.
 #[cfg(feature = "tokio")]

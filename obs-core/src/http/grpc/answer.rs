@@ -54,7 +54,12 @@ mod tests {
 
     use super::*;
     use crate::outputs::records::OfRequest as _;
-    use crate::{http::head::RequestHead, observer::Observer, outputs::records::Records, record::{finished::Record, outcome::Outcome}};
+    use crate::{
+        http::head::RequestHead,
+        observer::Observer,
+        outputs::records::Records,
+        record::{finished::Record, outcome::Outcome},
+    };
 
     #[test]
     fn streams_have_other_than_one_message() {

@@ -7,7 +7,10 @@ pub(crate) mod status;
 use super::grpc::status::GrpcStatus;
 use std::time::Duration;
 
-use crate::{base::text::percent_decoded, http::headers::{HeaderLookup, first_header}};
+use crate::{
+    base::text::percent_decoded,
+    http::headers::{HeaderLookup, first_header},
+};
 
 /// How much of a `grpc-message` is read, in bytes: more than is kept.
 const MAX_MESSAGE: usize = 8 * 1024;

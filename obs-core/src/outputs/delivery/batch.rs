@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crate::trace::{SpanId, TraceId};
+use crate::trace::ids::{SpanId, TraceId};
 
 /// The facts of an event that a sink may need beside its bytes. They are copied, and nothing is
 /// allocated for them.

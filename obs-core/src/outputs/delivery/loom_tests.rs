@@ -16,7 +16,10 @@ use super::{
     queue::{DeliveryCounts, Pace, Queue, QueueBounds, Settled, Task},
     store::{Store, Taken as _},
 };
-use crate::{base::counter::Counter, trace::{SpanId, TraceId}};
+use crate::{
+    base::counter::Counter,
+    trace::ids::{SpanId, TraceId},
+};
 
 /// An item that is nothing but its size.
 struct Unit;

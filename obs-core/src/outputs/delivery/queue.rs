@@ -8,7 +8,10 @@ use std::{
 };
 
 use super::store::{Store, Taken as _};
-use crate::base::{counter::Counter, sync::{Condvar, Mutex, MutexGuard}};
+use crate::base::{
+    counter::Counter,
+    sync::{Condvar, Mutex, MutexGuard},
+};
 
 /// The time after which a sleeping worker wakes for work that depends on time alone.
 const PARKED_TICK: Duration = Duration::from_secs(1);

@@ -7,7 +7,11 @@ use std::{
 };
 
 use super::output::EventOutput;
-use crate::outputs::delivery::{batch::Batch, failure::{Delivered, Failure}, sink::BatchSink};
+use crate::outputs::delivery::{
+    batch::Batch,
+    failure::{Delivered, Failure},
+    sink::BatchSink,
+};
 
 /// The events that wait in the channel itself; behind it is the output's queue.
 const WAITING: usize = 256;

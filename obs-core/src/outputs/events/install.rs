@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::{EventPipeline, keep::Keep, settings::Events};
-use crate::{base::build_error::BuildError, extension::{installation::Extension, setup::Setup}};
+use crate::{
+    base::build_error::BuildError,
+    extension::{installation::Extension, setup::Setup},
+};
 
 impl Extension for Events {
     fn name(&self) -> &str {

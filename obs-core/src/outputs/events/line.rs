@@ -1,6 +1,22 @@
 //! An event as one line of JSON: the [facts](crate::outputs::facts) of its record.
 
-use crate::{outputs::facts::{request::{GrpcFacts, HeadFacts, OperationFacts, TransferFacts}, work::{ActivityFacts, DurationFacts, FailureFacts, FieldFacts, IdFacts, OutcomeFacts, ServiceFacts, ServiceStateFacts, TimeFacts, UserFacts}}, record::{finished::{FinishedRequest, Record}, service::Service}, write::{json::Object, scribe::{Scribe, self}}};
+use crate::{
+    outputs::facts::{
+        request::{GrpcFacts, HeadFacts, OperationFacts, TransferFacts},
+        work::{
+            ActivityFacts, DurationFacts, FailureFacts, FieldFacts, IdFacts, OutcomeFacts, ServiceFacts,
+            ServiceStateFacts, TimeFacts, UserFacts,
+        },
+    },
+    record::{
+        finished::{FinishedRequest, Record},
+        service::Service,
+    },
+    write::{
+        json::Object,
+        scribe::{self, Scribe},
+    },
+};
 
 /// The parts of an event.
 pub(super) struct Event<'a> {

@@ -21,7 +21,11 @@ pub(crate) mod settings;
 pub(crate) mod tests;
 
 use super::events::output::EventOutput;
-use crate::{extension::{internal_metrics::InternalMetrics, report::OutputCounts, sink::RecordSink}, outputs::delivery::worker, record::{finished::Record, service::Service}};
+use crate::{
+    extension::{internal_metrics::InternalMetrics, report::OutputCounts, sink::RecordSink},
+    outputs::delivery::worker,
+    record::{finished::Record, service::Service},
+};
 use std::{cell::RefCell, io, time::Duration};
 
 use keep::Keep;

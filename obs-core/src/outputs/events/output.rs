@@ -14,7 +14,21 @@ use super::{
     line::{self, Line},
     readable,
 };
-use crate::{base::{build_error::BuildError, environment::Environment, panic::catch, settings::settings}, extension::internal_metrics::InternalMetrics, outputs::delivery::{batch::EntryFacts, byte_writer::ByteWriter, lines::LineStore, queue::{DeliveryCounts, Pace, Queue, QueueBounds}, retry::RetryPolicy, sink::{BatchSink, EventSink}, trouble::Subject, worker::Worker}, record::{finished::Record, route::Route}};
+use crate::{
+    base::{build_error::BuildError, environment::Environment, panic::catch, settings::settings},
+    extension::internal_metrics::InternalMetrics,
+    outputs::delivery::{
+        batch::EntryFacts,
+        byte_writer::ByteWriter,
+        lines::LineStore,
+        queue::{DeliveryCounts, Pace, Queue, QueueBounds},
+        retry::RetryPolicy,
+        sink::{BatchSink, EventSink},
+        trouble::Subject,
+        worker::Worker,
+    },
+    record::{finished::Record, route::Route},
+};
 
 /// The least capacity of an output: about a hundred events. An event that is larger than the
 /// capacity is dropped.

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use super::line::Event;
-use crate::{base::value::Value, record::{finished::FinishedRequest, identity::User, outcome::Outcome}};
+use crate::{
+    base::value::Value,
+    record::{finished::FinishedRequest, identity::User, outcome::Outcome},
+};
 
 const RESET: &str = "\x1b[0m";
 const DIM: &str = "\x1b[2m";

@@ -3,7 +3,14 @@
 use std::fmt;
 
 use super::{keep::Rule, output::EventOutput};
-use crate::{base::{build_error::BuildError, environment::Environment, parse, settings::settings}, outputs::events::file::EventFile, record::{finished::Record, identity::{Identity, IdentityPolicy}}};
+use crate::{
+    base::{build_error::BuildError, environment::Environment, parse, settings::settings},
+    outputs::events::file::EventFile,
+    record::{
+        finished::Record,
+        identity::{Identity, IdentityPolicy},
+    },
+};
 
 settings! {
     /// Settings of the events, for [`ObserverBuilder::events`](crate::ObserverBuilder::events).

@@ -11,8 +11,19 @@ use std::{
 };
 
 use super::*;
-use crate::{extension::sink::RecordSink, http::head::RequestHead, observer::Observer, record::{finished::Record, outcome::Outcome}};
-use crate::{outputs::{delivery::sink::EventSink, events::{output::EventFormat, settings::Events}}, record::identity::Identity};
+use crate::{
+    extension::sink::RecordSink,
+    http::head::RequestHead,
+    observer::Observer,
+    record::{finished::Record, outcome::Outcome},
+};
+use crate::{
+    outputs::{
+        delivery::sink::EventSink,
+        events::{output::EventFormat, settings::Events},
+    },
+    record::identity::Identity,
+};
 
 const LONG: Duration = Duration::from_secs(60);
 

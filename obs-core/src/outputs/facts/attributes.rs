@@ -1,6 +1,9 @@
 //! The attributes of a span, wherever they go.
 
-use crate::{base::value::Value, record::{identity::Client, route::Route}};
+use crate::{
+    base::value::Value,
+    record::{identity::Client, route::Route},
+};
 
 /// Takes attributes, each once.
 pub(in crate::outputs) trait Attributes {

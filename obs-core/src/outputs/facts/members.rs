@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use super::template;
-use crate::{record::{fields::Fields, identity::Client, route::Route}, trace::{SpanId, TraceId}, write::json::{Key, Object}};
+use crate::{
+    record::{fields::Fields, identity::Client, route::Route},
+    trace::ids::{SpanId, TraceId},
+    write::json::{Key, Object},
+};
 
 #[allow(
     clippy::inline_always,

@@ -3,7 +3,11 @@
 use std::cmp::Ordering;
 
 use super::template::{Hole, Template};
-use crate::{base::sort::sort_by, record::fields::Fields, write::{json::Object, scribe}};
+use crate::{
+    base::sort::sort_by,
+    record::fields::Fields,
+    write::{json::Object, scribe},
+};
 
 /// The greatest depth of objects. Dots below it do not nest.
 const MAX_DEPTH: usize = 8;

@@ -1,7 +1,10 @@
 //! The facts of requests.
 
 use super::facts;
-use crate::{http::grpc::{GrpcCall, status::GrpcStatus}, record::{finished::RequestEnd, identity::IdentityPolicy, route::Route, start::RequestStart}};
+use crate::{
+    http::grpc::{GrpcCall, status::GrpcStatus},
+    record::{finished::RequestEnd, identity::IdentityPolicy, route::Route, start::RequestStart},
+};
 
 facts! {
     /// The operation that a request asks for: its method and its route.

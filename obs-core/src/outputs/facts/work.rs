@@ -3,7 +3,13 @@
 use std::borrow::Cow;
 
 use super::facts;
-use crate::record::{calls::{Call, DependencyCalls}, finished::Record, identity::User, service::Service, start::Start};
+use crate::record::{
+    calls::{Call, DependencyCalls},
+    finished::Record,
+    identity::User,
+    service::Service,
+    start::Start,
+};
 
 #[cfg(all(test, not(obs_loom)))]
 use crate::record::outcome::Outcome;

@@ -8,7 +8,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crate::{base::clock::{millis, nanos}, record::{finished::Record, request_id::RequestId}, trace::TraceId};
+use crate::{
+    base::clock::{millis, nanos},
+    record::{finished::Record, request_id::RequestId},
+    trace::ids::TraceId,
+};
 
 /// After this time any request takes the place of the one that was kept.
 const KEPT_FOR: Duration = Duration::from_secs(60);
@@ -134,7 +138,12 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::{http::{head::RequestHead, headers::HeaderLookup}, observer::Observer, outputs::records::Records, record::outcome::Outcome};
+    use crate::{
+        http::{head::RequestHead, headers::HeaderLookup},
+        observer::Observer,
+        outputs::records::Records,
+        record::outcome::Outcome,
+    };
 
     struct Headers(Vec<(&'static str, String)>);
     impl HeaderLookup for Headers {

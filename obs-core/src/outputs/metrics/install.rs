@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::{MetricSink, settings::Metrics};
-use crate::{base::build_error::BuildError, extension::{installation::Extension, setup::Setup}};
+use crate::{
+    base::build_error::BuildError,
+    extension::{installation::Extension, setup::Setup},
+};
 
 impl Extension for Metrics {
     fn name(&self) -> &str {

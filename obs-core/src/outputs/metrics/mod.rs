@@ -25,7 +25,12 @@ pub(crate) mod settings;
 pub(crate) mod sharded;
 
 use super::metrics::settings::Metrics;
-use crate::{base::{counter::Counter, diagnostics}, extension::{internal_metrics::InternalMetrics, sink::RecordSink}, http::{method::Method, protocol::UrlScheme}, record::{finished::Record, route::Route, start::Start}};
+use crate::{
+    base::{counter::Counter, diagnostics},
+    extension::{internal_metrics::InternalMetrics, sink::RecordSink},
+    http::{method::Method, protocol::UrlScheme},
+    record::{finished::Record, route::Route, start::Start},
+};
 use std::{sync::Arc, time::SystemTime};
 
 use family::{Family, Kind, Sample};

@@ -8,7 +8,18 @@ use super::{
     names::{Name, Names, OPENTELEMETRY, OPENTELEMETRY_DURATION, PROMETHEUS, PROMETHEUS_DURATION},
     settings::{MetricLabel, MetricNaming, Metrics, Source},
 };
-use crate::{base::text, http::{grpc::status::GrpcStatus, method::Method, protocol::{HttpVersion, UrlScheme}}, record::{finished::{FinishedRequest, Record}, route::Route}};
+use crate::{
+    base::text,
+    http::{
+        grpc::status::GrpcStatus,
+        method::Method,
+        protocol::{HttpVersion, UrlScheme},
+    },
+    record::{
+        finished::{FinishedRequest, Record},
+        route::Route,
+    },
+};
 
 /// The value of every label of an overflow series.
 const OVERFLOW: &str = "overflow";

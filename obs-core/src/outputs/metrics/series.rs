@@ -15,7 +15,11 @@ use super::{
     own::seconds_since_1970,
     scheme::{DURATION_PART, Facts, HEAD_PART, Key, REQUEST_SIZE_PART, RESPONSE_SIZE_PART, Scheme},
 };
-use crate::{base::{clock::nanos, counter::Counter, diagnostics, read_mostly::ReadMostly}, http::method::Method, record::finished::{FinishedRequest, Record, RequestEnd}};
+use crate::{
+    base::{clock::nanos, counter::Counter, diagnostics, read_mostly::ReadMostly},
+    http::method::Method,
+    record::finished::{FinishedRequest, Record, RequestEnd},
+};
 
 /// The histograms of one label set. Requests are counted by them, so no request is in one family and missing in another.
 #[derive(Debug)]
@@ -245,7 +249,12 @@ impl Series {
 
 #[cfg(all(test, not(obs_loom)))]
 mod tests {
-    use crate::{http::head::RequestHead, observer::Observer, outputs::metrics::settings::{MetricLabel, MetricNaming, Metrics}, record::outcome::Outcome};
+    use crate::{
+        http::head::RequestHead,
+        observer::Observer,
+        outputs::metrics::settings::{MetricLabel, MetricNaming, Metrics},
+        record::outcome::Outcome,
+    };
 
     fn observer(metrics: Metrics) -> Observer {
         Observer::builder("test").no_environment().metrics(metrics).build().expect("valid")

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 #[cfg(feature = "prometheus")]
 use prometheus::Registry;
 
-use crate::base::{build_error::BuildError, settings::{settings, test_value}};
+use crate::base::{
+    build_error::BuildError,
+    settings::{settings, test_value},
+};
 
 /// Whose names, labels and buckets the HTTP metrics have.
 ///

@@ -6,7 +6,26 @@ use std::borrow::Cow;
 
 use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
 
-use crate::{base::text, http::{grpc::{GrpcRequest, self}, method::Method, protocol::UrlScheme}, outputs::facts::{attributes::Attributes, request::{GrpcFacts, HeadFacts, OperationFacts}, self, work::UserFacts}, record::{finished::{FinishedRequest, Record}, identity::{Client, IdentityPolicy}, route::Route, start::RequestStart}};
+use crate::{
+    base::text,
+    http::{
+        grpc::{self, GrpcRequest},
+        method::Method,
+        protocol::UrlScheme,
+    },
+    outputs::facts::{
+        self,
+        attributes::Attributes,
+        request::{GrpcFacts, HeadFacts, OperationFacts},
+        work::UserFacts,
+    },
+    record::{
+        finished::{FinishedRequest, Record},
+        identity::{Client, IdentityPolicy},
+        route::Route,
+        start::RequestStart,
+    },
+};
 
 /// The attributes that only spans have.
 const OF_SPANS: [&str; 7] = [

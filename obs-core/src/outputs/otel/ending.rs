@@ -11,7 +11,10 @@ use super::{
     attributes::{self, KeyValues},
     waiting,
 };
-use crate::{base::panic::PanicReport, record::{error::ErrorReport, finished::Record}};
+use crate::{
+    base::panic::PanicReport,
+    record::{error::ErrorReport, finished::Record},
+};
 
 /// When the span ends: its duration is exactly that of the metrics, whatever the system's clock does meanwhile.
 fn time(record: &Record) -> SystemTime {

@@ -37,12 +37,12 @@ pub(super) struct Ids;
 impl IdGenerator for Ids {
     fn new_trace_id(&self) -> TraceId {
         let next = NEXT.get().map(|(trace_id, _)| trace_id);
-        next.unwrap_or_else(|| TraceId::from_bytes(crate::trace::TraceId::random().to_bytes()))
+        next.unwrap_or_else(|| TraceId::from_bytes(crate::trace::ids::TraceId::random().to_bytes()))
     }
 
     fn new_span_id(&self) -> SpanId {
         // The SDK asks for a span's id first. A root's trace id is asked for then, so the pair stays until the span is there.
         let next = NEXT.get().map(|(_, span_id)| span_id);
-        next.unwrap_or_else(|| SpanId::from_bytes(crate::trace::SpanId::random().to_bytes()))
+        next.unwrap_or_else(|| SpanId::from_bytes(crate::trace::ids::SpanId::random().to_bytes()))
     }
 }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::{settings::Otel, sink::SpanSink};
-use crate::{base::build_error::BuildError, extension::{installation::Extension, setup::Setup}};
+use crate::{
+    base::build_error::BuildError,
+    extension::{installation::Extension, setup::Setup},
+};
 
 impl Extension for Otel {
     fn name(&self) -> &str {

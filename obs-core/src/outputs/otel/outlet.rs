@@ -14,7 +14,19 @@ use super::{
     queue::{DROPPED, SpanQueue},
     waiting::{Resolved, Waiting},
 };
-use crate::{base::panic::catch, outputs::{delivery::{failure::{Delivered, Failure}, items::{ItemBatch, ItemStore}, retry::RetryPolicy, trouble::Subject, worker::{Outlet, Worker}}, otlp::{client::CollectorClient, envelope::Envelope}}};
+use crate::{
+    base::panic::catch,
+    outputs::{
+        delivery::{
+            failure::{Delivered, Failure},
+            items::{ItemBatch, ItemStore},
+            retry::RetryPolicy,
+            trouble::Subject,
+            worker::{Outlet, Worker},
+        },
+        otlp::{client::CollectorClient, envelope::Envelope},
+    },
+};
 
 /// A batch is tried for a minute.
 const RETRY: RetryPolicy = RetryPolicy {

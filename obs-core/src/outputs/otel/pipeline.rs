@@ -20,7 +20,14 @@ use super::{
     tracing::{linked, state, with_baggage},
     waiting::{self, Waiting},
 };
-use crate::{outputs::delivery::{items::ItemStore, worker::Worker}, record::{finished::Record, span::{Added, OpenSpan, Recorder, WorkSpan}}, trace::TraceContext};
+use crate::{
+    outputs::delivery::{items::ItemStore, worker::Worker},
+    record::{
+        finished::Record,
+        span::{Added, OpenSpan, Recorder, WorkSpan},
+    },
+    trace::TraceContext,
+};
 
 /// The export of spans without a provider of the application's.
 pub(super) struct Pipeline {

@@ -9,7 +9,13 @@ use opentelemetry_sdk::{
 };
 
 use super::{FLUSH, waiting::Waiting};
-use crate::{extension::internal_metrics::InternalMetrics, outputs::delivery::{items::ItemStore, queue::{DeliveryCounts, Pace, Queue, QueueBounds}}};
+use crate::{
+    extension::internal_metrics::InternalMetrics,
+    outputs::delivery::{
+        items::ItemStore,
+        queue::{DeliveryCounts, Pace, Queue, QueueBounds},
+    },
+};
 
 /// The metric that counts losses.
 pub(super) const DROPPED: &str = "obs_spans_dropped_total";

@@ -17,7 +17,21 @@ use super::{
     sampling::PlainSampler,
     tracing::{SCOPE, Tracing},
 };
-use crate::{base::{build_error::BuildError, environment::Environment, settings::settings}, extension::internal_metrics::InternalMetrics, outputs::{facts::attributes::Attributes as _, otlp::{client::CollectorClient, envelope::{Attribute, Envelope}, export::Export, resource, signal::TRACES}}, record::service::Service};
+use crate::{
+    base::{build_error::BuildError, environment::Environment, settings::settings},
+    extension::internal_metrics::InternalMetrics,
+    outputs::{
+        facts::attributes::Attributes as _,
+        otlp::{
+            client::CollectorClient,
+            envelope::{Attribute, Envelope},
+            export::Export,
+            resource,
+            signal::TRACES,
+        },
+    },
+    record::service::Service,
+};
 
 settings! {
     /// Settings of the spans and of their export, for

@@ -24,7 +24,19 @@ use super::{
     pipeline::Pipeline,
     sink::SINK,
 };
-use crate::{base::{counter::Counter, diagnostics, panic::catch}, extension::{internal_metrics::InternalMetrics, report::OutputCounts, sink::sink_errors}, http::grpc::GrpcRequest, outputs::otlp::envelope::ItemScope, record::{finished::Record, identity::IdentityPolicy, span::{Recorder, WorkSpan}, start::{RequestStart, Start, StartKind}}, trace::{RemoteSpan, TraceContext, propagation::Propagators, self}};
+use crate::{
+    base::{counter::Counter, diagnostics, panic::catch},
+    extension::{internal_metrics::InternalMetrics, report::OutputCounts, sink::sink_errors},
+    http::grpc::GrpcRequest,
+    outputs::otlp::envelope::ItemScope,
+    record::{
+        finished::Record,
+        identity::IdentityPolicy,
+        span::{Recorder, WorkSpan},
+        start::{RequestStart, Start, StartKind},
+    },
+    trace::{self, TraceContext, ids::RemoteSpan, propagation::Propagators},
+};
 
 /// The scope of requests' spans, with the conventions that their attributes follow.
 pub(super) const SCOPE: ItemScope = ItemScope {

@@ -6,7 +6,10 @@
 use std::net::IpAddr;
 
 use super::protobuf::{bytes, bytes_head, bytes_key, bytes_length, fixed64, number, varint_length};
-use crate::{base::value::Value, write::{digits, scribe::Scribe}};
+use crate::{
+    base::value::Value,
+    write::{digits, scribe::Scribe},
+};
 
 // Numbers of fields: an attribute's parts, and the kinds of its value.
 const KEY: u8 = 1;

@@ -4,7 +4,10 @@
 use std::{borrow::Cow, env, fs};
 
 use super::{envelope::Attribute, export::pairs};
-use crate::{base::{environment::Environment, value::Value}, record::service::Service};
+use crate::{
+    base::{environment::Environment, value::Value},
+    record::service::Service,
+};
 
 /// Attributes of Kubernetes, and the variables by which a manifest hands them in from the downward
 /// API.

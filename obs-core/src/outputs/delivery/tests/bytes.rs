@@ -7,8 +7,12 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{AT_ONCE, Delivery, LONG, LineStore, PATIENT, ROOM};
-use crate::outputs::delivery::{byte_writer::ByteWriter, sink::{BatchSink, EventSink}};
+use super::{AT_ONCE, Delivery, LONG, PATIENT, ROOM};
+use crate::outputs::delivery::lines::LineStore;
+use crate::outputs::delivery::{
+    byte_writer::ByteWriter,
+    sink::{BatchSink, EventSink},
+};
 
 /// Takes bytes as it is told to: so many, or none because it fails or is interrupted.
 struct Stops {

@@ -6,8 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Item, ItemBatch};
-use crate::outputs::delivery::{batch::Batch, failure::{Delivered, Failure}, sink::BatchSink, worker::Outlet};
+use super::Item;
+use crate::outputs::delivery::items::ItemBatch;
+use crate::outputs::delivery::{
+    batch::Batch,
+    failure::{Delivered, Failure},
+    sink::BatchSink,
+    worker::Outlet,
+};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reply {

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{
-    AT_ONCE, Delivery, ItemStore, LONG, LineStore, Numbered, PATIENT, QueueBounds, ROOM, RetryPolicy,
-    destination::Reply, on_both_stores, until,
-};
+use super::{AT_ONCE, Delivery, LONG, Numbered, PATIENT, ROOM, destination::Reply, on_both_stores, until};
+use crate::outputs::delivery::{items::ItemStore, lines::LineStore, queue::QueueBounds, retry::RetryPolicy};
 
 mod cases {
     use super::*;

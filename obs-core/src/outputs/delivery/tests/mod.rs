@@ -14,15 +14,18 @@ use std::{
 
 use super::{
     batch::EntryFacts,
-    items::{ItemBatch, ItemStore, Weigh},
-    lines::{LineBatch, LineStore},
+    items::{ItemStore, Weigh},
+    lines::LineStore,
     queue::{DeliveryCounts, Pace, Queue, QueueBounds},
     retry::RetryPolicy,
     store::Store,
     trouble::Subject,
     worker::{Outlet, Worker},
 };
-use crate::{base::counter::Counter, trace::{SpanId, TraceId}};
+use crate::{
+    base::counter::Counter,
+    trace::ids::{SpanId, TraceId},
+};
 use destination::{Bytes, Destination, Numbers};
 
 /// A time that no test reaches.

@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
-use super::{
-    AT_ONCE, Item, ItemBatch, ItemStore, LONG, LineBatch, LineStore, Numbered, Pace, Queue, QueueBounds,
-    ROOM, counts, on_both_stores,
+use super::{AT_ONCE, Item, LONG, Numbered, ROOM, counts, on_both_stores};
+use crate::outputs::delivery::{
+    items::BATCH_BYTES,
+    queue::{Settled, Task},
+    store::Taken as _,
 };
-use crate::outputs::delivery::{items::BATCH_BYTES, queue::{Settled, Task}, store::Taken as _};
+use crate::outputs::delivery::{
+    items::{ItemBatch, ItemStore},
+    lines::{LineBatch, LineStore},
+    queue::{Pace, Queue, QueueBounds},
+};
 
 mod cases {
     use super::*;

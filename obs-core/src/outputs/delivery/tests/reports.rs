@@ -12,10 +12,12 @@ use tracing::{
     subscriber::DefaultGuard,
 };
 
-use super::{
-    AT_ONCE, Delivery, LONG, Numbered, PATIENT, QueueBounds, ROOM, destination::Reply, on_both_stores, until,
+use super::{AT_ONCE, Delivery, LONG, Numbered, PATIENT, ROOM, destination::Reply, on_both_stores, until};
+use crate::outputs::delivery::queue::QueueBounds;
+use crate::outputs::delivery::{
+    failure::{Delivered, Failure},
+    worker::Outlet,
 };
-use crate::outputs::delivery::{failure::{Delivered, Failure}, worker::Outlet};
 
 /// Collects messages.
 #[derive(Clone, Default)]

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{
-    AT_ONCE, Delivery, LONG, Numbered, PATIENT, Pace, QueueBounds, ROOM, RetryPolicy, destination::Reply,
-    on_both_stores, until,
+use super::{AT_ONCE, Delivery, LONG, Numbered, PATIENT, ROOM, destination::Reply, on_both_stores, until};
+use crate::outputs::delivery::{
+    queue::{Pace, QueueBounds},
+    retry::RetryPolicy,
 };
 
 const SHORT: Duration = Duration::from_millis(20);

@@ -7,7 +7,10 @@ use std::{
     time::SystemTime,
 };
 
-use crate::{base::{clock::since_1970, sort::sort_by}, write::rfc3339};
+use crate::{
+    base::{clock::since_1970, sort::sort_by},
+    write::rfc3339,
+};
 
 /// `0` stands for any digit.
 const TIME: &[u8] = b"00000000T000000.000Z";

@@ -133,7 +133,10 @@ mod tests {
     use flate2::read::GzDecoder;
 
     use super::*;
-    use crate::outputs::metrics::{family::{Histogram, LabelSet, Sample, Value}, histogram::Unit};
+    use crate::outputs::metrics::{
+        family::{Histogram, LabelSet, Sample, Value},
+        histogram::Unit,
+    };
 
     const OPEN: Format = Format::OpenMetrics { draft: false };
 

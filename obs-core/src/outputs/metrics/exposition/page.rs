@@ -5,7 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Format, writer::Writer};
-use crate::{http::answer_body::Pieces, outputs::metrics::family::{Family, Kind}};
+use crate::{
+    http::answer_body::Pieces,
+    outputs::metrics::family::{Family, Kind},
+};
 
 /// Which families are shown, and as what. Nothing of it changes any more, so it can be written at any time, and by several at once.
 #[derive(Clone)]

@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use super::labels;
-use crate::{base::sort::sort_by, outputs::metrics::family::{Family, Sample}};
+use crate::{
+    base::sort::sort_by,
+    outputs::metrics::family::{Family, Sample},
+};
 
 /// Takes out samples whose labels are not valid, and all but the first of those with the same ones; `left_out` hears of each.
 ///

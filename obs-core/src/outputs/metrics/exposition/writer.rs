@@ -11,7 +11,10 @@ use super::{
     output::Output,
     page::Run,
 };
-use crate::outputs::metrics::{exemplar::Exemplar, family::{Family, Histogram, Kind, Sample, Value}};
+use crate::outputs::metrics::{
+    exemplar::Exemplar,
+    family::{Family, Histogram, Kind, Sample, Value},
+};
 
 pub(super) struct Writer {
     out: Output,

@@ -17,9 +17,14 @@ use opentelemetry_proto::{
 use opentelemetry_sdk::trace::SpanLimits;
 use prost::Message as _;
 
-use self::span_attributes::SpanAttributes;
 use super::attributes::{self, Name};
-use crate::{base::clock::nanos, outputs::otlp::protobuf::{bytes, bytes_head, fixed64, number}, record::{finished::Record, span::Added}, write::scribe::{Scribe, self}};
+use super::encoding::span_attributes::SpanAttributes;
+use crate::{
+    base::clock::nanos,
+    outputs::otlp::protobuf::{bytes, bytes_head, fixed64, number},
+    record::{finished::Record, span::Added},
+    write::scribe::{self, Scribe},
+};
 
 // Numbers of a span's fields.
 const TRACE_ID: u8 = 1;
@@ -165,7 +170,9 @@ mod tests {
     };
 
     use super::*;
-    use crate::{http::head::RequestHead, observer::Observer, outputs::records::Records, record::outcome::Outcome};
+    use crate::{
+        http::head::RequestHead, observer::Observer, outputs::records::Records, record::outcome::Outcome,
+    };
 
     /// A request with five attributes of ours and of its fields, and what is exported of it.
     fn encoded(added: &Added, limits: SpanLimits) -> proto::Span {

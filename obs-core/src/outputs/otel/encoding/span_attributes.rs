@@ -6,7 +6,16 @@ use opentelemetry::KeyValue;
 use opentelemetry_proto::transform::common::tonic::Attributes as ProtoAttributes;
 use prost::Message as _;
 
-use crate::{base::value::Value, outputs::{facts::attributes::Attributes, otel::attributes, otlp::{attribute, protobuf::bytes}}, record::identity::Client, write::scribe::Scribe};
+use crate::{
+    base::value::Value,
+    outputs::{
+        facts::attributes::Attributes,
+        otel::attributes,
+        otlp::{attribute, protobuf::bytes},
+    },
+    record::identity::Client,
+    write::scribe::Scribe,
+};
 
 /// The number of the field that is a span's list of attributes.
 const ATTRIBUTE: u8 = 9;
