@@ -30,7 +30,7 @@
 //! ```
 //!
 //! For `tracing`'s spans, give `observer.tracer_provider().tracer("shop")` to `tracing_opentelemetry::layer().with_tracer(..)`;
-//! libraries that use `opentelemetry::global` see the provider after [`Observer::install_otel_globals`].
+//! libraries that use `opentelemetry::global` see the provider after [`install_otel_globals`](crate::Observer::install_otel_globals).
 //!
 //! # What it costs a request if the collector is gone
 //! Nothing: spans wait in a queue of bounded length and size for a thread of ours, which tries again and again for a minute. What does

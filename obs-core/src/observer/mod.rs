@@ -130,7 +130,7 @@ impl Observer {
 
     /// The answer to a request for one of the endpoints; `None` if there is none at `path`.
     ///
-    /// Adapters use [`Observation::answer`].
+    /// Adapters use [`Observation::answer`](crate::adapter::Observation::answer).
     #[must_use]
     pub fn endpoint(&self, head: &RequestHead<'_>) -> Option<EndpointFuture> {
         let endpoint = self.0.endpoints.find(head.path)?;
@@ -185,7 +185,7 @@ impl Observer {
         self.0.metrics.in_flight()
     }
 
-    /// Ends the start that [`starting`](ObserverBuilder::starting) began: the service is ready if its checks pass.
+    /// Ends the start that [`starting`](crate::ObserverBuilder::starting) began: the service is ready if its checks pass.
     pub fn started(&self) {
         self.0.endpoints.health.started();
     }

@@ -12,8 +12,6 @@ pub(crate) mod traceparent;
 pub(crate) mod tracestate;
 pub(crate) mod wire;
 
-use std::fmt;
-
 pub use self::{
     baggage::Baggage,
     ids::{RemoteSpan, SpanId, TraceFlags, TraceId},
