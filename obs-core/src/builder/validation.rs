@@ -102,7 +102,6 @@ mod tests {
         extension::sink::RecordSink,
         outputs::events::{file::EventFile, output::EventOutput},
         record::{endpoint::Endpoint, finished::Record},
-        redact::settings::Redaction,
     };
 
     fn builder() -> ObserverBuilder {
@@ -182,26 +181,37 @@ mod tests {
         }
     }
 
+    /// The error behind that of a build.
+    fn source(builder: ObserverBuilder) -> Option<String> {
+        use std::error::Error;
+        let error = builder.build().expect_err("refused");
+        let line = error.to_string();
+        assert_eq!(line.lines().count(), 1, "{line}");
+        error.source().map(ToString::to_string)
+    }
+
     #[test]
     fn an_error_has_the_error_behind_it() {
-        use std::error::Error;
-        let source = |builder: ObserverBuilder| {
-            let error = builder.build().expect_err("refused");
-            let line = error.to_string();
-            assert_eq!(line.lines().count(), 1, "{line}");
-            error.source().map(ToString::to_string)
-        };
-        let regex = source(builder().redaction(Redaction::new().pattern("p", "(")));
-        assert!(regex.is_some());
-        let registry = prometheus::Registry::new();
-        let metrics = crate::outputs::metrics::settings::Metrics::new().registry(registry);
-        let _first = builder().metrics(metrics.clone()).build().expect("the first");
-        let registry = source(builder().metrics(metrics));
-        assert!(registry.is_some_and(|source| source.contains("Duplicate metrics collector")));
         let file = EventFile::new(std::env::temp_dir().join("no\0name"));
         let file = source(builder().events(EventOutput::file(file)));
         assert!(file.is_some_and(|source| source.contains("event file")));
         assert_eq!(source(builder().request_id_headers(Vec::<String>::new())), None);
+    }
+
+    #[cfg(feature = "patterns")]
+    #[test]
+    fn an_invalid_pattern_has_its_error() {
+        let redaction = crate::redact::settings::Redaction::new().pattern("p", "(");
+        assert!(source(builder().redaction(redaction)).is_some());
+    }
+
+    #[cfg(feature = "prometheus")]
+    #[test]
+    fn a_registry_that_is_taken_has_its_error() {
+        let metrics = crate::outputs::metrics::settings::Metrics::new().registry(prometheus::Registry::new());
+        let _first = builder().metrics(metrics.clone()).build().expect("the first");
+        let registry = source(builder().metrics(metrics));
+        assert!(registry.is_some_and(|source| source.contains("Duplicate metrics collector")));
     }
 
     #[cfg(feature = "otel")]

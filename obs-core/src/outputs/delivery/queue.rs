@@ -434,6 +434,7 @@ impl<S: Store> Queue<S> {
     }
 
     /// Says if no entry is accepted any more.
+    #[cfg(feature = "otel")]
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().closed
     }

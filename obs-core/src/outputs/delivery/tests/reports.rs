@@ -2,14 +2,14 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, Once, PoisonError},
 };
 
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
     span,
-    subscriber::DefaultGuard,
+    subscriber::{DefaultGuard, Interest},
 };
 
 use super::{AT_ONCE, Delivery, LONG, Numbered, PATIENT, ROOM, destination::Reply, on_both_stores, until};
@@ -62,6 +62,35 @@ impl Subscriber for Log {
     fn exit(&self, _: &span::Id) {}
 }
 
+/// A subscriber of the whole process that takes nothing, and closes no callsite either.
+///
+/// Without one, a callsite that is met first while no log listens may stay closed to the logs of other threads.
+struct Deaf;
+
+impl Subscriber for Deaf {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, _: &Event<'_>) {}
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
 /// An outlet on whose thread the log listens.
 struct Logged<O> {
     outlet: O,
@@ -75,6 +104,9 @@ impl<B, O: Outlet<B>> Outlet<B> for Logged<O> {
 }
 
 fn logged<S: Numbered>(bounds: QueueBounds) -> (Delivery<S>, Log) {
+    static OPEN: Once = Once::new();
+    // Another test of the process may have set one.
+    OPEN.call_once(|| drop(tracing::subscriber::set_global_default(Deaf)));
     let log = Log::default();
     let listening = log.clone();
     let delivery = Delivery::start_with(bounds, AT_ONCE, PATIENT, move |destination| Logged {
