@@ -39,7 +39,8 @@ pub(super) fn observed(case: Case, requests: u64, run: impl FnOnce(&Observer)) {
     let report = observer.shutdown(Duration::from_secs(60));
     let all = requests + case.warm_up() as u64;
     assert!(report.flushed && report.in_flight == 0, "requests are left: {report:?}");
-    assert_eq!((report.output("events").unwrap_or_default().delivered, report.output("events").unwrap_or_default().lost), (all, 0), "not every request has left its event");
+    let events = report.output("events").unwrap_or_default();
+    assert_eq!((events.delivered, events.lost), (all, 0), "not every request has left its event");
     // Ten thousand routes are a lot to tear down, and by chance this thread or one of the observer's would do it: it must not be counted.
     mem::forget(observer);
 }

@@ -91,7 +91,8 @@ fn checked(share: Option<Share>, run: impl FnOnce(&Observer) -> u64) {
     let requests = run(&observer);
     let report = observer.shutdown(Duration::from_secs(60));
     assert!(report.flushed && report.in_flight == 0, "requests are left: {report:?}");
-    assert_eq!((report.output("events").unwrap_or_default().delivered, report.output("events").unwrap_or_default().lost), (requests, 0), "not every request has left its event");
+    let events = report.output("events").unwrap_or_default();
+    assert_eq!((events.delivered, events.lost), (requests, 0), "not every request has left its event");
     assert_eq!(report.output("spans").unwrap_or_default().lost, 0, "spans were lost");
     share.unwrap_or(Share::None).check(requests, report.output("spans").unwrap_or_default().delivered);
 }
