@@ -1,4 +1,4 @@
-//! What observation adds to a stripped service. It is built for each row, with cargo's own release profile.
+//! The bytes that observation adds to a stripped service. The service is built for each row, with cargo's own release profile.
 
 use std::{fs, path::Path, process::Command};
 

@@ -67,7 +67,7 @@ mod tests {
     }
     use Seen::{End, Part};
 
-    /// What actix does with each body, and what it means.
+    /// Each way in which actix treats a body, with the outcome that it means.
     #[test]
     fn the_rule_for_actix() {
         const H1: HttpVersion = HttpVersion::Http11;

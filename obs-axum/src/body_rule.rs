@@ -77,7 +77,7 @@ mod tests {
     }
     use Seen::{End, Part, Trailers};
 
-    /// What hyper does with each body, and what it means.
+    /// Each way in which hyper treats a body, with the outcome that it means.
     #[test]
     fn the_rule_for_hyper() {
         type Case = (&'static str, u16, Option<&'static str>, Option<u64>, bool, &'static [Seen], Outcome);
