@@ -6,10 +6,12 @@ use std::{error::Error, fmt};
 ///
 /// ```
 /// use obs_core::Observer;
-/// let error = Observer::builder("shop").no_environment().request_id_headers(["x request id"]).build();
+/// let builder = Observer::builder("shop").no_environment();
+/// let error = builder.request_id_headers(["x request id"]).build().unwrap_err();
 /// assert_eq!(
-///     error.unwrap_err().to_string(),
-///     "`request_id_headers` is \"x request id\", but should be a header name such as `x-request-id`"
+///     error.to_string(),
+///     "`request_id_headers` is \"x request id\", \
+///      but should be a header name such as `x-request-id`"
 /// );
 /// ```
 ///
@@ -20,7 +22,8 @@ use std::{error::Error, fmt};
 /// use std::error::Error;
 /// use obs_core::{Observer, Redaction};
 /// let redaction = Redaction::new().pattern("customer", "C-[0-9");
-/// let error = Observer::builder("shop").no_environment().redaction(redaction).build().unwrap_err();
+/// let builder = Observer::builder("shop").no_environment();
+/// let error = builder.redaction(redaction).build().unwrap_err();
 /// assert!(error.source().is_some(), "the error of the regular expression");
 /// ```
 #[non_exhaustive]
@@ -55,14 +58,14 @@ impl BuildError {
     }
 }
 
-/// One line, whatever the value contains.
+/// Writes one line of text, even if the value contains line breaks.
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` is {:?}, but should be {}", self.setting, self.value, self.expected)
     }
 }
 
-/// The same line: it is what a `main` that returns the error prints.
+/// Writes the same line, because Rust prints the `Debug` form of an error that `main` returns.
 impl fmt::Debug for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -1,11 +1,11 @@
-//! Times as they are counted here.
+//! Times, and moments read from the system's two clocks.
 
 use std::{
     cell::Cell,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// How long after 1970 a time is.
+/// The duration from the start of 1970 to `time`; zero for an earlier time.
 pub(crate) fn since_1970(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
@@ -20,25 +20,31 @@ pub(crate) fn nanos(time: Duration) -> u64 {
     time.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(time.subsec_nanos()))
 }
 
-/// A moment by both clocks: the one that only goes on, and the system's.
+/// A moment on both clocks: the monotonic clock and the wall clock.
 #[derive(Clone, Copy)]
 pub(crate) struct Moment {
     pub(crate) instant: Instant,
     pub(crate) since_1970: Duration,
 }
 
-/// For so long what the system's clock says follows from the other one. It may be corrected meanwhile, by a thousandth at most; that it was
-/// set, or that the machine was suspended, shows only then.
+/// The time for which the wall-clock time is derived from the monotonic clock.
+///
+/// In this time the system may slew the wall clock by a thousandth at most. A wall clock that was
+/// set, or a suspended machine, is noticed only afterwards.
 const ANCHORED: Duration = Duration::from_millis(10);
 
-/// Clocks that were read further apart than this, because the thread was interrupted, are not used again.
+/// The longest time between the readings of the two clocks. Readings that are further apart,
+/// because the thread was interrupted, are not reused.
 const TOGETHER: Duration = Duration::from_micros(20);
 
 impl Moment {
-    /// Reads one clock: where requests come often, that is most of what their start has to ask the system for.
+    /// Returns the current moment.
+    ///
+    /// It reads only the monotonic clock if both were read within the last [`ANCHORED`]. Clocks are
+    /// most of what the start of a request needs from the system.
     pub(crate) fn now() -> Self {
         thread_local! {
-            /// When both were read.
+            /// The last reading of both clocks.
             static ANCHOR: Cell<Option<Moment>> = const { Cell::new(None) };
         }
         let instant = Instant::now();
@@ -64,7 +70,7 @@ mod tests {
     fn both_clocks_are_right_when_one_is_read() {
         const SLACK: Duration = Duration::from_micros(100);
         let system = || since_1970(SystemTime::now());
-        // The thread may be interrupted, and the system's clock be set, but not all the time.
+        // The thread may be interrupted and the wall clock may be set, but not in every attempt.
         let is_right = || {
             let began = Instant::now();
             let mut right = true;

@@ -1,10 +1,10 @@
-//! A number that rarely grows.
+//! A counter that is rarely incremented.
 
 use crate::base::sync::{AtomicU64, Ordering};
 
-/// A number that rarely grows, so it needs no shards.
+/// A counter that is rarely incremented, so it needs no shards.
 ///
-/// [`Setup::counter`](crate::output::Setup::counter) makes one, which `/metrics` shows.
+/// [`Setup::counter`](crate::output::Setup::counter) creates one, and `/metrics` shows it.
 ///
 /// ```
 /// # fn lost(counter: &obs_core::output::Counter) {

@@ -1,6 +1,7 @@
-//! What obs has to say about itself: to `tracing` with the target `obs`, or to standard error if nobody listens.
+//! The log messages of obs about itself: to `tracing` with the target `obs`, or to standard error
+//! if no subscriber is enabled for it.
 //!
-//! Callers say a thing once, so standard error is not flooded.
+//! Callers log a message once, so that standard error is not flooded.
 
 use std::{
     fmt,
@@ -12,7 +13,7 @@ use tracing::Level;
 use crate::base::panic::catch;
 
 pub(crate) fn warn(message: fmt::Arguments<'_>) {
-    // A subscriber is user code.
+    // A subscriber is user code and may panic.
     let _ = catch(|| {
         if tracing::enabled!(target: "obs", Level::WARN) {
             tracing::warn!(target: "obs", "{message}");
@@ -32,7 +33,7 @@ pub(crate) fn info(message: fmt::Arguments<'_>) {
     });
 }
 
-/// `eprintln!` would panic where standard error is closed.
+/// Writes a line to standard error. `eprintln!` would panic if standard error is closed.
 fn to_stderr(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
 }

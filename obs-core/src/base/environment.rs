@@ -1,4 +1,4 @@
-//! The environment that settings are read from: its variables, and the kind of standard output.
+//! The environment of a build: variables, and the kind of standard output.
 
 use std::{
     cell::RefCell,
@@ -11,8 +11,8 @@ use super::{build_error::BuildError, diagnostics};
 
 type Variables = Box<dyn Fn(&str) -> Option<OsString>>;
 
-/// The environment of a build: the variables of the process, or none at all. A blank variable counts
-/// as not set.
+/// The environment of a build: the variables of the process, or no variables. A blank variable
+/// counts as not set.
 ///
 /// An [extension](crate::output::Extension) reads its variables from it:
 ///
@@ -24,16 +24,16 @@ type Variables = Box<dyn Fn(&str) -> Option<OsString>>;
 /// }
 /// ```
 pub struct Environment {
-    /// `None` if nothing is read.
+    /// `None` if no variables are read.
     variables: Option<Variables>,
-    /// Standard output is a terminal.
+    /// `true` if standard output is a terminal.
     terminal: bool,
-    /// Values that were ignored, each with the reason.
+    /// The messages about ignored values, each with the reason.
     warnings: RefCell<Vec<String>>,
 }
 
 impl Environment {
-    /// The environment of this process.
+    /// Returns the environment of this process.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
     pub(crate) fn process() -> Self {
         let mut environment = Self::of(|name| std::env::var_os(name));
@@ -41,12 +41,12 @@ impl Environment {
         environment
     }
 
-    /// No variables and no terminal.
+    /// Returns an environment without variables and without a terminal.
     pub(crate) const fn none() -> Self {
         Self { variables: None, terminal: false, warnings: RefCell::new(Vec::new()) }
     }
 
-    /// Variables from a function.
+    /// Returns an environment whose variables come from a function.
     pub(crate) fn of(variables: impl Fn(&str) -> Option<OsString> + 'static) -> Self {
         Self { variables: Some(Box::new(variables)), ..Self::none() }
     }
@@ -65,19 +65,19 @@ impl Environment {
         self.variables.as_ref()?(name).filter(|value| !value.to_string_lossy().trim().is_empty())
     }
 
-    /// The value of a variable; `None` if it is not set, blank, or not Unicode.
+    /// Returns the value of a variable; `None` if the variable is not set, blank or not Unicode.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {
         self.raw(name)?.into_string().ok()
     }
 
-    /// The parsed value of a variable.
+    /// Returns the parsed value of a variable; `None` if the variable is not set or blank.
     ///
-    /// One of an `OTEL_*` variable that is invalid is ignored with a warning, because operators set
-    /// these for all services at once.
+    /// An invalid value of an `OTEL_*` variable is ignored with a warning, because operators set
+    /// these variables for all services at once.
     ///
     /// # Errors
-    /// An invalid value, for which `parse` returns `None`.
+    /// The value is invalid: it is not Unicode, or `parse` returns `None`.
     pub fn parse<T>(
         &self,
         name: &'static str,
@@ -104,19 +104,19 @@ impl Environment {
         self.warn(format!("`{name}` is \"{value}\", but should be {expected}; it is ignored"));
     }
 
-    /// Keeps a warning for [`emit_warnings`](Self::emit_warnings).
+    /// Stores a warning for [`emit_warnings`](Self::emit_warnings).
     pub(crate) fn warn(&self, warning: String) {
         self.warnings.borrow_mut().push(warning);
     }
 
-    /// The name that an error gives to a setting: of the variable if one is set, else of the
-    /// method. An invalid value never comes from an `OTEL_*` variable, because it is ignored there.
+    /// The name of a setting in an error: the variable if one is set, otherwise the method. An
+    /// `OTEL_*` variable is never named, because its invalid values are ignored.
     pub(crate) fn name_of(&self, variables: &[&'static str], methods: &[&'static str]) -> &'static str {
         let set = variables.iter().find(|name| !name.starts_with("OTEL_") && self.raw(name).is_some());
         set.or(methods.first()).or(variables.first()).copied().unwrap_or_default()
     }
 
-    /// Emits each warning once.
+    /// Logs each stored warning once.
     pub(crate) fn emit_warnings(&self) {
         for warning in self.warnings.take() {
             diagnostics::warn(format_args!("{warning}"));
@@ -128,14 +128,14 @@ impl Environment {
         self.warnings.borrow().clone()
     }
 
-    /// The same with a terminal.
+    /// Marks standard output as a terminal.
     #[cfg(test)]
     pub(crate) fn on_terminal(mut self) -> Self {
         self.terminal = true;
         self
     }
 
-    /// Variables from pairs.
+    /// Returns an environment whose variables come from pairs.
     #[cfg(test)]
     pub(crate) fn of_pairs(pairs: &'static [(&str, &str)]) -> Self {
         Self::of(|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into()))

@@ -1,12 +1,13 @@
-//! Tells new names from those that may be there already.
+//! A filter that recognizes most new names without comparing them.
 
-/// A Bloom filter with one bit for each hash: a name whose bit is not set is new, and need not be compared with the others. With as many
-/// names as a request may have, three of four new ones are told so.
+/// A Bloom filter with one bit for each hash. A name whose bit is not set is new and need not be
+/// compared with the others. Even with as many names as a request may have, it recognizes three of
+/// four new names.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct NameFilter([u64; 4]);
 
 impl NameFilter {
-    /// `false`: the name of this hash was never added.
+    /// Returns `false` if no name with this hash was added.
     pub(crate) fn may_have(&self, hash: u64) -> bool {
         let (word, bit) = Self::place(hash);
         self.0[word] & bit != 0
@@ -17,7 +18,7 @@ impl NameFilter {
         self.0[word] |= bit;
     }
 
-    /// From the lowest bits, which are the best mixed ones.
+    /// Returns the word and the bit of a hash, taken from its lowest bits, which are mixed best.
     const fn place(hash: u64) -> (usize, u64) {
         ((hash >> 6 & 3) as usize, 1 << (hash & 63))
     }

@@ -1,7 +1,9 @@
-//! Caught panics: the catch that turns one into a value, and the slot in which the panic hook leaves its place.
+//! Caught panics: the catch that turns a panic into a value, and the slot in which the panic hook
+//! stores its report.
 //!
-//! The hook runs at the panic's place and sees its location; `catch_unwind` gets the payload and knows the work. A slot of the
-//! thread joins the two. Only [`catch`] empties the slot, so a panic that a handler catches itself is not reported.
+//! The hook runs where the panic happens and sees its location. `catch_unwind` gets the payload and
+//! knows the work. A thread-local slot joins the two. Only [`catch`] empties the slot, so a panic
+//! that a handler catches itself is not reported.
 
 use std::{
     any::Any,
@@ -14,12 +16,14 @@ use std::{
 
 use crate::base::text::bounded;
 
-/// The longest panic message that is kept, in bytes.
+/// The maximum length of a panic message, in bytes.
 pub(crate) const MAX_MESSAGE: usize = 4 * 1024;
-/// How far behind that it is read, for a secret that lies across it.
+/// The number of bytes that are read beyond the maximum, so that a secret across the cut is still
+/// recognized.
 const BEHIND_THE_CUT: usize = 512;
 
-/// Where and why a handler, a service's `call`, a body or a drop panicked.
+/// The message, place and stack of a panic in a handler, in a service's `call`, in a body or in a
+/// drop.
 ///
 /// ```
 /// use obs_core::{Observer, Outcome, adapter::RequestHead, output::{Record, RecordSink}};
@@ -44,12 +48,13 @@ const BEHIND_THE_CUT: usize = 512;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PanicReport {
-    /// The panic's message, at most 4 KiB of it.
+    /// The panic's message, cut at 4 KiB.
     pub message: String,
-    /// Where it happened; absent without the hook, and for a panic resumed from another thread.
+    /// The place of the panic. `None` without the hook, and for a panic resumed from another
+    /// thread.
     pub location: Option<PanicLocation>,
-    /// The stack at that place. Captured without symbols: its `Display` resolves them, which takes
-    /// milliseconds, so sinks do that on a thread of their own.
+    /// The stack at that place, captured without symbols. Its `Display` resolves them, which takes
+    /// milliseconds, so a sink should do that on its own thread.
     pub backtrace: Option<Arc<Backtrace>>,
 }
 
@@ -57,16 +62,16 @@ pub struct PanicReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PanicLocation {
-    /// The file as the compiler named it.
+    /// The file name, as the compiler wrote it.
     pub file: String,
-    /// The line, from 1.
+    /// The line, counted from 1.
     pub line: u32,
-    /// The column, from 1.
+    /// The column, counted from 1.
     pub column: u32,
 }
 
 impl PanicReport {
-    /// The report of a panic that is on its way, as a panic hook sees it.
+    /// Returns the report of a panic inside the panic hook.
     pub(crate) fn of_hook(info: &PanicHookInfo<'_>) -> Self {
         Self {
             message: message_of(info.payload()),
@@ -79,7 +84,7 @@ impl PanicReport {
         }
     }
 
-    /// Leaves the report in the thread's slot, for the [`catch`] further out.
+    /// Stores the report in the thread's slot, for the enclosing [`catch`].
     pub(crate) fn keep(self) {
         let _ = SLOT.try_with(|slot| slot.replace(Some(self)));
     }
@@ -93,7 +98,8 @@ impl fmt::Display for PanicLocation {
 
 /// A caught panic: its payload and its report.
 ///
-/// It goes to [`Observation::panicked`](crate::adapter::Observation::panicked), which answers it or lets it go on.
+/// [`Observation::panicked`](crate::adapter::Observation::panicked) takes it, and answers or
+/// resumes it.
 pub struct Panic {
     payload: Payload,
     report: Box<PanicReport>,
@@ -103,7 +109,8 @@ impl Panic {
     #[cold]
     fn caught(payload: Box<dyn Any + Send>) -> Self {
         let message = message_of(payload.as_ref());
-        // A panic that was resumed did not pass the hook: what an earlier one left is not its own.
+        // A resumed panic does not pass the hook. The slot may hold the report of an earlier panic,
+        // so the messages must match.
         let report = SLOT
             .try_with(|slot| slot.take())
             .ok()
@@ -113,14 +120,14 @@ impl Panic {
         Self { payload: Payload(Some(payload)), report: Box::new(report) }
     }
 
-    /// What is known about it.
+    /// Returns the report of the panic.
     #[must_use]
     pub const fn report(&self) -> &PanicReport {
         &self.report
     }
 
-    /// Lets it go on. Its report stays in the slot: the hook is not called again, and another observer's layer
-    /// further out wants to know, too.
+    /// Resumes the panic. Its report goes back into the slot: the hook is not called again, and an
+    /// enclosing layer of another observer also needs the report.
     pub(crate) fn resume(mut self) -> ! {
         let payload = self.payload.0.take().unwrap_or_else(|| Box::new("a panic"));
         self.report.keep();
@@ -134,14 +141,15 @@ impl fmt::Debug for Panic {
     }
 }
 
-/// What was given to `panic!`. It may have a destructor that panics, too.
+/// The payload of a panic. Its destructor may panic, too.
 struct Payload(Option<Box<dyn Any + Send>>);
 
 impl Drop for Payload {
     fn drop(&mut self) {
         let payload = self.0.take();
         if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            // A payload whose payload panics when dropped: leaking it ends the chain.
+            // The destructor panicked. The payload of that panic is leaked, because its destructor
+            // might panic again, and so on.
             #[allow(clippy::mem_forget)]
             std::mem::forget(another);
         }
@@ -152,10 +160,10 @@ thread_local! {
     static SLOT: RefCell<Option<PanicReport>> = const { RefCell::new(None) };
 }
 
-/// Runs `f`; a panic in it becomes a value.
+/// Runs `f` and turns a panic in it into a value.
 ///
-/// `AssertUnwindSafe` is right here: what was torn in the middle is the caller's future or body, and that
-/// is dropped and never polled again.
+/// `AssertUnwindSafe` is correct here: a panic can only break the caller's future or body, which is
+/// then dropped and never polled again.
 pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(f)).map_err(Panic::caught)
 }

@@ -1,10 +1,11 @@
-//! Parsers of texts from the environment.
+//! Parsers for values of environment variables.
 
 use std::time::Duration;
 
 use super::text::fraction;
 
-/// `20s`, `500ms`, or whole seconds without a unit.
+/// Parses a duration such as `20s` or `500ms`. A number without a unit is in seconds. Only whole
+/// numbers are valid.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     if let Some(millis) = text.strip_suffix("ms") {
@@ -14,17 +15,17 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
     seconds.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// A number between 0 and 1.
+/// Parses a number between 0 and 1.
 pub(crate) fn share(text: &str) -> Option<f64> {
     fraction(text.trim())
 }
 
-/// The texts of a list with commas between them.
+/// Returns the items of a comma-separated list, without blank ones.
 pub(crate) fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
-/// The same as owned texts.
+/// Returns the items of a comma-separated list as owned texts.
 pub(crate) fn texts(list: &str) -> Option<Vec<String>> {
     Some(self::list(list).map(str::to_owned).collect())
 }

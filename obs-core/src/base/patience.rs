@@ -1,4 +1,4 @@
-//! Runs something that may hang.
+//! Runs work that may hang, with a time limit.
 
 use std::{
     sync::{Arc, Condvar, Mutex, PoisonError},
@@ -7,7 +7,7 @@ use std::{
 
 use super::thread::spawn;
 
-/// Runs something on a thread of its own, and waits for its end no longer than `patience`.
+/// Runs `run` on its own thread and waits for its end for at most `patience`.
 pub(crate) fn run_within(name: &str, patience: Duration, run: Box<dyn FnOnce() + Send>) {
     let ended = Arc::new(Ended::default());
     let end = End(Arc::clone(&ended));
@@ -33,7 +33,7 @@ impl Ended {
     }
 }
 
-/// Says that the thread has ended, also by a panic.
+/// A guard that reports the end of the thread, even after a panic.
 struct End(Arc<Ended>);
 
 impl Drop for End {

@@ -1,4 +1,4 @@
-//! A map that is read on every request and written a few times in a process's life.
+//! A map that is read on every request and written only a few times in the life of a process.
 
 use std::{
     borrow::Borrow,
@@ -11,28 +11,32 @@ use std::{
 
 use rustc_hash::FxBuildHasher;
 
-/// Entries are added and never taken away. Readers look into a table whose places are each written once, and never wait: it costs
-/// them a few loads, of lines that nobody writes any more.
+/// A map whose entries are added but never removed, and whose readers never wait.
 ///
-/// A table of which three quarters are full is followed by one of twice its size, with the same entries. The old ones stay, for readers that are still in
-/// them, and together take no more than the last one. Keys are hashed as fast as can be: they come from code, or there are few of them, so
-/// nobody can make many of one hash.
+/// Each place of a table is written once. So a read costs a few loads, from cache lines that nobody
+/// writes to any more.
+///
+/// If three quarters of a table are full, the next table has twice its size and the same entries.
+/// Old tables stay for readers that still use them; together they are no larger than the newest
+/// one. The hash function is the fastest available: keys come from code or are few, so an attacker
+/// cannot create many keys with one hash.
 pub(crate) struct ReadMostly<K, V> {
     tables: [OnceLock<Table<K, V>>; TABLES],
-    /// The one that has all entries.
+    /// The index of the table that has all entries.
     current: AtomicUsize,
     count: AtomicUsize,
-    /// Whoever adds an entry holds it.
+    /// The lock for adding an entry.
     adding: Mutex<()>,
 }
 
-/// A place is found from its hash on, at the next one that is free or has the key.
+/// A hash table with linear probing: from the place of its hash, a key is at the first place that
+/// is free or has the key.
 type Table<K, V> = Box<[OnceLock<(K, V)>]>;
 
-/// The places of the first table: a power of two.
+/// The size of the first table: a power of two.
 const FIRST: usize = 16;
 
-/// The last table has room for more than memory has.
+/// The maximum number of tables. The last one would be larger than any memory.
 const TABLES: usize = 32;
 
 impl<K: Hash + Eq + Clone, V: Clone> ReadMostly<K, V> {
@@ -45,7 +49,7 @@ impl<K: Hash + Eq + Clone, V: Clone> ReadMostly<K, V> {
         }
     }
 
-    /// Reads the value under `key`; `None` if it is not there.
+    /// Reads the value of `key`; `None` if the key is absent.
     pub(crate) fn read<Q, T>(&self, key: &Q, read: impl FnOnce(&V) -> T) -> Option<T>
     where
         K: Borrow<Q>,
@@ -54,14 +58,15 @@ impl<K: Hash + Eq + Clone, V: Clone> ReadMostly<K, V> {
         place(self.table(), key)?.get().map(|(_, value)| read(value))
     }
 
-    /// The value under `key`, made by `make` if it is not there; `None` if there are `limit` others already.
+    /// Returns the value of `key`. `make` creates it if the key is absent, from the number of
+    /// entries before it.
     ///
-    /// `make` gets the number of entries before its own.
+    /// Returns `None` if the key is absent and there are already `limit` entries.
     pub(crate) fn get_or_insert(&self, key: K, limit: usize, make: impl FnOnce(usize) -> V) -> Option<V> {
         if let Some(value) = self.read(&key, V::clone) {
             return Some(value);
         }
-        // Who has come too late is not held up.
+        // A full map is reported without waiting for the lock.
         if self.len() >= limit {
             return None;
         }
@@ -80,23 +85,23 @@ impl<K: Hash + Eq + Clone, V: Clone> ReadMostly<K, V> {
         Some(value)
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     pub(crate) fn len(&self) -> usize {
         self.count.load(Ordering::Acquire)
     }
 
-    /// All values as they are now, in no order.
+    /// Returns all current values, in no order.
     pub(crate) fn values(&self) -> Vec<V> {
         self.table().iter().filter_map(OnceLock::get).map(|(_, value)| value.clone()).collect()
     }
 
-    /// Empty before the first entry.
+    /// Returns the current table, which is empty before the first entry.
     fn table(&self) -> &[OnceLock<(K, V)>] {
         let current = self.tables.get(self.current.load(Ordering::Acquire));
         current.and_then(OnceLock::get).map(|table| &**table).unwrap_or_default()
     }
 
-    /// The table with room for one more than `count` entries.
+    /// Returns a table with `count` entries and a free place for another one.
     fn with_room(&self, count: usize) -> Option<&[OnceLock<(K, V)>]> {
         let old = self.table();
         if count.saturating_mul(4) < old.len().saturating_mul(3) {
@@ -114,7 +119,7 @@ impl<K: Hash + Eq + Clone, V: Clone> ReadMostly<K, V> {
     }
 }
 
-/// Where the key is, or would be.
+/// Returns the place of the key, or the free place for it.
 fn place<'a, K, V, Q>(table: &'a [OnceLock<(K, V)>], key: &Q) -> Option<&'a OnceLock<(K, V)>>
 where
     K: Borrow<Q>,

@@ -1,10 +1,10 @@
-//! The table of settings: one row of [`settings!`] is all there is to say about a setting.
+//! The table of settings: one row of [`settings!`] defines everything about a setting.
 
 use std::fmt;
 
 use super::build_error::BuildError;
 
-/// A setting, as its row in the code describes it.
+/// A setting, as described by its row in the code.
 ///
 /// [`Observer::settings`](crate::Observer::settings) lists all of them, for the `--help` of a
 /// service:
@@ -22,9 +22,9 @@ use super::build_error::BuildError;
 pub struct Setting {
     /// The type that has the method, such as `Metrics`.
     pub group: &'static str,
-    /// The method; `None` for a setting that only the environment has.
+    /// The method; `None` for a setting that only an environment variable sets.
     pub method: Option<&'static str>,
-    /// The environment variables, which win over the method.
+    /// The environment variables, which override the method.
     pub variables: &'static [SettingVariable],
     /// The default, in words.
     pub default: &'static str,
@@ -42,15 +42,15 @@ pub struct Setting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SettingVariable {
-    /// Its name, such as `OBS_EVENTS`.
+    /// The name, such as `OBS_EVENTS`.
     pub name: &'static str,
-    /// Its valid values, in words.
+    /// The valid values, in words.
     pub value: &'static str,
 }
 
 impl Setting {
     /// Returns the first paragraph of the method's documentation, on one line and without links. It
-    /// is empty for a setting that only the environment has.
+    /// is empty for a setting that only an environment variable sets.
     ///
     /// ```
     /// let mut settings = obs_core::Observer::settings();
@@ -85,12 +85,12 @@ pub(crate) struct Row {
     pub(crate) methods: &'static [(&'static str, &'static str)],
     pub(crate) variables: &'static [SettingVariable],
     pub(crate) default: &'static str,
-    /// One text, or none.
+    /// The valid values: one text, or none.
     pub(crate) valid: &'static [&'static str],
 }
 
 impl Row {
-    /// The row as one setting for each method, or as one without a method.
+    /// Returns one setting for each method, or a single one if there is no method.
     pub(crate) fn settings(&'static self) -> impl Iterator<Item = Setting> + Clone {
         let setting = |method, doc| Setting {
             group: self.group,
@@ -105,7 +105,7 @@ impl Row {
     }
 }
 
-/// Rejects a value for which `test` is false.
+/// Rejects the value if `test` returns `false` for it.
 pub(crate) fn test_value<T: fmt::Debug>(
     setting: &'static str,
     expected: &'static str,
@@ -115,7 +115,7 @@ pub(crate) fn test_value<T: fmt::Debug>(
     if test(value) { Ok(()) } else { Err(BuildError::new(setting, format!("{value:?}"), expected)) }
 }
 
-/// Rejects the first of several values for which `test` is false.
+/// Rejects the first value for which `test` returns `false`.
 pub(crate) fn test_each<'a, T: fmt::Display + 'a>(
     setting: &'static str,
     expected: &'static str,
@@ -128,7 +128,7 @@ pub(crate) fn test_each<'a, T: fmt::Display + 'a>(
     }
 }
 
-/// Defines a type of settings by the table of its rows.
+/// Defines a settings type from the table of its rows.
 ///
 /// ```text
 /// settings! {
@@ -147,22 +147,24 @@ pub(crate) fn test_each<'a, T: fmt::Display + 'a>(
 ///     }
 /// }
 /// ```
-/// A row has the field, its default as a value and in words, and then in this order
-/// * any number of methods. The first paragraph of a method's documentation describes it in the
-///   table, too;
-/// * any number of variables, each with its valid values in words and a parser, a
-///   `fn(&str) -> Option<T>`. Hand-written code reads a variable without a parser;
-/// * at most one `valid` with the valid values in words and a test of the field, or `valid each`
-///   with a test of each value in a `Vec` or an `Option`. Without a test it only documents;
-/// * at most one `check` for what a test cannot say, a
+/// A row has the field, its default as a value and in words, and then in this order:
+///
+/// - any number of methods. The table shows the first paragraph of a method's documentation, too.
+/// - any number of variables, each with its valid values in words and a parser, a
+///   `fn(&str) -> Option<T>`. A variable without a parser is read by hand-written code.
+/// - at most one `valid` with the valid values in words and a test of the field, or `valid each`
+///   with a test of each value in a `Vec` or an `Option`. Without a test, `valid` is only
+///   documentation.
+/// - at most one `check` for a condition that a test cannot express, a
 ///   `fn(&Self, setting: &'static str, expected: &'static str) -> Result<(), BuildError>`.
 ///
-/// The type gets its methods and
-/// * `fn defaults(..) -> Self`,
-/// * `fn read_variables(&mut self, &Environment) -> Result<(), BuildError>`,
-/// * `fn check_values(&self, &Environment) -> Result<(), BuildError>`, whose error names the
-///   variable if the value came from there,
-/// * `const ROWS: &[Row]`.
+/// The type gets its methods and these:
+///
+/// - `fn defaults(..) -> Self`
+/// - `fn read_variables(&mut self, &Environment) -> Result<(), BuildError>`
+/// - `fn check_values(&self, &Environment) -> Result<(), BuildError>`, whose error names the
+///   variable if the value came from it
+/// - `const ROWS: &[Row]`
 macro_rules! settings {
     (
         $(#[$attribute:meta])*
@@ -226,12 +228,12 @@ macro_rules! settings {
                 )*
             ];
 
-            /// All settings at their defaults.
+            /// Returns the default settings.
             fn defaults($($plain: $plain_type),*) -> Self {
                 Self { $($plain,)* $($(#[cfg($cfg)])* $field: $value,)* }
             }
 
-            /// Takes over the variables that are set.
+            /// Applies the environment variables that are set.
             pub(crate) fn read_variables(
                 &mut self,
                 environment: &$crate::base::environment::Environment,

@@ -1,10 +1,11 @@
-//! One sort for all that is sorted seldom.
+//! A small sort for lists that are rarely sorted.
 
 use std::{cmp::Ordering, mem};
 
-/// Sorts the items. Equal ones keep their order.
+/// Sorts the items. Equal items keep their order.
 ///
-/// The standard library's sorts are faster, and several kilobytes of code for each type. This one is there once.
+/// The standard library's sorts are faster, but add several kilobytes of code for each type. Most
+/// of this one is compiled only once.
 pub(crate) fn sort_by<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
     let order = order(items.len(), &|one, other| match (items.get(one), items.get(other)) {
         (Some(one), Some(other)) => compare(one, other).is_gt(),
@@ -14,7 +15,8 @@ pub(crate) fn sort_by<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Orderin
     items.extend(order.into_iter().filter_map(|at| unsorted.get_mut(at)?.take()));
 }
 
-/// Returns the places of so many items in their order, by merging runs that become twice as long each time.
+/// Returns the indices `0..items` in sorted order. Merges runs that double in length with each
+/// pass.
 fn order(items: usize, is_behind: &dyn Fn(usize, usize) -> bool) -> Vec<usize> {
     let mut order: Vec<usize> = (0..items).collect();
     let mut merged = Vec::with_capacity(items);

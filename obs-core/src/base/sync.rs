@@ -1,4 +1,4 @@
-//! What threads share, exchanged for loom's when the model check is built (`--cfg obs_loom`).
+//! Primitives that threads share. The model check (`--cfg obs_loom`) uses loom's instead.
 
 #[cfg(obs_loom)]
 pub(crate) use loom::sync::{

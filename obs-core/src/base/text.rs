@@ -1,8 +1,8 @@
-//! Small texts: cut to a bound, and status codes without allocation.
+//! Helpers for short texts: cutting, masking, decoding and parsing.
 
 use std::{borrow::Cow, fmt};
 
-/// `text`, or what fits of it into `max` bytes with `…` at its end.
+/// Returns `text`, or its beginning with `…` at the end, in at most `max` bytes.
 #[inline]
 pub(crate) fn bounded(text: &str, max: usize) -> Cow<'_, str> {
     if text.len() <= max { Cow::Borrowed(text) } else { Cow::Owned(cut(text, max)) }
@@ -20,12 +20,12 @@ fn cut(text: &str, max: usize) -> String {
     cut
 }
 
-/// The same of a text that may be owned.
+/// Cuts a text that may be owned, as [`bounded`] does.
 pub(crate) fn cow_bounded(text: Cow<'static, str>, max: usize) -> Cow<'static, str> {
     if text.len() <= max { text } else { bounded(&text, max).into_owned().into() }
 }
 
-/// What `mask` makes of a text that may be owned.
+/// Applies `mask` to a text that may be owned.
 pub(crate) fn masked(text: Cow<'static, str>, mask: impl FnOnce(&str) -> Cow<'_, str>) -> Cow<'static, str> {
     let masked = mask(&text);
     if masked.as_ptr() == text.as_ptr() && masked.len() == text.len() {
@@ -35,7 +35,7 @@ pub(crate) fn masked(text: Cow<'static, str>, mask: impl FnOnce(&str) -> Cow<'_,
     masked.into_owned().into()
 }
 
-/// A text that takes in no more than its bound.
+/// A text buffer with a maximum length in bytes.
 pub(crate) struct Bounded {
     text: String,
     max: usize,
@@ -46,7 +46,7 @@ impl Bounded {
         Self { text: String::new(), max }
     }
 
-    /// What was written, cut as [`bounded`] cuts.
+    /// Returns the written text, cut as by [`bounded`].
     pub(crate) fn into_text(self) -> String {
         if self.text.len() <= self.max {
             return self.text;
@@ -57,7 +57,7 @@ impl Bounded {
 
 impl fmt::Write for Bounded {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        // One character over the bound tells that there was more.
+        // One character beyond the maximum shows that the text was longer.
         for character in text.chars() {
             if self.text.len() > self.max {
                 return Err(fmt::Error);
@@ -68,7 +68,7 @@ impl fmt::Write for Bounded {
     }
 }
 
-/// The three digits of a status code; `_OTHER` for what is none.
+/// Returns the three digits of a status code, or `_OTHER` if the code is invalid.
 pub(crate) fn status(code: u16) -> &'static str {
     /// `100101102…999`
     static DIGITS: [u8; 2700] = {
@@ -91,7 +91,8 @@ pub(crate) fn status(code: u16) -> &'static str {
         .unwrap_or("_OTHER")
 }
 
-/// `%` and two hexadecimal digits are a byte (RFC 3986 §2.1); what is then no UTF-8 becomes U+FFFD.
+/// Replaces `%` and two hexadecimal digits by the byte (RFC 3986 §2.1). Bytes that are then not
+/// valid UTF-8 become U+FFFD.
 pub(crate) fn percent_decoded(value: &str) -> Cow<'_, str> {
     if !value.contains('%') {
         return Cow::Borrowed(value);
@@ -114,9 +115,11 @@ pub(crate) fn percent_decoded(value: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A decimal number from 0 to 1, such as `0.25`. The standard library's parser reads all numbers, and has 20 KB of code and tables.
+/// Parses a decimal number from 0 to 1, such as `0.25`. The standard library's parser accepts all
+/// numbers, but adds 20 KB of code and tables.
 pub(crate) fn fraction(text: &str) -> Option<f64> {
-    /// So many digits are exact, and so is their power of ten.
+    /// The number of decimals that are used. A number with so many digits, and its power of ten,
+    /// are exact in an `f64`.
     const DIGITS: usize = 15;
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     if !decimals.bytes().all(|byte| byte.is_ascii_digit()) {

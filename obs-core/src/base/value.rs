@@ -1,11 +1,11 @@
-//! A field's value: a truth value, a number or a text.
+//! The value of a field: a boolean, a number or a text.
 
 use std::borrow::Cow;
 
-/// How many bytes the keys and values of one request's fields may take together.
+/// The maximum size of all keys and values of one request's fields, in bytes.
 pub const MAX_FIELD_BYTES: usize = 16 * 1024;
 
-/// A field's value.
+/// The value of a field.
 ///
 /// ```
 /// use obs_core::Value;
@@ -15,20 +15,20 @@ pub const MAX_FIELD_BYTES: usize = 16 * 1024;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
     /// A signed integer.
     I64(i64),
     /// An unsigned integer.
     U64(u64),
-    /// A floating-point number; written as `null` to JSON if it is not finite.
+    /// A floating-point number. In JSON, it is `null` if it is not finite.
     F64(f64),
     /// A text.
     Str(Cow<'static, str>),
 }
 
 impl Value {
-    /// The bytes that count towards the limit of a record's fields.
+    /// The number of bytes that count towards [`MAX_FIELD_BYTES`].
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Str(text) => text.len(),
@@ -56,7 +56,7 @@ value_from! {
     Cow<'static, str> => Str as Cow<'static, str>,
 }
 
-/// Copies the text; `Value::Str(Cow::Borrowed(..))` does not.
+/// Copies the text. `Value::Str(Cow::Borrowed(..))` avoids the copy.
 impl From<&str> for Value {
     fn from(value: &str) -> Self {
         Self::Str(Cow::Owned(value.to_owned()))
