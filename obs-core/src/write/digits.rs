@@ -1,10 +1,11 @@
-//! Decimal numbers as texts. Those of a request are small, so that a table of three digits has most of them whole.
+//! Decimal numbers, durations and IP addresses as text. Most numbers of a request are small, so
+//! that a table of all three-digit numbers is fast.
 
 use std::{fmt::Write as _, net::IpAddr, time::Duration};
 
 use crate::{base::clock, write::scribe::Scribe};
 
-/// `000001002…999`
+/// All three-digit numbers: `000001002…999`
 static THREE: [[u8; 3]; 1000] = {
     let mut table = [[0; 3]; 1000];
     let mut n = 0;
@@ -15,12 +16,12 @@ static THREE: [[u8; 3]; 1000] = {
     table
 };
 
-/// The last three digits of a number.
+/// Returns the last three digits of a number.
 pub(crate) fn three(number: u64) -> [u8; 3] {
     THREE.get((number % 1000) as usize).copied().unwrap_or_default()
 }
 
-/// A number.
+/// Writes a number.
 pub(crate) fn number(out: &mut Scribe<'_>, value: u64) {
     let [hundreds, tens, ones] = three(value);
     match value {
@@ -31,11 +32,11 @@ pub(crate) fn number(out: &mut Scribe<'_>, value: u64) {
     }
 }
 
-/// Milliseconds with three decimals.
+/// Writes a duration in milliseconds, with three decimals.
 pub(crate) fn millis(out: &mut Scribe<'_>, time: Duration) {
     let [a, b, c] = three(u64::from(time.subsec_micros()));
     match clock::millis(time) {
-        // Most of them, in one piece.
+        // Most durations are this short, and are written in one piece.
         whole @ 0..10 => out.put(&[b'0' | whole as u8, b'.', a, b, c]),
         whole => {
             number(out, whole);
@@ -44,7 +45,7 @@ pub(crate) fn millis(out: &mut Scribe<'_>, time: Duration) {
     }
 }
 
-/// An IP address, as its `Display` has it.
+/// Writes an IP address as its `Display` does.
 pub(crate) fn address(out: &mut Scribe<'_>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => {

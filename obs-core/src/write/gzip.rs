@@ -1,6 +1,7 @@
-//! Writes gzip (RFC 1952).
+//! A writer that compresses with gzip (RFC 1952).
 //!
-//! Only the frame is ours. `flate2` has one, too, but its checksum brings a table of 16 KB and code for each processor.
+//! `flate2` does the compression. Its own gzip writer is not used, because its checksum adds a
+//! table of 16 KB and code for each kind of processor.
 
 use std::{
     io::{self, Write},
@@ -9,19 +10,19 @@ use std::{
 
 use flate2::{Compression, write::DeflateEncoder};
 
-/// Deflate, no flags, no time, no hint, an unknown system.
+/// The gzip header: method deflate, no flags, no time, no extra flags, unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
-/// Compresses what is written to it.
+/// A writer that compresses its input into `W`.
 pub(crate) struct GzipEncoder<W: Write> {
     deflate: DeflateEncoder<W>,
     crc: Crc,
-    /// Modulo 2³², as the format has it.
+    /// The number of input bytes modulo 2³², as the format requires.
     length: u32,
 }
 
 impl<W: Write> GzipEncoder<W> {
-    /// Writes the header.
+    /// Creates the writer and writes the header.
     pub(crate) fn new(mut out: W, level: Compression) -> io::Result<Self> {
         out.write_all(&HEADER)?;
         Ok(Self { deflate: DeflateEncoder::new(out, level), crc: Crc::NEW, length: 0 })
@@ -35,7 +36,7 @@ impl<W: Write> GzipEncoder<W> {
         self.deflate.get_mut()
     }
 
-    /// Writes what is left, and the trailer.
+    /// Writes the rest of the data and the trailer.
     pub(crate) fn finish(self) -> io::Result<W> {
         let mut out = self.deflate.finish()?;
         out.write_all(&self.crc.sum().to_le_bytes())?;
@@ -57,10 +58,10 @@ impl<W: Write> Write for GzipEncoder<W> {
     }
 }
 
-/// The checksum of the format: CRC-32, eight bytes at a time.
+/// The checksum of the format: CRC-32, computed over eight bytes at a time.
 struct Crc(u32);
 
-/// The checksum of each byte, and of each with one to seven zeros behind it.
+/// The checksum of each byte, followed by zero to seven zero bytes.
 static TABLES: LazyLock<Box<[[u32; 256]; 8]>> = LazyLock::new(|| {
     const POLYNOMIAL: u32 = 0xedb8_8320;
     let mut tables = Box::new([[0_u32; 256]; 8]);

@@ -1,7 +1,8 @@
-//! Hexadecimal digits of ids, in loops without branches: compilers make vector instructions of them, and each request writes and reads
-//! some hundred digits.
+//! Hexadecimal digits of ids. The loops have no branches, so that compilers vectorize them: each
+//! request writes and reads more than a hundred digits.
 
-/// The lower-case digits of some bytes; `M` is twice `N`. In a register, bytes would be no vector: hence the reference.
+/// Returns the lower-case digits of `bytes`; `M` is twice `N`. The argument is a reference, because
+/// bytes passed in a register are not vectorized.
 pub(crate) fn encode<const N: usize, const M: usize>(bytes: &[u8; N]) -> [u8; M] {
     const { assert!(M == 2 * N) };
     let digit = |half: u8| half.wrapping_add(b'0').wrapping_add(if half > 9 { b'a' - b'0' - 10 } else { 0 });
@@ -12,7 +13,7 @@ pub(crate) fn encode<const N: usize, const M: usize>(bytes: &[u8; N]) -> [u8; M]
     text
 }
 
-/// The bytes of so many lower-case digits; `None` if there is anything else.
+/// Returns the bytes of `M` lower-case digits; `None` if any other character occurs.
 pub(crate) fn decode<const N: usize, const M: usize>(text: &[u8; M]) -> Option<[u8; N]> {
     const { assert!(M == 2 * N) };
     let (mut halves, mut valid) = ([0; M], true);
@@ -28,7 +29,7 @@ pub(crate) fn decode<const N: usize, const M: usize>(text: &[u8; M]) -> Option<[
     valid.then_some(bytes)
 }
 
-/// How many of some bytes are digits, in any case.
+/// Counts the bytes that are hexadecimal digits, in upper or lower case.
 pub(crate) fn digits<const N: usize>(text: &[u8; N]) -> usize {
     const { assert!(N < 256) };
     let is_digit = |byte: &u8| (byte.wrapping_sub(b'0') < 10) | ((byte | 0x20).wrapping_sub(b'a') < 6);

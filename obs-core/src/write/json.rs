@@ -1,4 +1,4 @@
-//! Writes JSON (RFC 8259) without building it first.
+//! A JSON writer (RFC 8259) that writes text directly, without an intermediate value.
 
 use std::{fmt::Write as _, net::IpAddr, time::Duration};
 
@@ -7,15 +7,16 @@ use crate::{
     write::{digits, rfc3339, scribe::Scribe},
 };
 
-/// A key of our own, which has nothing to escape, as it is written: behind a comma, and before a value.
+/// A key from our own code, in the form in which it is written: with a comma before it and a colon
+/// after it. It contains nothing to escape.
 #[derive(Clone, Copy)]
 pub(crate) struct Key {
     pub(crate) bare: &'static str,
-    /// With the quote that begins a text.
+    /// The key with the opening quote of a text value.
     pub(crate) quoted: &'static str,
 }
 
-/// The key of this name.
+/// Creates a [`Key`] from a literal name.
 macro_rules! key {
     ($name:literal) => {
         $crate::write::json::Key {
@@ -28,13 +29,14 @@ pub(crate) use key;
 
 /// An object that is being written.
 ///
-/// Every member begins with a comma. The brace that opens the object takes the place of the first one.
+/// A comma is written before every member. The opening brace replaces the first comma.
 pub(crate) struct Object<'a, 'b> {
     out: &'a mut Scribe<'b>,
     start: usize,
 }
 
-// What takes a key is inlined: known at compile time, it costs two or three stores instead of a call.
+// Functions with a [`Key`] are inlined: for a key that is known at compile time, the code is two or
+// three stores instead of a call.
 #[allow(clippy::inline_always)]
 impl<'a, 'b> Object<'a, 'b> {
     pub(crate) const fn open(out: &'a mut Scribe<'b>) -> Self {
@@ -46,7 +48,7 @@ impl<'a, 'b> Object<'a, 'b> {
         self.end(b"}");
     }
 
-    /// Closes the object, and ends the line that it is.
+    /// Closes the object and ends its line.
     pub(crate) fn close_line(self) {
         self.end(b"}\n");
     }
@@ -61,12 +63,12 @@ impl<'a, 'b> Object<'a, 'b> {
         self.out.put(brace);
     }
 
-    /// Members that were written before, or a part of them, each behind its comma.
+    /// Writes complete members, or a part of them. Each has a comma before it.
     pub(crate) fn members(&mut self, members: &[u8]) {
         self.out.put(members);
     }
 
-    /// Anybody's key; returns where it ends.
+    /// Writes a key that may need escapes, and returns the position after it.
     pub(crate) fn any_key(&mut self, key: &str) -> usize {
         self.out.put(b",");
         string(self.out, key);
@@ -85,13 +87,13 @@ impl<'a, 'b> Object<'a, 'b> {
         escaped(self.out, text);
     }
 
-    /// A text of which is known whether it [has anything to escape](is_plain).
+    /// Writes a text. `is_plain` is the known result of [`is_plain`] for it.
     #[inline(always)]
     pub(crate) fn known_text(&mut self, key: Key, text: &str, is_plain: bool) {
         if is_plain { self.word(key, text) } else { self.text(key, text) }
     }
 
-    /// A text that has nothing to escape.
+    /// Writes a text without characters to escape.
     #[inline(always)]
     pub(crate) fn word(&mut self, key: Key, word: impl AsRef<[u8]>) {
         self.out.put_all([key.quoted.as_bytes(), word.as_ref(), b"\""]);
@@ -103,7 +105,7 @@ impl<'a, 'b> Object<'a, 'b> {
         self.list_of_texts(texts);
     }
 
-    /// The same under a key of two parts, of which the second may be anybody's.
+    /// Writes a list of texts. The key has two parts, and the second may need escapes.
     #[inline(never)]
     pub(crate) fn prefixed_texts(&mut self, prefix: &str, key: &str, texts: &[String]) {
         self.any_key(&[prefix, key].concat());
@@ -120,7 +122,7 @@ impl<'a, 'b> Object<'a, 'b> {
         self.out.put(b"]");
     }
 
-    /// `true`; what is false is left out.
+    /// Writes `true`. A false flag is not written at all.
     #[inline(always)]
     pub(crate) fn flag(&mut self, key: Key) {
         self.bare(key);
@@ -133,7 +135,8 @@ impl<'a, 'b> Object<'a, 'b> {
         digits::number(self.out, number.into());
     }
 
-    /// Milliseconds with three decimals: microseconds are what a clock of a service can tell.
+    /// Writes milliseconds with three decimals. A service's clock is not more precise than
+    /// microseconds.
     #[inline(always)]
     pub(crate) fn millis(&mut self, key: Key, time: Duration) {
         self.bare(key);
@@ -152,7 +155,7 @@ impl<'a, 'b> Object<'a, 'b> {
         self.out.put(b"\"");
     }
 
-    /// A field's value, behind its key.
+    /// Writes a field's value after its key.
     pub(crate) fn bare_value(&mut self, value: &Value) {
         match value {
             Value::Bool(true) => self.out.put(b"true"),
@@ -160,8 +163,8 @@ impl<'a, 'b> Object<'a, 'b> {
             Value::I64(value) => self.out.put(itoa::Buffer::new().format(*value).as_bytes()),
             Value::U64(value) => digits::number(self.out, *value),
             Value::F64(value) if value.is_finite() => {
-                // `Debug` turns to an exponent where `Display` would write 300 digits. Writing cannot fail, here and
-                // below.
+                // For very large and very small numbers, `Debug` writes an exponent where `Display`
+                // would write 300 digits. Writing cannot fail, neither here nor below.
                 let _ = write!(self.out, "{value:?}");
             }
             Value::F64(_) => self.out.put(b"null"),
@@ -169,7 +172,7 @@ impl<'a, 'b> Object<'a, 'b> {
         }
     }
 
-    /// A share: a finite number, mostly 1.
+    /// Writes a finite number between 0 and 1, which is usually 1.
     #[inline(always)]
     pub(crate) fn share(&mut self, key: Key, share: f64) {
         if share == 1.0 {
@@ -180,7 +183,7 @@ impl<'a, 'b> Object<'a, 'b> {
         }
     }
 
-    /// A list of objects; without any it is left out.
+    /// Writes a list of objects. An empty list is not written at all.
     #[inline(always)]
     pub(crate) fn objects<T>(
         &mut self,
@@ -209,7 +212,7 @@ impl<'a, 'b> Object<'a, 'b> {
         self.bare_object(write);
     }
 
-    /// The same under anybody's key.
+    /// Writes an object whose key may need escapes.
     pub(crate) fn any_object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_, '_>)) {
         self.any_key(key);
         self.bare_object(write);
@@ -222,7 +225,7 @@ impl<'a, 'b> Object<'a, 'b> {
     }
 }
 
-/// The bytes that a JSON string cannot have as they are. A look-up costs less than comparing each.
+/// The bytes that JSON strings must escape. A table look-up is cheaper than comparisons.
 static ESCAPED: [bool; 256] = {
     let mut escaped = [false; 256];
     let mut byte = 0;
@@ -235,16 +238,18 @@ static ESCAPED: [bool; 256] = {
     escaped
 };
 
-/// Whether nothing in the text needs an escape.
+/// Returns `true` if no byte of the text needs an escape.
 pub(crate) fn is_plain(text: &str) -> bool {
     first_special(text.as_bytes()).is_none()
 }
 
-/// Where the first byte stands that needs an escape. Eight bytes that need none are passed over at once.
+/// Returns the position of the first byte that needs an escape. Eight bytes without such a byte are
+/// skipped at once.
 fn first_special(text: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
-    // A byte is 0 exactly where its highest bit is set in the result, for the first such byte at least.
+    // In the result, the highest bit of a byte is set if the byte was 0. Bytes after the first zero
+    // byte may be wrong.
     let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
     let plain = |eight: &&[u8; 8]| {
         let word = u64::from_le_bytes(**eight);
@@ -253,7 +258,7 @@ fn first_special(text: &[u8]) -> Option<usize> {
     };
     let (eights, rest) = text.as_chunks::<8>();
     let start = eights.iter().take_while(plain).count().saturating_mul(8);
-    // What is left over is looked at together with some of the ones before.
+    // The last fewer than eight bytes are checked together with some of the bytes before them.
     let last = || rest.is_empty() || text.last_chunk::<8>().is_some_and(|last| plain(&last));
     if start.saturating_add(rest.len()) == text.len() && last() {
         return None;
@@ -262,13 +267,14 @@ fn first_special(text: &[u8]) -> Option<usize> {
     Some(start.saturating_add(at))
 }
 
-/// A JSON string.
+/// Writes a JSON string.
 fn string(out: &mut Scribe<'_>, text: &str) {
     out.put(b"\"");
     escaped(out, text);
 }
 
-/// A JSON string without the quote that begins it. Runs of bytes that need no escape are copied as they are.
+/// Writes a JSON string without its opening quote. Runs of bytes that need no escape are copied
+/// unchanged.
 fn escaped(out: &mut Scribe<'_>, text: &str) {
     let mut rest = text.as_bytes();
     while let Some(at) = first_special(rest) {

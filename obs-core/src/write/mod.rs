@@ -1,4 +1,4 @@
-//! Text written into memory that is reused: JSON, numbers, times, ids.
+//! Writers of text into reused memory: JSON, numbers, times and ids.
 
 pub(crate) mod digits;
 #[cfg(feature = "gzip")]

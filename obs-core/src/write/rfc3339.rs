@@ -1,13 +1,13 @@
-//! Times as `2026-11-20T10:48:28.123456Z` (RFC 3339, UTC).
+//! Times as text such as `2026-11-20T10:48:28.123456Z` (RFC 3339, UTC).
 
 use std::{cell::Cell, time::Duration};
 
 use crate::write::digits::three;
 
-/// The time that is so long after 1970, with its microseconds.
+/// Returns the text of a time with microseconds, from its duration since 1970.
 pub(crate) fn text(since_1970: Duration) -> [u8; 27] {
     thread_local! {
-        /// The second that was written last, and its text.
+        /// The last written second, and its text up to the decimal point.
         static LAST: Cell<(u64, [u8; SECOND])> = const { Cell::new((u64::MAX, [0; SECOND])) };
     }
     let seconds = since_1970.as_secs();
@@ -35,7 +35,7 @@ pub(crate) fn text(since_1970: Duration) -> [u8; 27] {
     text
 }
 
-/// The length of `2026-11-20T10:48:28.`
+/// The length of a text such as `2026-11-20T10:48:28.`.
 const SECOND: usize = 20;
 
 #[inline(never)]
@@ -52,9 +52,9 @@ fn second(seconds: u64) -> [u8; SECOND] {
     [y0, y1, y2, y3, b'-', o0, o1, b'-', d0, d1, b'T', h0, h1, b':', m0, m1, b':', s0, s1, b'.']
 }
 
-/// Year, month and day of a number of days since 1970-01-01, in the Gregorian calendar.
+/// Converts days since 1970-01-01 to year, month and day of the Gregorian calendar.
 ///
-/// Years are counted from March, so that the leap day is the last of its year; 400 years have 146,097 days.
+/// Here a year starts in March, so that the leap day is its last day. 400 years have 146,097 days.
 const fn civil(days: u64) -> (u64, u64, u64) {
     const DAYS_0000_03_01_TO_1970: u64 = 719_468;
     let days = days + DAYS_0000_03_01_TO_1970;
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn times_are_civil() {
-        // Each checked with `date --utc --date=@…`.
+        // Each was checked with `date --utc --date=@…`.
         assert_eq!(time(0), "1970-01-01T00:00:00.000042Z");
         assert_eq!(time(951_782_399), "2000-02-28T23:59:59.000042Z");
         assert_eq!(time(951_782_400), "2000-02-29T00:00:00.000042Z");

@@ -1,20 +1,22 @@
-//! Writes text into memory that is there already.
+//! A writer of text into memory that is already allocated.
 //!
-//! A vector asks before each piece whether it must grow, and growing could change all that is known of it. Here a piece that does not fit is
-//! only counted; in the end the memory grows, and all is written once more. What is written at every request fits.
+//! A vector checks before each piece whether it must grow, and after growth the compiler knows
+//! nothing of it any more. A [`Scribe`] only counts a piece that does not fit. In the end the
+//! memory grows, and the whole text is written again. The text of a request usually fits at once.
 
 use std::fmt;
 
-/// Where text is written to.
+/// A writer into a piece of memory.
 pub(crate) struct Scribe<'a> {
     memory: &'a mut [u8],
     at: usize,
 }
 
-/// The memory that a text begins with.
+/// The minimum size of the memory, in bytes.
 const FIRST: usize = 1024;
 
-/// Writes a text to the beginning of `memory`, and says how long it is. `write` is called again where there was no room.
+/// Writes a text to the beginning of `memory` and returns its length. Calls `write` again if the
+/// memory was too small.
 pub(crate) fn write(memory: &mut Vec<u8>, mut write: impl FnMut(&mut Scribe<'_>)) -> usize {
     loop {
         let mut scribe = Scribe { memory, at: 0 };
@@ -27,7 +29,7 @@ pub(crate) fn write(memory: &mut Vec<u8>, mut write: impl FnMut(&mut Scribe<'_>)
     }
 }
 
-/// The same as a vector of its own.
+/// Returns a written text in a new vector.
 pub(crate) fn written(text: impl FnMut(&mut Scribe<'_>)) -> Vec<u8> {
     let mut memory = Vec::new();
     let length = write(&mut memory, text);
@@ -36,12 +38,12 @@ pub(crate) fn written(text: impl FnMut(&mut Scribe<'_>)) -> Vec<u8> {
 }
 
 impl Scribe<'_> {
-    /// How much was written so far.
+    /// The number of bytes written so far.
     pub(crate) const fn at(&self) -> usize {
         self.at
     }
 
-    // A piece of which the length is known at compile time is then a few stores.
+    // Inlined: a piece whose length is known at compile time becomes a few stores.
     #[allow(clippy::inline_always)]
     #[inline(always)]
     pub(crate) fn put(&mut self, piece: &[u8]) {
@@ -52,7 +54,7 @@ impl Scribe<'_> {
         self.at = end;
     }
 
-    /// The same for several pieces: whether there is room is asked once.
+    /// Writes several pieces, with one check of the remaining size.
     #[allow(clippy::inline_always)]
     #[inline(always)]
     pub(crate) fn put_all<const N: usize>(&mut self, pieces: [&[u8]; N]) {
@@ -67,7 +69,7 @@ impl Scribe<'_> {
         self.at = end;
     }
 
-    /// Puts another byte in the place of one.
+    /// Replaces the byte at `at`.
     pub(crate) fn replace(&mut self, at: usize, byte: u8) {
         if let Some(place) = self.memory.get_mut(at) {
             *place = byte;
