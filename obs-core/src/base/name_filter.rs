@@ -1,7 +1,7 @@
-//! A filter that recognizes most new names without comparing them.
+//! A filter that recognises most new names without comparing them.
 
 /// A Bloom filter with one bit for each hash. A name whose bit is not set is new and need not be
-/// compared with the others. Even with as many names as a request may have, it recognizes three of
+/// compared with the others. Even with as many names as a request may have, it recognises three of
 /// four new names.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct NameFilter([u64; 4]);

@@ -19,7 +19,7 @@ use crate::base::text::bounded;
 /// The maximum length of a panic message, in bytes.
 pub(crate) const MAX_MESSAGE: usize = 4 * 1024;
 /// The number of bytes that are read beyond the maximum, so that a secret across the cut is still
-/// recognized.
+/// recognised.
 const BEHIND_THE_CUT: usize = 512;
 
 /// The message, place and stack of a panic in a handler, in a service's `call`, in a body or in a

@@ -1,4 +1,4 @@
-//! The fields that handlers set.
+//! Redaction of the fields that handlers set.
 
 use std::borrow::Cow;
 
@@ -9,11 +9,11 @@ use crate::base::{
 use crate::redact::{MASK, Redactor};
 
 impl Redactor {
-    /// A field as it may go out.
+    /// Masks the secrets in the key and the value of a field.
     pub(crate) fn field(&self, key: Cow<'static, str>, value: Value) -> (Cow<'static, str>, Value) {
         let (key, secret) = match key {
             Cow::Borrowed(own) => (key, self.is_secret_own_name(own)),
-            // What was made at run time may have anything in it.
+            // A key that was created at run time may contain anything.
             Cow::Owned(_) => {
                 let key = masked(key, |key| self.text(key));
                 let secret = self.is_secret_name(&key);
@@ -23,13 +23,15 @@ impl Redactor {
         (key, if secret { hidden(value) } else { self.told(value) })
     }
 
-    /// A value whose name means no secret. Most have none in them, and stay as they are.
+    /// Masks the secrets in a value whose name means no secret. Most values contain none and are
+    /// unchanged.
     fn told(&self, value: Value) -> Value {
-        /// Cards have 13 digits at least.
+        /// The smallest number that can be a card: cards have at least 13 digits.
         const SHORTEST_CARD: u64 = 1_000_000_000_000;
         match value {
             Value::Str(text) if text.len() > MAX_FIELD_BYTES || !self.finds_nothing(&text) => {
-                // What is too long is cut before it is looked through: that takes its time.
+                // A text that is too long is cut before it is searched, because the search takes
+                // time.
                 let text = cow_bounded(text, MAX_FIELD_BYTES);
                 Value::Str(masked(text, |text| self.text(text)))
             }
@@ -41,14 +43,15 @@ impl Redactor {
         }
     }
 
-    /// A card is a secret as a number, too.
+    /// Masks a number that is a card.
     fn number(&self, number: Value, digits: &str) -> Value {
         let masked = self.text(digits);
         if masked == digits { number } else { Value::Str(masked.into_owned().into()) }
     }
 }
 
-/// A value whose name means a secret. Whether there is one may be told, and that something is on or off.
+/// Masks a value whose name means a secret. It still shows if the value is empty, and if a switch
+/// is on or off.
 fn hidden(value: Value) -> Value {
     match value {
         Value::Str(text) if text.is_empty() => Value::Str(text),

@@ -1,6 +1,7 @@
-//! Nothing secret leaves: names that mean secrets, and secrets that are recognised by how they look.
+//! Redaction: names that mean secrets, and secrets that are recognised by their form.
 //!
-//! Whatever goes out as text (events, error messages, and later logs and spans) passes through one [`Redactor`].
+//! Every text that is emitted (events, error messages, and later logs and spans) passes through one
+//! [`Redactor`].
 
 pub(crate) mod field;
 pub(crate) mod names;
@@ -18,18 +19,19 @@ use patterns::Patterns;
 
 use crate::base::read_mostly::ReadMostly;
 
-/// What stands in a text where a secret was.
+/// The text that replaces a secret.
 pub(crate) const MASK: &str = "[REDACTED]";
 
-/// The same in a URL, as OpenTelemetry's conventions write it.
+/// The text that replaces a secret in a URL, as in OpenTelemetry's conventions.
 const URL_MASK: &str = "REDACTED";
 
-/// Takes secrets out of texts, values and URLs.
+/// Masks secrets in texts, values and URLs.
 ///
-/// Made by [`Redaction::build`](crate::Redaction::build). Cloning it copies one `Arc`.
+/// [`Redaction::build`](crate::Redaction::build) creates it. A clone only copies an `Arc`.
 ///
-/// Whatever is handed in, no method panics, and each takes time in proportion to the text's length (patterns of your
-/// own are as fast as the crate `regex-lite` is). What has no secret in it comes back borrowed.
+/// No method panics, for any input. Each takes time in proportion to the length of the text (your
+/// own patterns are as fast as the crate `regex-lite`). A text without a secret is returned
+/// borrowed.
 ///
 /// ```
 /// use obs_core::Redaction;
@@ -47,20 +49,21 @@ pub struct Redactor(Arc<Rules>);
 struct Rules {
     names: Names,
     patterns: Patterns,
-    /// Which names of the program's own code are secret, by where they are and how long: they stay there as long as it runs.
+    /// The known answers for names in the program's own code. The key is the address and the length
+    /// of a name, because a `'static` name never moves.
     own_names: ReadMostly<(usize, usize), bool>,
 }
 
-/// How many names of the program's own code are remembered.
+/// The maximum number of names in `own_names`.
 const MAX_OWN_NAMES: usize = 1024;
 
 impl Redactor {
-    /// The text with each secret that is recognised by its looks replaced by `[REDACTED]`.
+    /// Replaces each secret that is recognised by its form by `[REDACTED]`.
     ///
     /// ```
     /// # let redactor = obs_core::Redaction::new().build()?;
-    /// let text = redactor.text("cannot reach postgres://app:hunter2@db/shop: Bearer mF_9.B5f-4.1JqM was refused");
-    /// assert_eq!(text, "cannot reach postgres://[REDACTED]@db/shop: Bearer [REDACTED] was refused");
+    /// let text = redactor.text("postgres://app:hunter2@db/shop rejected Bearer mF_9.B5f-4.1JqM");
+    /// assert_eq!(text, "postgres://[REDACTED]@db/shop rejected Bearer [REDACTED]");
     /// # Ok::<(), obs_core::BuildError>(())
     /// ```
     #[must_use]
@@ -71,20 +74,21 @@ impl Redactor {
         settled(text, MASK, |text| self.0.find(text))
     }
 
-    /// Whether it is sure, without a closer look, that there is no secret in the text.
+    /// Returns `true` if a quick check shows that the text contains no secret. `false` is no proof
+    /// that there is one.
     pub(crate) fn finds_nothing(&self, text: &str) -> bool {
         self.0.patterns.cannot_match(text)
     }
 
-    /// Whether this is the other one or a clone of it.
+    /// Returns `true` if both are clones of one redactor.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Whether what has this name is a secret.
+    /// Returns `true` if a value with this name is a secret.
     ///
-    /// Names are read by their words, in any case: `api_key`, `X-Api-Key` and `apiKey` are one name, and `author` has
-    /// nothing to do with `auth`.
+    /// Names are compared by their words, in any case. So `api_key`, `X-Api-Key` and `apiKey` are
+    /// the same name, and `author` does not contain `auth`.
     ///
     /// ```
     /// # let redactor = obs_core::Redaction::new().build()?;
@@ -97,7 +101,7 @@ impl Redactor {
         self.0.names.is_secret(name)
     }
 
-    /// The same of a name in the program's own code, which is read once.
+    /// Returns the same for a name in the program's own code, and remembers the answer.
     pub(crate) fn is_secret_own_name(&self, name: &'static str) -> bool {
         let place = (name.as_ptr().addr(), name.len());
         let known = self.0.own_names.read(&place, |secret| *secret);
@@ -108,7 +112,8 @@ impl Redactor {
         })
     }
 
-    /// A named value: `[REDACTED]` if the name means a secret, else as [`text`](Self::text) has it.
+    /// Masks a named value: returns `[REDACTED]` if the name means a secret, otherwise masks it as
+    /// [`text`](Self::text) does.
     ///
     /// ```
     /// # let redactor = obs_core::Redaction::new().build()?;
@@ -121,10 +126,15 @@ impl Redactor {
         if !value.is_empty() && self.is_secret_name(name) { Cow::Borrowed(MASK) } else { self.text(value) }
     }
 
-    /// A URL's query, in which each value that is secret is `REDACTED`.
+    /// Replaces each secret value in the query of a URL by `REDACTED`.
     ///
-    /// It is secret if its key is, if its key is one of those that OpenTelemetry lists (`X-Amz-Signature`, `sig`, …), or if
-    /// there is a secret in it by its looks, percent-encoded or not. All else stays as it is, byte for byte.
+    /// A value is secret in one of these cases:
+    ///
+    /// - Its key means a secret.
+    /// - Its key is one that OpenTelemetry lists (`X-Amz-Signature`, `sig`, …).
+    /// - It contains a secret that is recognised by its form, percent-encoded or not.
+    ///
+    /// Everything else is unchanged, byte for byte.
     ///
     /// ```
     /// # let redactor = obs_core::Redaction::new().build()?;
@@ -140,11 +150,12 @@ impl Redactor {
         settled(query, URL_MASK, |query| url::in_query(&self.0, query))
     }
 
-    /// A URL's path, in which each segment with a secret in it is `REDACTED`.
+    /// Replaces each segment with a secret in the path of a URL by `REDACTED`.
     ///
     /// ```
     /// # let redactor = obs_core::Redaction::new().build()?;
-    /// assert_eq!(redactor.path("/cards/4111%201111%201111%201111/limit"), "/cards/REDACTED/limit");
+    /// let path = redactor.path("/cards/4111%201111%201111%201111/limit");
+    /// assert_eq!(path, "/cards/REDACTED/limit");
     /// # Ok::<(), obs_core::BuildError>(())
     /// ```
     #[must_use]
@@ -166,7 +177,7 @@ impl fmt::Debug for Redactor {
 }
 
 impl Rules {
-    /// Where the secrets are: in order, and none of them touch.
+    /// Returns the ranges of the secrets, in order. No two of them touch.
     fn find(&self, text: &str) -> Vec<Range<usize>> {
         self.patterns.find(text, &self.names)
     }
@@ -176,13 +187,14 @@ impl Rules {
     }
 }
 
-/// How often a text is looked through at most. It has settled after the second time, unless it was made not to.
+/// The maximum number of passes over a text. Two are enough, unless the text was crafted to need
+/// more.
 const ROUNDS: usize = 4;
 
-/// Masks what is found until nothing more is.
+/// Masks secrets until no more are found.
 ///
-/// What stands right beside a secret may be one that could not be told before, such as an account number with a token
-/// glued to its end. So a text that was redacted twice is the same as one that was redacted once.
+/// Masking one secret may reveal another one beside it, such as an account number with a token
+/// directly after it. Repeated passes make sure that redacting a redacted text changes nothing.
 fn settled<'a>(text: &'a str, mask: &str, find: impl Fn(&str) -> Vec<Range<usize>>) -> Cow<'a, str> {
     let mut settled = Cow::Borrowed(text);
     for _ in 0..ROUNDS {
@@ -194,7 +206,7 @@ fn settled<'a>(text: &'a str, mask: &str, find: impl Fn(&str) -> Vec<Range<usize
     settled
 }
 
-/// The text with `mask` in the place of each range.
+/// Replaces each range of the text by `mask`.
 fn masked<'a>(text: &'a str, ranges: &[Range<usize>], mask: &str) -> Cow<'a, str> {
     if ranges.is_empty() {
         return Cow::Borrowed(text);

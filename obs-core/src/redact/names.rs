@@ -2,28 +2,30 @@
 
 use super::words::{Words, is_word};
 
-/// Each of these makes a name secret if it is one of its words.
+/// Words that make a name secret if it contains one of them.
 const WORDS: &str = "\
     auth authorization bearer cookie credential csrf cvc cvv jwt oauth otp passcode passphrase passwd \
     password pin pwd saml secret session sid ssn sso token totp xsrf";
 
-/// Words that make a name secret together: as `api_key`, `apiKey` or `apikey`.
+/// Words that make a name secret if it contains them in sequence, as `api_key`, `apiKey` or
+/// `apikey`.
 const TOGETHER: [&str; 3] = [
-    // Keys. `key` alone is most often no secret: cache keys, sort keys, primary keys.
+    // Keys. `key` alone is usually no secret: there are cache keys, sort keys and primary keys.
     "accesskey accountkey apikey authkey encryptionkey masterkey privatekey secretkey sessionkey sharedkey \
     signingkey sshkey storagekey subscriptionkey",
-    // Run together, their words cannot be told apart any more.
+    // Names that are often written in lower case without separators, so that they cannot be split
+    // into words.
     "accesstoken apitoken authcode authtoken bearertoken clientsecret csrftoken idtoken jsessionid jwttoken \
     oauthtoken phpsessid proxyauthorization refreshtoken sessid sessionid sessiontoken setcookie \
     socialsecurity usertoken xsrftoken",
-    // Words that camel case may have torn apart, and kinds of passwords.
+    // Words that camel case may have split, and kinds of passwords.
     "passcode passphrase password dbpass dbpassword newpassword oldpassword userpass userpassword",
 ];
 
-/// How many words a name of the user's may have.
+/// The maximum number of words in a name that the user adds.
 pub(super) const MAX_WORDS: usize = 6;
 
-/// Keys of a query that are masked by OpenTelemetry's HTTP conventions, in exactly this case.
+/// The query keys that OpenTelemetry's HTTP conventions mask, in exactly this case.
 const SIGNATURES: [&str; 7] = [
     "AWSAccessKeyId",
     "Signature",
@@ -34,11 +36,11 @@ const SIGNATURES: [&str; 7] = [
     "sig",
 ];
 
-/// Which names mean secrets.
+/// The names that mean secrets.
 pub(super) struct Names {
     words: Set,
     together: Set,
-    /// Whole names that mean none, whatever their words.
+    /// Whole names that mean no secret, even if their words do.
     harmless: Set,
     signatures: bool,
 }
@@ -57,11 +59,11 @@ impl Names {
         !self.signatures
     }
 
-    /// `false` if the name has no words, or too many.
+    /// Adds a name that means a secret. Returns `false` if the name has no words or too many.
     pub(super) fn add(&mut self, name: &str) -> bool {
         let (letters, words) = (letters(name), Words::of(name).count());
         self.harmless.remove(&letters);
-        // Camel case may tear apart what is one word to the user, so it is looked for both ways.
+        // Camel case may split a name that is one word for the user, so it is added in both forms.
         if words == 1 {
             self.words.insert(&letters);
         }
@@ -78,7 +80,7 @@ impl Names {
     }
 
     pub(super) fn is_secret(&self, name: &str) -> bool {
-        // Nearly every name fits, and then nothing is allocated.
+        // Nearly every name fits into `short`, so that nothing is allocated.
         let (mut short, mut long) = ([0; 64], Vec::new());
         let letters = if name.len() <= short.len() {
             short.as_mut_slice()
@@ -86,7 +88,7 @@ impl Names {
             long.resize(name.len(), 0);
             long.as_mut_slice()
         };
-        // Where in `letters` the last words begin, the last one first.
+        // The positions in `letters` where the last words begin, the last word first.
         let mut starts = [0; MAX_WORDS];
         let mut end = 0;
         for (count, word) in Words::of(name).enumerate() {
@@ -111,19 +113,20 @@ impl Names {
         !self.harmless.0.is_empty() && self.harmless.has(&letters(name))
     }
 
-    /// Whether what stands behind `name=` is a secret.
+    /// Returns `true` if the value after `name=` is a secret.
     pub(super) fn is_secret_key(&self, name: &str) -> bool {
         let signature = self.signatures && SIGNATURES.contains(&name);
         if signature { !self.is_harmless(name) } else { self.is_secret(name) }
     }
 }
 
-/// Letters and digits in lower case, all else left out.
+/// Returns the letters and digits of a name in lower case, without any other bytes.
 fn letters(name: &str) -> Vec<u8> {
     name.bytes().filter(|b| is_word(*b)).map(|b| b.to_ascii_lowercase()).collect()
 }
 
-/// Names by their letters; those of one length are together, because most lengths and first letters tell enough.
+/// A set of names, given by their letters and grouped by length. The length and the first letter
+/// usually decide a look-up.
 struct Set(Vec<Vec<Box<[u8]>>>);
 
 impl Set {
@@ -158,7 +161,8 @@ impl Set {
         names.iter().any(|name| name.first() == letters.first() && **name == *letters)
     }
 
-    /// Also in the plural, and with a number behind it: `passwords`, `token2`.
+    /// Returns `true` if the set has the name, or the name without a plural `s` or a number at its
+    /// end: `passwords`, `token2`.
     fn has_kind_of(&self, letters: &[u8]) -> bool {
         if self.has(letters) {
             return true;

@@ -1,4 +1,4 @@
-//! Settings of redaction.
+//! The settings of redaction.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use super::{
 use crate::base::{build_error::BuildError, read_mostly::ReadMostly, settings::settings};
 
 settings! {
-    /// Settings of redaction: the names and patterns that mean secrets.
+    /// The settings of redaction: the names and patterns that mean secrets.
     ///
-    /// It is on with the defaults unless it is [`off`](Self::off). The last of contradicting calls
-    /// holds.
+    /// Redaction is on by default, unless it is [`off`](Self::off). If calls contradict each other,
+    /// the last one applies.
     ///
     /// ```
     /// use obs_core::{Redaction, SecretPattern};
     ///
     /// let redactor = Redaction::new()
-    ///     .secret_names(["customer number"])        // also as `customer_number`, `customerNumber`, …
+    ///     .secret_names(["customer number"]) // also `customer_number`, `customerNumber`, …
     ///     .harmless_names(["token_count"])
     ///     .pattern("customer", r"\bC-[0-9]{6}\b")
     ///     .without_pattern(SecretPattern::Iban)
@@ -39,14 +39,14 @@ settings! {
     }
 
     names: Vec<(String, Meaning)> = Vec::new(), "those of [privacy](privacy.md)" {
-        /// Adds names that mean secrets. A name is secret if the words of one of them stand in it,
-        /// one after the other.
+        /// Adds names that mean secrets. A name is secret if it contains the words of one of these
+        /// names in sequence.
         fn secret_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) {
             self.names.extend(names.into_iter().map(|name| (name.into(), Meaning::Secret)));
         }
-        /// Adds names that mean no secret.
+        /// Marks names as harmless.
         ///
-        /// A word such as `session` no longer makes a name secret. A name that is exactly one of
+        /// A word such as `session` then no longer makes a name secret. A name that equals one of
         /// these is harmless, so `token_count` can be harmless while `token` stays secret.
         fn harmless_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) {
             self.names.extend(names.into_iter().map(|name| (name.into(), Meaning::Harmless)));
@@ -56,12 +56,11 @@ settings! {
 
     #[cfg(feature = "patterns")]
     patterns: Vec<(String, String)> = Vec::new(), "none" {
-        /// Adds a pattern, as a regular expression of the crate `regex-lite`. Its matches are
-        /// masked.
+        /// Adds a pattern, a regular expression of the crate `regex-lite`. Its matches are masked.
         ///
-        /// It runs on every text, value, path and query, each time over the whole of it, and costs
-        /// far more than the built-in ones. Errors use `name`; a second pattern of one name
-        /// replaces the first.
+        /// It runs on every text, value, path and query, each time over the whole text, and costs
+        /// far more than the built-in patterns. Errors contain `name`. A second pattern of the same
+        /// name replaces the first.
         fn pattern(mut self, name: impl Into<String>, regex: impl Into<String>) {
             let name = name.into();
             self.patterns.retain(|(other, _)| *other != name);
@@ -71,7 +70,7 @@ settings! {
     }
 
     without: Vec<SecretPattern> = Vec::new(), "all built-in patterns are on" {
-        /// Switches a built-in pattern off.
+        /// Switches off a built-in pattern.
         fn without_pattern(mut self, pattern: SecretPattern) { self.without.push(pattern) }
     }
 }
@@ -89,12 +88,12 @@ impl Default for Redaction {
 }
 
 impl Redaction {
-    /// On, with the names and patterns that mean secrets nearly everywhere.
+    /// Returns settings with redaction on, with the usual names and patterns of secrets.
     pub fn new() -> Self {
         Self::defaults(true)
     }
 
-    /// Off: everything is emitted as it is, whatever else is set.
+    /// Returns settings with redaction off: nothing is masked, whatever else is set.
     ///
     /// ```
     /// let redactor = obs_core::Redaction::off().build()?;
@@ -105,21 +104,23 @@ impl Redaction {
         Self::defaults(false)
     }
 
-    /// Makes the redactor.
+    /// Creates the redactor.
     ///
     /// # Errors
-    /// A pattern that is no regular expression or that matches the empty text, and a name without a
-    /// word in it.
+    /// A pattern is not a regular expression or matches the empty text, or a name does not have one
+    /// to six words.
     ///
     /// ```
     /// let error = obs_core::Redaction::new().pattern("customer", "C-[0-9").build().unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     "`redaction` is \"pattern customer: C-[0-9\", but should be a regular expression of the crate `regex-lite`"
+    ///     "`redaction` is \"pattern customer: C-[0-9\", \
+    ///      but should be a regular expression of the crate `regex-lite`"
     /// );
     /// ```
     pub fn build(self) -> Result<Redactor, BuildError> {
-        // Wrong settings are wrong also while it is off: who switches it on again shall not be surprised.
+        // Settings are checked even if redaction is off, so that switching it on does not cause an
+        // error.
         let mut names = Names::new();
         for (name, meaning) in &self.names {
             let known = match meaning {
@@ -154,7 +155,7 @@ fn own_pattern((name, regex): &(String, String)) -> Result<Regex, BuildError> {
         refused(value(), "a regular expression of the crate `regex-lite`").with_source(error)
     })?;
     if pattern.is_match("") {
-        // It would match everywhere, and mask nothing but what it happens to stand at.
+        // It would match everywhere, mostly without masking anything.
         return Err(refused(value(), "a regular expression that does not match the empty text"));
     }
     Ok(pattern)

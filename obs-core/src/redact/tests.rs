@@ -1,4 +1,4 @@
-//! What must hold for any text.
+//! Properties of redaction that hold for any text.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ fn redactor() -> Redactor {
     Redaction::new().build().expect("right")
 }
 
-/// Texts in which something of every pattern occurs often, whole and in pieces.
+/// Generates texts that often contain secrets of every pattern, complete and in pieces.
 fn hostile() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
         "@",
@@ -86,10 +86,10 @@ fn hostile() -> impl Strategy<Value = String> {
     prop::collection::vec(pieces, 0..14).prop_map(|pieces| pieces.concat())
 }
 
-/// Texts in which there is nothing to find.
+/// Texts without a secret.
 const HARMLESS: &str = "[a-zA-Z äß東,;.!?()\n]{0,40}";
 
-/// A secret, and the part of it that must not be seen.
+/// Generates a secret, and the part of it that must be masked.
 fn secret() -> impl Strategy<Value = (String, String)> {
     let same = |secret: String| (secret.clone(), secret);
     prop_oneof![
@@ -126,7 +126,7 @@ fn secret() -> impl Strategy<Value = (String, String)> {
     ]
 }
 
-/// 15 digits and a zero, with the right digit (Luhn) in its place.
+/// Replaces the last of 16 digits by the correct check digit (Luhn).
 fn with_check_digit(number: u64) -> String {
     let number = number / 10 * 10;
     let sum: u64 = number
@@ -208,7 +208,7 @@ proptest! {
     }
 }
 
-/// Counts how often the scanners look at a byte, instead of measuring time.
+/// Counts how often the scanners read a byte, instead of measuring time.
 #[test]
 fn no_text_takes_more_than_linear_time() {
     let redactor = redactor();
@@ -275,7 +275,8 @@ fn no_text_takes_more_than_linear_time() {
         for (before, after) in
             [("", ""), ("token=\"", ""), ("eyJhbGci.", "."), ("a://", "@x"), ("", "@example.com")]
         {
-            // A megabyte of those that are known to be dangerous; of the others, enough to tell a square from a line.
+            // Pieces that are known to be dangerous are repeated to a megabyte. The others are
+            // repeated often enough to distinguish quadratic from linear time.
             let dangerous = ["@", "eyJ", "1", "=", "token=", "a@b.cc,"].contains(&piece) && before == after;
             let length = if dangerous { 1 << 20 } else { 1 << 14 };
             let text = format!("{before}{}{after}", piece.repeat(length / piece.len()));

@@ -4,19 +4,21 @@ use std::{borrow::Cow, ops::Range};
 
 use super::{Rules, URL_MASK};
 
-/// What to mask in a query.
+/// Returns the ranges to mask in a query.
 ///
-/// A value is masked whole, so that nothing is left of it: where in an encoded value a secret ends is not worth telling.
+/// A secret value is masked completely, because it is not worth computing where a secret ends in an
+/// encoded value.
 pub(super) fn in_query(inner: &Rules, query: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    // Most queries have nothing in them, which one look at the whole can tell if nothing is encoded.
+    // Most queries contain no secret. If nothing is encoded, one search of the whole query shows
+    // this.
     let clean = !is_encoded(query) && inner.find(query).is_empty();
     let mut at = usize::from(query.starts_with('?'));
     for part in query.get(at..).unwrap_or_default().split('&') {
         let (key, value) = part.split_once('=').unwrap_or((part, ""));
         let key_end = at.saturating_add(key.len());
         let end = at.saturating_add(part.len());
-        // A key is kept, unless it is itself what must not leave: `?jane@example.com`.
+        // A key is kept, unless it contains a secret itself, as in `?jane@example.com`.
         if !clean && key != URL_MASK && has_secret(inner, key) {
             found.push(at..key_end);
         }
@@ -38,7 +40,7 @@ fn has_secret(inner: &Rules, value: &str) -> bool {
     if !inner.find(value).is_empty() {
         return true;
     }
-    // A `+` is a space to those who read forms and a plus to all others, so both are looked at.
+    // Form parsers read `+` as a space and others as a plus sign, so both are checked.
     match form_decoded(value) {
         Cow::Borrowed(_) => false,
         Cow::Owned(decoded) => !inner.find(&decoded).is_empty(),
@@ -49,7 +51,7 @@ fn is_encoded(value: &str) -> bool {
     value.bytes().any(|b| b == b'%' || b == b'+')
 }
 
-/// Percent-decoded, with each `+` as a space.
+/// Decodes percent-encoding, and `+` as a space.
 fn form_decoded(value: &str) -> Cow<'_, str> {
     if !is_encoded(value) {
         return Cow::Borrowed(value);
@@ -57,22 +59,22 @@ fn form_decoded(value: &str) -> Cow<'_, str> {
     Cow::Owned(Decoded::of(&value.replace('+', " ")).text)
 }
 
-/// What to mask in a path: the segments that have a secret in them.
+/// Returns the ranges to mask in a path: the segments that contain a secret.
 pub(super) fn in_path(inner: &Rules, path: &str) -> Vec<Range<usize>> {
     if !path.bytes().any(|b| b == b'%') {
         return segments(path, inner.find(path).into_iter());
     }
-    // As a whole, because a secret may have a `/` in it.
+    // The path is decoded as a whole, because a secret may contain a `/`.
     let decoded = Decoded::of(path);
     let found = inner.find(&decoded.text).into_iter();
     segments(path, found.map(|range| decoded.source(range.start)..decoded.source(range.end)))
 }
 
-/// Each of the ranges, in order, widened to whole segments.
+/// Widens the ranges, which are in order, to whole segments.
 fn segments(path: &str, ranges: impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     for range in ranges {
-        // One look around per segment, however many secrets it has.
+        // A segment is widened only once, even if it contains several secrets.
         if found.last().is_some_and(|last| range.end <= last.end) {
             continue;
         }
@@ -88,10 +90,10 @@ fn segments(path: &str, ranges: impl Iterator<Item = Range<usize>>) -> Vec<Range
     found
 }
 
-/// A percent-decoded text that knows where each of its bytes was.
+/// A percent-decoded text with the original position of each byte.
 ///
-/// `%` without two hexadecimal digits behind it stays, and what would be no UTF-8 becomes `?`: in no pattern is
-/// there a question mark.
+/// A `%` without two hexadecimal digits after it is kept. If the result is not valid UTF-8, each
+/// non-ASCII byte becomes `?`, which is part of no pattern.
 struct Decoded {
     text: String,
     source: Vec<usize>,
@@ -120,7 +122,7 @@ impl Decoded {
         Self { text, source, end: bytes.len() }
     }
 
-    /// Where in the encoded text this place of the decoded one is.
+    /// Returns the position in the encoded text for a position in the decoded text.
     fn source(&self, at: usize) -> usize {
         self.source.get(at).copied().unwrap_or(self.end)
     }
@@ -202,7 +204,7 @@ mod tests {
     #[test]
     fn what_has_a_slash_in_it_is_masked_on_both_sides() {
         let path = redactor().path("/a/Basic%20YWxhZGRpbjpv/cGVuc2VzYW1l/b").into_owned();
-        // Such a token may have slashes in it, so what follows in the path goes with it.
+        // Such a token may contain slashes, so the rest of the path is masked, too.
         assert_eq!(path, "/a/REDACTED");
         let key = "/k/-----BEGIN%20PRIVATE%20KEY-----%0AMII/EvQ/x-----END%20PRIVATE%20KEY-----/b";
         assert_eq!(redactor().path(key), "/k/REDACTED/b");

@@ -1,11 +1,12 @@
-//! The words of which a name consists.
+//! The words of a name.
 
-/// What is not ASCII belongs to the word that it stands in: no name that we know has such letters.
+/// Returns `true` if the byte is part of a word. Non-ASCII bytes are, because no known name
+/// contains them.
 pub(super) const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || !byte.is_ascii()
 }
 
-/// The words of a name.
+/// An iterator over the words of a name.
 pub(super) struct Words<'a> {
     name: &'a [u8],
     at: usize,
@@ -16,7 +17,7 @@ impl<'a> Words<'a> {
         Self { name: name.as_bytes(), at: 0 }
     }
 
-    /// Whether a new word begins at `at`, with a part of the same name before it.
+    /// Returns `true` if a new word starts at `at`, directly after another word.
     fn begins(&self, at: usize) -> bool {
         let byte = |at: usize| self.name.get(at).copied().unwrap_or_default();
         let (before, here, next) = (byte(at.saturating_sub(1)), byte(at), byte(at.saturating_add(1)));

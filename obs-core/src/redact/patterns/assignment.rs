@@ -1,17 +1,17 @@
-//! Values behind names that mean secrets: a URL with its query in an error message, a connection string, a cookie,
-//! a struct's `Debug`, JSON.
+//! Values after names that mean secrets: in a URL's query in an error message, a connection string,
+//! a cookie, the `Debug` text of a struct, or JSON.
 
 use std::ops::Range;
 
 use super::text::Text;
 use crate::redact::{MASK, URL_MASK, names::Names};
 
-/// Longer names are read from here on.
+/// The maximum length of a name in bytes. Of a longer name, only the end is read.
 const MAX_NAME: usize = 64;
 
-/// At a `=` or a `:`: the value behind it.
+/// Returns the value after the `=` or `:` at `at`, if its name means a secret.
 ///
-/// After `:`, only what is quoted is a value: "token: expired" is a sentence.
+/// After `:`, only a quoted text is a value, because "token: expired" is a sentence.
 pub(super) fn find(text: Text<'_>, at: usize, names: &Names) -> Option<Range<usize>> {
     let equals = text.at(at) == b'=';
     let spaced = text.before(at) == b' ';
@@ -31,7 +31,7 @@ pub(super) fn find(text: Text<'_>, at: usize, names: &Names) -> Option<Range<usi
     let escaped = text.at(value) == b'\\';
     let mark = text.at(value.saturating_add(usize::from(escaped)));
     let quoted = mark == b'"' || mark == b'\'';
-    // Almost every `:` and `=` ends here, before its name is looked up.
+    // This rejects almost every `:` and `=` before its name is looked up.
     if !quoted && !equals || !names.is_secret_key(name(text, at)) {
         return None;
     }
@@ -44,7 +44,7 @@ pub(super) fn find(text: Text<'_>, at: usize, names: &Names) -> Option<Range<usi
     (start < end && ![MASK, URL_MASK].contains(&text.slice(start, end))).then_some(start..end)
 }
 
-/// The name that ends before the sign at `at`, without quotes and brackets.
+/// Returns the name that ends before the `=` or `:` at `at`, without quotes and brackets.
 fn name(text: Text<'_>, at: usize) -> &str {
     let mut end = at;
     for around in [" ", "\"'", "\\", "]"] {
@@ -57,7 +57,7 @@ fn name(text: Text<'_>, at: usize) -> &str {
     text.slice(start, end)
 }
 
-/// Where the quote ends that began with `mark`, or the text.
+/// Returns the end of the quoted text that started with `mark`, or the end of the whole text.
 fn end_of_quote(text: Text<'_>, start: usize, mark: u8, escaped: bool) -> usize {
     let mut at = start;
     loop {
@@ -65,12 +65,13 @@ fn end_of_quote(text: Text<'_>, start: usize, mark: u8, escaped: bool) -> usize 
         if at >= text.len() || text.at(at) == mark {
             return at;
         }
-        // A quote within an escaped text ends with `\"`; else that is a part of it.
+        // In an escaped text, `\"` ends the quoted text. Otherwise it is part of it.
         let next = at.saturating_add(1);
         if escaped && text.at(next) == mark {
             return at;
         }
-        // Two bytes, but never half a character: all but ASCII is longer and no mark.
+        // Skips the backslash and an ASCII character after it. The next run skips any longer
+        // character, which contains neither the mark nor a backslash.
         at = if text.at(next).is_ascii() { next.saturating_add(1).min(text.len()) } else { next };
     }
 }

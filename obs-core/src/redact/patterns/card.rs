@@ -1,4 +1,4 @@
-//! Numbers of payment cards (ISO/IEC 7812): 13 to 19 digits, in one piece or in groups.
+//! Payment card numbers (ISO/IEC 7812): 13 to 19 digits, in one piece or in groups.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use super::text::Text;
 
 const DIGITS: Range<usize> = 13..20;
 
-/// At the start of a run of digits: the card's number that begins with it.
+/// Returns the card number that starts with this run of digits.
 pub(super) fn find(text: Text<'_>, run: Range<usize>) -> Option<Range<usize>> {
     let grouped = run.len() == 4;
     if !(grouped || DIGITS.contains(&run.len())) || !is_clear_before(text, run.start) {
@@ -15,16 +15,17 @@ pub(super) fn find(text: Text<'_>, run: Range<usize>) -> Option<Range<usize>> {
     if grouped {
         return in_groups(text, run);
     }
-    // `+49…` is a telephone number, and those of some countries look like cards.
+    // A number such as `+49…` is a telephone number. Those of some countries look like cards.
     let telephone = run.len() <= 15 && text.before(run.start) == b'+';
     let card = is_card(text.slice(run.start, run.end).as_bytes());
     (card && !telephone && is_clear_after(text, run.end)).then_some(run)
 }
 
-/// Groups as cards have them: four digits, then groups of four to six, the last of one to six; one kind of separator.
+/// Returns a card number in groups: four digits, then groups of four to six, then a last group of
+/// one to six, all with the same separator.
 ///
-/// Digits before or behind, such as an amount or a security code, do not hide the card: each group of four that could
-/// be its first is tried.
+/// Other digits before or after it, such as an amount or a security code, do not hide the card:
+/// each group of four is tried as its first group.
 fn in_groups(text: Text<'_>, first: Range<usize>) -> Option<Range<usize>> {
     let separator = text.at(first.end);
     if separator != b' ' && separator != b'-' {
@@ -50,7 +51,8 @@ fn in_groups(text: Text<'_>, first: Range<usize>) -> Option<Range<usize>> {
     card
 }
 
-/// Whether the digits that end here do not belong to something longer: a hexadecimal number or a fraction.
+/// Returns `true` if the digits that start at `at` do not continue a hexadecimal number or a
+/// fraction.
 fn is_clear_before(text: Text<'_>, at: usize) -> bool {
     match text.before(at) {
         b'.' => !text.before(at.saturating_sub(1)).is_ascii_digit(),
@@ -75,14 +77,16 @@ fn is_clear_after(text: Text<'_>, at: usize) -> bool {
 }
 
 fn is_card(digits: &[u8]) -> bool {
-    // A barcode has 13 digits, too, and cards of 13 have not been issued for long: what can be both is a barcode.
+    // Barcodes have 13 digits, too, and cards with 13 digits have not been issued for a long time.
+    // So a number that is valid as both is a barcode.
     DIGITS.contains(&digits.len())
         && has_issuer(digits)
         && luhn(digits)
         && !(digits.len() == 13 && is_barcode(digits))
 }
 
-/// Whether there are cards of this prefix and length. None begin with 1, as the time in milliseconds does until 2033.
+/// Returns `true` if there are cards of this prefix and length. No card starts with 1, as times in
+/// milliseconds do until 2033.
 fn has_issuer(digits: &[u8]) -> bool {
     let prefix = digits
         .iter()
@@ -117,7 +121,7 @@ fn luhn(digits: &[u8]) -> bool {
     sum % 10 == 0
 }
 
-/// The check digit of EAN-13.
+/// Returns `true` if the check digit of EAN-13 is correct.
 fn is_barcode(digits: &[u8]) -> bool {
     let sum = digits.iter().rev().enumerate().fold(0_u32, |sum, (n, digit)| {
         let weight = if n % 2 == 0 { 1 } else { 3 };
@@ -132,7 +136,7 @@ mod tests {
 
     #[test]
     fn cards() {
-        // The numbers that payment services give out for tests.
+        // The test numbers of payment services.
         for card in [
             "4111111111111111",
             "4242424242424242",
@@ -176,7 +180,7 @@ mod tests {
     #[test]
     fn other_numbers() {
         harmless(&[
-            // A wrong check digit, and digits that are too many or too few.
+            // A wrong check digit; too many or too few digits.
             "4111111111111112",
             "4111 1111 1111 1112",
             "41111111111111111111",

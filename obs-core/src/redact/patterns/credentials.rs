@@ -1,14 +1,14 @@
-//! The user and the password of a URL (RFC 3986 §3.2.1), as connection strings have them.
+//! The user and the password in a URL (RFC 3986 §3.2.1), as in connection strings.
 
 use std::ops::Range;
 
 use super::text::Text;
 use crate::redact::{MASK, URL_MASK};
 
-/// At a `:` before a `/`: what stands between `://` and the `@` before the host.
+/// Returns the text between `://` and the `@` before the host. `at` is the position of the `:`.
 ///
-/// Passwords often have signs that should have been encoded, so only what surely ends an authority ends this one, and the
-/// last `@` counts.
+/// Passwords often contain characters that should have been encoded. So only characters that
+/// certainly end an authority end it here, and the last `@` counts.
 pub(super) fn find(text: Text<'_>, at: usize) -> Option<Range<usize>> {
     if !text.starts_with(at, "://") || !text.before(at).is_ascii_alphanumeric() {
         return None;
@@ -17,7 +17,7 @@ pub(super) fn find(text: Text<'_>, at: usize) -> Option<Range<usize>> {
     let end = text.run(start, |b| !b.is_ascii_whitespace() && !b"/?\"<>`".contains(&b));
     let user = text.slice(start, end).rfind('@')?;
     let credentials = text.slice(start, start.saturating_add(user));
-    // The last one is how OpenTelemetry's conventions write it.
+    // The last of these is the form of OpenTelemetry's conventions.
     (!["", MASK, URL_MASK, "REDACTED:REDACTED"].contains(&credentials))
         .then(|| start..start.saturating_add(user))
 }

@@ -1,13 +1,14 @@
-//! E-mail addresses, as they occur: no comments, no quotes, no bare hosts.
+//! E-mail addresses in their usual form, without comments, quotes and bare hosts.
 
 use std::ops::Range;
 
 use super::text::Text;
 
-/// At an `@` that ends at `after`: the address around it. What lies before `floor` belongs to another `@`.
+/// Returns the address around the `@` from `at` to `after`. Text before `floor` belongs to an
+/// earlier `@`.
 pub(super) fn find(text: Text<'_>, at: usize, after: usize, floor: usize) -> Option<Range<usize>> {
     let start = text.back_by_chars(at, floor, |c| is_letter(c) || ".!$%*+-^_~'".contains(c));
-    // Quotation marks and list markers are no part of it.
+    // Quotation marks and list markers are not part of the address.
     let start = text.run(start, |b| b".!$%*+-^~'".contains(&b));
     if start >= at {
         return None;
@@ -17,7 +18,8 @@ pub(super) fn find(text: Text<'_>, at: usize, after: usize, floor: usize) -> Opt
     Some(start..after.saturating_add(length))
 }
 
-/// How much of `name` is the name of a domain: at least two labels, the last one no number.
+/// Returns the length of the domain at the start of `name`: at least two labels, the last of which
+/// is not a number.
 fn domain(name: &str) -> Option<usize> {
     let (mut found, mut end) = (None, 0_usize);
     let mut first = "";
@@ -28,7 +30,7 @@ fn domain(name: &str) -> Option<usize> {
         let number = label.bytes().all(|b| b.is_ascii_digit());
         match n {
             0 => first = label,
-            // Not `serde@1.0.0.crate`; but `jane@163.com`.
+            // Rejects `serde@1.0.0.crate`, but not `jane@163.com`.
             1 if number && first.bytes().all(|b| b.is_ascii_digit()) => return None,
             _ => {}
         }
@@ -42,16 +44,17 @@ fn domain(name: &str) -> Option<usize> {
         }
         end = end.saturating_add(1);
     }
-    // `logo@2x.png` is a picture for fine screens.
+    // `logo@2x.png` is an image for high-resolution screens.
     let picture = matches!(first.as_bytes(), [b'1'..=b'9', b'x']) && name.split('.').count() == 2;
     if picture { None } else { found }
 }
 
-/// Letters and digits of all scripts and what belongs to them, such as accents; no spaces and no punctuation.
+/// Returns `true` for letters and digits of all scripts and for their parts such as accents, but
+/// not for spaces and punctuation.
 fn is_letter(c: char) -> bool {
     match c {
         '\0'..='\x7f' => c.is_ascii_alphanumeric(),
-        // Latin-1's signs; general punctuation; that of East Asia, and in full width.
+        // Symbols of Latin-1; general punctuation; East Asian punctuation, also in full width.
         '\u{80}'..='\u{bf}' | '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ff0f}' => {
             false
         }

@@ -1,10 +1,12 @@
-//! International bank account numbers (ISO 13616): a country, two check digits, and up to 30 letters and digits.
+//! International bank account numbers (ISO 13616): a country, two check digits, and up to 30
+//! letters and digits.
 
 use std::ops::Range;
 
 use super::text::Text;
 
-/// The countries that have IBANs, and how long they are: the registry, and those in use that are not in it yet.
+/// The countries with IBANs, each with the length of its IBANs. The last line has countries that
+/// use IBANs but are not in the registry yet.
 const LENGTHS: &[u8] = b"\
     AD24AE23AL28AT20AZ28BA20BE16BG22BH22BI27BR29BY28CH21CR22CY28CZ24DE22DJ27DK18DO28EE20EG29ES24FI18FK18FO18FR27\
     GB22GE22GI23GL18GR27GT28HN28HR21HU28IE22IL23IQ23IS26IT27JO30KW30KZ20LB28LC32LI21LT20LU20LV21LY25MC27MD24ME22\
@@ -12,7 +14,7 @@ const LENGTHS: &[u8] = b"\
     TL23TN24TR26UA29VA22VG24XK20YE30\
     AO25BF28BJ28CF27CG27CI28CM27CV25DZ26GA27GQ27GW25IR26KM27MA28MG27ML28MZ25NE28SN28TD27TG28";
 
-/// At the start of a run of digits: the number whose check digits they begin with.
+/// Returns the IBAN whose check digits start at `at`, the start of a run of digits.
 pub(super) fn find(text: Text<'_>, at: usize) -> Option<Range<usize>> {
     let start = at.checked_sub(2)?;
     if !text.before(at).is_ascii_alphabetic() || text.before(start).is_ascii_alphanumeric() {
@@ -21,7 +23,8 @@ pub(super) fn find(text: Text<'_>, at: usize) -> Option<Range<usize>> {
     let country = [text.at(start).to_ascii_uppercase(), text.before(at).to_ascii_uppercase()];
     let length = length(country)?;
 
-    // The remainder (ISO 7064) is that of the number with its first four characters put to its end.
+    // The check (ISO 7064) uses the remainder of the number after its first four characters were
+    // moved to its end.
     let (mut count, mut digits, mut remainder, mut end) = (2_usize, 0_usize, 0_u32, at);
     let mut head = 0;
     let mut groups = false;
@@ -46,12 +49,12 @@ pub(super) fn find(text: Text<'_>, at: usize) -> Option<Range<usize>> {
         remainder = appended(remainder, char::from(letter).to_digit(36)?);
     }
     let remainder = remainder.saturating_mul(100).saturating_add(head) % 97;
-    // Words are no groups: a number has more digits.
+    // A sequence of words can look like groups, but an IBAN has more digits.
     let plausible = !groups || digits.saturating_mul(3) >= length;
     (remainder == 1 && plausible && !text.at(end).is_ascii_alphanumeric()).then_some(start..end)
 }
 
-/// Two spaces are no separator.
+/// Returns `true` if the space at `at` is followed by another one. Two spaces are not a separator.
 fn groups_twice(text: Text<'_>, at: usize) -> bool {
     text.at(at.saturating_add(1)) == b' '
 }
@@ -74,7 +77,7 @@ mod tests {
 
     #[test]
     fn numbers() {
-        // Examples of the registry.
+        // Examples from the registry.
         for iban in [
             "DE89 3704 0044 0532 0130 00",
             "GB29 NWBK 6016 1331 9268 19",

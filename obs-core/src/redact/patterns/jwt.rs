@@ -1,13 +1,16 @@
-//! JSON Web Tokens (RFC 7519): parts in base64url with dots between them, the first of them a JSON object.
+//! JSON Web Tokens (RFC 7519): base64url parts with dots between them, the first of which is a JSON
+//! object.
 
 use std::ops::Range;
 
 use super::text::Text;
 
-/// At a `J`: the token, if it is one, and up to where there is no need to ask again.
+/// Returns the token around the `J` at `at`, if there is one, and the position before which the
+/// scanner need not run again.
 ///
-/// `eyJ` is how `{"` begins in base64. Three parts are a signed token and five an encrypted one. Two are enough if the
-/// second is an object, too: then the text was cut off, and what is left still says whose token it was.
+/// `eyJ` is the base64 form of `{"`. A signed token has three parts, an encrypted one five. Two
+/// parts are enough if the second is an object, too: then the text was cut off, and the rest still
+/// identifies the user of the token.
 pub(super) fn find(text: Text<'_>, at: usize) -> Option<(Option<Range<usize>>, usize)> {
     let start = at.checked_sub(2)?;
     if !text.starts_with(start, "eyJ") {
@@ -35,7 +38,7 @@ mod tests {
             (TOKEN, "[REDACTED]"),
             (&format!("got {TOKEN}, expired"), "got [REDACTED], expired"),
             (&format!("x{TOKEN}"), "x[REDACTED]"),
-            // Without a signature, cut off, and encrypted with no key of its own.
+            // Without a signature; cut off; encrypted without a key of its own.
             ("eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.", "[REDACTED]"),
             ("eyJhbGciOiJub25lIn0.eyJzdWIiO…", "[REDACTED]…"),
             ("eyJhbGciOiJkaXIifQ..48V1_ALb6US04U3b.5eym8TW_c8SuK0lt.XFBoMYUZodetZdvTiFvSkQ", "[REDACTED]"),

@@ -1,6 +1,6 @@
 //! The built-in patterns.
 
-/// The built-in kinds of secrets that are recognised by how they look.
+/// A built-in kind of secret that is recognised by its form.
 ///
 /// ```
 /// use obs_core::{Redaction, SecretPattern};
@@ -11,21 +11,23 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SecretPattern {
-    /// JSON Web Tokens, also encrypted ones: `eyJ….….…`.
+    /// JSON Web Tokens, signed or encrypted: `eyJ….….…`.
     Jwt,
-    /// `Bearer <token>` and `Basic <credentials>`, in any case; the scheme is kept.
+    /// `Bearer <token>` and `Basic <credentials>`, in any case. Only the part after the scheme is
+    /// masked.
     Bearer,
-    /// Private keys in PEM: the whole block, or to the text's end if it was cut off.
+    /// Private keys in PEM: the whole block, or the rest of the text if the block was cut off.
     PrivateKey,
-    /// Numbers of payment cards, in one piece or in groups, with a valid check digit and a prefix that is in use.
+    /// Payment card numbers, in one piece or in groups, with a valid check digit and a prefix in
+    /// use.
     Card,
     /// E-mail addresses.
     Email,
-    /// IBANs of the countries that have them, with valid check digits, in one piece or in groups.
+    /// IBANs with valid check digits, in one piece or in groups, of countries that use IBANs.
     Iban,
     /// The user and the password of a URL, as in `postgres://app:hunter2@db/shop`.
     UrlCredentials,
-    /// What stands behind a name that means a secret: `password=hunter2`, `"password": "hunter2"`.
+    /// The value after a name that means a secret: `password=hunter2`, `"password": "hunter2"`.
     NamedValue,
 }
 
@@ -41,7 +43,7 @@ impl SecretPattern {
         Self::NamedValue,
     ];
 
-    /// The bytes at which its scanner is asked.
+    /// The bytes at which the scanner runs.
     pub(super) const fn triggers(self) -> &'static [u8] {
         match self {
             Self::Jwt => b"J",

@@ -1,11 +1,15 @@
-//! Secrets that are recognised by how they look.
+//! Patterns of secrets that are recognised by their form.
 //!
-//! One pass over the bytes. Each pattern has a byte that every match must have and that is rare elsewhere; only there its
-//! scanner is asked, which looks around. Scanners read the original text and not what others have left of it, so no
-//! secret is overlooked because a part of it was masked as something else.
+//! A text is searched in one pass. Every match of a pattern contains a trigger byte, which is rare
+//! elsewhere. The pattern's scanner runs only at such a byte and reads the bytes around it.
+//! Scanners read the original text, not a masked one. So a secret is found even if another pattern
+//! masks a part of it.
 //!
-//! Each scanner keeps to linear time in one of three ways: it looks at a bounded number of bytes, or only at bytes up to
-//! another byte of its kind, or it says up to where it need not be asked again.
+//! Each scanner takes linear time, for one of three reasons:
+//!
+//! - It reads a bounded number of bytes.
+//! - It reads only as far as another byte of the same kind.
+//! - It returns the position before which it need not run again.
 
 pub(crate) mod assignment;
 pub(crate) mod card;
@@ -29,14 +33,14 @@ use own::OwnPatterns;
 use text::Text;
 use trigger::Triggers;
 
-/// What is looked for.
+/// The patterns to search for.
 pub(super) struct Patterns {
     triggers: Triggers,
     on: [bool; SecretPattern::ALL.len()],
     own: OwnPatterns,
 }
 
-/// Up to where some scanners need not be asked again.
+/// For some scanners, the position before which they need not run again.
 #[derive(Default)]
 struct Until {
     jwt: usize,
@@ -64,7 +68,7 @@ impl Patterns {
         self.on.get(pattern as usize).copied().unwrap_or_default()
     }
 
-    /// Where the secrets are: in order, and none of them touch.
+    /// Returns the ranges of the secrets, in order. No two of them touch.
     pub(super) fn find(&self, text: &str, names: &Names) -> Vec<Range<usize>> {
         let mut found = Vec::new();
         let mut until = Until::default();
@@ -76,12 +80,13 @@ impl Patterns {
         if found.is_empty() { found } else { merged(found) }
     }
 
-    /// Whether there is nothing to be found in the text, nor in what it says when it is decoded: each `+` as a space, too.
+    /// Returns `true` if nothing can be found, neither in the text nor in its decoded form.
+    /// Decoding may also read each `+` as a space.
     pub(super) fn cannot_match(&self, text: &str) -> bool {
         self.own.is_empty() && self.triggers.none_in(text.as_bytes())
     }
 
-    /// Asks the scanners that the byte at `at` is for; returns where to go on.
+    /// Runs the scanners for the byte at `at`, and returns the position to continue at.
     fn ask(
         &self,
         text: Text<'_>,
@@ -129,7 +134,7 @@ impl Patterns {
                 if self.has(SecretPattern::UrlCredentials)
                     && let Some(credentials) = credentials::find(text, at)
                 {
-                    // The host behind the `@` shall stay: it is no address of `password@host`.
+                    // The host after the `@` must stay: `password@host` is not an e-mail address.
                     until.email = until.email.max(credentials.end.saturating_add(1));
                     found.push(credentials);
                 }
@@ -146,7 +151,7 @@ impl Patterns {
     }
 }
 
-/// In order; what overlaps or touches becomes one.
+/// Sorts the ranges and merges those that overlap or touch.
 fn merged(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     sort_by(&mut found, |one, other| one.start.cmp(&other.start));
     found.dedup_by(|next, last| {
@@ -163,7 +168,7 @@ fn merged(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
 mod tests {
     use super::*;
 
-    /// Checks each text against what is left of it, and that nothing is left to be done.
+    /// Checks the redacted form of each text, and that redacting it again changes nothing.
     #[track_caller]
     pub(super) fn check(cases: &[(&str, &str)]) {
         let redactor = crate::redact::settings::Redaction::new().build().expect("right");
@@ -173,7 +178,7 @@ mod tests {
         }
     }
 
-    /// Checks that these texts stay as they are.
+    /// Checks that these texts are unchanged.
     #[track_caller]
     pub(super) fn harmless(texts: &[&str]) {
         let redactor = crate::redact::settings::Redaction::new().build().expect("right");

@@ -1,4 +1,4 @@
-//! The patterns of the service itself: regular expressions, with the feature `patterns`.
+//! The service's own patterns: regular expressions, with the feature `patterns`.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use regex_lite::Regex;
 #[cfg(feature = "patterns")]
 use crate::redact::MASK;
 
-/// The service's own patterns. Without the feature there are none.
+/// The service's own patterns. Without the feature, there are none.
 #[derive(Default)]
 pub(in crate::redact) struct OwnPatterns {
     #[cfg(feature = "patterns")]
@@ -21,7 +21,7 @@ impl OwnPatterns {
         self.all.is_empty()
     }
 
-    /// Adds all matches that are not masks already.
+    /// Adds all matches that are not part of a mask.
     pub(super) fn find(&self, text: &str, found: &mut Vec<Range<usize>>) {
         for pattern in &self.all {
             let matches = pattern.find_iter(text).map(|found| found.range());
@@ -39,7 +39,7 @@ impl OwnPatterns {
     pub(super) const fn find(&self, _: &str, _: &mut Vec<Range<usize>>) {}
 }
 
-/// Returns true for a range within a mask: what was masked once stays as it is.
+/// Returns `true` if the range is part of a mask, which must not be masked again.
 #[cfg(feature = "patterns")]
 fn is_masked(text: &str, range: &Range<usize>) -> bool {
     let around = text.get(..range.end.saturating_add(MASK.len()).min(text.len())).unwrap_or(text);

@@ -7,7 +7,8 @@ use super::text::Text;
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END";
 
-/// At a `-`: the whole block, or all that is left of the text if its end is missing.
+/// Returns the block that starts at the `-` at `at`. If its end is missing, the block includes the
+/// rest of the text.
 pub(super) fn find(text: Text<'_>, at: usize) -> Option<Range<usize>> {
     let is_label = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ';
     if !text.starts_with(at, BEGIN) {

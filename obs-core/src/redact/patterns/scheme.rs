@@ -1,10 +1,12 @@
-//! Credentials behind the name of their scheme: `Bearer <token>` (RFC 6750) and `Basic <base64>` (RFC 7617).
+//! Credentials after the name of their scheme: `Bearer <token>` (RFC 6750) and `Basic <base64>`
+//! (RFC 7617).
 
 use std::ops::Range;
 
 use super::text::Text;
 
-/// What follows `bearer` where people write about tokens. All else is masked: a word too many hurts less than a token.
+/// Words after `bearer` in texts about tokens. Everything else is masked, because masking a word
+/// does less harm than emitting a token.
 const NO_TOKENS: [&str; 18] = [
     "and",
     "auth",
@@ -26,7 +28,7 @@ const NO_TOKENS: [&str; 18] = [
     "was",
 ];
 
-/// At a `b`: what follows the name of the scheme.
+/// Returns the credentials after the scheme that starts with the `b` at `at`.
 pub(super) fn find(text: Text<'_>, at: usize) -> Option<Range<usize>> {
     let (scheme, is_token): (&str, fn(&str) -> bool) = match text.at(at.saturating_add(1)) {
         b'e' | b'E' => ("bearer", is_bearer_token),
@@ -41,10 +43,10 @@ pub(super) fn find(text: Text<'_>, at: usize) -> Option<Range<usize>> {
     if start == space {
         return None;
     }
-    // RFC 9110 §11.2: `token68`
+    // The characters of `token68` (RFC 9110 §11.2).
     let end = text.run(start, |b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b));
     let padded = text.run(end, |b| b == b'=');
-    // `Bearer realm="shop"` is a challenge with its parameters.
+    // `Bearer realm="shop"` is a challenge with parameters, not a token.
     let parameter = padded > end && text.at(padded) == b'"';
     let token = text.slice(start, end).trim_end_matches('.');
     let end = if padded > end { padded } else { start.saturating_add(token.len()) };
@@ -55,7 +57,8 @@ fn is_bearer_token(token: &str) -> bool {
     !token.is_empty() && !NO_TOKENS.iter().any(|word| token.eq_ignore_ascii_case(word))
 }
 
-/// Base64 of any length has capitals within, digits or signs; "basic" is also a word, and what follows it then has not.
+/// Returns `true` if the token looks like base64: it contains a digit, one of `+/=`, or capitals
+/// after its start, but not only capitals. The words after "basic" in ordinary sentences do not.
 fn is_base64(token: &str) -> bool {
     let capitals = token.bytes().filter(u8::is_ascii_uppercase).count();
     let all_capitals = capitals == token.len();

@@ -1,6 +1,6 @@
-//! A text, as the scanners look at it.
+//! A text, as the scanners read it.
 
-/// Every look at the text goes through here, so that tests can count how many there are.
+/// A text whose bytes are read only through these methods, so that tests can count the reads.
 #[derive(Clone, Copy)]
 pub(super) struct Text<'a>(&'a str);
 
@@ -13,18 +13,18 @@ impl<'a> Text<'a> {
         self.0.len()
     }
 
-    /// The byte at `at`; 0 behind the end, which no scanner takes for a part of a secret.
+    /// The byte at `at`. After the end it is 0, which is part of no secret.
     pub(super) fn at(self, at: usize) -> u8 {
         looked(1);
         self.0.as_bytes().get(at).copied().unwrap_or_default()
     }
 
-    /// The byte before `at`; 0 before the start.
+    /// The byte before `at`. Before the start it is 0.
     pub(super) fn before(self, at: usize) -> u8 {
         at.checked_sub(1).map_or(0, |at| self.at(at))
     }
 
-    /// The end of the bytes from `from` on that are so.
+    /// Returns the end of the run of matching bytes that starts at `from`.
     pub(super) fn run(self, from: usize, is: impl Fn(u8) -> bool) -> usize {
         let rest = self.0.as_bytes().get(from..).unwrap_or_default();
         let length = rest.iter().position(|b| !is(*b)).unwrap_or(rest.len());
@@ -32,7 +32,7 @@ impl<'a> Text<'a> {
         from.saturating_add(length)
     }
 
-    /// The start of the bytes before `end`, and not before `floor`, that are so.
+    /// Returns the start of the run of matching bytes that ends at `end`, but not before `floor`.
     pub(super) fn back(self, end: usize, floor: usize, is: impl Fn(u8) -> bool) -> usize {
         let before = self.0.as_bytes().get(floor..end).unwrap_or_default();
         let length = before.iter().rev().position(|b| !is(*b)).unwrap_or(before.len());
@@ -40,7 +40,7 @@ impl<'a> Text<'a> {
         end.saturating_sub(length)
     }
 
-    /// As [`run`](Self::run), by characters.
+    /// Returns the same as [`run`](Self::run), by characters.
     pub(super) fn run_of_chars(self, from: usize, is: impl Fn(char) -> bool) -> usize {
         let rest = self.0.get(from..).unwrap_or_default();
         let length = rest.find(|c| !is(c)).unwrap_or(rest.len());
@@ -48,7 +48,7 @@ impl<'a> Text<'a> {
         from.saturating_add(length)
     }
 
-    /// As [`back`](Self::back), by characters.
+    /// Returns the same as [`back`](Self::back), by characters.
     pub(super) fn back_by_chars(self, end: usize, floor: usize, is: impl Fn(char) -> bool) -> usize {
         let before = self.0.get(floor..end).unwrap_or_default();
         let left = before.trim_end_matches(is).len();
@@ -67,14 +67,14 @@ impl<'a> Text<'a> {
         self.0.as_bytes().get(at..end).is_some_and(|there| there.eq_ignore_ascii_case(what.as_bytes()))
     }
 
-    /// Where `what` is next.
+    /// Returns the position of the next `what`.
     pub(super) fn find(self, from: usize, what: &str) -> Option<usize> {
         let found = self.0.get(from..)?.find(what);
         looked(found.unwrap_or(self.0.len().saturating_sub(from)));
         found.map(|at| at.saturating_add(from))
     }
 
-    /// Empty where there is no such piece.
+    /// Returns a part of the text, which is empty if the range is invalid.
     pub(super) fn slice(self, from: usize, to: usize) -> &'a str {
         self.0.get(from..to).unwrap_or_default()
     }
@@ -90,6 +90,6 @@ fn looked(bytes: usize) {
 
 #[cfg(test)]
 thread_local! {
-    /// At how many bytes the scanners of this thread have looked.
+    /// The number of bytes that the scanners of this thread have read.
     pub(in crate::redact) static LOOKED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

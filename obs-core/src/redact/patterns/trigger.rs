@@ -1,23 +1,25 @@
-//! Where in a text a scanner is worth asking. Nearly all of what services write has no such place, and every request's path and user
-//! agent are looked through; so this is as tight as it can be.
+//! A search for the places in a text where a scanner must run.
+//!
+//! Almost no text of a service has such a place, and every request's path and user agent are
+//! searched. So this search must be as fast as possible.
 
 use super::kind::SecretPattern;
 
-/// What a byte may be the start or the middle of.
+/// The meaning of a byte: a secret may start at it or contain it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     Plain,
-    /// One of a number's digits.
+    /// A digit of a number.
     Digit,
-    /// `B` of `Bearer` and `Basic`, in any case.
+    /// The `B` of `Bearer` and `Basic`, in any case.
     Scheme,
-    /// `J` of `eyJ`.
+    /// The `J` of `eyJ`.
     Jwt,
-    /// `-` before another one.
+    /// A `-` before another one.
     Dash,
-    /// `%` of `%40`.
+    /// The `%` of `%40`.
     Percent,
-    /// A scanner has to look.
+    /// A byte at which a scanner must always run.
     Any,
 }
 
@@ -34,13 +36,13 @@ impl Class {
     }
 }
 
-/// The bytes at which scanners are asked.
+/// The bytes at which scanners run.
 pub(super) struct Triggers([Class; 256]);
 
 impl Triggers {
     pub(super) fn of(patterns: impl IntoIterator<Item = SecretPattern>) -> Self {
         let mut classes = [Class::Plain; 256];
-        // Whatever is looked for may be hidden by it.
+        // Percent-encoding may hide any secret.
         classes[usize::from(b'%')] = Class::Percent;
         for trigger in patterns.into_iter().flat_map(SecretPattern::triggers) {
             classes[usize::from(*trigger)] = Class::of(*trigger);
@@ -48,24 +50,24 @@ impl Triggers {
         Self(classes)
     }
 
-    /// The next place where a scanner is to be asked.
+    /// Returns the next position at which a scanner must run.
     pub(super) fn next(&self, text: &[u8], from: usize) -> Option<usize> {
         self.find::<false>(text, from)
     }
 
-    /// Whether there is none, nor anything that is percent-encoded.
+    /// Returns `true` if no scanner must run and nothing is percent-encoded.
     pub(super) fn none_in(&self, text: &[u8]) -> bool {
         self.find::<true>(text, 0).is_none()
     }
 
     fn find<const ANY_PERCENT: bool>(&self, text: &[u8], from: usize) -> Option<usize> {
-        // 0 beyond both ends, where nothing begins or ends.
+        // Beyond both ends, the byte is 0, which starts and ends nothing.
         let byte = |at: usize| text.get(at).copied().unwrap_or_default();
         let class = |byte: &u8| self.0[usize::from(*byte)];
         let is_plain = |byte: &u8| class(byte) == Class::Plain;
         let mut next = from;
         loop {
-            // In prose most are plain: eight at a time and without a branch for each.
+            // In prose, most bytes are plain: tests eight at a time, without a branch for each.
             if text.len() >= LONG {
                 while let Some(eight) = text.get(next..)?.first_chunk::<8>()
                     && eight.iter().fold(true, |plain, byte| plain & is_plain(byte))
@@ -87,10 +89,10 @@ impl Triggers {
                     }
                     match next.wrapping_sub(at) {
                         1 => false,
-                        // A card, or a group of one: a `+` may stand for a space.
+                        // A card, or the first group of one. A `+` may stand for a space.
                         4 if matches!(byte(next), b' ' | b'-' | b'+') => true,
                         13.. => true,
-                        // Behind the two letters of an IBAN.
+                        // The check digits after the two letters of an IBAN.
                         _ => {
                             let before = |n| byte(at.wrapping_sub(n));
                             let letters = before(1).is_ascii_alphabetic() && before(2).is_ascii_alphabetic();
@@ -114,5 +116,5 @@ impl Triggers {
     }
 }
 
-/// From which length on it is worth to look at eight bytes together.
+/// The length from which testing eight bytes at a time is faster.
 const LONG: usize = 48;
