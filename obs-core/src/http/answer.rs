@@ -1,4 +1,4 @@
-//! Responses that the middleware gives itself, for the adapters to translate.
+//! Responses that the middleware creates itself. The adapters translate them.
 
 use std::{
     borrow::Cow,
@@ -10,13 +10,15 @@ use std::{
 
 use crate::http::{answer_body::AnswerBody, method::Method};
 
-/// A response: to a request for `/metrics` or `/health`, or instead of a handler that panicked.
+/// A response to a request for `/metrics` or `/health`, or in place of the response of a handler
+/// that panicked.
 ///
 /// ```
 /// # let observer = obs_core::Observer::builder("shop").no_environment().build()?;
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// # use obs_core::adapter::RequestHead;
-/// let answer = observer.endpoint(&RequestHead::new("GET", "/livez", &())).expect("an endpoint").await;
+/// let head = RequestHead::new("GET", "/livez", &());
+/// let answer = observer.endpoint(&head).expect("an endpoint").await;
 /// assert_eq!(answer.status(), 200);
 /// # });
 /// # Ok::<(), obs_core::BuildError>(())
@@ -29,9 +31,9 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// An answer with its status, its content type and its body.
+    /// Creates an answer with a status, a content type and a body.
     ///
-    /// The adapters leave out a content type that is no valid header value, and take 500 for a status that is none.
+    /// The adapters skip an invalid content type, and replace an invalid status by 500.
     #[must_use]
     pub fn new(status: u16, content_type: impl Into<Cow<'static, str>>, body: impl Into<AnswerBody>) -> Self {
         Self { status, headers: vec![("content-type", content_type.into())], body: body.into() }
@@ -43,18 +45,19 @@ impl Answer {
         self.status
     }
 
-    /// The headers: valid names in lower case, and valid values.
+    /// The headers, with valid names in lower case and valid values.
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.headers.iter().map(|(name, value)| (*name, &**value))
     }
 
-    /// The body. One to a request with HEAD is empty.
+    /// Returns the body, which is empty if the method of the request was HEAD.
     #[must_use]
     pub fn into_body(self) -> AnswerBody {
         self.body
     }
 
-    /// The answer to a request of this method: one to HEAD has no body, and over HTTP/2 nobody else cuts it off.
+    /// Returns the answer for this request method. An answer to HEAD has no body, and over HTTP/2
+    /// nothing else would remove it.
     pub(crate) fn to(mut self, method: Method) -> Self {
         if method == Method::Head {
             self.body = AnswerBody::default();
@@ -62,7 +65,7 @@ impl Answer {
         self
     }
 
-    /// The answer with one more header: a valid name in lower case, and a valid value.
+    /// Adds a header: a valid name in lower case, and a valid value.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: &'static str) -> Self {
         self.headers.push((name, value.into()));
@@ -70,7 +73,7 @@ impl Answer {
     }
 }
 
-/// The answer of an endpoint, on its way.
+/// The future of an endpoint's answer.
 ///
 /// # Cancellation
 /// Dropping it is harmless.
@@ -84,13 +87,13 @@ impl Answer {
 pub struct EndpointFuture(Pin<Box<dyn Future<Output = Answer> + Send>>);
 
 impl EndpointFuture {
-    /// The answer that `future` makes.
+    /// Wraps a future that returns the answer.
     pub fn new(future: impl Future<Output = Answer> + Send + 'static) -> Self {
         Self(Box::pin(future))
     }
 }
 
-/// An answer that is there already.
+/// Returns a future that is ready immediately.
 impl From<Answer> for EndpointFuture {
     fn from(answer: Answer) -> Self {
         Self::new(std::future::ready(answer))

@@ -1,4 +1,4 @@
-//! The body of a response of our own: there already, or written while it is sent.
+//! The body of our own responses: complete from the start, or written while it is sent.
 
 use std::{
     fmt, mem,
@@ -7,23 +7,25 @@ use std::{
 
 use bytes::Bytes;
 
-/// A long body that is written piece by piece.
+/// A long body that is written in pieces.
 pub(crate) trait Pieces: Send {
-    /// Writes the next piece. It may be empty before the end.
+    /// Writes the next piece. A piece before the end may be empty.
     fn next(&mut self) -> Bytes;
 
-    /// Returns whether nothing more comes.
+    /// Returns `true` if there are no more pieces.
     fn has_ended(&self) -> bool;
 }
 
-/// The body of an [`Answer`](crate::adapter::Answer): some bytes, or a long page of metrics that is written while it is sent.
+/// The body of an [`Answer`](crate::adapter::Answer): some bytes, or a long page of metrics that is
+/// written while it is sent.
 ///
-/// A page of ten thousand series has tens of megabytes. It is never there as a whole: each piece of about 64 KiB is written when it
-/// is asked for, from numbers that were read when the scrape came. A client that reads slowly has it written slowly, and one that
-/// leaves has nothing more written.
+/// A page with ten thousand series has tens of megabytes, and is never in memory as a whole. Each
+/// piece of about 64 KiB is written on demand, from values that were read when the scrape arrived.
+/// If the client reads slowly, the pieces are written slowly. If it disconnects, no more pieces are
+/// written.
 ///
-/// Servers take the pieces with [`poll_piece`](Self::poll_piece); who may take all the time that it needs, with
-/// [`next_piece`](Self::next_piece), or [all at once](Self::into_bytes).
+/// Servers get the pieces with [`poll_piece`](Self::poll_piece). Callers that may block use
+/// [`next_piece`](Self::next_piece) or [`into_bytes`](Self::into_bytes).
 ///
 /// # Cancellation
 /// Dropping it at any time is harmless.
@@ -32,7 +34,8 @@ pub(crate) trait Pieces: Send {
 /// # let observer = obs_core::Observer::builder("shop").no_environment().build()?;
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// # use obs_core::adapter::RequestHead;
-/// let answer = observer.endpoint(&RequestHead::new("GET", "/metrics", &())).expect("an endpoint").await;
+/// let head = RequestHead::new("GET", "/metrics", &());
+/// let answer = observer.endpoint(&head).expect("an endpoint").await;
 /// let (mut body, mut bytes) = (answer.into_body(), 0);
 /// while let Some(piece) = body.next_piece() {
 ///     bytes += piece.len();
@@ -50,10 +53,10 @@ enum Body {
 }
 
 struct Written {
-    /// The first piece, which shows whether there are more.
+    /// The first piece, which is written early to know if there are more.
     first: Bytes,
     pieces: Box<dyn Pieces>,
-    /// A piece was written since others had the thread.
+    /// `true` if a piece was written and other tasks have not run since then.
     others_wait: bool,
 }
 
@@ -64,7 +67,7 @@ impl Default for Body {
 }
 
 impl Written {
-    /// The next piece, or nothing of it yet; `None` at the end.
+    /// Returns the next piece, which may be empty; `None` at the end.
     fn step(&mut self) -> Option<Bytes> {
         if self.first.is_empty() {
             (!self.pieces.has_ended()).then(|| self.pieces.next())
@@ -75,7 +78,7 @@ impl Written {
 }
 
 impl AnswerBody {
-    /// A page of one piece is not different from other answers.
+    /// Creates a body that is written in pieces. A body of only one piece is stored as bytes.
     pub(crate) fn written(mut pieces: impl Pieces + 'static) -> Self {
         let first = pieces.next();
         if pieces.has_ended() {
@@ -84,7 +87,7 @@ impl AnswerBody {
         Self(Body::Written(Box::new(Written { first, pieces: Box::new(pieces), others_wait: false })))
     }
 
-    /// How many bytes are still to come; `None` if that is not known because they have to be written first.
+    /// The number of remaining bytes; `None` if it is unknown because they are not written yet.
     #[must_use]
     pub const fn size(&self) -> Option<u64> {
         match &self.0 {
@@ -93,7 +96,7 @@ impl AnswerBody {
         }
     }
 
-    /// Whether nothing more comes.
+    /// Returns `true` if no more bytes follow.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         match &self.0 {
@@ -102,7 +105,8 @@ impl AnswerBody {
         }
     }
 
-    /// The next piece, never an empty one; `None` at the end. If it has to be written first, that is done on this thread.
+    /// Returns the next piece, which is never empty; `None` at the end. If the piece is not written
+    /// yet, this thread writes it.
     pub fn next_piece(&mut self) -> Option<Bytes> {
         match &mut self.0 {
             Body::Whole(bytes) => Some(mem::take(bytes)).filter(|bytes| !bytes.is_empty()),
@@ -115,10 +119,12 @@ impl AnswerBody {
         }
     }
 
-    /// The same for servers, whose other work goes on meanwhile.
+    /// Returns the next piece, as [`next_piece`](Self::next_piece) does, but lets other tasks of a
+    /// server run.
     ///
-    /// To write a piece takes a few tenths of a millisecond. After each the task is woken at once, but polled again only when others
-    /// have had their turn: a server asks on as long as the client takes what it sends.
+    /// Writing a piece takes a few tenths of a millisecond. After each piece, this method returns
+    /// `Pending` once and schedules the task again, so that other tasks run in between. Without
+    /// this, a server would write pieces for as long as the client accepts them.
     pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let Body::Written(written) = &mut self.0 else { return Poll::Ready(self.next_piece()) };
         if mem::take(&mut written.others_wait) {
@@ -133,7 +139,7 @@ impl AnswerBody {
         }
     }
 
-    /// All that is still to come, written on this thread.
+    /// Returns all remaining bytes. This thread writes those that are not written yet.
     #[must_use]
     pub fn into_bytes(mut self) -> Bytes {
         if let Body::Whole(bytes) = self.0 {
@@ -147,12 +153,14 @@ impl AnswerBody {
     }
 }
 
-/// A runtime that knows only wakers runs a task that wakes itself many times before it looks at its sockets again. tokio has a way to
-/// ask it to look first.
+/// Returns `Pending` and schedules the task again, after other tasks.
+///
+/// If a task only wakes itself through its waker, a runtime runs it many times before it checks its
+/// sockets again. tokio can be asked to check them first.
 fn let_others_run(cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
     #[cfg(feature = "tokio")]
     {
-        // Polled for the first time, it sees to it that the task is woken, and is never ready.
+        // The first poll schedules the task again, and is always pending.
         let _ = std::future::Future::poll(std::pin::pin!(tokio::task::yield_now()), cx);
     }
     #[cfg(not(feature = "tokio"))]

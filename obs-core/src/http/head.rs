@@ -1,4 +1,4 @@
-//! The neutral, borrowed view of a request's and a response's head.
+//! The head of a request, borrowed and independent of the framework.
 
 use std::net::SocketAddr;
 
@@ -7,9 +7,9 @@ use crate::http::{
     protocol::{HttpVersion, UrlScheme},
 };
 
-/// A request's head as an adapter hands it to [`Observer::start`](crate::Observer::start).
+/// The head of a request, as an adapter passes it to [`Observer::start`](crate::Observer::start).
 ///
-/// Everything is borrowed: the core copies what it keeps.
+/// Everything is borrowed. The core copies what it stores.
 ///
 /// ```
 /// use obs_core::{Observer, adapter::{HttpVersion, RequestHead}};
@@ -23,21 +23,22 @@ use crate::http::{
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct RequestHead<'a> {
-    /// The method as it came.
+    /// The method as received.
     pub method: &'a str,
     /// The path without the query.
     pub path: &'a str,
-    /// What comes after the path's `?`.
+    /// The query: the part of the URL after the `?`.
     pub query: Option<&'a str>,
     /// The scheme of the URL.
     pub scheme: UrlScheme,
-    /// The authority of the URL, where it names one: else there is the header `Host`.
+    /// The authority of the URL, if it has one. Otherwise, the header `Host` has it.
     pub authority: Option<&'a str>,
-    /// The protocol's version.
+    /// The protocol version.
     pub version: Option<HttpVersion>,
-    /// The address at the other end of the connection.
+    /// The peer address of the connection, which may be a proxy's.
     pub peer: Option<SocketAddr>,
-    /// The request body's exact size in bytes, where it is known without `Content-Length`: 0 if there is none.
+    /// The exact size of the request body in bytes, if it is known without `Content-Length`. It is
+    /// 0 if there is no body.
     pub body_bytes: Option<u64>,
     /// The headers.
     pub headers: &'a dyn HeaderLookup,
@@ -46,7 +47,7 @@ pub struct RequestHead<'a> {
 }
 
 impl<'a> RequestHead<'a> {
-    /// A head with its three required parts. `path` is without the query.
+    /// Creates a head from its three required parts. `path` is without the query.
     #[must_use]
     pub fn new(method: &'a str, path: &'a str, headers: &'a dyn HeaderLookup) -> Self {
         Self {
@@ -64,59 +65,62 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// What comes after the path's `?`.
+    /// Sets the query: the part of the URL after the `?`.
     #[must_use]
     pub const fn query(mut self, query: Option<&'a str>) -> Self {
         self.query = query;
         self
     }
 
-    /// The scheme of the URL.
+    /// Sets the scheme of the URL.
     #[must_use]
     pub const fn scheme(mut self, scheme: UrlScheme) -> Self {
         self.scheme = scheme;
         self
     }
 
-    /// The authority of the URL: HTTP/2's `:authority`, or that of a request in absolute form.
+    /// Sets the authority of the URL: HTTP/2's `:authority`, or that of a request in absolute form.
     #[must_use]
     pub const fn authority(mut self, authority: Option<&'a str>) -> Self {
         self.authority = authority;
         self
     }
 
-    /// The protocol's version.
+    /// Sets the protocol version.
     #[must_use]
     pub const fn version(mut self, version: HttpVersion) -> Self {
         self.version = Some(version);
         self
     }
 
-    /// The address at the other end of the connection, which may be a proxy's.
+    /// Sets the peer address of the connection, which may be a proxy's.
     #[must_use]
     pub const fn peer(mut self, peer: Option<SocketAddr>) -> Self {
         self.peer = peer;
         self
     }
 
-    /// The request body's exact size in bytes where the framework knows it without `Content-Length`.
+    /// Sets the exact size of the request body in bytes, if the framework knows it without
+    /// `Content-Length`.
     #[must_use]
     pub const fn body_bytes(mut self, bytes: Option<u64>) -> Self {
         self.body_bytes = bytes;
         self
     }
 
-    /// The route's template, such as `/items/{id}`, where the framework has routed already. It saves a call of
-    /// [`Observation::set_route`](crate::adapter::Observation::set_route), and a request for an [endpoint](crate::adapter::Observation::endpoint) does without.
+    /// Sets the route, such as `/items/{id}`, if the framework has already routed the request. It
+    /// saves a call of [`Observation::set_route`](crate::adapter::Observation::set_route). A
+    /// request for an [endpoint](crate::adapter::Observation::endpoint) ignores it.
     ///
-    /// Each text is kept once, and for ever, so it must be a template, never a path.
+    /// Each text is stored once and never freed, so it must be a route and never a path.
     #[must_use]
     pub const fn route(mut self, template: Option<&'a str>) -> Self {
         self.route = template;
         self
     }
 
-    /// Says whether the application has a route of its own at the very path: it then wins over an endpoint of ours. Asked only where
+    /// Sets a function that returns `true` if the application has its own route for exactly this
+    /// path. The route then takes precedence over our endpoint. The function is called only if
     /// there is an endpoint.
     #[must_use]
     pub const fn own_route(mut self, has_route: &'a dyn Fn() -> bool) -> Self {

@@ -1,10 +1,11 @@
-//! Header look-up, whatever header map the framework has.
+//! Header look-up that is independent of the framework's header map.
 
-/// Looks headers up by name, whatever header map the framework has.
+/// Looks up headers by name in the header map of any framework.
 ///
-/// axum, hyper and tonic are on `http` 1, actix-web is on `http` 0.2, so the core names neither.
-/// Implementations should allocate nothing for the names that the core asks for on every request: `content-type`,
-/// `content-length`, `x-request-id`, `traceparent`, `tracestate`, `baggage`.
+/// axum, hyper and tonic use `http` 1 and actix-web uses `http` 0.2, so the core depends on
+/// neither. Implementations should not allocate for the names that the core looks up on every
+/// request: `content-type`, `content-length`, `x-request-id`, `traceparent`, `tracestate`,
+/// `baggage`.
 ///
 /// ```
 /// use obs_core::adapter::HeaderLookup;
@@ -18,22 +19,27 @@
 ///     }
 /// }
 /// let headers = Pairs(vec![("x-request-id", "a"), ("x-request-id", "b")]);
-/// assert_eq!(obs_core::adapter::first_header(&headers, "X-Request-Id", |v| v.to_vec()), Some(b"a".to_vec()));
+/// let first = obs_core::adapter::first_header(&headers, "X-Request-Id", |value| value.to_vec());
+/// assert_eq!(first, Some(b"a".to_vec()));
 /// ```
 pub trait HeaderLookup {
-    /// Calls `f` with each value of the header `name` (any case), in the order of the wire.
+    /// Calls `f` with each value of the header `name` (in any case), in the order in which they
+    /// were sent.
     ///
-    /// Values are bytes: a header need not be UTF-8.
+    /// Values are bytes, because a header need not be UTF-8.
     fn each(&self, name: &str, f: &mut dyn FnMut(&[u8]));
 
-    /// Calls `f` with the name, in lower case, and the value of every header, those of one name in the order of the wire; `false`, without
-    /// having called it, where that is not possible. It saves the core a look-up for each name.
+    /// Calls `f` with the name in lower case and the value of every header. The values of one name
+    /// come in the order in which they were sent.
+    ///
+    /// Returns `false`, without calling `f`, if the headers cannot be listed. Listing them saves
+    /// the core a look-up for each name.
     fn all<'a>(&'a self, _f: &mut dyn FnMut(&'a str, &'a [u8])) -> bool {
         false
     }
 }
 
-/// Reads the first value of a header through `read`; `None` if the header is absent.
+/// Reads the first value of a header with `read`; `None` if the header is absent.
 pub fn first_header<T>(
     headers: &(impl HeaderLookup + ?Sized),
     name: &str,
@@ -49,7 +55,8 @@ pub fn first_header<T>(
     found
 }
 
-/// The first value of a header that is a decimal number, as `Content-Length` is (RFC 9110 §8.6).
+/// Returns the first value of a header as a decimal number, such as `Content-Length` (RFC 9110
+/// §8.6).
 pub(crate) fn length_header(headers: &(impl HeaderLookup + ?Sized), name: &str) -> Option<u64> {
     first_header(headers, name, length).flatten()
 }
@@ -63,7 +70,7 @@ pub(crate) fn length(value: &[u8]) -> Option<u64> {
     if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }
 }
 
-/// No headers at all.
+/// A request without headers.
 impl HeaderLookup for () {
     fn each(&self, _: &str, _: &mut dyn FnMut(&[u8])) {}
 

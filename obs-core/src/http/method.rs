@@ -1,13 +1,17 @@
-//! Request methods, folded to a bounded set.
+//! Request methods, limited to a fixed set.
 
-/// Every method with its text.
+/// Defines [`Method`] by the name and the text of each method.
 macro_rules! methods {
     ($($name:ident $text:literal)*) => {
-        /// A request method: one that is registered, or [`Method::Other`].
+        /// A request method: a registered one, or [`Method::Other`].
         ///
-        /// Of the registered ones (IANA's "HTTP Method Registry") an observer knows those of RFC 9110, `PATCH` and `QUERY`, unless
-        /// [it is told others](crate::ObserverBuilder::known_methods). Methods are case-sensitive (RFC 9110 §9.1). What a client invents
-        /// becomes `_OTHER`, as OpenTelemetry's conventions want it, so that it cannot make time series;
+        /// By default, an observer knows the methods of RFC 9110, `PATCH` and `QUERY`.
+        /// [`known_methods`](crate::ObserverBuilder::known_methods) selects others of the
+        /// registered methods (IANA's "HTTP Method Registry"). Methods are case-sensitive (RFC 9110
+        /// §9.1).
+        ///
+        /// Any other method becomes `_OTHER`, as OpenTelemetry's conventions require, so that
+        /// clients cannot create time series.
         /// [`RequestStart::method_original`](crate::output::RequestStart) keeps its text.
         ///
         /// ```
@@ -26,10 +30,10 @@ macro_rules! methods {
         }
 
         impl Method {
-            /// Every method, in the order of its index.
+            /// All methods, in the order of their indices.
             pub(crate) const ALL: &[Self] = &[$(Self::$name,)* Self::Other];
 
-            /// The registered method of this text.
+            /// Returns the registered method with this text.
             #[inline]
             fn registered(text: &str) -> Option<Self> {
                 match text {
@@ -38,7 +42,7 @@ macro_rules! methods {
                 }
             }
 
-            /// The method's text, `_OTHER` for an unknown one.
+            /// The text of the method; `_OTHER` for an unknown one.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -50,7 +54,7 @@ macro_rules! methods {
     };
 }
 
-// Those that are known by default come first.
+// The methods that are known by default come first.
 methods! {
     Get "GET"
     Head "HEAD"
@@ -94,13 +98,14 @@ methods! {
 }
 
 impl Method {
-    /// The method that `text` names; [`Method::Other`] if it is none of those that are known by default.
+    /// Returns the method with this text, or [`Method::Other`] if it is not known by default.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         KnownMethods::default().parse(text)
     }
 
-    /// Returns whether a response with `status` hands the connection over: 101, or a successful CONNECT (RFC 9110 §9.3.6).
+    /// Returns `true` if a response with `status` turns the connection into a tunnel: 101, or a
+    /// successful CONNECT (RFC 9110 §9.3.6).
     #[must_use]
     pub fn is_tunnel(self, status: u16) -> bool {
         status == 101 || (self == Self::Connect && (200..300).contains(&status))
@@ -122,7 +127,8 @@ impl Default for KnownMethods {
 }
 
 impl KnownMethods {
-    /// Those of these names; the first name that no registered method has is an error.
+    /// Creates the set of methods with these names. Returns the first name that is not registered
+    /// as an error.
     pub(crate) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, &'a str> {
         names.into_iter().try_fold(Self(0), |known, name| {
             let method = Method::registered(name).ok_or(name)?;
@@ -130,7 +136,7 @@ impl KnownMethods {
         })
     }
 
-    /// The method that `text` names, if it is known.
+    /// Returns the method with this text, or [`Method::Other`] if it is not known.
     pub(crate) fn parse(self, text: &str) -> Method {
         let known = |method: &Method| self.0 & (1 << method.index()) != 0;
         Method::registered(text).filter(known).unwrap_or(Method::Other)

@@ -1,4 +1,4 @@
-//! The words of HTTP without a framework: heads, headers, methods, protocols, gRPC, forwarding proxies.
+//! HTTP without a framework: heads, headers, methods, protocols, gRPC and forwarding proxies.
 
 pub(crate) mod answer;
 pub(crate) mod answer_body;

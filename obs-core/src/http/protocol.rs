@@ -1,6 +1,6 @@
 //! The versions of HTTP and the schemes of URLs.
 
-/// The protocol version of a request, named as OpenTelemetry's `network.protocol.version` names it.
+/// The protocol version of a request, with the names of OpenTelemetry's `network.protocol.version`.
 ///
 /// ```
 /// assert_eq!(obs_core::adapter::HttpVersion::Http2.as_str(), "2");
@@ -17,7 +17,7 @@ pub enum HttpVersion {
 }
 
 impl HttpVersion {
-    /// `0.9`, `1.0`, `1.1`, `2` or `3`.
+    /// The name: `0.9`, `1.0`, `1.1`, `2` or `3`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -30,7 +30,8 @@ impl HttpVersion {
     }
 }
 
-/// The scheme of a request's URL, as far as it is known: behind a proxy it is what the proxy speaks.
+/// The scheme of a request's URL, as far as it is known: behind a proxy, it is the scheme that the
+/// proxy uses.
 ///
 /// ```
 /// use obs_core::adapter::UrlScheme;
@@ -40,19 +41,19 @@ impl HttpVersion {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UrlScheme {
-    /// `http`: also where nobody says.
+    /// `http`, also if the scheme is unknown.
     #[default]
     Http,
     /// `https`
     Https,
-    /// `_OTHER`: anything else that a client sent.
+    /// `_OTHER`: any other scheme that a client sent.
     Other,
 }
 
 impl UrlScheme {
     pub(crate) const ALL: [Self; 3] = [Self::Http, Self::Https, Self::Other];
 
-    /// The scheme that `text` names, in any case.
+    /// Returns the scheme with this text, in any case.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         if text.eq_ignore_ascii_case("http") {
@@ -64,7 +65,7 @@ impl UrlScheme {
         }
     }
 
-    /// `http`, `https` or `_OTHER`.
+    /// The text: `http`, `https` or `_OTHER`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,17 +1,18 @@
-//! The neutral view of a response's head.
+//! The head of a response, independent of the framework.
 
 use super::headers::{HeaderLookup, first_header, length, length_header};
 
-/// What a response's head says of its body.
+/// The properties of a body that the response's head states.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ResponseHead {
     pub(crate) content_length: Option<u64>,
-    /// `text/event-stream`, in any case.
+    /// `true` if the content type is `text/event-stream`, in any case.
     pub(crate) is_event_stream: bool,
 }
 
 impl ResponseHead {
-    /// In one pass, where the headers can be listed: see [`Wanted`](crate::wanted::Wanted).
+    /// Reads the head in one pass, if the headers can be listed: see
+    /// [`Wanted`](crate::http::wanted::Wanted).
     pub(crate) fn of(headers: &dyn HeaderLookup) -> Self {
         let mut this = Self::default();
         let (mut lengths, mut types) = (0_u32, 0_u32);
@@ -40,7 +41,7 @@ impl ResponseHead {
 
 fn is_event_stream(content_type: &[u8]) -> bool {
     const EVENT_STREAM: &[u8; 17] = b"text/event-stream";
-    // Most others are told apart by one letter.
+    // Most other content types differ in this letter.
     let is = |start: &[u8; 17]| start[5] | 0x20 == b'e' && start.eq_ignore_ascii_case(EVENT_STREAM);
     content_type.first_chunk().is_some_and(is)
 }

@@ -1,19 +1,21 @@
-//! The headers that the start of a request looks at, found in one pass.
+//! The headers that the start of a request reads, found in one pass.
 //!
-//! Each look-up in a framework's map hashes a name; a dozen of them cost several times what it costs to go through all of a request's
-//! headers once. And most of those that are looked for are not there, which one bit tells.
+//! Each look-up in a framework's header map hashes a name. A dozen look-ups cost several times as
+//! much as one pass over all headers of a request. Most of these headers are absent, which one bit
+//! shows.
 
 use crate::http::headers::HeaderLookup;
 
-/// How many are remembered; of a request that has more, each is looked up as before.
+/// The maximum number of stored headers. If a request has more, each look-up uses the framework's
+/// map.
 const ROOM: usize = 16;
 
-/// A set of header names, in 64 bits: a name that is in it is found in it, and few others are.
+/// A set of header names in 64 bits. A name that was added is always found; few other names are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Names(u64);
 
 impl Names {
-    /// What the core itself may ask for.
+    /// The names that the core itself may look up.
     pub(crate) const KNOWN: Self = Self(0)
         .with("baggage")
         .with("b3")
@@ -36,7 +38,7 @@ impl Names {
         .with("x-forwarded-proto")
         .with("x-request-id");
 
-    /// With one more, in lower case.
+    /// Adds a name in lower case.
     pub(crate) const fn with(self, name: &str) -> Self {
         self.and(Self::of(name))
     }
@@ -49,7 +51,8 @@ impl Names {
         self.0 & other.0 != 0
     }
 
-    /// The factors keep most names of ours apart, and from what browsers send.
+    /// Returns the set of one name. The factors separate most of our names from each other and from
+    /// those that browsers send.
     const fn of(name: &str) -> Self {
         let [first, .., last] = name.as_bytes() else { return Self(1) };
         let place = (name.len() as u32).wrapping_mul(2) + (*last as u32) * 12 + *first as u32;
@@ -57,12 +60,12 @@ impl Names {
     }
 }
 
-/// A request's headers, as far as anybody here asks for them.
+/// The headers of a request that any part of the core looks up.
 pub(crate) struct Wanted<'a> {
     found: [Option<(&'a str, &'a [u8])>; ROOM],
     count: usize,
     names: Names,
-    /// Where one pass was not possible or not enough.
+    /// All headers, if one pass was not possible or found too many.
     all: Option<&'a dyn HeaderLookup>,
 }
 
@@ -71,7 +74,7 @@ impl<'a> Wanted<'a> {
         Self { found: [None; ROOM], count: 0, names: Names(0), all: None }
     }
 
-    /// Looks through a request's headers. It is filled where it is, because it is large.
+    /// Reads the headers of a request in one pass. `self` is filled in place, because it is large.
     pub(crate) fn look(&mut self, headers: &'a dyn HeaderLookup, wanted: Names) {
         let listed = headers.all(&mut |name, value| {
             let bit = Names::of(name);
@@ -90,7 +93,7 @@ impl<'a> Wanted<'a> {
 }
 
 impl HeaderLookup for Wanted<'_> {
-    // Where the name is known at compile time, so is its bit.
+    // Inlined: for a name that is known at compile time, its bit is known, too.
     #[inline]
     fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
         if let Some(all) = self.all {

@@ -1,4 +1,4 @@
-//! What one proxy wrote into `Forwarded` (RFC 7239 §4).
+//! An element of `Forwarded`, written by one proxy (RFC 7239 §4).
 
 use std::borrow::Cow;
 
@@ -9,14 +9,15 @@ use super::{
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Element<'a> {
-    /// Who sent the request to the proxy, if it is an address.
+    /// The sender from which the proxy got the request, if it is an address.
     pub(super) node: Option<Node>,
     pub(super) proto: Option<Cow<'a, str>>,
     pub(super) host: Option<Cow<'a, str>>,
 }
 
 impl<'a> Element<'a> {
-    /// `None` if it is not well-formed. Parameters may come in any order, but none of them twice.
+    /// Parses an element; `None` if it is malformed. Parameters may have any order, but none may be
+    /// repeated.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let (mut node, mut proto, mut host) = (None, None, None);
         for pair in parts(text) {
@@ -41,8 +42,8 @@ impl<'a> Element<'a> {
     }
 }
 
-/// A token, or what a quoted string says (RFC 9110 §5.6.4). Colons and brackets must be quoted; not every proxy does that, and
-/// without quotes they say the same.
+/// Returns a token, or the content of a quoted string (RFC 9110 §5.6.4). Colons and brackets must
+/// be quoted. Some proxies do not quote them, which does not change their meaning.
 fn unquoted(value: &str) -> Option<Cow<'_, str>> {
     let Some(rest) = value.strip_prefix('"') else {
         let valid = !value.is_empty() && value.bytes().all(|b| is_token(b) || b":[]".contains(&b));
@@ -64,7 +65,7 @@ fn unquoted(value: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(text))
 }
 
-/// RFC 9110 §5.6.2.
+/// Returns `true` for a character of a token (RFC 9110 §5.6.2).
 fn is_token(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
 }

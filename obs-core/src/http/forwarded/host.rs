@@ -1,24 +1,24 @@
-//! `host[:port]` (RFC 9110 §7.2, RFC 3986 §3.2).
+//! Hosts in the form `host[:port]` (RFC 9110 §7.2, RFC 3986 §3.2).
 
 use std::net::Ipv6Addr;
 
-/// A name of the DNS has 253 characters at most.
+/// The maximum length of a host. A DNS name has at most 253 characters.
 const MAX_BYTES: usize = 255;
 
 /// A valid `host[:port]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Host<'a> {
-    /// As it was named, without a colon that has no port behind it.
+    /// The text as received, without a colon that is not followed by a port.
     pub(crate) text: &'a str,
-    /// The name or address alone, an IPv6 address without its brackets.
-    #[cfg_attr(not(feature = "otel"), allow(dead_code))] // only spans tell the two apart
+    /// The name or address without the port. An IPv6 address is without its brackets.
+    #[cfg_attr(not(feature = "otel"), allow(dead_code))] // only spans need both
     pub(crate) name: &'a str,
     #[cfg_attr(not(feature = "otel"), allow(dead_code))]
     pub(crate) port: Option<u16>,
 }
 
 impl<'a> Host<'a> {
-    /// `None` if it is none.
+    /// Parses a host; `None` if it is invalid.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let literal = text.strip_prefix('[');
         let end = match literal {
@@ -43,20 +43,20 @@ impl<'a> Host<'a> {
     }
 }
 
-/// The host with `port`, if it has none of its own and there is room.
+/// Adds `port` to the host, if it has none and the result is not too long.
 pub(super) fn with_port(host: Host<'_>, port: Option<u16>) -> String {
     let port = port.filter(|_| host.port.is_none());
     let whole = port.map(|port| format!("{}:{port}", host.text)).filter(|whole| whole.len() <= MAX_BYTES);
     whole.unwrap_or_else(|| host.text.to_owned())
 }
 
-/// Digits only: `parse` alone would take a leading `+`.
+/// Parses a port of digits only: `parse` alone would accept a leading `+`.
 pub(super) fn port(text: &str) -> Option<u16> {
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     if digits { text.parse().ok() } else { None }
 }
 
-/// Which bytes `reg-name` has (RFC 3986 §3.2.2), which IPv4 addresses are, too.
+/// The bytes that are valid in a `reg-name` (RFC 3986 §3.2.2). IPv4 addresses have no others.
 static NAME: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;

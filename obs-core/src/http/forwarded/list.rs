@@ -1,14 +1,15 @@
-//! Headers that are lists, read from their right end: there stands what the nearest proxy added.
+//! Headers that are lists, read from the right end, where the nearest proxy adds its value.
 
 use crate::http::headers::HeaderLookup;
 
-/// How much of a header counts.
+/// The maximum number of bytes that are read of a header.
 const MAX_BYTES: usize = 4 * 1024;
 
-/// All values of a header with commas between them (RFC 9110 §5.3), or as much of their right end as counts.
+/// All values of a header, joined by commas (RFC 9110 §5.3), or only the right end of a long
+/// header.
 pub(super) struct List {
     text: String,
-    /// Whether there was more.
+    /// `true` if the header was longer.
     cut: bool,
 }
 
@@ -26,44 +27,45 @@ impl List {
             cut |= over > 0 || end.len() < value.len();
             drop(bytes.drain(..over));
         });
-        // What is no UTF-8 spoils only the element in which it stands.
+        // Invalid UTF-8 makes only its own element invalid.
         let mut text = String::from_utf8(bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         if cut {
-            // The first element has lost its beginning.
+            // The beginning of the first element is lost.
             text = text.split_once(',').map(|(_, whole)| whole.to_owned()).unwrap_or_default();
         }
         Self { text, cut }
     }
 
-    /// Its values, the last one first: none of them quoted.
+    /// Returns the values, the last one first. None of them may be quoted.
     pub(super) fn values(&self) -> impl Iterator<Item = &str> {
         self.text.rsplit(',').map(trim).filter(|value| !value.is_empty())
     }
 
-    /// The same where a quoted string may have commas in it.
+    /// Returns the elements, the last one first. Quoted strings may contain commas.
     pub(super) fn elements(&self) -> impl Iterator<Item = &str> {
         FromRight { rest: Some(&self.text), separator: b',' }
     }
 
-    /// Whether both have equally many values.
+    /// Returns `true` if both lists are complete and have the same number of values.
     pub(super) fn is_as_long_as(&self, other: &Self) -> bool {
         !self.cut && !other.cut && self.values().count() == other.values().count()
     }
 }
 
-/// The parts of `element`, the last one first, and without those that are empty.
+/// Returns the parts of `element`, the last one first, without empty ones.
 pub(super) fn parts(element: &str) -> impl Iterator<Item = &str> {
     FromRight { rest: Some(element), separator: b';' }
 }
 
-/// Without optional white space at its ends (RFC 9110 §5.6.3).
+/// Removes optional white space at both ends (RFC 9110 §5.6.3).
 pub(super) fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// Splits at each separator that stands in no quoted string. Quotes are paired from the right, so that one which a client has
-/// left open takes away nothing of what proxies wrote behind it.
+/// An iterator over parts, from right to left, that ignores separators in quoted strings. Quotes
+/// are paired from the right. So a quote that a client left open does not hide what proxies wrote
+/// after it.
 struct FromRight<'a> {
     rest: Option<&'a str>,
     separator: u8,
@@ -98,7 +100,7 @@ fn last_outside_quotes(text: &str, separator: u8) -> Option<usize> {
     let mut quoted = false;
     for (at, byte) in bytes.iter().enumerate().rev() {
         match *byte {
-            // An odd number of backslashes before it makes it part of the string (RFC 9110 §5.6.4).
+            // A quote after an odd number of backslashes is part of the string (RFC 9110 §5.6.4).
             b'"' if quoted => {
                 let before = bytes.iter().take(at).rev();
                 quoted = before.take_while(|byte| **byte == b'\\').count() % 2 == 1;
@@ -139,7 +141,7 @@ mod tests {
             (r#"a="1\\",2"#, &["2", r#"a="1\\""#]),
             (r#"a="1\\\",2",3"#, &["3", r#"a="1\\\",2""#]),
             (r#"a=",",b=",""#, &[r#"b=",""#, r#"a=",""#]),
-            // Left open: nothing behind it is lost.
+            // A quote was left open: nothing after it is lost.
             (r#"a="1, b"#, &["b", r#"a="1"#]),
             (r#"a", b"#, &["b", r#"a""#]),
             ("\", b", &["b", "\""]),

@@ -1,9 +1,11 @@
-//! Who the client really is where proxies stand between: `Forwarded` (RFC 7239), or else `X-Forwarded-For`, `-Proto`,
-//! `-Host` and `-Port`.
+//! The real client of a request that came through proxies, from `Forwarded` (RFC 7239), or else
+//! from `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.
 //!
-//! Anybody can send these headers. A proxy adds at their right end whom it has the request from, so they are read from
-//! there, and no further than trusted proxies wrote them. Most proxies write one kind and let the other through as it came, and
-//! which, nobody knows here; so where both are there and name different clients, neither is believed.
+//! Anybody can send these headers. Each proxy adds to their right end the address from which it got
+//! the request. So they are read from the right end, and only as far as trusted proxies wrote them.
+//!
+//! Most proxies write one kind of header and pass the other one unchanged. Which one they write is
+//! unknown here. So if both are present and name different clients, both are ignored.
 
 pub(crate) mod element;
 pub(crate) mod host;
@@ -17,24 +19,25 @@ use std::net::IpAddr;
 use super::forwarded::{element::Element, list::List, node::Node};
 use crate::http::{headers::HeaderLookup, protocol::UrlScheme};
 
-/// How many proxies a request comes through at most.
+/// The maximum number of proxies that are read.
 const MAX_ELEMENTS: usize = 32;
 
-/// What trusted proxies say about the request.
+/// The data about a request that trusted proxies sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Forwarded {
-    /// The first address from the right that is no trusted proxy's; none if they do not tell it.
+    /// The first address from the right that is not a trusted proxy's; `None` if the proxies did
+    /// not send it.
     pub(crate) client: Option<IpAddr>,
     /// The client's port.
     pub(crate) client_port: Option<u16>,
     /// The scheme that the client used.
     pub(crate) scheme: Option<UrlScheme>,
-    /// The `host[:port]` that the client asked.
+    /// The `host[:port]` to which the client sent the request.
     pub(crate) host: Option<String>,
 }
 
 impl Forwarded {
-    /// What the headers say; `None` if there are none, or if the peer is not trusted.
+    /// Reads the headers. Returns `None` if there are none, or if the peer is not trusted.
     pub(crate) fn of(
         headers: &(impl HeaderLookup + ?Sized),
         peer: Option<IpAddr>,
@@ -46,7 +49,7 @@ impl Forwarded {
         Self::told(headers, trusted)
     }
 
-    /// What a trusted peer says.
+    /// Reads the headers that a trusted peer sent.
     #[inline(never)]
     fn told(headers: &(impl HeaderLookup + ?Sized), trusted: &TrustedProxies) -> Option<Self> {
         match (Self::standard(headers, trusted), Self::customary(headers, trusted)) {
@@ -58,11 +61,11 @@ impl Forwarded {
         }
     }
 
-    /// By `Forwarded`, if its last element is well-formed.
+    /// Reads `Forwarded`, if its last element is well-formed.
     fn standard(headers: &(impl HeaderLookup + ?Sized), trusted: &TrustedProxies) -> Option<Self> {
         let list = List::read(headers, "forwarded");
         let mut elements = list.elements().map_while(Element::parse).take(MAX_ELEMENTS);
-        // A trusted proxy wrote it, so it counts even if it tells no address.
+        // A trusted proxy wrote this element, so it counts even without an address.
         let mut named = elements.next()?;
         while named.node.is_some_and(|node| trusted.contains(node.address)) {
             let Some(element) = elements.next().filter(|element| element.node.is_some()) else { break };
@@ -76,7 +79,7 @@ impl Forwarded {
         })
     }
 
-    /// By the headers that were there before the standard.
+    /// Reads the headers that were used before the standard.
     fn customary(headers: &(impl HeaderLookup + ?Sized), trusted: &TrustedProxies) -> Option<Self> {
         let chain = List::read(headers, "x-forwarded-for");
         let mut client: Option<(usize, Node)> = None;
@@ -88,8 +91,9 @@ impl Forwarded {
             }
         }
         let place = client.map_or(0, |(place, _)| place);
-        // Proxies add to each list, or add to the chain and set the others anew. As many values belong to one another;
-        // else only the last one is surely the nearest proxy's.
+        // Proxies add to each list, or they add to the chain and replace the other headers. If two
+        // lists have the same length, their values belong together. Otherwise, only the last value
+        // certainly comes from the nearest proxy.
         let read = |name| {
             let list = List::read(headers, name);
             let place = if list.is_as_long_as(&chain) { place } else { 0 };
@@ -109,7 +113,8 @@ impl Forwarded {
     }
 }
 
-/// A scheme (RFC 3986 §3.1). Some proxies say `ws` and `wss` of a WebSocket's handshake, which is a request of HTTP.
+/// Parses a scheme (RFC 3986 §3.1). Some proxies send `ws` and `wss` for the handshake of a
+/// WebSocket, which is an HTTP request.
 fn scheme(text: &str) -> Option<UrlScheme> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
     let valid = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.bytes().all(allowed);

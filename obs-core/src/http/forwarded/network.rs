@@ -1,18 +1,19 @@
-//! Which proxies are trusted.
+//! The proxies that are trusted.
 
 use std::net::IpAddr;
 
-/// One address, or a network in CIDR notation (RFC 4632 §3.1, RFC 4291 §2.3).
+/// An address, or a network in CIDR notation (RFC 4632 §3.1, RFC 4291 §2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Network {
-    /// Never an IPv4-mapped one.
+    /// The address, which is never IPv4-mapped.
     address: IpAddr,
-    /// How many of its first bits count.
+    /// The number of leading bits that are compared.
     prefix: u8,
 }
 
 impl Network {
-    /// `10.0.0.0/8`, `192.0.2.7`, `fd00::/8` or `::1`; `None` for anything else. Bits behind the prefix do not count.
+    /// Parses a text such as `10.0.0.0/8`, `192.0.2.7`, `fd00::/8` or `::1`; `None` if it is
+    /// invalid. Bits after the prefix are ignored.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (address, prefix) =
@@ -21,18 +22,19 @@ impl Network {
         let address = written.to_canonical();
         let bits = width(written);
         let prefix = match prefix {
-            // `parse` alone would take a leading `+`.
+            // `parse` alone would accept a leading `+`.
             Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().ok()?,
             Some(_) => return None,
             None => bits,
         };
-        // `::ffff:10.0.0.0/104` is `10.0.0.0/8`. With less than 96 it is more than IPv4, and cannot be meant.
+        // `::ffff:10.0.0.0/104` is `10.0.0.0/8`. A prefix under 96 would cover more than IPv4,
+        // which is certainly a mistake.
         let mapped = bits.saturating_sub(width(address));
         let prefix = prefix.checked_sub(mapped).filter(|prefix| *prefix <= width(address))?;
         Some(Self { address, prefix })
     }
 
-    /// `address` is not an IPv4-mapped one.
+    /// Returns `true` if the address is in the network. It must not be IPv4-mapped.
     fn contains(&self, address: IpAddr) -> bool {
         let different = match (self.address, address) {
             (IpAddr::V4(a), IpAddr::V4(b)) => u128::from(a.to_bits() ^ b.to_bits()),
@@ -48,8 +50,8 @@ const fn width(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }
 
-/// The proxies whose word on the client counts. Of IPv6 sockets IPv4 peers come as IPv4-mapped addresses, so that both
-/// are compared as IPv4.
+/// The proxies whose headers about the client are trusted. On an IPv6 socket, IPv4 peers have
+/// IPv4-mapped addresses, which are compared as IPv4.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TrustedProxies(Vec<Network>);
 

@@ -1,20 +1,21 @@
-//! Who sent a request to a proxy (RFC 7239 §6).
+//! The sender from which a proxy got a request (RFC 7239 §6).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::host::port;
 
-/// An address, and its port where it is told. `unknown`, `_hidden` and what is malformed is no node.
+/// An address, and its port if that is known. `unknown`, `_hidden` and malformed texts are not
+/// nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Node {
-    /// Never an IPv4-mapped one.
+    /// The address, which is never IPv4-mapped.
     pub(super) address: IpAddr,
     pub(super) port: Option<u16>,
 }
 
 impl Node {
-    /// `192.0.2.7`, `192.0.2.7:4711`, `[2001:db8::1]` or `[2001:db8::1]:4711`; and `2001:db8::1`, which is how
-    /// `X-Forwarded-For` has it.
+    /// Parses `192.0.2.7`, `192.0.2.7:4711`, `[2001:db8::1]` or `[2001:db8::1]:4711`. Also parses
+    /// `2001:db8::1`, because `X-Forwarded-For` has no brackets.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if let Ok(address) = text.parse::<IpAddr>() {
             return Some(Self { address: address.to_canonical(), port: None });
@@ -39,7 +40,7 @@ impl Node {
     }
 }
 
-/// `obfport` (RFC 7239 §6).
+/// Returns `true` for an `obfport` (RFC 7239 §6).
 fn is_hidden(port: &str) -> bool {
     let rest = port.strip_prefix('_').unwrap_or_default();
     !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))

@@ -1,4 +1,4 @@
-//! Chains of proxies, honest and not.
+//! Tests of chains of proxies, honest and forged.
 
 use proptest::prelude::*;
 
@@ -14,7 +14,7 @@ impl HeaderLookup for Lines<'_> {
     }
 }
 
-/// 10.0.0.0/8 and `fd00::/8`.
+/// Trusts 10.0.0.0/8 and `fd00::/8`.
 fn trusted() -> TrustedProxies {
     TrustedProxies::new(["10.0.0.0/8", "fd00::/8"].iter().filter_map(|text| Network::parse(text)))
 }
@@ -24,7 +24,7 @@ fn of(pairs: &[(&str, &str)], peer: &str) -> Option<Forwarded> {
     Forwarded::of(&Lines(&lines), peer.parse().ok(), &trusted())
 }
 
-/// `client port scheme host`, with `-` for what is not told.
+/// Returns `client port scheme host`, with `-` for values that are missing.
 fn shown(forwarded: &Forwarded) -> String {
     let Forwarded { client, client_port, scheme, host } = forwarded;
     let dash = || "-".to_owned();
@@ -70,10 +70,10 @@ fn the_first_from_the_right_that_is_no_proxy_is_the_client() {
             )],
             "203.0.113.7 - https a.example",
         ),
-        // What is left of the client, the client wrote.
+        // The client wrote everything to the left of its address.
         (&[("forwarded", "for=1.1.1.1;proto=http, for=203.0.113.7;proto=https")], "203.0.113.7 - https -"),
         (&[("forwarded", "for=10.9.9.9, for=203.0.113.7, for=10.0.0.2")], "203.0.113.7 - - -"),
-        // All of them proxies: the left-most.
+        // All are proxies: the left-most one counts.
         (&[("forwarded", "for=10.0.0.4;proto=https, for=10.0.0.3, for=10.0.0.2")], "10.0.0.4 - https -"),
         (
             &[("forwarded", "for=\"[2001:db8::1]:4711\";host=\"shop.example:8443\"")],
@@ -81,7 +81,7 @@ fn the_first_from_the_right_that_is_no_proxy_is_the_client() {
         ),
         (&[("forwarded", "for=203.0.113.7, for=\"[fd00::2]\"")], "203.0.113.7 - - -"),
         (&[("forwarded", "for=203.0.113.7, for=\"[::ffff:10.0.0.2]:80\"")], "203.0.113.7 - - -"),
-        // One line for each proxy.
+        // One header for each proxy.
         (
             &[("forwarded", "for=203.0.113.7;proto=https"), ("forwarded", "for=10.0.0.2")],
             "203.0.113.7 - https -",
@@ -107,7 +107,7 @@ fn a_node_without_an_address_ends_the_walk() {
         (&[("forwarded", "for=203.0.113.7, for=nonsense, for=10.0.0.2")], "10.0.0.2 - - -"),
         (&[("forwarded", "for=203.0.113.7, =, for=10.0.0.2")], "10.0.0.2 - - -"),
         (&[("forwarded", "for=203.0.113.7, proto=http, for=10.0.0.2")], "10.0.0.2 - - -"),
-        // The nearest proxy tells no address, but the rest counts.
+        // The nearest proxy sends no address, but its other values count.
         (&[("forwarded", "for=203.0.113.7, for=_hidden;proto=https;host=a.example")], "- - https a.example"),
         (&[("forwarded", "proto=https")], "- - https -"),
         (&[("x-forwarded-for", "203.0.113.7, unknown, 10.0.0.2")], "10.0.0.2 - - -"),
@@ -127,11 +127,11 @@ fn both_kinds_must_agree() {
         (&[("forwarded", "203.0.113.7"), customary], "203.0.113.9 - - -"),
         (&[("forwarded", "for=203.0.113.7;for=203.0.113.7"), customary], "203.0.113.9 - - -"),
         (&[("forwarded", ""), customary], "203.0.113.9 - - -"),
-        // A client's open quote takes nothing along.
+        // A quote that a client left open hides nothing.
         (&[("forwarded", "for=\"1.1.1.1, for=203.0.113.9"), customary], "203.0.113.9 - - -"),
         (&[("forwarded", "\""), ("forwarded", "for=203.0.113.9"), customary], "203.0.113.9 - - -"),
     ]);
-    // A proxy has let one of them through as the client wrote it.
+    // A proxy passed one of the two headers as the client wrote it.
     for forwarded in ["for=203.0.113.7", "for=_hidden", "proto=https"] {
         let pairs = [("forwarded", forwarded), customary];
         assert_eq!(of(&pairs, "10.0.0.1"), None, "{forwarded}");
@@ -170,7 +170,7 @@ fn the_other_lists_are_read_at_the_clients_place_or_from_their_end() {
         (&[chain, ("x-forwarded-proto", "WSS")], "203.0.113.7 - https -"),
         (&[chain, ("x-forwarded-proto", "gopher")], "203.0.113.7 - _OTHER -"),
         (&[chain, ("x-forwarded-proto", "not a scheme")], "203.0.113.7 - - -"),
-        // A proxy that tells only the scheme.
+        // A proxy that sends only the scheme.
         (&[("x-forwarded-proto", "https")], "- - https -"),
         (&[("x-forwarded-proto", "http, https")], "- - https -"),
     ]);
@@ -185,10 +185,10 @@ fn work_is_bounded() {
     };
     assert_eq!(far("x-forwarded-for", "10.0.0.2"), "10.0.0.2 - - -");
     assert_eq!(far("forwarded", "for=10.0.0.2"), "10.0.0.2 - - -");
-    // 31 proxies and the client are no more than is looked at.
+    // 31 proxies and the client are just within the limit.
     let chain = format!("203.0.113.7{}", ",10.0.0.2".repeat(31));
     all(&[(&[("x-forwarded-for", &chain)], "203.0.113.7 - - -")]);
-    // What a client sent in front makes no difference, however long it is.
+    // A long text from the client before its address changes nothing.
     let long = format!("{},203.0.113.7", "x".repeat(1_000_000));
     all(&[(&[("x-forwarded-for", &long)], "203.0.113.7 - - -")]);
     let long = format!("a=\"{}\",for=203.0.113.7", "x,".repeat(1_000_000));
@@ -198,7 +198,7 @@ fn work_is_bounded() {
 const NAMES: [&str; 5] =
     ["forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"];
 
-/// Any bytes, and such as come near to what is meant.
+/// Generates any bytes, and bytes that resemble valid values.
 fn value() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         prop::collection::vec(any::<u8>(), 0..200),

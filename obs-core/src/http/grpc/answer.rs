@@ -1,13 +1,14 @@
-//! An answer of gRPC: whose it is, and whether it is a stream.
+//! The answer of a gRPC call, and its kind: unary, stream, or rejection by another layer.
 
 use super::{ContentKind, kind, messages::Messages, status::GrpcStatus};
 use crate::http::headers::{HeaderLookup, first_header};
 
-/// An answer of gRPC, as far as it has come.
+/// The part of a gRPC answer that was sent so far.
 #[derive(Default)]
 pub(crate) struct GrpcAnswer {
     pub(crate) status: Option<(GrpcStatus, Option<String>)>,
-    /// The status was in the head, and that was the whole answer (gRPC over HTTP/2, "Trailers-Only").
+    /// `true` if the head has the status and is the whole answer (gRPC over HTTP/2,
+    /// "Trailers-Only").
     pub(crate) head_only: bool,
     pub(crate) messages: Messages,
 }
@@ -29,15 +30,17 @@ impl GrpcAnswer {
         self.code() == Some(GrpcStatus::Unimplemented)
     }
 
-    /// Whether anybody may have given it, without knowing the method: a layer before the service that refuses all calls, say.
+    /// Returns `true` if the answer may come from code that does not know the method, such as a
+    /// layer before the service that rejects all calls.
     pub(crate) fn is_refusal(&self) -> bool {
         self.head_only && self.code() != Some(GrpcStatus::Ok)
     }
 
-    /// Whether it has other than one message.
+    /// Returns `true` if the number of messages is not one.
     ///
-    /// The one message of a unary call comes together with its OK, and an error instead of it in the head. So whoever fails behind
-    /// the head streams, and so does whoever the client could leave between a message and its status.
+    /// The single message of a unary call is sent together with its OK. If the call fails, the head
+    /// has the error and there is no message. So a call that fails after the head is a stream. A
+    /// call is also a stream if the client could disconnect between a message and the status.
     pub(crate) fn is_stream(&self) -> bool {
         let ok = self.code() == Some(GrpcStatus::Ok);
         match self.messages.count() {
@@ -78,9 +81,9 @@ mod tests {
         assert!(is_stream(ok, false, &ONE.repeat(2)), "two messages");
         assert!(is_stream(failed, false, &[]), "failed before the first message");
         assert!(is_stream(failed, false, ONE), "failed after the first message");
-        assert!(is_stream(None, false, &[]), "left before the first message");
-        assert!(is_stream(None, false, ONE), "left after the first message");
-        assert!(!is_stream(None, false, &ONE[..4]), "left within the one message");
+        assert!(is_stream(None, false, &[]), "disconnected before the first message");
+        assert!(is_stream(None, false, ONE), "disconnected after the first message");
+        assert!(!is_stream(None, false, &ONE[..4]), "disconnected within the message");
     }
 
     type Pairs = &'static [(&'static str, &'static str)];
@@ -96,7 +99,8 @@ mod tests {
     const NOT_FOUND: Pairs = &[("content-type", "application/grpc"), ("grpc-status", "5")];
     const UNIMPLEMENTED: Pairs = &[("content-type", "application/grpc"), ("grpc-status", "12")];
 
-    /// The routes of calls of `/a.B/C1`, `/a.B/C2`, …, for which the router has this template.
+    /// Returns the routes of calls of `/a.B/C1`, `/a.B/C2`, … if the router has this route for
+    /// them.
     fn routes(calls: usize, template: Option<&str>, head: Option<Pairs>) -> Vec<Option<String>> {
         let (send, records) = channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
@@ -126,7 +130,7 @@ mod tests {
             (None, Some(UNIMPLEMENTED), None),
             (SERVICE, Some(UNIMPLEMENTED), None),
             (OTHER, Some(UNIMPLEMENTED), OTHER),
-            // The answer of something else, an error instead of an answer, and none.
+            // An answer that is not gRPC, an error instead of an answer, and no answer.
             (None, Some(TEXT), None),
             (SERVICE, Some(TEXT), SERVICE),
             (None, Some(NOT_FOUND), Some("/a.B/C1")),
@@ -142,7 +146,7 @@ mod tests {
         }
     }
 
-    /// A layer before the service refuses whatever is called, and clients leave whatever they have called.
+    /// A layer before the service rejects all calls, or the clients disconnect from all calls.
     #[test]
     fn few_methods_that_only_clients_have_named_are_routes() {
         for head in [Some(NOT_FOUND), None] {
@@ -153,7 +157,7 @@ mod tests {
         assert_eq!(routes(1000, None, Some(CALL)).iter().flatten().count(), 1000, "they exist");
     }
 
-    /// A call whose time is over before there is a head is measured as the others.
+    /// A call whose deadline passes before the head is sent is measured like other calls.
     #[test]
     fn a_deadline_before_the_head_makes_no_stream() {
         const NO_TIME: Pairs = &[("content-type", "application/grpc"), ("grpc-timeout", "0S")];

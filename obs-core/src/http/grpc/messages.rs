@@ -1,21 +1,22 @@
-//! Counts messages by their prefixes.
+//! A counter of gRPC messages.
 
-/// A message's prefix: a byte of flags and four of length (gRPC over HTTP/2, "Length-Prefixed-Message").
+/// The length of a message's prefix: a byte of flags and four bytes of length (gRPC over HTTP/2,
+/// "Length-Prefixed-Message").
 const PREFIX: u8 = 5;
 
-/// Counts the messages of a body as it goes by, however it is cut.
+/// Counts the messages of a body while it passes, however it is split into frames.
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
     count: u64,
-    /// How much of a prefix has come.
+    /// The number of bytes of the current prefix that were read.
     prefix: u8,
     length: u32,
-    /// Bytes of the message that are still to come.
+    /// The number of bytes that the current message still lacks.
     rest: u32,
 }
 
 impl Messages {
-    /// The next bytes.
+    /// Reads the next bytes of the body.
     pub(crate) fn see(&mut self, mut bytes: &[u8]) {
         while let Some((first, after)) = bytes.split_first() {
             if self.rest > 0 {
@@ -38,12 +39,12 @@ impl Messages {
         }
     }
 
-    /// Messages that have begun.
+    /// The number of messages that have started.
     pub(crate) const fn count(&self) -> u64 {
         self.count
     }
 
-    /// The last one has not come to its end.
+    /// Returns `true` if the last message is incomplete.
     pub(crate) const fn within_one(&self) -> bool {
         self.prefix > 0 || self.rest > 0
     }

@@ -1,4 +1,4 @@
-//! gRPC over HTTP/2: what a call's headers, messages and trailers tell beside what HTTP tells.
+//! gRPC over HTTP/2: the headers, messages and trailers of a call.
 
 pub(crate) mod answer;
 pub(crate) mod messages;
@@ -12,10 +12,10 @@ use crate::{
     http::headers::{HeaderLookup, first_header},
 };
 
-/// How much of a `grpc-message` is read, in bytes: more than is kept.
+/// The maximum number of bytes read of a `grpc-message`. It is more than is stored.
 const MAX_MESSAGE: usize = 8 * 1024;
 
-/// What a record knows of a gRPC call.
+/// The part of a record that only gRPC calls have.
 ///
 /// ```
 /// use obs_core::{GrpcStatus, Observer, output::{Record, RecordSink}};
@@ -25,7 +25,8 @@ const MAX_MESSAGE: usize = 8 * 1024;
 ///     fn name(&self) -> &str { "lost" }
 ///     fn on_finish(&self, record: &Record) {
 ///         let Some(request) = record.request() else { return };
-///         if request.end.grpc.as_ref().is_some_and(|call| call.status == Some(GrpcStatus::DataLoss)) {
+///         let status = request.end.grpc.as_ref().and_then(|call| call.status);
+///         if status == Some(GrpcStatus::DataLoss) {
 ///             println!("{} lost data", request.route_label());
 ///         }
 ///     }
@@ -36,23 +37,24 @@ const MAX_MESSAGE: usize = 8 * 1024;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GrpcCall {
-    /// The status that ended it: of the trailers, or of the head of an answer without a body. `None` if none was sent, because
-    /// the call was cancelled or the answer was not one of gRPC.
+    /// The final status, from the trailers or from the head of an answer without a body. `None` if
+    /// no status was sent, because the call was cancelled or the answer was not gRPC.
     pub status: Option<GrpcStatus>,
-    /// Messages that the service has read; `None` where nobody could count them.
+    /// The number of messages that the service has read; `None` if they could not be counted.
     pub request_messages: Option<u64>,
-    /// Messages of the answer that were handed to the transport, the last perhaps in part.
+    /// The number of messages of the answer that were passed to the transport. The last one may be
+    /// incomplete.
     pub response_messages: u64,
-    /// How long the caller was ready to wait (`grpc-timeout`).
+    /// The time that the caller is ready to wait (`grpc-timeout`).
     pub timeout: Option<Duration>,
 }
 
-/// What the head of a gRPC request says.
+/// The data of a gRPC request's head.
 #[derive(Debug)]
 pub(crate) struct GrpcRequest {
-    /// The content type: answers must have the same.
+    /// The content type. The answer must have the same one.
     pub(crate) content_type: String,
-    /// gRPC itself and not gRPC-Web, whose trailers are in its body.
+    /// `true` for gRPC itself, `false` for gRPC-Web, which has its trailers in the body.
     pub(crate) native: bool,
     pub(crate) timeout: Option<Duration>,
 }
@@ -63,7 +65,7 @@ impl GrpcRequest {
         Some(Self { content_type, native, timeout: timeout(headers) })
     }
 
-    /// A content type of gRPC's, and whether it is native.
+    /// Returns a content type of gRPC, and `true` if it is not gRPC-Web.
     #[inline(never)]
     fn content_type(value: &[u8]) -> Option<(String, bool)> {
         let kind = kind(value)?;
@@ -72,9 +74,10 @@ impl GrpcRequest {
         plain.then(|| (text.to_owned(), kind == ContentKind::Native))
     }
 
-    /// Whether the caller had given up by then.
+    /// Returns `true` if the caller's timeout had passed after `elapsed`.
     ///
-    /// Its clock started before ours and its cancellation takes its time, so a tenth of the time more or less is no difference.
+    /// The caller's clock started before ours, and its cancellation takes time to arrive. So nine
+    /// tenths of the timeout are enough.
     pub(crate) fn gave_up_by(&self, elapsed: Duration) -> bool {
         self.timeout.is_some_and(|timeout| elapsed >= timeout.saturating_sub(timeout / 10))
     }
@@ -86,7 +89,8 @@ enum ContentKind {
     Web,
 }
 
-/// Which kind of gRPC a content type is: `application/grpc`, with `+proto` or parameters behind it, or `application/grpc-web`.
+/// Returns the kind of gRPC of a content type: `application/grpc`, also with `+proto` or parameters
+/// after it, or `application/grpc-web`.
 fn kind(content_type: &[u8]) -> Option<ContentKind> {
     const GRPC: &[u8] = b"application/grpc";
     let (start, rest) = content_type.split_at_checked(GRPC.len())?;
@@ -100,7 +104,7 @@ fn kind(content_type: &[u8]) -> Option<ContentKind> {
     }
 }
 
-/// `grpc-timeout`: at most eight digits and a unit (gRPC over HTTP/2, "Requests").
+/// Parses `grpc-timeout`: at most eight digits and a unit (gRPC over HTTP/2, "Requests").
 fn timeout(headers: &(impl HeaderLookup + ?Sized)) -> Option<Duration> {
     first_header(headers, "grpc-timeout", |value| {
         let (unit, digits) = value.split_last()?;
@@ -119,18 +123,20 @@ fn timeout(headers: &(impl HeaderLookup + ?Sized)) -> Option<Duration> {
     .flatten()
 }
 
-/// The status in trailers, or in the head of an answer that has no body, with its message.
+/// Returns the status and its message, from trailers or from the head of an answer without a body.
 pub(crate) fn status(headers: &dyn HeaderLookup) -> Option<(GrpcStatus, Option<String>)> {
     let status = first_header(headers, "grpc-status", GrpcStatus::parse)?;
     let message = first_header(headers, "grpc-message", |value| {
-        // Secrets are looked for in it before it is cut, so that none lies across the cut.
+        // The message is searched for secrets before it is cut, so that no secret lies across the
+        // cut.
         let text = std::str::from_utf8(value.get(..MAX_MESSAGE).unwrap_or(value)).ok()?;
         Some(percent_decoded(text).into_owned())
     });
     Some((status, message.flatten().filter(|message| !message.is_empty())))
 }
 
-/// The service and the method of a path that has the shape of gRPC's: `/package.Service/Method` without its first slash.
+/// Returns the service and the method of a path of the form `/package.Service/Method`, without the
+/// first slash.
 pub(crate) fn method(path: &str) -> Option<&str> {
     let full = path.strip_prefix('/')?;
     let (service, method) = full.split_once('/')?;
@@ -140,7 +146,8 @@ pub(crate) fn method(path: &str) -> Option<&str> {
     (name(service, b"_.-") && name(method, b"_-")).then_some(full)
 }
 
-/// Whether a template is that of a whole service, as tonic mounts one: `/package.Service/{*rest}`.
+/// Returns `true` if the route is that of a whole service, as tonic mounts it:
+/// `/package.Service/{*rest}`.
 pub(crate) fn is_service(template: &str) -> bool {
     template.rsplit_once('/').is_some_and(|(_, rest)| rest.starts_with("{*"))
 }

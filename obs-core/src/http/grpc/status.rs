@@ -1,8 +1,8 @@
 //! The status codes of gRPC.
 
-/// How a gRPC call ended, by the service's word.
+/// The status with which a service ends a gRPC call.
 ///
-/// The codes and their meaning are those of gRPC's "Status codes and their use in gRPC".
+/// gRPC's "Status codes and their use in gRPC" defines the codes and their meaning.
 ///
 /// ```
 /// use obs_core::GrpcStatus;
@@ -34,7 +34,7 @@ pub enum GrpcStatus {
 }
 
 impl GrpcStatus {
-    /// All statuses with their names, each at the place of its code.
+    /// All statuses with their names, in the order of their codes.
     pub(crate) const ALL: [(Self, &'static str); 17] = [
         (Self::Ok, "OK"),
         (Self::Cancelled, "CANCELLED"),
@@ -55,7 +55,8 @@ impl GrpcStatus {
         (Self::Unauthenticated, "UNAUTHENTICATED"),
     ];
 
-    /// The status of a `grpc-status` header; [`Unknown`](Self::Unknown) for what is none, as clients take it.
+    /// Parses the value of a `grpc-status` header. An invalid value becomes
+    /// [`Unknown`](Self::Unknown), as in gRPC clients.
     #[must_use]
     pub fn parse(value: &[u8]) -> Self {
         let text = std::str::from_utf8(value).unwrap_or_default();
@@ -64,19 +65,20 @@ impl GrpcStatus {
         code.and_then(|code| Self::ALL.get(code)).map_or(Self::Unknown, |(status, _)| *status)
     }
 
-    /// Its name, as `rpc.response.status_code` has it.
+    /// The name, as in `rpc.response.status_code`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         Self::ALL.get(usize::from(self.code())).map_or("UNKNOWN", |(_, name)| name)
     }
 
-    /// Its number.
+    /// The code.
     #[must_use]
     pub const fn code(self) -> u8 {
         self as u8
     }
 
-    /// Whether it is a failure of the service, and not of its caller (OpenTelemetry's conventions for gRPC, server spans).
+    /// Returns `true` for a failure of the service, not of its caller (OpenTelemetry's conventions
+    /// for gRPC, server spans).
     #[must_use]
     pub const fn is_failure(self) -> bool {
         matches!(
