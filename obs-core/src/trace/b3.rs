@@ -1,5 +1,5 @@
-//! Zipkin's `b3` and `X-B3-…` headers (b3-propagation, "Http Encodings"), by the rules that OpenTelemetry has for them
-//! (Propagators API, "B3 Requirements").
+//! Zipkin's `b3` and `X-B3-…` headers (b3-propagation, "Http Encodings"), by OpenTelemetry's rules
+//! for them (Propagators API, "B3 Requirements").
 
 use super::{
     ids::{RemoteSpan, SpanId, TraceFlags, TraceId},
@@ -7,18 +7,20 @@ use super::{
 };
 use crate::http::headers::HeaderLookup;
 
-/// The context in the request's only `b3` header. A decision alone (`b3: 0`) is no context.
+/// Returns the context in the request's only `b3` header. A sampling decision alone (`b3: 0`) is
+/// not a context.
 #[inline(never)]
 pub(super) fn find_single(headers: &(impl HeaderLookup + ?Sized)) -> Option<RemoteSpan> {
     only(headers, "b3", parse)
 }
 
-/// The context in `X-B3-TraceId` and `X-B3-SpanId`, and what the other headers decide.
+/// Returns the context in `X-B3-TraceId` and `X-B3-SpanId`, with the sampling decision of the other
+/// headers.
 #[inline(never)]
 pub(super) fn find_multi(headers: &(impl HeaderLookup + ?Sized)) -> Option<RemoteSpan> {
     let trace_id = only(headers, "x-b3-traceid", trace_id)?;
     let span_id = only(headers, "x-b3-spanid", span_id)?;
-    // Debug implies sampled. `true` is what tracers sent before there was a specification.
+    // Debug implies sampled. Tracers sent `true` before there was a specification.
     let debug = only(headers, "x-b3-flags", |text| (text == "1").then_some(()));
     let sampled =
         debug.or_else(|| only(headers, "x-b3-sampled", |text| matches!(text, "1" | "true").then_some(())));
@@ -34,7 +36,7 @@ pub(super) fn inject_single(
     set("b3", &format!("{trace_id}-{span_id}-{}", state(flags)));
 }
 
-/// In lower case, as HTTP/2 wants all names.
+/// Sets the headers with names in lower case, as HTTP/2 requires.
 pub(super) fn inject_multi(
     trace_id: TraceId,
     span_id: SpanId,
@@ -46,7 +48,7 @@ pub(super) fn inject_multi(
     set("x-b3-sampled", state(flags));
 }
 
-/// `{trace id}-{span id}-{state}-{parent id}`; each of the last two may be missing.
+/// Parses `{trace id}-{span id}-{state}-{parent id}`. The last two parts are each optional.
 fn parse(text: &str) -> Option<RemoteSpan> {
     let mut parts = text.split('-');
     let trace_id = trace_id(parts.next()?)?;
@@ -54,17 +56,18 @@ fn parse(text: &str) -> Option<RemoteSpan> {
     let (sampled, parent) = match parts.next() {
         Some("0") => (false, parts.next()),
         Some("1" | "d") => (true, parts.next()),
-        // Deferred: the caller leaves the decision to us.
+        // Deferred: the caller made no sampling decision.
         parent => (false, parent),
     };
-    // The parent's parent says nothing to those who have a span of their own for each side of a call.
+    // The parent's parent is not used, because each side of a call has its own span here.
     let parent_fits = parent.is_none_or(|parent| parent.len() == 16 && lower::<8>(parent).is_some());
     let fits = parent_fits && parts.next().is_none();
     fits.then_some(RemoteSpan { trace_id, span_id, flags: flags(sampled) })
 }
 
-/// Without a decision a trace is not sampled, as in OpenTelemetry's own propagators: contexts know no third state. Nobody
-/// says whether the id is random.
+/// Returns the flags of a context. Without a decision, the trace is not sampled, as in
+/// OpenTelemetry's own propagators, because a context has no third state. The header does not state
+/// if the id is random.
 const fn flags(sampled: bool) -> TraceFlags {
     if sampled { TraceFlags::SAMPLED } else { TraceFlags::from_byte(0) }
 }
@@ -73,7 +76,7 @@ const fn state(flags: TraceFlags) -> &'static str {
     if flags.is_sampled() { "1" } else { "0" }
 }
 
-/// 32 digits, or 16 for an id of 64 bits.
+/// Parses a trace id of 32 digits, or of 16 digits for 64 bits.
 fn trace_id(text: &str) -> Option<TraceId> {
     if text.len() != 16 && text.len() != 32 {
         return None;
@@ -119,20 +122,20 @@ mod tests {
             (format!("{TRACE}-{SPAN}"), Some(0)),
             (format!("{TRACE}-{SPAN}-{PARENT}"), Some(0)),
             (format!(" {TRACE}-{SPAN}-1\t"), Some(1)),
-            // Decisions alone.
+            // Sampling decisions alone.
             ("0".to_owned(), None),
             ("1".to_owned(), None),
             ("d".to_owned(), None),
-            // All zero is no id.
+            // An id of zeros is invalid.
             (format!("{zeros}-{SPAN}-1"), None),
             (format!("{TRACE}-{}-1", &zeros[..16]), None),
-            // Lower case only, and only these lengths.
+            // Only lower case and only these lengths are valid.
             (format!("{}-{SPAN}-1", TRACE.to_uppercase()), None),
             (format!("{TRACE}-{}-1", SPAN.to_uppercase()), None),
             (format!("{}-{SPAN}-1", &TRACE[1..]), None),
             (format!("{TRACE}0-{SPAN}-1"), None),
             (format!("{TRACE}-{}-1", &SPAN[1..]), None),
-            // States and parents that are none, and too much.
+            // Invalid states and parents, and too many parts.
             (format!("{TRACE}-{SPAN}-"), None),
             (format!("{TRACE}-{SPAN}-2"), None),
             (format!("{TRACE}-{SPAN}-true"), None),
@@ -203,7 +206,7 @@ mod tests {
             span_id: SpanId::from_bytes([2; 8]).expect("not zero"),
             flags,
         };
-        // No B3 header says that an id is random.
+        // No B3 header states that an id is random.
         for (out, back) in [(0, 0), (1, 1), (2, 0), (3, 1)] {
             let out = span(TraceFlags::from_byte(out));
             for inject in [inject_single, inject_multi] {

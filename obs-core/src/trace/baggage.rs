@@ -5,14 +5,17 @@ use std::borrow::Cow;
 use super::wire::trim;
 use crate::{base::text::percent_decoded, http::headers::HeaderLookup};
 
-/// What must be passed on, and what is: members, and bytes over all headers together.
+/// The limits for all headers together: the specification guarantees as much, and no more is passed
+/// on.
 const MAX_MEMBERS: usize = 64;
 const MAX_BYTES: usize = 8192;
 
-/// What callers pass along for those who come after them: keys and values, as valid members, or nothing.
+/// The data that callers pass along to the services behind this one: keys and values. All members
+/// are valid.
 ///
-/// Bounded as W3C Baggage §3.3.2 guarantees it: 64 members and 8,192 bytes. What is beyond that, and members that are not
-/// valid, are left behind whole; nothing behind the bound is even read.
+/// The limits are those that W3C Baggage §3.3.2 guarantees: 64 members and 8,192 bytes. Members
+/// beyond the limits and invalid members are dropped completely. Bytes beyond the limits are not
+/// even read.
 ///
 /// ```
 /// use obs_core::trace::Baggage;
@@ -24,14 +27,14 @@ const MAX_BYTES: usize = 8192;
 pub struct Baggage(Option<Box<str>>);
 
 impl Baggage {
-    /// All `baggage` headers joined, as far as the bounds go.
+    /// Reads all `baggage` headers, up to the limits.
     pub(crate) fn find(headers: &(impl HeaderLookup + ?Sized)) -> Self {
         let mut collected = Collected::default();
         headers.each("baggage", &mut |value| collected.add(value));
         collected.finish()
     }
 
-    /// Reads a list.
+    /// Parses a list of members.
     #[must_use]
     pub fn parse(list: &str) -> Self {
         let mut collected = Collected::default();
@@ -39,25 +42,27 @@ impl Baggage {
         collected.finish()
     }
 
-    /// The list as a header's value.
+    /// Returns the list as the value of a header.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_deref().unwrap_or_default()
     }
 
-    /// Whether there is nothing in it.
+    /// Returns `true` if there are no members.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// The decoded value of the first member with this key. Bytes that are no UTF-8 become U+FFFD.
+    /// Returns the decoded value of the first member with this key. Bytes that are not valid UTF-8
+    /// become U+FFFD.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Cow<'_, str>> {
         self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
     }
 
-    /// All members in their order, repeated keys included, with decoded values and without their properties.
+    /// Returns all members in their order, including repeated keys. Values are decoded, and
+    /// properties are omitted.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
         let members = self.as_str().split(',').filter_map(|member| member.split_once('='));
         members.map(|(key, rest)| (key, percent_decoded(rest.split(';').next().unwrap_or_default())))
@@ -68,14 +73,14 @@ impl Baggage {
 struct Collected {
     list: String,
     members: usize,
-    /// Bytes read so far.
+    /// The number of bytes read so far.
     read: usize,
 }
 
 impl Collected {
     fn add(&mut self, header: &[u8]) {
         for member in header.split(|byte| *byte == b',') {
-            // The comma that stood before it counts, too.
+            // The comma before the member counts, too.
             self.read = self.read.saturating_add(member.len()).saturating_add(1);
             if self.read > MAX_BYTES.saturating_add(1) || self.members >= MAX_MEMBERS {
                 self.members = MAX_MEMBERS;
@@ -95,7 +100,7 @@ impl Collected {
     }
 }
 
-/// A member without the white space that may stand between its parts; `None` if it is not valid.
+/// Removes optional white space from a member; `None` if the member is invalid.
 fn normal(member: &str) -> Option<String> {
     let mut parts = member.split(';');
     let (key, value) = parts.next()?.split_once('=')?;
@@ -123,12 +128,12 @@ fn normal(member: &str) -> Option<String> {
     Some(normal)
 }
 
-/// RFC 9110 §5.6.2.
+/// Returns `true` for a token (RFC 9110 §5.6.2).
 fn is_token(key: &str) -> bool {
     !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-/// `baggage-octet`: printable, without white space, `"`, `,`, `;` and `\`.
+/// Returns `true` for a `baggage-octet`: printable, except space, `"`, `,`, `;` and `\`.
 const fn is_octet(b: u8) -> bool {
     matches!(b, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e)
 }

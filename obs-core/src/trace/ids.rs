@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{base::random, write::hex};
 
-/// `N` hexadecimal digits, without allocation.
+/// A text of `N` hexadecimal digits, without allocation.
 pub(crate) struct Hex<const N: usize>([u8; N]);
 
 impl<const N: usize> AsRef<[u8]> for Hex<N> {
@@ -28,19 +28,19 @@ macro_rules! id {
         pub struct $name([u8; $bytes]);
 
         impl $name {
-            /// The id of these bytes; `None` if all of them are 0, which W3C forbids.
+            /// Creates an id from bytes; `None` if all of them are 0, which W3C forbids.
             #[must_use]
             pub fn from_bytes(bytes: [u8; $bytes]) -> Option<Self> {
                 bytes.iter().any(|byte| *byte != 0).then_some(Self(bytes))
             }
 
-            /// Its bytes, the first one first.
+            /// The bytes of the id, in the order in which they are written.
             #[must_use]
             pub const fn to_bytes(self) -> [u8; $bytes] {
                 self.0
             }
 
-            /// A new random one.
+            /// Creates a random id.
             #[inline]
             pub(crate) fn random() -> Self {
                 loop {
@@ -54,7 +54,7 @@ macro_rules! id {
         }
 
         impl $name {
-            /// Its lower-case hexadecimal digits.
+            /// Returns the lower-case hexadecimal digits of the id.
             pub(crate) fn hex(&self) -> Hex<$hex> {
                 Hex(hex::encode(&self.0))
             }
@@ -79,14 +79,15 @@ id! {
     ///
     /// ```
     /// use obs_core::trace::TraceId;
-    /// assert_eq!(TraceId::from_bytes([1; 16]).unwrap().to_string(), "01010101010101010101010101010101");
+    /// let id = TraceId::from_bytes([1; 16]).unwrap();
+    /// assert_eq!(id.to_string(), "01010101010101010101010101010101");
     /// assert!(TraceId::from_bytes([0; 16]).is_none());
     /// ```
     TraceId, 16, 32
 }
 
 id! {
-    /// The id of one span, which W3C calls parent-id: 8 bytes, not all 0.
+    /// The id of a span, which W3C calls parent-id: 8 bytes, not all 0.
     ///
     /// ```
     /// use obs_core::trace::SpanId;
@@ -106,50 +107,51 @@ id! {
 pub struct TraceFlags(pub(super) u8);
 
 impl TraceFlags {
-    /// The caller may have recorded the trace.
+    /// The flag of a trace that the caller may have recorded.
     pub const SAMPLED: Self = Self(0b01);
-    /// The right-most 7 bytes of the trace id are random.
+    /// The flag of a trace id whose last 7 bytes are random.
     pub const RANDOM: Self = Self(0b10);
 
-    /// Of `byte` the two known flags: others must go out as 0.
+    /// Creates flags from a byte. Only the two known flags are kept, because others must be sent as
+    /// 0.
     #[must_use]
     pub const fn from_byte(byte: u8) -> Self {
         Self(byte & (Self::SAMPLED.0 | Self::RANDOM.0))
     }
 
-    /// The same with the sampled flag so.
+    /// Sets or resets the sampled flag.
     #[cfg(feature = "otel")]
     pub(crate) const fn with_sampled(self, sampled: bool) -> Self {
         if sampled { Self(self.0 | Self::SAMPLED.0) } else { Self(self.0 & !Self::SAMPLED.0) }
     }
 
-    /// Both flags as they go out.
+    /// Returns the flags as they are sent.
     #[must_use]
     pub const fn to_byte(self) -> u8 {
         self.0
     }
 
-    /// Whether the trace is recorded.
+    /// Returns `true` if the trace is recorded.
     #[must_use]
     pub const fn is_sampled(self) -> bool {
         self.0 & Self::SAMPLED.0 != 0
     }
 
-    /// Whether the trace id's last 7 bytes are random.
+    /// Returns `true` if the last 7 bytes of the trace id are random.
     #[must_use]
     pub const fn is_random(self) -> bool {
         self.0 & Self::RANDOM.0 != 0
     }
 }
 
-/// A span of another service, as a `traceparent` header names it.
+/// A span of another service, as in a `traceparent` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RemoteSpan {
-    /// Its trace.
+    /// The trace of the span.
     pub trace_id: TraceId,
-    /// Itself.
+    /// The id of the span.
     pub span_id: SpanId,
-    /// Its flags.
+    /// The flags of the trace.
     pub flags: TraceFlags,
 }

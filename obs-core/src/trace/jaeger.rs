@@ -1,4 +1,5 @@
-//! Jaeger's `uber-trace-id` header (Jaeger's documentation, "Client Libraries", "Propagation Format").
+//! Jaeger's `uber-trace-id` header (Jaeger's documentation, "Client Libraries", "Propagation
+//! Format").
 
 use super::{
     ids::{RemoteSpan, SpanId, TraceFlags, TraceId},
@@ -8,13 +9,13 @@ use crate::http::headers::HeaderLookup;
 
 const HEADER: &str = "uber-trace-id";
 
-/// The context in the request's only `uber-trace-id`.
+/// Returns the context in the request's only `uber-trace-id`.
 #[inline(never)]
 pub(super) fn find(headers: &(impl HeaderLookup + ?Sized)) -> Option<RemoteSpan> {
     only(headers, HEADER, parse)
 }
 
-/// With `0` for the parent, as the format asks for, because nobody reads it any more.
+/// Sets the header. The parent is `0`, as the format requires, because the field is no longer used.
 pub(super) fn inject(
     trace_id: TraceId,
     span_id: SpanId,
@@ -24,9 +25,9 @@ pub(super) fn inject(
     set(HEADER, &format!("{trace_id}:{span_id}:0:{}", u8::from(flags.is_sampled())));
 }
 
-/// `{trace id}:{span id}:{parent id}:{flags}`, of which each may be without its leading zeros.
+/// Parses `{trace id}:{span id}:{parent id}:{flags}`. Each part may lack its leading zeros.
 fn parse(text: &str) -> Option<RemoteSpan> {
-    /// Debug must not be set without sampled, so it is as good.
+    /// The debug flag is only valid together with sampled, so it has the same effect.
     const SAMPLED_OR_DEBUG: u8 = 0b11;
     let (trace_id, rest) = split(text)?;
     let (span_id, rest) = split(rest)?;
@@ -40,7 +41,8 @@ fn parse(text: &str) -> Option<RemoteSpan> {
     })
 }
 
-/// At the first colon. Some of Jaeger's clients percent-encode the value, where only the colons need it.
+/// Splits at the first colon. Some of Jaeger's clients percent-encode the value, which changes only
+/// the colons.
 fn split(text: &str) -> Option<(&str, &str)> {
     let (part, rest) = text.split_at_checked(text.find([':', '%'])?)?;
     let colons = [":", "%3A", "%3a"];
@@ -71,7 +73,7 @@ mod tests {
             (format!("{TRACE}:{}:0:1", SPAN.trim_start_matches('0')), 1),
             (format!("{}:{SPAN}:0:1", TRACE.to_uppercase()), 1),
             (format!("{TRACE}%3A{SPAN}%3a0%3A1"), 1),
-            // Debug alone, debug and sampled, firehose alone, all.
+            // Debug alone, debug and sampled, firehose alone, all flags.
             (format!("{TRACE}:{SPAN}:0:2"), 1),
             (format!("{TRACE}:{SPAN}:0:3"), 1),
             (format!("{TRACE}:{SPAN}:0:8"), 0),

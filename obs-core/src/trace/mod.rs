@@ -1,7 +1,8 @@
-//! Trace context and baggage as W3C has them, without any SDK.
+//! Trace context and baggage in W3C's formats and others, without any SDK.
 //!
-//! The service makes a span id of its own for every request, so that what it calls becomes its child. Nothing is
-//! exported here: the ids are in the record, in the line, and in what is [injected](TraceContext::inject) into calls.
+//! Each request gets its own span id, so that the services it calls become its children. Nothing is
+//! exported here: the ids are in the record, in the event, and in the headers that
+//! [`inject`](TraceContext::inject) adds to calls.
 
 pub(crate) mod b3;
 pub(crate) mod baggage;
@@ -20,7 +21,7 @@ pub use self::{
 };
 use crate::{http::headers::HeaderLookup, trace::propagation::Propagators};
 
-/// The place of a request in its trace.
+/// The position of a request in its trace.
 ///
 /// ```
 /// use obs_core::{Observer, adapter::RequestHead};
@@ -37,24 +38,24 @@ use crate::{http::headers::HeaderLookup, trace::propagation::Propagators};
 pub struct TraceContext {
     /// The trace: the caller's, or a new one.
     pub trace_id: TraceId,
-    /// The request itself, as a span: new for every request.
+    /// The span of the request itself, which is always new.
     pub span_id: SpanId,
     /// The caller's span, if its trace was continued.
     pub parent_id: Option<SpanId>,
-    /// The flags that go out.
+    /// The flags that are sent to called services.
     pub flags: TraceFlags,
-    /// What other tracing systems pass along.
+    /// The data that other tracing systems pass along.
     pub state: TraceState,
-    /// The caller's span if it was not trusted, so that its trace was not continued.
+    /// The caller's span, if it was not trusted and its trace was not continued.
     pub link: Option<RemoteSpan>,
-    /// What callers pass along for those who come after them.
+    /// The data that callers pass along to the services behind this one.
     pub baggage: Baggage,
-    /// The formats in which it is passed on.
+    /// The formats in which the context is passed on.
     pub(crate) propagators: Propagators,
 }
 
 impl TraceContext {
-    /// Drops everything that callers have passed along. The ids stay until the next request begins.
+    /// Drops all data that callers passed along. The ids stay until the next request starts.
     pub(crate) fn reset(&mut self) {
         let Self { trace_id: _, span_id: _, parent_id, flags: _, state, link, baggage, propagators: _ } =
             self;
@@ -62,9 +63,9 @@ impl TraceContext {
         (*state, *baggage) = (TraceState::default(), Baggage::default());
     }
 
-    /// Continues the trace in `headers`, if there is a valid one and it is trusted, or begins a new one.
+    /// Continues the trace in `headers`, if it is valid and trusted, or starts a new one.
     ///
-    /// An untrusted context becomes a link; its state and its baggage are left behind.
+    /// An untrusted context becomes a link. Its state and its baggage are ignored.
     pub(crate) fn start(
         headers: &(impl HeaderLookup + ?Sized),
         propagators: Propagators,
@@ -89,7 +90,8 @@ impl TraceContext {
                 baggage,
                 propagators,
             },
-            // All our bytes are random. With no sampler to ask, a new trace is recorded: as lines it is.
+            // All bytes of a new trace id are random. There is no sampler here, so a new trace is
+            // sampled: its events are always recorded.
             None => Self {
                 trace_id: TraceId::random(),
                 span_id: SpanId::random(),
@@ -103,19 +105,21 @@ impl TraceContext {
         }
     }
 
-    /// The value of the `traceparent` header for what this request calls.
+    /// Returns the value of the `traceparent` header for calls of this request.
     #[must_use]
     pub fn traceparent(&self) -> String {
         traceparent::format(self.trace_id, self.span_id, self.flags)
     }
 
-    /// Calls `set` with the name and the value of each header that passes this context on: `traceparent`, and
-    /// `tracestate` and `baggage` if there are any, or what the [propagators](crate::ObserverBuilder::propagators) are instead.
+    /// Calls `set` with the name and the value of each header that passes this context on.
+    ///
+    /// By default, these are `traceparent`, and `tracestate` and `baggage` if they are not empty.
+    /// Other [propagators](crate::ObserverBuilder::propagators) use other headers.
     pub fn inject(&self, set: impl FnMut(&'static str, &str)) {
         self.inject_as(self.span_id, self.flags, set);
     }
 
-    /// The same for a span within the request.
+    /// Does the same as [`inject`](Self::inject) for a span within the request.
     pub(crate) fn inject_as(
         &self,
         span_id: SpanId,

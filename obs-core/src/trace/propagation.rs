@@ -1,9 +1,9 @@
-//! Which formats a trace context is read and written in.
+//! The formats in which a trace context is read and written.
 
 use super::{b3, ids::RemoteSpan, jaeger, traceparent, tracestate::TraceState};
 use crate::http::headers::HeaderLookup;
 
-/// A format in which services pass on what trace a request belongs to, or its baggage.
+/// A format in which services pass on their trace context or their baggage.
 ///
 /// ```
 /// use obs_core::trace::Propagator;
@@ -16,9 +16,10 @@ pub enum Propagator {
     TraceContext,
     /// W3C Baggage: `baggage`.
     Baggage,
-    /// Zipkin's B3, written as one `b3` header. Both of its forms are read.
+    /// Zipkin's B3, written as one `b3` header. Both forms of B3 are read.
     B3,
-    /// Zipkin's B3, written as `x-b3-traceid`, `x-b3-spanid` and `x-b3-sampled`. Both of its forms are read.
+    /// Zipkin's B3, written as `x-b3-traceid`, `x-b3-spanid` and `x-b3-sampled`. Both forms of B3
+    /// are read.
     B3Multi,
     /// Jaeger's `uber-trace-id`.
     Jaeger,
@@ -27,7 +28,7 @@ pub enum Propagator {
 impl Propagator {
     const ALL: [Self; 5] = [Self::TraceContext, Self::Baggage, Self::B3, Self::B3Multi, Self::Jaeger];
 
-    /// Its name in `OTEL_PROPAGATORS`: `tracecontext`, `baggage`, `b3`, `b3multi` or `jaeger`.
+    /// The name in `OTEL_PROPAGATORS`: `tracecontext`, `baggage`, `b3`, `b3multi` or `jaeger`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -39,19 +40,20 @@ impl Propagator {
         }
     }
 
-    /// The one with this name, in exactly this case.
+    /// Returns the format with this name, in exactly this case.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|propagator| propagator.as_str() == name)
     }
 
-    /// The caller's context, as far as this format says anything about it.
+    /// Returns the caller's context, if the request has a valid one in this format.
     fn extract(self, headers: &(impl HeaderLookup + ?Sized)) -> Option<(RemoteSpan, TraceState)> {
         let span = match self {
             Self::TraceContext => {
                 return traceparent::find(headers).map(|span| (span, TraceState::find(headers)));
             }
             Self::Baggage => None,
-            // The single header first, whichever of the two is written (Propagators API, "B3 Requirements").
+            // The single header takes precedence, whichever form is written (Propagators API, "B3
+            // Requirements").
             Self::B3 | Self::B3Multi => b3::find_single(headers).or_else(|| b3::find_multi(headers)),
             Self::Jaeger => jaeger::find(headers),
         };
@@ -59,7 +61,7 @@ impl Propagator {
     }
 }
 
-/// The formats in use, each once, in their order.
+/// The formats in use, in their order and without repetition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Propagators([Option<Propagator>; Propagator::ALL.len()]);
 
@@ -77,9 +79,10 @@ impl Propagators {
         set
     }
 
-    /// What `OTEL_PROPAGATORS` lists, and the names in it that are not known.
+    /// Parses the list of `OTEL_PROPAGATORS`. Also returns its unknown names.
     ///
-    /// `none` means none where it stands alone ("Environment Variable Specification", "General SDK Configuration").
+    /// `none` means no formats only if it stands alone ("Environment Variable Specification",
+    /// "General SDK Configuration").
     pub(crate) fn from_list(list: &str) -> (Self, Vec<String>) {
         let mut unknown = Vec::new();
         if list.trim() == "none" {
@@ -108,13 +111,14 @@ impl Propagators {
         self.0.into_iter().map_while(|propagator| propagator)
     }
 
-    /// The caller's context in the first format that has a valid one. A state belongs to Trace Context alone.
+    /// Returns the caller's context in the first format that has a valid one. Only Trace Context
+    /// has a state.
     pub(crate) fn extract(self, headers: &(impl HeaderLookup + ?Sized)) -> Option<(RemoteSpan, TraceState)> {
         self.iter().find_map(|propagator| propagator.extract(headers))
     }
 }
 
-/// Trace Context and Baggage, as in OpenTelemetry.
+/// The defaults of OpenTelemetry: Trace Context and Baggage.
 impl Default for Propagators {
     fn default() -> Self {
         Self::new([Propagator::TraceContext, Propagator::Baggage])

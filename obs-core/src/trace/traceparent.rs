@@ -3,10 +3,11 @@
 use super::ids::{RemoteSpan, SpanId, TraceFlags, TraceId};
 use crate::{http::headers::HeaderLookup, write::hex};
 
-/// `00-<32 hex>-<16 hex>-<2 hex>`.
+/// The length of `00-<32 hex>-<16 hex>-<2 hex>`.
 const LENGTH: usize = 55;
 
-/// The request's only `traceparent`, if it is valid. More than one is as good as none.
+/// Returns the context in the request's only `traceparent`, if it is valid. Several headers count
+/// as none.
 pub(super) fn find(headers: &(impl HeaderLookup + ?Sized)) -> Option<RemoteSpan> {
     let (mut count, mut found) = (0_u32, None);
     headers.each("traceparent", &mut |value| {
@@ -23,7 +24,7 @@ pub(super) fn parse(value: &[u8]) -> Option<RemoteSpan> {
     let (span_id, after) = after.strip_prefix(b"-")?.split_first_chunk::<16>()?;
     let [flags] = hex::decode(after.strip_prefix(b"-")?.first_chunk::<2>()?)?;
     let [version] = hex::decode(version)?;
-    // A higher version may say more, behind another dash.
+    // A higher version may have more fields, after another dash.
     let rest_fits = match version {
         0 => rest.is_empty(),
         0xff => false,
@@ -34,7 +35,7 @@ pub(super) fn parse(value: &[u8]) -> Option<RemoteSpan> {
     rest_fits.then_some(RemoteSpan { trace_id, span_id, flags: TraceFlags::from_byte(flags) })
 }
 
-/// Without the white space that a header's value may have around it (RFC 9110 §5.5).
+/// Removes the white space that may surround the value of a header (RFC 9110 §5.5).
 const fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
@@ -47,13 +48,14 @@ pub(super) fn format(trace_id: TraceId, span_id: SpanId, flags: TraceFlags) -> S
 }
 
 impl RemoteSpan {
-    /// Reads a `traceparent` value strictly by Trace Context level 2; `None` if it is not valid.
+    /// Parses a `traceparent` value strictly by Trace Context level 2; `None` if it is invalid.
     ///
     /// ```
     /// use obs_core::trace::RemoteSpan;
     /// let valid = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     /// assert!(RemoteSpan::parse(valid).is_some_and(|span| span.flags.is_sampled()));
-    /// assert!(RemoteSpan::parse(b"00-4BF92F3577B34DA6A3CE929D0E0E4736-00F067AA0BA902B7-01").is_none());
+    /// let upper_case = b"00-4BF92F3577B34DA6A3CE929D0E0E4736-00F067AA0BA902B7-01";
+    /// assert!(RemoteSpan::parse(upper_case).is_none());
     /// ```
     #[must_use]
     pub fn parse(traceparent: &[u8]) -> Option<Self> {
@@ -79,7 +81,7 @@ mod tests {
             (format!("00-{TRACE}-{SPAN}-00"), true),
             (format!("00-{TRACE}-{SPAN}-ff"), true),
             (format!(" 00-{TRACE}-{SPAN}-01\t"), true),
-            // A higher version: the first fields count, and what follows stands behind a dash.
+            // A higher version: the first fields count, and more may follow after a dash.
             (format!("01-{TRACE}-{SPAN}-01"), true),
             (format!("cc-{TRACE}-{SPAN}-01-what-the-future-will-be-like"), true),
             (format!("cc-{TRACE}-{SPAN}-01-"), true),
@@ -94,17 +96,17 @@ mod tests {
             (format!("ff-{TRACE}-{SPAN}-01"), false),
             (format!("0-{TRACE}-{SPAN}-001"), false),
             (format!("000-{TRACE}-{SPAN}-1"), false),
-            // Lower case only, and nothing that merely parses as a number.
+            // Only lower case is valid, and not everything that parses as a number.
             (format!("00-{}-{SPAN}-01", TRACE.to_uppercase()), false),
             (format!("00-{TRACE}-{}-01", SPAN.to_uppercase()), false),
             (format!("00-{TRACE}-{SPAN}-0A"), false),
             (format!("+0-{TRACE}-{SPAN}-01"), false),
             (format!("00-{TRACE}-{SPAN}-+1"), false),
             (format!("00-{}.-{SPAN}-01", &TRACE[1..]), false),
-            // All zero is no id.
+            // An id of zeros is invalid.
             (format!("00-{zero_trace}-{SPAN}-01"), false),
             (format!("00-{TRACE}-{zero_span}-01"), false),
-            // Dashes at other places, wrong lengths of the parts.
+            // Misplaced dashes, and parts of the wrong length.
             (format!("00-{TRACE}0-{}-01", &SPAN[1..]), false),
             (format!("00_{TRACE}_{SPAN}_01"), false),
             (String::new(), false),

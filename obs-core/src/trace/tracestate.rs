@@ -3,19 +3,20 @@
 use super::wire::{joined, trim};
 use crate::http::headers::HeaderLookup;
 
-/// How many members a list may have; one with more is dropped whole.
+/// The maximum number of members. A longer list is dropped completely.
 const MAX_MEMBERS: usize = 32;
 
-/// Members longer than this are the first to go when the list must be cut.
+/// The length from which a member is dropped first if the list must be cut.
 const LONG_MEMBER: usize = 128;
 
-/// How much is passed on. The specification asks for 512 at least.
+/// The maximum number of bytes that are passed on. The specification requires at least 512.
 const MAX_OUT: usize = 2 * 1024;
 
-/// How much is read at all: 32 members of the greatest length, with room for white space.
+/// The maximum number of bytes that are read: 32 members of maximum length, with room for white
+/// space.
 const MAX_IN: usize = 20 * 1024;
 
-/// What other tracing systems pass along, as a valid list, or nothing.
+/// The data that other tracing systems pass along, as a valid list, which may be empty.
 ///
 /// ```
 /// use obs_core::trace::TraceState;
@@ -28,15 +29,16 @@ const MAX_IN: usize = 20 * 1024;
 pub struct TraceState(Option<Box<str>>);
 
 impl TraceState {
-    /// All `tracestate` headers joined.
+    /// Reads all `tracestate` headers.
     pub(crate) fn find(headers: &(impl HeaderLookup + ?Sized)) -> Self {
         joined(headers, "tracestate", MAX_IN).map_or(Self(None), |all| Self::parse(&all))
     }
 
-    /// Reads a list; empty if anything in it is not valid.
+    /// Parses a list. The result is empty if any member is invalid.
     ///
-    /// Empty members are left out, and of members with one key the first is kept. A list that is longer than 2 KiB is
-    /// cut by whole members: those over 128 characters first, then from its end.
+    /// Empty members are skipped. Of members with the same key, the first is kept. A list of more
+    /// than 2 KiB is cut by whole members: first those of more than 128 characters, then from the
+    /// end.
     #[must_use]
     pub fn parse(list: &str) -> Self {
         let mut members: Vec<&str> = Vec::new();
@@ -58,19 +60,19 @@ impl TraceState {
         Self((!members.is_empty()).then(|| members.join(",").into()))
     }
 
-    /// The list as a header's value.
+    /// Returns the list as the value of a header.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_deref().unwrap_or_default()
     }
 
-    /// Whether there is nothing in it.
+    /// Returns `true` if there are no members.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// The value under `key`.
+    /// Returns the value of `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
         let mut members = self.as_str().split(',').filter_map(|member| member.split_once('='));
@@ -82,7 +84,7 @@ fn key_of(member: &str) -> &str {
     member.split('=').next().unwrap_or_default()
 }
 
-/// Takes whole members away until the rest fits.
+/// Removes whole members until the rest fits.
 fn cut(members: &mut Vec<&str>) {
     let length =
         |members: &[&str]| members.iter().map(|member| member.len().saturating_add(1)).sum::<usize>();
@@ -95,14 +97,15 @@ fn cut(members: &mut Vec<&str>) {
     }
 }
 
-/// 1 to 256 of `[a-z0-9_*/@-]`, the first a letter or a digit.
+/// Returns `true` for a valid key: 1 to 256 of `[a-z0-9_*/@-]`, the first a letter or a digit.
 fn is_key(key: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-*/@".contains(&b);
     let first = key.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     first && key.len() <= 256 && key.bytes().all(allowed)
 }
 
-/// 1 to 256 printable characters without `,` and `=`, the last not a space.
+/// Returns `true` for a valid value: 1 to 256 printable characters without `,` and `=`, the last
+/// not a space.
 fn is_value(value: &str) -> bool {
     let allowed = |b: u8| (0x20..=0x7e).contains(&b) && b != b',' && b != b'=';
     (1..=256).contains(&value.len()) && value.bytes().all(allowed) && !value.ends_with(' ')
@@ -182,7 +185,7 @@ mod tests {
         assert!(!out.contains("long="), "the long one goes first");
         assert!(out.starts_with(&short[..10].join(",")), "then from the end");
         assert!(!out.contains("k19="));
-        // What the specification guarantees is never cut.
+        // A list that the specification guarantees is never cut.
         let guaranteed = format!("a={},b={}", "x".repeat(250), "y".repeat(250));
         assert_eq!(parsed(&guaranteed), guaranteed);
     }

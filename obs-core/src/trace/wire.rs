@@ -1,8 +1,8 @@
-//! What the formats have in common: a header that comes once, and ids in hexadecimal digits.
+//! Helpers that the formats share: headers that occur once, and ids in hexadecimal digits.
 
 use crate::http::headers::HeaderLookup;
 
-/// What `read` makes of the request's only header of this name. More than one is as good as none.
+/// Reads the request's only header of this name with `read`. Several headers count as none.
 pub(super) fn only<T>(
     headers: &(impl HeaderLookup + ?Sized),
     name: &str,
@@ -16,7 +16,7 @@ pub(super) fn only<T>(
     found.filter(|_| count == 1)
 }
 
-/// One to twice `N` hexadecimal digits in any case, as `N` bytes with zeros on the left.
+/// Parses one to twice `N` hexadecimal digits, in any case, into `N` bytes with zeros on the left.
 pub(super) fn padded<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.is_empty() || text.len() > N.checked_mul(2)? {
         return None;
@@ -32,8 +32,8 @@ pub(super) fn padded<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// All values of a header in their order with commas between them, as RFC 9110 §5.3 joins them; `None` if there are
-/// none, if they are longer than `limit` together, or if one is not ASCII.
+/// Joins all values of a header in their order, with commas between them (RFC 9110 §5.3). Returns
+/// `None` if there are none, if together they exceed `limit`, or if one is not ASCII.
 pub(super) fn joined(headers: &(impl HeaderLookup + ?Sized), name: &str, limit: usize) -> Option<String> {
     let mut all = String::new();
     let (mut any, mut valid) = (false, true);
@@ -54,7 +54,7 @@ pub(super) fn joined(headers: &(impl HeaderLookup + ?Sized), name: &str, limit: 
     (any && valid).then_some(all)
 }
 
-/// Without spaces and tabs at its ends: optional white space, as RFC 9110 §5.6.3 calls it.
+/// Removes optional white space (RFC 9110 §5.6.3), which is spaces and tabs, at both ends.
 pub(super) fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }

@@ -1,8 +1,8 @@
-//! Hexadecimal digits of ids. The loops have no branches, so that compilers vectorize them: each
+//! Hexadecimal digits of ids. The loops have no branches, so that compilers vectorise them: each
 //! request writes and reads more than a hundred digits.
 
 /// Returns the lower-case digits of `bytes`; `M` is twice `N`. The argument is a reference, because
-/// bytes passed in a register are not vectorized.
+/// bytes passed in a register are not vectorised.
 pub(crate) fn encode<const N: usize, const M: usize>(bytes: &[u8; N]) -> [u8; M] {
     const { assert!(M == 2 * N) };
     let digit = |half: u8| half.wrapping_add(b'0').wrapping_add(if half > 9 { b'a' - b'0' - 10 } else { 0 });
