@@ -1,34 +1,36 @@
-//! What a request called: databases, caches, other services.
+//! The calls that a request made: to databases, caches and other services.
 
 use std::{borrow::Cow, time::Duration};
 
-/// How many calls are told one by one: the slowest.
+/// The most calls that are kept one by one: the slowest.
 const MAX_SLOWEST: usize = 16;
 
-/// How many dependencies are told apart; calls of further ones are added up under `other`.
+/// The most dependencies that are counted separately. Calls to further ones are counted under
+/// `other`.
 const MAX_DEPENDENCIES: usize = 16;
 
-/// The calls of one dependency, added up: see [`Calls`].
+/// The totals of all calls to one dependency: see [`Calls`].
 ///
 /// ```
 /// # fn show(calls: &obs_core::output::Calls) {
 /// for calls in calls.by_dependency() {
-///     println!("{}: {} calls, {} failed, {:?} in all", calls.dependency, calls.count, calls.errors, calls.total);
+///     println!("{}: {} calls in {:?}", calls.dependency, calls.count, calls.total);
 /// }
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DependencyCalls {
-    /// Its name.
+    /// The dependency's name.
     pub dependency: Cow<'static, str>,
-    /// How many calls there were.
+    /// The number of calls.
     pub count: u32,
-    /// How many of them failed.
+    /// The number of calls that failed.
     pub errors: u32,
-    /// The time of all of them together, which may be longer than the request took if they ran at the same time.
+    /// The sum of their durations. It may exceed the request's duration if calls ran at the same
+    /// time.
     pub total: Duration,
-    /// The longest one's time.
+    /// The longest call's duration.
     pub longest: Duration,
 }
 
@@ -46,19 +48,19 @@ pub struct DependencyCalls {
 pub struct Call {
     /// The dependency's name.
     pub dependency: Cow<'static, str>,
-    /// What was asked of it.
+    /// The operation, such as `POST /payments`.
     pub operation: Option<Cow<'static, str>>,
-    /// The status of its answer.
+    /// The status of the answer.
     pub status: Option<u16>,
-    /// It failed.
+    /// True if the call failed.
     pub failed: bool,
-    /// From the request's start to the call's.
+    /// The time from the request's start to the call's start.
     pub start: Duration,
-    /// How long it took.
+    /// The call's duration.
     pub duration: Duration,
 }
 
-/// All calls of a request: added up by dependency, and the 16 slowest one by one.
+/// All calls of a request: the totals of each dependency, and the 16 slowest calls one by one.
 ///
 /// ```
 /// # use obs_core::{Observer, Outcome, adapter::RequestHead, output::{Record, RecordSink}};
@@ -66,8 +68,8 @@ pub struct Call {
 /// impl RecordSink for Payments {
 ///     fn name(&self) -> &str { "payments" }
 ///     fn on_finish(&self, record: &Record) {
-///         let payments = record.calls.by_dependency().iter().find(|calls| calls.dependency == "payments");
-///         assert_eq!(payments.map(|calls| calls.count), Some(1));
+///         let payments = &record.calls.by_dependency()[0];
+///         assert_eq!((&*payments.dependency, payments.count), ("payments", 1));
 ///     }
 /// }
 /// let observer = Observer::builder("shop").no_environment().sink(Payments).build()?;
@@ -79,7 +81,7 @@ pub struct Call {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Calls(Option<Box<Made>>);
 
-/// Most requests make none.
+/// The calls of a request that made any; most requests make none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Made {
     by_dependency: Vec<DependencyCalls>,
@@ -87,7 +89,7 @@ struct Made {
 }
 
 impl Calls {
-    /// The calls added up, in the order of each dependency's first.
+    /// The totals of each dependency, in the order of their first calls.
     #[must_use]
     pub fn by_dependency(&self) -> &[DependencyCalls] {
         self.0.as_ref().map_or(&[], |made| &made.by_dependency)

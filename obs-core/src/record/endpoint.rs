@@ -1,6 +1,6 @@
 //! The endpoints that the middleware answers itself.
 
-/// One of the endpoints.
+/// An endpoint that the middleware answers itself.
 ///
 /// ```
 /// use obs_core::{Endpoint, Observer, adapter::RequestHead};
@@ -15,24 +15,27 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Endpoint {
-    /// `/metrics`: everything counted, and the user's own metrics, in Prometheus' text format 0.0.4 or as OpenMetrics 1.0,
-    /// whichever `Accept` prefers; compressed if `Accept-Encoding` takes gzip; only the families that `name[]` parameters of
-    /// the query name, if there are any.
+    /// `/metrics`: all metrics, ours and the application's own.
+    ///
+    /// * Format: Prometheus' text format 0.0.4 or OpenMetrics 1.0, as `Accept` prefers.
+    /// * Compression: gzip, if `Accept-Encoding` allows it.
+    /// * `name[]` parameters of the query restrict it to the families that they name.
     Metrics,
-    /// `/health`: how the service is.
+    /// `/health`: the state of the service.
     Health,
     /// `/livez`: 200 as long as the process can answer.
     Livez,
-    /// `/readyz`: 200 if new requests are welcome, 503 while draining.
+    /// `/readyz`: 200 while the service accepts traffic; 503 while it starts or drains, or if a
+    /// check fails.
     Readyz,
-    /// An endpoint that an [extension](crate::output::Extension) has installed, by its number.
+    /// An endpoint that an [extension](crate::output::Extension) installed, by its number.
     Extension(usize),
 }
 
 impl Endpoint {
     pub(crate) const ALL: [Self; 4] = [Self::Metrics, Self::Health, Self::Livez, Self::Readyz];
 
-    /// The path unless the builder sets another; none for the endpoint of an extension, which names its own.
+    /// The default path. It is empty for an endpoint of an extension, which names its own path.
     #[must_use]
     pub const fn default_path(self) -> &'static str {
         match self {

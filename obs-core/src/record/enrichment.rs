@@ -1,4 +1,4 @@
-//! What is added to a request while it runs, by the application most of all.
+//! Data that is added to a request while it runs, mostly by the application.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use crate::{
     record::{calls::Calls, error::ErrorReport, fields::Fields, identity::User, route::Route},
 };
 
-/// What may still be added while the request runs.
+/// Data that may be added while the request runs.
 #[derive(Default)]
 pub(crate) struct Enrichment {
     pub(crate) fields: Fields,
@@ -15,18 +15,18 @@ pub(crate) struct Enrichment {
     pub(crate) error_kind: Option<&'static str>,
     pub(crate) panic: Option<Box<PanicReport>>,
     pub(crate) route: Option<Route>,
-    /// The handler or a layer further within named the route: the framework's view no longer counts.
+    /// The handler or an inner layer set the route, so the framework's route is ignored.
     pub(crate) route_from_within: bool,
     pub(crate) stream: bool,
     pub(crate) user: Option<User>,
     pub(crate) flags: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     pub(crate) calls: Calls,
-    /// What is written from now on is late.
+    /// The request has finished: writes from now on are late.
     pub(crate) finished: bool,
 }
 
 impl Enrichment {
-    /// The error with the kind that the handler gave it.
+    /// Takes the error, with the kind that the handler set.
     pub(crate) fn take_error(&mut self) -> Option<Box<ErrorReport>> {
         let Some(kind) = self.error_kind else { return self.error.take() };
         let mut error = self.error.take().unwrap_or_else(|| ErrorReport::of_text(&kind).into());

@@ -14,29 +14,30 @@ use crate::{
     redact::Redactor,
 };
 
-/// The longest error message and the longest chain of sources that a record keeps.
+/// The longest error message that a record keeps, in bytes.
 const MAX_MESSAGE: usize = 4 * 1024;
 
 const MAX_SOURCES: usize = 16;
 
-/// How far behind its end an error message is read, for a secret that lies across it.
+/// The bytes of a message that are read beyond its limit, to find a secret that crosses the limit.
 const BEHIND_THE_CUT: usize = 512;
 
 /// An error that ended a request or that its handler reported, as texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorReport {
-    /// The kind that the handler gave it, else the error's Rust type where it is known. A type's name changes when
-    /// it is moved, so for dashboards that last give it a [kind](crate::Work::error_kind).
+    /// The kind that the handler set, otherwise the error's Rust type if it is known. A type's name
+    /// changes when the type moves, so set a [kind](crate::Work::error_kind) for lasting
+    /// dashboards.
     pub type_name: Option<&'static str>,
-    /// Its `Display`, at most 4 KiB of it.
+    /// The error's `Display` text, at most 4 KiB.
     pub message: String,
-    /// The `Display` of its sources, outermost first, at most 16.
+    /// The `Display` texts of its sources, outermost first, at most 16.
     pub sources: Vec<String>,
 }
 
 impl ErrorReport {
-    /// An error with its type and its sources.
+    /// Reports an error with its type and its sources.
     #[must_use]
     pub fn of<E: Error + ?Sized>(error: &E) -> Self {
         let mut sources = Vec::new();
@@ -47,18 +48,18 @@ impl ErrorReport {
             sources.push(Self::text(&source));
             next = source.source();
         }
-        // Of a trait object the type is not known any more.
+        // The type of a trait object is unknown.
         let type_name = Some(std::any::type_name::<E>()).filter(|name| !name.starts_with("dyn "));
         Self { type_name, message: Self::text(&error), sources }
     }
 
-    /// An error of which only its text is known.
+    /// Reports an error from its text alone.
     #[must_use]
     pub fn of_text(error: &dyn fmt::Display) -> Self {
         Self { type_name: None, message: Self::text(error), sources: Vec::new() }
     }
 
-    /// The report with secrets masked in its texts.
+    /// Masks secrets in the report's texts.
     pub(crate) fn redacted(mut self, redactor: &Redactor) -> Self {
         for text in std::iter::once(&mut self.message).chain(&mut self.sources) {
             mask(text, redactor);
@@ -75,14 +76,14 @@ impl ErrorReport {
 }
 
 impl PanicReport {
-    /// The report with secrets masked in its message.
+    /// Masks secrets in the report's message.
     pub(crate) fn redacted(mut self, redactor: &Redactor) -> Self {
         mask(&mut self.message, redactor);
         self
     }
 }
 
-/// Masks secrets in a message, then cuts it: what is cut off first could not be recognised any more.
+/// Masks secrets in a message, then cuts it: a secret that is cut in half would not be recognised.
 fn mask(text: &mut String, redactor: &Redactor) {
     if let Cow::Owned(masked) = redactor.text(text) {
         *text = masked;

@@ -1,4 +1,4 @@
-//! The handler's own fields of a request's record.
+//! The application's own fields of a record.
 
 use std::{
     borrow::Cow,
@@ -14,16 +14,16 @@ use crate::base::{
     value::{MAX_FIELD_BYTES, Value},
 };
 
-/// How many fields one request may have.
+/// The most fields that one request may have.
 pub const MAX_FIELDS: usize = 64;
 
-/// Less of a text is not worth to be kept.
+/// The fewest bytes worth keeping of a text that does not fit.
 const WORTH_CUTTING: usize = 32;
 
-/// The fields that a request's handler set, in the order of their first setting.
+/// The fields that a request's handler set, in the order in which they were first set.
 ///
-/// Bounded: at most 64 fields and 16 KiB. A text that does not fit is cut, with `…` at its end; what cannot be cut is left out
-/// and counted.
+/// They are bounded: at most 64 fields and 16 KiB. A text that does not fit is cut and ends with
+/// `…`. A value that cannot be cut is dropped and counted.
 ///
 /// ```
 /// # use obs_core::{Observer, Outcome, Value, adapter::RequestHead, output::{Record, RecordSink}};
@@ -43,7 +43,7 @@ const WORTH_CUTTING: usize = 32;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fields {
     entries: Vec<(Cow<'static, str>, Value)>,
-    /// Of the keys.
+    /// A filter of the keys.
     filter: NameFilter,
     hash_of_names: u64,
     bytes: usize,
@@ -51,7 +51,8 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Sets `key` to `value`, over an earlier value of the same key. A text that does not fit is cut, with `…` at its end.
+    /// Sets `key` to `value` and replaces its earlier value. A text that does not fit is cut and
+    /// ends with `…`.
     pub(crate) fn set(&mut self, key: Cow<'static, str>, value: Value) {
         let hash = FxBuildHasher.hash_one(&*key);
         let position = if self.filter.may_have(hash) { self.position(&key) } else { None };
@@ -92,25 +93,25 @@ impl Fields {
         self.value(self.position(key)?)
     }
 
-    /// The value of the field that was set as the `place`-th.
+    /// The value of the field at index `place`.
     pub(crate) fn value(&self, place: usize) -> Option<&Value> {
         self.entries.get(place).map(|(_, value)| value)
     }
 
-    /// Of all names in their order.
+    /// The hash of all names in their order.
     pub(crate) const fn hash_of_names(&self) -> u64 {
         self.hash_of_names
     }
 
-    /// Whether its names are these, in this order.
+    /// Returns true if the fields have exactly these names, in this order.
     pub(crate) fn have_names(&self, names: &[&'static str]) -> bool {
-        // Most often they are the very same ones.
+        // Most names are the same static text, so the pointers are compared first.
         let same = |key: &str, name: &str| ptr::eq(key, name) || key == name;
         self.entries.len() == names.len()
             && self.entries.iter().zip(names).all(|((key, _), name)| same(key, name))
     }
 
-    /// The names, if all of them are in the program's own code.
+    /// The names, if all of them are static texts of the program.
     pub(crate) fn own_names(&self) -> Option<Vec<&'static str>> {
         let own = |key: &Cow<'static, str>| match key {
             Cow::Borrowed(own) => Some(*own),
@@ -124,7 +125,7 @@ impl Fields {
         self.entries.iter().map(|(key, value)| (&**key, value))
     }
 
-    /// How many settings were left out because the fields were full.
+    /// The number of values that were dropped because the fields were full.
     #[must_use]
     pub const fn dropped(&self) -> u32 {
         self.dropped

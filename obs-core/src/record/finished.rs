@@ -18,7 +18,7 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 /// A finished piece of work: the part that all kinds of work have, and the part of its kind.
 ///
-/// Every output reads this and nothing else, so no two of them can disagree.
+/// All outputs read records and nothing else, so they cannot disagree.
 ///
 /// ```
 /// use obs_core::{Observer, Outcome, adapter::RequestHead, output::{Record, RecordSink}};
@@ -42,26 +42,27 @@ pub struct Record {
     pub(crate) state: Arc<WorkState>,
     /// The way in which it ended.
     pub outcome: Outcome,
-    /// The error that the application reported last, or with which the service or the body failed.
+    /// The last error that the application reported, or the error with which the service or the
+    /// body failed.
     pub error: Option<Box<ErrorReport>>,
     /// The panic that ended it.
     pub panic: Option<Box<PanicReport>>,
-    /// The time from its start to its end. Of a request: from its head to the response's last byte, or to whatever ended it
-    /// before.
+    /// The time from start to end. For a request: from its head to the last byte of the response,
+    /// or to its earlier end.
     pub duration: Duration,
     /// The user that it served: see [`Work::user`](crate::Work::user).
     pub user: Option<User>,
-    /// The feature flags that were evaluated, each with its variant: see [`Work::flag`](crate::Work::flag).
+    /// The evaluated feature flags, each with its variant: see [`Work::flag`](crate::Work::flag).
     pub flags: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// The calls that it made.
     pub calls: Calls,
     /// The application's own fields.
     pub fields: Fields,
-    /// It ended while the service was shutting down.
+    /// True if it ended while the service was shutting down.
     pub draining: bool,
     /// The part that differs by kind.
     pub kind: RecordKind,
-    /// The outputs that its route is excluded from.
+    /// The outputs from which its route is excluded.
     pub(crate) excluded: Excluded,
 }
 
@@ -89,21 +90,22 @@ pub enum RecordKind {
 pub struct RequestEnd {
     /// The route; `None` for a request that matched no route.
     pub route: Option<Route>,
-    /// The status that was sent; `None` if no head was.
+    /// The status that was sent; `None` if no response head was sent.
     pub status: Option<u16>,
-    /// The time from the request's head to the response's head; `None` if there was none.
+    /// The time from the request's head to the response's head; `None` if there was no response.
     pub time_to_head: Option<Duration>,
-    /// The request body's size in bytes: as it was declared, or else as many as the service has read. `None` if it was not
-    /// declared and nobody could count.
+    /// The request body's size in bytes: the declared size, otherwise the bytes that the service
+    /// read. `None` if neither is known.
     pub request_bytes: Option<u64>,
     /// The bytes of the response's body that were handed to the transport.
     pub response_bytes: u64,
-    /// The facts of gRPC, if it was a gRPC call.
+    /// The facts of the gRPC call, if it was one.
     pub grpc: Option<GrpcCall>,
-    /// A long-lived answer (server-sent events, an upgrade, gRPC with other than one message, or
-    /// [`Work::streaming`](crate::Work::streaming)): kept out of the latency histogram.
+    /// True for a long-lived response: server-sent events, an upgrade, a gRPC call with other than
+    /// one message, or [`Work::streaming`](crate::Work::streaming). Such requests are excluded from
+    /// the latency histogram.
     pub stream: bool,
-    /// Answered by the middleware itself: `/metrics`, `/health`, `/livez`, `/readyz`.
+    /// True if the middleware answered it itself: `/metrics`, `/health`, `/livez`, `/readyz`.
     pub endpoint: bool,
 }
 
@@ -111,7 +113,7 @@ pub struct RequestEnd {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct FinishedRequest<'a> {
-    /// Everything that its head said.
+    /// Everything that its head says.
     pub start: &'a RequestStart,
     /// Everything that is known of its response.
     pub end: &'a RequestEnd,
@@ -125,7 +127,7 @@ impl Record {
         &self.state.start
     }
 
-    /// The request that it was; `None` for other kinds of work.
+    /// The finished request; `None` for other kinds of work.
     #[must_use]
     #[inline]
     pub fn request(&self) -> Option<FinishedRequest<'_>> {
@@ -136,9 +138,11 @@ impl Record {
 
     /// The low-cardinality kind of its failure; `None` if it did not fail.
     ///
-    /// An outcome that is not ok names itself. A 5xx answer has the type that the handler reported, else the status. An answer
-    /// below 500 is no failure of the service, even if its handler reported an error; nor is a 503 of our own to a probe, which
-    /// is what it asked for. A [gRPC status](GrpcStatus::is_failure) counts as a 5xx answer if it is the service's failure.
+    /// * An outcome that is not ok: the outcome's name.
+    /// * A 5xx response: the type that the handler reported, otherwise the status.
+    /// * A gRPC status that is [the service's failure](GrpcStatus::is_failure): as a 5xx response.
+    /// * A response below 500: none, even if its handler reported an error.
+    /// * Our own 503 to a probe: none, because it is a correct answer to the probe.
     #[must_use]
     #[inline]
     pub fn error_type(&self) -> Option<&'static str> {
@@ -164,7 +168,8 @@ impl Record {
         failed.map(|status| reported.unwrap_or(status))
     }
 
-    /// Returns whether it is worth neither an event nor a span: a request for one of our endpoints that went well.
+    /// Returns true if it needs neither an event nor a span: a successful request for one of our
+    /// endpoints.
     pub(crate) fn is_quiet(&self) -> bool {
         let RecordKind::Request(request) = &self.kind;
         let failed = !self.outcome.is_ok() || request.status.is_some_and(|status| status >= 500);
@@ -186,8 +191,9 @@ impl FinishedRequest<'_> {
         self.end.route.as_ref().map_or(route::UNMATCHED, Route::as_str)
     }
 
-    /// The status for the labels of metrics: the one that was sent; `499` if the request was cancelled before that, `504` if its
-    /// deadline passed before that, `500` if the service failed before that.
+    /// The status for the labels of metrics: the status that was sent, otherwise one that stands
+    /// for the outcome. A cancelled request has `499`, a passed deadline `504`, any other failure
+    /// `500`.
     #[must_use]
     pub fn status_label(&self) -> u16 {
         self.end.status.unwrap_or(match self.outcome {

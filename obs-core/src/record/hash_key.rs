@@ -1,4 +1,4 @@
-//! Keyed hashes of what identifies a person.
+//! Keyed hashes of data that identifies a person.
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -9,12 +9,12 @@ use crate::write::hex;
 pub(crate) struct HashKey(Hmac<Sha256>);
 
 impl HashKey {
-    /// Takes a key of any length, which HMAC allows.
+    /// Makes a key from bytes of any length; HMAC allows all lengths.
     pub(crate) fn new(key: &[u8]) -> Option<Self> {
         <Hmac<Sha256> as Mac>::new_from_slice(key).ok().map(Self)
     }
 
-    /// Returns the first 16 bytes of the HMAC-SHA-256, as hexadecimal digits.
+    /// Returns the first 16 bytes of the text's HMAC-SHA-256 as hexadecimal digits.
     pub(crate) fn hash(&self, text: &[u8]) -> Option<String> {
         let mut mac = self.0.clone();
         mac.update(text);

@@ -1,4 +1,5 @@
-//! The texts of a request's head that are kept: path, query, user agent and host, in one allocation.
+//! The texts of a request's head that are kept, in one allocation: path, query, user agent and
+//! host.
 
 #[cfg(feature = "otel")]
 use crate::http::forwarded::host::Host;
@@ -13,18 +14,18 @@ use crate::{
     write::json,
 };
 
-/// The longest of each that is kept, in bytes.
+/// The longest texts that are kept, in bytes.
 const MAX_PATH: usize = 1024;
 const MAX_QUERY: usize = 1024;
 const MAX_HOST: usize = 256;
 
-/// The most room that is left, in bytes: more than most requests need.
+/// The most capacity that is kept for the next request, in bytes: more than most requests need.
 const MOST_ROOM: usize = 1024;
 
-/// Path, query, user agent and host side by side.
+/// The path, query, user agent and host, one after the other.
 #[derive(Default)]
 pub(crate) struct HeadText {
-    /// In memory that an earlier request may have used.
+    /// The texts, in memory that an earlier request may have used.
     all: String,
     query_at: u16,
     user_agent_at: u16,
@@ -35,7 +36,11 @@ pub(crate) struct HeadText {
 }
 
 impl HeadText {
-    /// `headers` are those of `head`. `host` is the one that is told elsewhere than in the headers; without the outer `Some`, none is kept.
+    /// Fills it from a request's head.
+    ///
+    /// `headers` are those of `head`. `host` is `Some` if the host is kept: the inner `Some` is a
+    /// host that the framework passes outside the headers, the inner `None` means the `Host`
+    /// header.
     pub(crate) fn fill(
         &mut self,
         head: &RequestHead<'_>,
@@ -45,7 +50,7 @@ impl HeadText {
     ) {
         let Self { all, .. } = self;
         all.clear();
-        // What is cut off first cannot be recognised any more, so it is cut off last.
+        // Mask first, cut last: a secret that is cut in half would not be recognised.
         all.push_str(&bounded(&redactor.path(head.path), MAX_PATH));
         let query_at = place(all);
         if let Some(query) = head.query {
@@ -56,7 +61,7 @@ impl HeadText {
         let user_agent = first_header(headers, "user-agent", tell).flatten();
         let host_at = place(all);
         if let Some(told) = host {
-            // One that is cut is no valid one, and that is looked at only if somebody tells it.
+            // A host that was cut is invalid. Its validity is only checked when an output uses it.
             let mut keep = |host: &str| all.push_str(&bounded(host, MAX_HOST));
             if let Some(host) = told {
                 keep(host);
@@ -72,13 +77,13 @@ impl HeadText {
         self.user_agent_is_plain = user_agent.unwrap_or(true);
     }
 
-    /// Whether nothing in path, query and user agent needs an escape in JSON.
+    /// Returns true if nothing in the path, query and user agent needs an escape in JSON.
     pub(crate) fn is_plain(&self) -> bool {
         self.user_agent_is_plain
             && json::is_plain(self.all.get(..self.user_agent_at.into()).unwrap_or_default())
     }
 
-    /// Leaves the room for others.
+    /// Clears the texts and keeps their capacity, up to a limit.
     pub(crate) fn clear(&mut self) {
         self.all.clear();
         self.all.shrink_to(MOST_ROOM);
@@ -98,14 +103,14 @@ impl HeadText {
             .then(|| self.all.get(self.user_agent_at.into()..self.host_at.into()).unwrap_or_default())
     }
 
-    /// The host that the client has named, if it is a valid one.
+    /// The host that the client named, if it is valid.
     #[cfg(feature = "otel")]
     pub(crate) fn host(&self) -> Option<Host<'_>> {
         Host::parse(self.all.get(self.host_at.into()..)?)
     }
 }
 
-/// Where the next text begins. All of them together are shorter than 64 KiB.
+/// The start of the next text. All texts together are shorter than 64 KiB.
 fn place(all: &str) -> u16 {
     u16::try_from(all.len()).unwrap_or(u16::MAX)
 }

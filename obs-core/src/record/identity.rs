@@ -1,11 +1,11 @@
-//! People in events: kept, truncated, hashed or left out.
+//! Personal data in events: kept, truncated, hashed or dropped.
 
 use std::{fmt, net::IpAddr};
 
 #[cfg(feature = "hash")]
 use crate::record::hash_key::HashKey;
 
-/// Whom a request served, as far as the settings allow to tell.
+/// The user that a request served, as far as the settings allow.
 ///
 /// ```
 /// # use obs_core::{Observer, Outcome, adapter::RequestHead, output::{Record, RecordSink, User}};
@@ -25,9 +25,9 @@ use crate::record::hash_key::HashKey;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum User {
-    /// The id that the handler gave.
+    /// The id that the handler set.
     Id(String),
-    /// Its keyed hash, as 32 hexadecimal digits.
+    /// The id's keyed hash, as 32 hexadecimal digits.
     Hash(String),
 }
 
@@ -47,12 +47,12 @@ impl User {
     }
 }
 
-/// The client's address, as far as the settings allow to tell.
+/// The client's address, as far as the settings allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Client {
-    /// As it is, or its network's.
+    /// The address as it is, or its network.
     Address(IpAddr),
-    /// Its keyed hash, as 32 hexadecimal digits.
+    /// The address's keyed hash, as 32 hexadecimal digits.
     #[cfg_attr(not(feature = "hash"), allow(dead_code))] // made with the feature alone
     Hash(String),
 }
@@ -66,28 +66,32 @@ impl fmt::Display for Client {
     }
 }
 
-/// How something that identifies a person is told.
+/// The form in which data that identifies a person is recorded.
 ///
 /// ```
 /// use obs_core::{Events, Identity};
-/// let events = Events::new().client_address(Identity::Off).user(Identity::Hashed).hash_key("sixteen secret bytes");
+/// let events = Events::new().client_address(Identity::Off);
+/// # #[cfg(feature = "hash")]
+/// let events = events.user(Identity::Hashed).hash_key("sixteen secret bytes");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Identity {
-    /// Not at all.
+    /// It is not recorded.
     Off,
-    /// As it is.
+    /// It is recorded as it is.
     Kept,
-    /// As a keyed hash (HMAC-SHA-256, its first 16 bytes): the same person has the same one, and only who has
-    /// [the key](crate::Events::hash_key) can find out which it is. Needs the feature `hash`.
+    /// It is recorded as a keyed hash: the first 16 bytes of its HMAC-SHA-256.
+    ///
+    /// The same person always has the same hash. Only someone who has [the
+    /// key](crate::Events::hash_key) can match it to a person. This needs the feature `hash`.
     #[cfg(feature = "hash")]
     Hashed,
-    /// An address without its last part: IPv4 to 24 bits, IPv6 to 48.
+    /// An address is recorded without its last part: 24 bits of IPv4, 48 bits of IPv6.
     Truncated,
 }
 
-/// What the settings say of people.
+/// The settings for personal data.
 pub(crate) struct IdentityPolicy {
     client_address: Identity,
     user: Identity,
@@ -106,7 +110,8 @@ impl IdentityPolicy {
         }
     }
 
-    /// The user of this id. A hash is made of the id itself; one that is told passes through `mask` first.
+    /// The user with this id. A hash is made from the id as it is; an id that is kept passes
+    /// through `mask`.
     pub(crate) fn user(&self, id: &str, mask: impl FnOnce(&str) -> String) -> Option<User> {
         match self.user {
             Identity::Kept => Some(User::Id(mask(id))),
@@ -117,7 +122,7 @@ impl IdentityPolicy {
     }
 
     pub(crate) fn client(&self, address: IpAddr) -> Option<Client> {
-        // An IPv4 client of a socket for both is an IPv4 client.
+        // An IPv4 client of a dual-stack socket has an IPv6 address that stands for the IPv4 one.
         let address = address.to_canonical();
         match self.client_address {
             Identity::Off => None,
@@ -145,7 +150,7 @@ impl Identity {
     }
 }
 
-/// The network of an address: 24 bits of IPv4, 48 of IPv6.
+/// The network of an address: 24 bits of IPv4, 48 bits of IPv6.
 fn truncated(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(address) => {

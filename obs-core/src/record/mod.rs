@@ -1,4 +1,4 @@
-//! Everything that is known of a piece of work, and the immutable record that outputs read.
+//! The data of a piece of work, and the immutable record that outputs read.
 
 pub(crate) mod calls;
 pub(crate) mod endpoint;

@@ -1,6 +1,6 @@
 //! The ways in which work ends.
 
-/// How a request ended.
+/// The way in which a request ended.
 ///
 /// ```
 /// use obs_core::Outcome;
@@ -10,9 +10,10 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The whole response was handed to the transport, whatever its status. Whether it arrived is not known.
+    /// The whole response was handed to the transport, whatever its status. The client may still
+    /// not have received it.
     Completed,
-    /// The connection was handed over at the head: 101, or a successful CONNECT.
+    /// The connection was upgraded at the response's head: status 101, or a successful CONNECT.
     Upgraded,
     /// The service returned an error instead of a response.
     ServiceError,
@@ -22,11 +23,14 @@ pub enum Outcome {
     Truncated,
     /// The handler, the service's `call`, the body or one of their destructors panicked.
     Panicked,
-    /// The handler was dropped before it had answered: the client left, or a timeout outside this layer struck.
+    /// The handler was dropped before it answered: the client disconnected, or an outer timeout
+    /// expired.
     CancelledBeforeResponse,
-    /// The response's body was dropped before its end: the client left, or the shutdown aborted it.
+    /// The response's body was dropped before its end: the client disconnected, or the shutdown
+    /// aborted it.
     CancelledInBody,
-    /// Dropped as the two above, when the time that a gRPC caller was ready to wait (`grpc-timeout`) was over.
+    /// The handler or body was dropped after the gRPC caller's deadline (`grpc-timeout`) had
+    /// passed.
     DeadlineExceeded,
 }
 
@@ -45,7 +49,7 @@ impl Outcome {
         Self::DeadlineExceeded,
     ];
 
-    /// The outcome as events and the `error_type` label name it; `panic` for [`Outcome::Panicked`].
+    /// The name in events and in the `error_type` label; [`Outcome::Panicked`] is `panic`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -61,8 +65,8 @@ impl Outcome {
         }
     }
 
-    /// Whether the response reached its proper end ([`Completed`](Self::Completed) or
-    /// [`Upgraded`](Self::Upgraded)), whatever its status.
+    /// Returns true if the response reached its proper end, whatever its status:
+    /// [`Completed`](Self::Completed) or [`Upgraded`](Self::Upgraded).
     #[must_use]
     pub const fn is_ok(self) -> bool {
         matches!(self, Self::Completed | Self::Upgraded)

@@ -22,37 +22,39 @@ use crate::{
     trace::propagation::Propagators,
 };
 
-/// The answer to a panic in a handler, after it has been recorded.
+/// The response to a panic in a handler, after the panic has been recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PanicPolicy {
-    /// The client gets a 500 as `application/problem+json` with the request id; over gRPC, status 13.
+    /// The client gets a 500 as `application/problem+json` with the request id; over gRPC, status
+    /// 13.
     #[default]
     Answer,
-    /// The panic goes on, as it would without us: the connection or the stream is aborted.
+    /// The panic continues, as it would without this middleware: the connection or stream is
+    /// aborted.
     Resume,
 }
 
-/// The response header by which a caller learns the request's place in its trace.
+/// The response header that returns the trace context to the caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TraceHeader {
-    /// None.
+    /// No header.
     #[default]
     Off,
-    /// `traceresponse`, a draft of W3C: for other services.
+    /// `traceresponse`, a W3C draft: for other services.
     TraceResponse,
-    /// `server-timing: traceparent;desc="…"`: what browsers let a page read.
+    /// `server-timing: traceparent;desc="…"`: readable by web pages in browsers.
     ServerTiming,
 }
 
-/// Tells requests that come from outside, whose trace is not continued.
+/// A rule that returns true for requests from outside, whose trace is not continued.
 pub(crate) type PublicEndpoint = Box<dyn Fn(&RequestHead<'_>) -> bool + Send + Sync>;
 
 /// The rules by which an observer identifies, describes and masks its work.
 ///
-/// It holds no output, so records and handles may keep it for ever. It stands apart from its count of references, which all
-/// cores write to: a processor fetches two cache lines at once.
+/// It holds no output, so records and handles may keep it for ever. The alignment separates it from
+/// its reference count, which all cores write to: a processor fetches two cache lines at once.
 #[repr(align(128))]
 pub(crate) struct Policy {
     pub(crate) service: Arc<Service>,
@@ -60,7 +62,7 @@ pub(crate) struct Policy {
     pub(crate) identities: IdentityPolicy,
     /// The headers that events record, in lower case.
     pub(crate) recorded_headers: Vec<Arc<str>>,
-    /// Those, the headers that carry a request id, and the ones that the core itself reads.
+    /// The headers above, the headers of the request id, and the headers that the core reads.
     pub(crate) header_names: Names,
     pub(crate) ids: IdPolicy,
     pub(crate) panic_policy: PanicPolicy,
@@ -74,7 +76,7 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    /// Returns whether the trace of a request is continued. A rule that panics trusts nobody.
+    /// Returns true if the trace of a request is continued. A rule that panics counts as untrusted.
     pub(crate) fn trusts_trace(&self, head: &RequestHead<'_>) -> bool {
         let is_public = |rule: &PublicEndpoint| catch(|| rule(head)).unwrap_or(true);
         !self.public_endpoint.as_ref().is_some_and(is_public)
@@ -87,7 +89,7 @@ impl fmt::Debug for Policy {
     }
 }
 
-/// Writes to work that had ended: counted, and warned about once.
+/// Writes to work that has ended: each is counted, the first is warned about.
 pub(crate) struct LateWrites {
     count: Arc<Counter>,
     warned: AtomicBool,
@@ -103,8 +105,8 @@ impl LateWrites {
         if !self.warned.swap(true, Ordering::Relaxed) {
             let path = start.request().map_or("", RequestStart::path);
             diagnostics::warn(format_args!(
-                "something was written to request {} ({path}) after it had ended, and is lost; \
-                 further ones are only counted in `obs_late_writes_total`",
+                "request {} ({path}) was written to after it had ended; the data is dropped, and further \
+                 late writes are only counted in `obs_late_writes_total`",
                 start.id,
             ));
         }

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Nobody counts.
+/// The value of a counter that is not in use.
 const UNKNOWN: u64 = u64::MAX;
 
-/// Bytes and gRPC messages that were read, where somebody counts.
+/// The bytes and gRPC messages that were read, if they are counted.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) bytes: AtomicU64,

@@ -1,4 +1,4 @@
-//! Request ids: made, taken over from a trusted caller, or replaced.
+//! Request ids: generated, or taken from a trusted caller.
 
 use std::{
     borrow::Cow,
@@ -17,7 +17,7 @@ use crate::{
     write::hex,
 };
 
-/// The longest request id that is taken over from a caller or a generator, in bytes.
+/// The longest request id that is accepted from a caller or a generator, in bytes.
 pub const MAX_REQUEST_ID: usize = 128;
 
 /// The bytes of a UUID in its hyphenated form.
@@ -41,13 +41,13 @@ pub struct RequestId(IdText);
 
 #[derive(Clone)]
 enum IdText {
-    /// The default generator's: no allocation.
+    /// An id of the default generator, without an allocation.
     Uuid([u8; UUID_TEXT]),
     Other(Arc<str>),
 }
 
 impl RequestId {
-    /// Takes `bytes` as an id if every byte is allowed and there are 1 to 128 of them.
+    /// Parses `bytes` as an id: 1 to 128 bytes, all of them allowed.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         if let Ok(uuid) = <[u8; UUID_TEXT]>::try_from(bytes)
@@ -65,13 +65,13 @@ impl RequestId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            // Only allowed ASCII bytes get in, so this never falls back.
+            // All bytes are ASCII by construction, so the default is never used.
             IdText::Uuid(bytes) => std::str::from_utf8(bytes).unwrap_or_default(),
             IdText::Other(text) => text,
         }
     }
 
-    /// The same as bytes, which are ASCII.
+    /// The id's text as ASCII bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
@@ -80,20 +80,20 @@ impl RequestId {
         }
     }
 
-    /// Whether it is a UUID, in which no secret can be.
+    /// Returns true for a UUID, which cannot contain a secret.
     const fn is_uuid(&self) -> bool {
         matches!(self.0, IdText::Uuid(_))
     }
 
-    /// In the place of an id that is still to come.
+    /// A placeholder for an id that is not known yet.
     pub(crate) const fn empty() -> Self {
         Self(IdText::Uuid([b'0'; UUID_TEXT]))
     }
 
-    /// A UUID version 7 (RFC 9562 §5.7): its first 48 bits are the milliseconds since 1970.
+    /// A UUID version 7 (RFC 9562 §5.7). Its first 48 bits are the milliseconds since 1970.
     ///
-    /// The random bits come from a generator of the calling thread: no lock is shared with others,
-    /// unlike in `Uuid::now_v7`, whose counter sits behind a mutex of the whole process.
+    /// The random bits come from the calling thread's generator, so threads share no lock.
+    /// `Uuid::now_v7` takes a mutex of the whole process for its counter.
     pub(crate) fn uuid_v7(since_1970: Duration) -> Self {
         let mut random = [0; 10];
         random::fill(&mut random);
@@ -114,13 +114,13 @@ fn hyphenated(uuid: [u8; 16]) -> [u8; UUID_TEXT] {
     text
 }
 
-/// Whether it is the text of a UUID, in any case: most ids are.
+/// Returns true for the text of a UUID in upper or lower case, as most ids are.
 fn is_uuid(text: &[u8; UUID_TEXT]) -> bool {
     let hyphens = [8, 13, 18, 23].iter().all(|at| text.get(*at) == Some(&b'-'));
     hyphens && hex::digits(text) == 32
 }
 
-/// Which bytes an id may have: looking them up costs less than comparing them.
+/// The bytes that an id may contain. A table look-up is faster than the comparisons.
 static ALLOWED: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -163,21 +163,21 @@ impl From<&RequestId> for Value {
 
 type Generator = Box<dyn Fn() -> String + Send + Sync>;
 
-/// Where a request's id comes from, and how it is named on the wire.
+/// The source of a request's id, and its header names.
 pub(crate) struct IdPolicy {
-    /// Lower-case header names: the first is written to responses, all are read, in this order.
+    /// Header names in lower case. All are read, in this order; responses carry the first.
     headers: Vec<String>,
     trust_inbound: bool,
     generator: Option<Generator>,
-    /// It was said that the generator is wrong.
+    /// True once the warning about an invalid generator was logged.
     warned: AtomicBool,
-    /// The first name, ready to be written: making one per request would allocate.
+    /// The first name, parsed in advance: parsing it for each request would allocate.
     #[cfg(feature = "http")]
     response_name: http::HeaderName,
 }
 
 impl IdPolicy {
-    /// `headers` are valid header names, at least one.
+    /// Makes the policy. `headers` are valid header names, at least one.
     pub(crate) fn new(headers: Vec<String>, trust_inbound: bool, generator: Option<Generator>) -> Self {
         Self {
             #[cfg(feature = "http")]
@@ -192,7 +192,7 @@ impl IdPolicy {
         }
     }
 
-    /// The name under which the id is written to responses.
+    /// The header name for responses.
     pub(crate) fn response_header(&self) -> &str {
         self.headers.first().map_or("x-request-id", String::as_str)
     }
@@ -202,7 +202,7 @@ impl IdPolicy {
         &self.response_name
     }
 
-    /// The caller's id if it is trusted, valid and no secret, else a new one.
+    /// Returns the caller's id if it is trusted, valid and contains no secret; otherwise a new id.
     pub(crate) fn choose(
         &self,
         headers: &(impl HeaderLookup + ?Sized),
@@ -218,20 +218,20 @@ impl IdPolicy {
         self.generated().unwrap_or_else(|| RequestId::uuid_v7(since_1970))
     }
 
-    /// What the user's generator makes, if it is valid.
+    /// Returns an id from the application's generator, if it is valid.
     fn generated(&self) -> Option<RequestId> {
         let generate = self.generator.as_ref()?;
         let id = catch(generate).ok().and_then(|text| RequestId::parse(text.as_bytes()));
         if id.is_none() && !self.warned.swap(true, Ordering::Relaxed) {
             diagnostics::warn(format_args!(
-                "the request id generator panics or makes ids that are not 1 to {MAX_REQUEST_ID} bytes of \
-                 [A-Za-z0-9._:/+=@-]; UUIDs take their place"
+                "the request id generator panicked or returned an id that is not 1 to {MAX_REQUEST_ID} bytes of \
+                 [A-Za-z0-9._:/+=@-]; UUIDs are used instead"
             ));
         }
         id
     }
 
-    /// The first valid value under the first name that has one.
+    /// Returns the first valid value of the first header that has one.
     fn inbound(&self, headers: &(impl HeaderLookup + ?Sized)) -> Option<RequestId> {
         let mut found = None;
         for name in &self.headers {

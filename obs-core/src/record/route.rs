@@ -1,4 +1,4 @@
-//! Route templates, each kept once.
+//! Routes, each text kept once.
 
 use std::{
     fmt,
@@ -10,21 +10,23 @@ use std::{
 
 use crate::{base::read_mostly::ReadMostly, http::grpc, write::json};
 
-/// What the endpoint label says of a request that matched no route.
+/// The route label of requests that matched no route.
 pub(crate) const UNMATCHED: &str = "unmatched";
 
-/// What it says of one for which there is no room.
+/// The route label of routes above the limit.
 const OVERFLOW: &str = "overflow";
 
-/// How many templates one observer keeps. Templates come from code, so only a mistake gets here.
+/// The most routes that one observer keeps. Routes come from code, so only a mistake reaches the
+/// limit.
 const MAX_ROUTES: usize = 16_384;
 
-/// How many that only clients have named.
+/// The most routes that only clients have named.
 const MAX_GUESSES: usize = 64;
 
-/// A route's template, such as `/items/{id}`: never a path.
+/// A route, such as `/items/{id}`: never a path.
 ///
-/// Each text is kept once and until the process ends, so a clone costs nothing and outlives its observer.
+/// Each text is kept once, until the process ends. So a clone costs nothing and outlives its
+/// observer.
 ///
 /// ```
 /// use obs_core::{Observer, output::{Record, RecordSink}};
@@ -45,12 +47,12 @@ const MAX_GUESSES: usize = 64;
 pub struct Route {
     id: u32,
     excluded: Excluded,
-    /// Nothing in it needs an escape in JSON.
+    /// True if nothing in it needs an escape in JSON.
     plain: bool,
     template: &'static str,
 }
 
-/// From which outputs a route is left out.
+/// The outputs from which a route is excluded.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Excluded {
     pub(crate) metrics: bool,
@@ -58,7 +60,7 @@ pub(crate) struct Excluded {
 }
 
 impl Route {
-    /// The template's text.
+    /// The route's text.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         self.template
@@ -68,12 +70,12 @@ impl Route {
         self.plain
     }
 
-    /// The gRPC method that the route stands for, without its first slash.
+    /// The gRPC method of the route, without its first slash.
     pub(crate) fn grpc_method(&self) -> Option<&'static str> {
         grpc::method(self.template)
     }
 
-    /// Unique within the observer; part of a time series' key.
+    /// The route's number, unique within the observer: a part of the key of a time series.
     pub(crate) const fn id(&self) -> u32 {
         self.id
     }
@@ -103,7 +105,7 @@ impl fmt::Debug for Route {
     }
 }
 
-/// All templates that an observer has seen.
+/// All routes that an observer has seen.
 pub(crate) struct RouteTable {
     routes: ReadMostly<&'static str, Route>,
     overflow: Route,
@@ -112,7 +114,7 @@ pub(crate) struct RouteTable {
     guesses: AtomicUsize,
 }
 
-/// Templates, or beginnings of templates with a `*` behind.
+/// The exclusions of each output: routes, or prefixes of routes that end with `*`.
 #[derive(Default)]
 pub(crate) struct Exclusions {
     pub(crate) metrics: Vec<String>,
@@ -126,7 +128,7 @@ impl Exclusions {
 }
 
 impl RouteTable {
-    /// 0 stands for requests that matched none.
+    /// The id of the overflow route. 0 stands for requests that matched no route.
     const OVERFLOW: u32 = 1;
     const FIRST: usize = 2;
 
@@ -145,12 +147,12 @@ impl RouteTable {
         }
     }
 
-    /// From which outputs requests of this route are left out.
+    /// The outputs from which requests of this route are excluded.
     pub(crate) fn excludes(&self, route: Option<&Route>) -> Excluded {
         route.map_or(self.unmatched_excluded, Route::excluded)
     }
 
-    /// The route of this template; `None` for the text that stands for no route.
+    /// Returns the route with this text; `None` for the label of unmatched requests.
     pub(crate) fn intern(&self, template: &str) -> Option<Route> {
         if let Some(route) = self.routes.read(template, Route::clone) {
             return Some(route);
@@ -160,7 +162,7 @@ impl RouteTable {
 
     #[inline(never)]
     fn add(&self, template: &str) -> Option<Route> {
-        // These labels are taken.
+        // These labels are reserved.
         if template == UNMATCHED {
             return None;
         }
@@ -183,7 +185,8 @@ impl RouteTable {
 }
 
 impl RouteTable {
-    /// The route of a template that only a client has named. Few of them are new, as clients make up what they like.
+    /// Returns the route of a text that only a client named. Only a few new ones are allowed,
+    /// because clients can send any text.
     pub(crate) fn guess(&self, template: &str) -> Option<Route> {
         let known = self.routes.read(template, Route::clone);
         known.or_else(|| {
@@ -193,10 +196,11 @@ impl RouteTable {
     }
 }
 
-/// The text for as long as the process runs: counted references would be one memory that all cores write to at each request. Templates come
-/// from code, observers are few, and both are bounded, so what is kept is, too.
+/// Keeps a text until the process ends. A reference count would be one memory location that all
+/// cores write to at each request. Routes come from code and observers are few; both are bounded,
+/// so this memory is bounded too.
 fn kept(template: &str) -> &'static str {
-    /// In order.
+    /// All kept texts, sorted.
     static KEPT: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
     let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
     match all.binary_search(&template) {

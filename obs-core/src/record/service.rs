@@ -4,7 +4,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use crate::{base::clock::since_1970, record::request_id::RequestId};
 
-/// Who the service is: OpenTelemetry's resource attributes of these names.
+/// The identity of the service: OpenTelemetry's resource attributes with these names.
 ///
 /// ```
 /// let observer = obs_core::Observer::builder("shop")
@@ -25,7 +25,7 @@ pub struct Service {
     pub version: Option<String>,
     /// `deployment.environment.name`
     pub environment: Option<String>,
-    /// `service.instance.id`: a new UUID for each observer unless it is set.
+    /// `service.instance.id`: a new UUID for each observer, unless it is set.
     pub instance: String,
 }
 

@@ -1,4 +1,5 @@
-//! A request's span while it runs: what the application adds to it. What we know ourselves comes from the request's record in the end.
+//! The span of running work: the data that the application adds to it. All other data of the span
+//! comes from the finished record.
 
 use std::{
     borrow::Cow,
@@ -15,14 +16,14 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::trace::SpanLimits;
 
-/// What the application has added to a span.
+/// The data that the application added to a span.
 #[derive(Debug, Default)]
 pub(crate) struct Added {
     pub(crate) attributes: Vec<KeyValue>,
     pub(crate) events: Vec<Event>,
     pub(crate) links: Vec<Link>,
     pub(crate) status: Status,
-    /// How many attributes, events and links were above the limits.
+    /// The numbers of attributes, events and links above the limits.
     pub(crate) dropped: Dropped,
 }
 
@@ -34,7 +35,7 @@ pub(crate) struct Dropped {
 }
 
 impl Added {
-    /// An event of the span's, if there is room.
+    /// Adds an event, unless the limit is reached.
     pub(crate) fn event(&mut self, mut event: Event, limits: SpanLimits) {
         if self.events.len() >= limits.max_events_per_span as usize {
             self.dropped.events = self.dropped.events.saturating_add(1);
@@ -45,7 +46,7 @@ impl Added {
         self.events.push(event);
     }
 
-    /// A link of the span's, if there is room.
+    /// Adds a link, unless the limit is reached.
     pub(crate) fn link(&mut self, mut link: Link, limits: SpanLimits) {
         if self.links.len() >= limits.max_links_per_span as usize {
             self.dropped.links = self.dropped.links.saturating_add(1);
@@ -56,7 +57,8 @@ impl Added {
         self.links.push(link);
     }
 
-    /// Of two states the one that weighs more: OK more than an error, an error more than none.
+    /// Sets the status, unless the current one is stronger: OK wins over an error, an error over
+    /// unset.
     pub(crate) fn status(&mut self, status: Status) {
         if status > self.status {
             self.status = status;
@@ -64,14 +66,15 @@ impl Added {
     }
 }
 
-/// Leaves so many, and says how many were too much.
+/// Truncates the attributes to `most`, and returns the number that were dropped.
 fn cut(attributes: &mut Vec<KeyValue>, most: u32) -> u32 {
     let dropped = attributes.len().saturating_sub(most as usize);
     attributes.truncate(most as usize);
     u32::try_from(dropped).unwrap_or(u32::MAX)
 }
 
-/// The span that the application sees: it can add to it until the request is over. The request alone gives it its name, and ends it.
+/// The span that the application sees and may add to until the request ends. The request alone
+/// names and ends it.
 #[derive(Debug)]
 pub(crate) struct OpenSpan {
     context: SpanContext,
@@ -79,7 +82,7 @@ pub(crate) struct OpenSpan {
     adding: Adding,
 }
 
-/// What is added to an open span: `None` once it has ended.
+/// The additions to an open span; `None` once it has ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Adding(Arc<Mutex<Option<Added>>>);
 
@@ -88,14 +91,14 @@ impl Adding {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the span.
+    /// Ends the span, and returns the additions.
     pub(crate) fn end(&self) -> Added {
         mem::take(&mut *self.lock()).unwrap_or_default()
     }
 }
 
 impl OpenSpan {
-    /// A span with what it begins with.
+    /// Opens a span with its first data.
     pub(crate) fn new(context: SpanContext, limits: SpanLimits, added: Added) -> (Self, Adding) {
         let adding = Adding(Arc::new(Mutex::new(Some(added))));
         (Self { context, limits, adding: adding.clone() }, adding)
@@ -154,31 +157,31 @@ impl Span for OpenSpan {
     fn end_with_timestamp(&mut self, _: SystemTime) {}
 }
 
-/// The span of a piece of work, as the current one of a context.
+/// The span of a piece of work, as the active span of a context.
 #[derive(Clone, Debug)]
 pub(crate) struct WorkSpan {
     pub(crate) context: Context,
     pub(crate) recorder: Recorder,
 }
 
-/// The party that records a span.
+/// The recorder of a span.
 #[derive(Clone, Debug)]
 pub(crate) enum Recorder {
-    /// It is not sampled, and only passed on.
+    /// Nobody: the span is not sampled, only propagated.
     Nobody,
-    /// We do, with what the application adds to it.
+    /// This crate, with the data that the application adds.
     Ourselves(Adding),
-    /// The SDK, if anybody does.
+    /// The OpenTelemetry SDK, if it samples the span.
     Sdk,
 }
 
 impl WorkSpan {
-    /// The context in which it is the current one.
+    /// The context in which this span is active.
     pub(crate) const fn context(&self) -> &Context {
         &self.context
     }
 
-    /// The innermost span of the request that runs here, if it is one of its trace.
+    /// The innermost active span on this thread, if it belongs to this trace.
     pub(crate) fn innermost(trace: &TraceContext) -> Option<(trace::SpanId, trace::TraceFlags)> {
         Context::map_current(|context| {
             let span = context.span();
@@ -190,7 +193,7 @@ impl WorkSpan {
     }
 }
 
-// A span behind it is locked while it changes, and its lock's poison is ignored.
+// A lock guards each change of the inner span, and poisoning is ignored.
 impl UnwindSafe for WorkSpan {}
 
 impl RefUnwindSafe for WorkSpan {}

@@ -1,4 +1,4 @@
-//! Everything that is known of work when it starts.
+//! Everything that is known of work at its start.
 
 #[cfg(feature = "otel")]
 #[cfg(feature = "otel")]
@@ -23,8 +23,9 @@ pub(crate) const MAX_METHOD: usize = 32;
 
 /// The start of a piece of work: the part that all kinds of work have, and the part of its kind.
 ///
-/// [`RecordSink::on_start`](crate::output::RecordSink::on_start) gets it, and [`Record::start`](crate::output::Record::start) has it at
-/// the end. Secrets are masked in all its texts.
+/// [`RecordSink::on_start`](crate::output::RecordSink::on_start) receives it at the start,
+/// [`Record::start`](crate::output::Record::start) returns it at the end. Secrets are masked in all
+/// its texts.
 ///
 /// ```
 /// use obs_core::{Observer, adapter::RequestHead, output::StartKind};
@@ -40,15 +41,15 @@ pub(crate) const MAX_METHOD: usize = 32;
 pub struct Start {
     /// The service, from [`Observer::builder`](crate::Observer::builder) or the environment.
     pub service: Arc<Service>,
-    /// The id of the work: for a request its request id.
+    /// The id of the work; for a request, the request id.
     pub id: RequestId,
-    /// The place in its trace.
+    /// The position in its trace.
     pub trace: TraceContext,
-    /// The time of the start, by the system's clock.
+    /// The time of the start by the system's clock.
     pub started_at: SystemTime,
     /// The part that differs by kind.
     pub kind: StartKind,
-    /// The same time as `started_at`.
+    /// The time of `started_at` since 1970.
     pub(crate) since_1970: Duration,
 }
 
@@ -61,7 +62,7 @@ pub enum StartKind {
 }
 
 impl StartKind {
-    /// The kind's name, as events have it: `request`.
+    /// The kind's name in events: `request`.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -73,28 +74,31 @@ impl StartKind {
 /// The start of a request: everything that its head says. See [`Start`].
 #[non_exhaustive]
 pub struct RequestStart {
-    /// The method, folded to a bounded set.
+    /// The method, reduced to a bounded set.
     pub method: Method,
-    /// The method's own text where [`method`](Self::method) is `_OTHER`, at most 32 bytes of it.
+    /// The method's original text if [`method`](Self::method) is `_OTHER`, at most 32 bytes.
     pub method_original: Option<Box<str>>,
-    /// The URL's scheme, as the client sees it if [trusted proxies](crate::ObserverBuilder::trusted_proxies) say so.
+    /// The URL's scheme from [trusted proxies](crate::ObserverBuilder::trusted_proxies), otherwise
+    /// that of the connection.
     pub scheme: UrlScheme,
     /// The protocol's version.
     pub version: Option<HttpVersion>,
-    /// The other end of the connection, which may be a proxy.
+    /// The peer address of the connection, which may belong to a proxy.
     pub peer: Option<SocketAddr>,
-    /// The client that [trusted proxies](crate::ObserverBuilder::trusted_proxies) name, else the other end of the
-    /// connection.
+    /// The client's address from [trusted proxies](crate::ObserverBuilder::trusted_proxies),
+    /// otherwise the peer address.
     pub client: Option<IpAddr>,
-    /// The request body's size in bytes, from `Content-Length` or an exact size hint: 0 if there is none.
+    /// The request body's size in bytes, from `Content-Length` or an exact size hint; 0 without a
+    /// body.
     pub body_bytes: Option<u64>,
-    /// The headers that [events record](crate::Events::headers), each with all its values, in lower case.
+    /// The values of the headers that [events record](crate::Events::headers). Names are in lower
+    /// case.
     pub headers: Vec<(Arc<str>, Vec<String>)>,
     pub(crate) text: HeadText,
 }
 
 impl Start {
-    /// A request's start before there is a request.
+    /// A placeholder for the start of a request that is not known yet.
     pub(crate) fn no_request(policy: &Policy) -> Self {
         Self {
             service: Arc::clone(&policy.service),
@@ -106,7 +110,7 @@ impl Start {
         }
     }
 
-    /// The part of a request; `None` for other kinds of work.
+    /// The start of the request; `None` for other kinds of work.
     #[must_use]
     pub const fn request(&self) -> Option<&RequestStart> {
         match &self.kind {
@@ -114,7 +118,7 @@ impl Start {
         }
     }
 
-    /// Drops everything that belongs to one request. The room for its texts stays.
+    /// Resets everything that belongs to one request. The capacity for its texts is kept.
     pub(crate) fn reset(&mut self) {
         let Self { service: _, id, trace, started_at: _, kind, since_1970: _ } = self;
         *id = RequestId::empty();
@@ -151,25 +155,25 @@ impl RequestStart {
         text.clear();
     }
 
-    /// The path without its query, at most 1 KiB of it.
+    /// The path without its query, at most 1 KiB.
     #[must_use]
     pub fn path(&self) -> &str {
         self.text.path()
     }
 
-    /// The text after the path's `?`, at most 1 KiB of it.
+    /// The query after the `?`, at most 1 KiB.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.text.query()
     }
 
-    /// The `User-Agent` header, at most 256 bytes of it.
+    /// The `User-Agent` header, at most 256 bytes.
     #[must_use]
     pub fn user_agent(&self) -> Option<&str> {
         self.text.user_agent()
     }
 
-    /// The host that the client has named.
+    /// The host that the client named.
     #[cfg(feature = "otel")]
     pub(crate) fn host(&self) -> Option<Host<'_>> {
         self.text.host()

@@ -1,4 +1,4 @@
-//! The state that an observation shares with all its handles and records.
+//! The state that an observation shares with its handles and records.
 
 #[cfg(feature = "otel")]
 use crate::record::span::WorkSpan;
@@ -18,28 +18,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// One piece of work, as long as anything of it is alive.
+/// One piece of work. It lives as long as its observation or any of its handles or records.
 ///
-/// It keeps the observer's [`Policy`] alive, never its outputs: a sink may keep records, and the observer keeps the sink.
+/// It keeps the observer's [`Policy`] alive, but never its outputs: a sink may keep records, and
+/// the observer keeps the sink.
 pub(crate) struct WorkState {
     pub(crate) policy: Arc<Policy>,
     pub(crate) start: Start,
     pub(crate) started: Instant,
-    /// The same work, as a layer of another observer further out sees it.
+    /// The same work as a layer of another observer further outside sees it.
     pub(crate) outer: Option<Arc<Self>>,
     #[cfg(feature = "otel")]
     pub(crate) span: Option<WorkSpan>,
     pub(crate) enrichment: Mutex<Enrichment>,
-    /// Of a request whose content type is one of gRPC's.
+    /// The gRPC data of a request with a gRPC content type.
     pub(crate) grpc: Option<Box<GrpcRequest>>,
-    /// The endpoint that a request asks for.
+    /// The endpoint of ours that a request is for.
     pub(crate) endpoint: Option<Endpoint>,
-    /// How much of a request's body was read, where somebody counts.
+    /// The part of a request's body that was read, if it is counted.
     pub(crate) received: Received,
 }
 
 impl WorkState {
-    /// The state of a request before there is a request.
+    /// A placeholder for the state of a request that is not known yet.
     pub(crate) fn no_request(policy: &Arc<Policy>) -> Self {
         Self {
             start: Start::no_request(policy),
@@ -55,9 +56,11 @@ impl WorkState {
         }
     }
 
-    /// Drops everything that belongs to the work that has ended. The enrichment went into its record.
+    /// Resets everything that belongs to the finished work. Its enrichment has moved into its
+    /// record.
     ///
-    /// Returns false if the work was torn in the middle, so that more may be left of it than is dropped here.
+    /// Returns false if the work was interrupted before its finish. Then some of its data may be
+    /// left.
     pub(crate) fn reset(&mut self) -> bool {
         let Self {
             policy: _,
@@ -81,7 +84,7 @@ impl WorkState {
         enrichment.get_mut().is_ok_and(|enrichment| enrichment.finished)
     }
 
-    /// The part of a request.
+    /// The start of the request.
     pub(crate) const fn request(&self) -> &RequestStart {
         let StartKind::Request(request) = &self.start.kind;
         request
@@ -95,13 +98,13 @@ impl WorkState {
         self.started.elapsed()
     }
 
-    /// The span of the work: this observer's, or that of one further out.
+    /// The span of the work: this observer's, otherwise that of an outer observer.
     #[cfg(feature = "otel")]
     pub(crate) fn span(&self) -> Option<&WorkSpan> {
         self.span.as_ref().or_else(|| self.outer.as_ref()?.span())
     }
 
-    /// Returns whether it is work of the observer with this policy.
+    /// Returns true if the work belongs to the observer with this policy.
     pub(crate) fn is_of(&self, policy: &Arc<Policy>) -> bool {
         Arc::ptr_eq(&self.policy, policy)
     }
@@ -110,7 +113,7 @@ impl WorkState {
         self.enrichment.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes to work that runs; a late write is counted instead.
+    /// Writes to running work. A write after the end is counted and dropped.
     pub(crate) fn enrich(&self, write: impl FnOnce(&mut Enrichment)) {
         let mut enrichment = self.lock();
         if enrichment.finished {
@@ -121,7 +124,7 @@ impl WorkState {
         }
     }
 
-    /// Names the route. A name from within wins over the framework's.
+    /// Sets the route. A route from an inner layer or the handler wins over the framework's.
     pub(crate) fn set_route(&self, template: &str, from_within: bool) {
         let route = self.policy.routes.intern(template);
         self.enrich(|e| {

@@ -1,4 +1,5 @@
-//! User agents come again and again, and are the longest text of most requests: what redaction has made of one is remembered.
+//! A cache of redacted user agents. They repeat often, and they are the longest text of most
+//! requests.
 
 use std::{cell::RefCell, hash::BuildHasher as _};
 
@@ -6,25 +7,25 @@ use rustc_hash::FxBuildHasher;
 
 use crate::{base::text::bounded, redact::Redactor, write::json};
 
-/// The longest that is told, in bytes.
+/// The longest user agent that is recorded, in bytes.
 pub(crate) const MAX_USER_AGENT: usize = 256;
 
-/// How many a thread remembers: a power of two.
+/// The user agents that a thread remembers: a power of two.
 const PLACES: usize = 64;
 
-/// The longest that is remembered, in bytes.
+/// The longest user agent that is remembered, in bytes.
 const MAX_REMEMBERED: usize = 512;
 
 #[derive(Default)]
 struct KnownAgent {
-    /// The hash of the last one that was looked for here. One that comes for the second time is remembered: those that come once
-    /// are not worth the memory.
+    /// The hash of the last user agent that was looked up here. Only one that comes twice in a row
+    /// is remembered: one that comes once is not worth the memory.
     last: u64,
     known: Option<Known>,
 }
 
 struct Known {
-    /// Kept alive, so that no other one takes its address.
+    /// The redactor, kept alive so that no other redactor gets its address.
     redactor: Redactor,
     raw: Box<[u8]>,
     told: Box<str>,
@@ -35,7 +36,8 @@ thread_local! {
     static PLACES_OF_THREAD: RefCell<Vec<KnownAgent>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Appends what is told of a user agent, and says whether nothing in it needs an escape in JSON; `None` if it is no text.
+/// Appends the redacted user agent. Returns true if nothing in it needs an escape in JSON, and
+/// `None` if it is not UTF-8.
 pub(crate) fn tell(redactor: &Redactor, raw: &[u8], out: &mut String) -> Option<bool> {
     let told = PLACES_OF_THREAD.try_with(|places| {
         let mut places = places.try_borrow_mut().ok().filter(|_| raw.len() <= MAX_REMEMBERED)?;
@@ -66,7 +68,7 @@ pub(crate) fn tell(redactor: &Redactor, raw: &[u8], out: &mut String) -> Option<
 
 fn redacted(redactor: &Redactor, raw: &[u8], out: &mut String) -> Option<bool> {
     let text = redactor.text(std::str::from_utf8(raw).ok()?);
-    // What is cut off first cannot be recognised any more, so it is cut off last.
+    // Mask first, cut last: a secret that is cut in half would not be recognised.
     let told = bounded(&text, MAX_USER_AGENT);
     out.push_str(&told);
     Some(json::is_plain(&told))
