@@ -21,7 +21,7 @@ pub enum Endpoint {
     /// * Compression: gzip, if `Accept-Encoding` allows it.
     /// * `name[]` parameters of the query restrict it to the families that they name.
     Metrics,
-    /// `/health`: the state of the service.
+    /// `/health`: the same as `/readyz`.
     Health,
     /// `/livez`: 200 as long as the process can answer.
     Livez,
