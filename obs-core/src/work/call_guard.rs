@@ -1,4 +1,4 @@
-//! A call of a dependency while it runs.
+//! A running call to a dependency.
 
 use std::{borrow::Cow, fmt, future::Future, sync::Arc, time::Instant};
 
@@ -7,20 +7,22 @@ use crate::{
     record::{calls::Call, state::WorkState},
 };
 
-/// A call that runs: made by [`Work::call`](crate::Work::call).
+/// A running call to a dependency: see [`Work::call`](crate::Work::call).
 ///
-/// It ends when it is dropped, or with [`observe`](Self::observe)'s future.
+/// The call ends when the guard is dropped, or when the future of [`observe`](Self::observe) ends.
 ///
 /// # Cancellation
-/// One that is dropped while its thread panics, or whose observed future is dropped before its end, has failed.
+/// The call counts as failed if the guard is dropped during a panic, or if the future of
+/// [`observe`](Self::observe) is dropped before its end.
 ///
 /// ```
 /// # async fn pay() -> Result<u16, std::io::Error> { Ok(201) }
 /// # async fn handler() -> Result<(), std::io::Error> {
-/// let status = obs_core::current().call("payments").operation("POST /payments").observe(pay()).await?;
+/// let call = obs_core::current().call("payments").operation("POST /payments");
+/// let status = call.observe(pay()).await?;
 ///
 /// let mut call = obs_core::current().call("cache");
-/// call.set_status(200); // of its answer: 400 and above has failed
+/// call.set_status(200); // the HTTP status: 400 and above has failed
 /// drop(call);
 /// # Ok(()) }
 /// ```
@@ -39,35 +41,36 @@ impl CallGuard {
         Self { state, dependency, operation: None, status: None, failed: false, started: Instant::now() }
     }
 
-    /// What is asked of the dependency: `POST /payments`, `SELECT orders`. It should be one of few, without values.
+    /// Sets the operation: `POST /payments`, `SELECT orders`. Use a small number of different
+    /// texts, without values.
     pub fn operation(mut self, operation: impl Into<Cow<'static, str>>) -> Self {
         self.operation = Some(operation.into());
         self
     }
 
-    /// The status of the answer, as HTTP has it: 400 and above has failed.
+    /// Sets the HTTP status of the response. A status of 400 or above means that the call failed.
     pub fn status(mut self, status: u16) -> Self {
         self.set_status(status);
         self
     }
 
-    /// The same, where the guard is kept.
+    /// Sets the status as [`status`](Self::status) does, by reference.
     pub fn set_status(&mut self, status: u16) {
         self.status = Some(status);
         self.failed |= status >= 400;
     }
 
-    /// It has failed.
+    /// Marks the call as failed.
     pub fn set_failed(&mut self) {
         self.failed = true;
     }
 
-    /// Awaits the call, which has failed if it yields an error.
+    /// Awaits the call. It counts as failed if it returns an error.
     ///
     /// # Errors
-    /// The call's own.
+    /// Returns the error of the call itself.
     pub async fn observe<T, E>(mut self, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-        // Until it has yielded: if this is dropped before, it never did.
+        // The call counts as failed until it has returned, because a drop before that is a failure.
         let failed = std::mem::replace(&mut self.failed, true);
         let result = call.await;
         self.failed = failed || result.is_err();
@@ -98,5 +101,5 @@ impl fmt::Debug for CallGuard {
     }
 }
 
-/// The longest name of a dependency and of an operation, in bytes.
+/// The longest name of a dependency or an operation, in bytes.
 const MAX_NAME: usize = 128;

@@ -1,4 +1,4 @@
-//! The handle of a piece of work, by which handlers, libraries and log lines enrich the work they run in.
+//! The handle of a piece of work, with which handlers and libraries enrich the work they run in.
 
 use std::{
     borrow::Cow,
@@ -31,16 +31,17 @@ use crate::{
     work::{call_guard::CallGuard, scope::Scope},
 };
 
-/// The longest user id, and key or variant of a feature flag, in bytes; the most flags.
+/// The longest user id, the longest key or variant of a feature flag (in bytes), and the most
+/// flags.
 const MAX_USER: usize = 256;
 const MAX_FLAG: usize = 128;
 const MAX_FLAGS: usize = 32;
 
-/// A handle of a piece of work: fields, errors, route, id.
+/// A handle of a piece of work: it sets fields, errors and the route, and returns the id.
 ///
-/// It is cheap to clone, `Send` and `Sync`, and may outlive the work. A write after the end is lost, counted in
-/// `obs_late_writes_total` and warned about once. A handle that belongs to no work (see [`current`](crate::current)) does
-/// nothing.
+/// It is cheap to clone, `Send` and `Sync`, and may outlive the work. A write after the end is
+/// dropped, counted in `obs_late_writes_total`, and warned about once. A handle without work (see
+/// [`current`](crate::current)) does nothing.
 ///
 /// ```
 /// use obs_core::{Observer, adapter::RequestHead};
@@ -57,7 +58,7 @@ const MAX_FLAGS: usize = 32;
 pub struct Work(Option<Arc<WorkState>>);
 
 impl Work {
-    /// A handle that belongs to no work.
+    /// Returns a handle without work.
     #[must_use]
     pub const fn none() -> Self {
         Self(None)
@@ -71,48 +72,51 @@ impl Work {
         self.0.as_ref()
     }
 
-    /// The state of the work, if nobody else has it.
+    /// The state of the work, if this is the only reference to it.
     pub(crate) fn unique_state(&mut self) -> Option<&mut WorkState> {
         self.0.as_mut().and_then(Arc::get_mut)
     }
 
-    /// Returns whether it belongs to work, which may have ended.
+    /// Returns true if the handle has work. The work may have ended.
     #[must_use]
     pub const fn is_active(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Adds a field to the record, or sets it anew. At most 64 fields and 16 KiB.
+    /// Sets a field of the record. At most 64 fields and 16 KiB are kept.
     pub fn set(&self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
         if let Some(state) = &self.0 {
             set_field(state, key.into(), value.into());
         }
     }
 
-    /// Reports the error that made the request fail, with its type and its sources. The last one counts.
+    /// Reports the error that made the request fail, with its type and its sources. The last one
+    /// wins.
     ///
-    /// Its type becomes the `error_type` of a 5xx answer, unless it has a [kind](Self::error_kind). For what is no `Error` itself, such
-    /// as `anyhow::Error` or `Box<dyn Error + Send + Sync>`, pass `&*error`.
+    /// Its type becomes the `error_type` of a 5xx response, unless the request has a
+    /// [kind](Self::error_kind). Some types do not implement `Error` themselves, such as
+    /// `anyhow::Error` and `Box<dyn Error + Send + Sync>`. For those, pass `&*error`.
     pub fn error<E: Error + ?Sized>(&self, error: &E) {
         if let Some(state) = &self.0 {
-            // The error's own `Display` runs before the lock is taken: it may call us.
+            // The error's own `Display` may use this handle, so it runs before the lock is taken.
             let report = ErrorReport::of(error).redacted(state.redactor());
             state.enrich(|e| e.error = Some(report.into()));
         }
     }
 
-    /// Names the kind of the request's failure, for the `error_type` of a 5xx answer: `error_kind("out_of_stock")`.
+    /// Sets the kind of the request's failure, which is the `error_type` of a 5xx response:
+    /// `error_kind("out_of_stock")`.
     ///
-    /// It takes the place of the error's type, before or after [`error`](Self::error). The text is static because it becomes
-    /// a metric's label.
+    /// It replaces the error's type, whether it is called before or after [`error`](Self::error).
+    /// The text is static because it becomes the label of a metric.
     pub fn error_kind(&self, kind: &'static str) {
         if let Some(state) = &self.0 {
             state.enrich(|e| e.error_kind = Some(kind));
         }
     }
 
-    /// Names the user that the work serves. [The settings](crate::Events::user) decide whether outputs record the id as it is,
-    /// hashed, or not at all.
+    /// Sets the user that the work serves. [The settings](crate::Events::user) decide whether the
+    /// id is recorded as it is, hashed, or not at all.
     pub fn user(&self, id: impl AsRef<str>) {
         let Some(state) = &self.0 else { return };
         let mask = |id: &str| bounded(&state.redactor().text(id), MAX_USER).into_owned();
@@ -120,7 +124,8 @@ impl Work {
         state.enrich(|e| e.user = user);
     }
 
-    /// Notes that a feature flag was evaluated, and what came out: `flag("new-cart", "on")`. At most 32 flags.
+    /// Records the evaluation of a feature flag and its result: `flag("new-cart", "on")`. At most
+    /// 32 flags are kept.
     pub fn flag(&self, key: impl Into<Cow<'static, str>>, variant: impl Into<Cow<'static, str>>) {
         let Some(state) = &self.0 else { return };
         let key = cow_bounded(masked(key.into(), |key| state.redactor().text(key)), MAX_FLAG);
@@ -135,44 +140,51 @@ impl Work {
         });
     }
 
-    /// A call of something that the request depends on begins, and ends when what is returned is dropped: how often, how long and
-    /// with which errors each dependency was called is in the request's record and its event.
+    /// Starts a call to a dependency. The call ends when the returned guard is dropped.
+    ///
+    /// The record and the event of the request contain the number, duration and errors of the calls
+    /// to each dependency.
     pub fn call(&self, dependency: impl Into<Cow<'static, str>>) -> CallGuard {
         CallGuard::start(self.0.clone(), dependency.into())
     }
 
-    /// Names the request's route where the framework cannot know it. It wins over what the framework says.
+    /// Sets the request's route if the framework does not know it. It wins over the framework's
+    /// route.
     ///
-    /// The text is static because it becomes a metric's label: a path would make endless series.
+    /// The text is static because it becomes the label of a metric. A path would create an
+    /// unlimited number of series.
     pub fn set_route(&self, template: &'static str) {
         self.refine_route(template);
     }
 
-    /// For adapters: the more specific route that a layer further within sees.
+    /// For adapters: sets the more specific route that an inner layer knows.
     ///
-    /// Each text is kept once, and for ever, so it must be a template, never a path.
+    /// Each text is kept until the process ends, so pass a route, never a path.
     pub fn refine_route(&self, template: &str) {
         if let Some(state) = &self.0 {
             state.set_route(template, true);
         }
     }
 
-    /// Says that the answer is a long-lived stream, so that its duration stays out of the latency histogram.
+    /// Marks the response as a long-lived stream, which excludes its duration from the latency
+    /// histogram.
     ///
-    /// Server-sent events and upgrades are recognised without it; a long download is no stream.
+    /// Server-sent events and upgrades are recognised automatically. A long download is not a
+    /// stream.
     pub fn streaming(&self) {
         if let Some(state) = &self.0 {
             state.enrich(|e| e.stream = true);
         }
     }
 
-    /// The id of the work, for a request its request id; `None` outside of work.
+    /// The id of the work; for a request, its request id. `None` outside of work.
     #[must_use]
     pub fn id(&self) -> Option<&RequestId> {
         self.start().map(|start| &start.id)
     }
 
-    /// The place in its trace, to be [injected](TraceContext::inject) into the calls that it makes; `None` outside of work.
+    /// The position in its trace, to [inject](TraceContext::inject) into outgoing calls. `None`
+    /// outside of work.
     ///
     /// ```
     /// # struct Outgoing; impl Outgoing { fn header(&mut self, _: &str, _: &str) {} }
@@ -186,11 +198,13 @@ impl Work {
         self.start().map(|start| &start.trace)
     }
 
-    /// Passes the request on to a service that it calls: `set` gets the name and the value of each header by which that one
-    /// continues the trace, under the same request id. Outside a request there is nothing to pass on. With OpenTelemetry, the call
-    /// hangs below the span that is current here.
+    /// Propagates the trace and the request id to a service that the request calls. `set` receives
+    /// the name and value of each header.
     ///
-    /// For clients on `http` 1 there is `inject_http` (feature `http`).
+    /// Outside of work it does nothing. With OpenTelemetry, the call becomes a child of the active
+    /// span.
+    ///
+    /// For clients that use `http` 1 there is `inject_http` (feature `http`).
     ///
     /// ```
     /// # struct Outgoing; impl Outgoing { fn header(&mut self, _: &str, _: &str) {} }
@@ -208,7 +222,8 @@ impl Work {
         trace.inject(set);
     }
 
-    /// The span with OpenTelemetry, if there is one: this observer's, or that of one further out.
+    /// The OpenTelemetry span, if there is one: this observer's, otherwise that of an outer
+    /// observer.
     #[cfg(feature = "otel")]
     pub(crate) fn span(&self) -> Option<&WorkSpan> {
         self.0.as_deref()?.span()
@@ -220,28 +235,31 @@ impl Work {
         self.0.as_deref().map(|state| &state.start)
     }
 
-    /// Everything that the head of the request said; `None` outside of a request.
+    /// Everything that the head of the request says; `None` outside of a request.
     #[must_use]
     pub fn request(&self) -> Option<&RequestStart> {
         self.start()?.request()
     }
 
-    /// Takes the work along into a task: `tokio::spawn(current().scope(send_mail()))`.
+    /// Runs a future in this work, for a spawned task:
+    /// `tokio::spawn(current().scope(send_mail()))`.
     ///
-    /// [`current`](crate::current) is this work while the future is polled and dropped. The work does not wait for the future.
+    /// [`current`](crate::current) returns this work while the future is polled and dropped. The
+    /// work does not wait for the future.
     pub fn scope<F: Future>(&self, future: F) -> Scoped<F> {
         Scoped { scope: Scope::new(self.clone()), future: Some(future) }
     }
 
-    /// Takes the work along into a thread: `spawn_blocking(move || work.run(resize))`.
+    /// Runs a closure in this work, for another thread: `spawn_blocking(move || work.run(resize))`.
     ///
     /// # Panics
-    /// Only if `f` does.
+    /// Panics only if `f` panics.
     pub fn run<T>(&self, f: impl FnOnce() -> T) -> T {
         Scope::new(self.clone()).enter(f)
     }
 
-    /// The handle that the observer with this policy has for this work: this one, or that of a layer around it.
+    /// Finds the handle for this work that belongs to the observer with this policy: this one, or
+    /// an outer layer's.
     pub(crate) fn of_policy(&self, policy: &Arc<Policy>) -> Option<Self> {
         let mut next = self.0.as_ref();
         while let Some(state) = next {
@@ -259,14 +277,14 @@ impl Work {
     }
 }
 
-/// Not generic: it would be compiled once more for every kind of value.
+/// Not generic, so that it is compiled once and not for every type of value.
 fn set_field(state: &WorkState, key: Cow<'static, str>, value: Value) {
     let (key, value) = state.redactor().field(key, value);
     state.enrich(|e| e.fields.set(key, value));
 }
 
-// Handlers may catch panics of their own around a handle: everything shared behind it is atomic or behind a mutex whose poison is
-// ignored.
+// Handlers may catch panics around a handle. All shared state behind it is atomic, or behind a
+// mutex whose poisoning is ignored.
 impl UnwindSafe for Work {}
 impl RefUnwindSafe for Work {}
 
@@ -277,7 +295,7 @@ impl fmt::Debug for Work {
 }
 
 pin_project! {
-    /// A future that runs inside of work: see [`Work::scope`].
+    /// A future that runs in a piece of work: see [`Work::scope`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct Scoped<F> {
@@ -301,7 +319,7 @@ impl<F: Future> Future for Scoped<F> {
         let this = self.project();
         match this.future.as_pin_mut() {
             Some(future) => this.scope.enter(|| future.poll(cx)),
-            // The field is emptied only by drop.
+            // Only drop empties the field.
             None => Poll::Pending,
         }
     }

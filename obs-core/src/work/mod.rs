@@ -1,4 +1,4 @@
-//! The handle of the work that runs on this thread, for all kinds of work alike.
+//! The handle of the work that runs on the current thread, for all kinds of work.
 
 pub(crate) mod call_guard;
 pub(crate) mod handle;

@@ -1,12 +1,13 @@
-//! The error of an extractor that finds no work.
+//! The error of an extractor that finds no observed work.
 
 use std::{error::Error, fmt};
 
 use crate::{record::request_id::RequestId, trace::TraceContext, work::handle::Work};
 
-/// The error of an extractor whose route no middleware of an observer is around.
+/// The error of an extractor on a route without an obs middleware.
 ///
-/// It is a mistake of the program, which the first request shows, so it is answered with 500 and its text.
+/// This is a mistake in the program, which the first request shows. The response is a 500 with the
+/// error's text.
 ///
 /// ```
 /// use obs_core::adapter::NotObserved;
@@ -21,24 +22,24 @@ pub struct NotObserved {
 }
 
 impl NotObserved {
-    /// The error of an adapter whose middleware is added as `remedy` says.
+    /// Makes the error of an adapter. `remedy` says how to add its middleware.
     #[must_use]
     pub const fn new(remedy: &'static str) -> Self {
         Self { remedy }
     }
 
-    /// The id of the work that an extractor has found in the request's extensions.
+    /// Returns the id of the work that an extractor found in the request's extensions.
     ///
     /// # Errors
-    /// This error if it has found none.
+    /// Returns this error if the extractor found no work.
     pub fn id(self, found: Option<&Work>) -> Result<RequestId, Self> {
         found.and_then(Work::id).cloned().ok_or(self)
     }
 
-    /// The place in its trace of the work that an extractor has found in the request's extensions.
+    /// Returns the trace position of the work that an extractor found in the request's extensions.
     ///
     /// # Errors
-    /// This error if it has found none.
+    /// Returns this error if the extractor found no work.
     pub fn trace(self, found: Option<&Work>) -> Result<TraceContext, Self> {
         found.and_then(Work::trace).cloned().ok_or(self)
     }
@@ -46,7 +47,7 @@ impl NotObserved {
 
 impl fmt::Display for NotObserved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no obs middleware is around this route: {}", self.remedy)
+        write!(f, "the obs middleware is missing on this route: {}", self.remedy)
     }
 }
 

@@ -1,8 +1,8 @@
-//! The work that runs on this thread.
+//! The work that runs on the current thread.
 //!
-//! A thread-local is swapped around every poll, call and drop of the work's parts, so no async runtime is needed and nothing is
-//! passed along. A task or thread that a handler starts is outside of the work, unless [`Work::scope`] or [`Work::run`] takes it
-//! along.
+//! A thread-local variable is swapped around every poll, call and drop of a part of the work. So no
+//! async runtime is needed, and no argument is passed. A task or thread that a handler starts is
+//! outside of the work, unless it uses [`Work::scope`] or [`Work::run`].
 
 use std::{
     cell::Cell,
@@ -16,15 +16,16 @@ use opentelemetry::ContextGuard;
 use crate::{record::state::WorkState, work::handle::Work};
 
 thread_local! {
-    /// Without a destructor it is there as long as the thread, and to reach it takes no question whether it is. Scopes leave nothing behind
-    /// that would need one.
+    /// It has no destructor, so it exists as long as the thread, and an access needs no check that
+    /// it is alive. Scopes restore the previous value, so there is nothing to destroy.
     static CURRENT: Cell<ManuallyDrop<Work>> =
         const { Cell::new(ManuallyDrop::new(Work::none())) };
 }
 
 /// Returns the handle of the work that runs on this thread.
 ///
-/// Outside of work it is a handle whose methods do nothing. It costs a few nanoseconds and allocates nothing.
+/// Outside of work it returns a handle whose methods do nothing. A call takes a few nanoseconds and
+/// allocates nothing.
 ///
 /// ```
 /// // Anywhere below a handler, in any crate:
@@ -35,7 +36,7 @@ pub fn current() -> Work {
     peek().unwrap_or_default()
 }
 
-/// The current handle if there is one; also callable while the thread ends or inside a panic hook.
+/// The current handle, if there is one. It can be called while the thread ends and in a panic hook.
 pub(crate) fn peek() -> Option<Work> {
     let handle = CURRENT.with(|current| {
         let handle = current.take();
@@ -45,13 +46,14 @@ pub(crate) fn peek() -> Option<Work> {
     Some(handle).filter(Work::is_active)
 }
 
-/// The scope that makes work current while a part of it runs.
+/// A scope that makes work current while a part of it runs.
 ///
-/// Entering swaps it with the thread's handle and leaving swaps back: no reference count changes.
+/// Entering swaps its handle with the thread's handle, and leaving swaps them back. No reference
+/// count changes.
 #[derive(Debug)]
 pub(crate) struct Scope {
     handle: Work,
-    /// It has a span.
+    /// True if the work has a span.
     #[cfg(feature = "otel")]
     traced: bool,
 }
@@ -65,11 +67,11 @@ impl Scope {
         }
     }
 
-    /// A request starts in the state of one that has ended, which nobody else has.
+    /// Starts a request in the state of a finished one, to which this scope has the only reference.
     pub(crate) fn begin(&mut self, begin: impl FnOnce(&mut WorkState)) {
         match self.unique() {
             Some(state) => begin(state),
-            None => unreachable!("memory that is used again is nobody else's"),
+            None => unreachable!("the memory of a finished request has another reference"),
         }
         #[cfg(feature = "otel")]
         {
@@ -77,28 +79,30 @@ impl Scope {
         }
     }
 
-    /// The request's state, if nobody else has it.
+    /// The request's state, if this is the only reference to it.
     pub(crate) fn unique(&mut self) -> Option<&mut WorkState> {
         self.handle.unique_state()
     }
 
-    /// The request's state, of a scope that was made with a request's handle and is not entered.
+    /// The request's state. The scope must have been made with a request's handle and must not be
+    /// entered.
     pub(crate) fn state(&self) -> &Arc<WorkState> {
         match self.handle.state() {
             Some(state) => state,
-            None => unreachable!("the scope of an observation has its request"),
+            None => unreachable!("the scope of an observation has no request"),
         }
     }
 
     #[inline]
     pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
-        // Left last: the request's span is current as long as the request is.
+        // Declared first, so dropped last: the span stays active as long as the request is current.
         #[cfg(feature = "otel")]
         let _span = if self.traced { self.attach() } else { None };
         self.enter_without_span(f)
     }
 
-    /// It has no span, so that [`enter_without_span`](Self::enter_without_span) is enough.
+    /// Returns true if the work has no span, so that
+    /// [`enter_without_span`](Self::enter_without_span) is enough.
     pub(crate) const fn is_untraced(&self) -> bool {
         #[cfg(feature = "otel")]
         return !self.traced;
@@ -106,14 +110,15 @@ impl Scope {
         return true;
     }
 
-    /// Apart, so that nothing of a span is inlined where a scope is entered.
+    /// Not inlined, so that entering a scope does not contain the code for spans.
     #[cfg(feature = "otel")]
     #[inline(never)]
     fn attach(&self) -> Option<ContextGuard> {
         self.handle.span().map(|span| span.context().clone().attach())
     }
 
-    /// Makes only the handle current: enough for a request without a span, and short enough to be inlined for each frame of a body.
+    /// Makes only the handle current. This is enough for a request without a span, and small enough
+    /// to be inlined for each frame of a body.
     #[inline]
     pub(crate) fn enter_without_span<T>(&mut self, f: impl FnOnce() -> T) -> T {
         struct Leave<'a>(&'a mut Work);
