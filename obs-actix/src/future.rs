@@ -110,7 +110,7 @@ where
                         return Poll::Ready(Ok(request.into_response(response)));
                     }
                     ((observation, Err(panic)), _) => (observation, panic, shared),
-                    (_, None) => panic!("`ServiceResponseFuture` polled after it has yielded"),
+                    (_, None) => panic!("`ServiceResponseFuture` polled after it has completed"),
                 }
             }
         };

@@ -23,15 +23,16 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-/// No body is longer, in bytes: a greater `Content-Length` is a lie, and would spoil the sum of all sizes.
+/// The largest body size that is accepted, in bytes. A greater `Content-Length` is false, and it
+/// would spoil the sum of all sizes.
 const MAX_LENGTH: u64 = 1 << 44;
 
-/// The most values of a header, and the longest value in bytes, that are kept.
+/// The most values of a header that are kept, and the longest value in bytes.
 const MAX_VALUES: usize = 8;
 const MAX_VALUE: usize = 1024;
 
 impl WorkState {
-    /// Starts a request in the memory of one that has ended, which nobody else has.
+    /// Starts a request in the memory of a finished one, to which nothing else has a reference.
     pub(crate) fn begin(&mut self, observer: &Observer, head: &RequestHead<'_>, outer: Option<&Arc<Self>>) {
         let policy = observer.policy();
         let mut headers = Wanted::none();
@@ -45,7 +46,8 @@ impl WorkState {
         self.start_span(observer);
     }
 
-    /// Step 1: the clock is read, and the application may write. The end of the request before has emptied the rest.
+    /// Step 1: reads the clock and opens the enrichment. The reset after the previous request
+    /// emptied everything else.
     #[inline]
     fn open(&mut self) {
         let now = Moment::now();
@@ -55,7 +57,8 @@ impl WorkState {
         self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner).finished = false;
     }
 
-    /// Step 2: the id and the place in the trace, shared with an observer further out, else from the caller or new.
+    /// Step 2: sets the id and the trace position. They come from an outer observer, from the
+    /// caller, or are new.
     #[inline]
     fn identify(
         &mut self,
@@ -74,8 +77,8 @@ impl WorkState {
         self.outer = outer.cloned();
     }
 
-    /// Step 3: whether one of our endpoints answers it, its route, and whether it is traced. Returns whether an output records
-    /// the host that the client has named.
+    /// Step 3: decides on the endpoint, the route and the sampling. Returns true if an output
+    /// records the host that the client named.
     #[inline]
     fn decide(&mut self, observer: &Observer, head: &RequestHead<'_>) -> bool {
         self.endpoint = observer.endpoints().asked(head);
@@ -85,7 +88,7 @@ impl WorkState {
         self.sample(observer)
     }
 
-    /// Step 4: everything that the head says, with secrets masked.
+    /// Step 4: reads the head and masks its secrets.
     #[inline]
     fn describe(
         &mut self,
@@ -115,7 +118,7 @@ impl WorkState {
         request.text.fill(head, headers, &policy.redactor, host);
     }
 
-    /// Samples the trace. Returns whether a span will want to know the host that the client has named.
+    /// Samples the trace. Returns true if a span needs the host that the client named.
     #[cfg(feature = "otel")]
     #[inline]
     fn sample(&mut self, observer: &Observer) -> bool {
@@ -130,15 +133,16 @@ impl WorkState {
         false
     }
 
-    /// Returns whether the request gets its span at its start. It does not if another observer makes a span of this very request
-    /// already, nor if it asks for one of our endpoints: that one gets a span only if it fails.
+    /// Returns true if the request gets a span at its start. It does not if an outer observer
+    /// already has a span for it, nor if it is for one of our endpoints: those get a span only if
+    /// they fail.
     #[cfg(feature = "otel")]
     #[inline]
     fn has_span_from_start(&self) -> bool {
         self.outer.as_ref().and_then(|outer| outer.span()).is_none() && self.endpoint.is_none()
     }
 
-    /// Step 5: the span with OpenTelemetry.
+    /// Step 5: starts the OpenTelemetry span.
     #[cfg(feature = "otel")]
     #[inline]
     fn start_span(&mut self, observer: &Observer) {
@@ -152,7 +156,7 @@ impl WorkState {
     }
 }
 
-/// The text of a method that is none of the known ones.
+/// The text of an unknown method.
 #[inline(never)]
 fn original_method(policy: &Policy, method: &str) -> Box<str> {
     bounded(&policy.redactor.text(method), MAX_METHOD).into()

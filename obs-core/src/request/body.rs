@@ -1,6 +1,6 @@
-//! The watch over a response's body, which finishes the request's observation when the response has ended.
+//! The observation of a response's body, which finishes the request when the response has ended.
 //!
-//! Servers do not always poll a body to its end, so a [`BodyRule`] says what a body means that is dropped.
+//! Servers do not always poll a body to its end, so a [`BodyRule`] states the meaning of a drop.
 
 use crate::{
     base::panic::catch,
@@ -13,11 +13,12 @@ use crate::{
     },
 };
 
-/// Watches a response's body and finishes its [`Observation`] when the response has ended.
+/// An observer of a response's body that finishes the [`Observation`] when the response has ended.
 ///
 /// # Cancellation
-/// Dropped before the end, it records [`CancelledInBody`](Outcome::CancelledInBody), or
-/// [`Completed`](Outcome::Completed) where the stack is known to drop a body that was sent whole.
+/// If it is dropped before the end, it records [`CancelledInBody`](Outcome::CancelledInBody). It
+/// records [`Completed`](Outcome::Completed) if the [rule](BodyRule) says that the server drops a
+/// body that was sent whole.
 ///
 /// ```
 /// use obs_core::{Observer, adapter::{BodyObservation, BodyRule, RequestHead}};
@@ -33,12 +34,13 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct BodyObservation {
-    /// Kept beyond its end: the body is dropped in its scope. None if the layer is passive: the request is current already.
+    /// It is kept after the request's end, because the body is dropped in its scope. `None` if the
+    /// layer is passive: then the request is already current.
     observation: Option<Observation>,
 }
 
 impl BodyObservation {
-    /// Moves the observation of a request that has [responded](Observation::responded) into the response's body.
+    /// Moves an observation that has [responded](Observation::responded) into the response's body.
     #[must_use]
     pub fn new(mut observation: Observation, rule: BodyRule) -> Self {
         let at_head = rule.outcome_at_head();
@@ -61,17 +63,18 @@ impl BodyObservation {
         Self { observation: Some(observation) }
     }
 
-    /// For a request that another layer of the same observer already observes: does nothing.
+    /// Returns an observation that does nothing, for a request that an outer layer of the same
+    /// observer observes.
     #[must_use]
     pub const fn passive() -> Self {
         Self { observation: None }
     }
 
-    /// Polls the body in the request's scope, and counts the bytes that it yields. An `Err` is anything else, such as that
-    /// nothing has come yet or that nothing more will.
+    /// Polls the body in the request's scope, and counts the bytes that it yields. `Err` carries
+    /// every other result: pending, end, trailers or an error.
     ///
     /// # Panics
-    /// If the body does: the panic is recorded first.
+    /// Panics if the body panics. The panic is recorded first.
     #[inline]
     pub fn poll<D: AsRef<[u8]>, O>(&mut self, poll: impl FnOnce() -> Result<D, O>) -> Result<D, O> {
         let observation = match &mut self.observation {
@@ -95,8 +98,12 @@ impl BodyObservation {
         }
     }
 
-    /// The long way: for a body whose span is to be current, whose messages are counted, whose bytes do not go to the client,
-    /// that nobody should poll, or that nobody observes.
+    /// The slow path. It is for a body that
+    /// * has a span,
+    /// * has messages to count,
+    /// * has bytes that do not go to the client,
+    /// * should not be polled, or
+    /// * is not observed.
     #[inline(never)]
     fn poll_with_all<D: AsRef<[u8]>, O>(&mut self, poll: impl FnOnce() -> Result<D, O>) -> Result<D, O> {
         let Some(observation) = &mut self.observation else { return poll() };
@@ -115,17 +122,18 @@ impl BodyObservation {
         }
     }
 
-    /// Returns whether the next [`poll`](Self::poll) takes its short way: nothing but the bytes of this body is seen, as of most.
+    /// Returns true if the next [`poll`](Self::poll) takes its fast path, which only counts bytes.
+    /// Most bodies do.
     ///
-    /// A hint for speed. Behind it the compiler knows the way that `poll` takes, so an adapter can poll such a body where frames
-    /// pass, and every other one in a function of its own.
+    /// This is a hint for speed. After the check, the compiler knows the path that `poll` takes. So
+    /// an adapter can inline the poll of such a body, and poll all others in a separate function.
     #[must_use]
     #[inline]
     pub fn sees_only_bytes(&self) -> bool {
         self.observation.as_ref().is_some_and(|observation| observation.progress().body.only_bytes)
     }
 
-    /// The body has yielded bytes that were polled apart from them.
+    /// Counts bytes that the body yielded outside of [`poll`](Self::poll).
     #[cfg(any(feature = "http", test))]
     pub(crate) fn data(&mut self, bytes: &[u8]) {
         if let Some(observation) = &mut self.observation {
@@ -133,7 +141,7 @@ impl BodyObservation {
         }
     }
 
-    /// The body has yielded trailers, which are always the last frame.
+    /// Records the trailers, which are always the last frame, and ends the body.
     pub fn trailers(&mut self, trailers: &dyn HeaderLookup) {
         if let Some(observation) = &mut self.observation {
             observation.trailers(trailers);
@@ -141,7 +149,7 @@ impl BodyObservation {
         self.ended();
     }
 
-    /// The body is at its end. If that is not all it promised, it was truncated.
+    /// Ends the body. It counts as truncated if it yielded fewer bytes than declared.
     pub fn ended(&mut self) {
         if let Some(observation) = &mut self.observation {
             let Progress { declared, response_bytes, .. } = observation.progress();
@@ -150,7 +158,7 @@ impl BodyObservation {
         }
     }
 
-    /// The body has yielded an error.
+    /// Records the error that the body yielded, and ends it.
     pub fn failed(&mut self, report: ErrorReport) {
         if let Some(observation) = &mut self.observation {
             observation.failed(report);
@@ -158,7 +166,7 @@ impl BodyObservation {
         }
     }
 
-    /// Runs the body's destructor in the request's scope; its panic is recorded and goes no further.
+    /// Runs the body's destructor in the request's scope. A panic is recorded and stopped here.
     pub fn drop_in(&mut self, drop: impl FnOnce()) {
         let Some(observation) = &mut self.observation else { return drop() };
         if let Err(panic) = observation.enter(|| catch(drop)) {
@@ -167,9 +175,9 @@ impl BodyObservation {
     }
 }
 
-/// What comes out of the scope of a poll.
-// The tag is as wide as a pointer. If it were hidden in a niche of the data, or had padding behind it, the compiler would write the value
-// to memory in the scope and read it back.
+/// The result of a poll, on its way out of the scope.
+// The tag is as wide as a pointer. If it were in a niche of the data or followed by padding, the
+// compiler would write the value to memory in the scope and read it back.
 #[repr(usize)]
 enum Tagged<D, O> {
     Data(D),
@@ -212,7 +220,7 @@ mod tests {
         (observation, records)
     }
 
-    /// A sight of a body.
+    /// An event of a body.
     #[derive(Clone, Copy, Debug)]
     enum Seen {
         Pending,
@@ -277,7 +285,7 @@ mod tests {
         }
     }
 
-    /// A body takes the short way only if its bytes are all there is to see.
+    /// A body takes the fast path only if nothing but its bytes is observed.
     #[test]
     fn of_which_bodies_only_the_bytes_are_seen() {
         let short = |headers: &dyn HeaderLookup, rule| {
@@ -291,7 +299,7 @@ mod tests {
         assert!(!short(&Grpc, BodyRule::polled()), "its messages are counted");
     }
 
-    /// A request's span is current in its body, whether it is sampled or not.
+    /// A request's span is active in its body, even if it is not sampled.
     #[cfg(feature = "otel")]
     #[test]
     fn of_a_body_with_a_span_more_is_seen() {

@@ -1,12 +1,13 @@
-//! The rule by which the body of a response ends.
+//! The rule that says when the body of a response is complete.
 
 use crate::{record::outcome::Outcome, request::in_flight::IfDropped};
 
-/// The rule by which the body of one response ends: an adapter's knowledge of its server.
+/// The rule that says when the body of one response is complete. It holds an adapter's knowledge of
+/// its server.
 ///
-/// Servers do not always poll a body to its end. Some drop a body that must not be sent, or stop after
-/// `Content-Length` bytes; others poll even what they throw away. So the same sight means different things, and the
-/// adapter states the meaning for each response:
+/// Servers do not always poll a body to its end. Some drop a body that must not be sent, or stop
+/// after `Content-Length` bytes. Others poll a body and discard it. So the adapter states for each
+/// response what a drop means:
 ///
 /// | question | without a statement | statement |
 /// |---|---|---|
@@ -21,7 +22,7 @@ use crate::{record::outcome::Outcome, request::in_flight::IfDropped};
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let mut observation = observer.start(&RequestHead::new("GET", "/", &()));
 /// observation.responded(200, &());
-/// // The server stops polling when it has as many bytes as the head has declared.
+/// The server stops polling after the bytes that the head declares.
 /// let rule = BodyRule::polled().promised(Some(5)).complete_after(Some(5));
 /// let mut body = BodyObservation::new(observation, rule);
 /// body.poll(|| Ok::<_, ()>("hello")).unwrap();
@@ -38,43 +39,46 @@ pub struct BodyRule {
 }
 
 impl BodyRule {
-    /// The rule for a body that is polled to its end. Dropped before, it was cancelled.
+    /// Returns the rule for a body that is polled to its end. An earlier drop is a cancellation.
     pub const fn polled() -> Self {
         Self { at_head: None, promised: None, if_dropped: IfDropped::Cancelled, counted: true }
     }
 
-    /// The rule for a response that is complete with its head, because its body is empty or must not be sent.
+    /// Returns the rule for a response that ends with its head, because its body is empty or must
+    /// not be sent.
     ///
-    /// With a [promise](Self::promised) of more than 0 bytes it was truncated.
+    /// With a [promise](Self::promised) of more than 0 bytes, the response is truncated.
     pub const fn complete() -> Self {
         Self { at_head: Some(Outcome::Completed), ..Self::polled() }
     }
 
-    /// The rule for a response that hands the connection over: it ends with its head, as [`Upgraded`](Outcome::Upgraded).
+    /// Returns the rule for a response that upgrades the connection. It ends with its head, as
+    /// [`Upgraded`](Outcome::Upgraded).
     pub const fn upgraded() -> Self {
         Self { at_head: Some(Outcome::Upgraded), ..Self::polled() }
     }
 
-    /// States how many bytes the body has to yield. One that ends with fewer was truncated.
+    /// Sets the number of bytes that the body must yield. A body that ends with fewer is truncated.
     pub const fn promised(mut self, bytes: Option<u64>) -> Self {
         self.promised = bytes;
         self
     }
 
-    /// States that the server drops the body as soon as it has yielded so many bytes: a drop then is no cancellation.
+    /// States that the server drops the body after this many bytes. A drop after them is no
+    /// cancellation.
     pub const fn complete_after(mut self, bytes: Option<u64>) -> Self {
         self.if_dropped = IfDropped::CompleteAfter(bytes);
         self
     }
 
-    /// States that the server does not poll this body, because nothing of it is to be sent. A drop is no cancellation,
-    /// unless the body was polled after all.
+    /// States that the server does not poll this body, because it must not be sent. A drop is no
+    /// cancellation, unless the body was polled.
     pub const fn complete_unless_polled(mut self) -> Self {
         self.if_dropped = IfDropped::CompleteUntilPolled;
         self
     }
 
-    /// States that the server polls the body and throws its bytes away.
+    /// States that the server polls the body and discards its bytes.
     pub const fn uncounted(mut self) -> Self {
         self.counted = false;
         self

@@ -1,4 +1,4 @@
-//! The end of a request: its record.
+//! The end of a request, which makes its record.
 
 use crate::{
     base::panic::PanicReport,
@@ -13,7 +13,7 @@ use crate::{
 use std::{mem, sync::Arc};
 
 impl WorkState {
-    /// Ends a request. Writes to it are late from now on.
+    /// Ends a request. Later writes to it are dropped.
     pub(crate) fn finish(
         this: &Arc<Self>,
         progress: &mut Progress,
@@ -23,11 +23,12 @@ impl WorkState {
         Self::close(this, &mut this.lock(), progress, outcome, draining)
     }
 
-    /// Ends a request of a process that is about to abort; `None` if it has ended, or nobody can know.
+    /// Ends a request in a process that is about to abort. `None` if it has ended, or if its lock
+    /// is held.
     ///
-    /// The observation itself lies in a stack that will never unwind, so status and bytes stay unknown.
+    /// The observation is on a stack that will never unwind, so status and bytes are unknown.
     pub(crate) fn abort(this: &Arc<Self>, panic: PanicReport, draining: bool) -> Option<Record> {
-        // The panicking thread might hold the lock, and it will never release it.
+        // The panicking thread may hold the lock, and it will never release it.
         let mut enrichment = this.enrichment.try_lock().ok()?;
         if enrichment.finished {
             return None;
@@ -44,7 +45,7 @@ impl WorkState {
         outcome: Outcome,
         draining: bool,
     ) -> Record {
-        // Whatever becomes of the answer to a panic: it was one.
+        // A panic decides the outcome, whatever happens to its response.
         let mut outcome = if enrichment.panic.is_some() { Outcome::Panicked } else { outcome };
         let duration = this.elapsed();
         let grpc = this.grpc.as_deref().filter(|request| request.native).map(|request| {
@@ -54,7 +55,7 @@ impl WorkState {
         });
         let excluded = this.policy.routes.excludes(enrichment.route.as_ref());
         let error = enrichment.take_error();
-        // Every field is taken or reset: the next request in this memory must find nothing.
+        // Every field is taken or reset, so that the next request in this memory finds nothing.
         let Enrichment {
             fields,
             error: _,

@@ -1,4 +1,4 @@
-//! What gRPC adds to a request's record when it ends.
+//! The gRPC data of a request's record, added at its end.
 
 use std::time::Duration;
 
@@ -9,7 +9,10 @@ use crate::{
 };
 
 impl WorkState {
-    /// What gRPC knows of how the request has ended. Its message becomes the error, its method the route, and more than one message a stream.
+    /// Returns the facts of the gRPC call, and its outcome.
+    ///
+    /// The gRPC message becomes the error, the gRPC method becomes the route, and more than one
+    /// message makes it a stream.
     #[inline(never)]
     pub(crate) fn end_call(
         &self,
@@ -30,13 +33,13 @@ impl WorkState {
         (call, outcome)
     }
 
-    /// The method is the route, if there is such a one: that the service knows it, its answer says.
+    /// Sets the method as the route, if the response shows that the service has this method.
     fn name_grpc_route(&self, enrichment: &mut Enrichment, answer: Option<&GrpcAnswer>, progress: &Progress) {
         let path = self.request().path();
         if enrichment.route_from_within || method(path).is_none() {
             return;
         }
-        // A router knows services, and not their methods.
+        // A router may know only the service and not its methods. Such a route is replaced.
         let named = enrichment.route.as_ref().is_some_and(|route| !is_service(route.as_str()));
         match answer {
             Some(answer) if answer.is_unimplemented() => {
@@ -45,9 +48,9 @@ impl WorkState {
                 }
             }
             Some(answer) if !answer.is_refusal() => enrichment.route = self.policy.routes.intern(path),
-            // Something before the service has answered, and not as gRPC does.
+            // A layer before the service answered, and not with gRPC.
             None if progress.status.is_some() => {}
-            // Nobody has said that there is such a method, only that it was called.
+            // The method was called, but no response shows that it exists.
             _ => {
                 if !named && let Some(route) = self.policy.routes.guess(path) {
                     enrichment.route = Some(route);
@@ -71,7 +74,7 @@ impl WorkState {
             enrichment.error.get_or_insert(report.into());
         }
         GrpcCall {
-            // Clients take an answer without a status for this.
+            // Clients read a response without a status as this status.
             status: status.or((answered && outcome == Outcome::Completed).then_some(GrpcStatus::Unknown)),
             request_messages: self.received.messages(),
             response_messages: messages.count(),

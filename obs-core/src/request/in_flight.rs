@@ -1,7 +1,7 @@
-//! What of a request in flight belongs to its observation alone.
+//! The part of a running request that only its observation owns.
 //!
-//! It stays where it is while the observation moves from the service's call through its future into the response's body: behind a
-//! pointer, so that frameworks, which move those often, have less to move.
+//! It stays in one place while the observation moves from the service's call through its future
+//! into the response's body. Frameworks move those often, so a pointer keeps the moves cheap.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,71 +13,74 @@ use crate::{
 };
 
 pub(crate) struct InFlight {
-    /// In which all parts of the request run: the handler, and then the body. It has the request's state.
+    /// The scope of all parts of the request: the handler, then the body. It holds the request's
+    /// state.
     pub(crate) scope: Scope,
-    /// Its record is made.
+    /// True once the record is made.
     pub(crate) ended: bool,
     pub(crate) progress: Progress,
 }
 
-/// How far the answer has come.
+/// The progress of the response.
 #[derive(Default)]
 pub(crate) struct Progress {
     pub(crate) status: Option<u16>,
     pub(crate) time_to_head: Option<Duration>,
     pub(crate) stream: bool,
     pub(crate) endpoint: bool,
-    /// Of an answer that is one of gRPC.
+    /// The gRPC data of a gRPC response.
     pub(crate) grpc: Option<Box<GrpcAnswer>>,
-    /// The bytes that the body has to yield: as the head declares, and then as the body's rule promises.
+    /// The bytes that the body must yield: first as the head declares, then as the body's rule
+    /// promises.
     pub(crate) declared: Option<u64>,
-    /// The bytes that the body has yielded and that go to the client.
+    /// The bytes that the body yielded and that go to the client.
     pub(crate) response_bytes: u64,
     pub(crate) body: Sending,
     /// Counts an upgraded connection as long as the framework holds the body.
     pub(crate) tunnel: Option<Tunnel>,
 }
 
-/// What is to be seen of a body while it is sent.
+/// The way in which a body is observed while it is sent.
 #[derive(Default)]
 pub(crate) struct Sending {
-    /// Only bytes are counted, nothing changes with the first poll, and no span is made current: so it is with most bodies of requests
-    /// without a span.
+    /// True if bytes are counted and nothing else: no change at the first poll, and no span to
+    /// activate. This holds for most bodies of requests without a span.
     pub(crate) only_bytes: bool,
     pub(crate) counts: Counts,
     pub(crate) if_dropped: IfDropped,
 }
 
-/// What it means that a body is dropped before it was seen to end.
+/// The meaning of a drop before the body's end was seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum IfDropped {
-    /// Complete if it has yielded so many bytes.
+    /// Complete if it has yielded this many bytes.
     CompleteAfter(Option<u64>),
-    /// Complete, because there is nothing to send, which is then never polled. If it is, it becomes `Cancelled`.
+    /// Complete, because there is nothing to send and the body is never polled. A poll changes it
+    /// to `Cancelled`.
     CompleteUntilPolled,
     #[default]
     Cancelled,
 }
 
-/// What of a body is counted as it goes by.
+/// The parts of a body that are counted.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Counts {
-    /// Its bytes do not go to the client.
+    /// Nothing: its bytes do not go to the client.
     #[default]
     Nothing,
     Bytes,
-    /// Its bytes, and gRPC's messages in them.
+    /// Its bytes, and the gRPC messages in them.
     Messages,
 }
 
 impl Progress {
-    /// These bytes go to the client.
+    /// Counts bytes that go to the client.
     #[inline]
     pub(crate) fn count(&mut self, bytes: &[u8]) {
         self.response_bytes = self.response_bytes.wrapping_add(bytes.len() as u64);
     }
 
-    /// The body has yielded these bytes.
+    /// Counts bytes that the body yielded, as its rule says.
     #[inline(never)]
     pub(crate) fn sent(&mut self, bytes: &[u8]) {
         if self.body.counts == Counts::Nothing {
@@ -93,13 +96,13 @@ impl Progress {
 }
 
 impl InFlight {
-    /// Without a request.
+    /// Makes the memory for requests, without a request.
     pub(crate) fn no_request(policy: &Arc<Policy>) -> Self {
         let work = Work::new(Arc::new(WorkState::no_request(policy)));
         Self { scope: Scope::new(work), ended: true, progress: Progress::default() }
     }
 
-    /// A request starts.
+    /// Starts a request in this memory.
     pub(crate) fn begin(
         &mut self,
         observer: &Observer,
@@ -110,8 +113,10 @@ impl InFlight {
         self.ended = false;
     }
 
-    /// Drops everything that belongs to the request that has ended. Returns false if the memory must not be used again, because
-    /// somebody has a handle or a record of the request, or because the request was torn in the middle.
+    /// Resets everything that belongs to the finished request.
+    ///
+    /// Returns false if the memory must not be reused: a handle or a record of the request still
+    /// exists, or the request was interrupted.
     pub(crate) fn reset(&mut self) -> bool {
         let Self { scope, ended: _, progress } = self;
         *progress = Progress::default();

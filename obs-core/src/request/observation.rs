@@ -1,8 +1,8 @@
 //! The state machine of a request: started, responded, finished.
 //!
-//! Ownership is the state. An [`Observation`] cannot be cloned, moves from the handler's future into the
-//! response's body, and [`finish`](Observation::finish) takes it by value; dropping it anywhere on the way is
-//! a cancellation. So a request is recorded exactly once.
+//! Ownership is the state. An [`Observation`] cannot be cloned. It moves from the handler's future
+//! into the response's body, and [`finish`](Observation::finish) takes it by value. A drop at any
+//! point is a cancellation. So a request is recorded exactly once.
 
 use std::{fmt, future::Future, sync::Arc};
 
@@ -34,15 +34,20 @@ use crate::{
     work::{handle::Work, scope::Scope},
 };
 
-/// One request from its head to its end.
+/// The observation of one request, from its head to its end.
 ///
-/// Adapters [start](Observer::start) it, put its [`handle`](Self::work) into the request's extensions, run
-/// the service [in its scope](Observed::make), tell it of the [response](Self::responded), and move it into the
-/// body. The observation itself never goes into extensions: those are cloned.
+/// An adapter
+/// 1. [starts](Observer::start) it,
+/// 2. puts its [handle](Self::work) into the request's extensions,
+/// 3. runs the service [in its scope](Observed::make),
+/// 4. reports the [response's head](Self::responded), and
+/// 5. moves it into the response's body.
+///
+/// The observation itself must not go into extensions, because extensions are cloned.
 ///
 /// # Cancellation
-/// Dropped before [`responded`](Self::responded) it is recorded as
-/// [`CancelledBeforeResponse`](Outcome::CancelledBeforeResponse), after it as
+/// If it is dropped before [`responded`](Self::responded), it records
+/// [`CancelledBeforeResponse`](Outcome::CancelledBeforeResponse), and after it
 /// [`CancelledInBody`](Outcome::CancelledInBody).
 ///
 /// ```
@@ -83,7 +88,7 @@ impl Observation {
         self.in_flight.state()
     }
 
-    /// How far the answer has come.
+    /// The progress of the response.
     #[inline]
     pub(crate) fn progress(&self) -> &Progress {
         &self.in_flight.progress
@@ -93,7 +98,7 @@ impl Observation {
         &mut self.in_flight.progress
     }
 
-    /// The handle for handlers; adapters put it into the request's extensions.
+    /// Returns the handle for handlers. Adapters put it into the request's extensions.
     #[must_use]
     pub fn work(&self) -> Work {
         Work::new(Arc::clone(self.state()))
@@ -105,28 +110,30 @@ impl Observation {
         &self.state().start
     }
 
-    /// Everything that the request's head said.
+    /// Everything that the request's head says.
     #[must_use]
     pub fn request(&self) -> &RequestStart {
         self.state().request()
     }
 
-    /// The route's template, such as `/items/{id}`, as the framework knows it. What the handler or a layer
-    /// further within says wins over it.
+    /// Sets the route, such as `/items/{id}`, from the framework. A route from the handler or an
+    /// inner layer wins over it.
     ///
-    /// Each text is kept once, and for ever, so it must be a template, never a path.
+    /// Each text is kept until the process ends, so pass a route, never a path.
     pub fn set_route(&mut self, template: &str) {
         self.state().set_route(template, false);
     }
 
-    /// The endpoint of the observer's that the request asks for, to be [answered](Self::answer). A
-    /// [route of the user's own](RequestHead::own_route) at the very path wins.
+    /// The endpoint of the observer that the request is for; pass it to [`answer`](Self::answer).
+    /// If the application has a [route of its own](RequestHead::own_route) with exactly this path,
+    /// that route wins.
     #[must_use]
     pub fn endpoint(&self) -> Option<Endpoint> {
         self.state().endpoint
     }
 
-    /// Answers the request as this endpoint; `head` is the one that it was started with.
+    /// Answers the request with this endpoint. `head` must be the head with which the request was
+    /// started.
     pub fn answer(mut self, endpoint: Endpoint, head: &RequestHead<'_>) -> Observed<EndpointFuture> {
         self.state().set_route(head.path, false);
         self.progress_mut().endpoint = true;
@@ -134,15 +141,16 @@ impl Observation {
         self.observe(future)
     }
 
-    /// Counts the request's body while the service reads it; `None` if its size is known, so that there is nothing to count.
+    /// Counts the request's body while the service reads it. `None` if nothing needs to be counted
+    /// because the size is known.
     ///
-    /// Adapters wrap a body of unknown size, where the framework boxes bodies anyway.
+    /// Adapters wrap a body of unknown size where the framework boxes bodies anyway.
     #[must_use]
     pub fn request_body(&self) -> Option<RequestBody> {
         RequestBody::unknown(self.state())
     }
 
-    /// The response's head is there.
+    /// Reports the response's head.
     #[inline]
     pub fn responded(&mut self, status: u16, headers: &dyn HeaderLookup) {
         let InFlight { scope, progress, .. } = &mut *self.in_flight;
@@ -157,13 +165,13 @@ impl Observation {
         }
     }
 
-    /// The status of the response; `None` before it has [responded](Self::responded).
+    /// The status of the response; `None` before [`responded`](Self::responded).
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.progress().status
     }
 
-    /// The `Content-Length` that the response's head has declared.
+    /// The `Content-Length` that the response's head declares.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
         self.progress().declared
@@ -173,7 +181,8 @@ impl Observation {
         &self.observer
     }
 
-    /// The response header that tells the caller the request's place in its trace, if there is to be one.
+    /// The response header that returns the trace context to the caller, if the settings ask for
+    /// one.
     #[must_use]
     #[inline]
     pub fn trace_header(&self) -> Option<(&'static str, String)> {
@@ -185,16 +194,16 @@ impl Observation {
         }
     }
 
-    /// The response's trailers have come.
+    /// Records the response's trailers.
     pub(crate) fn trailers(&mut self, trailers: &dyn HeaderLookup) {
         if let Some(answer) = &mut self.progress_mut().grpc {
             answer.status = grpc::status(trailers);
         }
     }
 
-    /// The error with which the service or the body failed, for the record.
+    /// Reports the error with which the service or the body failed.
     ///
-    /// What the handler itself [reported](Work::error) says more and stays.
+    /// An error that the handler [reported](Work::error) is more specific, so it is kept.
     pub fn failed(&mut self, report: ErrorReport) {
         let report = report.redacted(self.state().redactor());
         self.state().enrich(|e| {
@@ -220,17 +229,17 @@ impl Observation {
         self.in_flight.scope.enter(f)
     }
 
-    /// What a body needs while it is sent.
+    /// The two parts that a body needs while it is sent.
     #[inline]
     pub(crate) fn scope_and_progress(&mut self) -> (&mut Scope, &mut Progress) {
         let InFlight { scope, progress, .. } = &mut *self.in_flight;
         (scope, progress)
     }
 
-    /// A panic was caught before there was a response: notes it and says what to answer.
+    /// Records a panic that was caught before there was a response, and returns the answer to it.
     ///
     /// # Panics
-    /// Goes on with the panic if the policy is [`PanicPolicy::Resume`]; it is recorded before.
+    /// With [`PanicPolicy::Resume`] the panic is recorded and then continues.
     pub fn panicked(mut self, panic: Panic) -> (Self, Answer) {
         self.note(&panic);
         match self.observer.policy().panic_policy {
@@ -246,8 +255,8 @@ impl Observation {
         }
     }
 
-    /// A panic was caught while the body was sent: there is nothing left to answer, so it is recorded and
-    /// goes on, and the framework aborts the stream.
+    /// Records a panic that was caught while the body was sent. The response has begun, so the
+    /// panic continues, and the framework aborts the stream.
     #[cold]
     #[inline(never)]
     pub(crate) fn panicked_in_body(&mut self, panic: Panic) -> ! {
@@ -256,7 +265,7 @@ impl Observation {
         panic.resume()
     }
 
-    /// The record will say that it panicked, whatever its outcome seems to be; unless it has ended.
+    /// Records a panic, which decides the outcome. After the request's end it does nothing.
     pub(crate) fn note(&mut self, panic: &Panic) {
         if !self.in_flight.ended {
             let report = panic.report().clone().redacted(self.state().redactor());
@@ -264,12 +273,12 @@ impl Observation {
         }
     }
 
-    /// Ends the request: makes its record and gives it to every sink.
+    /// Ends the request: makes its record and passes it to every sink.
     pub fn finish(mut self, outcome: Outcome) {
         self.end(outcome);
     }
 
-    /// The same for one that is still needed as a scope. It ends once.
+    /// Ends the request but keeps it as a scope. Further calls do nothing.
     #[inline]
     pub(crate) fn end(&mut self, outcome: Outcome) {
         if !self.in_flight.ended {

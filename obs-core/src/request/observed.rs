@@ -14,22 +14,23 @@ use crate::{
 };
 
 pin_project! {
-    /// A future under observation: see [`Observation::observe`].
+    /// A future that runs in its request's scope: see [`Observation::observe`].
     ///
-    /// It yields the observation, to be moved into the response's body, and the future's output or its panic.
-    /// It is `Send` exactly if the future is.
+    /// Its output is the observation, to move into the response's body, and the future's output or
+    /// its panic. It is `Send` if the future is `Send`.
     ///
     /// # Cancellation
-    /// When dropped it first drops the future, in the request's scope, so that what the handler's destructors
-    /// still say is recorded; then the observation, as cancelled. A destructor that panics is recorded as the
-    /// request's panic and goes no further.
+    /// A drop first drops the future in the request's scope, so that destructors in the handler can
+    /// still enrich the request. Then it drops the observation, which records a cancellation. A
+    /// panic of a destructor is recorded as the request's panic and stopped here.
     ///
     /// # Panics
-    /// If polled again after it has yielded, or without a future.
+    /// Panics if it is polled after it has completed, or without a future.
     ///
     /// ```
     /// # use obs_core::{Observer, Outcome, adapter::RequestHead};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), obs_core::BuildError> {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), obs_core::BuildError> {
     /// let observer = Observer::builder("shop").no_environment().build()?;
     /// let observation = observer.start(&RequestHead::new("GET", "/", &()));
     /// let handler = async {
@@ -45,9 +46,9 @@ pin_project! {
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct Observed<F> {
-        // Taken when it yields.
+        // Taken at completion.
         observation: Option<Observation>,
-        // The panic of the call that should have made the future.
+        // The panic of the closure that should have made the future.
         panic: Option<Panic>,
         #[pin]
         future: Option<F>,
@@ -67,21 +68,23 @@ pin_project! {
 }
 
 impl<F> Observed<F> {
-    /// Without a future, which [`make`](Self::make) has to give it, once, before it is polled.
+    /// Makes it without a future. Call [`make`](Self::make) once before the first poll.
     pub const fn empty(observation: Observation) -> Self {
         Self { observation: Some(observation), panic: None, future: None }
     }
 
-    /// Makes the future, in the request's scope; its panic is yielded as the future's would be. For services whose `call` itself may panic.
+    /// Makes the future in the request's scope. A panic of `make` becomes the output, as a panic of
+    /// the future does. This is for services whose `call` may panic.
     ///
-    /// Requests and futures are large: what `make` captures is best a reference, and the future stays where it is made.
+    /// Requests and futures are large. So `make` should capture references, and the future stays
+    /// where it is made.
     #[inline]
     pub fn make(&mut self, make: impl FnOnce() -> F) {
         let Self { observation: Some(observation), panic, future } = self else { return };
         *panic = observation.enter(|| catch(|| *future = Some(make()))).err();
     }
 
-    /// The observation while the future runs; `None` after it has yielded.
+    /// The observation while the future runs; `None` after completion.
     pub fn observation(self: Pin<&mut Self>) -> Option<&mut Observation> {
         self.project().observation.as_mut()
     }
@@ -93,10 +96,11 @@ impl<F: Future> Future for Observed<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(observation) = this.observation else {
-            panic!("`Observed` polled after it has yielded");
+            panic!("`Observed` polled after it has completed");
         };
         let failed = this.panic.take();
-        // Outputs are large, and this one is moved once: neither through the catch nor through the scope.
+        // Outputs are large, so this one is moved once: neither through the catch nor through the
+        // scope.
         let mut output = None;
         let ended = observation.enter(|| {
             let polled = match (failed, this.future.as_mut().as_pin_mut()) {
@@ -110,7 +114,7 @@ impl<F: Future> Future for Observed<F> {
             if polled.is_ok() && output.is_none() {
                 return Poll::Pending;
             }
-            // What the handler holds ends inside its request, too.
+            // The handler's remaining values are dropped in its request's scope, too.
             let ended = polled.and(catch(|| this.future.set(None)));
             if ended.is_err() {
                 let _ = catch(|| output = None);

@@ -1,4 +1,4 @@
-//! Our formats, by our parsers, for libraries that use `opentelemetry::global`'s propagator.
+//! A propagator for `opentelemetry::global` that uses this crate's formats and parsers.
 
 use std::fmt;
 
@@ -24,8 +24,9 @@ use crate::{
 };
 
 impl Observer {
-    /// The provider whose tracers make spans that hang below the requests': for `tracing_opentelemetry::layer().with_tracer(..)`, and for
-    /// the application's own. If OpenTelemetry is off, it makes none.
+    /// The provider whose spans become children of the requests' spans. Use it for
+    /// `tracing_opentelemetry::layer().with_tracer(..)` and for the application's own spans. If
+    /// OpenTelemetry is off, it returns a no-op provider.
     #[must_use]
     pub fn tracer_provider(&self) -> SdkTracerProvider {
         match self.tracing() {
@@ -34,21 +35,24 @@ impl Observer {
         }
     }
 
-    /// Makes this observer's the process' global `TracerProvider` and propagator, for libraries that ask `opentelemetry::global`.
+    /// Sets this observer's `TracerProvider` and propagator as the process' globals, for libraries
+    /// that use `opentelemetry::global`.
     ///
-    /// The one line that touches these globals; nothing of ours reads them.
+    /// This is the only code that changes these globals. No code of this crate reads them.
     pub fn install_otel_globals(&self) {
         global::set_tracer_provider(self.tracer_provider());
         global::set_text_map_propagator(RequestPropagator::new(self));
     }
 }
 
-/// Reads and writes trace context and baggage as the observer does: strictly, within their bounds, in the formats of its settings.
+/// A propagator that reads and writes trace context and baggage as the observer does: strictly,
+/// within their limits, in the configured formats.
 ///
-/// [`Observer::install_otel_globals`] makes it the global one.
+/// [`Observer::install_otel_globals`] installs it globally.
 ///
 /// ```
-/// use obs_core::{Observer, otel::{RequestPropagator, opentelemetry::propagation::TextMapPropagator}};
+/// use obs_core::{Observer, otel::RequestPropagator};
+/// use obs_core::otel::opentelemetry::propagation::TextMapPropagator;
 /// use std::collections::HashMap;
 ///
 /// let observer = Observer::builder("shop").no_environment().otlp().build()?;
@@ -63,7 +67,7 @@ pub struct RequestPropagator {
 }
 
 impl RequestPropagator {
-    /// The formats of this observer.
+    /// Makes a propagator with the formats of this observer.
     #[must_use]
     pub fn new(observer: &Observer) -> Self {
         let propagators = observer.policy().propagators;
@@ -72,7 +76,7 @@ impl RequestPropagator {
     }
 }
 
-/// The headers that a format is written to.
+/// The headers of a format.
 const fn headers(propagator: Propagator) -> &'static [&'static str] {
     match propagator {
         Propagator::TraceContext => &["traceparent", "tracestate"],
@@ -101,7 +105,7 @@ impl TextMapPropagator for RequestPropagator {
             };
         };
         trace.baggage = Baggage::parse(&cx.baggage().to_string());
-        // The SDK does not know all that a tracestate may have; the request has it as it came.
+        // The SDK does not support all valid tracestates. The request has the original.
         if let Some(request) = current().trace().filter(|request| request.trace_id == trace.trace_id) {
             trace.state = request.state.clone();
             trace.flags = request.flags.with_sampled(trace.flags.is_sampled());

@@ -7,8 +7,8 @@ use crate::{
 
 /// The answer to a request whose handler panicked.
 ///
-/// For HTTP a problem document (RFC 9457) with the request id; for gRPC a trailers-only response, whose
-/// status is 200 (gRPC over HTTP/2, "Responses") and whose `grpc-status` is 13, INTERNAL.
+/// For HTTP it is a problem document (RFC 9457) with the request id. For gRPC it is a trailers-only
+/// response with status 200 (gRPC over HTTP/2, "Responses") and `grpc-status` 13, INTERNAL.
 pub(crate) fn to_panic(id: &RequestId, method: Method, grpc: Option<&str>) -> Answer {
     if let Some(content_type) = grpc {
         return Answer::new(200, content_type.to_owned(), "")

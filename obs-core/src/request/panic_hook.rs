@@ -1,7 +1,7 @@
-//! The panic hook, which notes the place of a panic that happens inside of work.
+//! The panic hook, which records the location of a panic inside of work.
 //!
-//! The hook runs at the panic's place and sees its location; `catch_unwind` gets the payload and knows the work. A slot of the
-//! thread joins the two: see [`base::panic`](crate::base::panic).
+//! The hook runs where the panic happens and sees its location. `catch_unwind` gets the payload and
+//! knows the work. A slot of the thread connects the two: see [`base::panic`](crate::base::panic).
 
 use crate::{
     base::panic::PanicReport,
@@ -18,17 +18,19 @@ use std::{
 /// The longest time that an aborting process waits for its outputs.
 const LAST_FLUSH: Duration = Duration::from_secs(1);
 
-/// The observers of a process whose panics abort: their outputs are told by the hook, because nothing will unwind.
+/// The observers of a process whose panics abort. The hook calls their outputs, because nothing
+/// unwinds.
 static OBSERVERS: Mutex<Vec<WeakObserver>> = Mutex::new(Vec::new());
 
-/// Installs the hook, once per process. It always calls the hook that was there before.
+/// Installs the hook, once per process. It always calls the previous hook.
 pub(crate) fn install(observer: &Observer) {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
         let previous = take_hook();
         set_hook(Box::new(move |info| {
             if cfg!(panic = "abort") {
-                // Recording runs sinks, and a panic in one would end the process before this message is written.
+                // Recording runs sinks. A panic in a sink would end the process before this message
+                // is written.
                 previous(info);
                 note(info);
             } else {
@@ -44,7 +46,7 @@ pub(crate) fn install(observer: &Observer) {
     }
 }
 
-/// Fills the slot if the panic happens inside of work; elsewhere it costs nothing.
+/// Fills the slot if the panic happens inside of work. Outside of work it does nothing.
 fn note(info: &PanicHookInfo<'_>) {
     let Some(work) = scope::peek() else { return };
     let report = PanicReport::of_hook(info);
@@ -55,7 +57,7 @@ fn note(info: &PanicHookInfo<'_>) {
     }
 }
 
-/// Records the work of a process that is about to abort, and flushes: this is the last chance to do so.
+/// Records the work of a process that is about to abort, and flushes. This is the last chance.
 fn record(work: &Work, report: PanicReport) {
     let Some(state) = work.state() else { return };
     let observers = OBSERVERS.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,8 +1,10 @@
-//! The memory of requests that have ended, kept for the next ones of the thread: most requests then allocate nothing of the core's, and
-//! touch no count of references that all cores share but the observer's.
+//! The memory of finished requests, kept for the next requests of the thread.
 //!
-//! A request that ends on another thread than it began on leaves its memory there. What it held is let go first: only the room for its
-//! texts stays, and what all requests of its observer have in common.
+//! With it, the core allocates nothing for most requests. The observer's is the only shared
+//! reference count that a request changes.
+//!
+//! A request that ends on another thread leaves its memory there. Its data is reset first. Only the
+//! capacity for its texts stays, and the data that all requests of its observer share.
 
 use std::{
     cell::RefCell,
@@ -11,20 +13,21 @@ use std::{
 
 use crate::{observer::Observer, request::in_flight::InFlight};
 
-/// How much a thread keeps: as many requests as seldom end before others begin.
+/// The most requests whose memory a thread keeps: rarely do more run at the same time.
 const MOST: usize = 64;
 
 thread_local! {
-    // The boxes are what is handed out.
+    // The boxes themselves are handed out.
     #[allow(clippy::vec_box)]
     static KEPT: RefCell<Vec<Box<InFlight>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A request's memory, which is kept for another when this is dropped; unless somebody still has a handle or a record of the request.
+/// The memory of a request. Its drop keeps it for another request, unless a handle or a record of
+/// the request still exists.
 pub(crate) struct Recycled(Option<Box<InFlight>>);
 
 impl Recycled {
-    /// Memory of this observer's that nobody else has, without a request.
+    /// Takes memory of this observer, without a request and without other references.
     pub(crate) fn take(observer: &Observer) -> Self {
         let kept = KEPT.try_with(|kept| {
             let mut kept = kept.try_borrow_mut().ok()?;
@@ -49,7 +52,7 @@ impl Drop for Recycled {
         let _ = KEPT.try_with(|kept| {
             if let Ok(mut kept) = kept.try_borrow_mut() {
                 if kept.len() >= MOST {
-                    // One that was left by an observer that is gone must make room some day.
+                    // Memory of an observer that no longer exists is evicted some day.
                     kept.swap_remove(0);
                 }
                 kept.push(ended);
@@ -97,7 +100,7 @@ mod tests {
         request::{body::BodyObservation, body_rule::BodyRule, observation::Observation},
     };
 
-    /// Whoever has a record has the request's memory, too: so it does not keep the first one.
+    /// A sink that does not keep the first record, because a record keeps the request's memory.
     struct ButTheFirst(Sender<Record>, AtomicBool);
     impl RecordSink for ButTheFirst {
         fn name(&self) -> &str {
@@ -186,7 +189,7 @@ mod tests {
         assert_eq!(observer.tunnels(), 0);
         drop(records.try_recv().expect("the tunnel's"));
 
-        // Nobody answers this one.
+        // This request gets no response.
         let next = observer.start(&RequestHead::new("GET", "/b", &()));
         next.work().set_route("/b");
         drop(next);

@@ -1,16 +1,17 @@
-//! Counts a request's body while the service reads it.
+//! The counter of a request's body, which runs while the service reads it.
 
 use std::sync::{Arc, atomic::Ordering};
 
 use crate::{http::grpc::messages::Messages, record::state::WorkState};
 
-/// Counts the bytes of a request's body, and gRPC's messages in it: see [`Observation::request_body`](crate::adapter::Observation::request_body).
+/// A counter of the bytes of a request's body, and of the gRPC messages in it: see
+/// [`Observation::request_body`](crate::adapter::Observation::request_body).
 ///
 /// ```
 /// # use obs_core::{Observer, adapter::RequestHead};
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let observation = observer.start(&RequestHead::new("POST", "/orders", &()));
-/// let mut body = observation.request_body().expect("nobody has said how long it is");
+/// let mut body = observation.request_body().expect("its size is unknown");
 /// body.received(b"a chunk");
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
@@ -33,7 +34,7 @@ impl RequestBody {
         Some(Self { state: Arc::clone(state), messages })
     }
 
-    /// The service has read these bytes.
+    /// Counts bytes that the service has read.
     pub fn received(&mut self, bytes: &[u8]) {
         self.state.received.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if let Some(messages) = &mut self.messages {

@@ -1,19 +1,21 @@
-//! The door through which requests come in: [`Observer::start`].
+//! The entry point for requests: [`Observer::start`].
 
 use crate::{
     http::head::RequestHead, observer::Observer, request::observation::Observation, work::handle::Work,
 };
 
 impl Observer {
-    /// Starts to observe a request.
+    /// Starts the observation of a request.
     pub fn start(&self, head: &RequestHead<'_>) -> Observation {
         Observation::begin(self, head, None)
     }
 
-    /// Starts to observe a request that another observer's layer further out observes, too. `outer` is the handle which that
-    /// layer left in the request's extensions; one that belongs to no work counts as none.
+    /// Starts the observation of a request that an outer layer of another observer also observes.
     ///
-    /// The request's id and its place in the trace are then shared.
+    /// `outer` is the handle that the outer layer put into the request's extensions. A handle
+    /// without work counts as none.
+    ///
+    /// Both observations share the request's id and its trace position.
     pub fn start_within(&self, head: &RequestHead<'_>, outer: Option<&Work>) -> Observation {
         Observation::begin(self, head, outer.and_then(Work::state))
     }
