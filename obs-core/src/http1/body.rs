@@ -1,4 +1,4 @@
-//! A response's body for `http-body` 1 (feature `http`) under observation.
+//! An observed response body for `http-body` 1 (feature `http`).
 
 use std::{
     fmt::Display,
@@ -21,17 +21,18 @@ use crate::{
 pin_project! {
     /// A response's body that finishes its request's [`Observation`] when it ends.
     ///
-    /// It forwards trailers, `is_end_stream` and `size_hint`, and cuts data frames into slices of 64 KiB (without
-    /// copying if they are `Bytes`).
+    /// It forwards trailers, `is_end_stream` and `size_hint`, and cuts data frames into slices of
+    /// 64 KiB. A slice of `Bytes` is not copied.
     ///
     /// # Errors
-    /// The body's own, untouched.
+    /// The body's own errors, unchanged.
     ///
     /// # Cancellation
     /// See [`BodyObservation`].
     ///
     /// # Panics
-    /// If the body does; the server then aborts the stream. The panic is recorded first.
+    /// Panics if the body panics. The panic is recorded first, and the server then aborts the
+    /// stream.
     ///
     /// ```
     /// use http_body::Body;
@@ -61,7 +62,8 @@ pin_project! {
             let mut ended = Rest::has_ended(this.rest.as_deref());
             let body = &mut this.body;
             this.observation.drop_in(|| {
-                // A server may drop a body that says so after its last frame, without polling it to its end.
+                // A server may drop a body that reports its end after the last frame, without
+                // another poll.
                 ended &= body.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream());
                 body.set(None);
             });
@@ -73,7 +75,8 @@ pin_project! {
 }
 
 impl<B: Body> ObservedBody<B> {
-    /// Moves the observation into the response: notes its head, writes the request id into it and wraps the body.
+    /// Moves the observation into the response: reports its head, adds the request id header, and
+    /// wraps the body.
     #[must_use]
     pub fn respond(
         observation: Observation,
@@ -89,7 +92,8 @@ impl<B: Body> ObservedBody<B> {
         response.map(|body| Self { body: Some(body), rest: None, observation })
     }
 
-    /// The same for an answer of the middleware's own.
+    /// Moves the observation into an answer of the middleware, in the same way as
+    /// [`respond`](Self::respond).
     #[must_use]
     pub fn answer(
         observation: Observation,
@@ -105,7 +109,7 @@ impl<B: Body> ObservedBody<B> {
         ::http::Response::from_parts(parts, Self { body: None, rest, observation })
     }
 
-    /// A body that nobody observes here, because another layer of the same observer does.
+    /// Wraps a body without observing it, because an outer layer of the same observer does.
     #[must_use]
     pub fn passive(response: ::http::Response<B>) -> ::http::Response<Self> {
         response.map(|body| Self { body: Some(body), rest: None, observation: BodyObservation::passive() })
@@ -119,7 +123,7 @@ fn head_done(mut observation: Observation, status: u16, headers: &mut HeaderMap)
     if let Some((name, value)) = observation.trace_header()
         && let Ok(value) = HeaderValue::from_str(&value)
     {
-        // A handler's own `server-timing` stays.
+        // A `server-timing` header of the handler is kept.
         headers.append(name, value);
     }
     observation
@@ -171,14 +175,14 @@ where
     }
 }
 
-/// Apart from the way that most frames go, which is smaller and faster without.
+/// Separate from the fast path, which most frames take: it is smaller and faster without this code.
 impl<B> ObservedBody<B>
 where
     B: Body,
     B::Data: 'static,
     B::Error: Display,
 {
-    /// What is no slice.
+    /// Handles every result that is not a slice.
     #[inline(never)]
     fn other(
         self: Pin<&mut Self>,
@@ -244,7 +248,7 @@ fn next_slice<D: Buf, E>(
     Some(Ok(Frame::data(slice)))
 }
 
-/// Tells of trailers or an error.
+/// Records trailers or an error.
 #[cold]
 fn note<D, E: Display>(observation: &mut BodyObservation, frame: &Result<Frame<D>, E>) {
     match frame {
@@ -271,7 +275,7 @@ mod tests {
         record::{finished::Record, outcome::Outcome},
     };
 
-    /// One frame of data that is not `Bytes`, of a length that it does not tell.
+    /// One frame of data that is not `Bytes`, with an unknown length.
     struct OneFrame(Option<&'static [u8]>);
     impl Body for OneFrame {
         type Data = &'static [u8];
@@ -313,7 +317,7 @@ mod tests {
         }
     }
 
-    /// A server may do so after the last frame.
+    /// A server may drop a body after its last frame.
     #[test]
     fn a_body_that_says_that_it_has_ended_is_complete_when_dropped() {
         let (mut body, records) = observed(b"hello");

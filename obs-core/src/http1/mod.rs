@@ -1,4 +1,5 @@
-//! For frameworks on `http` 1 (feature `http`): header look-up, heads, answers.
+//! The support for frameworks that use `http` 1 (feature `http`): header look-up, request heads,
+//! answers, bodies.
 
 pub(crate) mod body;
 pub(crate) mod slice;
@@ -37,7 +38,7 @@ static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 impl HeaderLookup for HeaderMap {
     fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
-        // Making a name of a text costs more than looking it up.
+        // Parsing a name from text costs more than looking it up.
         let all = match name {
             "traceparent" => self.get_all(&TRACEPARENT),
             "tracestate" => self.get_all(&TRACESTATE),
@@ -57,7 +58,7 @@ impl HeaderLookup for HeaderMap {
 }
 
 impl<'a> RequestHead<'a> {
-    /// The head of an `http` request, with its version and its body's exact size.
+    /// The head of an `http` request, with its version and the exact size of its body.
     #[must_use]
     pub fn of<B: Body>(request: &'a Request<B>) -> Self {
         let head = Self::new(request.method().as_str(), request.uri().path(), request.headers())
@@ -75,7 +76,7 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// The same head with another path, where a router has cut the one of the request's URI.
+    /// Replaces the path, for a router that shortens the path of the request's URI.
     #[must_use]
     pub const fn path(mut self, path: &'a str) -> Self {
         self.path = path;
@@ -83,17 +84,18 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-/// A copy in a piece of memory that it shares with what was copied before: every answer has one, so that each need not have memory of
-/// its own. A piece is given back with the last of its copies.
+/// Copies a text into a piece of memory that several copies share. Every response has such a copy,
+/// so this saves an allocation for each. A piece is freed with the last of its copies.
 fn in_shared_memory(text: &[u8]) -> Bytes {
-    /// Room for some fifty ids.
+    /// Enough for about fifty ids.
     const PIECE: usize = 2048;
     thread_local! {
         static MEMORY: RefCell<BytesMut> = RefCell::new(BytesMut::with_capacity(PIECE));
     }
     let copied = MEMORY.try_with(|memory| {
         let mut memory = memory.try_borrow_mut().ok()?;
-        // Where there is no room left, this takes the old piece again if nobody has a copy in it any more.
+        // If the piece is full, this reuses it when no copy is left, otherwise it allocates a new
+        // one.
         memory.extend_from_slice(text);
         Some(memory.split().freeze())
     });
@@ -101,7 +103,7 @@ fn in_shared_memory(text: &[u8]) -> Bytes {
 }
 
 impl RequestId {
-    /// The id as a header's value: always valid.
+    /// The id as the value of a header, which is always valid.
     #[must_use]
     pub fn header_value(&self) -> HeaderValue {
         let value = HeaderValue::from_maybe_shared(in_shared_memory(self.as_bytes()));
@@ -110,7 +112,7 @@ impl RequestId {
 }
 
 impl TraceContext {
-    /// Sets the headers that pass this context on, over ones that are there.
+    /// Sets the headers that propagate this context, and replaces existing ones.
     pub fn inject_http(&self, headers: &mut HeaderMap) {
         self.inject(|name, value| {
             if let Ok(value) = HeaderValue::from_str(value) {
@@ -121,7 +123,8 @@ impl TraceContext {
 }
 
 impl Work {
-    /// [Passes the request on](Self::inject) in headers on `http` 1, over ones that are there.
+    /// [Propagates](Self::inject) the trace and the request id in headers of `http` 1, and replaces
+    /// existing ones.
     ///
     /// ```
     /// let mut headers = http::HeaderMap::new();
@@ -138,7 +141,7 @@ impl Work {
 }
 
 impl Answer {
-    /// The answer as an `http` response.
+    /// Converts the answer to an `http` response.
     #[must_use]
     pub fn into_http(self) -> Response<AnswerBody> {
         let mut response = Response::new(AnswerBody::default());

@@ -1,4 +1,4 @@
-//! What of a body is still to be sent, in slices (feature `http`).
+//! The slices in which a body is sent (feature `http`).
 
 use std::{
     any::Any,
@@ -11,14 +11,15 @@ use http_body::Frame;
 
 use crate::http::answer_body::AnswerBody;
 
-/// Frames are handed over in slices of this size.
+/// The size of a slice, in bytes. Frames are sent in slices of this size.
 ///
-/// A server may drop a body as soon as it has its last frame, so a 50 MB frame would look sent although the client
-/// left after the first kilobyte. In slices, the transport's back-pressure shows how far it really got.
+/// A server may drop a body as soon as it has its last frame. So a frame of 50 MB would look sent,
+/// even if the client disconnected after the first kilobyte. With slices, the back-pressure of the
+/// transport shows how much was really sent.
 pub(crate) const SLICE: usize = 64 * 1024;
 
-/// What is left of the frame that is being sliced, or of an answer of our own. It is behind a pointer, because most bodies have none of
-/// it, and bodies are moved often.
+/// The part of a frame, or of the middleware's own answer, that is not sent yet. It is behind a
+/// pointer, because most bodies have no such part and bodies are moved often.
 #[derive(Debug)]
 pub(crate) enum Rest<D> {
     Data(D),
@@ -26,7 +27,7 @@ pub(crate) enum Rest<D> {
 }
 
 impl<D: Buf> Rest<D> {
-    /// The next slice of a frame.
+    /// Takes the next slice of a frame.
     pub(crate) fn slice(this: &mut Option<Box<Self>>) -> Option<Bytes> {
         let Some(Self::Data(data)) = this.as_deref_mut() else { return None };
         let slice = data.copy_to_bytes(data.remaining().min(SLICE));
@@ -36,7 +37,7 @@ impl<D: Buf> Rest<D> {
         Some(slice)
     }
 
-    /// The bytes of a frame that are there.
+    /// The number of bytes of a frame that are left.
     pub(crate) fn len(this: Option<&Self>) -> usize {
         match this {
             Some(Self::Data(data)) => data.remaining(),
@@ -53,9 +54,9 @@ impl<D: Buf> Rest<D> {
     }
 }
 
-/// What is no slice. What is large of it is behind a pointer.
-// The tag is as wide as a pointer. With padding behind it, the compiler would write what comes out of the scope to memory and read it
-// back, even if it is a slice.
+/// A result of a poll that is not a slice. Its large parts are behind pointers.
+// The tag is as wide as a pointer. If padding followed it, the compiler would write each result to
+// memory in the scope and read it back, even a slice.
 #[repr(usize)]
 pub(crate) enum Other<D, E> {
     Pending,
@@ -66,8 +67,9 @@ pub(crate) enum Other<D, E> {
     Last(Box<Result<Frame<D>, E>>),
 }
 
-/// Takes the data out of what a body yields, if it is no more than a slice, as most is. A whole frame is large, because of the trailers
-/// that it may be, and to move one out of the request's scope costs as much as the scope.
+/// Takes the data out of a body's frame if it fits into one slice, as most data does. A whole frame
+/// is large, because it may contain trailers. Moving one out of the request's scope would cost as
+/// much as the scope.
 #[inline]
 pub(crate) fn slice_of<D: Buf + 'static, E>(
     polled: Poll<Option<Result<Frame<D>, E>>>,
@@ -76,14 +78,14 @@ pub(crate) fn slice_of<D: Buf + 'static, E>(
         Poll::Ready(Some(Ok(frame))) if frame.is_data() => match frame.into_data() {
             Ok(data) if data.remaining() <= SLICE => Ok(into_bytes(data)),
             Ok(data) => Err(several(data)),
-            // It was asked: not so.
+            // Unreachable: `is_data` was checked.
             Err(frame) => Err(apart(Ok(frame))),
         },
         polled => Err(no_data(polled)),
     }
 }
 
-// What is no data is kept apart, so that the rest is short.
+// Results without data are handled separately, so that the fast path is short.
 
 #[cold]
 fn no_data<D, E>(polled: Poll<Option<Result<Frame<D>, E>>>) -> Other<D, E> {
@@ -104,9 +106,10 @@ fn apart<D, E>(frame: Result<Frame<D>, E>) -> Other<D, E> {
     Other::Last(Box::new(frame))
 }
 
-/// The whole data. If it is `Bytes`, as of most bodies, it is only moved: `copy_to_bytes` would split it.
+/// Converts data to `Bytes`. If it already is `Bytes`, as in most bodies, it is only moved:
+/// `copy_to_bytes` would split it.
 fn into_bytes<D: Buf + 'static>(data: D) -> Bytes {
-    // Nothing that needs to be dropped is left in it.
+    // After the move, nothing is left in it that must be dropped.
     let mut data = ManuallyDrop::new(data);
     match (&mut *data as &mut dyn Any).downcast_mut::<Bytes>() {
         Some(bytes) => mem::take(bytes),
