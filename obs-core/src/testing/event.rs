@@ -1,18 +1,19 @@
-//! An event as a test looks at it.
+//! An event in a test.
 
 use std::fmt;
 
 use serde_json::Value;
 
-/// An event, as any program would read it.
+/// An event, parsed from its JSON line.
 ///
-/// A path names a field: its name, or for what is nested the names with dots between them, such as `fields.user.plan` or
-/// `slowest_calls.0.dependency`.
+/// A path names a field: `http.route`. For a nested field it joins the names with dots:
+/// `fields.user.plan` or `slowest_calls.0.dependency`.
 ///
 /// ```
 /// # use obs_core::{Outcome, adapter::RequestHead, testing::TestObserver};
 /// let test = TestObserver::new();
-/// test.observer().start(&RequestHead::new("GET", "/items/7", &())).finish(Outcome::ServiceError);
+/// let observation = test.observer().start(&RequestHead::new("GET", "/items/7", &()));
+/// observation.finish(Outcome::ServiceError);
 /// test.event().has("url.path", "/items/7").has("error.type", "service_error").has_no("http.route");
 /// ```
 #[derive(Clone, PartialEq)]
@@ -23,7 +24,7 @@ impl TestEvent {
         match serde_json::from_slice(line) {
             Ok(value) => Self(value),
             Err(error) => {
-                panic!("an event is a line of JSON, but {error}: {}", String::from_utf8_lossy(line))
+                panic!("the event is not valid JSON: {error}: {}", String::from_utf8_lossy(line))
             }
         }
     }
@@ -40,23 +41,23 @@ impl TestEvent {
         &self.0
     }
 
-    /// Checks the value at `path`.
+    /// Checks that the value at `path` is `expected`.
     ///
     /// # Panics
-    /// If it is another one, or there is none.
+    /// Panics if the value is different or missing.
     pub fn has(&self, path: &str, expected: impl Into<Value>) -> &Self {
         let expected = expected.into();
         match self.get(path) {
             Some(found) if same(found, &expected) => self,
             Some(found) => panic!("`{path}` should be {expected}, but is {found}, in {self:#?}"),
-            None => panic!("`{path}` should be {expected}, but is not there, in {self:#?}"),
+            None => panic!("`{path}` should be {expected}, but is missing, in {self:#?}"),
         }
     }
 
-    /// Checks that there is nothing at `path`.
+    /// Checks that there is no value at `path`.
     ///
     /// # Panics
-    /// If there is something.
+    /// Panics if there is one.
     pub fn has_no(&self, path: &str) -> &Self {
         if let Some(found) = self.get(path) {
             panic!("`{path}` should not be there, but is {found}, in {self:#?}");
@@ -65,7 +66,8 @@ impl TestEvent {
     }
 }
 
-/// The names at the top have dots in them, so the longest that fits counts.
+/// Finds the value at a path. Top-level names contain dots, so the longest name that matches is
+/// used.
 fn find<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     if path.is_empty() {
         return Some(value);
@@ -85,7 +87,7 @@ fn find<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     })
 }
 
-/// `1` and `1.0` are the same number.
+/// Compares two values. `1` and `1.0` are the same number.
 fn same(a: &Value, b: &Value) -> bool {
     match (a.as_f64(), b.as_f64()) {
         (Some(a), Some(b)) => a.total_cmp(&b).is_eq(),

@@ -1,6 +1,6 @@
-//! A metric as a test looks at it.
+//! A metric in a test.
 
-/// The sum of some samples of a page: see [`TestObserver::metric`](super::TestObserver::metric).
+/// The sum of the samples that match: see [`TestObserver::metric`](super::TestObserver::metric).
 ///
 /// ```
 /// # use obs_core::testing::TestObserver;
@@ -13,7 +13,7 @@
 pub struct TestMetric {
     asked: String,
     value: Option<f64>,
-    /// All samples of the name, for a failure's message.
+    /// All samples with this name, for the message of a failed check.
     samples: String,
 }
 
@@ -38,32 +38,32 @@ impl TestMetric {
         }
     }
 
-    /// The sum; `None` if there is no such sample.
+    /// The sum; `None` if no sample matches.
     #[must_use]
     pub const fn value(&self) -> Option<f64> {
         self.value
     }
 
-    /// Checks the sum.
+    /// Checks that the sum is `expected`.
     ///
     /// # Panics
-    /// If it is another one, or there is no such sample.
+    /// Panics if the sum is different, or if no sample matches.
     pub fn is(&self, expected: f64) {
         let Self { asked, value, samples } = self;
         match value {
             Some(value) if value.total_cmp(&expected).is_eq() => {}
-            Some(value) => panic!("`{asked}` should be {expected}, but is {value}; there are\n{samples}"),
-            None => panic!("`{asked}` should be {expected}, but is not there; there are\n{samples}"),
+            Some(value) => panic!("`{asked}` should be {expected}, but is {value}; all samples:\n{samples}"),
+            None => panic!("`{asked}` should be {expected}, but is missing; all samples:\n{samples}"),
         }
     }
 
-    /// Checks that there is no such sample.
+    /// Checks that no sample matches.
     ///
     /// # Panics
-    /// If there is one.
+    /// Panics if one does.
     pub fn is_not_there(&self) {
         if let Some(value) = self.value {
-            panic!("`{}` should not be there, but is {value}; there are\n{}", self.asked, self.samples);
+            panic!("`{}` should not be there, but is {value}; all samples:\n{}", self.asked, self.samples);
         }
     }
 }
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "`a{x=\"1\"}` should be 5, but is 3; there are")]
+    #[should_panic(expected = "`a{x=\"1\"}` should be 5, but is 3; all samples:")]
     fn a_failure_says_what_is_there() {
         TestMetric::of_page(PAGE, "a", &[("x", "1")]).is(5.0);
     }

