@@ -1,4 +1,4 @@
-//! Work that several ask for at the same time, done once for all of them.
+//! Runs that are shared by all callers who ask at the same time.
 
 use std::{
     mem,
@@ -8,16 +8,17 @@ use std::{
 use crate::base::thread::spawn;
 use tokio::sync::{OnceCell, Semaphore, oneshot};
 
-/// Results to come, all of one run. They belong to those who wait for them.
+/// The future results of one run. They belong to the callers who wait for them.
 struct Flight<W, R> {
-    /// Everything that is asked for, each once.
+    /// Everything that the callers want, without duplicates.
     wanted: Mutex<Vec<W>>,
     results: OnceCell<Vec<(W, R)>>,
 }
 
-/// Runs that are shared: one at a time, and a run that has not begun may be joined.
+/// Shared runs. One runs at a time, and callers may join a run that has not begun.
 ///
-/// So a result always shows what had happened before it was asked for, and however many ask at once, there are few runs.
+/// So a result always shows everything that happened before the call. And many calls at once cause
+/// few runs.
 pub(crate) struct Flights<W, R> {
     waiting: Mutex<Weak<Flight<W, R>>>,
     turn: Arc<Semaphore>,
@@ -34,15 +35,16 @@ where
     W: Clone + PartialEq + Send + 'static,
     R: Clone + Send + 'static,
 {
-    /// Returns the result for `want`. `run` makes the results of everything that is wanted at once, on a thread of its own;
-    /// `None` if it panics.
+    /// Returns the result for `want`. `run` makes the results for all callers of the run, on a
+    /// separate thread. `None` if it panics.
     pub(crate) async fn get(
         &self,
         want: &W,
         run: impl FnOnce(Vec<W>) -> Vec<(W, R)> + Send + 'static,
     ) -> Option<R> {
         let flight = self.join(want);
-        // Where the one who waits for the turn leaves, another of the flight takes its place.
+        // If the caller that waits for the turn is dropped, another caller of the flight takes
+        // over.
         let results = flight.results.get_or_init(|| async {
             let turn = Arc::clone(&self.turn).acquire_owned().await;
             let wanted = self.begin(&flight);
@@ -57,7 +59,7 @@ where
         results.iter().find(|(of, _)| of == want).map(|(_, result)| result.clone())
     }
 
-    /// The flight that has not begun yet.
+    /// Joins the flight that has not begun yet.
     fn join(&self, want: &W) -> Arc<Flight<W, R>> {
         let mut waiting = lock(&self.waiting);
         let flight = waiting.upgrade().unwrap_or_else(|| {
@@ -73,13 +75,13 @@ where
         flight
     }
 
-    /// Who comes from now on is to see what happens from now on.
+    /// Closes the flight: a later call must see later changes, so it starts a new flight.
     fn begin(&self, flight: &Arc<Flight<W, R>>) -> Vec<W> {
         let mut waiting = lock(&self.waiting);
         if std::ptr::eq(waiting.as_ptr(), Arc::as_ptr(flight)) {
             *waiting = Weak::new();
         }
-        // Kept, for whoever begins again if this one leaves.
+        // Kept for the caller that takes over if this one is dropped.
         lock(&flight.wanted).clone()
     }
 }
@@ -88,10 +90,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs `make` on a thread of its own; the default if it panics.
+/// Runs `make` on a separate thread. Returns the default if it panics.
 ///
-/// It is not one of the runtime's blocking threads: a service whose database hangs may have used them all up, and that is
-/// when its metrics are wanted most.
+/// It does not use the runtime's blocking threads. A service whose database hangs may have used up
+/// all of them, and then its metrics are needed most.
 async fn off_the_runtime<T: Default + Send + 'static>(make: impl FnOnce() -> T + Send + 'static) -> T {
     let (send, made) = oneshot::channel();
     let make = Arc::new(Mutex::new(Some(make)));
@@ -103,7 +105,8 @@ async fn off_the_runtime<T: Default + Send + 'static>(make: impl FnOnce() -> T +
         }
     };
     if spawn("obs-scrape", Box::new(run)).is_err() {
-        // No thread to be had: the page matters more than the time it takes.
+        // If no thread can be started, make the result here: a result matters more than the time it
+        // blocks.
         let make = mem::take(&mut *lock(&make));
         return make.map(|make| make()).unwrap_or_default();
     }

@@ -25,7 +25,7 @@ use crate::{
     record::endpoint::Endpoint,
 };
 
-/// The endpoints of one observer: their paths, and everything that they show.
+/// The endpoints of one observer: their paths, and the data that they show.
 pub(crate) struct Endpoints {
     places: Vec<EndpointPath>,
     pub(crate) health: Health,
@@ -65,8 +65,8 @@ impl Endpoints {
         self.at(path).map(|place| place.endpoint)
     }
 
-    /// The endpoint that a request asks for. If the application has a route of its own at that path, that one wins, and this says so
-    /// once.
+    /// The endpoint that a request is for. If the application has a route of its own with this
+    /// path, that route wins, and the first such request logs a warning.
     pub(crate) fn asked(&self, head: &RequestHead<'_>) -> Option<Endpoint> {
         let place = self.at(head.path)?;
         if !head.own_route.is_some_and(|has_route| has_route()) {
@@ -75,8 +75,8 @@ impl Endpoints {
         if !place.warned.swap(true, Ordering::Relaxed) {
             let path = head.path;
             diagnostics::warn(format_args!(
-                "the application has a route of its own at {path}, so obs does not answer {:?} there; \
-                 `endpoint_path` moves it, `without_endpoints` switches all of them off",
+                "the application's own route at {path} hides the obs endpoint {:?}; `endpoint_path` sets \
+                 another path, `without_endpoints` disables all endpoints",
                 place.endpoint
             ));
         }
@@ -85,7 +85,7 @@ impl Endpoints {
 }
 
 impl Endpoints {
-    /// Answers a request for an endpoint, when polled.
+    /// Answers a request for an endpoint.
     pub(crate) fn answer(self: &Arc<Self>, endpoint: Endpoint, head: &RequestHead<'_>) -> EndpointFuture {
         let (endpoints, method) = (Arc::clone(self), Method::parse(head.method));
         if let Endpoint::Extension(number) = endpoint {
@@ -102,7 +102,7 @@ impl Endpoints {
         let scrape = (endpoint == Endpoint::Metrics).then(|| Scrape::of(head));
         EndpointFuture::new(async move {
             let answer = if !matches!(method, Method::Get | Method::Head) {
-                Answer::new(405, "text/plain; charset=utf-8", "only GET and HEAD\n")
+                Answer::new(405, "text/plain; charset=utf-8", "only GET and HEAD are allowed\n")
                     .header("allow", "GET, HEAD")
             } else {
                 match (endpoint, scrape) {

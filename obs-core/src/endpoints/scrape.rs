@@ -1,4 +1,5 @@
-//! Answers a scrape: page, format, compression; scrapes at the same time share what was gathered.
+//! The answer to a scrape: page, format and compression. Concurrent scrapes share the gathered
+//! metrics.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::{
     http::{answer::Answer, answer_body::AnswerBody, head::RequestHead, method::Method},
 };
 
-/// What a scrape asks for: those that ask for the same may get the same page.
+/// The request of a scrape. Scrapes with equal requests may get the same page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scrape {
     format: Format,
@@ -26,7 +27,7 @@ pub(crate) struct Scrape {
 impl Scrape {
     pub(crate) fn of(head: &RequestHead<'_>) -> Self {
         let pairs = head.query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-        // In order and each once, so that two that ask for the same are equal.
+        // Sorted and without duplicates, so that equal requests compare as equal.
         let mut names = Vec::new();
         for (_, value) in pairs.filter(|(key, _)| percent_decoded(key) == "name[]") {
             let name = percent_decoded(value).into_owned();
@@ -44,7 +45,7 @@ impl Scrape {
         }
     }
 
-    /// The page of these families.
+    /// The page with these families.
     fn page(&self, gatherer: &Gatherer, families: &Arc<[Family]>) -> Page {
         let created = gatherer.shows_created();
         let wanted = Wanted { format: self.format, names: &self.names, created, gzip: self.gzip };
@@ -54,7 +55,11 @@ impl Scrape {
     fn answer(&self, body: Option<AnswerBody>) -> Answer {
         let Some(body) = body else {
             // An empty page would look like a service without metrics.
-            return Answer::new(500, "text/plain; charset=utf-8", "the page could not be made\n");
+            return Answer::new(
+                500,
+                "text/plain; charset=utf-8",
+                "the metrics page could not be generated\n",
+            );
         };
         let answer =
             Answer::new(200, self.format.content_type(), body).header("vary", "accept, accept-encoding");
@@ -94,7 +99,8 @@ impl Scrapes {
         text
     }
 
-    /// The answer to a scrape. What can fail has been done when it is there; what is left is to write the page.
+    /// Answers a scrape. Every step that can fail is done when this returns; only the page remains
+    /// to be written.
     pub(crate) async fn answer(&self, scrape: &Scrape, method: Method) -> Answer {
         scrape.answer(if method == Method::Head {
             Some(AnswerBody::default())
@@ -135,7 +141,7 @@ mod tests {
         observation.finish(Outcome::Completed);
     }
 
-    /// However late the page is read.
+    /// A page shows one moment, even if it is read late.
     #[test]
     fn a_page_is_of_one_time() {
         const ROUTES: u32 = 500;

@@ -1,4 +1,4 @@
-//! Whether the service is fit to serve: liveness, readiness, and the checks that readiness asks.
+//! The health of the service: liveness, readiness, and the checks that readiness runs.
 
 #[cfg(feature = "tokio")]
 use crate::extension::check::Check;
@@ -14,11 +14,12 @@ use crate::{
     },
 };
 
-/// How long a result is good for: probes come from several places, and none needs a run of its own.
+/// The longest age of a check's result that is reused. Probes come from several places, and they
+/// can share a run.
 #[cfg(feature = "tokio")]
 const MAX_AGE: Duration = Duration::from_secs(1);
 
-/// The service's state: it starts, serves, or is on its way out.
+/// The service's state: starting, serving or draining.
 #[derive(Default)]
 pub(crate) struct Health {
     starting: AtomicBool,
@@ -51,15 +52,16 @@ impl Health {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Liveness: the process can answer. It asks no check, lest a dependency's failure restart the service, and
-    /// stays so while draining, lest the process be killed on its way out.
+    /// Liveness: the process can answer. It runs no checks, so that a failed dependency does not
+    /// restart the service. It also passes while draining, so that the process is not killed during
+    /// its shutdown.
     pub(crate) fn live() -> Answer {
         answer(200, "live", &|_| {})
     }
 
-    /// Readiness: new requests are welcome.
+    /// Readiness: the service accepts traffic.
     pub(crate) async fn ready(&self) -> Answer {
-        // On its way out or in, what the checks say does not matter, and they are left alone.
+        // While draining or starting, the checks do not matter, so they are not run.
         if self.is_draining() {
             return draining();
         }
@@ -67,7 +69,7 @@ impl Health {
             return answer(503, "starting", &|_| {});
         }
         let answer = self.checked().await;
-        // The checks may have taken their time.
+        // Draining may have begun while the checks ran.
         if self.is_draining() { draining() } else { answer }
     }
 
@@ -81,7 +83,8 @@ impl Health {
         let asked: Vec<_> = self.checks.iter().map(ask).collect();
         let mut statuses = Vec::with_capacity(asked.len());
         for status in asked {
-            // A check's panic is caught, so this fails only if the runtime ends, and the answer with it.
+            // A check's panic is caught. So this fails only if the runtime ends, and the answer is
+            // then not sent.
             statuses.extend(status.await);
         }
         let ready = statuses.len() == self.checks.len() && statuses.iter().all(|(_, status)| status.passes);
@@ -111,7 +114,7 @@ fn draining() -> Answer {
     answer(503, "draining", &|_| {})
 }
 
-/// A probe wants to know how it is now, so nothing may be kept.
+/// A probe needs the current state, so the answer must not be cached.
 fn answer(code: u16, status: &'static str, more: &dyn Fn(&mut Object<'_, '_>)) -> Answer {
     let body = scribe::written(|out| {
         let mut object = Object::open(out);
