@@ -1,15 +1,19 @@
-//! The times of a shutdown, and what it found.
+//! The times of a shutdown, and its report.
 
 use crate::extension::report::{OutputCounts, OutputReport};
 use std::time::Duration;
 
-/// How a service leaves: see [`ObserverBuilder::drain_delay`](crate::ObserverBuilder::drain_delay) and [`ObserverBuilder::drain_timeout`](crate::ObserverBuilder::drain_timeout).
+/// The times of a graceful shutdown.
+///
+/// Set them with [`ObserverBuilder::drain_delay`](crate::ObserverBuilder::drain_delay) and
+/// [`ObserverBuilder::drain_timeout`](crate::ObserverBuilder::drain_timeout).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drain {
-    /// How long to serve on after readiness has been taken back, so that load balancers notice. 5 s by default.
+    /// The time for which the service still accepts requests after `/readyz` fails, so that load
+    /// balancers notice. 5 s by default.
     pub delay: Duration,
-    /// How long running requests may then still take. 20 s by default.
+    /// The time that running requests then have to end. 20 s by default.
     pub timeout: Duration,
 }
 
@@ -32,11 +36,13 @@ impl Default for Drain {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// Everything that was buffered has reached its output in time, and every step of the shutdown was done in time.
+    /// True if all buffered data reached its output in time, and every step of the shutdown was
+    /// done in time.
     pub flushed: bool,
-    /// Requests that had not ended.
+    /// The number of requests that had not ended.
     pub in_flight: u64,
-    /// A row for each output that counts: `events`, `spans` where we export them, and those of extensions.
+    /// A row for each output that counts: `events`, `spans` if this crate exports them, and those
+    /// of extensions.
     pub outputs: Vec<OutputReport>,
 }
 

@@ -35,10 +35,10 @@ use crate::{
     work::{handle::Work, scope},
 };
 
-/// Observes the requests of one service.
+/// An observer of the requests of one service.
 ///
-/// Cloning it clones one `Arc`. There are no globals but the panic hook: any number of observers live in one
-/// process, each with its own metrics and outputs.
+/// A clone clones one `Arc`. The panic hook is the only global. So any number of observers live in
+/// one process, each with its own metrics and outputs.
 ///
 /// ```
 /// use obs_core::Observer;
@@ -49,7 +49,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Observer(Arc<Inner>);
 
-/// An observer that may be gone.
+/// A reference that does not keep the observer alive.
 pub(crate) struct WeakObserver(Weak<Inner>);
 
 impl WeakObserver {
@@ -58,7 +58,7 @@ impl WeakObserver {
     }
 }
 
-/// Counts one tunnel.
+/// A guard that counts one tunnel.
 #[derive(Debug)]
 pub(crate) struct Tunnel(Observer);
 
@@ -68,8 +68,8 @@ impl Drop for Tunnel {
     }
 }
 
-/// The policy below, and the outputs above it. It stands apart from its count of references, which all cores write to: a processor
-/// fetches two cache lines at once.
+/// The policy, and the outputs above it. The alignment separates it from its reference count, which
+/// all cores write to: a processor fetches two cache lines at once.
 #[repr(align(128))]
 pub(crate) struct Inner {
     pub(crate) policy: Arc<Policy>,
@@ -94,20 +94,21 @@ impl Observer {
         &self.0.policy
     }
 
-    /// Returns this observer's handle of the work that runs on this thread, also where another observer's layer lies further
-    /// within. Outside of work it is a handle that does nothing.
+    /// Returns this observer's handle of the work on this thread, even if an inner layer belongs to
+    /// another observer. Outside of work the handle does nothing.
     #[must_use]
     pub fn current(&self) -> Work {
         scope::peek().and_then(|work| work.of_policy(self.policy())).unwrap_or_default()
     }
 
-    /// The service that is observed.
+    /// The observed service.
     #[must_use]
     pub fn service(&self) -> &Arc<Service> {
         &self.0.policy.service
     }
 
-    /// What masks secrets in everything that leaves: for texts that go another way, such as a program's own log.
+    /// The redactor that masks secrets in all outputs. Use it for other texts, such as the
+    /// program's own log.
     #[must_use]
     pub fn redactor(&self) -> &Redactor {
         &self.0.policy.redactor
@@ -122,13 +123,13 @@ impl Observer {
         WeakObserver(Arc::downgrade(&self.0))
     }
 
-    /// The header that carries the request id, in lower case.
+    /// The name of the request id header, in lower case.
     #[must_use]
     pub fn request_id_header(&self) -> &str {
         self.0.policy.ids.response_header()
     }
 
-    /// The answer to a request for one of the endpoints; `None` if there is none at `path`.
+    /// The answer to a request for an endpoint; `None` if there is no endpoint at its path.
     ///
     /// Adapters use [`Observation::answer`](crate::adapter::Observation::answer).
     #[must_use]
@@ -137,7 +138,8 @@ impl Observer {
         Some(self.0.endpoints.answer(endpoint, head))
     }
 
-    /// The registry that our metrics are in. What is registered there appears in `/metrics`, and whoever gathers it finds ours.
+    /// The registry with this observer's metrics. `/metrics` shows all metrics that are registered
+    /// there.
     ///
     /// ```
     /// use obs_core::{Observer, prometheus::IntCounter};
@@ -155,8 +157,8 @@ impl Observer {
         self.0.endpoints.scrapes.registry()
     }
 
-    /// Makes the metrics of a route exist at 0, before its first request: rates then see that one, too. In OpenTelemetry's naming they
-    /// are those of HTTP/1.1 without TLS.
+    /// Creates the metrics of a route with value 0, before its first request, so that rates include
+    /// that request. With OpenTelemetry's names, they have the labels of HTTP/1.1 without TLS.
     ///
     /// ```
     /// let observer = obs_core::Observer::builder("shop").no_environment().build()?;
@@ -173,44 +175,46 @@ impl Observer {
         self
     }
 
-    /// The metrics in Prometheus' text format, as `/metrics` shows them. It is made on this thread.
+    /// The metrics in Prometheus' text format, as `/metrics` shows them. The text is made on this
+    /// thread.
     #[must_use]
     pub fn metrics_text(&self) -> String {
         String::from_utf8_lossy(&self.0.endpoints.scrapes.text()).into_owned()
     }
 
-    /// Requests that have started and not ended.
+    /// The number of requests that have started and not ended.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.0.metrics.in_flight()
     }
 
-    /// Ends the start that [`starting`](crate::ObserverBuilder::starting) began: the service is ready if its checks pass.
+    /// Ends the phase that [`starting`](crate::ObserverBuilder::starting) began. The service is now
+    /// ready if its checks pass.
     pub fn started(&self) {
         self.0.endpoints.health.started();
     }
 
-    /// Takes readiness back: `/readyz` and `/health` answer 503 from now on, everything else as before.
+    /// Starts to drain: `/readyz` and `/health` answer 503 from now on. Nothing else changes.
     pub fn start_draining(&self) {
         self.0.endpoints.health.start_draining();
     }
 
-    /// Whether [`start_draining`](Self::start_draining) was called.
+    /// Returns true after [`start_draining`](Self::start_draining).
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.0.endpoints.health.is_draining()
     }
 
-    /// How the service leaves.
+    /// The times of a graceful shutdown.
     #[must_use]
     pub fn drain(&self) -> Drain {
         self.0.drain
     }
 
-    /// Flushes what is buffered, waiting no longer than `deadline`.
+    /// Flushes all buffered data, for at most `deadline`, and starts to drain.
     ///
-    /// It blocks the thread, so on an async runtime it belongs into `spawn_blocking`. Requests that end later
-    /// are still recorded.
+    /// It blocks the thread, so call it in `spawn_blocking` on an async runtime. Requests that end
+    /// later are still recorded.
     pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         self.start_draining();
         let (steps, flushed) = thread::scope(|scope| {
@@ -221,7 +225,7 @@ impl Observer {
         self.report(steps && flushed)
     }
 
-    /// Runs the steps of all extensions at the same time. A step that panics was not done.
+    /// Runs the steps of all extensions at the same time. A step that panics counts as not done.
     fn run_shutdown_steps(&self, deadline: Duration) -> bool {
         let done = |(name, step): &(String, ShutdownStep)| {
             let done = catch(|| step(deadline));
@@ -237,7 +241,8 @@ impl Observer {
         })
     }
 
-    /// Returns the value of this type that an [extension](crate::output::Extension) shares: see [`Setup::share`](crate::output::Setup::share).
+    /// Returns the value of this type that an [extension](crate::output::Extension) shares with
+    /// [`Setup::share`](crate::output::Setup::share).
     #[must_use]
     pub fn shared<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.0.shared.get()
@@ -253,13 +258,14 @@ impl Observer {
         self.0.sinks.flush(deadline)
     }
 
-    /// Upgraded connections whose body the framework still holds, as actix does while they last.
+    /// The number of upgraded connections whose body the framework still holds. actix-web holds it
+    /// as long as the connection lasts.
     #[must_use]
     pub fn tunnels(&self) -> u64 {
         self.0.tunnels.load(Ordering::Relaxed)
     }
 
-    /// One more of them, until the guard is dropped.
+    /// Counts one more tunnel, until the guard is dropped.
     pub(crate) fn tunnel(&self) -> Tunnel {
         self.0.tunnels.fetch_add(1, Ordering::Relaxed);
         Tunnel(self.clone())
@@ -279,15 +285,16 @@ impl Observer {
 }
 
 impl Work {
-    /// Returns the handle that `observer` has for this work: this one, or that of a layer around it.
+    /// Returns the handle of this work that belongs to `observer`: this one, or that of an outer
+    /// layer.
     #[must_use]
     pub fn of(&self, observer: &Observer) -> Option<Self> {
         self.of_policy(observer.policy())
     }
 }
 
-// Handlers may catch panics of their own around an observer: everything shared behind them is
-// atomic or behind a mutex whose poison is ignored.
+// Handlers may catch panics around an observer. All shared state behind it is atomic, or behind a
+// mutex whose poisoning is ignored.
 impl UnwindSafe for Observer {}
 impl RefUnwindSafe for Observer {}
 

@@ -1,4 +1,4 @@
-//! A server that stops in order (feature `tokio`): the choreography that adapters share.
+//! A server with a graceful shutdown (feature `tokio`): the sequence that all adapters share.
 
 use std::{
     fmt,
@@ -13,12 +13,13 @@ use tokio::time::timeout;
 
 use crate::observer::{Observer, shutdown};
 
-/// The longest time that requests may take to be dropped when they are aborted.
+/// The longest time that aborted requests may take to be dropped.
 const ABORT: Duration = Duration::from_secs(5);
 
-/// A server that has not started: it runs when awaited, and stops in order at SIGTERM or ctrl-c.
+/// A server that has not started. It runs when awaited, and shuts down gracefully at SIGTERM or
+/// ctrl-c.
 ///
-/// `serve` of an adapter makes it. The order is that of [`run`].
+/// An adapter's `serve` makes it. [`run`] describes the order of the shutdown.
 ///
 /// # Cancellation
 /// Dropping the future drops the server.
@@ -28,16 +29,16 @@ pub struct Serve<S> {
     stop: Stop,
 }
 
-/// A server of some framework, which an adapter knows how to run and to stop.
+/// A server of a framework, with an adapter's code to run and stop it.
 pub trait Server {
-    /// The running server: a boxed future, `Send` if the framework's is.
+    /// The running server: a boxed future. It is `Send` if the framework's future is `Send`.
     type Running: Future<Output = io::Result<()>>;
 
-    /// Serves until `stop` has stopped it: calls [`Stop::run`].
+    /// Runs the server until `stop` has stopped it. Call [`Stop::run`] for that.
     fn run(self, stop: Stop) -> Self::Running;
 }
 
-/// The end of a server: the signal for it and the observer whose drain it follows.
+/// The stop condition of a server: a signal, and the observer with the times of the shutdown.
 pub struct Stop {
     observer: Observer,
     signal: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -50,7 +51,7 @@ impl<S> Serve<S> {
         Self { server, stop }
     }
 
-    /// Stops when `signal` is done, instead of at SIGTERM and ctrl-c.
+    /// Stops when `signal` completes, instead of at SIGTERM and ctrl-c.
     pub fn with_signal(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
         self.stop.signal = Box::pin(signal);
         self
@@ -67,16 +68,16 @@ impl<S: Server> IntoFuture for Serve<S> {
 }
 
 impl Stop {
-    /// The observer whose drain it follows.
+    /// The observer with the times of the shutdown.
     #[must_use]
     pub const fn observer(&self) -> &Observer {
         &self.observer
     }
 
-    /// Serves until the signal, and stops in order: see [`run`].
+    /// Serves until the signal, and then shuts down gracefully: see [`run`].
     ///
     /// # Errors
-    /// Those of `serve`.
+    /// Returns the errors of `serve`.
     pub async fn run(
         self,
         serve: impl Future<Output = io::Result<()>>,
@@ -87,19 +88,21 @@ impl Stop {
     }
 }
 
-/// Polls `serve` until `signal` is done, and then stops it in this order:
+/// Polls `serve` until `signal` completes, and then stops it in this order:
 ///
-/// 1. `/readyz` answers 503, and the server serves on for the [drain's delay](crate::ObserverBuilder::drain_delay).
-/// 2. `drain` tells the server to accept no more connections and to finish what runs. `serve` ends when nothing runs.
-/// 3. After the [drain's timeout](crate::ObserverBuilder::drain_timeout), `abort` tells it to drop what still runs.
-///    `serve` gets up to 5 s for that, and is dropped.
+/// 1. `/readyz` answers 503. The server still accepts requests for the [drain's
+///    delay](crate::ObserverBuilder::drain_delay).
+/// 2. `drain` must make the server accept no more connections and finish running requests. `serve`
+///    ends when nothing runs.
+/// 3. After the [drain's timeout](crate::ObserverBuilder::drain_timeout), `abort` must drop the
+///    requests that still run. `serve` gets up to 5 s for that, and is then dropped.
 /// 4. The outputs are flushed.
 ///
 /// # Errors
-/// Those of `serve`.
+/// Returns the errors of `serve`.
 ///
 /// # Cancellation
-/// Dropping it drops `serve`.
+/// A drop of the future drops `serve`.
 ///
 /// ```no_run
 /// # async fn connections() -> std::io::Result<()> { Ok(()) }
@@ -140,11 +143,11 @@ async fn until_stopped(
         return ended;
     }
     abort();
-    // A handler that blocks its thread cannot be aborted, and must not hold up the exit.
+    // A handler that blocks its thread cannot be aborted, and it must not delay the exit.
     timeout(ABORT, serve).await.unwrap_or(Ok(()))
 }
 
-/// Returns the output of `serve`; `None` if `stop` is done before.
+/// Returns the output of `serve`; `None` if `stop` completes first.
 async fn first<T>(
     mut serve: Pin<&mut impl Future<Output = T>>,
     mut stop: Pin<&mut impl Future<Output = ()>>,

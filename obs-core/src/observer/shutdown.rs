@@ -1,4 +1,5 @@
-//! The shutdown of a service (feature `tokio`): [`run`] has the whole order, the other functions are its pieces.
+//! The graceful shutdown of a service (feature `tokio`). [`run`] is the whole sequence, the other
+//! functions are its parts.
 
 use std::{future::Future, io, time::Duration};
 #[cfg(unix)]
@@ -25,26 +26,27 @@ use crate::{
     observer::{Observer, drain::ShutdownReport},
 };
 
-/// How long [`flush`] waits for outputs.
+/// The longest time that [`flush`] waits for the outputs.
 const FLUSH: Duration = Duration::from_secs(5);
 
-/// How long the outputs have when a second signal comes.
+/// The time that the outputs have after a second signal.
 const LAST_FLUSH: Duration = Duration::from_millis(200);
 
 /// Waits for SIGTERM or ctrl-c (SIGINT).
 ///
-/// A second signal, at any time after this has returned, ends the process at once, with 128 and the signal's
-/// number as its status: what is buffered has 200 ms to be written, and requests that still run leave no record.
+/// A second signal, at any time after the first, ends the process immediately. Its exit status is
+/// 128 plus the signal's number. Buffered data is flushed for at most 200 ms, and running requests
+/// are not recorded.
 ///
 /// # Cancellation
-/// Dropping it does not give the signals back: their default action stays replaced, in the whole process.
+/// A drop does not restore the signals' default actions: they stay replaced in the whole process.
 pub fn signal(observer: &Observer) -> impl Future<Output = ()> + Send + use<> {
-    // Not to keep the observer alive: dropping the last one flushes.
+    // A weak reference: dropping the last observer flushes it, so this must not keep it alive.
     let observer = observer.downgrade();
     async move {
         let (send, first) = oneshot::channel();
-        // On a thread of its own, without a runtime: the second signal must work when the service's runtime
-        // hangs, or is already gone.
+        // A separate thread without a runtime: the second signal must work even if the service's
+        // runtime hangs or has ended.
         let watch = move || {
             let Ok(mut signals) = Signals::listen() else { return };
             signals.next();
@@ -62,24 +64,25 @@ pub fn signal(observer: &Observer) -> impl Future<Output = ()> + Send + use<> {
     }
 }
 
-/// A sink of the user's own may not keep to its deadline, and must not hold up the exit.
+/// Flushes before the exit. A sink of the application may exceed its deadline, and it must not
+/// delay the exit.
 fn last_flush(observer: Observer) {
     let flush = move || _ = observer.shutdown(LAST_FLUSH);
     run_within("obs-flush", LAST_FLUSH, Box::new(flush));
 }
 
-/// Waits for `signal`, takes readiness back, and lets the service serve on for the drain's delay. When it
-/// returns, it is time to stop accepting connections.
+/// Waits for `signal`, starts to drain, and waits for the drain's delay. Stop accepting connections
+/// when it returns.
 ///
 /// # Cancellation
-/// Once readiness has been taken back it stays so.
+/// Once draining has begun, a drop does not end it.
 pub async fn requested(observer: &Observer, signal: impl Future<Output = ()>) {
     signal.await;
     observer.start_draining();
     let drain = observer.drain();
     diagnostics::info(format_args!(
-        "shutting down {}: not ready and serving on for {:?}, then up to {:?} for running requests; \
-         a second signal exits at once",
+        "shutting down {}: not ready from now on; accepts requests for {:?}, then waits up to {:?} for \
+         running requests; a second signal exits at once",
         observer.service().name,
         drain.delay,
         drain.timeout,
@@ -91,22 +94,23 @@ pub async fn requested(observer: &Observer, signal: impl Future<Output = ()>) {
 pub async fn flush(observer: &Observer) -> ShutdownReport {
     let (send, flushed) = oneshot::channel();
     let blocking = observer.clone();
-    // Not on the runtime's blocking threads: those may all be stuck in what is being shut down.
+    // Not on the runtime's blocking threads: all of them may be blocked by the service that shuts
+    // down.
     let thread = move || _ = send.send(blocking.shutdown(FLUSH));
     let nothing = observer.report(false);
     if spawn("obs-flush", Box::new(thread)).is_err() {
         return nothing;
     }
-    // A sink of the user's own may not keep to the deadline.
+    // A sink of the application may exceed the deadline.
     let report = tokio::time::timeout(FLUSH.saturating_mul(2), flushed).await;
     report.ok().and_then(Result::ok).unwrap_or(nothing)
 }
 
-/// SIGTERM and ctrl-c, from the moment it is made: one that comes before `next` waits there.
+/// A receiver of SIGTERM and ctrl-c. It works from its creation: a signal before `next` is kept.
 #[cfg(unix)]
 struct Signals {
     woken: UnixStream,
-    /// The number of the last one.
+    /// The number of the last signal.
     last: Arc<AtomicUsize>,
 }
 
@@ -116,14 +120,15 @@ impl Signals {
         let (woken, wake) = UnixStream::pair()?;
         let last = Arc::<AtomicUsize>::default();
         for (signal, number) in [(SIGTERM, 15), (SIGINT, 2)] {
-            // The number is there when the thread wakes up.
+            // Registered first, so that the number is set when the thread wakes up.
             flag::register_usize(signal, Arc::clone(&last), number)?;
             pipe::register(signal, wake.try_clone()?)?;
         }
         Ok(Self { woken, last })
     }
 
-    /// Waits for the next signal and returns its number. Those that have come meanwhile are one.
+    /// Waits for the next signal and returns its number. Signals that came in the meantime count as
+    /// one.
     fn next(&mut self) -> i32 {
         while self.woken.read(&mut [0; 64]).is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
         i32::try_from(self.last.load(Ordering::SeqCst)).unwrap_or_default()
@@ -139,7 +144,7 @@ impl Signals {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map(Self)
     }
 
-    /// Waits for ctrl-c, which has the number of SIGINT here.
+    /// Waits for ctrl-c, which counts as SIGINT here.
     fn next(&mut self) -> i32 {
         let _ = self.0.block_on(tokio::signal::ctrl_c());
         2
