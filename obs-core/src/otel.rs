@@ -1,24 +1,29 @@
 //! Spans with OpenTelemetry, exported over OTLP (feature `otel`).
 //!
-//! Each request is a server span by OpenTelemetry's conventions for HTTP (stable) or gRPC (release candidate), current while the
-//! service runs, so that spans which the application makes hang below it. It ends with the request's record and has the same ids.
+//! Each request is a server span by OpenTelemetry's conventions for HTTP (stable) or gRPC (release
+//! candidate). It is active while the service runs, so the application's own spans become its
+//! children. It ends with the request's record and has the same ids.
 //!
-//! This module shows types of the [`opentelemetry`] and [`opentelemetry_sdk`] crates, which are not stable yet: it is outside of what
-//! our own version numbers promise, and follows their releases. Nothing else of ours shows them.
+//! This module re-exports types of the [`opentelemetry`] and [`opentelemetry_sdk`] crates, which
+//! are not stable yet. So it follows their releases and is not covered by this crate's version
+//! promises. No other module exposes these types.
 //!
-//! # Switching it on
-//! The environment alone does: with `OTEL_EXPORTER_OTLP_ENDPOINT`, spans are exported to there. Or a line of code:
+//! # How to enable it
+//! One environment variable is enough: spans are exported to `OTEL_EXPORTER_OTLP_ENDPOINT`. Or use
+//! code:
 //!
 //! ```
 //! use obs_core::{Observer, otel::Otel};
 //!
-//! let observer = Observer::builder("shop").otlp().build()?; // to http://localhost:4318, or where the environment says
-//! let observer = Observer::builder("shop").otel(Otel::new().endpoint("https://otlp.example.com").gzip(true)).build()?;
+//! // Exports to http://localhost:4318, or to the endpoint from the environment:
+//! let observer = Observer::builder("shop").otlp().build()?;
+//! let otel = Otel::new().endpoint("https://otlp.example.com").gzip(true);
+//! let observer = Observer::builder("shop").otel(otel).build()?;
 //! # Ok::<(), obs_core::BuildError>(())
 //! ```
 //!
-//! # Spans of the application's own
-//! They hang below the request's, without another line, if they are made by the observer's provider:
+//! # The application's own spans
+//! Spans from the observer's provider become children of the request's span automatically:
 //!
 //! ```
 //! use obs_core::{Observer, otel::opentelemetry::trace::{Tracer as _, TracerProvider as _}};
@@ -29,12 +34,15 @@
 //! # Ok::<(), obs_core::BuildError>(())
 //! ```
 //!
-//! For `tracing`'s spans, give `observer.tracer_provider().tracer("shop")` to `tracing_opentelemetry::layer().with_tracer(..)`;
-//! libraries that use `opentelemetry::global` see the provider after [`install_otel_globals`](crate::Observer::install_otel_globals).
+//! For spans of `tracing`, pass `observer.tracer_provider().tracer("shop")` to
+//! `tracing_opentelemetry::layer().with_tracer(..)`. For libraries that use
+//! `opentelemetry::global`, call [`install_otel_globals`](crate::Observer::install_otel_globals)
+//! once.
 //!
-//! # What it costs a request if the collector is gone
-//! Nothing: spans wait in a queue of bounded length and size for a thread of ours, which tries again and again for a minute. What does
-//! not fit, or is not taken, is counted in `obs_spans_dropped_total`.
+//! # If the collector is down
+//! Requests are not affected. Spans wait in a queue with a limited length and size. A thread of
+//! this crate retries for a minute. Spans that do not fit or cannot be delivered are counted in
+//! `obs_spans_dropped_total`.
 
 pub use ::opentelemetry;
 pub use ::opentelemetry_sdk;
