@@ -14,7 +14,8 @@ use serde_json::Value;
 /// let test = TestObserver::new();
 /// let observation = test.observer().start(&RequestHead::new("GET", "/items/7", &()));
 /// observation.finish(Outcome::ServiceError);
-/// test.event().has("url.path", "/items/7").has("error.type", "service_error").has_no("http.route");
+/// let event = test.event();
+/// event.has("url.path", "/items/7").has("error.type", "service_error").has_no("http.route");
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct TestEvent(Value);
