@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-/// An invalid setting: its name, its value, what is valid, and the error behind it if there is one.
+/// An invalid setting: its name, its value, the valid values, and the error that caused it, if any.
 ///
 /// ```
 /// use obs_core::Observer;
@@ -38,7 +38,7 @@ pub struct BuildError {
 }
 
 impl BuildError {
-    /// An error without a source.
+    /// Creates an error without a source.
     ///
     /// ```
     /// use obs_core::BuildError;

@@ -5,17 +5,17 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// The duration from the start of 1970 to `time`; zero for an earlier time.
+/// Returns the duration from the start of 1970 to `time`, which is zero for an earlier time.
 pub(crate) fn since_1970(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// A duration in whole milliseconds.
+/// Converts a duration to whole milliseconds.
 pub(crate) fn millis(time: Duration) -> u64 {
     time.as_secs().saturating_mul(1_000).saturating_add(u64::from(time.subsec_millis()))
 }
 
-/// A duration in nanoseconds.
+/// Converts a duration to nanoseconds.
 pub(crate) fn nanos(time: Duration) -> u64 {
     time.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(time.subsec_nanos()))
 }

@@ -12,6 +12,7 @@ use tracing::Level;
 
 use crate::base::panic::catch;
 
+/// Logs a warning.
 pub(crate) fn warn(message: fmt::Arguments<'_>) {
     // A subscriber is user code and may panic.
     let _ = catch(|| {
@@ -23,6 +24,7 @@ pub(crate) fn warn(message: fmt::Arguments<'_>) {
     });
 }
 
+/// Logs a message that is not a warning.
 pub(crate) fn info(message: fmt::Arguments<'_>) {
     let _ = catch(|| {
         if tracing::enabled!(target: "obs", Level::INFO) {

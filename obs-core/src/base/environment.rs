@@ -34,7 +34,7 @@ pub struct Environment {
 
 impl Environment {
     /// Returns the environment of this process.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the environment")]
     pub(crate) fn process() -> Self {
         let mut environment = Self::of(|name| std::env::var_os(name));
         environment.terminal = io::stdout().is_terminal();

@@ -1,4 +1,4 @@
-//! Helpers that know nothing of requests: clock, locks, counters, caught panics, bounded texts.
+//! Helpers that are independent of requests: clock, locks, counters, caught panics, bounded texts.
 
 pub(crate) mod build_error;
 pub(crate) mod clock;

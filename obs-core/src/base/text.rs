@@ -159,7 +159,7 @@ mod tests {
         let mut text = Bounded::new(5);
         assert!(text.write_str("abc").and_then(|()| text.write_str("de")).is_ok());
         assert!(text.write_str(&"f".repeat(1_000_000)).is_err());
-        assert!(text.text.len() < 10, "no more is kept");
+        assert!(text.text.len() < 10, "no more is stored");
         assert_eq!(text.into_text(), "ab…");
     }
 

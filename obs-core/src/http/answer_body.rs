@@ -237,13 +237,13 @@ mod tests {
                 match body.poll_piece(&mut Context::from_waker(&waker)) {
                     Poll::Ready(None) => break,
                     Poll::Ready(Some(piece)) => {
-                        assert!(!piece.is_empty(), "actix would take it for the end");
+                        assert!(!piece.is_empty(), "actix treats an empty piece as the end");
                         read.push(piece);
                     }
                     Poll::Pending => waited += 1,
                 }
                 polled += 1;
-                assert_eq!(woken.0.load(Ordering::SeqCst), waited, "whoever waits is woken");
+                assert_eq!(woken.0.load(Ordering::SeqCst), waited, "a pending task is woken");
                 assert!(read.len() <= waited + 1, "never two pieces at once");
             }
             assert!(body.has_ended() && read.len() > 2 && polled > read.len());
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn a_short_page_has_a_size() {
         let body = page(&observer(1), &());
-        let size = body.size().expect("it is there");
+        let size = body.size().expect("it is known");
         assert_eq!(body.into_bytes().len() as u64, size);
     }
 }

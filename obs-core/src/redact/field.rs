@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn secrets_are_told_by_the_name_and_by_the_value() {
-        let redactor = crate::redact::settings::Redaction::new().build().expect("right");
+        let redactor = crate::redact::settings::Redaction::new().build().expect("valid");
         let mask = || Value::from(MASK);
         for (key, value, expected) in [
             ("plan", Value::from("pro"), Value::from("pro")),
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_cut_and_looked_through() {
-        let redactor = crate::redact::settings::Redaction::new().build().expect("right");
+        let redactor = crate::redact::settings::Redaction::new().build().expect("valid");
         let long = format!("jane@example.com {}", "x".repeat(MAX_FIELD_BYTES));
         let (_, Value::Str(text)) = redactor.field("note".into(), long.into()) else { panic!("a text") };
         assert!(text.starts_with(MASK) && text.ends_with("x…") && text.len() <= MAX_FIELD_BYTES);

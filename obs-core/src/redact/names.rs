@@ -242,7 +242,7 @@ mod tests {
         assert!(!names.is_secret("tokenCount") && !names.is_secret_key("sig"));
         assert!(names.is_secret("token") && names.is_secret("token_count_2") && names.is_secret("sessionid"));
 
-        assert!(names.add("session"), "the last one holds");
+        assert!(names.add("session"), "the last call applies");
         assert!(names.is_secret("session") && names.is_secret("session_length"));
         assert!(!names.add("") && !names.add("one two three four five six seven"));
     }

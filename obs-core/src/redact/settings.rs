@@ -33,7 +33,7 @@ settings! {
     /// # Ok::<(), obs_core::BuildError>(())
     /// ```
     #[derive(Clone, Debug)]
-    #[must_use = "`build` makes the redactor"]
+    #[must_use = "`build` creates the redactor"]
     pub struct Redaction {
         on: bool,
     }
@@ -198,7 +198,7 @@ mod tests {
         let off = Redaction::off().secret_names(["plan"]);
         #[cfg(feature = "patterns")]
         let off = off.pattern("p", "pro");
-        let off = off.build().expect("right");
+        let off = off.build().expect("valid");
         let secret = "Bearer mF_9.B5f-4.1JqM jane@example.com pro";
         assert_eq!(off.text(secret), secret);
         assert_eq!(off.value("plan", "pro"), "pro");
@@ -215,9 +215,9 @@ mod tests {
             .pattern("customer", "(?i)c-[0-9]+")
             .pattern("mask", "[A-Z]{8}")
             .build()
-            .expect("right");
+            .expect("valid");
         assert_eq!(redactor.text("c-1, C-22 and jane@example.com"), "[REDACTED], [REDACTED] and [REDACTED]");
-        assert_eq!(redactor.text("this is [REDACTED]"), "this is [REDACTED]", "a mask is left alone");
+        assert_eq!(redactor.text("this is [REDACTED]"), "this is [REDACTED]", "a mask is unchanged");
         assert_eq!(redactor.query("id=%43-17&a=b"), "id=REDACTED&a=b");
         assert_eq!(redactor.path("/never/%63-17/a"), "/never/REDACTED/a");
     }
@@ -234,9 +234,9 @@ mod tests {
             (SecretPattern::UrlCredentials, "redis://app:hunter2@cache"),
             (SecretPattern::NamedValue, "password=hunter2"),
         ] {
-            let on = Redaction::new().build().expect("right");
+            let on = Redaction::new().build().expect("valid");
             assert_ne!(on.text(text), text);
-            let off = Redaction::new().without_pattern(pattern).build().expect("right");
+            let off = Redaction::new().without_pattern(pattern).build().expect("valid");
             assert_eq!(off.text(text), text);
         }
     }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{Redactor, patterns::text::LOOKED, settings::Redaction};
 
 fn redactor() -> Redactor {
-    Redaction::new().build().expect("right")
+    Redaction::new().build().expect("valid")
 }
 
 /// Generates texts that often contain secrets of every pattern, complete and in pieces.
@@ -175,7 +175,7 @@ proptest! {
         let text = format!("{before} {secret} {after}");
         let out = redactor().text(&text).into_owned();
         prop_assert!(!out.contains(&part), "{out:?}");
-        prop_assert!(out.starts_with(&before) && out.ends_with(&after), "the rest stays: {out:?}");
+        prop_assert!(out.starts_with(&before) && out.ends_with(&after), "the rest is unchanged: {out:?}");
     }
 
     #[test]

@@ -133,7 +133,7 @@ mod tests {
     use crate::redact::{Redactor, settings::Redaction};
 
     fn redactor() -> Redactor {
-        Redaction::new().build().expect("right")
+        Redaction::new().build().expect("valid")
     }
 
     #[test]
@@ -169,7 +169,7 @@ mod tests {
             ("q=ä&token=ö", "q=ä&token=REDACTED"),
         ] {
             assert_eq!(redactor().query(query), expected);
-            assert_eq!(redactor().query(expected), expected, "twice is once");
+            assert_eq!(redactor().query(expected), expected, "a second pass changes nothing");
         }
     }
 
@@ -197,7 +197,7 @@ mod tests {
             ("/orders/0193a5b2-7c1d-7e43-9a56-3f0c8d2b6e17", "/orders/0193a5b2-7c1d-7e43-9a56-3f0c8d2b6e17"),
         ] {
             assert_eq!(redactor().path(path), expected);
-            assert_eq!(redactor().path(expected), expected, "twice is once");
+            assert_eq!(redactor().path(expected), expected, "a second pass changes nothing");
         }
     }
 

@@ -182,8 +182,8 @@ mod tests {
         let list = format!("{},{long},{}", short[..10].join(","), short[10..].join(","));
         let out = parsed(&list);
         assert!(out.len() <= MAX_OUT);
-        assert!(!out.contains("long="), "the long one goes first");
-        assert!(out.starts_with(&short[..10].join(",")), "then from the end");
+        assert!(!out.contains("long="), "the long member is dropped first");
+        assert!(out.starts_with(&short[..10].join(",")), "then members are dropped from the end");
         assert!(!out.contains("k19="));
         // A list that the specification guarantees is never cut.
         let guaranteed = format!("a={},b={}", "x".repeat(250), "y".repeat(250));

@@ -158,11 +158,11 @@ mod tests {
         {
             assert_eq!(list.values().take(2).collect::<Vec<_>>(), ["last", "whole"]);
             assert!(list.cut && list.text.len() <= MAX_BYTES);
-            assert!(!list.is_as_long_as(&list), "nobody knows how long it is");
+            assert!(!list.is_as_long_as(&list), "its length is unknown");
         }
         let exactly = "x".repeat(MAX_BYTES);
         assert_eq!(list(&[&exactly]).values().collect::<Vec<_>>(), [exactly.as_str()]);
-        assert_eq!(list(&["x", &exactly]).values().count(), 0, "which part of it was an element?");
+        assert_eq!(list(&["x", &exactly]).values().count(), 0, "the element is incomplete");
         assert_eq!(list(&[&"x".repeat(MAX_BYTES + 1)]).values().count(), 0);
     }
 

@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn of_what_looks_like_order_numbers_few_are_taken() {
-        let redactor = crate::redact::settings::Redaction::new().build().expect("right");
+        let redactor = crate::redact::settings::Redaction::new().build().expect("valid");
         let masked = |first: u64| {
             (first..first + 10_000).filter(|n| redactor.text(&n.to_string()).contains('[')).count()
         };

@@ -1,4 +1,4 @@
-//! The built-in patterns.
+//! The list of built-in patterns.
 
 /// A built-in kind of secret that is recognised by its form.
 ///

@@ -171,17 +171,17 @@ mod tests {
     /// Checks the redacted form of each text, and that redacting it again changes nothing.
     #[track_caller]
     pub(super) fn check(cases: &[(&str, &str)]) {
-        let redactor = crate::redact::settings::Redaction::new().build().expect("right");
+        let redactor = crate::redact::settings::Redaction::new().build().expect("valid");
         for (text, expected) in cases {
             assert_eq!(redactor.text(text), *expected, "{text:?}");
-            assert_eq!(redactor.text(expected), *expected, "twice is once");
+            assert_eq!(redactor.text(expected), *expected, "a second pass changes nothing");
         }
     }
 
     /// Checks that these texts are unchanged.
     #[track_caller]
     pub(super) fn harmless(texts: &[&str]) {
-        let redactor = crate::redact::settings::Redaction::new().build().expect("right");
+        let redactor = crate::redact::settings::Redaction::new().build().expect("valid");
         for text in texts {
             let left = redactor.text(text);
             assert!(matches!(left, std::borrow::Cow::Borrowed(_)), "{text:?} became {left:?}");
