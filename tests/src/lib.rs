@@ -23,6 +23,22 @@
 mod documents {
     #[doc = include_str!("../../README.md")]
     pub struct Readme;
+    #[doc = include_str!("../../docs/getting-started.md")]
+    pub struct GettingStarted;
+    #[doc = include_str!("../../docs/handlers.md")]
+    pub struct Handlers;
+    #[doc = include_str!("../../docs/endings.md")]
+    pub struct Endings;
+    #[doc = include_str!("../../docs/traces.md")]
+    pub struct Traces;
+    #[doc = include_str!("../../docs/grpc.md")]
+    pub struct Grpc;
+    #[doc = include_str!("../../docs/health.md")]
+    pub struct Health;
+    #[doc = include_str!("../../docs/shutdown.md")]
+    pub struct Shutdown;
+    #[doc = include_str!("../../docs/testing.md")]
+    pub struct Testing;
     #[doc = include_str!("../../docs/metrics.md")]
     pub struct Metrics;
     #[doc = include_str!("../../docs/events.md")]
@@ -31,6 +47,10 @@ mod documents {
     pub struct Privacy;
     #[doc = include_str!("../../docs/opentelemetry.md")]
     pub struct OpenTelemetry;
+    #[doc = include_str!("../../docs/configuration.md")]
+    pub struct Configuration;
+    #[doc = include_str!("../../docs/limits.md")]
+    pub struct Limits;
     #[doc = include_str!("../../docs/moving-over.md")]
     pub struct MovingOver;
 }

@@ -95,7 +95,7 @@ facts! {
     #[inline]
     event(record: &Record);
     {
-        /// The way in which it ended. The README explains each outcome.
+        /// The way in which it ended, as in `docs/endings.md`.
         "outcome": word { "enum": Outcome::ALL.map(Outcome::as_str) } = record.outcome.as_str();
     }
 }
