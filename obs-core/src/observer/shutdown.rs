@@ -1,5 +1,10 @@
 //! The graceful shutdown of a service (feature `tokio`). [`run`] is the whole sequence, the other
 //! functions are its parts.
+//!
+//! [`requested`] waits for the signal, makes the service not ready and waits for the delay. The
+//! server of axum tells its connections to drain and later to abort, through a `watch` channel
+//! whose receivers it also counts. actix closes idle connections over HTTP/1 only, so its server
+//! is dropped as soon as no request runs.
 
 use std::{future::Future, io, time::Duration};
 #[cfg(unix)]

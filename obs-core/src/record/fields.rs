@@ -1,4 +1,8 @@
 //! The application's own fields of a record.
+//!
+//! The number of fields is bounded, and each has to cost the same however many there are. A Bloom
+//! filter recognises most new names. For each set of names, the thread remembers how they are
+//! sorted, nested and escaped, so that the event copies the text between the values.
 
 use std::{
     borrow::Cow,

@@ -2,6 +2,10 @@
 //!
 //! Every text that is emitted (events, error messages, and later logs and spans) passes through one
 //! [`Redactor`].
+//!
+//! Secrets are masked where texts come in, not where they go out: when a request starts, when a
+//! handler writes, when an error or a panic is noted. So no output can forget it, a user's own
+//! included.
 
 pub(crate) mod field;
 pub(crate) mod names;

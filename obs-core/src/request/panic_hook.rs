@@ -2,6 +2,12 @@
 //!
 //! The hook runs where the panic happens and sees its location. `catch_unwind` gets the payload and
 //! knows the work. A slot of the thread connects the two: see [`base::panic`](crate::base::panic).
+//!
+//! The hook fills the slot only inside a request, and always calls the previous hook.
+//! `catch_unwind` empties the slot and uses it only if the message is the same, so a panic that
+//! was resumed from elsewhere gets no wrong location. The backtrace is resolved where it is
+//! printed, not on the request's thread. With `panic = "abort"` the hook itself records and
+//! flushes.
 
 use crate::{
     base::panic::PanicReport,

@@ -3,6 +3,10 @@
 //! Each request gets its own span id, so that the services it calls become its children. Nothing is
 //! exported here: the ids are in the record, in the event, and in the headers that
 //! [`inject`](TraceContext::inject) adds to calls.
+//!
+//! The parsers are our own, because the SDK's accept input that W3C forbids. A new trace has the
+//! sampled flag set. There is no sampler to ask, so other services keep what they would keep
+//! without us, and every request leaves its event here.
 
 pub(crate) mod b3;
 pub(crate) mod baggage;

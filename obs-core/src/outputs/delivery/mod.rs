@@ -11,6 +11,12 @@
 //! ```
 //! All outputs behave alike, because they share all of it but the store, the outlet and their
 //! numbers.
+//!
+//! The stores differ in how they are taken. Lines are bytes one after the other, with their facts
+//! (time, trace, kind, route) in a vector beside them, and are taken by swapping both vectors.
+//! Items are weighed one by one. Both have the bound in bytes, which includes what is being sent,
+//! the flush with a deadline, and the counters by reason. The worker reports, and never a request,
+//! because a log may block. A loom model covers the queue over both stores (`loom_tests.rs`).
 
 pub(crate) mod batch;
 pub(crate) mod byte_writer;

@@ -1,4 +1,24 @@
 //! Families as text: Prometheus' format 0.0.4, or OpenMetrics 1.0.
+//!
+//! At a scrape everything becomes a list of families, ours and the user's alike, and one encoder
+//! writes it.
+//!
+//! - Our families are a snapshot of all numbers, 8 bytes each. Samples are made from it one by one
+//!   while the page is written, because there may be hundreds of thousands.
+//! - The user's families come from `Registry::gather()`. Ours are in that registry, too, for other
+//!   code that gathers it, but its types have no room for exemplars, units and times of creation.
+//!   So while we gather for ourselves, our collector leaves placeholders. The registry adds its
+//!   prefix and labels to them, and the encoder writes our families in their places.
+//! - A thread of its own gathers, not one of the runtime's blocking threads. A service whose
+//!   database hangs may have used those up, and then its metrics are needed most.
+//! - Metrics are gathered once at a time. Scrapes that come meanwhile wait for the next run and
+//!   share it, so a page always shows what had ended before its scrape. Everything that can fail
+//!   has then been done, and invalid samples have been skipped.
+//! - The page never exists as a whole. It is an `AnswerBody`, which writes 64 KiB when the server
+//!   asks for more. Each scrape writes its own page, so the pace of one client does not slow
+//!   another. Between two pieces the task yields until the runtime has polled its sockets, because
+//!   servers ask on for as long as the client takes what they send.
+//! - A page of one piece has a `Content-Length`, as any response.
 
 pub(crate) mod accept;
 pub(crate) mod labels;
