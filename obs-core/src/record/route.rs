@@ -1,4 +1,7 @@
 //! Routes, each text kept once.
+//!
+//! Routes have no reference counts. They come from code and are bounded, so each text stays for as
+//! long as the process runs.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! Other middleware, alone and put together: see `README.md` for what each contains.
+//! Other middleware, alone and put together: `docs/settings.md` says what each contains.
 //!
 //! Subscribers, recorders and providers belong to the process, so a process runs only one of these settings.
 
