@@ -15,7 +15,7 @@ const DOCUMENT: &str = include_str!("../../docs/events.md");
 
 /// The blocks of a language behind the heading, in their order.
 fn blocks(language: &str) -> Vec<&'static str> {
-    let (_, questions) = DOCUMENT.split_once("## Questions to ask").expect("the questions");
+    let (_, questions) = DOCUMENT.split_once("## Queries").expect("the heading");
     let fence = format!("```{language}\n");
     questions.split(fence.as_str()).skip(1).filter_map(|rest| rest.split("\n```").next()).collect()
 }

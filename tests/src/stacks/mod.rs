@@ -49,7 +49,7 @@ pub struct Stack {
     pub http2: bool,
 }
 
-/// Capabilities: where a framework really cannot do or see something, the cases ask here, and the README's table
+/// Capabilities: the things that a framework cannot do or see. The cases ask here, and `docs/endings.md`
 /// says the same.
 impl Stack {
     /// It drops the handler when the client leaves.
