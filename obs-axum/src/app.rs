@@ -1,4 +1,4 @@
-//! A whole axum application under observation.
+//! An axum application in which every request is observed.
 
 use std::{
     convert::Infallible,
@@ -20,12 +20,13 @@ use tower_service::Service;
 
 use crate::{ObserverExt, boxed::BoxedBodies};
 
-/// Puts a router under observation: `router.observed(&observer)`.
+/// An extension of axum's `Router`: `router.observed(&observer)`.
 pub trait RouterExt: sealed::Sealed {
-    /// Observes every request of this router, its fallback included, and answers `/metrics`, `/health`,
-    /// `/livez` and `/readyz`.
+    /// Observes every request of this router, including its fallback, and answers `/metrics`,
+    /// `/health`, `/livez` and `/readyz`.
     ///
-    /// The last call, after `with_state`: what comes out has no `route` and no `fallback`, so nothing can be added unobserved.
+    /// Call it last, after `with_state`. The result has no `route` and no `fallback`, so no
+    /// unobserved routes can be added.
     fn observed(self, observer: &Observer) -> ObservedApp;
 }
 
@@ -40,11 +41,12 @@ impl RouterExt for Router {
     }
 }
 
-/// An axum application whose every request is observed: made by [`RouterExt::observed`].
+/// An axum application in which every request is observed: see [`RouterExt::observed`].
 ///
-/// It is a tower service and goes into [`serve`](crate::serve()). `axum::serve` takes it, too, but neither drains nor flushes at
-/// SIGTERM, and knows the peer's address only with
-/// [`into_make_service_with_connect_info`](Self::into_make_service_with_connect_info).
+/// It is a tower service, for [`serve`](crate::serve()). `axum::serve` accepts it too, with two
+/// differences. It does not drain or flush at SIGTERM. And it needs
+/// [`into_make_service_with_connect_info`](Self::into_make_service_with_connect_info) to know the
+/// peer address.
 ///
 /// ```no_run
 /// use axum::{Router, routing::get};
@@ -65,9 +67,10 @@ pub struct ObservedApp {
 }
 
 impl ObservedApp {
-    /// A router that already has the layer somewhere.
+    /// Wraps a router that already contains the layer.
     pub(crate) fn layered(router: Router, observer: &Observer) -> Self {
-        // With its state a router is resolved once; without, axum does it for every request.
+        // With its state, a router is resolved once. Without it, axum would resolve it for every
+        // request.
         Self { router: router.with_state(()), observer: observer.clone() }
     }
 
@@ -77,12 +80,13 @@ impl ObservedApp {
         &self.observer
     }
 
-    /// For servers that want a service per connection.
+    /// Converts it for servers that need a service for each connection.
     pub fn into_make_service(self) -> IntoMakeService<Router> {
         self.router.into_make_service()
     }
 
-    /// The same, with the client's address for `ConnectInfo`.
+    /// Converts it as [`into_make_service`](Self::into_make_service) does, with the peer address
+    /// for `ConnectInfo`.
     pub fn into_make_service_with_connect_info<C>(self) -> IntoMakeServiceWithConnectInfo<Router, C> {
         self.router.into_make_service_with_connect_info()
     }
@@ -106,7 +110,7 @@ where
     }
 }
 
-/// So that `axum::serve(listener, app)` takes it: see the type's own words on what is missing then.
+/// An implementation for `axum::serve(listener, app)`; see [`ObservedApp`] for the differences.
 impl<L: Listener> Service<IncomingStream<'_, L>> for ObservedApp {
     type Response = Router;
     type Error = Infallible;

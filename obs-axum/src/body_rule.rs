@@ -1,15 +1,16 @@
-//! The rule by which the body of a response ends under hyper, so under axum, tower and tonic.
+//! The rule that says when the body of a response is complete, for hyper: axum, tower and tonic.
 
 use obs_core::adapter::{BodyRule, Method, Observation};
 
-/// `size` and `ended` are the body's own `size_hint().exact()` and `is_end_stream()`.
+/// Returns the rule for a response. `size` and `ended` are the body's `size_hint().exact()` and
+/// `is_end_stream()`.
 ///
 /// | response | rule |
 /// |---|---|
 /// | 101, and 2xx to CONNECT | upgraded with its head |
 /// | to HEAD; 204, 304 | complete with its head: hyper does not poll the body |
-/// | the body says that it has ended | complete with its head, truncated if the head declares more than 0 bytes |
-/// | any other | polled; hyper drops the body after `Content-Length` bytes, or after as many as the body itself names |
+/// | the body reports its end | complete with its head; truncated if the head declares more than 0 bytes |
+/// | any other | polled; hyper drops the body after `Content-Length` bytes, or after the body's own size |
 pub(crate) fn of_hyper(observation: &Observation, size: Option<u64>, ended: bool) -> BodyRule {
     let method = observation.request().method;
     let status = observation.status().unwrap_or_default();
@@ -68,7 +69,7 @@ mod tests {
         (observation, outcomes)
     }
 
-    /// A sight of a body: five bytes, trailers, the end.
+    /// An event of a body: five bytes, trailers, the end.
     #[derive(Clone, Copy, Debug)]
     enum Seen {
         Part,
@@ -77,7 +78,7 @@ mod tests {
     }
     use Seen::{End, Part, Trailers};
 
-    /// Each way in which hyper treats a body, with the outcome that it means.
+    /// All ways in which hyper handles a body, each with its outcome.
     #[test]
     fn the_rule_for_hyper() {
         type Case = (&'static str, u16, Option<&'static str>, Option<u64>, bool, &'static [Seen], Outcome);
@@ -95,7 +96,7 @@ mod tests {
             ("GET", 200, None, None, false, &[Part, Trailers], Outcome::Completed),
             ("GET", 200, None, None, false, &[Part, End], Outcome::Completed),
             ("GET", 200, Some("9"), None, false, &[Part, End], Outcome::Truncated),
-            // Dropped, with all bytes handed over and with fewer.
+            // Dropped, with all bytes yielded and with fewer.
             ("GET", 200, Some("5"), None, false, &[Part], Outcome::Completed),
             ("GET", 200, None, Some(5), false, &[Part], Outcome::Completed),
             ("GET", 200, Some("9"), None, false, &[Part], Outcome::CancelledInBody),

@@ -1,8 +1,8 @@
-//! Puts observed bodies into the very box that axum's bodies are.
+//! A layer that puts an observed body into the same box type as axum's own bodies.
 //!
-//! axum would put an adapter for errors between, through which every frame has to go, and which these bodies do not need: their errors
-//! are axum's own. `Body::new` takes this box as it is; should it ever not, the body is boxed once more, and an allocation too many fails
-//! the benchmarks' gate.
+//! Otherwise axum would add an adapter for errors that every frame passes. These bodies do not need
+//! it, because their errors are axum's own. `Body::new` uses this box without another one. If a
+//! future version boxes it again, the benchmarks fail because of the additional allocation.
 
 use std::{
     fmt::Display,

@@ -1,4 +1,4 @@
-//! Extractors: the work that is a request, its id and its place in its trace.
+//! Extractors of the request's work, its id and its trace position.
 
 use std::convert::Infallible;
 
@@ -8,18 +8,18 @@ use obs_core::{RequestId, Work, adapter::NotObserved, trace::TraceContext};
 
 const NOT_OBSERVED: NotObserved = NotObserved::new("call `.observed(&observer)` on the router");
 
-/// The answer where no layer is around the route: 500 with an explanation.
+/// The response on a route without the layer: 500 with an explanation.
 type Rejection = (StatusCode, String);
 
 fn rejection(error: NotObserved) -> Rejection {
     (StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
 }
 
-/// Extracts the request's id.
+/// An extractor of the request's id.
 ///
 /// # Errors
-/// 500 with an explanation if no layer of an observer is around the route: the program's mistake, which its
-/// first request shows. `Option<CurrentId>` is `None` then.
+/// 500 with an explanation if no layer of an observer encloses the route. This is a mistake in the
+/// program, which the first request shows. `Option<CurrentId>` is `None` in this case.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -35,9 +35,9 @@ fn rejection(error: NotObserved) -> Rejection {
 #[derive(Clone, Debug)]
 pub struct CurrentId(pub RequestId);
 
-/// Extracts the handle of the request's work; outside of a layer, one that does nothing.
+/// An extractor of the request's handle. Without the layer, it is a handle that does nothing.
 ///
-/// [`current()`](obs_core::current) is the same handle without an argument.
+/// [`current()`](obs_core::current) returns the same handle without an argument.
 ///
 /// ```
 /// use obs_axum::CurrentWork;
@@ -50,10 +50,11 @@ pub struct CurrentId(pub RequestId);
 #[derive(Clone, Debug)]
 pub struct CurrentWork(pub Work);
 
-/// Extracts the request's place in its trace, to be [injected](TraceContext::inject) into what it calls.
+/// An extractor of the request's trace position, to [inject](TraceContext::inject) into outgoing
+/// calls.
 ///
 /// # Errors
-/// As [`CurrentId`].
+/// The same as for [`CurrentId`].
 ///
 /// ```
 /// use obs_axum::CurrentTrace;

@@ -1,4 +1,4 @@
-//! The response on its way.
+//! The future of a response.
 
 use std::{
     fmt::Display,
@@ -19,10 +19,10 @@ use pin_project_lite::pin_project;
 use crate::body_rule::of_hyper;
 
 pin_project! {
-    /// The response of an [`ObserveService`](crate::ObserveService).
+    /// The future of a response of an [`ObserveService`](crate::ObserveService).
     ///
     /// # Cancellation
-    /// Dropped before the response, the request is recorded as cancelled.
+    /// If it is dropped before the response, the request is recorded as cancelled.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F> {
@@ -36,15 +36,15 @@ pin_project! {
     #[project = StageProj]
     enum Stage<F> {
         Observed { #[pin] future: Observed<F> },
-        // The middleware answers itself.
+        // The middleware answers the request itself.
         Endpoint { #[pin] future: Observed<EndpointFuture> },
-        // A layer of the same observer further out observes.
+        // An outer layer of the same observer observes the request.
         Within { #[pin] future: F },
     }
 }
 
 impl<F> ResponseFuture<F> {
-    /// The future that `make` makes. It is made where it is returned.
+    /// Wraps the future that `make` returns. It is made in its final place.
     #[inline(never)]
     pub(crate) fn observed(observation: Observation, make: impl FnOnce() -> F) -> Self {
         let mut this = Self { stage: Stage::Observed { future: Observed::empty(observation) } };

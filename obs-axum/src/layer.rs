@@ -1,4 +1,4 @@
-//! The layer: what to observe with, and where the service is mounted.
+//! The tower layer, with its observer and the prefix of its routes.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use tower_layer::Layer;
 
 use crate::ObserveService;
 
-/// Makes an observer's layer: `observer.layer()`.
+/// An extension of an observer that makes its layer: `observer.layer()`.
 pub trait ObserverExt: sealed::Sealed {
-    /// A tower layer that observes every request of the service below it.
+    /// Returns a tower layer that observes every request of the service inside it.
     #[must_use]
     fn layer(&self) -> ObserveLayer;
 }
@@ -27,8 +27,9 @@ impl ObserverExt for Observer {
 
 /// The tower layer of an observer, for any service of `http` requests: axum routers, hyper, tonic.
 ///
-/// A second layer of the same observer further within starts nothing; it only names the route more exactly
-/// where it sees more, as inside `nest_service`. Layers of two observers both record.
+/// A second layer of the same observer further inside starts no second observation. It only sets a
+/// more specific route where it knows one, as inside `nest_service`. Layers of two observers both
+/// record.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -47,31 +48,33 @@ pub struct ObserveLayer {
 }
 
 impl ObserveLayer {
-    /// The layer of `observer`; the same as [`observer.layer()`](ObserverExt::layer).
+    /// Makes the layer of `observer`, as [`observer.layer()`](ObserverExt::layer) does.
     #[must_use]
     pub fn new(observer: &Observer) -> Self {
         Self { observer: observer.clone(), route_prefix: None }
     }
 
-    /// Where the service is mounted, if the service itself cannot see it.
+    /// Sets the path under which the service is mounted, for a service that does not know it.
     ///
-    /// For a nested axum router this is not needed: use `nest`, or put the layer on the inner router
-    /// (`nest_service("/in", router.layer(observer.layer()))`), and the route is exact.
+    /// A nested axum router does not need this. Use `nest`, or put the layer on the inner router,
+    /// and the route is exact: `nest_service("/in", router.layer(observer.layer()))`.
     ///
-    /// The prefix goes before the route's template; a template that begins with it already stays as it is. For a
-    /// service that has no templates, such as one that serves files, the route becomes `<prefix>/{*path}`.
+    /// The prefix is added in front of the route, unless the route already begins with it. For a
+    /// service without routes, such as a file server, the route becomes `<prefix>/{*path}`.
     ///
     /// ```
     /// use axum::{Router, routing::get_service};
     /// use obs_axum::{Observer, ObserverExt, RouterExt};
     /// use tower::ServiceBuilder;
     /// # let files = get_service(tower::service_fn(|_: axum::extract::Request| async {
-    /// #     Ok::<_, std::convert::Infallible>(axum::response::Response::new(axum::body::Body::empty()))
+    /// #     Ok::<_, std::convert::Infallible>(axum::response::Response::default())
     /// # }));
     ///
     /// let observer = Observer::builder("shop").build()?;
-    /// let files = ServiceBuilder::new().layer(observer.layer().route_prefix("/files")).service(files);
-    /// let app = Router::new().nest_service("/files", files).observed(&observer); // "/files/{*path}"
+    /// let layer = observer.layer().route_prefix("/files");
+    /// let files = ServiceBuilder::new().layer(layer).service(files);
+    /// // The route is "/files/{*path}".
+    /// let app = Router::new().nest_service("/files", files).observed(&observer);
     /// # Ok::<(), obs_axum::BuildError>(())
     /// ```
     #[must_use]

@@ -1,11 +1,17 @@
-//! One layer of observability for axum, and for any tower service: hyper, tonic.
+//! Observability for axum in one layer, and for every other tower service, such as hyper and tonic.
+//!
+//! ```text
+//! client ──▶ layer ──▶ router ──▶ handler: current().set(..)
+//!              │
+//!              └──▶ for each request: an event, metrics, a span
+//! ```
 //!
 //! ```no_run
 //! use axum::{Router, extract::Path, routing::get};
 //! use obs_axum::{Observer, RouterExt, current};
 //!
 //! async fn item(Path(id): Path<u32>) -> String {
-//!     current().set("item.id", id); // one more field of this request's line
+//!     current().set("item.id", id); // a field of this request's event
 //!     format!("item {id}")
 //! }
 //!
@@ -14,16 +20,26 @@
 //!     let observer = Observer::builder("shop").build()?;
 //!     let app = Router::new().route("/items/{id}", get(item)).observed(&observer);
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-//!     obs_axum::serve(listener, app).await?; // SIGTERM: not ready, drain, flush, exit
+//!     obs_axum::serve(listener, app).await?; // shuts down gracefully at SIGTERM
 //!     Ok(())
 //! }
 //! ```
 //!
-//! Each request gets an id, is counted and timed to its last byte, leaves one line, and is recorded however it
-//! ends. `/metrics`, `/health`, `/livez` and `/readyz` are answered without being mounted.
+//! Each request gets an id, is timed to its last byte, and is recorded exactly once, however it
+//! ends. The layer also answers `/metrics`, `/health`, `/livez` and `/readyz`.
 //!
-//! # Without axum
-//! The layer goes around any `tower::Service<http::Request<_>>`; with `default-features = false` no axum is built.
+//! # Features
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `axum` | on | routers, extractors and a server |
+//! | `gzip`, `hash`, `patterns`, `prometheus` | on | see [`obs_core`] |
+//! | `http2` | off | HTTP/2 in [`serve()`]; it also enables axum's feature of this name |
+//! | `tonic` | off | the client's address and the number of its messages under tonic |
+//! | `otel`, `testing` | off | see [`obs_core`] |
+//!
+//! # Other tower services
+//! The layer works with any `tower::Service<http::Request<_>>`. `default-features = false` removes
+//! the dependency on axum.
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -31,16 +47,16 @@
 //! use obs_axum::{Observer, ObserverExt};
 //! use tower::{ServiceBuilder, service_fn};
 //!
+//! async fn hello(_: Request<String>) -> Result<Response<String>, Infallible> {
+//!     Ok(Response::new("hello".to_owned()))
+//! }
 //! let observer = Observer::builder("shop").build()?;
-//! let service = ServiceBuilder::new()
-//!     .layer(observer.layer())
-//!     .service(service_fn(|_: Request<String>| async { Ok::<_, Infallible>(Response::new(String::new())) }));
+//! let service = ServiceBuilder::new().layer(observer.layer()).service(service_fn(hello));
 //! # Ok::<(), obs_axum::BuildError>(())
 //! ```
 //!
-//! # Under tonic
-//! The service and the method are the route, and the status comes from the trailers. With the feature `tonic` the layer also sees the
-//! client's address, and how many messages it sends.
+//! # tonic
+//! The route is the gRPC service and method. The status comes from the trailers.
 //!
 //! ```
 //! use obs_axum::{Observer, ObserverExt};
@@ -50,15 +66,13 @@
 //! # Ok::<(), obs_axum::BuildError>(())
 //! ```
 //!
-//! # Features
-//! * `axum`: routers, extractors and a server. On by default.
-//! * `gzip`, `hash`, `patterns`, `prometheus`: as in [`obs_core`]. On by default.
-//! * `http2`: HTTP/2 in [`serve()`], which axum's own feature of this name switches on, too.
-//! * `tonic`: see above. `otel` and `testing`: as in [`obs_core`].
-//!
 //! # Timeouts
-//! A timeout layer belongs inside this one. One outside drops the request before there is an answer, which
-//! cannot be told from a client that left: it is recorded as cancelled.
+//! Put a timeout layer inside this layer. A timeout layer outside drops the request before there is
+//! a response. The request is then recorded as cancelled, as if the client had disconnected.
+//!
+//! # Guides
+//! They are in the repository's `docs/`: `getting-started.md`, `configuration.md`, `events.md`,
+//! `metrics.md`, `opentelemetry.md`, `privacy.md`, `shutdown.md` and `testing.md`.
 
 #[cfg(feature = "axum")]
 mod app;
@@ -76,7 +90,7 @@ mod route;
 mod serve;
 mod service;
 
-/// Everything that an application needs of the core, from the core's own list.
+/// The API of the core, re-exported so that an application depends on this crate alone.
 #[doc(inline)]
 pub use obs_core::*;
 

@@ -1,4 +1,4 @@
-//! Counts a request's body: bytes whose length nobody has declared, and gRPC's messages.
+//! The counter of a request's body: bytes of unknown number, and gRPC messages.
 
 use std::{
     any::Any,
@@ -11,7 +11,8 @@ use http::Request;
 use http_body::{Body, Frame, SizeHint};
 use obs_core::adapter::{Observation, RequestBody};
 
-/// Wraps the body if it is axum's or tonic's, which are boxes anyway: any other layer leaves the request's type alone.
+/// Wraps the body if its type is axum's or tonic's, which are boxed anyway. Other types of bodies
+/// stay as they are.
 pub(crate) fn count<B: 'static>(observation: &Observation, request: &mut Request<B>) {
     let body: &mut dyn Any = request.body_mut();
     #[cfg(feature = "axum")]

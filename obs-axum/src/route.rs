@@ -1,15 +1,16 @@
-//! What axum's router knows of a request: template, full path, peer. Without axum, nothing.
+//! The data that axum's router has about a request: route, full path and peer address. Without
+//! axum, only the last two.
 
 use std::{borrow::Cow, net::SocketAddr};
 
 use http::{Extensions, Request};
 
-/// The route's template with the prefix before it.
+/// The route with the prefix in front.
 #[inline]
 pub(crate) fn of<'a>(prefix: Option<&str>, extensions: &'a Extensions) -> Option<Cow<'a, str>> {
     let template = template(extensions);
     match prefix {
-        // axum joins `/in/` of a nested service and its inner `/` so.
+        // axum joins `/in/` of a nested service and its inner `/` in this way.
         None => template.map(|template| match template.strip_suffix("//") {
             Some(outer) => Cow::Owned(format!("{outer}/")),
             None => Cow::Borrowed(template),
@@ -43,7 +44,7 @@ const fn template(_: &Extensions) -> Option<&str> {
     None
 }
 
-/// The path as the client sent it: a nested router sees only what is left of it in the URI.
+/// The path as the client sent it. Inside a nested router, the URI has only the rest of it.
 #[cfg(feature = "axum")]
 pub(crate) fn full_path<B>(request: &Request<B>) -> &str {
     let original = request.extensions().get::<axum::extract::OriginalUri>();
@@ -55,7 +56,8 @@ pub(crate) fn full_path<B>(request: &Request<B>) -> &str {
     request.uri().path()
 }
 
-/// The client's address: from axum's `ConnectInfo` or tonic's, or as another server may leave it in the extensions.
+/// The peer address: from axum's or tonic's connect info, or from a `SocketAddr` that another
+/// server put into the extensions.
 #[inline]
 pub(crate) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
     #[cfg(feature = "axum")]

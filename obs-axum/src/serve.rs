@@ -1,4 +1,4 @@
-//! A server that leaves in order.
+//! A server with a graceful shutdown.
 
 use std::{
     future::Future,
@@ -23,37 +23,43 @@ use tower_service::Service;
 
 use crate::ObservedApp;
 
-/// How long a client may take for a request's head over HTTP/1, and how long its connection may be idle before:
-/// hyper counts both as one, from a connection's first bytes on. Longer than the 60 s for which common load balancers
-/// keep theirs open.
+/// The longest time for a request's head over HTTP/1, including the idle time before it: hyper
+/// counts both as one, from the connection's first bytes on. It is longer than the 60 s for which
+/// common load balancers keep idle connections open.
 const HEAD_OR_IDLE: Duration = Duration::from_secs(75);
 
 /// Serves `app` over HTTP/1, and with the feature `http2` over HTTP/2, until SIGTERM or ctrl-c.
 ///
-/// Then, in this order: `/readyz` answers 503; the server serves on for the
-/// [drain's delay](obs_core::ObserverBuilder::drain_delay) (5 s by default), so that load balancers notice; no
-/// connection is accepted any more; running requests may take up to the
-/// [drain's timeout](obs_core::ObserverBuilder::drain_timeout) (20 s); what still runs is aborted, and each aborted request recorded; the outputs are
-/// flushed. A second signal exits at once.
+/// Then it shuts down gracefully:
 ///
-/// `listener` is any listener of axum, so Unix sockets and TLS work. Handlers get `ConnectInfo`. With another
-/// server, [`obs_core::shutdown`] has the pieces this is made of.
+/// 1. `/readyz` answers 503. The server still accepts requests for the [drain's
+///    delay](obs_core::ObserverBuilder::drain_delay) (5 s by default), so that load balancers
+///    notice.
+/// 2. No new connections are accepted. Running requests have up to the [drain's
+///    timeout](obs_core::ObserverBuilder::drain_timeout) (20 s by default).
+/// 3. Requests that still run are aborted, and each is recorded.
+/// 4. The outputs are flushed.
 ///
-/// A connection that is in the middle of sending a request's head is waited for as a running request is. The future
-/// is made by `.await` or `.into_future()`, which `tokio::spawn` needs.
+/// A second signal exits immediately.
+///
+/// `listener` is any listener of axum, so Unix sockets and TLS work. Handlers get `ConnectInfo`.
+/// For other servers, [`obs_core::shutdown`] has the parts of which this is made.
+///
+/// The drain also waits for a connection that is sending a request's head. For `tokio::spawn`, call
+/// `.into_future()`.
 ///
 /// # Errors
-/// None today; the type leaves room.
+/// None at present; the type allows for errors in the future.
 ///
 /// # Cancellation
-/// Dropping the future stops accepting; connections that are open are aborted.
+/// A drop of the future stops accepting connections and aborts the open ones.
 pub fn serve<L: Listener>(listener: L, app: ObservedApp) -> Serve<AppServer<L>> {
     let observer = app.observer().clone();
     Serve::new(AppServer { listener, app }, &observer)
 }
 
-/// Serves a router that was put together with [`observer.layer()`](crate::ObserverExt::layer) and has more layers
-/// outside of it, in the same way as [`serve`].
+/// Serves a router in the same way as [`serve`]. The router contains
+/// [`observer.layer()`](crate::ObserverExt::layer), and may have more layers outside of it.
 ///
 /// ```no_run
 /// use axum::Router;
@@ -62,7 +68,8 @@ pub fn serve<L: Listener>(listener: L, app: ObservedApp) -> Serve<AppServer<L>> 
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 /// # let cors = axum::middleware::map_response(|r: axum::response::Response| async { r });
 /// let observer = Observer::builder("shop").build()?;
-/// let router = Router::new().layer(observer.layer()).layer(cors); // what `cors` refuses is not observed
+/// // Requests that `cors` rejects are not observed.
+/// let router = Router::new().layer(observer.layer()).layer(cors);
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
 /// obs_axum::serve_router(listener, router, &observer).await?;
 /// # Ok(()) }
@@ -71,7 +78,7 @@ pub fn serve_router<L: Listener>(listener: L, router: Router, observer: &Observe
     serve(listener, ObservedApp::layered(router, observer))
 }
 
-/// An axum application on a listener, as [`Serve`] runs it.
+/// An axum application on a listener, to be run by [`Serve`].
 pub struct AppServer<L> {
     listener: L,
     app: ObservedApp,
@@ -92,7 +99,7 @@ where
 
     fn run(self, stop: Stop) -> Self::Running {
         Box::pin(async move {
-            // A dropped sender aborts the connections, too.
+            // A drop of the sender aborts the connections, too.
             let (phase, watched) = watch::channel(Phase::Serve);
             let serve = connections(self.listener, self.app, &phase, watched);
             stop.run(serve, || set(&phase, Phase::Drain), || set(&phase, Phase::Abort)).await
@@ -100,13 +107,13 @@ where
     }
 }
 
-/// What the connections' tasks are told.
+/// The phase of the server, which the tasks of its connections watch.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Serve,
-    /// Finish the requests that run, take no more.
+    /// Finish the running requests, and accept no more.
     Drain,
-    /// End at once.
+    /// End immediately.
     Abort,
 }
 
@@ -114,7 +121,7 @@ fn set(phases: &watch::Sender<Phase>, phase: Phase) {
     phases.send_replace(phase);
 }
 
-/// Accepts connections until they are drained, and waits until all of them have ended.
+/// Accepts connections until the drain, and then waits until all of them have ended.
 async fn connections<L>(
     mut listener: L,
     app: ObservedApp,
@@ -134,7 +141,7 @@ where
             () = &mut drained => break,
         }
     }
-    // Every task holds a receiver, so `closed` tells when all are gone.
+    // Every task holds a receiver, so `closed` returns when all tasks have ended.
     drop((listener, watched));
     phase.closed().await;
     Ok(())
@@ -156,9 +163,10 @@ where
     });
     let mut connection = pin!(server.serve_connection_with_upgrades(TokioIo::new(io), service));
     tokio::select! {
-        // The connection first: a request that is in the socket already must be read before it drains.
+        // The connection is polled first: a request that is already in the socket must be read
+        // before the drain.
         biased;
-        // How a connection ends is the requests' business: each has its record.
+        // The result of a connection is ignored, because each request has its own record.
         _ = connection.as_mut() => return,
         () = reached(phase.clone(), Phase::Drain) => connection.as_mut().graceful_shutdown(),
     }
@@ -168,7 +176,8 @@ where
     }
 }
 
-/// Spawns HTTP/2's streams, which are tasks of their own, so that they are aborted with their connection.
+/// An executor for the streams of HTTP/2, which are separate tasks. It aborts them together with
+/// their connection.
 #[derive(Clone)]
 struct Tasks(watch::Receiver<Phase>);
 
@@ -188,7 +197,7 @@ where
     }
 }
 
-/// Waits for a phase. The sender is gone when the server was dropped: then all phases are over.
+/// Waits for a phase. If the sender was dropped with the server, all phases count as reached.
 async fn reached(mut phase: watch::Receiver<Phase>, goal: Phase) {
     let _ = phase.wait_for(|phase| *phase >= goal).await;
 }

@@ -1,4 +1,4 @@
-//! The service: observes each request of the one below it.
+//! The tower service that observes each request of its inner service.
 
 use std::{
     fmt::Display,
@@ -16,18 +16,21 @@ use tower_service::Service;
 
 use crate::{ResponseFuture, route};
 
-/// Observes each request of the service below it: made by [`ObserveLayer`](crate::ObserveLayer).
+/// A tower service that observes each request of its inner service: see
+/// [`ObserveLayer`](crate::ObserveLayer).
 ///
-/// The request's type stays what it is, the response's body becomes an [`ObservedBody`]. The inner service is not cloned, and
-/// nothing is boxed but an axum body whose length nobody has declared, to count it.
+/// The type of the request stays the same; the response's body becomes an [`ObservedBody`]. The
+/// inner service is not cloned. Nothing is boxed, except an axum or tonic request body that must be
+/// counted.
 ///
 /// # Errors
-/// The inner service's own, untouched.
+/// The errors of the inner service, unchanged.
 ///
 /// # Panics
-/// Not if the service below does, in its `call` or its future: the client gets a 500, unless the observer's policy is
-/// to let panics go on. A panic in the body goes on through [`ObservedBody`], and the server aborts
-/// the stream. All are recorded.
+/// It does not panic if the inner service panics in its `call` or its future: the client gets a
+/// 500. With the policy [`Resume`](obs_core::PanicPolicy::Resume) the panic continues. A panic in
+/// the body continues through [`ObservedBody`], and the server aborts the stream. All panics are
+/// recorded.
 #[derive(Clone, Debug)]
 pub struct ObserveService<S> {
     inner: S,
@@ -56,7 +59,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    // Inlined, it would have the request moved once more.
+    // Not inlined, because inlining would move the request once more.
     #[inline(never)]
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         self.observe(&mut Some(request))
@@ -64,7 +67,7 @@ where
 }
 
 impl<S> ObserveService<S> {
-    /// Requests are large: this one is moved no more than it must be.
+    /// Observes a request. Requests are large, so this one is moved as rarely as possible.
     #[inline]
     fn observe<ReqB>(&mut self, place: &mut Option<Request<ReqB>>) -> ResponseFuture<S::Future>
     where
@@ -81,7 +84,8 @@ impl<S> ObserveService<S> {
             return ResponseFuture::within(self.call_inner(place));
         }
 
-        // A route without parameters is at this very path; a catch-all must not take the endpoints away.
+        // A route without parameters matches exactly this path. A catch-all route must not hide the
+        // endpoints.
         let has_route = || route.as_ref().is_some_and(|route| !route.contains('{'));
         let head = RequestHead::of(request)
             .route(route.as_deref())
