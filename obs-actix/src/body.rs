@@ -1,4 +1,4 @@
-//! A response's body under observation.
+//! An observed response body.
 
 use std::{
     error::Error,
@@ -21,17 +21,18 @@ use crate::body_rule::of_actix;
 pin_project! {
     /// A response's body that finishes its request's observation when it ends.
     ///
-    /// It forwards the size. It does not forward `try_into_bytes`, through which the bytes would leave unobserved.
+    /// It forwards the size. It does not forward `try_into_bytes`, because those bytes would not be
+    /// observed.
     ///
     /// # Errors
-    /// The body's own, boxed as actix would box it.
+    /// The errors of the body, boxed as actix-web boxes them.
     ///
     /// # Cancellation
     /// See [`BodyObservation`].
     ///
     /// # Panics
-    /// If the body does; actix then aborts the connection (HTTP/1) or the stream (HTTP/2). The panic is recorded
-    /// first.
+    /// Panics if the body panics. The panic is recorded first. actix-web then aborts the connection
+    /// (HTTP/1) or the stream (HTTP/2).
     #[derive(Debug)]
     pub struct ObservedMessageBody<B> {
         #[pin]
@@ -53,7 +54,7 @@ pin_project! {
     #[project = OriginProj]
     enum Origin<B> {
         Service { #[pin] body: B },
-        // An answer of the middleware's own.
+        // An answer of the middleware itself.
         Own { body: AnswerBody },
     }
 }
@@ -77,7 +78,7 @@ impl<B: MessageBody> ObservedMessageBody<B> {
         Self { body, observation: BodyObservation::new(observation, rule) }
     }
 
-    /// A body that nobody observes here, because another middleware of the same observer does.
+    /// Wraps a body without observing it, because an outer middleware of the same observer does.
     pub(crate) const fn passive(body: B) -> Self {
         Self { body: Origin::Service { body }, observation: BodyObservation::passive() }
     }
@@ -87,7 +88,8 @@ impl<B: MessageBody> Origin<B> {
     fn size(&self) -> BodySize {
         match self {
             Self::Service { body } => body.size(),
-            // Only HEAD is answered by nothing, and `Content-Length: 0` would be untrue (RFC 9110 §8.6).
+            // Only an answer to HEAD is empty, and `Content-Length: 0` would be wrong for it (RFC
+            // 9110 §8.6).
             Self::Own { body } if body.has_ended() => BodySize::None,
             Self::Own { body } => body.size().map_or(BodySize::Stream, BodySize::Sized),
         }
@@ -115,7 +117,7 @@ impl<B: MessageBody> MessageBody for ObservedMessageBody<B> {
     }
 }
 
-/// Apart from the way that most bytes go, which is smaller and faster without.
+/// Separate from the fast path, which most bytes take: it is smaller and faster without this code.
 impl<B: MessageBody> ObservedMessageBody<B> {
     #[inline(never)]
     fn poll_apart(
@@ -154,9 +156,9 @@ impl<B: MessageBody> ObservedMessageBody<B> {
     }
 }
 
-/// Anything that a body yields but bytes.
-// The tag is as wide as a pointer. With padding behind it, the compiler would write what comes out of the scope to memory and read it
-// back, even if it is bytes.
+/// A result of a poll that is not bytes.
+// The tag is as wide as a pointer. If padding followed it, the compiler would write each result to
+// memory in the scope and read it back, even bytes.
 #[repr(usize)]
 enum NoBytes {
     Pending,
@@ -164,7 +166,7 @@ enum NoBytes {
     Error(Box<dyn Error>),
 }
 
-/// Splits bytes from all else, so that they are returned without being moved through the larger type.
+/// Separates bytes from all other results, so that they are not moved through the larger type.
 #[inline]
 fn bytes_of<E: Into<Box<dyn Error>>>(polled: Poll<Option<Result<Bytes, E>>>) -> Result<Bytes, NoBytes> {
     match polled {
@@ -173,7 +175,7 @@ fn bytes_of<E: Into<Box<dyn Error>>>(polled: Poll<Option<Result<Bytes, E>>>) -> 
     }
 }
 
-// Apart, so that the rest is short.
+// Not inlined, so that the fast path is short.
 #[cold]
 fn no_bytes<E: Into<Box<dyn Error>>>(polled: Poll<Option<Result<Bytes, E>>>) -> NoBytes {
     match polled {

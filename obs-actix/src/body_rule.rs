@@ -1,16 +1,18 @@
-//! The rule by which the body of a response ends under actix.
+//! The rule that says when the body of a response is complete, for actix-web.
 
 use obs_core::adapter::{BodyRule, HttpVersion, Method, Observation};
 
-/// `size` is the body's own: 0 if there is none, and `None` if it is not known.
+/// Returns the rule for a response. `size` is the body's own size: 0 without a body, `None` if it
+/// is unknown.
 ///
 /// | response | rule |
 /// |---|---|
 /// | 101 | upgraded with its head |
-/// | the body is empty; over HTTP/2 also to HEAD, and 204 and 304 | complete unless polled |
-/// | any other | polled to its end, even if actix throws the bytes away; a drop before is a cancellation |
+/// | an empty body; over HTTP/2 also responses to HEAD, 204 and 304 | complete unless polled |
+/// | any other | polled to its end, even if actix-web discards the bytes; an earlier drop is a cancellation |
 ///
-/// The bytes of an answer to HEAD and of a 304 do not go to the client. Of the others, the body's own size is promised.
+/// The bytes of a response to HEAD and of a 304 do not go to the client. All other bodies must
+/// yield their own size.
 pub(crate) fn of_actix(observation: &Observation, size: Option<u64>) -> BodyRule {
     let request = observation.request();
     let head = request.method == Method::Head;
@@ -59,7 +61,7 @@ mod tests {
         (observation, outcomes)
     }
 
-    /// A sight of a body: five bytes, the end.
+    /// An event of a body: five bytes, the end.
     #[derive(Clone, Copy, Debug)]
     enum Seen {
         Part,
@@ -67,7 +69,7 @@ mod tests {
     }
     use Seen::{End, Part};
 
-    /// Each way in which actix treats a body, with the outcome that it means.
+    /// All ways in which actix-web handles a body, each with its outcome.
     #[test]
     fn the_rule_for_actix() {
         const H1: HttpVersion = HttpVersion::Http11;
@@ -86,7 +88,7 @@ mod tests {
             ("GET", 200, Some(5), H1, &[Part, End], Outcome::Completed),
             ("GET", 200, Some(9), H1, &[Part, End], Outcome::Truncated),
             ("GET", 200, None, H1, &[Part, End], Outcome::Completed),
-            // All bytes were taken, and still it was not sent.
+            // All bytes were taken, but they were not sent.
             ("GET", 200, Some(5), H1, &[Part], Outcome::CancelledInBody),
             ("GET", 200, Some(5), H2, &[], Outcome::CancelledInBody),
             ("GET", 200, None, H1, &[], Outcome::CancelledInBody),

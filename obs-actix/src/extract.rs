@@ -1,4 +1,4 @@
-//! Extractors: the work that is a request, its id and its place in its trace.
+//! Extractors of the request's work, its id and its trace position.
 
 use std::{
     convert::Infallible,
@@ -10,20 +10,20 @@ use actix_web::{
 };
 use obs_core::{RequestId, Work, adapter::NotObserved, trace::TraceContext};
 
-const NOT_OBSERVED: NotObserved = NotObserved::new("`.wrap(Observe::new(&observer))` the app");
+const NOT_OBSERVED: NotObserved = NotObserved::new("call `.wrap(Observe::new(&observer))` on the app");
 
-/// The answer where no middleware is around the route: 500 with an explanation.
+/// The response on a route without the middleware: 500 with an explanation.
 type Rejection = InternalError<NotObserved>;
 
 fn rejection(error: NotObserved) -> Rejection {
     InternalError::new(error, StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// Extracts the request's id.
+/// An extractor of the request's id.
 ///
 /// # Errors
-/// 500 with an explanation if no middleware of an observer is around the route: the program's mistake, which
-/// its first request shows. `Option<CurrentId>` is `None` then.
+/// 500 with an explanation if no middleware of an observer encloses the route. This is a mistake in
+/// the program, which the first request shows. `Option<CurrentId>` is `None` in this case.
 ///
 /// ```
 /// use obs_actix::CurrentId;
@@ -36,9 +36,9 @@ fn rejection(error: NotObserved) -> Rejection {
 #[derive(Clone, Debug)]
 pub struct CurrentId(pub RequestId);
 
-/// Extracts the handle of the request's work; outside of a middleware, one that does nothing.
+/// An extractor of the request's handle. Without the middleware, it is a handle that does nothing.
 ///
-/// [`current()`](obs_core::current) is the same handle without an argument.
+/// [`current()`](obs_core::current) returns the same handle without an argument.
 ///
 /// ```
 /// use obs_actix::CurrentWork;
@@ -53,10 +53,11 @@ pub struct CurrentId(pub RequestId);
 #[derive(Clone, Debug)]
 pub struct CurrentWork(pub Work);
 
-/// Extracts the request's place in its trace, to be [injected](TraceContext::inject) into what it calls.
+/// An extractor of the request's trace position, to [inject](TraceContext::inject) into outgoing
+/// calls.
 ///
 /// # Errors
-/// As [`CurrentId`].
+/// The same as for [`CurrentId`].
 ///
 /// ```
 /// use obs_actix::CurrentTrace;

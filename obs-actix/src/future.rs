@@ -1,4 +1,4 @@
-//! The response on its way.
+//! The future of a response.
 
 use std::{
     future::Future,
@@ -18,10 +18,10 @@ use pin_project_lite::pin_project;
 use crate::{ObservedMessageBody, respond, service::PerWorker};
 
 pin_project! {
-    /// The response of an [`ObserveMiddleware`](crate::ObserveMiddleware).
+    /// The future of a response of an [`ObserveMiddleware`](crate::ObserveMiddleware).
     ///
     /// # Cancellation
-    /// Dropped before the response, the request is recorded as cancelled.
+    /// If it is dropped before the response, the request is recorded as cancelled.
     #[must_use = "futures do nothing unless polled"]
     pub struct ServiceResponseFuture<F> {
         #[pin]
@@ -30,7 +30,7 @@ pin_project! {
 
     impl<F> PinnedDrop for ServiceResponseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
-            // A request that is cancelled has no response to ask for its route.
+            // A cancelled request has no response that knows the route.
             if let StageProj::Observed { future, shared } = this.project().stage.project()
                 && let Some(observation) = future.observation()
             {
@@ -44,15 +44,15 @@ pin_project! {
     #[project = StageProj]
     enum Stage<F> {
         Observed { #[pin] future: Observed<F>, shared: Rc<PerWorker> },
-        // The middleware answers itself.
+        // The middleware answers the request itself.
         Endpoint { #[pin] future: Observed<EndpointFuture>, request: Option<ServiceRequest>, shared: Rc<PerWorker> },
-        // Another middleware of the same observer further out observes.
+        // An outer middleware of the same observer observes the request.
         Within { #[pin] future: F },
     }
 }
 
 impl<F> ServiceResponseFuture<F> {
-    /// The future that `make` makes. It is made where it is returned.
+    /// Wraps the future that `make` returns. It is made in its final place.
     #[inline(never)]
     pub(crate) fn observed(
         observation: Observation,

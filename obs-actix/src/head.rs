@@ -1,4 +1,4 @@
-//! actix's request heads, on `http` 0.2, as the core reads them.
+//! The conversion of actix-web's request heads, which use `http` 0.2, for the core.
 
 use actix_web::{
     dev::ServiceRequest,
@@ -9,7 +9,8 @@ use actix_web::{
 };
 use obs_core::adapter::{HeaderLookup, HttpVersion, RequestHead, UrlScheme};
 
-/// The values of a header. The names that the core asks for are made once: making one of a text allocates.
+/// Returns the values of a header. The names that the core reads are static, because parsing a name
+/// allocates.
 macro_rules! values {
     ($headers:expr, $name:expr, $($known:literal)*) => {
         match $name {
@@ -40,7 +41,8 @@ impl HeaderLookup for Headers<'_> {
     }
 }
 
-/// The head without what lies in extensions: those are a `RefCell` that must not stay borrowed.
+/// Returns the request's head, without data from its extensions: those are a `RefCell` that must
+/// not stay borrowed.
 pub(crate) fn of<'a>(request: &'a ServiceRequest, headers: &'a Headers<'a>) -> RequestHead<'a> {
     let head = RequestHead::new(request.method().as_str(), request.path(), headers)
         .query(request.uri().query())
@@ -58,12 +60,14 @@ pub(crate) fn of<'a>(request: &'a ServiceRequest, headers: &'a Headers<'a>) -> R
     }
 }
 
-/// Over HTTP/1 a body is announced by one of two headers (RFC 9112 §6.3); where there is `Content-Length`, that is what counts.
+/// Returns true if an HTTP/1 request has no body, unless it has `Content-Length`, which the core
+/// reads itself. A body needs one of two headers (RFC 9112 §6.3).
 fn has_no_body(request: &ServiceRequest) -> bool {
     request.version() <= Version::HTTP_11 && !request.headers().contains_key(TRANSFER_ENCODING)
 }
 
-/// Over HTTP/1 a request names no scheme, but the server knows whether it speaks TLS.
+/// Returns the scheme of the connection. Over HTTP/1 a request names no scheme, but the server
+/// knows if it uses TLS.
 fn of_connection(request: &ServiceRequest) -> UrlScheme {
     if request.app_config().secure() { UrlScheme::Https } else { UrlScheme::Http }
 }

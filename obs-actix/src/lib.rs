@@ -1,4 +1,10 @@
-//! One middleware of observability for actix-web.
+//! Observability for actix-web in one middleware.
+//!
+//! ```text
+//! client ──▶ middleware ──▶ routes ──▶ handler: current().set(..)
+//!                │
+//!                └──▶ for each request: an event, metrics, a span
+//! ```
 //!
 //! ```no_run
 //! use actix_web::{App, HttpServer, get, web::Path};
@@ -6,7 +12,7 @@
 //!
 //! #[get("/items/{id}")]
 //! async fn item(id: Path<u32>) -> String {
-//!     current().set("item.id", *id); // one more field of this request's line
+//!     current().set("item.id", *id); // a field of this request's event
 //!     format!("item {id}")
 //! }
 //!
@@ -15,21 +21,30 @@
 //!     let observer = Observer::builder("shop").build()?;
 //!     let observe = Observe::new(&observer);
 //!     let server = HttpServer::new(move || App::new().service(item).wrap(observe.clone()));
-//!     obs_actix::serve(server.bind("127.0.0.1:3000")?, &observer).await?; // SIGTERM: not ready, drain, flush, exit
+//!     let server = server.bind("127.0.0.1:3000")?;
+//!     obs_actix::serve(server, &observer).await?; // shuts down gracefully at SIGTERM
 //!     Ok(())
 //! }
 //! ```
 //!
-//! Each request gets an id, is counted and timed to its last byte, leaves one line, and is recorded however it
-//! ends. `/metrics`, `/health`, `/livez` and `/readyz` are answered without being mounted.
+//! Each request gets an id, is timed to its last byte, and is recorded exactly once, however it
+//! ends. The middleware also answers `/metrics`, `/health`, `/livez` and `/readyz`.
 //!
 //! # Features
-//! `gzip`, `hash`, `patterns` and `prometheus` are on by default; `otel` and `testing` are off. [`obs_core`] says what each is for.
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `gzip`, `hash`, `patterns`, `prometheus` | on | see [`obs_core`] |
+//! | `otel`, `testing` | off | see [`obs_core`] |
 //!
-//! # What actix cannot see
-//! Over HTTP/1, actix does not notice that a client has left while the handler runs: the request is recorded when the
-//! handler has answered. With `HttpServer::h1_allow_half_closed(false)` it does notice, and drops the handler.
-//! Over HTTP/2 the handler always runs to its end.
+//! # Limits of actix-web
+//! * Over HTTP/1, actix-web does not notice that a client disconnects while the handler runs. The
+//!   request is recorded after the handler has ended. With
+//!   `HttpServer::h1_allow_half_closed(false)`, actix-web notices it and drops the handler.
+//! * Over HTTP/2, the handler always runs to its end.
+//!
+//! # Guides
+//! They are in the repository's `docs/`: `getting-started.md`, `configuration.md`, `events.md`,
+//! `metrics.md`, `opentelemetry.md`, `privacy.md`, `shutdown.md` and `testing.md`.
 
 mod body;
 mod body_rule;
@@ -42,7 +57,7 @@ mod server;
 mod service;
 mod transform;
 
-/// Everything that an application needs of the core, from the core's own list.
+/// The API of the core, re-exported so that an application depends on this crate alone.
 #[doc(inline)]
 pub use obs_core::*;
 

@@ -1,4 +1,4 @@
-//! Counts the bytes of a request's body whose length nobody has declared.
+//! The counter of a request's body of unknown size.
 
 use std::{
     pin::Pin,
@@ -14,7 +14,7 @@ use actix_web::{
 use futures_core::Stream;
 use obs_core::adapter::{Observation, RequestBody};
 
-/// Wraps the payload, unless its length is known.
+/// Wraps the payload, unless its size is known.
 pub(crate) fn count(observation: &Observation, request: &mut ServiceRequest) {
     if let Some(counter) = observation.request_body() {
         let inner = request.take_payload();

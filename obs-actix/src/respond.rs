@@ -1,4 +1,4 @@
-//! Moves an observation into a response: status, id header, route, body.
+//! The step that moves an observation into a response: status, id header, route and body.
 
 use actix_web::{
     Error, HttpResponse,
@@ -17,13 +17,14 @@ use obs_core::{
 
 use crate::{ObservedMessageBody, head::Headers, service::PerWorker};
 
-/// The handler's response, also to an error of its own.
+/// Observes the handler's response, which may come from an error of the handler.
 pub(crate) fn response<B: MessageBody>(
     mut observation: Observation,
     shared: &PerWorker,
     response: ServiceResponse<B>,
 ) -> ServiceResponse<ObservedMessageBody<B>> {
-    // The response's request knows which resource routing chose; asked before, guards would not count.
+    // The response's request knows the resource that routing chose. Before the response, guards
+    // would be ignored.
     if let Some(template) = response.request().match_pattern() {
         observation.set_route(&template);
     }
@@ -33,12 +34,14 @@ pub(crate) fn response<B: MessageBody>(
     response.map_body(|head, body| ObservedMessageBody::body(head_done(observation, shared, head), body))
 }
 
-/// An error of a middleware further within. actix makes a response of it later, where we are not asked, so we
-/// make it here, with the request id in it, and hand it on as an error again.
+/// Observes an error of an inner middleware. actix-web would convert it to a response later,
+/// outside of this middleware. So it is converted here, with the request id, and passed on as an
+/// error.
 pub(crate) fn error(mut observation: Observation, shared: &PerWorker, error: Error) -> Error {
     observation.failed(ErrorReport::of_text(&error));
     shared.set_route_by_path(&mut observation);
-    // It is the application's code, so it runs in its request as the handler did.
+    // `error_response` is the application's code, so it runs in the request's scope as the handler
+    // does.
     let (observation, response) = observation.run(|| error.error_response());
     let response = match response {
         Ok(response) => response,
@@ -47,7 +50,7 @@ pub(crate) fn error(mut observation: Observation, shared: &PerWorker, error: Err
     InternalError::from_response(error, boxed(observation, shared, response)).into()
 }
 
-/// The answer to a panic. There is no request left to make a response with, so it goes as an error.
+/// Answers a panic. The request is gone, so the response is passed on as an error.
 pub(crate) fn panic(mut observation: Observation, shared: &PerWorker, panic: Panic) -> Error {
     let message = panic.report().message.clone();
     shared.set_route_by_path(&mut observation);
@@ -57,7 +60,7 @@ pub(crate) fn panic(mut observation: Observation, shared: &PerWorker, panic: Pan
     InternalError::from_response(message, response).into()
 }
 
-/// An answer of the middleware's own.
+/// Observes an answer of the middleware itself.
 pub(crate) fn answer<B: MessageBody>(
     observation: Observation,
     shared: &PerWorker,
@@ -66,7 +69,8 @@ pub(crate) fn answer<B: MessageBody>(
     let mut response = head_of(&answer);
     let body = answer.into_body();
     if body.size().is_none() && knows_no_chunks(observation.request().version) {
-        // actix would send chunks all the same. So the body ends with the connection.
+        // actix-web would send chunks to HTTP/1.0 clients, too. So the connection's end marks the
+        // end of the body.
         let head = response.head_mut();
         head.no_chunking(true);
         head.set_connection_type(ConnectionType::Close);
@@ -93,7 +97,7 @@ fn head_done(mut observation: Observation, shared: &PerWorker, head: &mut Respon
     if let Some((name, value)) = observation.trace_header()
         && let Ok(value) = HeaderValue::from_str(&value)
     {
-        // A handler's own `server-timing` stays.
+        // A `server-timing` header of the handler is kept.
         head.headers_mut().append(HeaderName::from_static(name), value);
     }
     observation

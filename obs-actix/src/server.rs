@@ -1,4 +1,4 @@
-//! A server that leaves in order.
+//! A server with a graceful shutdown.
 
 use std::{
     fmt,
@@ -22,32 +22,37 @@ use obs_core::{
 };
 use tokio::sync::oneshot;
 
-/// How long requests that were aborted may take to be dropped.
+/// The longest time that aborted requests may take to be dropped.
 const ABORT: Duration = Duration::from_secs(5);
 
-/// How long the last response may take to reach its socket before connections are closed.
+/// The time that the last response has to reach its socket before connections are closed.
 const LINGER: Duration = Duration::from_secs(1);
 
 const POLL: Duration = Duration::from_millis(10);
 
-/// Runs `server`, which is bound already, until SIGTERM or ctrl-c.
+/// Runs `server`, which must be bound, until SIGTERM or ctrl-c.
 ///
-/// Then, in this order: `/readyz` answers 503; the server serves on for the
-/// [drain's delay](obs_core::ObserverBuilder::drain_delay) (5 s by default), so that load balancers notice; no
-/// connection is accepted any more; running requests may take up to the
-/// [drain's timeout](obs_core::ObserverBuilder::drain_timeout) (20 s; actix counts whole seconds); what still runs is
-/// aborted, and each aborted request recorded; the outputs are flushed. A second signal exits at once.
+/// Then it shuts down gracefully:
 ///
-/// actix's own signals are switched off.
+/// 1. `/readyz` answers 503. The server still accepts requests for the [drain's
+///    delay](obs_core::ObserverBuilder::drain_delay) (5 s by default), so that load balancers
+///    notice.
+/// 2. No new connections are accepted. Running requests have up to the [drain's
+///    timeout](obs_core::ObserverBuilder::drain_timeout) (20 s by default; actix-web rounds up to
+///    whole seconds).
+/// 3. Requests that still run are aborted, and each is recorded.
+/// 4. The outputs are flushed.
+///
+/// A second signal exits immediately. The signal handlers of actix-web are disabled.
 ///
 /// # Errors
-/// The server's own.
+/// The errors of the server.
 ///
 /// # Cancellation
-/// Dropping the future closes the listeners and all connections.
+/// A drop of the future closes the listeners and all connections.
 ///
 /// # Panics
-/// As `HttpServer::run`: outside of a runtime, and if nothing is bound.
+/// Panics as `HttpServer::run` does: outside of a runtime, and if nothing is bound.
 ///
 /// ```no_run
 /// # use actix_web::{App, HttpServer, web};
@@ -77,7 +82,7 @@ where
     Serve::new(WorkersServer { workers }, observer)
 }
 
-/// The workers of a bound `HttpServer`, as [`Serve`] runs them.
+/// The workers of a bound `HttpServer`, to be run by [`Serve`].
 pub struct WorkersServer {
     workers: Server,
 }
@@ -97,11 +102,11 @@ impl shutdown::Server for WorkersServer {
             let handle = self.workers.handle();
             let (drain, drained) = oneshot::channel();
             let drain = || {
-                // The command is sent at once; nobody needs the answer.
+                // The command is sent immediately, and its reply is not needed.
                 drop(handle.stop(true));
                 let _ = drain.send(());
             };
-            // actix aborts by itself: its timeout is the drain's.
+            // actix-web aborts requests by itself: its timeout is the drain's timeout.
             stop.run(workers(self.workers, drained, &observer), drain, || ()).await
         })
     }
@@ -111,7 +116,7 @@ impl shutdown::Server for WorkersServer {
 async fn workers(mut workers: Server, drained: oneshot::Receiver<()>, observer: &Observer) -> io::Result<()> {
     let result = tokio::select! {
         ended = &mut workers => ended,
-        // actix closes idle connections over HTTP/1 only; dropping the server closes the others.
+        // actix-web closes only idle connections of HTTP/1. Dropping the server closes the others.
         () = async { drop(drained.await); idle(observer).await } => Ok(()),
     };
     drop(workers);
@@ -119,8 +124,8 @@ async fn workers(mut workers: Server, drained: oneshot::Receiver<()>, observer: 
     result
 }
 
-/// Waits until no request runs and no upgraded connection is open, for long enough that the last response has
-/// reached its socket.
+/// Waits until no request runs and no upgraded connection is open, for long enough that the last
+/// response has reached its socket.
 async fn idle(observer: &Observer) {
     let mut since = Instant::now();
     while since.elapsed() < LINGER {
@@ -131,8 +136,8 @@ async fn idle(observer: &Observer) {
     }
 }
 
-/// Waits until the requests that outlived the timeout are recorded: actix lets go of its workers, and does
-/// not say when their threads have dropped what ran there.
+/// Waits until the requests that exceeded the timeout are recorded. actix-web abandons its workers,
+/// and does not report when their threads have dropped the requests.
 async fn aborted(observer: &Observer) {
     let gone = async {
         while observer.in_flight() > 0 {

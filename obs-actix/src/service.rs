@@ -1,4 +1,4 @@
-//! The service: observes each request of the one below it.
+//! The service that observes each request of its inner service.
 
 use std::{cell::OnceCell, rc::Rc};
 
@@ -12,27 +12,30 @@ use obs_core::{Observer, Work, adapter::Observation};
 
 use crate::{ObservedMessageBody, ServiceResponseFuture, head, payload};
 
-/// Observes each request of the service below it: made by [`Observe`](crate::Observe) for each worker.
+/// A service that observes each request of its inner service. [`Observe`](crate::Observe) makes one
+/// for each worker.
 ///
 /// # Errors
-/// The inner service's own; its response gets the request id.
+/// The errors of the inner service. Their responses get the request id.
 ///
 /// # Panics
-/// Not if the service below does, in its `call` or its future: the client gets a 500, unless the observer's policy is
-/// to let panics go on. A panic in the body goes on through [`ObservedMessageBody`], and the server aborts
-/// the stream. All are recorded.
+/// It does not panic if the inner service panics in its `call` or its future: the client gets a
+/// 500. With the policy [`Resume`](obs_core::PanicPolicy::Resume) the panic continues. A panic in
+/// the body continues through [`ObservedMessageBody`], and the server aborts the stream. All panics
+/// are recorded.
 #[derive(Debug)]
 pub struct ObserveMiddleware<S> {
     service: S,
     shared: Rc<PerWorker>,
 }
 
-/// What all requests of a worker share.
+/// The data that all requests of a worker share.
 #[derive(Debug)]
 pub(crate) struct PerWorker {
     pub(crate) observer: Observer,
     pub(crate) id_header: HeaderName,
-    /// The worker's routes, for requests that end without a response and so without actix's own word.
+    /// The worker's routes, for requests that end without a response and so without a route from
+    /// actix-web.
     resources: OnceCell<ResourceMap>,
 }
 
@@ -44,7 +47,8 @@ impl PerWorker {
         Self { observer, id_header, resources: OnceCell::new() }
     }
 
-    /// Names the route by the path alone. Guards are not asked, so where they decide it may be another's.
+    /// Sets the route from the path alone. Guards are not evaluated, so if guards decide, it may be
+    /// the wrong route.
     pub(crate) fn set_route_by_path(&self, observation: &mut Observation) {
         let resources = self.resources.get();
         if let Some(template) = resources.and_then(|r| r.match_pattern(observation.request().path())) {
@@ -80,7 +84,8 @@ where
         let headers = head::Headers(request.headers());
         let has_route = || {
             let template = request.resource_map().match_pattern(request.path());
-            // One without parameters is at this very path; a catch-all must not take the endpoints away.
+            // A route without parameters matches exactly this path. A catch-all route must not hide
+            // the endpoints.
             template.is_some_and(|template| !template.contains('{'))
         };
         let head = head::of(&request, &headers).own_route(&has_route);
@@ -89,7 +94,7 @@ where
             let answer = observation.answer(endpoint, &head);
             return ServiceResponseFuture::endpoint(answer, request, Rc::clone(shared));
         }
-        // From here on nothing of the request may be kept: routing needs it to be the only one.
+        // Keep no reference to the request from here on: routing needs the only one.
         shared.resources.get_or_init(|| request.resource_map().clone());
         request.extensions_mut().insert(observation.work());
         payload::count(&observation, &mut request);

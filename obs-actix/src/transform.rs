@@ -1,4 +1,4 @@
-//! The middleware as `App::wrap` takes it.
+//! The middleware for `App::wrap`.
 
 use std::{
     future::{Ready, ready},
@@ -16,8 +16,9 @@ use crate::{ObserveMiddleware, ObservedMessageBody, service::PerWorker};
 
 /// The middleware of an observer: `App::new().wrap(Observe::new(&observer))`.
 ///
-/// As the last `wrap` of an `App` it is the outermost, and sees everything. A second one of the same observer
-/// further within starts nothing; those of two observers both record.
+/// As the last `wrap` of an `App` it is the outermost, and observes every request. A second one of
+/// the same observer further inside starts no second observation. Middlewares of two observers both
+/// record.
 ///
 /// ```
 /// use actix_web::{App, web};
@@ -35,7 +36,7 @@ pub struct Observe {
 }
 
 impl Observe {
-    /// The middleware of `observer`.
+    /// Makes the middleware of `observer`.
     #[must_use]
     pub fn new(observer: &Observer) -> Self {
         Self { observer: observer.clone() }
