@@ -1,41 +1,54 @@
-//! Observability for web services: ids, traces, metrics and one event per request.
+//! The core of `obs`: one observation of each request, one record at its end, and outputs that read
+//! it.
 //!
-//! Applications depend on an adapter: `obs-axum` (also for plain tower, hyper and tonic) or `obs-actix`. The crate
-//! has three parts, each for other readers:
+//! Applications depend on an adapter, which re-exports this crate: `obs-axum` (axum, tower, hyper
+//! and tonic) or `obs-actix` (actix-web).
 //!
-//! | module | for | begins with |
-//! |---|---|---|
-//! | this root | applications; each adapter re-exports all of it | [`Observer`], [`current`] |
-//! | [`adapter`] | crates that observe a framework | [`Observation`](adapter::Observation) |
-//! | [`output`] | sinks of records, wherever they write to | [`RecordSink`](output::RecordSink) |
+//! ```text
+//! request ──▶ Observation ──finished once──▶ Record ──▶ metrics · events · spans · your sinks
+//!                  ▲
+//!              current(): handlers and libraries add fields and errors
+//! ```
 //!
 //! ```
 //! use obs_core::{Observer, current};
 //!
-//! let observer = Observer::builder("shop").build()?; // reads OTEL_SERVICE_NAME and OBS_*
-//! // The adapter's layer takes the observer. Below it, any code enriches its request:
+//! let observer = Observer::builder("shop").build()?; // reads OTEL_* and OBS_* variables
+//! // The adapter's layer takes the observer. In a handler, any code can then enrich its request:
 //! current().set("cart.items", 3);
 //! # Ok::<(), obs_core::BuildError>(())
 //! ```
 //!
+//! | part | for | start with |
+//! |---|---|---|
+//! | this root | applications | [`Observer`], [`current`] |
+//! | [`adapter`] | crates that connect a framework | [`Observation`](adapter::Observation) |
+//! | [`output`] | crates that process records | [`RecordSink`](output::RecordSink) |
+//!
 //! # Features
-//! On by default; an adapter has each under the same name:
-//! * `gzip`: compresses `/metrics` and closed segments of event files.
-//! * `hash`: clients and users as keyed hashes.
-//! * `patterns`: redaction by regular expressions of the service's own.
-//! * `prometheus`: the metrics in a `prometheus::Registry`, and its other metrics on `/metrics`.
+//! The adapters have the same features, except `http`, `tokio` and `otlp`, which they enable as
+//! needed.
 //!
-//! Off by default:
-//! * `http`: for frameworks on `http` 1 and `http-body` 1.
-//! * `tokio`: health checks, signals and graceful shutdown.
-//! * `otlp`: the wire of OTLP over HTTP, for every signal.
-//! * `otel`: spans with OpenTelemetry, exported over OTLP.
-//! * `testing`: an observer in memory, for tests.
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `gzip` | on | compression of `/metrics` and of closed segments of event files |
+//! | `hash` | on | keyed hashes of client addresses and user ids |
+//! | `patterns` | on | redaction with the application's own regular expressions |
+//! | `prometheus` | on | metrics in a `prometheus::Registry`, whose other metrics appear on `/metrics` |
+//! | `http` | off | support for frameworks that use `http` 1 and `http-body` 1 |
+//! | `tokio` | off | health checks, signals and graceful shutdown |
+//! | `otlp` | off | OTLP over HTTP, for every signal |
+//! | `otel` | off | spans with OpenTelemetry, exported over OTLP |
+//! | `testing` | off | an observer in memory, for tests |
 //!
-//! # Promises
+//! # Guarantees
 //! * The request path never fails, blocks or grows without bound because of telemetry.
-//! * There are no globals but the panic hook, and the signals if `shutdown::signal` is asked for them.
-//! * Own diagnostics go to `tracing` with the target `obs`.
+//! * The panic hook is the only global. `shutdown::signal` adds signal handlers.
+//! * The crate logs its own diagnostics with `tracing`, target `obs`.
+//!
+//! # Guides
+//! They are in the repository's `docs/`: `getting-started.md` for a first service,
+//! `configuration.md` for all settings, `adapters.md` for a new framework.
 
 mod base;
 mod builder;
@@ -103,39 +116,39 @@ pub use self::{
 };
 
 pub mod adapter {
-    //! The API for adapters: crates that put the requests of a web framework under observation.
+    //! The API for adapters: crates that observe the requests of a web framework.
     //!
-    //! `docs/adapters.md` says how to write one, rule by rule, with a complete example.
+    //! The guide is `docs/adapters.md`: all rules, and a complete adapter.
     //!
-    //! # The life of a request
     //! ```text
-    //! RequestHead ──Observer::start──▶ Observation ──moves──▶ BodyObservation ──end──▶ Record ──▶ every RecordSink
-    //!                                    │      ▲
-    //!                                    │      └ call, polls and drops run in its scope: current()
-    //!                                    └ work() ──▶ request extensions: handlers add fields and errors
+    //! RequestHead ──start──▶ Observation ──moves──▶ BodyObservation ──end──▶ Record ──▶ all sinks
+    //!                          │     ▲
+    //!                          │     └ calls, polls and drops run in its scope: current()
+    //!                          └ work() ──▶ request extensions: handlers add fields and errors
     //! ```
-    //! * An [`Observation`] cannot be cloned. It moves from the handler's future ([`Observed`]) into the response's
-    //!   body ([`BodyObservation`]; for `http-body` 1 there is `ObservedBody`).
-    //! * [`Observation::finish`] takes it by value, so it happens once. Dropping it is a cancellation.
-    //! * Finishing makes one immutable [`Record`](crate::output::Record), which every output reads.
+    //! * An [`Observation`] cannot be cloned. It moves from the handler's future ([`Observed`])
+    //!   into the response's body: [`BodyObservation`], or `ObservedBody` for `http-body` 1.
+    //! * [`Observation::finish`] takes it by value, so it happens once. A drop is a cancellation.
+    //! * The end makes one immutable [`Record`](crate::output::Record), which every output reads.
     //!
     //! ```
     //! use obs_core::{Observer, Outcome, adapter::{Observed, RequestHead}};
     //!
-    //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), obs_core::BuildError> {
+    //! # #[tokio::main(flavor = "current_thread")]
+    //! # async fn main() -> Result<(), obs_core::BuildError> {
     //! # let (request, handler) = ((), |()| async { 200_u16 });
     //! let observer = Observer::builder("shop").no_environment().build()?;
     //! let mut observation = observer.start(&RequestHead::new("GET", "/items/7", &()));
     //! observation.set_route("/items/{id}");
-    //! // 1. Its handle goes into the request's extensions.
+    //! // 1. Put the handle into the request's extensions.
     //! let work = observation.work();
-    //! // 2. The service runs in its scope; a panic comes back as a value.
+    //! // 2. Run the service in the request's scope. A panic is returned as a value.
     //! let mut future = Observed::empty(observation);
     //! future.make(|| handler(request));
     //! let (mut observation, result) = future.await;
     //! match result {
     //!     Ok(status) => {
-    //!         // 3. The head is there. The body takes the observation along and finishes it.
+    //!         // 3. Report the head. A real adapter then moves the observation into the body.
     //!         observation.responded(status, &());
     //!         observation.finish(Outcome::Completed);
     //!     }
@@ -167,11 +180,17 @@ pub mod adapter {
 }
 
 pub mod output {
-    //! The API for outputs: code that reads finished work, in a service or in a crate of its own.
+    //! The API for code that processes finished work: sinks and extensions.
     //!
-    //! An output is a [`RecordSink`]. It is installed with [`ObserverBuilder::sink`](crate::ObserverBuilder::sink) and
-    //! sees the same [`Record`] as metrics, events and spans do. Where only the bytes of events are to go somewhere else,
-    //! an [`EventSink`] is enough: see [`EventOutput::to`](crate::EventOutput::to).
+    //! ```text
+    //! Record ──▶ RecordSink    metrics, events, spans, and your own
+    //! events ──▶ EventSink     the JSON lines of the events
+    //! ```
+    //! | to | implement | install with |
+    //! |---|---|---|
+    //! | process records | [`RecordSink`] | [`ObserverBuilder::sink`](crate::ObserverBuilder::sink) |
+    //! | write events to another place | [`EventSink`] | [`EventOutput::to`](crate::EventOutput::to) |
+    //! | add endpoints, checks, counters | [`Extension`] | [`ObserverBuilder::extension`](crate::ObserverBuilder::extension) |
     //!
     //! ```
     //! use obs_core::{Observer, output::{Record, RecordSink}};
