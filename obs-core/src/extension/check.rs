@@ -1,4 +1,4 @@
-//! One named check: started at most once at a time, its result kept for a moment.
+//! A named health check. Only one run is active at a time, and its result is kept for a moment.
 
 use std::{
     fmt,
@@ -17,11 +17,11 @@ use crate::{
 
 type Run = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
-/// What is known of a check at one moment.
+/// The status of a check at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) passes: bool,
-    /// Since when it has passed, or failed, without a break.
+    /// The time since when it has passed, or failed, without a change.
     pub(crate) since: SystemTime,
 }
 
@@ -36,11 +36,11 @@ pub(crate) struct Check {
 #[derive(Default)]
 struct State {
     status: Option<Status>,
-    /// When the last result came in, and from which run.
+    /// The time of the last result, and the number of its run.
     result: Option<(Instant, u64)>,
-    /// The run that has not ended, perhaps never will.
+    /// The run that has not ended. It may never end.
     running: Option<Running>,
-    /// How many runs were started: the last one's number.
+    /// The number of started runs, which is also the number of the last run.
     runs: u64,
 }
 
@@ -48,7 +48,7 @@ struct State {
 struct Running {
     number: u64,
     started: Instant,
-    /// Tells of the end. An error says that the run was dropped with its runtime.
+    /// Signals the end of the run. An error means that the run was dropped with its runtime.
     ended: watch::Receiver<()>,
 }
 
@@ -73,9 +73,11 @@ impl Check {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The result, not older than `max_age`: the last one, or that of the run that is under way, or of a new one.
+    /// Returns a result that is not older than `max_age`: the last one, that of the active run, or
+    /// that of a new run.
     ///
-    /// A run that takes longer than the timeout counts as failed, and goes on: it is not started twice.
+    /// A run that exceeds the timeout counts as failed, but continues. No second run is started
+    /// meanwhile.
     pub(crate) async fn status(self: &Arc<Self>, max_age: Duration) -> Status {
         let (mut running, start) = {
             let mut state = self.lock();
@@ -91,15 +93,16 @@ impl Check {
         }
         let left = self.timeout.saturating_sub(running.started.elapsed());
         match tokio::time::timeout(left, running.ended.changed()).await {
-            Ok(Ok(())) => self.no_result(running.number, "it ended without a result".to_owned()),
-            Ok(Err(_)) => self.no_result(running.number, "its runtime ended before it did".to_owned()),
+            Ok(Ok(())) => self.no_result(running.number, "the check ended without a result".to_owned()),
+            Ok(Err(_)) => self.no_result(running.number, "the runtime ended before the check".to_owned()),
             Err(_) => self.no_result(running.number, format!("no answer within {:?}", self.timeout)),
         }
     }
 
-    /// Starts a run as a task of its own: a prober that leaves does not cancel it.
+    /// Starts a run as a separate task, so that a disconnected prober does not cancel it.
     ///
-    /// The lock must not be held: a runtime that is ending drops the task at once, and with it `End`.
+    /// The lock must not be held: a runtime that is ending drops the task, and with it `End`,
+    /// immediately.
     fn start(self: &Arc<Self>, running: &Running, tell: watch::Sender<()>) {
         let (end, started) = (End(Arc::clone(self), running.number), running.started);
         tokio::spawn(async move {
@@ -108,17 +111,21 @@ impl Check {
                 Ok(future) => unless_panics(future).await,
                 Err(_) => None,
             };
-            let result = result.unwrap_or_else(|| Err("it panicked".to_owned()));
-            // It was reported as failed already, and would be so the next time.
+            let result = result.unwrap_or_else(|| Err("the check panicked".to_owned()));
+            // A late success is a failure: it was already reported as one, and the next run would
+            // be late as well.
             let late = started.elapsed() > check.timeout;
-            let result =
-                if late { result.and(Err(format!("it took {:?}", started.elapsed()))) } else { result };
+            let result = if late {
+                result.and(Err(format!("the check took {:?}", started.elapsed())))
+            } else {
+                result
+            };
             check.ended(end.1, result);
             let _ = tell.send(());
         });
     }
 
-    /// A run has ended with this result.
+    /// Stores the result of a run.
     fn ended(&self, number: u64, result: Result<(), String>) {
         let mut state = self.lock();
         state.result = Some((Instant::now(), number));
@@ -128,7 +135,8 @@ impl Check {
         self.tell(news, result);
     }
 
-    /// Nobody waits any longer for the result of a run: it has failed, unless a result has come in meanwhile.
+    /// Records a failure for a run without a result, unless a newer result has arrived in the
+    /// meantime.
     fn no_result(&self, number: u64, reason: String) -> Status {
         let mut state = self.lock();
         if let (Some(status), Some((_, of))) = (state.status, state.result)
@@ -143,7 +151,8 @@ impl Check {
         status
     }
 
-    /// Says that the check has changed, with a reason that may be nothing for strangers to read.
+    /// Logs a change of the check. The reason may contain internal data, so it is not part of the
+    /// answer.
     fn tell(&self, news: bool, result: Result<(), String>) {
         match result {
             _ if !news => {}
@@ -156,7 +165,7 @@ impl Check {
 }
 
 impl State {
-    /// The run that is under way, or a new one and what tells of its end.
+    /// Returns the active run, or a new one with the sender that signals its end.
     fn running_or_next(&mut self) -> (Running, Option<watch::Sender<()>>) {
         if let Some(running) = &self.running {
             return (running.clone(), None);
@@ -168,16 +177,16 @@ impl State {
         (running, Some(tell))
     }
 
-    /// The run is over, so that another one may start.
+    /// Ends the run, so that another one may start.
     fn ends(&mut self, number: u64) {
         self.running.take_if(|running| running.number == number);
     }
 
-    /// Keeps whether the check passes, and since when; also says whether that is news.
+    /// Stores the status of the check. Also returns true if the change must be logged.
     fn note(&mut self, result: &Result<(), String>) -> (Status, bool) {
         let passes = result.is_ok();
         let changed = self.status.is_none_or(|before| before.passes != passes);
-        // That it passes the first time is what everybody expects.
+        // A first pass is expected, so it is not logged.
         let news = changed && (self.status.is_some() || !passes);
         let since = self.status.filter(|_| !changed).map_or_else(SystemTime::now, |before| before.since);
         let status = Status { passes, since };
@@ -186,7 +195,7 @@ impl State {
     }
 }
 
-/// Ends a run that its runtime drops.
+/// A guard that ends a run even if the runtime drops it.
 struct End(Arc<Check>, u64);
 
 impl Drop for End {

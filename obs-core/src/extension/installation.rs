@@ -1,4 +1,4 @@
-//! The trait by which a subsystem installs itself.
+//! The trait with which an extension installs itself.
 
 use crate::{
     base::{build_error::BuildError, environment::Environment},
@@ -49,14 +49,15 @@ use crate::{
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 pub trait Extension: Send + 'static {
-    /// The extension's name, which no other extension of the observer has: in errors and in the report of a shutdown.
+    /// Returns the extension's name, which no other extension of the observer has. Errors and the
+    /// report of a shutdown contain it.
     fn name(&self) -> &str;
 
-    /// Reads its environment variables, which win over the code. It is not called if the environment is
-    /// [switched off](crate::ObserverBuilder::no_environment).
+    /// Reads the extension's environment variables, which win over the code. It is not called after
+    /// [`no_environment`](crate::ObserverBuilder::no_environment).
     ///
     /// # Errors
-    /// A variable with an invalid value. The build fails with it.
+    /// A variable with an invalid value. The build fails with this error.
     fn configure(&mut self, environment: &Environment) -> Result<(), BuildError> {
         let _ = environment;
         Ok(())

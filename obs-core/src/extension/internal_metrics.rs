@@ -1,4 +1,4 @@
-//! Counters and gauges about the middleware itself: `obs_*`.
+//! The metrics about the middleware itself: counters and gauges named `obs_*`.
 
 use std::{
     borrow::Cow,
@@ -7,16 +7,16 @@ use std::{
 
 use crate::base::counter::Counter;
 
-/// A label's name and value.
+/// The name and value of a label.
 pub(crate) type InternalLabel = (&'static str, Cow<'static, str>);
 
-/// A family's name, its help and its labels.
+/// The name, help and labels of a series.
 type Series = (&'static str, &'static str, Vec<InternalLabel>);
 
-/// Reads a number at a scrape.
+/// A function that returns the value of a gauge at a scrape.
 type ReadGauge = Box<dyn Fn() -> u64 + Send>;
 
-/// All of them, in the order of their series. Counters exist at 0 from the start.
+/// All internal metrics, sorted by series. Counters exist with value 0 from the start.
 #[derive(Default)]
 pub(crate) struct InternalMetrics(Mutex<Vec<(Series, Number)>>);
 
@@ -32,7 +32,7 @@ pub(crate) enum InternalValue {
 }
 
 impl InternalMetrics {
-    /// The counter of this name and these labels: the one that is there, or a new one.
+    /// Returns the counter with this name and these labels. It is created if it does not exist.
     pub(crate) fn counter(
         &self,
         family: &'static str,
@@ -51,7 +51,7 @@ impl InternalMetrics {
         counter
     }
 
-    /// Adds a number that is read at each scrape.
+    /// Adds a gauge that is read at each scrape.
     pub(crate) fn gauge(
         &self,
         family: &'static str,
@@ -62,12 +62,12 @@ impl InternalMetrics {
         insert(&mut self.lock(), (family, help, labels.to_vec()), Number::Gauge(Box::new(read)));
     }
 
-    /// Returns whether there is a family of this name.
+    /// Returns true if a family with this name exists.
     pub(crate) fn has(&self, family: &str) -> bool {
         self.lock().iter().any(|((name, ..), _)| *name == family)
     }
 
-    /// Visits all series as they are now, those of one family side by side.
+    /// Visits all series with their present values. Those of one family follow each other.
     pub(crate) fn each(
         &self,
         mut visit: impl FnMut(&'static str, &'static str, &[InternalLabel], InternalValue),
@@ -86,12 +86,12 @@ impl InternalMetrics {
     }
 }
 
-/// The place of a series, or the one where it belongs.
+/// Returns the index of a series, or the index where it must be inserted.
 fn place(numbers: &[(Series, Number)], series: &Series) -> Result<usize, usize> {
     numbers.binary_search_by(|(other, _)| other.cmp(series))
 }
 
-/// Inserts a number, or replaces the one of this series.
+/// Inserts a number, or replaces the number of this series.
 fn insert(numbers: &mut Vec<(Series, Number)>, series: Series, number: Number) {
     match place(numbers, &series) {
         Ok(place) => {

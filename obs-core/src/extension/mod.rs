@@ -1,5 +1,4 @@
-//! The contract with subsystems: what reads records, answers requests of its own, counts and reports installs itself through
-//! one trait.
+//! The contract with extensions: one trait to install sinks, endpoints, counters and report rows.
 
 #[cfg(feature = "tokio")]
 pub(crate) mod check;

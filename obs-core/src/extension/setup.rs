@@ -27,16 +27,16 @@ pub(crate) type ShutdownStep = Box<dyn Fn(Duration) -> bool + Send + Sync>;
 /// Reads the counts of an output.
 pub(crate) type ReadCounts = Box<dyn Fn() -> OutputCounts + Send + Sync>;
 
-/// The place where an [`Extension`](crate::output::Extension) installs its parts.
+/// The object with which an [`Extension`](crate::output::Extension) installs its parts.
 ///
-/// The example is with [`Extension`](crate::output::Extension).
+/// [`Extension`](crate::output::Extension) has an example.
 pub struct Setup<'a> {
     pub(crate) service: &'a Service,
     pub(crate) redactor: &'a Redactor,
     pub(crate) internal: &'a Arc<InternalMetrics>,
     pub(crate) environment: &'a Environment,
     pub(crate) parts: Parts,
-    /// The extension that installs its parts now.
+    /// The name of the extension that is being installed.
     pub(crate) name: String,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Parts {
     /// The names of all extensions.
     names: Vec<String>,
     pub(crate) sinks: Vec<Box<dyn RecordSink>>,
-    /// The number of the first ones that are ours.
+    /// The number of built-in sinks, which come first.
     pub(crate) own_sinks: usize,
     pub(crate) endpoints: Vec<(String, Respond)>,
     #[cfg(feature = "tokio")]
@@ -56,7 +56,7 @@ pub(crate) struct Parts {
     pub(crate) shared: Shared,
 }
 
-/// Values that extensions share with the application, one of each type.
+/// Values that extensions share with the application, one for each type.
 #[derive(Default)]
 pub(crate) struct Shared(Vec<Arc<dyn Any + Send + Sync>>);
 
@@ -80,27 +80,30 @@ impl Setup<'_> {
         extension.install(self)
     }
 
-    /// The service that is observed.
+    /// The observed service.
     #[must_use]
     pub const fn service(&self) -> &Service {
         self.service
     }
 
-    /// The observer's redactor, for texts that reach an output other than by a record.
+    /// The observer's redactor, for texts that reach an output in another way than through a
+    /// record.
     #[must_use]
     pub const fn redactor(&self) -> &Redactor {
         self.redactor
     }
 
-    /// Adds a reader of finished records.
+    /// Adds a sink of records.
     pub fn sink(&mut self, sink: impl RecordSink) {
         self.parts.sinks.push(Box::new(sink));
     }
 
-    /// Adds a counter about the extension itself to `/metrics`. It exists at 0 from the start.
+    /// Adds a counter about the extension itself to `/metrics`. It exists with value 0 from the
+    /// start.
     ///
     /// # Errors
-    /// If the name does not begin with `obs_` and end with `_total`, or another extension has it.
+    /// If the name does not begin with `obs_` and end with `_total`, or if another extension has
+    /// it.
     pub fn counter(
         &mut self,
         family: &'static str,
@@ -111,10 +114,11 @@ impl Setup<'_> {
         Ok(self.internal.counter(family, help, &owned(labels)))
     }
 
-    /// Adds a number about the extension itself to `/metrics`, which is read at each scrape.
+    /// Adds a gauge about the extension itself to `/metrics`. It is read at each scrape.
     ///
     /// # Errors
-    /// If the name does not begin with `obs_`, or ends with `_total`, or another extension has it.
+    /// If the name does not begin with `obs_`, if it ends with `_total`, or if another extension
+    /// has it.
     pub fn gauge(
         &mut self,
         family: &'static str,
@@ -127,10 +131,11 @@ impl Setup<'_> {
         Ok(())
     }
 
-    /// Adds an endpoint at an exact path, such as `/debug/queue`. A route of the application's own at that path wins, and a warning
-    /// says so once.
+    /// Adds an endpoint at an exact path, such as `/debug/queue`. If the application has a route of
+    /// its own at that path, that route wins, and a warning is logged once.
     ///
-    /// `respond` is called on the thread of the request, for all methods. A panic in it is answered with 500.
+    /// `respond` is called on the thread of the request, for all methods. If it panics, the answer
+    /// is a 500.
     pub fn endpoint(
         &mut self,
         path: impl Into<String>,
@@ -154,9 +159,10 @@ impl Setup<'_> {
         self.parts.checks.push(Check::new(name.into(), timeout, check));
     }
 
-    /// Adds a step to the shutdown. It gets the time that is left and returns whether it was done in time.
+    /// Adds a step to the shutdown. It receives the time that is left, and returns true if it was
+    /// done in time.
     ///
-    /// Steps run at the same time, each on a thread of its own, while the sinks are flushed.
+    /// All steps run at the same time, each on a separate thread, while the sinks are flushed.
     pub fn on_shutdown(&mut self, step: impl Fn(Duration) -> bool + Send + Sync + 'static) {
         self.parts.shutdown_steps.push((self.name.clone(), Box::new(step)));
     }
@@ -166,13 +172,13 @@ impl Setup<'_> {
         self.parts.reports.push((self.name.clone(), Box::new(read)));
     }
 
-    /// Shares a value with the application, which finds it by its type: [`Observer::shared`](crate::Observer::shared). The first of a
-    /// type counts.
+    /// Shares a value with the application, which gets it by its type:
+    /// [`Observer::shared`](crate::Observer::shared). The first value of a type wins.
     pub fn share<T: Send + Sync + 'static>(&mut self, value: Arc<T>) {
         self.parts.shared.0.push(value);
     }
 
-    /// Writes a warning to our diagnostics: for a setting from outside that is ignored.
+    /// Logs a warning, for an invalid setting from outside that is ignored.
     pub fn warn(&self, message: &str) {
         diagnostics::warn(format_args!("{}: {message}", self.name));
     }

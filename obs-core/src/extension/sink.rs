@@ -1,4 +1,4 @@
-//! Where records go.
+//! The sinks of records.
 
 use std::{
     sync::{
@@ -14,17 +14,18 @@ use crate::{
     record::{finished::Record, start::Start},
 };
 
-/// A reader of finished records. It sees the start and the end of every piece of work.
+/// A sink of records, which sees the start and the end of every piece of work.
 ///
-/// Sinks run on the thread of the work, so they must be quick and must not block: what takes time is handed
-/// to a thread of the sink's own through a bounded queue.
+/// A sink runs on the thread of the work, so it must be quick and must not block. Give slow work to
+/// a separate thread, through a bounded queue.
 ///
 /// # Panics
-/// A sink that panics hurts no request: the panic is caught and counted in `obs_sink_errors_total`.
+/// A panic in a sink does not affect the request. It is caught and counted in
+/// `obs_sink_errors_total`.
 ///
 /// # Cancellation
-/// Each `on_start` is followed by exactly one `on_finish`, however the request ends; if the process is ended from
-/// outside, by a panic that aborts or by a second signal, by at most one.
+/// Each `on_start` is followed by exactly one `on_finish`, however the request ends. If the process
+/// ends early, by an aborting panic or a second signal, `on_finish` may be missing.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,26 +46,28 @@ use crate::{
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 pub trait RecordSink: Send + Sync + 'static {
-    /// Returns a short name, which no other sink of the observer has: the label `sink` of the sink's own metrics.
+    /// Returns a short name that no other sink of the observer has. It is the label `sink` of the
+    /// sink's own metrics.
     ///
-    /// It has 1 to 64 bytes and no control characters, and stays the same.
+    /// It must have 1 to 64 bytes and no control characters, and must never change.
     fn name(&self) -> &str;
 
-    /// Is called when a piece of work has started.
+    /// Called when a piece of work has started.
     fn on_start(&self, _start: &Start) {}
 
-    /// Whether there is anything to do in [`on_start`](Self::on_start): a sink that says no is not called there.
+    /// Returns false if [`on_start`](Self::on_start) does nothing. It may then be skipped.
     fn wants_starts(&self) -> bool {
         true
     }
 
-    /// Is called when a piece of work has ended.
+    /// Called when a piece of work has ended.
     fn on_finish(&self, record: &Record);
 
-    /// Hands on what is still queued, waiting no longer than `deadline`; `false` if something was left or lost.
+    /// Flushes queued data, for at most `deadline`. Returns `false` if data is left or lost.
     ///
-    /// Called by [`Observer::shutdown`](crate::Observer::shutdown), and before a panic aborts the process. Dropping
-    /// the last observer does not call it: the sink is dropped then. A sink without a queue has nothing to do.
+    /// It is called by [`Observer::shutdown`](crate::Observer::shutdown), and before a panic aborts
+    /// the process. A sink without a queue has nothing to do. Dropping the last observer drops the
+    /// sink without this call.
     fn flush(&self, _deadline: Duration) -> bool {
         true
     }
@@ -92,7 +95,7 @@ impl<S: RecordSink + ?Sized> RecordSink for Arc<S> {
     }
 }
 
-/// The count of a sink's panics.
+/// The counter of a sink's panics.
 pub(crate) fn sink_errors(own: &InternalMetrics, sink: &str) -> Arc<Counter> {
     own.counter(
         "obs_sink_errors_total",
@@ -104,16 +107,19 @@ pub(crate) fn sink_errors(own: &InternalMetrics, sink: &str) -> Arc<Counter> {
 /// All sinks of an observer.
 pub(crate) struct Sinks {
     all: Arc<[Guarded]>,
-    /// How many of the first ones must be told of starts: none behind them wants to be.
+    /// The number of sinks, from the first one, that are called at a start. No sink after them
+    /// wants starts.
     told_of_starts: usize,
 }
 
-/// Calls a sink; a panic in it is counted.
+/// Calls a sink, and counts a panic in it.
 fn call<T>((sink, errors): &Guarded, call: impl FnOnce(&dyn RecordSink) -> T) -> Option<T> {
     let result = catch(|| call(sink.as_ref()));
     if result.is_err() {
         if errors.get() == 0 {
-            diagnostics::warn(format_args!("a sink panicked; it is counted in `obs_sink_errors_total`"));
+            diagnostics::warn(format_args!(
+                "a sink panicked; panics of sinks are counted in `obs_sink_errors_total`"
+            ));
         }
         errors.add(1);
     }
@@ -124,7 +130,7 @@ fn flush(guarded: &Guarded, deadline: Duration) -> bool {
     call(guarded, |sink| sink.flush(deadline)).unwrap_or(false)
 }
 
-/// A sink and the count of its panics.
+/// A sink and the counter of its panics.
 type Guarded = (Box<dyn RecordSink>, Arc<Counter>);
 
 impl Sinks {
@@ -144,15 +150,15 @@ impl Sinks {
         }
     }
 
-    /// In the opposite order: when the metrics, which are the first, say that nothing is in flight, every other
-    /// sink has had its record.
+    /// Calls the sinks in reverse order. The metrics are the first sink, so they are last: when
+    /// they show nothing in flight, every other sink has its record.
     pub(crate) fn on_finish(&self, record: &Record) {
         for guarded in self.all.iter().rev() {
             let _ = call(guarded, |sink| sink.on_finish(record));
         }
     }
 
-    /// Flushes all of them at the same time: one that is stuck takes no time from the others.
+    /// Flushes all sinks at the same time, so that a stuck one takes no time from the others.
     pub(crate) fn flush(&self, deadline: Duration) -> bool {
         let flushed = Arc::new(AtomicBool::new(true));
         let start = |number| {
@@ -167,7 +173,7 @@ impl Sinks {
         for (thread, guarded) in started.into_iter().zip(&*self.all) {
             let done = match thread {
                 Ok(thread) => thread.join().is_ok(),
-                // There is no room for a thread.
+                // No thread can be started, so flush on this thread.
                 Err(_) => flush(guarded, deadline),
             };
             flushed.fetch_and(done, Ordering::Relaxed);
