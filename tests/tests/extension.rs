@@ -163,7 +163,7 @@ fn invalid_parts_are_rejected_by_name() {
         (taken("batches"), "`extension` is \"batches\", but should be a plain path such as `/metrics`"),
         (family("batches_total"), "`extension` is \"batches: batches_total\", but should be obs_…_total"),
         (family("obs_batches"), "`extension` is \"batches: obs_batches\", but should be obs_…_total"),
-        (sink, "`sink` is \"metrics\", but should be a sink whose name no other one has"),
+        (sink, "`sink` is \"metrics\", but should be a name that no other sink has"),
         (check, "`check` is \"batches\", but should be a name that no other check has"),
     ] {
         assert_eq!(builder.build().expect_err("rejected").to_string(), expected);

@@ -1,4 +1,4 @@
-//! Makes the observer from its settings.
+//! The last step of a builder: it makes the observer from the settings.
 
 use crate::{
     base::{build_error::BuildError, environment::Environment},
@@ -29,7 +29,7 @@ impl ObserverBuilder {
     /// Checks the settings and makes the observer. Starts the threads of its outputs.
     ///
     /// # Errors
-    /// Names the first setting that is invalid.
+    /// Returns an error for the first invalid setting.
     pub fn build(mut self) -> Result<Observer, BuildError> {
         let environment = if self.environment { Environment::process() } else { Environment::none() };
         self.read_environment(&environment)?;

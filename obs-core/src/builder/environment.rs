@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl ObserverBuilder {
-    /// Takes over the variables that are set.
+    /// Reads the variables that are set.
     pub(super) fn read_environment(&mut self, environment: &Environment) -> Result<(), BuildError> {
         if let Some(list) = environment.get("OTEL_RESOURCE_ATTRIBUTES") {
             self.read_resource(&list);
@@ -29,7 +29,7 @@ impl ObserverBuilder {
         self.events.read_environment(environment)
     }
 
-    /// Takes over the attributes that identify the service.
+    /// Reads the attributes that identify the service.
     fn read_resource(&mut self, list: &str) {
         for (name, value) in resource_attributes(list) {
             match name {
@@ -44,7 +44,7 @@ impl ObserverBuilder {
         }
     }
 
-    /// Registered methods replace the known ones (semantic conventions for HTTP,
+    /// Reads the registered methods, which replace the known ones (semantic conventions for HTTP,
     /// `http.request.method`).
     fn read_methods(&mut self, list: &str, environment: &Environment) {
         let (known, unknown): (Vec<_>, Vec<_>) =
@@ -52,12 +52,12 @@ impl ObserverBuilder {
         self.known_methods = Some(known.into_iter().map(str::to_owned).collect());
         for name in unknown {
             environment.warn(format!(
-                "`OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` has \"{name}\", but should have methods that are registered; it is ignored"
+                "`OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` has \"{name}\", which is not a registered method; it is ignored"
             ));
         }
     }
 
-    /// An unknown format is ignored with a warning.
+    /// Reads the formats. An unknown format is ignored with a warning.
     fn read_propagators(&mut self, list: &str, environment: &Environment) {
         let (propagators, unknown) = Propagators::from_list(list);
         if unknown.is_empty() || !propagators.is_empty() {
@@ -65,7 +65,7 @@ impl ObserverBuilder {
         }
         for name in unknown {
             environment.warn(format!(
-                "`OTEL_PROPAGATORS` has \"{name}\", but should have `tracecontext`, `baggage`, `b3`, `b3multi` or `jaeger`; it is ignored"
+                "`OTEL_PROPAGATORS` has \"{name}\", which is not `tracecontext`, `baggage`, `b3`, `b3multi` or `jaeger`; it is ignored"
             ));
         }
     }
@@ -100,8 +100,9 @@ impl ObserverBuilder {
     }
 }
 
-/// `key=value` with commas between them, values percent-encoded as in baggage (OpenTelemetry's
-/// specification, "Resource SDK"). An invalid pair is ignored: it comes from outside.
+/// Parses `key=value` pairs with commas between them. Values are percent-encoded as in baggage
+/// (OpenTelemetry's specification, "Resource SDK"). An invalid pair is ignored, because it comes
+/// from outside.
 fn resource_attributes(list: &str) -> impl Iterator<Item = (&str, String)> {
     let pairs = list.split(',').filter_map(|pair| pair.split_once('='));
     let pairs = pairs.map(|(name, value)| (name.trim(), percent_decoded(value.trim()).into_owned()));
@@ -172,12 +173,14 @@ mod tests {
         let read = Rc::new(RefCell::new(BTreeSet::new()));
         let seen = Rc::clone(&read);
         let environment = Environment::of(move |name| {
-            // Those of all signals have the same name without `TRACES_`; the endpoint differs in its meaning.
+            // The variables for all signals have the same name without `TRACES_`. The endpoint is
+            // an exception, because its meaning differs.
             let name = match name {
                 "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" => name.to_owned(),
                 _ => name.replace("_OTLP_TRACES_", "_OTLP_"),
             };
-            // A ratio lets its argument be read, and an endpoint everything about spans.
+            // A sampler by ratio makes its argument be read, and an endpoint makes all variables of
+            // spans be read.
             let value = match &*name {
                 "OTEL_TRACES_SAMPLER" => Some("traceidratio"),
                 "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://collector:4318"),

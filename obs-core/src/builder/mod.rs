@@ -1,4 +1,4 @@
-//! Settings of an observer, from code and from the environment.
+//! The settings of an observer, from code and from the environment.
 
 pub(crate) mod build;
 pub(crate) mod environment;
@@ -28,16 +28,16 @@ use crate::{
     trace::propagation::{Propagator, Propagators},
 };
 
-/// The timeout of a health check without one of its own.
+/// The timeout of a health check that has no timeout of its own.
 #[cfg(feature = "tokio")]
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
 type Generator = Box<dyn Fn() -> String + Send + Sync>;
 
 settings! {
-    /// Builds an [`Observer`](crate::Observer).
+    /// A builder of an [`Observer`](crate::Observer), with all its settings.
     ///
-    /// The environment is read by [`build`](Self::build) and wins over the code, because it is what
+    /// [`build`](Self::build) reads the environment, which wins over the code, because it is what
     /// an operator can change. [`Observer::settings`](crate::Observer::settings) lists every
     /// setting with its variable.
     ///
@@ -56,13 +56,13 @@ settings! {
     /// ```
     #[must_use = "`build` makes the observer"]
     pub struct ObserverBuilder {
-        /// Sees a finished record after all other sinks.
+        /// A sink that receives each record after all other sinks.
         told_last: Option<Box<dyn RecordSink>>,
     }
 
     service: String = String::new(), "the argument of `Observer::builder`" {
         variable "OTEL_RESOURCE_ATTRIBUTES":
-            "`key=value` with commas between them, percent-encoded; `service.name`";
+            "`key=value` pairs, percent-encoded and separated by commas; `service.name`";
         variable "OTEL_SERVICE_NAME": "the name of the service" => |name| Some(name.to_owned());
         check Self::check_service;
     }
@@ -92,8 +92,8 @@ settings! {
     }
 
     request_id_headers: Vec<String> = vec!["x-request-id".to_owned()], "`x-request-id`" {
-        /// Sets the headers that carry the request id. The first is written to responses; all are
-        /// read from requests, in this order.
+        /// Sets the headers that carry the request id. Responses carry the first. All are read from
+        /// requests, in this order.
         fn request_id_headers(mut self, names: impl IntoIterator<Item = impl Into<String>>) {
             self.request_id_headers = names.into_iter().map(|name| name.into().to_ascii_lowercase()).collect();
         }
@@ -102,21 +102,21 @@ settings! {
     }
 
     trust_inbound: bool = true, "`true`" {
-        /// Keeps a valid request id of the caller. If `false`, every request gets a new one.
+        /// Accepts a valid request id from the caller. If `false`, every request gets a new one.
         fn trust_inbound(mut self, trust: bool) { self.trust_inbound = trust }
     }
 
     generator: Option<Generator> = None, "UUID version 7" {
-        /// Sets the function that makes request ids. A UUID replaces an invalid
-        /// [`RequestId`](crate::RequestId), and that of a function that panics.
+        /// Sets the function that makes request ids. If it panics or returns an invalid
+        /// [`RequestId`](crate::RequestId), a UUID is used instead.
         fn request_id_generator(mut self, generator: impl Fn() -> String + Send + Sync + 'static) {
             self.generator = Some(Box::new(generator));
         }
     }
 
-    public_endpoint: Option<PublicEndpoint> = None, "no request does" {
-        /// Selects the requests that come from outside. Their trace is not continued but kept as a
-        /// [link](crate::trace::TraceContext::link), and their baggage is dropped.
+    public_endpoint: Option<PublicEndpoint> = None, "none" {
+        /// Selects the requests that come from outside. Their trace is not continued but recorded
+        /// as a [link](crate::trace::TraceContext::link), and their baggage is dropped.
         ///
         /// ```
         /// # use obs_core::Observer;
@@ -133,31 +133,32 @@ settings! {
     }
 
     trace_header: TraceHeader = TraceHeader::Off, "`Off`" {
-        /// Sets the response header that gives the request's place in its trace to the caller.
+        /// Sets the response header that returns the trace context to the caller.
         fn trace_header(mut self, header: TraceHeader) { self.trace_header = header }
     }
 
-    known_methods: Option<Vec<String>> = None, "those of RFC 9110, `PATCH` and `QUERY`" {
-        /// Sets the methods that are recorded by their names. All others are recorded as `_OTHER`.
+    known_methods: Option<Vec<String>> = None, "the methods of RFC 9110, `PATCH` and `QUERY`" {
+        /// Sets the methods that are recorded by name. All others are recorded as `_OTHER`.
         ///
         /// ```
         /// # use obs_core::Observer;
-        /// let methods = ["GET", "HEAD", "PUT", "DELETE", "PROPFIND", "MKCOL"]; // a WebDAV server
-        /// let observer = Observer::builder("files").no_environment().known_methods(methods).build()?;
+        /// let methods = ["GET", "HEAD", "PUT", "DELETE", "PROPFIND", "MKCOL"]; // for WebDAV
+        /// let builder = Observer::builder("files").no_environment();
+        /// let observer = builder.known_methods(methods).build()?;
         /// # Ok::<(), obs_core::BuildError>(())
         /// ```
         fn known_methods(mut self, methods: impl IntoIterator<Item = impl Into<String>>) {
             self.known_methods = Some(methods.into_iter().map(Into::into).collect());
         }
         variable "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS":
-            "methods that are registered, with commas between them";
-        valid "a method that is registered, such as `PROPFIND`";
+            "registered methods, separated by commas";
+        valid "a registered method such as `PROPFIND`";
         check Self::check_known_methods;
     }
 
-    propagators: Propagators = Propagators::default(), "those of W3C: `TraceContext` and `Baggage`" {
-        /// Sets the formats in which traces are read from callers and passed on to callees. The
-        /// first format that a request has is read, and all are written.
+    propagators: Propagators = Propagators::default(), "the W3C formats: `TraceContext` and `Baggage`" {
+        /// Sets the formats of the trace context. The first format that a request has is read, and
+        /// outgoing calls carry all formats.
         ///
         /// ```
         /// use obs_core::{Observer, trace::Propagator};
@@ -169,39 +170,42 @@ settings! {
             self.propagators = Propagators::new(propagators);
         }
         variable "OTEL_PROPAGATORS":
-            "`tracecontext`, `baggage`, `b3`, `b3multi`, `jaeger`, with commas between them; or `none`";
+            "`tracecontext`, `baggage`, `b3`, `b3multi`, `jaeger`, separated by commas; or `none`";
     }
 
     trusted_proxies: Vec<String> = Vec::new(), "none" {
-        /// Sets the proxies in front of the service, as addresses or networks. Their `Forwarded`
-        /// (RFC 7239), or else `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`, is believed.
+        /// Sets the trusted proxies in front of the service, as addresses or networks. Their
+        /// `Forwarded` (RFC 7239) header is used, otherwise their `X-Forwarded-For`, `-Proto`,
+        /// `-Host` and `-Port` headers.
         ///
-        /// Both are ignored for a request in which they name different clients: a proxy has
-        /// forwarded what the client wrote.
+        /// If the two name different clients, both are ignored: the proxy has forwarded a header
+        /// from the client.
         ///
         /// ```
         /// # use obs_core::Observer;
-        /// let observer = Observer::builder("shop").trusted_proxies(["10.0.0.0/8", "fd00::/8", "127.0.0.1"]).build()?;
+/// let networks = ["10.0.0.0/8", "fd00::/8", "127.0.0.1"];
+/// let observer = Observer::builder("shop").trusted_proxies(networks).build()?;
         /// # Ok::<(), obs_core::BuildError>(())
         /// ```
         fn trusted_proxies(mut self, networks: impl IntoIterator<Item = impl Into<String>>) {
             self.trusted_proxies = networks.into_iter().map(Into::into).collect();
         }
-        variable "OBS_TRUSTED_PROXIES": "addresses and networks with commas between them" => parse::texts;
+        variable "OBS_TRUSTED_PROXIES": "addresses and networks, separated by commas" => parse::texts;
         valid each "addresses or networks such as `10.0.0.0/8`"
             if |network| Network::parse(network.trim()).is_some();
     }
 
     panic_policy: PanicPolicy = PanicPolicy::Answer, "`Answer`" {
-        /// Sets what follows a panic after it has been recorded.
+        /// Sets the response to a panic. The panic is recorded first.
         fn panic_policy(mut self, policy: PanicPolicy) { self.panic_policy = policy }
     }
 
     panic_hook: bool = true, "`true`" {
-        /// Installs the panic hook of the process, which notes a panic's location and backtrace.
+        /// Installs the panic hook of the process, which records the location and backtrace of a
+        /// panic.
         ///
-        /// It is installed once per process and always calls the previous hook. If `false`, panics
-        /// are still caught and recorded, without their location.
+        /// It is installed once per process, and always calls the previous hook. If `false`, panics
+        /// are still caught and recorded, but without a location.
         fn panic_hook(mut self, install: bool) { self.panic_hook = install }
     }
 
@@ -221,19 +225,23 @@ settings! {
 
     #[cfg(feature = "tokio")]
     checks: Vec<Check> = Vec::new(), "none; a timeout of 1 s" {
-        /// Adds a check of something that the service needs. `/readyz` and `/health` run it,
-        /// `/livez` never does.
+        /// Adds a health check of something that the service needs. `/readyz` and `/health` run it,
+        /// `/livez` does not.
         ///
         /// All checks run at the same time, each as a task on the runtime that serves the probe.
-        /// One that takes longer than a second counts as failed, goes on, and is not started a
-        /// second time; a result is good for a second, and however many probes ask meanwhile, the
-        /// check runs once. A check that panics has failed. The answer says which check fails and
-        /// since when; the error itself goes to our diagnostics, once per change.
+        ///
+        /// * A check fails if it returns an error, panics, or takes longer than a second.
+        /// * A late check continues to run, and no second run is started meanwhile.
+        /// * A result is reused for a second, so many probes cause one run.
+        ///
+        /// The answer names the failed check and the time since when it fails. The error itself is
+        /// only logged, once for each change.
         ///
         /// ```
         /// # use obs_core::Observer;
         /// # async fn ping() -> Result<(), std::io::Error> { Ok(()) }
-        /// let observer = Observer::builder("shop").check("db", || async { ping().await }).build()?;
+        /// let builder = Observer::builder("shop").check("db", || async { ping().await });
+        /// let observer = builder.build()?;
         /// # Ok::<(), obs_core::BuildError>(())
         /// ```
         fn check<F, E>(mut self, name: impl Into<String>, check: impl Fn() -> F + Send + Sync + 'static)
@@ -251,23 +259,23 @@ settings! {
         valid "a name that no other check has";
     }
 
-    starting: bool = false, "ready at once" {
+    starting: bool = false, "ready immediately" {
         /// Makes the service not ready until [`Observer::started`](crate::Observer::started) is
-        /// called, for a service that listens before it can serve.
+        /// called. It is for a service that listens before it can serve.
         fn starting(mut self) { self.starting = true }
     }
 
     drain_delay: Duration = Duration::from_secs(5), "5 s" {
-        /// Sets the time for which the service serves on at its shutdown after it is no longer
-        /// ready, so that load balancers notice.
+        /// Sets the time for which the service still accepts requests at its shutdown, after
+        /// `/readyz` fails, so that load balancers notice.
         fn drain_delay(mut self, delay: Duration) { self.drain_delay = delay }
-        variable "OBS_DRAIN_DELAY": "a duration such as `20s`, `500ms`, or whole seconds as `20`" => parse::duration;
+        variable "OBS_DRAIN_DELAY": "a duration such as `20s` or `500ms`, or whole seconds such as `20`" => parse::duration;
     }
 
     drain_timeout: Duration = Duration::from_secs(20), "20 s" {
-        /// Limits the time that running requests have after that, before they are aborted.
+        /// Sets the time that running requests then have to end, before they are aborted.
         fn drain_timeout(mut self, timeout: Duration) { self.drain_timeout = timeout }
-        variable "OBS_DRAIN_TIMEOUT": "a duration such as `20s`, `500ms`, or whole seconds as `20`" => parse::duration;
+        variable "OBS_DRAIN_TIMEOUT": "a duration such as `20s` or `500ms`, or whole seconds such as `20`" => parse::duration;
     }
 
     metrics: Metrics = Metrics::default(), "see `Metrics`" {
@@ -276,25 +284,25 @@ settings! {
     }
 
     events: Events = Events::default(), "see `Events`" {
-        /// Sets which events there are, what they contain, and their outputs: an [`Events`], or
-        /// just an [`EventOutput`](crate::EventOutput).
+        /// Sets the content and the outputs of events: an [`Events`], or just an
+        /// [`EventOutput`](crate::EventOutput).
         fn events(mut self, events: impl Into<Events>) { self.events = events.into() }
     }
 
     redaction: Redaction = Redaction::new(), "see `Redaction`" {
-        /// Sets what counts as a secret and is masked.
+        /// Sets the rules that detect and mask secrets.
         fn redaction(mut self, redaction: Redaction) { self.redaction = redaction }
     }
 
     #[cfg(feature = "otel")]
     otel: Option<Otel> = None, "off, unless the environment names a collector; see `Otel`" {
-        /// Makes spans with OpenTelemetry: with an [`Otel`], or with the application's own
+        /// Enables spans with OpenTelemetry, with an [`Otel`] or with the application's own
         /// `TracerProvider`.
         ///
-        /// Without this line spans are made if the environment has `OTEL_EXPORTER_OTLP_ENDPOINT`.
+        /// Without this call, spans are enabled by the variable `OTEL_EXPORTER_OTLP_ENDPOINT`.
         fn otel(mut self, otel: impl Into<Otel>) { self.otel = Some(otel.into()) }
-        /// Makes spans and exports them over OTLP to the endpoint of the environment, else to
-        /// `http://localhost:4318`.
+        /// Enables spans, and exports them over OTLP to the endpoint of the environment, otherwise
+        /// to `http://localhost:4318`.
         ///
         /// ```
         /// # use obs_core::Observer;
@@ -303,29 +311,30 @@ settings! {
         /// ```
         fn otlp(mut self) { self.otel = Some(Otel::new()) }
         variable "OTEL_SDK_DISABLED": "`true`: no spans";
-        variable "OTEL_TRACES_EXPORTER": "`otlp`: spans are exported; `none`: they are not";
+        variable "OTEL_TRACES_EXPORTER": "`otlp`: spans are exported; `none`: spans are not exported";
     }
 
     sinks: Vec<Box<dyn RecordSink>> = Vec::new(), "none" {
-        /// Adds a sink, which reads every finished record.
+        /// Adds a sink, which receives every finished record.
         fn sink(mut self, sink: impl RecordSink) { self.sinks.push(Box::new(sink)) }
-        valid "a sink whose name no other one has";
+        valid "a name that no other sink has";
     }
 
     extensions: Vec<Box<dyn Extension>> = Vec::new(), "none" {
-        /// Adds a subsystem that [installs itself](Extension).
+        /// Adds an [extension](Extension).
         fn extension(mut self, extension: impl Extension) { self.extensions.push(Box::new(extension)) }
-        valid "an extension whose name, endpoints and metrics no other one has";
+        valid "a name, endpoints and metrics that no other extension has";
     }
 
     environment: bool = true, "the environment is read" {
-        /// Ignores the environment, for tests. Standard output counts as no terminal.
+        /// Ignores the environment, for tests. Events are then JSON, as if standard output were not
+        /// a terminal.
         fn no_environment(mut self) { self.environment = false }
     }
 }
 
 impl Observer {
-    /// Begins to build an observer for the service of this name.
+    /// Starts to build an observer for the service with this name.
     pub fn builder(service: impl Into<String>) -> ObserverBuilder {
         ObserverBuilder::new(service.into())
     }
@@ -343,7 +352,7 @@ impl ObserverBuilder {
     }
 }
 
-/// A field name is a token (RFC 9110 §5.6.2).
+/// Returns true for a valid header name, which is a token (RFC 9110 §5.6.2).
 fn is_header_name(name: &str) -> bool {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     !name.is_empty() && name.len() <= 256 && name.bytes().all(token)

@@ -26,11 +26,11 @@ const GROUPS: &[&[Row]] = &[
 ];
 
 impl Observer {
-    /// Lists all settings: those of [`ObserverBuilder`], and of the types that it takes.
+    /// Lists all settings of [`ObserverBuilder`] and of the types that it takes.
     ///
     /// ```
-    /// let settings = obs_core::Observer::settings();
-    /// let limit = settings.clone().find(|setting| setting.method == Some("series_limit")).unwrap();
+    /// let mut settings = obs_core::Observer::settings();
+    /// let limit = settings.find(|setting| setting.method == Some("series_limit")).unwrap();
     /// assert_eq!((limit.group, limit.default), ("Metrics", "2,000"));
     /// ```
     pub fn settings() -> impl Iterator<Item = Setting> + Clone {

@@ -11,10 +11,10 @@ use crate::{
     record::endpoint::Endpoint,
 };
 
-/// The names of our own sinks, also of those that are switched off.
+/// The names of the built-in sinks, whether they are enabled or not.
 const RESERVED: [&str; 3] = ["metrics", "events", "spans"];
 
-/// The longest name of a sink, which is the value of a label.
+/// The longest name of a sink in bytes. It is the value of a label.
 const MAX_SINK_NAME: usize = 64;
 
 type Checked = Result<(), BuildError>;
@@ -48,7 +48,7 @@ impl ObserverBuilder {
         self.parsed_methods().map(drop).map_err(|name| BuildError::new(setting, name, expected))
     }
 
-    /// The known methods, or the first that is not registered.
+    /// The known methods, or the first name that is not a registered method.
     pub(super) fn parsed_methods(&self) -> Result<KnownMethods, &str> {
         match &self.known_methods {
             Some(names) => KnownMethods::new(names.iter().map(String::as_str)),
@@ -73,13 +73,13 @@ pub(super) fn parts(parts: &Parts, paths: &[(Endpoint, String)]) -> Checked {
     for (n, sink) in parts.sinks.iter().enumerate() {
         let name = sink.name();
         if name.is_empty() || name.len() > MAX_SINK_NAME || name.contains(char::is_control) {
-            let expected = "a sink with a name of 1 to 64 bytes, without control characters";
+            let expected = "a name of 1 to 64 bytes, without control characters";
             return Err(BuildError::new("sink", name, expected));
         }
         let others = parts.sinks.iter().take(n).map(|other| other.name()).chain(RESERVED);
         let own = n < parts.own_sinks;
         if !own && others.into_iter().any(|other| other == name) {
-            return Err(BuildError::new("sink", name, "a sink whose name no other one has"));
+            return Err(BuildError::new("sink", name, "a name that no other sink has"));
         }
     }
     let own = paths.iter().map(|(_, path)| ("endpoint_path", path));
@@ -172,16 +172,16 @@ mod tests {
             assert!(text.contains(&format!("obs_sink_errors_total{{sink=\"{name}\"}} 0")), "{text}");
         }
         let message = refused(builder().sink(named("queue")).sink(named("queue")));
-        assert_eq!(message, "`sink` is \"queue\", but should be a sink whose name no other one has");
+        assert_eq!(message, "`sink` is \"queue\", but should be a name that no other sink has");
         for name in ["metrics", "events", "spans"] {
-            assert!(refused(builder().sink(named(name))).contains("no other one has"));
+            assert!(refused(builder().sink(named(name))).contains("no other sink has"));
         }
         for name in ["", "a\nb", &"x".repeat(65)] {
             assert!(refused(builder().sink(named(name))).contains("1 to 64 bytes"));
         }
     }
 
-    /// The error behind that of a build.
+    /// The source of a build error.
     fn source(builder: ObserverBuilder) -> Option<String> {
         use std::error::Error;
         let error = builder.build().expect_err("refused");
