@@ -2,11 +2,11 @@
 
 use std::{borrow::Cow, time::Duration};
 
-/// The most calls that are kept one by one: the slowest.
+/// The maximum number of calls that are kept one by one. The slowest are kept.
 const MAX_SLOWEST: usize = 16;
 
-/// The most dependencies that are counted separately. Calls to further ones are counted under
-/// `other`.
+/// The maximum number of dependencies that are counted separately. Calls to further ones are
+/// counted under `other`.
 const MAX_DEPENDENCIES: usize = 16;
 
 /// The totals of all calls to one dependency: see [`Calls`].

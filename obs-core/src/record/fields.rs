@@ -18,10 +18,10 @@ use crate::base::{
     value::{MAX_FIELD_BYTES, Value},
 };
 
-/// The most fields that one request may have.
+/// The maximum number of fields of one request.
 pub const MAX_FIELDS: usize = 64;
 
-/// The fewest bytes worth keeping of a text that does not fit.
+/// The minimum room, in bytes, for a text that is cut. With less room, the text is dropped.
 const WORTH_CUTTING: usize = 32;
 
 /// The fields that a request's handler set, in the order in which they were first set.

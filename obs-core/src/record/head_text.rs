@@ -19,7 +19,7 @@ const MAX_PATH: usize = 1024;
 const MAX_QUERY: usize = 1024;
 const MAX_HOST: usize = 256;
 
-/// The most capacity that is kept for the next request, in bytes: more than most requests need.
+/// The maximum capacity that is kept for the next request, in bytes: more than most requests need.
 const MOST_ROOM: usize = 1024;
 
 /// The path, query, user agent and host, one after the other.

@@ -122,7 +122,7 @@ impl IdentityPolicy {
     }
 
     pub(crate) fn client(&self, address: IpAddr) -> Option<Client> {
-        // An IPv4 client of a dual-stack socket has an IPv6 address that stands for the IPv4 one.
+        // A dual-stack socket reports IPv4 clients as IPv4-mapped IPv6 addresses.
         let address = address.to_canonical();
         match self.client_address {
             Identity::Off => None,

@@ -19,11 +19,11 @@ pub(crate) const UNMATCHED: &str = "unmatched";
 /// The route label of routes above the limit.
 const OVERFLOW: &str = "overflow";
 
-/// The most routes that one observer keeps. Routes come from code, so only a mistake reaches the
-/// limit.
+/// The maximum number of routes that one observer keeps. Routes come from code, so only a mistake
+/// reaches it.
 const MAX_ROUTES: usize = 16_384;
 
-/// The most routes that only clients have named.
+/// The maximum number of routes that only clients have named.
 const MAX_GUESSES: usize = 64;
 
 /// A route, such as `/items/{id}`: never a path.

@@ -10,7 +10,7 @@ use crate::{base::text::bounded, redact::Redactor, write::json};
 /// The longest user agent that is recorded, in bytes.
 pub(crate) const MAX_USER_AGENT: usize = 256;
 
-/// The user agents that a thread remembers: a power of two.
+/// The number of user agents that a thread remembers: a power of two.
 const PLACES: usize = 64;
 
 /// The longest user agent that is remembered, in bytes.

@@ -27,7 +27,7 @@ use std::{
 /// would spoil the sum of all sizes.
 const MAX_LENGTH: u64 = 1 << 44;
 
-/// The most values of a header that are kept, and the longest value in bytes.
+/// The maximum number of values of a header, and the maximum length of a value in bytes.
 const MAX_VALUES: usize = 8;
 const MAX_VALUE: usize = 1024;
 

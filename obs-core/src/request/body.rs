@@ -98,12 +98,13 @@ impl BodyObservation {
         }
     }
 
-    /// The slow path. It is for a body that
-    /// * has a span,
-    /// * has messages to count,
-    /// * has bytes that do not go to the client,
-    /// * should not be polled, or
-    /// * is not observed.
+    /// The slow path, for these bodies:
+    ///
+    /// * the request has a span;
+    /// * gRPC messages are counted;
+    /// * the bytes do not go to the client;
+    /// * the body should not be polled;
+    /// * the body is not observed.
     #[inline(never)]
     fn poll_with_all<D: AsRef<[u8]>, O>(&mut self, poll: impl FnOnce() -> Result<D, O>) -> Result<D, O> {
         let Some(observation) = &mut self.observation else { return poll() };

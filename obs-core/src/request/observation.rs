@@ -36,12 +36,13 @@ use crate::{
 
 /// The observation of one request, from its head to its end.
 ///
-/// An adapter
-/// 1. [starts](Observer::start) it,
-/// 2. puts its [handle](Self::work) into the request's extensions,
-/// 3. runs the service [in its scope](Observed::make),
-/// 4. reports the [response's head](Self::responded), and
-/// 5. moves it into the response's body.
+/// The steps of an adapter:
+///
+/// 1. [Start](Observer::start) it.
+/// 2. Put its [handle](Self::work) into the request's extensions.
+/// 3. Run the service [in its scope](Observed::make).
+/// 4. Report the [response's head](Self::responded).
+/// 5. Move it into the response's body.
 ///
 /// The observation itself must not go into extensions, because extensions are cloned.
 ///

@@ -13,7 +13,7 @@ use std::{
 
 use crate::{observer::Observer, request::in_flight::InFlight};
 
-/// The most requests whose memory a thread keeps: rarely do more run at the same time.
+/// The maximum number of requests whose memory a thread keeps. More rarely run at the same time.
 const MOST: usize = 64;
 
 thread_local! {

@@ -31,8 +31,8 @@ use crate::{
     work::{call_guard::CallGuard, scope::Scope},
 };
 
-/// The longest user id, the longest key or variant of a feature flag (in bytes), and the most
-/// flags.
+/// The maximum length, in bytes, of a user id and of a key or variant of a feature flag, and the
+/// maximum number of flags.
 const MAX_USER: usize = 256;
 const MAX_FLAG: usize = 128;
 const MAX_FLAGS: usize = 32;
