@@ -1,7 +1,7 @@
 //! The memory of finished requests, kept for the next requests of the thread.
 //!
-//! With it, the core allocates nothing for most requests. The observer's is the only shared
-//! reference count that a request changes.
+//! With it, the core allocates nothing for most requests. The reference count of the observer is
+//! the only shared one that a request changes.
 //!
 //! A request that ends on another thread leaves its memory there. Its data is reset first. Only the
 //! capacity for its texts stays, and the data that all requests of its observer share.
@@ -52,7 +52,7 @@ impl Drop for Recycled {
         let _ = KEPT.try_with(|kept| {
             if let Ok(mut kept) = kept.try_borrow_mut() {
                 if kept.len() >= MOST {
-                    // Memory of an observer that no longer exists is evicted some day.
+                    // So the memory of an observer that no longer exists is evicted at some point.
                     kept.swap_remove(0);
                 }
                 kept.push(ended);
