@@ -18,21 +18,16 @@ use http_body::Body;
 use obs_core::Observer;
 use tower_service::Service;
 
-use crate::{ObserverExt, boxed::BoxedBodies};
+use crate::{ObserverExt, boxed::BoxedBodies, sealed::Sealed};
 
 /// An extension of axum's `Router`: `router.observed(&observer)`.
-pub trait RouterExt: sealed::Sealed {
+pub trait RouterExt: Sealed {
     /// Observes every request of this router, including its fallback, and answers `/metrics`,
     /// `/health`, `/livez` and `/readyz`.
     ///
     /// Call it last, after `with_state`. The result has no `route` and no `fallback`, so no
     /// unobserved routes can be added.
     fn observed(self, observer: &Observer) -> ObservedApp;
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for axum::Router {}
 }
 
 impl RouterExt for Router {

@@ -5,18 +5,13 @@ use std::sync::Arc;
 use obs_core::Observer;
 use tower_layer::Layer;
 
-use crate::ObserveService;
+use crate::{ObserveService, sealed::Sealed};
 
 /// An extension of an observer that makes its layer: `observer.layer()`.
-pub trait ObserverExt: sealed::Sealed {
+pub trait ObserverExt: Sealed {
     /// Returns a tower layer that observes every request of the service inside it.
     #[must_use]
     fn layer(&self) -> ObserveLayer;
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for obs_core::Observer {}
 }
 
 impl ObserverExt for Observer {

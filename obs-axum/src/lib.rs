@@ -86,6 +86,7 @@ mod layer;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 mod request_body;
 mod route;
+mod sealed;
 #[cfg(feature = "axum")]
 mod serve;
 mod service;

@@ -9,7 +9,7 @@ use std::{
 
 use super::{build_error::BuildError, diagnostics};
 
-type Variables = Box<dyn Fn(&str) -> Option<OsString>>;
+type VariableLookup = Box<dyn Fn(&str) -> Option<OsString>>;
 
 /// The environment of a build: the variables of the process, or no variables. A blank variable
 /// counts as not set.
@@ -25,7 +25,7 @@ type Variables = Box<dyn Fn(&str) -> Option<OsString>>;
 /// ```
 pub struct Environment {
     /// `None` if no variables are read.
-    variables: Option<Variables>,
+    variables: Option<VariableLookup>,
     /// `true` if standard output is a terminal.
     terminal: bool,
     /// The messages about ignored values, each with the reason.

@@ -8,8 +8,6 @@ pub(crate) mod environment;
 pub(crate) mod name_filter;
 pub(crate) mod panic;
 pub(crate) mod parse;
-#[cfg(any(feature = "prometheus", feature = "tokio"))]
-pub(crate) mod patience;
 pub(crate) mod random;
 pub(crate) mod read_mostly;
 pub(crate) mod settings;
@@ -17,4 +15,6 @@ pub(crate) mod sort;
 pub(crate) mod sync;
 pub(crate) mod text;
 pub(crate) mod thread;
+#[cfg(any(feature = "prometheus", feature = "tokio"))]
+pub(crate) mod thread_timeout;
 pub(crate) mod value;

@@ -9,7 +9,7 @@ use crate::{
         setup::{Parts, Setup},
         sink::Sinks,
     },
-    http::wanted::Names,
+    http::found_headers::HeaderNameSet,
     observer::{Inner, Observer, drain::Drain},
     outputs::metrics::{MetricSink, gatherer::Gatherer},
     record::{
@@ -58,7 +58,7 @@ impl ObserverBuilder {
             name: String::new(),
         };
         // The metrics are the first of ours: see `Sinks::on_finish`.
-        setup.parts.sinks.extend(self.told_last);
+        setup.parts.sinks.extend(self.last_sink);
         let metric_settings = self.metrics.clone();
         setup.install(Box::new(self.metrics))?;
         setup.install(Box::new(self.events))?;
@@ -92,7 +92,7 @@ impl ObserverBuilder {
         environment.emit_warnings();
         let header_names = (recorded_headers.iter().map(AsRef::as_ref))
             .chain(self.request_id_headers.iter().map(String::as_str))
-            .fold(Names::KNOWN, Names::with);
+            .fold(HeaderNameSet::KNOWN, HeaderNameSet::with);
         let policy = Policy {
             service: Arc::new(service),
             redactor,

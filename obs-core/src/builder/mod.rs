@@ -23,6 +23,7 @@ use crate::{
     record::{
         endpoint::Endpoint,
         policy::{PanicPolicy, PublicEndpoint, TraceHeader},
+        request_id::IdGenerator,
     },
     redact::settings::Redaction,
     trace::propagation::{Propagator, Propagators},
@@ -31,8 +32,6 @@ use crate::{
 /// The timeout of a health check that has no timeout of its own.
 #[cfg(feature = "tokio")]
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
-
-type Generator = Box<dyn Fn() -> String + Send + Sync>;
 
 settings! {
     /// A builder of an [`Observer`](crate::Observer), with all its settings.
@@ -57,7 +56,7 @@ settings! {
     #[must_use = "`build` makes the observer"]
     pub struct ObserverBuilder {
         /// A sink that receives each record after all other sinks.
-        told_last: Option<Box<dyn RecordSink>>,
+        last_sink: Option<Box<dyn RecordSink>>,
     }
 
     service: String = String::new(), "the argument of `Observer::builder`" {
@@ -106,7 +105,7 @@ settings! {
         fn trust_inbound(mut self, trust: bool) { self.trust_inbound = trust }
     }
 
-    generator: Option<Generator> = None, "UUID version 7" {
+    generator: Option<IdGenerator> = None, "UUID version 7" {
         /// Sets the function that makes request ids. If it panics or returns an invalid
         /// [`RequestId`](crate::RequestId), a UUID is used instead.
         fn request_id_generator(mut self, generator: impl Fn() -> String + Send + Sync + 'static) {
@@ -346,8 +345,8 @@ impl ObserverBuilder {
     }
 
     #[cfg(feature = "testing")]
-    pub(crate) fn told_last(mut self, sink: impl RecordSink) -> Self {
-        self.told_last = Some(Box::new(sink));
+    pub(crate) fn last_sink(mut self, sink: impl RecordSink) -> Self {
+        self.last_sink = Some(Box::new(sink));
         self
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::{OnceCell, Semaphore, oneshot};
 /// The future results of one run. They belong to the callers who wait for them.
 struct Flight<W, R> {
     /// Everything that the callers want, without duplicates.
-    wanted: Mutex<Vec<W>>,
+    requested: Mutex<Vec<W>>,
     results: OnceCell<Vec<(W, R)>>,
 }
 
@@ -35,43 +35,43 @@ where
     W: Clone + PartialEq + Send + 'static,
     R: Clone + Send + 'static,
 {
-    /// Returns the result for `want`. `run` makes the results for all callers of the run, on a
+    /// Returns the result for `request`. `run` makes the results for all callers of the run, on a
     /// separate thread. `None` if it panics.
     pub(crate) async fn get(
         &self,
-        want: &W,
+        request: &W,
         run: impl FnOnce(Vec<W>) -> Vec<(W, R)> + Send + 'static,
     ) -> Option<R> {
-        let flight = self.join(want);
+        let flight = self.join(request);
         // If the caller that waits for the turn is dropped, another caller of the flight takes
         // over.
         let results = flight.results.get_or_init(|| async {
             let turn = Arc::clone(&self.turn).acquire_owned().await;
-            let wanted = self.begin(&flight);
-            off_the_runtime(move || {
-                let results = run(wanted);
+            let requested = self.begin(&flight);
+            on_blocking_thread(move || {
+                let results = run(requested);
                 drop(turn);
                 results
             })
             .await
         });
         let results = results.await;
-        results.iter().find(|(of, _)| of == want).map(|(_, result)| result.clone())
+        results.iter().find(|(of, _)| of == request).map(|(_, result)| result.clone())
     }
 
     /// Joins the flight that has not begun yet.
-    fn join(&self, want: &W) -> Arc<Flight<W, R>> {
+    fn join(&self, request: &W) -> Arc<Flight<W, R>> {
         let mut waiting = lock(&self.waiting);
         let flight = waiting.upgrade().unwrap_or_else(|| {
-            let flight = Arc::new(Flight { wanted: Mutex::new(Vec::new()), results: OnceCell::new() });
+            let flight = Arc::new(Flight { requested: Mutex::new(Vec::new()), results: OnceCell::new() });
             *waiting = Arc::downgrade(&flight);
             flight
         });
-        let mut wanted = lock(&flight.wanted);
-        if !wanted.contains(want) {
-            wanted.push(want.clone());
+        let mut requested = lock(&flight.requested);
+        if !requested.contains(request) {
+            requested.push(request.clone());
         }
-        drop(wanted);
+        drop(requested);
         flight
     }
 
@@ -82,7 +82,7 @@ where
             *waiting = Weak::new();
         }
         // Kept for the caller that takes over if this one is dropped.
-        lock(&flight.wanted).clone()
+        lock(&flight.requested).clone()
     }
 }
 
@@ -94,7 +94,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 ///
 /// It does not use the runtime's blocking threads. A service whose database hangs may have used up
 /// all of them, and then its metrics are needed most.
-async fn off_the_runtime<T: Default + Send + 'static>(make: impl FnOnce() -> T + Send + 'static) -> T {
+async fn on_blocking_thread<T: Default + Send + 'static>(make: impl FnOnce() -> T + Send + 'static) -> T {
     let (send, made) = oneshot::channel();
     let make = Arc::new(Mutex::new(Some(make)));
     let theirs = Arc::clone(&make);

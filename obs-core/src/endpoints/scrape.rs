@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::endpoints::flights::Flights;
 use crate::http::answer_body::Pieces as _;
 use crate::outputs::metrics::{
-    exposition::{self, Format, Wanted, page::Page},
+    exposition::{self, Format, PageRequest, page::Page},
     family::Family,
     gatherer::Gatherer,
 };
@@ -48,8 +48,8 @@ impl Scrape {
     /// The page with these families.
     fn page(&self, gatherer: &Gatherer, families: &Arc<[Family]>) -> Page {
         let created = gatherer.shows_created();
-        let wanted = Wanted { format: self.format, names: &self.names, created, gzip: self.gzip };
-        wanted.page(families, &|what| gatherer.left_out(what))
+        let request = PageRequest { format: self.format, names: &self.names, created, gzip: self.gzip };
+        request.page(families, &|what| gatherer.skipped(what))
     }
 
     fn answer(&self, body: Option<AnswerBody>) -> Answer {

@@ -15,7 +15,7 @@ use crate::{
     record::error::ErrorReport,
 };
 
-type Run = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+type CheckFunction = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
 /// The status of a check at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,23 +29,23 @@ pub(crate) struct Status {
 pub(crate) struct Check {
     pub(crate) name: String,
     timeout: Duration,
-    run: Run,
-    state: Mutex<State>,
+    run: CheckFunction,
+    state: Mutex<CheckState>,
 }
 
 #[derive(Default)]
-struct State {
+struct CheckState {
     status: Option<Status>,
     /// The time of the last result, and the number of its run.
     result: Option<(Instant, u64)>,
     /// The run that has not ended. It may never end.
-    running: Option<Running>,
+    running: Option<CheckRun>,
     /// The number of started runs, which is also the number of the last run.
     runs: u64,
 }
 
 #[derive(Clone)]
-struct Running {
+struct CheckRun {
     number: u64,
     started: Instant,
     /// Signals the end of the run. An error means that the run was dropped with its runtime.
@@ -69,7 +69,7 @@ impl Check {
         Self { name, timeout, run: Box::new(run), state: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, CheckState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -88,8 +88,8 @@ impl Check {
             }
             state.running_or_next()
         };
-        if let Some(tell) = start {
-            self.start(&running, tell);
+        if let Some(end_sender) = start {
+            self.start(&running, end_sender);
         }
         let left = self.timeout.saturating_sub(running.started.elapsed());
         match tokio::time::timeout(left, running.ended.changed()).await {
@@ -101,14 +101,14 @@ impl Check {
 
     /// Starts a run as a separate task, so that a disconnected prober does not cancel it.
     ///
-    /// The lock must not be held: a runtime that is ending drops the task, and with it `End`,
+    /// The lock must not be held: a runtime that is ending drops the task, and with it `CheckEndGuard`,
     /// immediately.
-    fn start(self: &Arc<Self>, running: &Running, tell: watch::Sender<()>) {
-        let (end, started) = (End(Arc::clone(self), running.number), running.started);
+    fn start(self: &Arc<Self>, running: &CheckRun, end_sender: watch::Sender<()>) {
+        let (end, started) = (CheckEndGuard(Arc::clone(self), running.number), running.started);
         tokio::spawn(async move {
             let check = &end.0;
             let result = match catch(|| (check.run)()) {
-                Ok(future) => unless_panics(future).await,
+                Ok(future) => catch_panic(future).await,
                 Err(_) => None,
             };
             let result = result.unwrap_or_else(|| Err("the check panicked".to_owned()));
@@ -121,7 +121,7 @@ impl Check {
                 result
             };
             check.ended(end.1, result);
-            let _ = tell.send(());
+            let _ = end_sender.send(());
         });
     }
 
@@ -130,9 +130,9 @@ impl Check {
         let mut state = self.lock();
         state.result = Some((Instant::now(), number));
         state.ends(number);
-        let (_, news) = state.note(&result);
+        let (_, changed) = state.note(&result);
         drop(state);
-        self.tell(news, result);
+        self.log_change(changed, result);
     }
 
     /// Records a failure for a run without a result, unless a newer result has arrived in the
@@ -145,17 +145,17 @@ impl Check {
             return status;
         }
         let result = Err(reason);
-        let (status, news) = state.note(&result);
+        let (status, changed) = state.note(&result);
         drop(state);
-        self.tell(news, result);
+        self.log_change(changed, result);
         status
     }
 
     /// Logs a change of the check. The reason may contain internal data, so it is not part of the
     /// answer.
-    fn tell(&self, news: bool, result: Result<(), String>) {
+    fn log_change(&self, changed: bool, result: Result<(), String>) {
         match result {
-            _ if !news => {}
+            _ if !changed => {}
             Err(reason) => {
                 diagnostics::warn(format_args!("health check `{}` fails: {reason}", self.name));
             }
@@ -164,17 +164,17 @@ impl Check {
     }
 }
 
-impl State {
+impl CheckState {
     /// Returns the active run, or a new one with the sender that signals its end.
-    fn running_or_next(&mut self) -> (Running, Option<watch::Sender<()>>) {
+    fn running_or_next(&mut self) -> (CheckRun, Option<watch::Sender<()>>) {
         if let Some(running) = &self.running {
             return (running.clone(), None);
         }
-        let (tell, ended) = watch::channel(());
+        let (end_sender, ended) = watch::channel(());
         self.runs = self.runs.saturating_add(1);
-        let running = Running { number: self.runs, started: Instant::now(), ended };
+        let running = CheckRun { number: self.runs, started: Instant::now(), ended };
         self.running = Some(running.clone());
-        (running, Some(tell))
+        (running, Some(end_sender))
     }
 
     /// Ends the run, so that another one may start.
@@ -187,25 +187,25 @@ impl State {
         let passes = result.is_ok();
         let changed = self.status.is_none_or(|before| before.passes != passes);
         // A first pass is expected, so it is not logged.
-        let news = changed && (self.status.is_some() || !passes);
+        let changed = changed && (self.status.is_some() || !passes);
         let since = self.status.filter(|_| !changed).map_or_else(SystemTime::now, |before| before.since);
         let status = Status { passes, since };
         self.status = Some(status);
-        (status, news)
+        (status, changed)
     }
 }
 
 /// A guard that ends a run even if the runtime drops it.
-struct End(Arc<Check>, u64);
+struct CheckEndGuard(Arc<Check>, u64);
 
-impl Drop for End {
+impl Drop for CheckEndGuard {
     fn drop(&mut self) {
         self.0.lock().ends(self.1);
     }
 }
 
 /// The future's output; `None` if it panics.
-async fn unless_panics<F: Future>(future: F) -> Option<F::Output> {
+async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| match catch(|| future.as_mut().poll(cx)) {
         Ok(polled) => polled.map(Some),

@@ -11,14 +11,14 @@ use crate::base::counter::Counter;
 pub(crate) type InternalLabel = (&'static str, Cow<'static, str>);
 
 /// The name, help and labels of a series.
-type Series = (&'static str, &'static str, Vec<InternalLabel>);
+type InternalSeries = (&'static str, &'static str, Vec<InternalLabel>);
 
 /// A function that returns the value of a gauge at a scrape.
 type ReadGauge = Box<dyn Fn() -> u64 + Send>;
 
 /// All internal metrics, sorted by series. Counters exist with value 0 from the start.
 #[derive(Default)]
-pub(crate) struct InternalMetrics(Mutex<Vec<(Series, Number)>>);
+pub(crate) struct InternalMetrics(Mutex<Vec<(InternalSeries, Number)>>);
 
 enum Number {
     Counter(Arc<Counter>),
@@ -81,18 +81,18 @@ impl InternalMetrics {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(Series, Number)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(InternalSeries, Number)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Returns the index of a series, or the index where it must be inserted.
-fn place(numbers: &[(Series, Number)], series: &Series) -> Result<usize, usize> {
+fn place(numbers: &[(InternalSeries, Number)], series: &InternalSeries) -> Result<usize, usize> {
     numbers.binary_search_by(|(other, _)| other.cmp(series))
 }
 
 /// Inserts a number, or replaces the number of this series.
-fn insert(numbers: &mut Vec<(Series, Number)>, series: Series, number: Number) {
+fn insert(numbers: &mut Vec<(InternalSeries, Number)>, series: InternalSeries, number: Number) {
     match place(numbers, &series) {
         Ok(place) => {
             if let Some((_, old)) = numbers.get_mut(place) {

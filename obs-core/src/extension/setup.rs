@@ -53,14 +53,14 @@ pub(crate) struct Parts {
     pub(crate) checks: Vec<Check>,
     pub(crate) shutdown_steps: Vec<(String, ShutdownStep)>,
     pub(crate) reports: Vec<(String, ReadCounts)>,
-    pub(crate) shared: Shared,
+    pub(crate) shared: SharedValues,
 }
 
 /// Values that extensions share with the application, one for each type.
 #[derive(Default)]
-pub(crate) struct Shared(Vec<Arc<dyn Any + Send + Sync>>);
+pub(crate) struct SharedValues(Vec<Arc<dyn Any + Send + Sync>>);
 
-impl Shared {
+impl SharedValues {
     pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.0.iter().find_map(|value| Arc::clone(value).downcast().ok())
     }

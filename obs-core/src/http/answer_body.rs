@@ -128,10 +128,10 @@ impl AnswerBody {
     pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let Body::Written(written) = &mut self.0 else { return Poll::Ready(self.next_piece()) };
         if mem::take(&mut written.others_wait) {
-            return let_others_run(cx);
+            return yield_to_others(cx);
         }
         match written.step() {
-            Some(piece) if piece.is_empty() => let_others_run(cx),
+            Some(piece) if piece.is_empty() => yield_to_others(cx),
             piece => {
                 written.others_wait = !written.pieces.has_ended();
                 Poll::Ready(piece)
@@ -157,7 +157,7 @@ impl AnswerBody {
 ///
 /// If a task only wakes itself through its waker, a runtime runs it many times before it checks its
 /// sockets again. tokio can be asked to check them first.
-fn let_others_run(cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+fn yield_to_others(cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
     #[cfg(feature = "tokio")]
     {
         // The first poll schedules the task again, and is always pending.

@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 
 use crate::{
     http::answer::Answer,
-    http1::slice::{Other, Rest, slice_of},
+    http1::chunks::{NotSingleChunk, UnsentBody, single_chunk},
     record::error::ErrorReport,
     request::{body::BodyObservation, body_rule::BodyRule, observation::Observation},
 };
@@ -21,8 +21,8 @@ use crate::{
 pin_project! {
     /// A response's body that finishes its request's [`Observation`] when it ends.
     ///
-    /// It forwards trailers, `is_end_stream` and `size_hint`, and cuts data frames into slices of
-    /// 64 KiB. A slice of `Bytes` is not copied.
+    /// It forwards trailers, `is_end_stream` and `size_hint`, and cuts data frames into chunks of
+    /// 64 KiB. A chunk of `Bytes` is not copied.
     ///
     /// # Errors
     /// The body's own errors, unchanged.
@@ -52,14 +52,14 @@ pin_project! {
     {
         #[pin]
         body: Option<B>,
-        rest: Option<Box<Rest<B::Data>>>,
+        rest: Option<Box<UnsentBody<B::Data>>>,
         observation: BodyObservation,
     }
 
     impl<B: Body> PinnedDrop for ObservedBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let mut ended = Rest::has_ended(this.rest.as_deref());
+            let mut ended = UnsentBody::has_ended(this.rest.as_deref());
             let body = &mut this.body;
             this.observation.drop_in(|| {
                 // A server may drop a body that reports its end after the last frame, without
@@ -86,7 +86,7 @@ impl<B: Body> ObservedBody<B> {
         let mut response = response;
         let (exact, ended) = (response.body().size_hint().exact(), response.body().is_end_stream());
         let status = response.status().as_u16();
-        let observation = head_done(observation, status, response.headers_mut());
+        let observation = finish_head(observation, status, response.headers_mut());
         let rule = rule(&observation, exact, ended);
         let observation = BodyObservation::new(observation, rule);
         response.map(|body| Self { body: Some(body), rest: None, observation })
@@ -102,10 +102,10 @@ impl<B: Body> ObservedBody<B> {
     ) -> ::http::Response<Self> {
         let (mut parts, body) = answer.into_http().into_parts();
         let (exact, ended) = (body.size(), body.has_ended());
-        let observation = head_done(observation, parts.status.as_u16(), &mut parts.headers);
+        let observation = finish_head(observation, parts.status.as_u16(), &mut parts.headers);
         let rule = rule(&observation, exact, ended);
         let observation = BodyObservation::new(observation, rule);
-        let rest = if ended { None } else { Some(Box::new(Rest::Own(body))) };
+        let rest = if ended { None } else { Some(Box::new(UnsentBody::Own(body))) };
         ::http::Response::from_parts(parts, Self { body: None, rest, observation })
     }
 
@@ -116,7 +116,7 @@ impl<B: Body> ObservedBody<B> {
     }
 }
 
-fn head_done(mut observation: Observation, status: u16, headers: &mut HeaderMap) -> Observation {
+fn finish_head(mut observation: Observation, status: u16, headers: &mut HeaderMap) -> Observation {
     observation.responded(status, headers);
     let name = observation.observer().policy().ids.response_name().clone();
     headers.insert(name, observation.start().id.header_value());
@@ -147,23 +147,23 @@ where
             && let Some(body) = this.body.as_pin_mut()
             && this.observation.sees_only_bytes()
         {
-            return match this.observation.poll(|| slice_of(body.poll_frame(cx))) {
-                Ok(slice) => Poll::Ready(Some(Ok(Frame::data(slice)))),
+            return match this.observation.poll(|| single_chunk(body.poll_frame(cx))) {
+                Ok(chunk) => Poll::Ready(Some(Ok(Frame::data(chunk)))),
                 Err(other) => self.other(other),
             };
         }
-        self.poll_apart(cx)
+        self.poll_frame_slow(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        Rest::has_ended(self.rest.as_deref()) && self.body.as_ref().is_none_or(Body::is_end_stream)
+        UnsentBody::has_ended(self.rest.as_deref()) && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        if let Some(Rest::Own(own)) = self.rest.as_deref() {
+        if let Some(UnsentBody::Own(own)) = self.rest.as_deref() {
             return own.size_hint();
         }
-        let rest = Rest::len(self.rest.as_deref()) as u64;
+        let rest = UnsentBody::len(self.rest.as_deref()) as u64;
         let Some(body) = &self.body else { return SizeHint::with_exact(rest) };
         let inner = body.size_hint();
         let mut hint = SizeHint::new();
@@ -182,24 +182,24 @@ where
     B::Data: 'static,
     B::Error: Display,
 {
-    /// Handles every result that is not a slice.
+    /// Handles every result that is not a chunk.
     #[inline(never)]
     fn other(
         self: Pin<&mut Self>,
-        other: Other<B::Data, B::Error>,
+        other: NotSingleChunk<B::Data, B::Error>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.project();
         match other {
-            Other::Pending => Poll::Pending,
-            Other::Rest(several) => {
-                *this.rest = Some(several);
-                Poll::Ready(next_slice(this.rest, this.observation))
+            NotSingleChunk::Pending => Poll::Pending,
+            NotSingleChunk::Unsent(rest) => {
+                *this.rest = Some(rest);
+                Poll::Ready(next_chunk(this.rest, this.observation))
             }
-            Other::End => {
+            NotSingleChunk::End => {
                 this.observation.ended();
                 Poll::Ready(None)
             }
-            Other::Last(frame) => {
+            NotSingleChunk::Last(frame) => {
                 note(this.observation, &frame);
                 Poll::Ready(Some(frame.map(|frame| frame.map_data(|_| Bytes::new()))))
             }
@@ -207,13 +207,13 @@ where
     }
 
     #[inline(never)]
-    fn poll_apart(
+    fn poll_frame_slow(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.as_mut().project();
         match this.rest.as_deref_mut() {
-            Some(Rest::Own(own)) => {
+            Some(UnsentBody::Own(own)) => {
                 let piece = this.observation.poll(|| match own.poll_piece(cx) {
                     Poll::Ready(Some(piece)) => Ok(piece),
                     other => Err(other.map(drop)),
@@ -227,11 +227,11 @@ where
                     Err(Poll::Pending) => Poll::Pending,
                 }
             }
-            Some(Rest::Data(_)) => Poll::Ready(next_slice(this.rest, this.observation)),
+            Some(UnsentBody::Data(_)) => Poll::Ready(next_chunk(this.rest, this.observation)),
             None => {
                 let Some(body) = this.body.as_pin_mut() else { return Poll::Ready(None) };
-                match this.observation.poll(|| slice_of(body.poll_frame(cx))) {
-                    Ok(slice) => Poll::Ready(Some(Ok(Frame::data(slice)))),
+                match this.observation.poll(|| single_chunk(body.poll_frame(cx))) {
+                    Ok(chunk) => Poll::Ready(Some(Ok(Frame::data(chunk)))),
                     Err(other) => self.other(other),
                 }
             }
@@ -239,13 +239,13 @@ where
     }
 }
 
-fn next_slice<D: Buf, E>(
-    rest: &mut Option<Box<Rest<D>>>,
+fn next_chunk<D: Buf, E>(
+    rest: &mut Option<Box<UnsentBody<D>>>,
     observation: &mut BodyObservation,
 ) -> Option<Result<Frame<Bytes>, E>> {
-    let slice = Rest::slice(rest)?;
-    observation.data(&slice);
-    Some(Ok(Frame::data(slice)))
+    let chunk = UnsentBody::next_chunk(rest)?;
+    observation.data(&chunk);
+    Some(Ok(Frame::data(chunk)))
 }
 
 /// Records trailers or an error.
@@ -269,7 +269,7 @@ mod tests {
     use crate::outputs::records::OfRequest as _;
     use crate::{
         http::head::RequestHead,
-        http1::slice::SLICE,
+        http1::chunks::MAX_CHUNK,
         observer::Observer,
         outputs::records::Records,
         record::{finished::Record, outcome::Outcome},
@@ -341,12 +341,15 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_that_is_left_is_not_sent() {
-        let (mut body, records) = observed(&[0; SLICE + 1]);
-        assert_eq!(next(&mut body).map(|slice| slice.len()), Some(SLICE));
+    fn a_chunk_that_is_not_polled_is_not_sent() {
+        let (mut body, records) = observed(&[0; MAX_CHUNK + 1]);
+        assert_eq!(next(&mut body).map(|chunk| chunk.len()), Some(MAX_CHUNK));
         assert!(!body.is_end_stream());
         drop(body);
         let record = records.try_recv().expect("one record");
-        assert_eq!((record.outcome, record.end().response_bytes), (Outcome::CancelledInBody, SLICE as u64));
+        assert_eq!(
+            (record.outcome, record.end().response_bytes),
+            (Outcome::CancelledInBody, MAX_CHUNK as u64)
+        );
     }
 }

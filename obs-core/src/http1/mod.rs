@@ -2,7 +2,7 @@
 //! answers, bodies.
 
 pub(crate) mod body;
-pub(crate) mod slice;
+pub(crate) mod chunks;
 
 use std::{
     cell::RefCell,

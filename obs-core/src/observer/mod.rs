@@ -24,7 +24,7 @@ use crate::{
     endpoints::Endpoints,
     extension::{
         report::OutputReport,
-        setup::{ReadCounts, Shared, ShutdownStep},
+        setup::{ReadCounts, SharedValues, ShutdownStep},
         sink::Sinks,
     },
     http::{answer::EndpointFuture, head::RequestHead},
@@ -81,7 +81,7 @@ pub(crate) struct Inner {
     pub(crate) sinks: Sinks,
     pub(crate) shutdown_steps: Vec<(String, ShutdownStep)>,
     pub(crate) reports: Vec<(String, ReadCounts)>,
-    pub(crate) shared: Shared,
+    pub(crate) shared: SharedValues,
     pub(crate) tunnels: AtomicU64,
 }
 
@@ -98,7 +98,7 @@ impl Observer {
     /// another observer. Outside of work the handle does nothing.
     #[must_use]
     pub fn current(&self) -> Work {
-        scope::peek().and_then(|work| work.of_policy(self.policy())).unwrap_or_default()
+        scope::try_current().and_then(|work| work.of_policy(self.policy())).unwrap_or_default()
     }
 
     /// The observed service.

@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 
 pub use crate::observer::serve::{Serve, Server, Stop, run};
 use crate::{
-    base::{diagnostics, patience::run_within, thread::spawn},
+    base::{diagnostics, thread::spawn, thread_timeout::run_with_timeout},
     observer::{Observer, drain::ShutdownReport},
 };
 
@@ -73,7 +73,7 @@ pub fn signal(observer: &Observer) -> impl Future<Output = ()> + Send + use<> {
 /// delay the exit.
 fn last_flush(observer: Observer) {
     let flush = move || _ = observer.shutdown(LAST_FLUSH);
-    run_within("obs-flush", LAST_FLUSH, Box::new(flush));
+    run_with_timeout("obs-flush", LAST_FLUSH, Box::new(flush));
 }
 
 /// Waits for `signal`, starts to drain, and waits for the drain's delay. Stop accepting connections

@@ -108,7 +108,7 @@ impl Fields {
     }
 
     /// Returns true if the fields have exactly these names, in this order.
-    pub(crate) fn have_names(&self, names: &[&'static str]) -> bool {
+    pub(crate) fn has_names(&self, names: &[&'static str]) -> bool {
         // Most names are the same static text, so the pointers are compared first.
         let same = |key: &str, name: &str| ptr::eq(key, name) || key == name;
         self.entries.len() == names.len()
@@ -188,10 +188,10 @@ mod tests {
         let fields = of(&["a", "b", "a"]);
         let elsewhere: &'static str = String::from("a").leak();
         assert_eq!(fields.own_names(), Some(vec!["a", "b"]));
-        assert!(fields.have_names(&[elsewhere, "b"]));
+        assert!(fields.has_names(&[elsewhere, "b"]));
         assert_eq!(fields.hash_of_names(), of(&[elsewhere, "b"]).hash_of_names());
         for others in [&["b", "a"][..], &["a"], &["a", "b", "c"], &["a", "c"], &[]] {
-            assert!(!fields.have_names(others), "{others:?}");
+            assert!(!fields.has_names(others), "{others:?}");
             assert_ne!(fields.hash_of_names(), of(others).hash_of_names(), "{others:?}");
         }
         let mut fields = fields;

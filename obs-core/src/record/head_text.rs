@@ -57,13 +57,13 @@ impl HeadText {
             all.push_str(&bounded(&redactor.query(query), MAX_QUERY));
         }
         let user_agent_at = place(all);
-        let tell = |agent: &[u8]| user_agents::tell(redactor, agent, all);
-        let user_agent = first_header(headers, "user-agent", tell).flatten();
+        let append = |agent: &[u8]| user_agents::append(redactor, agent, all);
+        let user_agent = first_header(headers, "user-agent", append).flatten();
         let host_at = place(all);
-        if let Some(told) = host {
+        if let Some(text) = host {
             // A host that was cut is invalid. Its validity is only checked when an output uses it.
             let mut keep = |host: &str| all.push_str(&bounded(host, MAX_HOST));
-            if let Some(host) = told {
+            if let Some(host) = text {
                 keep(host);
             } else {
                 let _ = first_header(headers, "host", |value| std::str::from_utf8(value).map(keep).ok());

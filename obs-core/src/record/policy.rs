@@ -10,7 +10,10 @@ use std::{
 
 use crate::{
     base::{counter::Counter, diagnostics, panic::catch},
-    http::{forwarded::network::TrustedProxies, head::RequestHead, method::KnownMethods, wanted::Names},
+    http::{
+        forwarded::network::TrustedProxies, found_headers::HeaderNameSet, head::RequestHead,
+        method::KnownMethods,
+    },
     record::{
         identity::IdentityPolicy,
         request_id::IdPolicy,
@@ -63,7 +66,7 @@ pub(crate) struct Policy {
     /// The headers that events record, in lower case.
     pub(crate) recorded_headers: Vec<Arc<str>>,
     /// The headers above, the headers of the request id, and the headers that the core reads.
-    pub(crate) header_names: Names,
+    pub(crate) header_names: HeaderNameSet,
     pub(crate) ids: IdPolicy,
     pub(crate) panic_policy: PanicPolicy,
     pub(crate) public_endpoint: Option<PublicEndpoint>,

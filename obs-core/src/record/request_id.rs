@@ -161,14 +161,15 @@ impl From<&RequestId> for Value {
     }
 }
 
-type Generator = Box<dyn Fn() -> String + Send + Sync>;
+/// Returns a new id for a request without a valid one.
+pub(crate) type IdGenerator = Box<dyn Fn() -> String + Send + Sync>;
 
 /// The source of a request's id, and its header names.
 pub(crate) struct IdPolicy {
     /// Header names in lower case. All are read, in this order; responses carry the first.
     headers: Vec<String>,
     trust_inbound: bool,
-    generator: Option<Generator>,
+    generator: Option<IdGenerator>,
     /// True once the warning about an invalid generator was logged.
     warned: AtomicBool,
     /// The first name, parsed in advance: parsing it for each request would allocate.
@@ -178,7 +179,7 @@ pub(crate) struct IdPolicy {
 
 impl IdPolicy {
     /// Makes the policy. `headers` are valid header names, at least one.
-    pub(crate) fn new(headers: Vec<String>, trust_inbound: bool, generator: Option<Generator>) -> Self {
+    pub(crate) fn new(headers: Vec<String>, trust_inbound: bool, generator: Option<IdGenerator>) -> Self {
         Self {
             #[cfg(feature = "http")]
             response_name: headers

@@ -20,12 +20,12 @@ impl Redactor {
                 (key, secret)
             }
         };
-        (key, if secret { hidden(value) } else { self.told(value) })
+        (key, if secret { hidden(value) } else { self.mask_value(value) })
     }
 
     /// Masks the secrets in a value whose name means no secret. Most values contain none and are
     /// unchanged.
-    fn told(&self, value: Value) -> Value {
+    fn mask_value(&self, value: Value) -> Value {
         /// The smallest number that can be a card: cards have at least 13 digits.
         const SHORTEST_CARD: u64 = 1_000_000_000_000;
         match value {

@@ -18,7 +18,7 @@ pub(crate) mod words;
 
 use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
 
-use names::Names;
+use names::SecretNames;
 use patterns::Patterns;
 
 use crate::base::read_mostly::ReadMostly;
@@ -51,7 +51,7 @@ const URL_MASK: &str = "REDACTED";
 pub struct Redactor(Arc<Rules>);
 
 struct Rules {
-    names: Names,
+    names: SecretNames,
     patterns: Patterns,
     /// The known answers for names in the program's own code. The key is the address and the length
     /// of a name, because a `'static` name never moves.
@@ -75,7 +75,7 @@ impl Redactor {
         if self.finds_nothing(text) {
             return Cow::Borrowed(text);
         }
-        settled(text, MASK, |text| self.0.find(text))
+        mask_until_stable(text, MASK, |text| self.0.find(text))
     }
 
     /// Returns `true` if a quick check shows that the text contains no secret. `false` is no proof
@@ -151,7 +151,7 @@ impl Redactor {
         if self.0.is_off() {
             return Cow::Borrowed(query);
         }
-        settled(query, URL_MASK, |query| url::in_query(&self.0, query))
+        mask_until_stable(query, URL_MASK, |query| url::in_query(&self.0, query))
     }
 
     /// Replaces each segment with a secret in the path of a URL by `REDACTED`.
@@ -170,7 +170,7 @@ impl Redactor {
 
     #[inline(never)]
     fn suspicious_path<'a>(&self, path: &'a str) -> Cow<'a, str> {
-        settled(path, URL_MASK, |path| url::in_path(&self.0, path))
+        mask_until_stable(path, URL_MASK, |path| url::in_path(&self.0, path))
     }
 }
 
@@ -199,15 +199,19 @@ const ROUNDS: usize = 4;
 ///
 /// Masking one secret may reveal another one beside it, such as an account number with a token
 /// directly after it. Repeated passes make sure that redacting a redacted text changes nothing.
-fn settled<'a>(text: &'a str, mask: &str, find: impl Fn(&str) -> Vec<Range<usize>>) -> Cow<'a, str> {
-    let mut settled = Cow::Borrowed(text);
+fn mask_until_stable<'a>(
+    text: &'a str,
+    mask: &str,
+    find: impl Fn(&str) -> Vec<Range<usize>>,
+) -> Cow<'a, str> {
+    let mut result = Cow::Borrowed(text);
     for _ in 0..ROUNDS {
-        match masked(&settled, &find(&settled), mask) {
+        match masked(&result, &find(&result), mask) {
             Cow::Borrowed(_) => break,
-            Cow::Owned(masked) => settled = Cow::Owned(masked),
+            Cow::Owned(masked) => result = Cow::Owned(masked),
         }
     }
-    settled
+    result
 }
 
 /// Replaces each range of the text by `mask`.

@@ -37,22 +37,27 @@ const SIGNATURES: [&str; 7] = [
 ];
 
 /// The names that mean secrets.
-pub(super) struct Names {
-    words: Set,
-    together: Set,
+pub(super) struct SecretNames {
+    words: LetterSet,
+    together: LetterSet,
     /// Whole names that mean no secret, even if their words do.
-    harmless: Set,
+    harmless: LetterSet,
     signatures: bool,
 }
 
-impl Names {
+impl SecretNames {
     pub(super) fn new() -> Self {
-        let (words, together) = (Set::of(&[WORDS]), Set::of(&TOGETHER));
-        Self { words, together, harmless: Set::of(&[]), signatures: true }
+        let (words, together) = (LetterSet::of(&[WORDS]), LetterSet::of(&TOGETHER));
+        Self { words, together, harmless: LetterSet::of(&[]), signatures: true }
     }
 
     pub(super) fn off() -> Self {
-        Self { words: Set::of(&[]), together: Set::of(&[]), harmless: Set::of(&[]), signatures: false }
+        Self {
+            words: LetterSet::of(&[]),
+            together: LetterSet::of(&[]),
+            harmless: LetterSet::of(&[]),
+            signatures: false,
+        }
     }
 
     pub(super) fn is_off(&self) -> bool {
@@ -71,7 +76,7 @@ impl Names {
         (1..=MAX_WORDS).contains(&words)
     }
 
-    pub(super) fn take_away(&mut self, name: &str) -> bool {
+    pub(super) fn remove_name(&mut self, name: &str) -> bool {
         let (letters, words) = (letters(name), Words::of(name).count());
         self.words.remove(&letters);
         self.together.remove(&letters);
@@ -100,8 +105,8 @@ impl Names {
             end = end.saturating_add(word.len());
             let since = |start: usize| letters.get(start..end).unwrap_or_default();
             let together = starts.iter().take(count.saturating_add(1));
-            if self.words.has_kind_of(since(starts[0]))
-                || together.into_iter().any(|start| self.together.has_kind_of(since(*start)))
+            if self.words.has_variant_of(since(starts[0]))
+                || together.into_iter().any(|start| self.together.has_variant_of(since(*start)))
             {
                 return !self.is_harmless(name);
             }
@@ -127,9 +132,9 @@ fn letters(name: &str) -> Vec<u8> {
 
 /// A set of names, given by their letters and grouped by length. The length and the first letter
 /// usually decide a look-up.
-struct Set(Vec<Vec<Box<[u8]>>>);
+struct LetterSet(Vec<Vec<Box<[u8]>>>);
 
-impl Set {
+impl LetterSet {
     fn of(names: &[&str]) -> Self {
         let mut set = Self(Vec::new());
         for name in names.iter().flat_map(|names| names.split(' ')) {
@@ -163,7 +168,7 @@ impl Set {
 
     /// Returns `true` if the set has the name, or the name without a plural `s` or a number at its
     /// end: `passwords`, `token2`.
-    fn has_kind_of(&self, letters: &[u8]) -> bool {
+    fn has_variant_of(&self, letters: &[u8]) -> bool {
         if self.has(letters) {
             return true;
         }
@@ -184,7 +189,7 @@ mod tests {
 
     #[test]
     fn names_that_mean_secrets() {
-        let names = Names::new();
+        let names = SecretNames::new();
         let all = "\
             authorization, Proxy-Authorization, Cookie, set-cookie, setCookie, token, tokens, token_count, \
             access_token, accessToken, ACCESS_TOKEN, accesstoken, refreshtoken, idToken, X-CSRF-Token, \
@@ -203,7 +208,7 @@ mod tests {
 
     #[test]
     fn names_that_mean_none() {
-        let names = Names::new();
+        let names = SecretNames::new();
         let all = "\
             -, author, authority, authored_by, keyboard, key, cache_key, keys, public_key, primaryKey, \
             tokenizer, tokenized, monkey, passport, passport_number, pass, bypass, passenger, compass, \
@@ -217,7 +222,7 @@ mod tests {
 
     #[test]
     fn keys_of_signatures_in_exactly_their_case() {
-        let names = Names::new();
+        let names = SecretNames::new();
         for name in SIGNATURES {
             assert!(names.is_secret_key(name), "{name}");
         }
@@ -228,7 +233,7 @@ mod tests {
 
     #[test]
     fn the_users_names() {
-        let mut names = Names::new();
+        let mut names = SecretNames::new();
         assert!(names.add("customer number") && names.add("IBAN") && names.add("CardHolder"));
         for name in
             ["customer-number", "old.customerNumber", "CUSTOMERNUMBER", "iban", "user_iban", "cardholder"]
@@ -237,7 +242,7 @@ mod tests {
         }
         assert!(!names.is_secret("customer") && !names.is_secret("number"));
 
-        assert!(names.take_away("session") && names.take_away("token-count") && names.take_away("sig"));
+        assert!(names.remove_name("session") && names.remove_name("token-count") && names.remove_name("sig"));
         assert!(!names.is_secret("session") && !names.is_secret("session_length"));
         assert!(!names.is_secret("tokenCount") && !names.is_secret_key("sig"));
         assert!(names.is_secret("token") && names.is_secret("token_count_2") && names.is_secret("sessionid"));

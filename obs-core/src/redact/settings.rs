@@ -7,7 +7,7 @@ use regex_lite::Regex;
 
 use super::{
     Redactor, Rules,
-    names::{MAX_WORDS, Names},
+    names::{MAX_WORDS, SecretNames},
     patterns::{Patterns, kind::SecretPattern, own::OwnPatterns},
 };
 use crate::base::{build_error::BuildError, read_mostly::ReadMostly, settings::settings};
@@ -121,11 +121,11 @@ impl Redaction {
     pub fn build(self) -> Result<Redactor, BuildError> {
         // Settings are checked even if redaction is off, so that switching it on does not cause an
         // error.
-        let mut names = Names::new();
+        let mut names = SecretNames::new();
         for (name, meaning) in &self.names {
             let known = match meaning {
                 Meaning::Secret => names.add(name),
-                Meaning::Harmless => names.take_away(name),
+                Meaning::Harmless => names.remove_name(name),
             };
             if !known {
                 let expected = const {
@@ -142,7 +142,7 @@ impl Redaction {
         let (names, patterns) = if self.on {
             (names, Patterns::new(&self.without, own))
         } else {
-            (Names::off(), Patterns::off())
+            (SecretNames::off(), Patterns::off())
         };
         Ok(Redactor(Arc::new(Rules { names, patterns, own_names: ReadMostly::new() })))
     }

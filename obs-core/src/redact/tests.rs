@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use proptest::prelude::*;
 
-use super::{Redactor, patterns::text::LOOKED, settings::Redaction};
+use super::{Redactor, patterns::text::SCANNED, settings::Redaction};
 
 fn redactor() -> Redactor {
     Redaction::new().build().expect("valid")
@@ -281,9 +281,9 @@ fn no_text_takes_more_than_linear_time() {
             let length = if dangerous { 1 << 20 } else { 1 << 14 };
             let text = format!("{before}{}{after}", piece.repeat(length / piece.len()));
             let looks = |what: &dyn Fn()| {
-                LOOKED.set(0);
+                SCANNED.set(0);
                 what();
-                LOOKED.get()
+                SCANNED.get()
             };
             for looks in [
                 looks(&|| drop(redactor.text(&text))),

@@ -18,7 +18,7 @@ impl<'a> Words<'a> {
     }
 
     /// Returns `true` if a new word starts at `at`, directly after another word.
-    fn begins(&self, at: usize) -> bool {
+    fn starts_word(&self, at: usize) -> bool {
         let byte = |at: usize| self.name.get(at).copied().unwrap_or_default();
         let (before, here, next) = (byte(at.saturating_sub(1)), byte(at), byte(at.saturating_add(1)));
         match (before, here) {
@@ -41,7 +41,7 @@ impl<'a> Iterator for Words<'a> {
         let rest = self.name.get(self.at..)?;
         let start = self.at.saturating_add(rest.iter().position(|b| is_word(*b))?);
         let mut end = start.saturating_add(1);
-        while self.name.get(end).is_some_and(|b| is_word(*b)) && !self.begins(end) {
+        while self.name.get(end).is_some_and(|b| is_word(*b)) && !self.starts_word(end) {
             end = end.saturating_add(1);
         }
         self.at = end;

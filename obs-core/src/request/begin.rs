@@ -4,11 +4,11 @@ use crate::{
     base::{clock::Moment, text::bounded},
     http::{
         forwarded::Forwarded,
+        found_headers::FoundHeaders,
         grpc::GrpcRequest,
         head::RequestHead,
         headers::{HeaderLookup as _, length_header},
         method::Method,
-        wanted::Wanted,
     },
     observer::Observer,
     record::{
@@ -35,8 +35,8 @@ impl WorkState {
     /// Starts a request in the memory of a finished one, to which nothing else has a reference.
     pub(crate) fn begin(&mut self, observer: &Observer, head: &RequestHead<'_>, outer: Option<&Arc<Self>>) {
         let policy = observer.policy();
-        let mut headers = Wanted::none();
-        headers.look(head.headers, policy.header_names);
+        let mut headers = FoundHeaders::none();
+        headers.collect(head.headers, policy.header_names);
 
         self.open();
         self.identify(policy, head, &headers, outer);
@@ -64,7 +64,7 @@ impl WorkState {
         &mut self,
         policy: &Policy,
         head: &RequestHead<'_>,
-        headers: &Wanted<'_>,
+        headers: &FoundHeaders<'_>,
         outer: Option<&Arc<Self>>,
     ) {
         let start = &mut self.start;
@@ -94,7 +94,7 @@ impl WorkState {
         &mut self,
         policy: &Policy,
         head: &RequestHead<'_>,
-        headers: &Wanted<'_>,
+        headers: &FoundHeaders<'_>,
         records_host: bool,
     ) {
         let peer = head.peer.map(|peer| peer.ip());
@@ -164,7 +164,7 @@ fn original_method(policy: &Policy, method: &str) -> Box<str> {
 
 /// The values of the headers that events record.
 #[inline(never)]
-fn recorded_headers(policy: &Policy, headers: &Wanted<'_>) -> Vec<(Arc<str>, Vec<String>)> {
+fn recorded_headers(policy: &Policy, headers: &FoundHeaders<'_>) -> Vec<(Arc<str>, Vec<String>)> {
     let mut recorded = Vec::new();
     for name in &policy.recorded_headers {
         let mut values = Vec::new();

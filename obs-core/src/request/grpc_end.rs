@@ -23,7 +23,7 @@ impl WorkState {
         duration: Duration,
     ) -> (GrpcCall, Outcome) {
         let left = matches!(outcome, Outcome::CancelledBeforeResponse | Outcome::CancelledInBody);
-        let late = left && request.gave_up_by(duration);
+        let late = left && request.has_expired_after(duration);
         let outcome = if late { Outcome::DeadlineExceeded } else { outcome };
         let answer = progress.grpc.take().map(|answer| *answer);
         self.name_grpc_route(enrichment, answer.as_ref(), progress);
@@ -52,7 +52,7 @@ impl WorkState {
             None if progress.status.is_some() => {}
             // The method was called, but no response shows that it exists.
             _ => {
-                if !named && let Some(route) = self.policy.routes.guess(path) {
+                if !named && let Some(route) = self.policy.routes.unverified(path) {
                     enrichment.route = Some(route);
                 }
             }

@@ -54,7 +54,7 @@ pub(crate) fn install(observer: &Observer) {
 
 /// Fills the slot if the panic happens inside of work. Outside of work it does nothing.
 fn note(info: &PanicHookInfo<'_>) {
-    let Some(work) = scope::peek() else { return };
+    let Some(work) = scope::try_current() else { return };
     let report = PanicReport::of_hook(info);
     if cfg!(panic = "abort") {
         record(&work, report);

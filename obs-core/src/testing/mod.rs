@@ -46,7 +46,7 @@ use crate::{
 };
 
 /// The longest time that a test waits before it fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An observer in memory, and everything that it recorded.
 ///
@@ -99,13 +99,13 @@ impl TestObserver {
         events: crate::outputs::events::settings::Events,
     ) -> Self {
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let lines = EventOutput::to(Lines(Arc::clone(&seen))).named("testing").capacity(64 * 1024 * 1024);
+        let lines = EventOutput::to(TestLines(Arc::clone(&seen))).named("testing").capacity(64 * 1024 * 1024);
         let builder = Observer::builder("test")
             .no_environment()
             .drain_delay(Duration::ZERO)
             .metrics(Metrics::new())
             .events(events.output(lines))
-            .told_last(Records(Arc::clone(&seen)));
+            .last_sink(TestRecords(Arc::clone(&seen)));
         match settings(builder).build() {
             Ok(observer) => Self { observer, seen },
             Err(error) => panic!("the test observer cannot be built: {error}"),
@@ -134,7 +134,7 @@ impl TestObserver {
     fn watch(&self) {
         let seen = Arc::downgrade(&self.seen);
         thread::spawn(move || {
-            thread::sleep(PATIENCE);
+            thread::sleep(TIMEOUT);
             if let Some(seen) = seen.upgrade() {
                 wake(&seen);
             }
@@ -150,16 +150,16 @@ impl TestObserver {
     pub fn wait_for_blocking(&self, n: usize) -> Vec<Record> {
         let began = Instant::now();
         while lock(&self.seen).records.len() < n {
-            self.check_patience(began, n);
+            self.check_timeout(began, n);
             thread::sleep(Duration::from_millis(1));
         }
         self.records()
     }
 
-    fn check_patience(&self, began: Instant, n: usize) {
+    fn check_timeout(&self, began: Instant, n: usize) {
         let records = self.records();
         assert!(
-            began.elapsed() < PATIENCE,
+            began.elapsed() < TIMEOUT,
             "{n} requests should have ended, but only {} have, and {} are running: {records:#?}",
             records.len(),
             self.observer.in_flight(),
@@ -178,7 +178,7 @@ impl TestObserver {
     /// Panics if the events are not written within 30 s.
     #[must_use]
     pub fn events(&self) -> Vec<TestEvent> {
-        assert!(self.observer.flush(PATIENCE), "the events should have been written within 30 s");
+        assert!(self.observer.flush(TIMEOUT), "the events should have been written within 30 s");
         let lines = lock(&self.seen).lines.clone();
         let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.map(TestEvent::of_line).collect()
@@ -246,7 +246,7 @@ impl Future for WaitFor {
             seen.waiting.push(cx.waker().clone());
         }
         drop(seen);
-        self.test.check_patience(self.began, self.n);
+        self.test.check_timeout(self.began, self.n);
         if !std::mem::replace(&mut self.watched, true) {
             self.test.watch();
         }
@@ -254,9 +254,9 @@ impl Future for WaitFor {
     }
 }
 
-struct Records(Arc<Mutex<Seen>>);
+struct TestRecords(Arc<Mutex<Seen>>);
 
-impl RecordSink for Records {
+impl RecordSink for TestRecords {
     fn name(&self) -> &str {
         "testing"
     }
@@ -273,9 +273,9 @@ fn wake(seen: &Mutex<Seen>) {
     waiting.into_iter().for_each(Waker::wake);
 }
 
-struct Lines(Arc<Mutex<Seen>>);
+struct TestLines(Arc<Mutex<Seen>>);
 
-impl EventSink for Lines {
+impl EventSink for TestLines {
     fn write(&mut self, lines: &[u8]) -> std::io::Result<usize> {
         lock(&self.0).lines.extend_from_slice(lines);
         Ok(lines.len())

@@ -60,7 +60,7 @@ fn parse(text: &str) -> Option<RemoteSpan> {
         parent => (false, parent),
     };
     // The parent's parent is not used, because each side of a call has its own span here.
-    let parent_fits = parent.is_none_or(|parent| parent.len() == 16 && lower::<8>(parent).is_some());
+    let parent_fits = parent.is_none_or(|parent| parent.len() == 16 && lowercase_hex::<8>(parent).is_some());
     let fits = parent_fits && parts.next().is_none();
     fits.then_some(RemoteSpan { trace_id, span_id, flags: flags(sampled) })
 }
@@ -81,17 +81,17 @@ fn trace_id(text: &str) -> Option<TraceId> {
     if text.len() != 16 && text.len() != 32 {
         return None;
     }
-    TraceId::from_bytes(lower(text)?)
+    TraceId::from_bytes(lowercase_hex(text)?)
 }
 
 fn span_id(text: &str) -> Option<SpanId> {
     if text.len() != 16 {
         return None;
     }
-    SpanId::from_bytes(lower(text)?)
+    SpanId::from_bytes(lowercase_hex(text)?)
 }
 
-fn lower<const N: usize>(text: &str) -> Option<[u8; N]> {
+fn lowercase_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     padded(text).filter(|_| !text.bytes().any(|b| b.is_ascii_uppercase()))
 }
 

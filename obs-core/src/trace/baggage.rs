@@ -29,7 +29,7 @@ pub struct Baggage(Option<Box<str>>);
 impl Baggage {
     /// Reads all `baggage` headers, up to the limits.
     pub(crate) fn find(headers: &(impl HeaderLookup + ?Sized)) -> Self {
-        let mut collected = Collected::default();
+        let mut collected = CollectedMembers::default();
         headers.each("baggage", &mut |value| collected.add(value));
         collected.finish()
     }
@@ -37,7 +37,7 @@ impl Baggage {
     /// Parses a list of members.
     #[must_use]
     pub fn parse(list: &str) -> Self {
-        let mut collected = Collected::default();
+        let mut collected = CollectedMembers::default();
         collected.add(list.as_bytes());
         collected.finish()
     }
@@ -70,14 +70,14 @@ impl Baggage {
 }
 
 #[derive(Default)]
-struct Collected {
+struct CollectedMembers {
     list: String,
     members: usize,
     /// The number of bytes read so far.
     read: usize,
 }
 
-impl Collected {
+impl CollectedMembers {
     fn add(&mut self, header: &[u8]) {
         for member in header.split(|byte| *byte == b',') {
             // The comma before the member counts, too.
@@ -86,7 +86,7 @@ impl Collected {
                 self.members = MAX_MEMBERS;
                 return;
             }
-            let Some(member) = std::str::from_utf8(member).ok().and_then(normal) else { continue };
+            let Some(member) = std::str::from_utf8(member).ok().and_then(normalized) else { continue };
             if !self.list.is_empty() {
                 self.list.push(',');
             }
@@ -101,31 +101,31 @@ impl Collected {
 }
 
 /// Removes optional white space from a member; `None` if the member is invalid.
-fn normal(member: &str) -> Option<String> {
+fn normalized(member: &str) -> Option<String> {
     let mut parts = member.split(';');
     let (key, value) = parts.next()?.split_once('=')?;
     let (key, value) = (trim(key), trim(value));
     if !is_token(key) || !value.bytes().all(is_octet) {
         return None;
     }
-    let mut normal = format!("{key}={value}");
+    let mut normalized = format!("{key}={value}");
     for property in parts {
         let (key, value) = property.split_once('=').map_or((property, None), |(k, v)| (k, Some(v)));
         let key = trim(key);
         if !is_token(key) {
             return None;
         }
-        normal.push(';');
-        normal.push_str(key);
+        normalized.push(';');
+        normalized.push_str(key);
         if let Some(value) = value.map(trim) {
             if !value.bytes().all(is_octet) {
                 return None;
             }
-            normal.push('=');
-            normal.push_str(value);
+            normalized.push('=');
+            normalized.push_str(value);
         }
     }
-    Some(normal)
+    Some(normalized)
 }
 
 /// Returns `true` for a token (RFC 9110 §5.6.2).
@@ -189,7 +189,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_harmless_and_what_goes_out_is_valid(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let mut collected = Collected::default();
+            let mut collected = CollectedMembers::default();
             collected.add(&bytes);
             let baggage = collected.finish();
             prop_assert!(baggage.as_str().len() <= MAX_BYTES);

@@ -33,11 +33,11 @@ thread_local! {
 /// ```
 #[must_use]
 pub fn current() -> Work {
-    peek().unwrap_or_default()
+    try_current().unwrap_or_default()
 }
 
 /// The current handle, if there is one. It can be called while the thread ends and in a panic hook.
-pub(crate) fn peek() -> Option<Work> {
+pub(crate) fn try_current() -> Option<Work> {
     let handle = CURRENT.with(|current| {
         let handle = current.take();
         current.set(handle.clone());

@@ -3,7 +3,7 @@
 
 use std::{fmt::Write as _, net::IpAddr, time::Duration};
 
-use crate::{base::clock, write::scribe::Scribe};
+use crate::{base::clock, write::buffer::BufferWriter};
 
 /// All three-digit numbers: `000001002…999`
 static THREE: [[u8; 3]; 1000] = {
@@ -22,7 +22,7 @@ pub(crate) fn three(number: u64) -> [u8; 3] {
 }
 
 /// Writes a number.
-pub(crate) fn number(out: &mut Scribe<'_>, value: u64) {
+pub(crate) fn number(out: &mut BufferWriter<'_>, value: u64) {
     let [hundreds, tens, ones] = three(value);
     match value {
         0..10 => out.put(&[ones]),
@@ -33,7 +33,7 @@ pub(crate) fn number(out: &mut Scribe<'_>, value: u64) {
 }
 
 /// Writes a duration in milliseconds, with three decimals.
-pub(crate) fn millis(out: &mut Scribe<'_>, time: Duration) {
+pub(crate) fn millis(out: &mut BufferWriter<'_>, time: Duration) {
     let [a, b, c] = three(u64::from(time.subsec_micros()));
     match clock::millis(time) {
         // Most durations are this short, and are written in one piece.
@@ -46,7 +46,7 @@ pub(crate) fn millis(out: &mut Scribe<'_>, time: Duration) {
 }
 
 /// Writes an IP address as its `Display` does.
-pub(crate) fn address(out: &mut Scribe<'_>, address: IpAddr) {
+pub(crate) fn address(out: &mut BufferWriter<'_>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => {
             let [first @ .., last] = address.octets();
@@ -71,8 +71,8 @@ mod tests {
 
     use super::*;
 
-    fn text(write: impl Fn(&mut Scribe<'_>)) -> String {
-        String::from_utf8(crate::write::scribe::written(write)).expect("ASCII")
+    fn text(write: impl Fn(&mut BufferWriter<'_>)) -> String {
+        String::from_utf8(crate::write::buffer::written(write)).expect("ASCII")
     }
 
     #[test]

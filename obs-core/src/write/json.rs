@@ -4,22 +4,22 @@ use std::{fmt::Write as _, net::IpAddr, time::Duration};
 
 use crate::{
     base::value::Value,
-    write::{digits, rfc3339, scribe::Scribe},
+    write::{buffer::BufferWriter, digits, rfc3339},
 };
 
 /// A key from our own code, in the form in which it is written: with a comma before it and a colon
 /// after it. It contains nothing to escape.
 #[derive(Clone, Copy)]
-pub(crate) struct Key {
+pub(crate) struct JsonKey {
     pub(crate) bare: &'static str,
     /// The key with the opening quote of a text value.
     pub(crate) quoted: &'static str,
 }
 
-/// Creates a [`Key`] from a literal name.
+/// Creates a [`JsonKey`] from a literal name.
 macro_rules! key {
     ($name:literal) => {
-        $crate::write::json::Key {
+        $crate::write::json::JsonKey {
             bare: concat!(",\"", $name, "\":"),
             quoted: concat!(",\"", $name, "\":\""),
         }
@@ -31,15 +31,15 @@ pub(crate) use key;
 ///
 /// A comma is written before every member. The opening brace replaces the first comma.
 pub(crate) struct Object<'a, 'b> {
-    out: &'a mut Scribe<'b>,
+    out: &'a mut BufferWriter<'b>,
     start: usize,
 }
 
-// Functions with a [`Key`] are inlined: for a key that is known at compile time, the code is two or
+// Functions with a [`JsonKey`] are inlined: for a key that is known at compile time, the code is two or
 // three stores instead of a call.
 #[allow(clippy::inline_always)]
 impl<'a, 'b> Object<'a, 'b> {
-    pub(crate) const fn open(out: &'a mut Scribe<'b>) -> Self {
+    pub(crate) const fn open(out: &'a mut BufferWriter<'b>) -> Self {
         let start = out.at();
         Self { out, start }
     }
@@ -77,30 +77,30 @@ impl<'a, 'b> Object<'a, 'b> {
     }
 
     #[inline(always)]
-    fn bare(&mut self, key: Key) {
+    fn bare(&mut self, key: JsonKey) {
         self.out.put(key.bare.as_bytes());
     }
 
     #[inline(always)]
-    pub(crate) fn text(&mut self, key: Key, text: &str) {
+    pub(crate) fn text(&mut self, key: JsonKey, text: &str) {
         self.out.put(key.quoted.as_bytes());
         escaped(self.out, text);
     }
 
     /// Writes a text. `is_plain` is the known result of [`is_plain`] for it.
     #[inline(always)]
-    pub(crate) fn known_text(&mut self, key: Key, text: &str, is_plain: bool) {
+    pub(crate) fn known_text(&mut self, key: JsonKey, text: &str, is_plain: bool) {
         if is_plain { self.word(key, text) } else { self.text(key, text) }
     }
 
     /// Writes a text without characters to escape.
     #[inline(always)]
-    pub(crate) fn word(&mut self, key: Key, word: impl AsRef<[u8]>) {
+    pub(crate) fn word(&mut self, key: JsonKey, word: impl AsRef<[u8]>) {
         self.out.put_all([key.quoted.as_bytes(), word.as_ref(), b"\""]);
     }
 
     #[inline(always)]
-    pub(crate) fn texts(&mut self, key: Key, texts: &[String]) {
+    pub(crate) fn texts(&mut self, key: JsonKey, texts: &[String]) {
         self.bare(key);
         self.list_of_texts(texts);
     }
@@ -124,13 +124,13 @@ impl<'a, 'b> Object<'a, 'b> {
 
     /// Writes `true`. A false flag is not written at all.
     #[inline(always)]
-    pub(crate) fn flag(&mut self, key: Key) {
+    pub(crate) fn flag(&mut self, key: JsonKey) {
         self.bare(key);
         self.out.put(b"true");
     }
 
     #[inline(always)]
-    pub(crate) fn number(&mut self, key: Key, number: impl Into<u64>) {
+    pub(crate) fn number(&mut self, key: JsonKey, number: impl Into<u64>) {
         self.bare(key);
         digits::number(self.out, number.into());
     }
@@ -138,18 +138,18 @@ impl<'a, 'b> Object<'a, 'b> {
     /// Writes milliseconds with three decimals. A service's clock is not more precise than
     /// microseconds.
     #[inline(always)]
-    pub(crate) fn millis(&mut self, key: Key, time: Duration) {
+    pub(crate) fn millis(&mut self, key: JsonKey, time: Duration) {
         self.bare(key);
         digits::millis(self.out, time);
     }
 
     #[inline(always)]
-    pub(crate) fn time(&mut self, key: Key, since_1970: Duration) {
+    pub(crate) fn time(&mut self, key: JsonKey, since_1970: Duration) {
         self.out.put_all([key.quoted.as_bytes(), &rfc3339::text(since_1970), b"\""]);
     }
 
     #[inline(always)]
-    pub(crate) fn address(&mut self, key: Key, address: IpAddr) {
+    pub(crate) fn address(&mut self, key: JsonKey, address: IpAddr) {
         self.out.put(key.quoted.as_bytes());
         digits::address(self.out, address);
         self.out.put(b"\"");
@@ -174,7 +174,7 @@ impl<'a, 'b> Object<'a, 'b> {
 
     /// Writes a finite number between 0 and 1, which is usually 1.
     #[inline(always)]
-    pub(crate) fn share(&mut self, key: Key, share: f64) {
+    pub(crate) fn share(&mut self, key: JsonKey, share: f64) {
         if share == 1.0 {
             self.out.put_all([key.bare.as_bytes(), b"1"]);
         } else {
@@ -187,7 +187,7 @@ impl<'a, 'b> Object<'a, 'b> {
     #[inline(always)]
     pub(crate) fn objects<T>(
         &mut self,
-        key: Key,
+        key: JsonKey,
         items: impl ExactSizeIterator<Item = T>,
         write: impl Fn(&mut Object<'_, '_>, T),
     ) {
@@ -207,7 +207,7 @@ impl<'a, 'b> Object<'a, 'b> {
     }
 
     #[inline(always)]
-    pub(crate) fn object(&mut self, key: Key, write: impl FnOnce(&mut Object<'_, '_>)) {
+    pub(crate) fn object(&mut self, key: JsonKey, write: impl FnOnce(&mut Object<'_, '_>)) {
         self.bare(key);
         self.bare_object(write);
     }
@@ -268,14 +268,14 @@ fn first_special(text: &[u8]) -> Option<usize> {
 }
 
 /// Writes a JSON string.
-fn string(out: &mut Scribe<'_>, text: &str) {
+fn string(out: &mut BufferWriter<'_>, text: &str) {
     out.put(b"\"");
     escaped(out, text);
 }
 
 /// Writes a JSON string without its opening quote. Runs of bytes that need no escape are copied
 /// unchanged.
-fn escaped(out: &mut Scribe<'_>, text: &str) {
+fn escaped(out: &mut BufferWriter<'_>, text: &str) {
     let mut rest = text.as_bytes();
     while let Some(at) = first_special(rest) {
         let (plain, special) = rest.split_at(at);
@@ -302,7 +302,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::write::scribe::written;
+    use crate::write::buffer::written;
 
     #[test]
     fn what_needs_an_escape_is_found_wherever_it_stands() {

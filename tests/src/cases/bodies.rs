@@ -119,7 +119,7 @@ pub async fn body_error(stack: Stack) {
     );
 }
 
-/// One frame of 50 MB that arrives whole, though it is sent in slices.
+/// One frame of 50 MB that arrives whole, though it is sent in chunks.
 pub async fn huge_frame(stack: Stack) {
     let answer = exchange(stack, get("/huge"), Expected::completed(200, "/huge", HUGE as u64)).await;
     let body = answer.expect("a response").body;

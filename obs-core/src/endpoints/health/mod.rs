@@ -9,8 +9,8 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     http::answer::Answer,
     write::{
+        buffer,
         json::{Object, key},
-        scribe,
     },
 };
 
@@ -116,7 +116,7 @@ fn draining() -> Answer {
 
 /// A probe needs the current state, so the answer must not be cached.
 fn answer(code: u16, status: &'static str, more: &dyn Fn(&mut Object<'_, '_>)) -> Answer {
-    let body = scribe::written(|out| {
+    let body = buffer::written(|out| {
         let mut object = Object::open(out);
         object.word(key!("status"), status);
         more(&mut object);

@@ -46,18 +46,18 @@ impl Forwarded {
         if !peer.is_some_and(|peer| trusted.contains(peer)) {
             return None;
         }
-        Self::told(headers, trusted)
+        Self::from_headers(headers, trusted)
     }
 
     /// Reads the headers that a trusted peer sent.
     #[inline(never)]
-    fn told(headers: &(impl HeaderLookup + ?Sized), trusted: &TrustedProxies) -> Option<Self> {
-        match (Self::standard(headers, trusted), Self::customary(headers, trusted)) {
-            (Some(standard), Some(customary)) => {
-                let agree = customary.client.is_none() || customary.client == standard.client;
+    fn from_headers(headers: &(impl HeaderLookup + ?Sized), trusted: &TrustedProxies) -> Option<Self> {
+        match (Self::standard(headers, trusted), Self::x_forwarded(headers, trusted)) {
+            (Some(standard), Some(x_forwarded)) => {
+                let agree = x_forwarded.client.is_none() || x_forwarded.client == standard.client;
                 agree.then_some(standard)
             }
-            (standard, customary) => standard.or(customary),
+            (standard, x_forwarded) => standard.or(x_forwarded),
         }
     }
 
@@ -80,7 +80,7 @@ impl Forwarded {
     }
 
     /// Reads the headers that were used before the standard.
-    fn customary(headers: &(impl HeaderLookup + ?Sized), trusted: &TrustedProxies) -> Option<Self> {
+    fn x_forwarded(headers: &(impl HeaderLookup + ?Sized), trusted: &TrustedProxies) -> Option<Self> {
         let chain = List::read(headers, "x-forwarded-for");
         let mut client: Option<(usize, Node)> = None;
         for (place, value) in chain.values().take(MAX_ELEMENTS).enumerate() {

@@ -45,7 +45,7 @@ impl GrpcAnswer {
         let ok = self.code() == Some(GrpcStatus::Ok);
         match self.messages.count() {
             0 => ok || !self.head_only,
-            1 => !ok && !self.messages.within_one(),
+            1 => !ok && !self.messages.is_inside_message(),
             _ => true,
         }
     }

@@ -45,7 +45,7 @@ impl Messages {
     }
 
     /// Returns `true` if the last message is incomplete.
-    pub(crate) const fn within_one(&self) -> bool {
+    pub(crate) const fn is_inside_message(&self) -> bool {
         self.prefix > 0 || self.rest > 0
     }
 }
@@ -69,13 +69,13 @@ mod tests {
     fn counts_what_has_begun() {
         let mut messages = Messages::default();
         messages.see(&body(&[3, 0]));
-        assert_eq!((messages.count(), messages.within_one()), (2, false));
+        assert_eq!((messages.count(), messages.is_inside_message()), (2, false));
         messages.see(&[0, 0]);
-        assert_eq!((messages.count(), messages.within_one()), (3, true));
+        assert_eq!((messages.count(), messages.is_inside_message()), (3, true));
         messages.see(&[0, 0, 2, 1]);
-        assert_eq!((messages.count(), messages.within_one()), (3, true));
+        assert_eq!((messages.count(), messages.is_inside_message()), (3, true));
         messages.see(&[1]);
-        assert_eq!((messages.count(), messages.within_one()), (3, false));
+        assert_eq!((messages.count(), messages.is_inside_message()), (3, false));
     }
 
     proptest! {
@@ -84,7 +84,7 @@ mod tests {
             let mut messages = Messages::default();
             body(&lengths).chunks(cut).for_each(|piece| messages.see(piece));
             prop_assert_eq!(messages.count(), lengths.len() as u64);
-            prop_assert!(!messages.within_one());
+            prop_assert!(!messages.is_inside_message());
         }
 
         #[test]

@@ -84,7 +84,7 @@ impl GrpcRequest {
     ///
     /// The caller's clock started before ours, and its cancellation takes time to arrive. So nine
     /// tenths of the timeout are enough.
-    pub(crate) fn gave_up_by(&self, elapsed: Duration) -> bool {
+    pub(crate) fn has_expired_after(&self, elapsed: Duration) -> bool {
         self.timeout.is_some_and(|timeout| elapsed >= timeout.saturating_sub(timeout / 10))
     }
 }
@@ -210,9 +210,9 @@ mod tests {
     fn a_deadline_is_told_from_a_cancel() {
         let with = |timeout| GrpcRequest { content_type: String::new(), native: true, timeout };
         let second = with(Some(Duration::from_secs(1)));
-        assert!(second.gave_up_by(Duration::from_millis(950)));
-        assert!(!second.gave_up_by(Duration::from_millis(800)));
-        assert!(!with(None).gave_up_by(Duration::MAX));
+        assert!(second.has_expired_after(Duration::from_millis(950)));
+        assert!(!second.has_expired_after(Duration::from_millis(800)));
+        assert!(!with(None).has_expired_after(Duration::MAX));
     }
 
     #[test]

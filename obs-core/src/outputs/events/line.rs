@@ -13,8 +13,8 @@ use crate::{
         service::Service,
     },
     write::{
+        buffer::{self, BufferWriter},
         json::Object,
-        scribe::{self, Scribe},
     },
 };
 
@@ -29,12 +29,12 @@ pub(super) struct Event<'a> {
 
 /// The line of an event, made once for all outputs, in memory that the next event uses again.
 #[derive(Default)]
-pub(super) struct Line {
+pub(super) struct JsonLine {
     memory: Vec<u8>,
     length: usize,
 }
 
-impl Line {
+impl JsonLine {
     pub(super) const fn new() -> Self {
         Self { memory: Vec::new(), length: 0 }
     }
@@ -51,7 +51,7 @@ impl Line {
     /// Returns the line of the event, which is written at the first call.
     pub(super) fn of(&mut self, event: &Event<'_>) -> &[u8] {
         if self.length == 0 {
-            self.length = scribe::write(&mut self.memory, |out| write(out, event));
+            self.length = buffer::write(&mut self.memory, |out| write(out, event));
         }
         self.memory.get(..self.length).unwrap_or_default()
     }
@@ -61,7 +61,7 @@ impl Line {
 const MOST_MEMORY: usize = 16 * 1024;
 
 /// Writes the event's line, with its line feed.
-pub(super) fn write(out: &mut Scribe<'_>, event: &Event<'_>) {
+pub(super) fn write(out: &mut BufferWriter<'_>, event: &Event<'_>) {
     let record = event.record;
     let mut object = Object::open(out);
     let start = record.start();
@@ -99,5 +99,5 @@ pub(super) fn write(out: &mut Scribe<'_>, event: &Event<'_>) {
 
 /// The members that are the same in every event of a service.
 pub(super) fn service(service: &Service) -> Vec<u8> {
-    scribe::written(|out| ServiceFacts::event(&mut Object::open(out), service))
+    buffer::written(|out| ServiceFacts::event(&mut Object::open(out), service))
 }

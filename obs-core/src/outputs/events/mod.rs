@@ -37,8 +37,8 @@ use crate::{
 use std::{cell::RefCell, io, time::Duration};
 
 use keep::Keep;
-use line::Line;
-use output::Output;
+use line::JsonLine;
+use output::RunningOutput;
 
 /// The JSON Schema of an event (draft 2020-12), which the lines of every output in JSON fulfil.
 ///
@@ -52,7 +52,7 @@ pub(crate) struct EventPipeline {
     keep: Keep,
     /// The members that all events have.
     service: Vec<u8>,
-    outputs: Vec<Output>,
+    outputs: Vec<RunningOutput>,
 }
 
 impl EventPipeline {
@@ -89,7 +89,7 @@ impl RecordSink for EventPipeline {
 
     fn on_finish(&self, record: &Record) {
         thread_local! {
-            static LINE: RefCell<Line> = const { RefCell::new(Line::new()) };
+            static LINE: RefCell<JsonLine> = const { RefCell::new(JsonLine::new()) };
         }
         if record.excluded.events || record.is_quiet() {
             return;
@@ -100,7 +100,7 @@ impl RecordSink for EventPipeline {
         // A request may end while its thread ends, and the thread-local is gone; or within
         // another's end, in a filter.
         if !matches!(shared, Ok(Ok(()))) {
-            self.push_apart(&event);
+            self.push_in_new_buffer(&event);
         }
     }
 
@@ -114,7 +114,7 @@ impl RecordSink for EventPipeline {
 
 impl EventPipeline {
     #[inline]
-    fn push(&self, event: &line::Event<'_>, line: &mut Line) {
+    fn push(&self, event: &line::Event<'_>, line: &mut JsonLine) {
         line.clear();
         for output in self.outputs.iter().filter(|output| output.wants(event.record)) {
             output.push(event, line);
@@ -123,8 +123,8 @@ impl EventPipeline {
 
     #[cold]
     #[inline(never)]
-    fn push_apart(&self, event: &line::Event<'_>) {
-        self.push(event, &mut Line::new());
+    fn push_in_new_buffer(&self, event: &line::Event<'_>) {
+        self.push(event, &mut JsonLine::new());
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     file::EventFile,
-    line::{self, Line},
+    line::{self, JsonLine},
     readable,
 };
 use crate::{
@@ -206,7 +206,7 @@ impl EventOutput {
     }
 
     /// Starts its thread.
-    pub(super) fn start(self, own: &InternalMetrics) -> io::Result<Output> {
+    pub(super) fn start(self, own: &InternalMetrics) -> io::Result<RunningOutput> {
         let label = || ("output", self.name.clone());
         let lost = |reason: &'static str| {
             let labels = [label(), ("reason", reason.into())];
@@ -240,7 +240,7 @@ impl EventOutput {
         let worker = Worker::start(thread, subject, Arc::clone(&queue), RETRY, move || sink)?;
         let format = self.format.unwrap_or(EventFormat::Json);
         let (colours, filter) = (self.colours, self.filter);
-        Ok(Output { format, colours, filter, facts, queue, worker })
+        Ok(RunningOutput { format, colours, filter, facts, queue, worker })
     }
 }
 
@@ -295,7 +295,7 @@ impl<W: Write + Send + 'static> EventSink for Plain<W> {
 }
 
 /// A running output.
-pub(super) struct Output {
+pub(super) struct RunningOutput {
     format: EventFormat,
     colours: bool,
     filter: Option<Filter>,
@@ -305,7 +305,7 @@ pub(super) struct Output {
     pub(super) worker: Worker<LineStore>,
 }
 
-impl Output {
+impl RunningOutput {
     /// Says if it wants this event at all.
     pub(super) fn wants(&self, record: &Record) -> bool {
         self.filter.as_ref().is_none_or(|filter| catch(|| filter(record)).unwrap_or(true))
@@ -313,7 +313,7 @@ impl Output {
 
     /// Pushes the event into its queue. `json` has its line once somebody has made it.
     #[inline]
-    pub(super) fn push(&self, event: &line::Event<'_>, json: &mut Line) {
+    pub(super) fn push(&self, event: &line::Event<'_>, json: &mut JsonLine) {
         if self.format == EventFormat::Readable {
             let line = readable::line(event, self.colours);
             return self.push_line(&line, event.record);

@@ -6,7 +6,7 @@ use super::template;
 use crate::{
     record::{fields::Fields, identity::Client, route::Route},
     trace::ids::{SpanId, TraceId},
-    write::json::{Key, Object},
+    write::json::{JsonKey, Object},
 };
 
 #[allow(
@@ -16,7 +16,7 @@ use crate::{
 impl Object<'_, '_> {
     /// The address of a client, or its hash.
     #[inline(always)]
-    pub(super) fn client(&mut self, key: Key, client: Client) {
+    pub(super) fn client(&mut self, key: JsonKey, client: Client) {
         match client {
             Client::Address(address) => self.address(key, address),
             Client::Hash(hash) => self.word(key, hash),
@@ -25,25 +25,25 @@ impl Object<'_, '_> {
 
     /// The id of a trace.
     #[inline(always)]
-    pub(super) fn trace_id(&mut self, key: Key, id: &TraceId) {
+    pub(super) fn trace_id(&mut self, key: JsonKey, id: &TraceId) {
         self.word(key, id.hex());
     }
 
     /// The id of a span.
     #[inline(always)]
-    pub(super) fn span_id(&mut self, key: Key, id: &SpanId) {
+    pub(super) fn span_id(&mut self, key: JsonKey, id: &SpanId) {
         self.word(key, id.hex());
     }
 
     /// The template of a route.
     #[inline(always)]
-    pub(super) fn route(&mut self, key: Key, route: &Route) {
+    pub(super) fn route(&mut self, key: JsonKey, route: &Route) {
         self.known_text(key, route.as_str(), route.is_plain());
     }
 
     /// The application's own fields, as an object.
     #[inline(always)]
-    pub(super) fn fields(&mut self, key: Key, fields: &Fields) {
+    pub(super) fn fields(&mut self, key: JsonKey, fields: &Fields) {
         self.object(key, |object| template::write(object, fields));
     }
 

@@ -6,24 +6,24 @@ use super::template::{Hole, Template};
 use crate::{
     base::sort::sort_by,
     record::fields::Fields,
-    write::{json::Object, scribe},
+    write::{buffer, json::Object},
 };
 
 /// The greatest depth of objects. Dots below it do not nest.
 const MAX_DEPTH: usize = 8;
 
 /// A field: the rest of its key, and its place among all fields.
-type Entry<'a> = (&'a str, usize);
+type FieldEntry<'a> = (&'a str, usize);
 
 /// Returns the text around the values.
 pub(super) fn template(fields: &Fields) -> Template {
-    let mut entries: Vec<Entry<'_>> = fields.iter().map(|(key, _)| key).zip(0..).collect();
+    let mut entries: Vec<FieldEntry<'_>> = fields.iter().map(|(key, _)| key).zip(0..).collect();
     // Sorting by segments brings the fields of one object together. Without dots, the order stays.
     if entries.iter().any(|(key, _)| key.contains('.')) {
         sort_by(&mut entries, |(a, _), (b, _)| by_segments(a, b));
     }
     let mut holes = Vec::with_capacity(entries.len());
-    let text = scribe::written(|out| {
+    let text = buffer::written(|out| {
         holes.clear();
         level(&mut Object::open(out), &entries, 1, &mut holes);
     });
@@ -41,7 +41,7 @@ fn by_segments(a: &str, b: &str) -> Ordering {
     }
 }
 
-fn level(object: &mut Object<'_, '_>, entries: &[Entry<'_>], depth: usize, holes: &mut Vec<Hole>) {
+fn level(object: &mut Object<'_, '_>, entries: &[FieldEntry<'_>], depth: usize, holes: &mut Vec<Hole>) {
     let mut rest = entries;
     while let Some((first, _)) = rest.first() {
         let name = segment(first);
@@ -51,11 +51,11 @@ fn level(object: &mut Object<'_, '_>, entries: &[Entry<'_>], depth: usize, holes
         // A key that is also an object's name, an empty name, and a key that is too deep do not nest.
         let nests = depth < MAX_DEPTH
             && group.iter().all(|(key, _)| {
-                key.len() > name.len() && is_proper(key.get(name.len()..).unwrap_or_default())
+                key.len() > name.len() && is_nested_key(key.get(name.len()..).unwrap_or_default())
             })
             && !name.is_empty();
         if nests {
-            let inner: Vec<Entry<'_>> = group
+            let inner: Vec<FieldEntry<'_>> = group
                 .iter()
                 .map(|(key, field)| (key.get(name.len().saturating_add(1)..).unwrap_or_default(), *field))
                 .collect();
@@ -73,7 +73,7 @@ fn segment(key: &str) -> &str {
 }
 
 /// Returns whether it is a dot with a name behind it, as in `.b.c`.
-fn is_proper(rest: &str) -> bool {
+fn is_nested_key(rest: &str) -> bool {
     rest.strip_prefix('.').is_some_and(|rest| !rest.is_empty() && !rest.starts_with('.'))
 }
 
@@ -88,7 +88,7 @@ mod tests {
     fn nested(fields: &[(&str, i64)]) -> serde_json::Value {
         let mut all = Fields::default();
         fields.iter().for_each(|(key, value)| all.set((*key).to_owned().into(), Value::I64(*value)));
-        let out = crate::write::scribe::written(|out| {
+        let out = crate::write::buffer::written(|out| {
             let mut object = Object::open(out);
             super::super::template::write(&mut object, &all);
             object.close();

@@ -70,7 +70,7 @@ impl Templates {
     fn write(&mut self, object: &mut Object<'_, '_>, fields: &Fields) {
         let hash = fields.hash_of_names();
         match self.0.get(&hash) {
-            Some((names, template)) if fields.have_names(names) => template.fill(object, fields),
+            Some((names, template)) if fields.has_names(names) => template.fill(object, fields),
             _ => {
                 let template = nested::template(fields);
                 template.fill(object, fields);
@@ -99,7 +99,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{base::value::Value, write::scribe};
+    use crate::{base::value::Value, write::buffer};
 
     const NAMES: [&str; 12] =
         ["a", "a.b", "a.c", "b.a", "b.a.c", "b", "c.x", "c.y", "c.z", "\"quoted\".x", "d..e", "f"];
@@ -113,7 +113,7 @@ mod tests {
     }
 
     fn written(write: impl Fn(&mut Object<'_, '_>)) -> String {
-        let out = scribe::written(|out| {
+        let out = buffer::written(|out| {
             let mut object = Object::open(out);
             write(&mut object);
             object.close();

@@ -14,7 +14,7 @@ pub(crate) struct Family {
     pub(crate) kind: Kind,
     pub(crate) unit: Option<Unit>,
     /// Ours of the requests, which are made while they are written.
-    pub(crate) source: Option<Arc<dyn Source>>,
+    pub(crate) source: Option<Arc<dyn SampleSource>>,
     /// Those that are there already.
     pub(crate) samples: Vec<Sample>,
     /// Labels of every sample, behind its own.
@@ -40,7 +40,7 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) labels: LabelSet,
-    pub(crate) value: Value,
+    pub(crate) value: SampleValue,
     /// Seconds since 1970 at which it began to count.
     pub(crate) created: Option<f64>,
     /// Milliseconds since 1970, where the user's collector has set them.
@@ -50,7 +50,7 @@ pub(crate) struct Sample {
 /// Without the feature `prometheus`, only those of ours.
 #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
 #[derive(Clone, Debug)]
-pub(crate) enum Value {
+pub(crate) enum SampleValue {
     Count { value: u64, exemplar: Option<Exemplar> },
     Number(f64),
     Histogram(Histogram),
@@ -75,7 +75,7 @@ impl Histogram {
 }
 
 /// Makes the samples of a family, one at a time.
-pub(crate) trait Source: Send + Sync {
+pub(crate) trait SampleSource: Send + Sync {
     /// Numbers of samples are less than this.
     fn len(&self) -> usize;
 
@@ -100,37 +100,37 @@ impl Family {
 
     /// Numbers of samples are less than this.
     pub(crate) fn len(&self) -> usize {
-        self.sourced().saturating_add(self.samples.len())
+        self.source_len().saturating_add(self.samples.len())
     }
 
-    fn sourced(&self) -> usize {
+    fn source_len(&self) -> usize {
         self.source.as_ref().map_or(0, |source| source.len())
     }
 
     /// The sample of this number, if there is one: with exemplars only where somebody shows them.
     pub(crate) fn sample(&self, number: usize, exemplars: bool) -> Option<Cow<'_, Sample>> {
-        match number.checked_sub(self.sourced()) {
+        match number.checked_sub(self.source_len()) {
             Some(there) => self.samples.get(there).map(Cow::Borrowed),
             None => self.source.as_ref()?.sample(number, exemplars).map(Cow::Owned),
         }
     }
 
     /// Those that a source makes, without exemplars.
-    pub(crate) fn made(&self) -> impl Iterator<Item = Sample> {
+    pub(crate) fn samples_of_source(&self) -> impl Iterator<Item = Sample> {
         let source = self.source.iter();
         source.flat_map(|source| (0..source.len()).filter_map(|number| source.sample(number, false)))
     }
 
     /// All samples, without exemplars.
     pub(crate) fn each(&self) -> impl Iterator<Item = Cow<'_, Sample>> {
-        self.made().map(Cow::Owned).chain(self.samples.iter().map(Cow::Borrowed))
+        self.samples_of_source().map(Cow::Owned).chain(self.samples.iter().map(Cow::Borrowed))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.each().next().is_none()
     }
 
-    pub(crate) fn push(&mut self, labels: LabelSet, value: Value, created: f64) {
+    pub(crate) fn push(&mut self, labels: LabelSet, value: SampleValue, created: f64) {
         self.samples.push(Sample { labels, value, created: Some(created), timestamp: None });
     }
 }
@@ -138,13 +138,13 @@ impl Family {
 impl Sample {
     /// A gauge: it has no beginning.
     pub(crate) fn gauge(labels: LabelSet, value: u64) -> Self {
-        let value = Value::Count { value, exemplar: None };
+        let value = SampleValue::Count { value, exemplar: None };
         Self { labels, value, created: None, timestamp: None }
     }
 
     /// Adds to a count.
     pub(crate) fn add(&mut self, n: u64) {
-        if let Value::Count { value, .. } = &mut self.value {
+        if let SampleValue::Count { value, .. } = &mut self.value {
             *value = value.saturating_add(n);
         }
     }

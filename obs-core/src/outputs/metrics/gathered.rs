@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::{
     exemplar::Exemplars,
-    family::{Family, Histogram, Kind, LabelSet, Sample, Source, Value},
-    histogram::{Histograms, Snapshot, State},
+    family::{Family, Histogram, Kind, LabelSet, Sample, SampleSource, SampleValue},
+    histogram::{HistogramState, Histograms, Snapshot},
     scheme::{DURATION_PART, HEAD_PART, REQUEST_SIZE_PART, RESPONSE_SIZE_PART, Scheme},
     series::{ErrorSeries, RequestSeries, Series},
 };
@@ -16,10 +16,10 @@ use super::{
 use crate::base::sort::sort_by;
 
 /// All series of requests, in the order of the page.
-struct Gathered(Vec<OfRequests>);
+struct Gathered(Vec<RequestSnapshot>);
 
 /// One snapshot serves all families: they agree within a scrape.
-struct OfRequests {
+struct RequestSnapshot {
     series: Arc<RequestSeries>,
     now: Snapshot,
     stream: Option<Snapshot>,
@@ -28,11 +28,11 @@ struct OfRequests {
 /// A family of them.
 struct RequestSamples {
     gathered: Arc<Gathered>,
-    what: What,
+    what: SampledFamily,
 }
 
 #[derive(Clone, Copy)]
-enum What {
+enum SampledFamily {
     Count,
     Duration,
     Stream,
@@ -55,21 +55,21 @@ pub(super) fn families(series: &Series, out: &mut Vec<Family>) {
     });
     let requests = ordered(scheme, series.requests.values(), |series| &series.labels);
     let requests = requests.into_iter().chain(series.requests_overflow.get().cloned());
-    let gathered = Arc::new(Gathered(requests.map(OfRequests::now).collect()));
+    let gathered = Arc::new(Gathered(requests.map(RequestSnapshot::now).collect()));
     let unit = |part| scheme.layout.bounds(part).map(|bounds| bounds.unit);
     let family = |name, kind, what, unit| {
         let samples = RequestSamples { gathered: Arc::clone(&gathered), what };
         Family { source: Some(Arc::new(samples)), unit, ..Scheme::family(name, kind) }
     };
     let histogram = |name, what, part| family(name, Kind::Histogram, what, unit(part));
-    out.extend(names.requests.map(|name| family(name, Kind::Counter, What::Count, None)));
-    out.push(histogram(names.duration, What::Duration, DURATION_PART));
-    out.push(histogram(names.stream, What::Stream, DURATION_PART));
+    out.extend(names.requests.map(|name| family(name, Kind::Counter, SampledFamily::Count, None)));
+    out.push(histogram(names.duration, SampledFamily::Duration, DURATION_PART));
+    out.push(histogram(names.stream, SampledFamily::Stream, DURATION_PART));
     for (name, part) in [(names.request_size, REQUEST_SIZE_PART), (names.response_size, RESPONSE_SIZE_PART)] {
-        out.push(histogram(name, What::Part(part), part));
+        out.push(histogram(name, SampledFamily::Part(part), part));
     }
     if scheme.head {
-        out.push(histogram(names.head, What::Part(HEAD_PART), HEAD_PART));
+        out.push(histogram(names.head, SampledFamily::Part(HEAD_PART), HEAD_PART));
     }
     out.extend(errors);
 }
@@ -81,25 +81,25 @@ fn ordered<S>(scheme: &Scheme, series: Vec<Arc<S>>, labels: impl Fn(&S) -> &Labe
     keyed.into_iter().map(|(_, series)| Arc::clone(series)).collect()
 }
 
-impl OfRequests {
+impl RequestSnapshot {
     fn now(series: Arc<RequestSeries>) -> Self {
         let now = series.histograms.snapshot();
         let stream = series.stream.get().map(|(histograms, _)| histograms.snapshot());
         Self { series, now, stream }
     }
 
-    fn part(&self, part: usize) -> Option<State<'_>> {
+    fn part(&self, part: usize) -> Option<HistogramState<'_>> {
         self.series.histograms.state(&self.now, part)
     }
 
     /// Streams, with their histogram and their exemplars.
-    fn streams(&self) -> Option<(State<'_>, &Histograms, &Exemplars)> {
+    fn streams(&self) -> Option<(HistogramState<'_>, &Histograms, &Exemplars)> {
         let (histograms, exemplars) = self.series.stream.get()?;
         Some((histograms.state(self.stream.as_ref()?, 0)?, histograms, exemplars))
     }
 }
 
-impl Source for RequestSamples {
+impl SampleSource for RequestSamples {
     fn len(&self) -> usize {
         self.gathered.0.len()
     }
@@ -108,12 +108,12 @@ impl Source for RequestSamples {
         let of = self.gathered.0.get(number)?;
         let series = &of.series;
         let value = match self.what {
-            What::Count => {
+            SampledFamily::Count => {
                 let streams = of.streams().map_or(0, |(state, ..)| state.count());
                 let count = of.part(DURATION_PART)?.count().saturating_add(streams);
-                Value::Count { value: count, exemplar: None }
+                SampleValue::Count { value: count, exemplar: None }
             }
-            What::Duration => {
+            SampledFamily::Duration => {
                 let state = of.part(DURATION_PART)?;
                 // A series that has only streams has no latency.
                 if of.stream.is_some() && state.count() == 0 {
@@ -121,17 +121,17 @@ impl Source for RequestSamples {
                 }
                 histogram(&series.histograms, DURATION_PART, state, exemplars.then_some(&series.exemplars))?
             }
-            What::Stream => {
+            SampledFamily::Stream => {
                 let (state, histograms, kept) = of.streams()?;
                 histogram(histograms, 0, state, exemplars.then_some(kept))?
             }
-            What::Part(part) => histogram(&series.histograms, part, of.part(part)?, None)?,
+            SampledFamily::Part(part) => histogram(&series.histograms, part, of.part(part)?, None)?,
         };
         Some(sample(&series.labels, value, series.created))
     }
 }
 
-impl Source for ErrorSamples {
+impl SampleSource for ErrorSamples {
     fn len(&self) -> usize {
         self.0.len()
     }
@@ -142,12 +142,12 @@ impl Source for ErrorSamples {
         if exemplars {
             series.exemplar.each(&mut |_, kept| exemplar = Some(kept.clone()));
         }
-        let value = Value::Count { value: *value, exemplar };
+        let value = SampleValue::Count { value: *value, exemplar };
         Some(sample(&series.labels, value, series.created))
     }
 }
 
-fn sample(labels: &LabelSet, value: Value, created: f64) -> Sample {
+fn sample(labels: &LabelSet, value: SampleValue, created: f64) -> Sample {
     Sample { labels: Arc::clone(labels), value, created: Some(created), timestamp: None }
 }
 
@@ -155,9 +155,9 @@ fn sample(labels: &LabelSet, value: Value, created: f64) -> Sample {
 fn histogram(
     histograms: &Histograms,
     part: usize,
-    state: State<'_>,
+    state: HistogramState<'_>,
     exemplars: Option<&Exemplars>,
-) -> Option<Value> {
+) -> Option<SampleValue> {
     let bounds = histograms.bounds(part)?;
     let mut kept = Vec::new();
     if let Some(exemplars) = exemplars {
@@ -165,7 +165,7 @@ fn histogram(
             kept.push((bucket, exemplar.clone(), bounds.unit.of_raw(exemplar.raw)));
         });
     }
-    Some(Value::Histogram(Histogram {
+    Some(SampleValue::Histogram(Histogram {
         bounds: Arc::clone(&bounds.upper),
         sum: bounds.unit.of_raw(state.sum),
         counts: state.buckets.to_vec(),

@@ -46,7 +46,7 @@ impl Gatherer {
 #[cfg(feature = "prometheus")]
 impl Drop for Gatherer {
     fn drop(&mut self) {
-        Bridge::leave(Arc::clone(&self.bridge));
+        Bridge::unregister(Arc::clone(&self.bridge));
     }
 }
 
@@ -69,8 +69,8 @@ impl Gatherer {
 
 impl Gatherer {
     /// Counts something that cannot be shown, and warns of the first.
-    pub(crate) fn left_out(&self, what: &str) {
-        self.metrics.left_out(what);
+    pub(crate) fn skipped(&self, what: &str) {
+        self.metrics.skipped(what);
     }
 
     pub(crate) fn shows_created(&self) -> bool {

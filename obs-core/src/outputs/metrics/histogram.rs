@@ -37,14 +37,14 @@ impl Unit {
 
 /// The upper bounds of a histogram's buckets, ascending, without `+Inf`.
 #[derive(Debug)]
-pub(crate) struct Bounds {
+pub(crate) struct BucketBounds {
     pub(crate) unit: Unit,
     /// As they are shown.
     pub(crate) upper: Arc<[f64]>,
     raw: Box<[u64]>,
 }
 
-impl Bounds {
+impl BucketBounds {
     pub(crate) fn new(unit: Unit, upper: &[f64]) -> Self {
         let raw = upper.iter().map(|bound| unit.to_raw(*bound)).collect();
         Self { unit, upper: upper.into(), raw }
@@ -66,28 +66,28 @@ impl Bounds {
 /// Which histograms a block holds: each has its sum, then one number per bucket.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
-    parts: Arc<[Part]>,
+    parts: Arc<[HistogramPart]>,
     numbers: usize,
 }
 
 #[derive(Debug)]
-struct Part {
-    bounds: Arc<Bounds>,
+struct HistogramPart {
+    bounds: Arc<BucketBounds>,
     sum: usize,
 }
 
 impl Layout {
-    pub(crate) fn new(bounds: impl IntoIterator<Item = Arc<Bounds>>) -> Self {
+    pub(crate) fn new(bounds: impl IntoIterator<Item = Arc<BucketBounds>>) -> Self {
         let mut numbers = 0_usize;
         let parts = bounds.into_iter().map(|bounds| {
             let sum = numbers;
             numbers = numbers.saturating_add(bounds.buckets()).saturating_add(1);
-            Part { bounds, sum }
+            HistogramPart { bounds, sum }
         });
         Self { parts: parts.collect(), numbers }
     }
 
-    pub(crate) fn bounds(&self, part: usize) -> Option<&Arc<Bounds>> {
+    pub(crate) fn bounds(&self, part: usize) -> Option<&Arc<BucketBounds>> {
         self.parts.get(part).map(|part| &part.bounds)
     }
 }
@@ -108,14 +108,14 @@ pub(crate) struct Snapshot(Box<[u64]>);
 
 /// One histogram of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct State<'a> {
+pub(crate) struct HistogramState<'a> {
     /// In raw units.
     pub(crate) sum: u64,
     /// Cumulative, one per bound and one for `+Inf`.
     pub(crate) buckets: &'a [u64],
 }
 
-impl State<'_> {
+impl HistogramState<'_> {
     pub(crate) fn count(&self) -> u64 {
         self.buckets.last().copied().unwrap_or_default()
     }
@@ -126,19 +126,19 @@ impl Histograms {
         Self { layout: layout.clone(), numbers: Sharded::new(layout.numbers, shards) }
     }
 
-    pub(crate) fn bounds(&self, part: usize) -> Option<&Arc<Bounds>> {
+    pub(crate) fn bounds(&self, part: usize) -> Option<&Arc<BucketBounds>> {
         self.layout.bounds(part)
     }
 
     /// What this thread counts in.
-    pub(crate) fn here(&self) -> Here<'_> {
-        Here { parts: &self.layout.parts, numbers: self.numbers.here() }
+    pub(crate) fn current_shard(&self) -> CurrentHistograms<'_> {
+        CurrentHistograms { parts: &self.layout.parts, numbers: self.numbers.current_shard() }
     }
 
     /// What another thread counts in.
     #[cfg(all(test, obs_loom))]
-    fn shard(&self, shard: usize) -> Here<'_> {
-        Here { parts: &self.layout.parts, numbers: self.numbers.shard(shard) }
+    fn shard(&self, shard: usize) -> CurrentHistograms<'_> {
+        CurrentHistograms { parts: &self.layout.parts, numbers: self.numbers.shard(shard) }
     }
 
     /// All of them as they are now.
@@ -155,21 +155,21 @@ impl Histograms {
     }
 
     /// What one of them was.
-    pub(crate) fn state<'a>(&self, snapshot: &'a Snapshot, part: usize) -> Option<State<'a>> {
+    pub(crate) fn state<'a>(&self, snapshot: &'a Snapshot, part: usize) -> Option<HistogramState<'a>> {
         let part = self.layout.parts.get(part)?;
         let (sum, rest) = snapshot.0.get(part.sum..)?.split_first()?;
-        Some(State { sum: *sum, buckets: rest.get(..part.bounds.buckets())? })
+        Some(HistogramState { sum: *sum, buckets: rest.get(..part.bounds.buckets())? })
     }
 }
 
 /// A thread's own numbers of one time series.
 #[derive(Clone, Copy)]
-pub(crate) struct Here<'a> {
-    parts: &'a [Part],
+pub(crate) struct CurrentHistograms<'a> {
+    parts: &'a [HistogramPart],
     numbers: Shard<'a>,
 }
 
-impl Here<'_> {
+impl CurrentHistograms<'_> {
     /// Counts an observation and says which bucket it fell into.
     pub(crate) fn observe(self, part: usize, raw: u64) -> usize {
         let Some(part) = self.parts.get(part) else { return 0 };
@@ -186,8 +186,8 @@ mod tests {
 
     use super::*;
 
-    fn bytes(upper: &[f64]) -> Arc<Bounds> {
-        Bounds::new(Unit::Bytes, upper).into()
+    fn bytes(upper: &[f64]) -> Arc<BucketBounds> {
+        BucketBounds::new(Unit::Bytes, upper).into()
     }
 
     /// Sum and buckets of each histogram.
@@ -200,14 +200,14 @@ mod tests {
     #[test]
     fn bounds_are_inclusive() {
         let histograms = Histograms::new(&Layout::new([bytes(&[10.0, 20.0])]), 2);
-        let buckets = [0, 10, 11, 20, 21].map(|value| histograms.here().observe(0, value));
+        let buckets = [0, 10, 11, 20, 21].map(|value| histograms.current_shard().observe(0, value));
         assert_eq!(buckets, [0, 0, 1, 1, 2]);
         assert_eq!(states(&histograms), [(62, vec![2, 4, 5])]);
     }
 
     #[test]
     fn seconds_are_compared_as_nanoseconds() {
-        let bounds = Bounds::new(Unit::Seconds, &[0.005, 0.3]);
+        let bounds = BucketBounds::new(Unit::Seconds, &[0.005, 0.3]);
         assert_eq!([5_000_000, 5_000_001, 300_000_000, 300_000_001].map(|n| bounds.bucket(n)), [0, 1, 1, 2]);
         assert!((Unit::Seconds.of_raw(5_000_000) - 0.005).abs() < f64::EPSILON);
     }
@@ -215,8 +215,8 @@ mod tests {
     #[test]
     fn histograms_of_one_block_are_kept_apart() {
         let histograms = Histograms::new(&Layout::new([bytes(&[1.0; 11]), bytes(&[10.0]), bytes(&[])]), 2);
-        histograms.here().observe(1, 5);
-        histograms.here().observe(2, 7);
+        histograms.current_shard().observe(1, 5);
+        histograms.current_shard().observe(2, 7);
         assert_eq!(states(&histograms), [(0, vec![0; 12]), (5, vec![1, 1]), (7, vec![1])]);
     }
 
@@ -228,7 +228,7 @@ mod tests {
                 let histograms = Arc::clone(&histograms);
                 thread::spawn(move || {
                     for _ in 0..10_000 {
-                        histograms.here().observe(0, n * 2);
+                        histograms.current_shard().observe(0, n * 2);
                     }
                 })
             })
@@ -249,7 +249,7 @@ mod loom_tests {
     /// Two threads observe, each in its shard, while a third scrapes.
     fn check(shards: [usize; 2]) {
         loom::model(move || {
-            let layout = Layout::new([std::sync::Arc::new(Bounds::new(Unit::Bytes, &[10.0]))]);
+            let layout = Layout::new([std::sync::Arc::new(BucketBounds::new(Unit::Bytes, &[10.0]))]);
             let histograms = Arc::new(Histograms::new(&layout, 2));
             let writers = [(shards[0], 5), (shards[1], 50)].map(|(shard, value)| {
                 let histograms = Arc::clone(&histograms);
@@ -265,7 +265,7 @@ mod loom_tests {
             }
             let snapshot = histograms.snapshot();
             let after = histograms.state(&snapshot, 0).expect("a histogram");
-            assert_eq!(after, State { sum: 55, buckets: &[1, 2] }, "nothing is lost");
+            assert_eq!(after, HistogramState { sum: 55, buckets: &[1, 2] }, "nothing is lost");
         });
     }
 

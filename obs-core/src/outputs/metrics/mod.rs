@@ -59,7 +59,7 @@ pub(crate) struct MetricSink {
     /// OpenMetrics shows since when a series counts.
     created: bool,
     /// Families and samples of the user's that could not be shown, and collectors that panicked.
-    left_out: Arc<Counter>,
+    skipped: Arc<Counter>,
 }
 
 impl MetricSink {
@@ -70,7 +70,7 @@ impl MetricSink {
             "Observations that an overflow series has because the family is full.",
             &[],
         );
-        let left_out = internal.counter(
+        let skipped = internal.counter(
             "obs_metrics_left_out_total",
             "Metrics of the registry that could not be shown, once for each page, and collectors that panicked.",
             &[],
@@ -82,16 +82,16 @@ impl MetricSink {
             internal,
             since: own::seconds_since_1970(SystemTime::now()),
             created: settings.created,
-            left_out,
+            skipped,
         }
     }
 
     /// Counts something that the page cannot show, and warns of the first.
-    fn left_out(&self, what: &str) {
-        if self.left_out.get() == 0 {
+    fn skipped(&self, what: &str) {
+        if self.skipped.get() == 0 {
             diagnostics::warn(format_args!("{what}; it is counted in `obs_metrics_left_out_total`"));
         }
-        self.left_out.add(1);
+        self.skipped.add(1);
     }
 
     /// Requests that have started and not ended.

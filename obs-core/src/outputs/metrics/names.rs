@@ -7,20 +7,20 @@ pub(super) const OPENTELEMETRY_DURATION: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
 /// A family's name and help.
-pub(super) type Name = (&'static str, &'static str);
+pub(super) type FamilyName = (&'static str, &'static str);
 
 /// The families of a naming.
-pub(super) struct Names {
+pub(super) struct FamilyNames {
     /// OpenTelemetry has none: a histogram counts its requests.
-    pub(super) requests: Option<Name>,
-    pub(super) duration: Name,
-    pub(super) stream: Name,
-    pub(super) head: Name,
-    pub(super) request_size: Name,
-    pub(super) response_size: Name,
-    pub(super) in_flight: Name,
+    pub(super) requests: Option<FamilyName>,
+    pub(super) duration: FamilyName,
+    pub(super) stream: FamilyName,
+    pub(super) head: FamilyName,
+    pub(super) request_size: FamilyName,
+    pub(super) response_size: FamilyName,
+    pub(super) in_flight: FamilyName,
     /// OpenTelemetry has none: the failure is a label of the histogram.
-    pub(super) errors: Option<Name>,
+    pub(super) errors: Option<FamilyName>,
 }
 
 const DURATION: &str = "Time from a request's head to its response's last byte.";
@@ -30,7 +30,7 @@ const REQUEST_SIZE: &str = "Size of the request's body, where it is known.";
 const RESPONSE_SIZE: &str = "Bytes of the response's body that were handed to the transport.";
 const IN_FLIGHT: &str = "Requests that have started and not ended.";
 
-pub(super) static PROMETHEUS: Names = Names {
+pub(super) static PROMETHEUS: FamilyNames = FamilyNames {
     requests: Some(("http_requests_total", "Requests that have ended.")),
     duration: ("http_request_duration_seconds", DURATION),
     stream: ("http_stream_duration_seconds", STREAM),
@@ -43,7 +43,7 @@ pub(super) static PROMETHEUS: Names = Names {
 
 /// Stable and development metrics of the semantic conventions for HTTP, as Prometheus writes them; for what the
 /// conventions lack, names in their manner.
-pub(super) static OPENTELEMETRY: Names = Names {
+pub(super) static OPENTELEMETRY: FamilyNames = FamilyNames {
     requests: None,
     duration: ("http_server_request_duration_seconds", DURATION),
     stream: ("http_server_stream_duration_seconds", STREAM),

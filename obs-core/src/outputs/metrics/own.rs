@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::family::{Family, Kind, LabelSet, Sample, Value};
+use super::family::{Family, Kind, LabelSet, Sample, SampleValue};
 use crate::extension::internal_metrics::{InternalMetrics, InternalValue};
 
 /// Appends the families of all internal metrics, which count since `created`.
@@ -21,7 +21,7 @@ pub(super) fn families(metrics: &InternalMetrics, created: f64, out: &mut Vec<Fa
             labels.iter().map(|(name, value)| ((*name).into(), value.clone().into_owned())).collect();
         match value {
             InternalValue::Counter(value) => {
-                family.push(labels, Value::Count { value, exemplar: None }, created);
+                family.push(labels, SampleValue::Count { value, exemplar: None }, created);
             }
             InternalValue::Gauge(value) => family.samples.push(Sample::gauge(labels, value)),
         }

@@ -2,7 +2,7 @@
 
 use prometheus::proto;
 
-use super::family::{Family, Histogram, Kind, LabelSet, Value};
+use super::family::{Family, Histogram, Kind, LabelSet, SampleValue};
 
 /// What both builds of the `prometheus` crate understand.
 ///
@@ -45,11 +45,11 @@ pub(super) const fn kind(kind: proto::MetricType) -> Kind {
 }
 
 /// `None` for untyped metrics: no accessor of theirs exists in both builds, and nothing in the crate makes them.
-pub(super) fn value(kind: Kind, metric: &proto::Metric) -> Option<Value> {
+pub(super) fn value(kind: Kind, metric: &proto::Metric) -> Option<SampleValue> {
     Some(match kind {
         Kind::Untyped => return None,
-        Kind::Counter => Value::Number(metric.get_counter().value()),
-        Kind::Gauge => Value::Number(metric.get_gauge().value()),
+        Kind::Counter => SampleValue::Number(metric.get_counter().value()),
+        Kind::Gauge => SampleValue::Number(metric.get_gauge().value()),
         Kind::Histogram => {
             let histogram = metric.get_histogram();
             let buckets = histogram.get_bucket();
@@ -62,12 +62,12 @@ pub(super) fn value(kind: Kind, metric: &proto::Metric) -> Option<Value> {
             }
             counts.push(count);
             let sum = histogram.get_sample_sum();
-            Value::Histogram(Histogram { bounds: bounds.into(), counts, sum, exemplars: Vec::new() })
+            SampleValue::Histogram(Histogram { bounds: bounds.into(), counts, sum, exemplars: Vec::new() })
         }
         Kind::Summary => {
             let summary = metric.get_summary();
             let quantiles = summary.get_quantile().iter().map(|q| (q.quantile(), q.value()));
-            Value::Summary {
+            SampleValue::Summary {
                 quantiles: quantiles.collect(),
                 sum: summary.sample_sum(),
                 count: summary.sample_count(),
@@ -96,7 +96,7 @@ pub(super) fn to_proto(family: &Family) -> proto::MetricFamily {
         };
         let mut metric = proto::Metric::from_label(sample.labels.iter().map(label).collect());
         match &sample.value {
-            Value::Histogram(value) => {
+            SampleValue::Histogram(value) => {
                 let bucket = |(bound, count): (f64, &u64)| {
                     let mut out = proto::Bucket::default();
                     out.set_upper_bound(bound);
@@ -110,9 +110,9 @@ pub(super) fn to_proto(family: &Family) -> proto::MetricFamily {
                 histogram.set_sample_count(value.count());
                 metric.set_histogram(histogram);
             }
-            Value::Count { value, .. } => set_number(&mut metric, family.kind, *value as f64),
-            Value::Number(value) => set_number(&mut metric, family.kind, *value),
-            Value::Summary { .. } => {}
+            SampleValue::Count { value, .. } => set_number(&mut metric, family.kind, *value as f64),
+            SampleValue::Number(value) => set_number(&mut metric, family.kind, *value),
+            SampleValue::Summary { .. } => {}
         }
         metrics.push(metric);
     }

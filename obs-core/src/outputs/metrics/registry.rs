@@ -19,7 +19,7 @@ use super::{
     family::{Family, LabelSet, Sample},
     proto::{kind, labels, to_proto, value},
 };
-use crate::base::{panic::catch, patience::run_within};
+use crate::base::{panic::catch, thread_timeout::run_with_timeout};
 
 thread_local! {
     /// Whose page this thread gathers for: the address of its metrics, 0 if it is nobody's. A user's collector may gather
@@ -76,7 +76,7 @@ impl Bridge {
         let mut ours: Vec<_> = self.metrics.families().into_iter().map(Some).collect();
         let Ok(gathered) = gathered else {
             self.metrics
-                .left_out("a collector of the registry panicked, so /metrics shows only our own metrics");
+                .skipped("a collector of the registry panicked, so /metrics shows only our own metrics");
             return self.named_as_before(ours);
         };
         let mut given: Vec<_> = (0..ours.len()).map(|_| None).collect();
@@ -151,27 +151,27 @@ impl Bridge {
                         timestamp: Some(metric.timestamp_ms()).filter(|time| *time != 0),
                     });
                 }
-                _ => self.metrics.left_out(
+                _ => self.metrics.skipped(
                     "the registry holds a metric whose type cannot be shown; /metrics leaves it out",
                 ),
             }
         }
         if family.others {
-            sift(&mut family, &|what| self.metrics.left_out(what));
+            sift(&mut family, &|what| self.metrics.skipped(what));
         }
         family
     }
 
     /// Takes our metrics out of the registry, on a thread of its own: a collector that hangs holds the registry's lock, and must
     /// not hold up whoever drops the last observer.
-    pub(crate) fn leave(bridge: Arc<Self>) {
-        const PATIENCE: Duration = Duration::from_secs(1);
-        let leave = move || {
+    pub(crate) fn unregister(bridge: Arc<Self>) {
+        const TIMEOUT: Duration = Duration::from_secs(1);
+        let unregister = move || {
             if let Ok(collector) = OurCollector::boxed(&bridge.metrics) {
                 let _ = bridge.registry.unregister(collector);
             }
         };
-        run_within("obs-unregister", PATIENCE, Box::new(leave));
+        run_with_timeout("obs-unregister", TIMEOUT, Box::new(unregister));
     }
 }
 

@@ -4,9 +4,11 @@ use std::{borrow::Cow, sync::Arc};
 
 use super::{
     family::{Family, Kind, LabelSet},
-    histogram::{Bounds, Layout, Unit},
-    names::{Name, Names, OPENTELEMETRY, OPENTELEMETRY_DURATION, PROMETHEUS, PROMETHEUS_DURATION},
-    settings::{MetricLabel, MetricNaming, Metrics, Source},
+    histogram::{BucketBounds, Layout, Unit},
+    names::{
+        FamilyName, FamilyNames, OPENTELEMETRY, OPENTELEMETRY_DURATION, PROMETHEUS, PROMETHEUS_DURATION,
+    },
+    settings::{LabelSource, MetricLabel, MetricNaming, Metrics},
 };
 use crate::{
     base::text,
@@ -89,7 +91,7 @@ impl<'a> Facts<'a> {
 
 /// Tells one label set from another: what no label tells is the same for all.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+pub(super) struct SeriesKey {
     /// Route (32 bits), status (16), method (6), gRPC's status (5), scheme (2) and version (3) side by side: one number is hashed
     /// faster than six.
     packed: u64,
@@ -97,34 +99,34 @@ pub(super) struct Key {
 }
 
 /// Makes the keys of a family.
-struct Keys {
-    /// The bits of [`Key::packed`] that some label tells.
-    told: u64,
+struct SeriesKeys {
+    /// The bits of [`SeriesKey::packed`] that some label tells.
+    label_bits: u64,
     /// Of the status only its class.
     class_only: bool,
     error_type: bool,
 }
 
-impl Keys {
+impl SeriesKeys {
     const STATUS: u64 = 0xffff << 16;
 
-    fn new(labels: &[(Source, Cow<'static, str>)]) -> Self {
-        let mut this = Self { told: 0, class_only: false, error_type: false };
-        let has_code = labels.iter().any(|(source, _)| *source == Source::Status);
+    fn new(labels: &[(LabelSource, Cow<'static, str>)]) -> Self {
+        let mut this = Self { label_bits: 0, class_only: false, error_type: false };
+        let has_code = labels.iter().any(|(source, _)| *source == LabelSource::Status);
         for (source, _) in labels {
-            this.told |= match source {
-                Source::Endpoint => 0xffff_ffff << 32,
-                Source::Status => Self::STATUS,
+            this.label_bits |= match source {
+                LabelSource::Endpoint => 0xffff_ffff << 32,
+                LabelSource::Status => Self::STATUS,
                 // Where there are both, the code tells the class.
-                Source::StatusClass => {
+                LabelSource::StatusClass => {
                     this.class_only = !has_code;
                     Self::STATUS
                 }
-                Source::Method => 0b11_1111 << 10,
-                Source::GrpcStatus => 0b1_1111 << 5,
-                Source::Scheme => 0b11 << 3,
-                Source::ProtocolVersion => 0b111,
-                Source::ErrorType => {
+                LabelSource::Method => 0b11_1111 << 10,
+                LabelSource::GrpcStatus => 0b1_1111 << 5,
+                LabelSource::Scheme => 0b11 << 3,
+                LabelSource::ProtocolVersion => 0b111,
+                LabelSource::ErrorType => {
                     this.error_type = true;
                     0
                 }
@@ -133,7 +135,7 @@ impl Keys {
         this
     }
 
-    fn of(&self, facts: &Facts<'_>, status: Option<u16>) -> Key {
+    fn of(&self, facts: &Facts<'_>, status: Option<u16>) -> SeriesKey {
         let status = status.unwrap_or_default();
         let status = if self.class_only { status / 100 } else { status };
         let grpc = facts.grpc_status.map_or(0, |status| status.code().saturating_add(1));
@@ -144,19 +146,22 @@ impl Keys {
             | u64::from(grpc) << 5
             | (facts.scheme as u64) << 3
             | version;
-        Key { packed: packed & self.told, error_type: facts.error_type.filter(|_| self.error_type) }
+        SeriesKey {
+            packed: packed & self.label_bits,
+            error_type: facts.error_type.filter(|_| self.error_type),
+        }
     }
 }
 
 /// The naming, labels and buckets of one observer.
 pub(super) struct Scheme {
-    pub(super) names: &'static Names,
+    pub(super) names: &'static FamilyNames,
     naming: MetricNaming,
-    labels: Vec<(Source, Cow<'static, str>)>,
+    labels: Vec<(LabelSource, Cow<'static, str>)>,
     /// The same without the status, with the kind of failure.
-    error_labels: Vec<(Source, Cow<'static, str>)>,
-    keys: Keys,
-    error_keys: Keys,
+    error_labels: Vec<(LabelSource, Cow<'static, str>)>,
+    keys: SeriesKeys,
+    error_keys: SeriesKeys,
     /// Duration, both sizes, and the head's time if it is measured.
     pub(super) layout: Layout,
     pub(super) stream: Layout,
@@ -184,32 +189,39 @@ impl Scheme {
         let labels: Vec<_> = chosen.into_iter().map(named).collect();
         let mut error_labels = labels.clone();
         error_labels.retain(|(source, _)| {
-            !matches!(source, Source::Status | Source::StatusClass | Source::ErrorType | Source::GrpcStatus)
+            !matches!(
+                source,
+                LabelSource::Status
+                    | LabelSource::StatusClass
+                    | LabelSource::ErrorType
+                    | LabelSource::GrpcStatus
+            )
         });
-        let own = labels.iter().find(|(source, _)| *source == Source::ErrorType).cloned();
+        let own = labels.iter().find(|(source, _)| *source == LabelSource::ErrorType).cloned();
         error_labels.push(own.unwrap_or_else(|| named(MetricLabel::error_type())));
 
-        let duration = Arc::new(Bounds::new(Unit::Seconds, settings.duration.as_deref().unwrap_or(buckets)));
-        let size = Arc::new(Bounds::new(Unit::Bytes, &settings.size));
+        let duration =
+            Arc::new(BucketBounds::new(Unit::Seconds, settings.duration.as_deref().unwrap_or(buckets)));
+        let size = Arc::new(BucketBounds::new(Unit::Bytes, &settings.size));
         let head = settings.response_head.then(|| Arc::clone(&duration));
         Self {
             names,
             naming,
-            keys: Keys::new(&labels),
-            error_keys: Keys::new(&error_labels),
+            keys: SeriesKeys::new(&labels),
+            error_keys: SeriesKeys::new(&error_labels),
             labels,
             error_labels,
             layout: Layout::new([duration, Arc::clone(&size), size].into_iter().chain(head)),
-            stream: Layout::new([Arc::new(Bounds::new(Unit::Seconds, &settings.stream))]),
+            stream: Layout::new([Arc::new(BucketBounds::new(Unit::Seconds, &settings.stream))]),
             head: settings.response_head,
         }
     }
 
-    pub(super) fn key(&self, facts: &Facts<'_>) -> Key {
+    pub(super) fn key(&self, facts: &Facts<'_>) -> SeriesKey {
         self.keys.of(facts, self.status(facts))
     }
 
-    pub(super) fn error_key(&self, facts: &Facts<'_>) -> Key {
+    pub(super) fn error_key(&self, facts: &Facts<'_>) -> SeriesKey {
         self.error_keys.of(facts, self.status(facts))
     }
 
@@ -229,20 +241,20 @@ impl Scheme {
     }
 
     /// A label without a value is left out, which is the same to Prometheus.
-    fn set_of(&self, labels: &[(Source, Cow<'static, str>)], facts: &Facts<'_>) -> LabelSet {
-        let value = |source: Source| match source {
-            Source::Method => Some(facts.method.as_str().to_owned()),
-            Source::Endpoint => match facts.route {
+    fn set_of(&self, labels: &[(LabelSource, Cow<'static, str>)], facts: &Facts<'_>) -> LabelSet {
+        let value = |source: LabelSource| match source {
+            LabelSource::Method => Some(facts.method.as_str().to_owned()),
+            LabelSource::Endpoint => match facts.route {
                 Some(route) => Some(route.as_str().to_owned()),
                 None => (self.naming == MetricNaming::Prometheus)
                     .then(|| crate::record::route::UNMATCHED.to_owned()),
             },
-            Source::Status => self.status(facts).map(|status| text::status(status).to_owned()),
-            Source::StatusClass => self.status(facts).map(|status| format!("{}xx", status / 100)),
-            Source::ErrorType => facts.error_type.map(str::to_owned),
-            Source::GrpcStatus => facts.grpc_status.map(|status| status.as_str().to_owned()),
-            Source::Scheme => Some(facts.scheme.as_str().to_owned()),
-            Source::ProtocolVersion => facts.version.map(|version| version.as_str().to_owned()),
+            LabelSource::Status => self.status(facts).map(|status| text::status(status).to_owned()),
+            LabelSource::StatusClass => self.status(facts).map(|status| format!("{}xx", status / 100)),
+            LabelSource::ErrorType => facts.error_type.map(str::to_owned),
+            LabelSource::GrpcStatus => facts.grpc_status.map(|status| status.as_str().to_owned()),
+            LabelSource::Scheme => Some(facts.scheme.as_str().to_owned()),
+            LabelSource::ProtocolVersion => facts.version.map(|version| version.as_str().to_owned()),
         };
         let labels = labels.iter().filter_map(|(source, name)| Some((name.clone(), value(*source)?)));
         labels.collect()
@@ -256,11 +268,11 @@ impl Scheme {
         self.overflow_of(&self.error_labels)
     }
 
-    fn overflow_of(&self, labels: &[(Source, Cow<'static, str>)]) -> LabelSet {
+    fn overflow_of(&self, labels: &[(LabelSource, Cow<'static, str>)]) -> LabelSet {
         match self.naming {
             MetricNaming::Prometheus => {
                 // Only some series have the label of gRPC's status.
-                let every = labels.iter().filter(|(source, _)| *source != Source::GrpcStatus);
+                let every = labels.iter().filter(|(source, _)| *source != LabelSource::GrpcStatus);
                 every.map(|(_, name)| (name.clone(), OVERFLOW.to_owned())).collect()
             }
             // Metrics SDK specification, "Cardinality limits".
@@ -271,8 +283,8 @@ impl Scheme {
     /// The labels of what is in flight: of what a request's head tells alone.
     pub(super) fn in_flight_labels(&self, method: Method, scheme: UrlScheme) -> LabelSet {
         let labels = self.labels.iter().filter_map(|(source, name)| match source {
-            Source::Method => Some((name.clone(), method.as_str().to_owned())),
-            Source::Scheme => Some((name.clone(), scheme.as_str().to_owned())),
+            LabelSource::Method => Some((name.clone(), method.as_str().to_owned())),
+            LabelSource::Scheme => Some((name.clone(), scheme.as_str().to_owned())),
             _ => None,
         });
         labels.collect()
@@ -280,12 +292,12 @@ impl Scheme {
 
     /// The place of a series in the page: by endpoint, then by its other labels.
     pub(super) fn order<'a>(&self, labels: &'a LabelSet) -> (Option<&'a str>, &'a LabelSet) {
-        let endpoint = self.labels.iter().find(|(source, _)| *source == Source::Endpoint);
+        let endpoint = self.labels.iter().find(|(source, _)| *source == LabelSource::Endpoint);
         let value = endpoint.and_then(|(_, name)| labels.iter().find(|(n, _)| n == name));
         (value.map(|(_, value)| value.as_str()), labels)
     }
 
-    pub(super) fn family((name, help): Name, kind: Kind) -> Family {
+    pub(super) fn family((name, help): FamilyName, kind: Kind) -> Family {
         Family::new(name, help, kind)
     }
 }
@@ -302,22 +314,22 @@ fn default_labels(naming: MetricNaming) -> Vec<MetricLabel> {
     }
 }
 
-const fn default_name(naming: MetricNaming, source: Source) -> &'static str {
+const fn default_name(naming: MetricNaming, source: LabelSource) -> &'static str {
     match (naming, source) {
-        (_, Source::ErrorType) => "error_type",
-        (MetricNaming::Prometheus, Source::Method) => "method",
-        (MetricNaming::Prometheus, Source::Endpoint) => "endpoint",
-        (MetricNaming::Prometheus, Source::Status) => "status",
-        (MetricNaming::Prometheus, Source::GrpcStatus) => "grpc_status",
-        (MetricNaming::Prometheus, Source::Scheme) => "scheme",
-        (MetricNaming::Prometheus, Source::ProtocolVersion) => "version",
-        (_, Source::StatusClass) => "status_class",
-        (MetricNaming::OpenTelemetry, Source::Method) => "http_request_method",
-        (MetricNaming::OpenTelemetry, Source::Endpoint) => "http_route",
-        (MetricNaming::OpenTelemetry, Source::Status) => "http_response_status_code",
-        (MetricNaming::OpenTelemetry, Source::GrpcStatus) => "rpc_response_status_code",
-        (MetricNaming::OpenTelemetry, Source::Scheme) => "url_scheme",
-        (MetricNaming::OpenTelemetry, Source::ProtocolVersion) => "network_protocol_version",
+        (_, LabelSource::ErrorType) => "error_type",
+        (MetricNaming::Prometheus, LabelSource::Method) => "method",
+        (MetricNaming::Prometheus, LabelSource::Endpoint) => "endpoint",
+        (MetricNaming::Prometheus, LabelSource::Status) => "status",
+        (MetricNaming::Prometheus, LabelSource::GrpcStatus) => "grpc_status",
+        (MetricNaming::Prometheus, LabelSource::Scheme) => "scheme",
+        (MetricNaming::Prometheus, LabelSource::ProtocolVersion) => "version",
+        (_, LabelSource::StatusClass) => "status_class",
+        (MetricNaming::OpenTelemetry, LabelSource::Method) => "http_request_method",
+        (MetricNaming::OpenTelemetry, LabelSource::Endpoint) => "http_route",
+        (MetricNaming::OpenTelemetry, LabelSource::Status) => "http_response_status_code",
+        (MetricNaming::OpenTelemetry, LabelSource::GrpcStatus) => "rpc_response_status_code",
+        (MetricNaming::OpenTelemetry, LabelSource::Scheme) => "url_scheme",
+        (MetricNaming::OpenTelemetry, LabelSource::ProtocolVersion) => "network_protocol_version",
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     family::LabelSet,
     histogram::{Histograms, Layout},
     own::seconds_since_1970,
-    scheme::{DURATION_PART, Facts, HEAD_PART, Key, REQUEST_SIZE_PART, RESPONSE_SIZE_PART, Scheme},
+    scheme::{DURATION_PART, Facts, HEAD_PART, REQUEST_SIZE_PART, RESPONSE_SIZE_PART, Scheme, SeriesKey},
 };
 use crate::{
     base::{clock::nanos, counter::Counter, diagnostics, read_mostly::ReadMostly},
@@ -46,9 +46,9 @@ pub(super) struct Series {
     limit: usize,
     exemplars: bool,
     shards: usize,
-    pub(super) requests: ReadMostly<Key, Arc<RequestSeries>>,
+    pub(super) requests: ReadMostly<SeriesKey, Arc<RequestSeries>>,
     pub(super) requests_overflow: OnceLock<Arc<RequestSeries>>,
-    pub(super) errors: ReadMostly<Key, Arc<ErrorSeries>>,
+    pub(super) errors: ReadMostly<SeriesKey, Arc<ErrorSeries>>,
     pub(super) errors_overflow: OnceLock<Arc<ErrorSeries>>,
     overflowed: Arc<Counter>,
     /// Of the families of requests, and of errors.
@@ -101,27 +101,27 @@ impl Series {
 
     fn observe(&self, series: &RequestSeries, facts: &Facts<'_>, record: &Record, end: &RequestEnd) {
         let took = nanos(record.duration);
-        let here = series.histograms.here();
+        let current_shard = series.histograms.current_shard();
         let failed = facts.error_type.is_some();
         if end.stream {
             let (histograms, exemplars) =
                 series.stream.get_or_init(|| self.with_exemplars(&self.scheme.stream));
-            let bucket = histograms.here().observe(0, took);
+            let bucket = histograms.current_shard().observe(0, took);
             self.offer(exemplars, bucket, failed, record, took);
         } else {
-            let bucket = here.observe(DURATION_PART, took);
+            let bucket = current_shard.observe(DURATION_PART, took);
             self.offer(&series.exemplars, bucket, failed, record, took);
         }
         if let Some(bytes) = end.request_bytes {
-            here.observe(REQUEST_SIZE_PART, bytes);
+            current_shard.observe(REQUEST_SIZE_PART, bytes);
         }
         if end.status.is_some() {
-            here.observe(RESPONSE_SIZE_PART, end.response_bytes);
+            current_shard.observe(RESPONSE_SIZE_PART, end.response_bytes);
         }
         if let Some(time) = end.time_to_head
             && self.scheme.head
         {
-            here.observe(HEAD_PART, nanos(time));
+            current_shard.observe(HEAD_PART, nanos(time));
         }
     }
 
@@ -136,12 +136,12 @@ impl Series {
         if self.exists(&facts.answered(200)).is_none() {
             self.warn_of_overflow(self.scheme.names.duration.0, 0);
         }
-        self.foresee_errors(facts);
+        self.create_error_series(facts);
     }
 
     /// The series of a request that no snapshot knows yet.
     #[inline(never)]
-    fn new_to_requests(&self, facts: &Facts<'_>, key: Key) -> Arc<RequestSeries> {
+    fn new_to_requests(&self, facts: &Facts<'_>, key: SeriesKey) -> Arc<RequestSeries> {
         let mut is_new = false;
         let make = |_| {
             is_new = true;
@@ -149,7 +149,7 @@ impl Series {
         };
         if let Some(series) = self.requests.get_or_insert(key, self.limit, make) {
             if is_new {
-                self.foresee_errors(*facts);
+                self.create_error_series(*facts);
             }
             return series;
         }
@@ -167,7 +167,7 @@ impl Series {
     /// A rate sees only what grows, so a series that begins with its first error hides it: errors begin at 0.
     ///
     /// What may never happen takes no more than half of the room from what does.
-    fn foresee_errors(&self, facts: Facts<'_>) {
+    fn create_error_series(&self, facts: Facts<'_>) {
         let failed = facts.failed();
         if self.requests.len() <= self.limit / 2 {
             self.exists(&failed);

@@ -45,13 +45,13 @@ pub enum MetricNaming {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricLabel {
-    pub(crate) source: Source,
+    pub(crate) source: LabelSource,
     pub(crate) name: Option<Cow<'static, str>>,
 }
 
 /// What a label tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum LabelSource {
     Method,
     Endpoint,
     Status,
@@ -63,59 +63,59 @@ pub(crate) enum Source {
 }
 
 impl MetricLabel {
-    const fn new(source: Source) -> Self {
+    const fn new(source: LabelSource) -> Self {
         Self { source, name: None }
     }
 
     /// The method, folded to the known ones and `_OTHER`.
     #[must_use]
     pub const fn method() -> Self {
-        Self::new(Source::Method)
+        Self::new(LabelSource::Method)
     }
 
     /// The route's template. What matched none is `unmatched`; in OpenTelemetry's naming the label
     /// is absent then.
     #[must_use]
     pub const fn endpoint() -> Self {
-        Self::new(Source::Endpoint)
+        Self::new(LabelSource::Endpoint)
     }
 
     /// The status code. In OpenTelemetry's naming it is absent if none was sent; else it is then
     /// `499` for a request that was cancelled and `500` for one that failed.
     #[must_use]
     pub const fn status() -> Self {
-        Self::new(Source::Status)
+        Self::new(LabelSource::Status)
     }
 
     /// The first digit of the status code: `2xx`.
     #[must_use]
     pub const fn status_class() -> Self {
-        Self::new(Source::StatusClass)
+        Self::new(LabelSource::StatusClass)
     }
 
     /// [The kind of failure](crate::output::Record::error_type); absent if it did not fail.
     #[must_use]
     pub const fn error_type() -> Self {
-        Self::new(Source::ErrorType)
+        Self::new(LabelSource::ErrorType)
     }
 
     /// The status of a gRPC call (`OK`, `NOT_FOUND`); absent for all other requests, and if none
     /// was sent.
     #[must_use]
     pub const fn grpc_status() -> Self {
-        Self::new(Source::GrpcStatus)
+        Self::new(LabelSource::GrpcStatus)
     }
 
     /// `http` or `https`, `_OTHER` for anything else.
     #[must_use]
     pub const fn scheme() -> Self {
-        Self::new(Source::Scheme)
+        Self::new(LabelSource::Scheme)
     }
 
     /// The version of HTTP: `1.1`, `2`.
     #[must_use]
     pub const fn protocol_version() -> Self {
-        Self::new(Source::ProtocolVersion)
+        Self::new(LabelSource::ProtocolVersion)
     }
 
     /// The same under another name.

@@ -9,7 +9,7 @@ const WORDS: usize = 16;
 
 #[repr(align(128))]
 #[derive(Debug)]
-struct Line([AtomicU64; WORDS]);
+struct CacheLine([AtomicU64; WORDS]);
 
 /// A fixed set of numbers, each kept once per shard.
 ///
@@ -17,7 +17,7 @@ struct Line([AtomicU64; WORDS]);
 /// see one number of an observation before another.
 #[derive(Debug)]
 pub(crate) struct Sharded {
-    lines: Box<[Line]>,
+    lines: Box<[CacheLine]>,
     lines_per_shard: usize,
     shards: usize,
 }
@@ -26,18 +26,18 @@ impl Sharded {
     pub(crate) fn new(numbers: usize, shards: usize) -> Self {
         let lines_per_shard = numbers.div_ceil(WORDS).max(1);
         let shards = shards.max(1).next_power_of_two();
-        let line = |_| Line(std::array::from_fn(|_| AtomicU64::new(0)));
+        let line = |_| CacheLine(std::array::from_fn(|_| AtomicU64::new(0)));
         let lines = (0..lines_per_shard.saturating_mul(shards)).map(line).collect();
         Self { lines, lines_per_shard, shards }
     }
 
     /// Adds to a number; wraps around, so that adding `n.wrapping_neg()` takes `n` away.
     pub(crate) fn add(&self, number: usize, n: u64) {
-        self.here().add(number, n);
+        self.current_shard().add(number, n);
     }
 
     /// The numbers that this thread adds to.
-    pub(crate) fn here(&self) -> Shard<'_> {
+    pub(crate) fn current_shard(&self) -> Shard<'_> {
         self.shard(thread_shard())
     }
 
@@ -57,7 +57,7 @@ impl Sharded {
     pub(crate) fn sums(&self, count: usize) -> Box<[u64]> {
         let mut sums = vec![0_u64; count].into_boxed_slice();
         for shard in 0..self.shards {
-            let words = self.shard(shard).0.iter().flat_map(|Line(words)| words);
+            let words = self.shard(shard).0.iter().flat_map(|CacheLine(words)| words);
             for (sum, word) in sums.iter_mut().zip(words) {
                 *sum = sum.wrapping_add(word.load(Ordering::Relaxed));
             }
@@ -74,7 +74,7 @@ impl Sharded {
 
 /// A thread's own copy of the numbers.
 #[derive(Clone, Copy)]
-pub(crate) struct Shard<'a>(&'a [Line]);
+pub(crate) struct Shard<'a>(&'a [CacheLine]);
 
 impl<'a> Shard<'a> {
     pub(crate) fn add(self, number: usize, n: u64) {

@@ -73,10 +73,10 @@ impl<F: FnMut(KeyValue)> Attributes for KeyValues<F> {
 
 /// A span's name: one word, or two with a space between them.
 #[derive(Clone, Copy)]
-pub(super) struct Name<'a>(pub(super) &'a str, pub(super) Option<&'a str>);
+pub(super) struct SpanName<'a>(pub(super) &'a str, pub(super) Option<&'a str>);
 
-impl From<Name<'_>> for Cow<'static, str> {
-    fn from(Name(first, second): Name<'_>) -> Self {
+impl From<SpanName<'_>> for Cow<'static, str> {
+    fn from(SpanName(first, second): SpanName<'_>) -> Self {
         second.map_or_else(|| first.to_owned(), |second| [first, second].join(" ")).into()
     }
 }
@@ -90,12 +90,12 @@ pub(super) fn name_at_start(start: &RequestStart, grpc: Option<&GrpcRequest>) ->
 }
 
 /// `{method} {route}`, or the method of gRPC; never the path.
-pub(super) fn name<'a>(request: &FinishedRequest<'a>) -> Name<'a> {
+pub(super) fn name<'a>(request: &FinishedRequest<'a>) -> SpanName<'a> {
     let route = request.end.route.as_ref();
     if request.end.grpc.is_some() {
-        return Name(route.and_then(Route::grpc_method).unwrap_or("grpc"), None);
+        return SpanName(route.and_then(Route::grpc_method).unwrap_or("grpc"), None);
     }
-    Name(method_word(request.start.method), route.map(Route::as_str))
+    SpanName(method_word(request.start.method), route.map(Route::as_str))
 }
 
 const fn method_word(method: Method) -> &'static str {

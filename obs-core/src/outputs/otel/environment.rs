@@ -6,7 +6,7 @@ use std::time::Duration;
 use opentelemetry_sdk::trace::Sampler;
 
 use super::{sampling::PlainSampler, settings::Otel};
-use crate::outputs::otlp::{environment::Variables, resource, signal::TRACES};
+use crate::outputs::otlp::{environment::SignalVariables, resource, signal::TRACES};
 
 /// The settings with what the environment says; `None` if no spans are to be made.
 pub(crate) fn apply(
@@ -14,7 +14,7 @@ pub(crate) fn apply(
     get: &dyn Fn(&str) -> Option<String>,
     warnings: &mut Vec<String>,
 ) -> Option<Otel> {
-    let mut variables = Variables::new(get, warnings, &TRACES);
+    let mut variables = SignalVariables::new(get, warnings, &TRACES);
     if variables.disabled() {
         return None;
     }
@@ -39,7 +39,7 @@ pub(crate) fn apply(
 }
 
 /// The settings of making spans, and of their queue.
-fn spans(variables: &mut Variables<'_>, otel: &mut Otel) {
+fn spans(variables: &mut SignalVariables<'_>, otel: &mut Otel) {
     if let Some(sampler) = sampler(variables) {
         *otel = std::mem::take(otel).plain(sampler);
     }
@@ -88,7 +88,7 @@ fn spans(variables: &mut Variables<'_>, otel: &mut Otel) {
     }
 }
 
-fn sampler(variables: &mut Variables<'_>) -> Option<PlainSampler> {
+fn sampler(variables: &mut SignalVariables<'_>) -> Option<PlainSampler> {
     let (name, value) = variables.read("OTEL_TRACES_SAMPLER")?;
     Some(match value.to_ascii_lowercase().as_str() {
         "always_on" => PlainSampler::always(Sampler::AlwaysOn),
@@ -107,7 +107,7 @@ fn sampler(variables: &mut Variables<'_>) -> Option<PlainSampler> {
 }
 
 /// The share in a ratio's argument: all, if there is none.
-fn rate(variables: &mut Variables<'_>) -> f64 {
+fn rate(variables: &mut SignalVariables<'_>) -> f64 {
     let valid = |rate: &f64| (0.0..=1.0).contains(rate);
     variables.number("OTEL_TRACES_SAMPLER_ARG", "a number between 0 and 1", valid).unwrap_or(1.0)
 }
@@ -115,7 +115,7 @@ fn rate(variables: &mut Variables<'_>) -> f64 {
 /// Adds the attributes of `OTEL_RESOURCE_ATTRIBUTES` that do not name the service.
 pub(crate) fn resource(otel: &mut Option<Otel>, list: &str) {
     if let Some(otel) = otel {
-        otel.resource.extend(resource::listed(list));
+        otel.resource.extend(resource::parse_list(list));
     }
 }
 

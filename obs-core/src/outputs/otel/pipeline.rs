@@ -13,7 +13,7 @@ use opentelemetry::{
 use opentelemetry_sdk::trace::SpanLimits;
 
 use super::{
-    encoding::Ended,
+    encoding::EndedSpan,
     ending, ids,
     queue::SpanQueue,
     sampling::PlainSampler,
@@ -70,7 +70,7 @@ impl Pipeline {
 
     /// Exports the span of a request that had none while it ran, if the sampler wants it; `false`
     /// if the SDK has to.
-    pub(super) fn belated(&self, record: &Record) -> bool {
+    pub(super) fn export_late(&self, record: &Record) -> bool {
         let Some(sampler) = &self.sampler else { return false };
         if sampler.wants(&record.start().trace) {
             self.export(self.linked(&record.start().trace), record);
@@ -98,7 +98,7 @@ impl Pipeline {
             let event = added.events.pop_if(|event| event.name == waiting::EXCEPTION)?;
             Some((event, backtrace))
         });
-        let span = Ended { record, added: &added, limits: self.limits }.encoded();
+        let span = EndedSpan { record, added: &added, limits: self.limits }.encoded();
         self.queue.push(Waiting::encoded(span, panic));
     }
 

@@ -288,7 +288,7 @@ impl Otel {
         let envelope = Envelope::new(&resource, &SCOPE);
         let worker =
             outlet::start(Arc::clone(&queue), CollectorClient::new(target), envelope).map_err(|error| {
-                wrong("otel", error.to_string(), "a system that has room for one more thread")
+                BuildError::new("otel", error.to_string(), "a system that has room for one more thread")
                     .with_source(error)
             })?;
         let provider = SdkTracerProvider::builder()
@@ -318,15 +318,15 @@ impl SpanQueueLimits {
     fn checked(self) -> Result<Self, BuildError> {
         if self.spans == 0 || self.bytes == 0 {
             let value = format!("{}, {}", self.spans, self.bytes);
-            return Err(wrong("queue", value, "room for one span at least"));
+            return Err(BuildError::new("queue", value, "room for one span at least"));
         }
         if self.batch == 0 || self.batch > self.spans {
-            return Err(wrong("batch", self.batch.to_string(), "between 1 and as many spans as may wait"));
+            return Err(BuildError::new(
+                "batch",
+                self.batch.to_string(),
+                "between 1 and as many spans as may wait",
+            ));
         }
         Ok(self)
     }
-}
-
-fn wrong(setting: &'static str, value: String, expected: &'static str) -> BuildError {
-    BuildError::new(setting, value, expected)
 }

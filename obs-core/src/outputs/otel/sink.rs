@@ -31,7 +31,7 @@ impl RecordSink for SpanSink {
         if let Some(span) = &record.state.span {
             self.tracing.end(span, record);
         } else if record.request().is_some_and(|request| request.end.endpoint) && !record.is_quiet() {
-            self.tracing.belated(record);
+            self.tracing.export_late(record);
         }
     }
 

@@ -172,8 +172,8 @@ impl Tracing {
     }
 
     /// The span of a request that is worth one only because it has failed.
-    pub(super) fn belated(&self, record: &Record) {
-        if self.own.as_ref().is_some_and(|own| own.belated(record)) {
+    pub(super) fn export_late(&self, record: &Record) {
+        if self.own.as_ref().is_some_and(|own| own.export_late(record)) {
             return;
         }
         let start = record.start();
@@ -283,11 +283,11 @@ fn adopt(trace: &mut TraceContext, span: &SpanContext, own_ids: bool) -> Option<
 
 #[inline]
 pub(crate) fn with_baggage(context: Context, trace: &TraceContext) -> Context {
-    if trace.baggage.is_empty() { context } else { carrying(&context, &trace.baggage) }
+    if trace.baggage.is_empty() { context } else { context_with_baggage(&context, &trace.baggage) }
 }
 
 #[inline(never)]
-fn carrying(context: &Context, baggage: &trace::Baggage) -> Context {
+fn context_with_baggage(context: &Context, baggage: &trace::Baggage) -> Context {
     let member =
         |(key, value): (&str, std::borrow::Cow<'_, str>)| KeyValue::new(key.to_owned(), value.into_owned());
     context.with_baggage(baggage.iter().map(member))

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use super::protobuf::{bytes, bytes_head, bytes_key, bytes_length, fixed64, number, varint_length};
 use crate::{
     base::value::Value,
-    write::{digits, scribe::Scribe},
+    write::{buffer::BufferWriter, digits},
 };
 
 // Numbers of fields: an attribute's parts, and the kinds of its value.
@@ -26,7 +26,7 @@ const ONE_BYTE: usize = 0x7f;
 // Where a name is known at compile time, everything before and behind it is a few stores.
 #[allow(clippy::inline_always)]
 #[inline(always)]
-pub(crate) fn text(out: &mut Scribe<'_>, list: u8, name: &str, text: &str) {
+pub(crate) fn text(out: &mut BufferWriter<'_>, list: u8, name: &str, text: &str) {
     let length = name.len().saturating_add(text.len()).saturating_add(6);
     if length > ONE_BYTE {
         head(out, list, name, bytes_length(text.len()));
@@ -41,12 +41,12 @@ pub(crate) fn text(out: &mut Scribe<'_>, list: u8, name: &str, text: &str) {
 /// Writes an attribute with an integer.
 #[allow(clippy::inline_always)]
 #[inline(always)]
-pub(crate) fn integer(out: &mut Scribe<'_>, list: u8, name: &str, value: i64) {
+pub(crate) fn integer(out: &mut BufferWriter<'_>, list: u8, name: &str, value: i64) {
     varint_of(out, list, name, INTEGER, value.cast_unsigned());
 }
 
 /// Writes an attribute with an address as text.
-pub(crate) fn address(out: &mut Scribe<'_>, list: u8, name: &str, address: IpAddr) {
+pub(crate) fn address(out: &mut BufferWriter<'_>, list: u8, name: &str, address: IpAddr) {
     // Its length is set when it is known.
     let start = out.at();
     out.put(&[bytes_key(list), 0, bytes_key(KEY), name.len() as u8]);
@@ -61,7 +61,7 @@ pub(crate) fn address(out: &mut Scribe<'_>, list: u8, name: &str, address: IpAdd
 }
 
 /// Writes an attribute with any value. An integer that OTLP has no room for is a text.
-pub(crate) fn value(out: &mut Scribe<'_>, list: u8, name: &str, value: &Value) {
+pub(crate) fn value(out: &mut BufferWriter<'_>, list: u8, name: &str, value: &Value) {
     match value {
         Value::Bool(value) => varint_of(out, list, name, BOOL, u64::from(*value)),
         Value::I64(value) => integer(out, list, name, *value),
@@ -79,7 +79,7 @@ pub(crate) fn value(out: &mut Scribe<'_>, list: u8, name: &str, value: &Value) {
 
 #[allow(clippy::inline_always)]
 #[inline(always)]
-fn varint_of(out: &mut Scribe<'_>, list: u8, name: &str, field: u8, value: u64) {
+fn varint_of(out: &mut BufferWriter<'_>, list: u8, name: &str, field: u8, value: u64) {
     let digits = varint_length(value);
     let length = name.len().saturating_add(digits).saturating_add(5);
     if length > ONE_BYTE {
@@ -95,14 +95,14 @@ fn varint_of(out: &mut Scribe<'_>, list: u8, name: &str, field: u8, value: u64) 
 /// is one byte.
 #[allow(clippy::inline_always)]
 #[inline(always)]
-fn short_head(out: &mut Scribe<'_>, list: u8, name: &str, length: usize) {
+fn short_head(out: &mut BufferWriter<'_>, list: u8, name: &str, length: usize) {
     out.put(&[bytes_key(list), length as u8, bytes_key(KEY), name.len() as u8]);
     out.put(name.as_bytes());
 }
 
 /// Writes everything before a value of so many bytes.
 #[inline(never)]
-fn head(out: &mut Scribe<'_>, list: u8, name: &str, value: usize) {
+fn head(out: &mut BufferWriter<'_>, list: u8, name: &str, value: usize) {
     bytes_head(out, list, bytes_length(name.len()).saturating_add(bytes_length(value)));
     bytes(out, KEY, name.as_bytes());
     bytes_head(out, VALUE, value);

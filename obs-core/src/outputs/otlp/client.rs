@@ -65,18 +65,18 @@ impl CollectorClient {
         encoder.finish().unwrap_or_default()
     }
 
-    /// Sends a message once. `patience` limits the time that it may take.
+    /// Sends a message once. `limit` limits the time that it may take.
     pub(crate) fn send(
         &mut self,
         body: &[u8],
-        patience: impl FnOnce(Duration) -> Duration,
+        limit: impl FnOnce(Duration) -> Duration,
     ) -> Result<Delivered, Failure> {
         let target = &self.target;
         let agent = self.agent.get_or_insert_with(|| agent(target));
         let mut request = agent
             .post(&target.url)
             .config()
-            .timeout_global(Some(patience(target.timeout).max(Duration::from_millis(10))))
+            .timeout_global(Some(limit(target.timeout).max(Duration::from_millis(10))))
             .build()
             .header("content-type", "application/x-protobuf");
         if target.gzip {

@@ -7,7 +7,7 @@ use super::{
     attribute,
     protobuf::{bytes, bytes_head, bytes_length},
 };
-use crate::{base::value::Value, write::scribe};
+use crate::{base::value::Value, write::buffer};
 
 // Numbers of fields, the same for all signals.
 const OF_RESOURCE: u8 = 1;
@@ -40,16 +40,16 @@ pub(crate) struct Envelope {
 
 impl Envelope {
     pub(crate) fn new(resource: &[Attribute], scope: &ItemScope) -> Self {
-        let attributes = scribe::written(|out| {
+        let attributes = buffer::written(|out| {
             resource.iter().for_each(|(name, value)| attribute::value(out, RESOURCE_ATTRIBUTE, name, value));
         });
-        let instrumentation = scribe::written(|out| {
+        let instrumentation = buffer::written(|out| {
             bytes(out, SCOPE_NAME, scope.name.as_bytes());
             bytes(out, SCOPE_VERSION, scope.version.as_bytes());
         });
         Self {
-            resource: scribe::written(|out| bytes(out, RESOURCE, &attributes)),
-            scope: scribe::written(|out| {
+            resource: buffer::written(|out| bytes(out, RESOURCE, &attributes)),
+            scope: buffer::written(|out| {
                 bytes(out, SCOPE, &instrumentation);
                 bytes(out, SCHEMA_URL, scope.schema_url.as_bytes());
             }),
@@ -64,7 +64,7 @@ impl Envelope {
         let ours = if items.is_empty() { 0 } else { bytes_length(of_scope) };
         let of_resource = self.resource.len().saturating_add(ours).saturating_add(lengths(others));
         let mut message = vec![0; bytes_length(of_resource)];
-        scribe::write(&mut message, |out| {
+        buffer::write(&mut message, |out| {
             bytes_head(out, OF_RESOURCE, of_resource);
             out.put(&self.resource);
             if !items.is_empty() {

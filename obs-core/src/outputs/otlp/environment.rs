@@ -8,11 +8,11 @@ use super::{
     export::{DEFAULT_ENDPOINT, Export, is_header, pairs},
     signal::Signal,
     tls::Tls,
-    url::{below, beside_grpc, has_path, is_url, shown},
+    url::{has_path, http_url_of_grpc, is_url, shown, url_of_signal},
 };
 
 /// The variables of a signal. It collects warnings about invalid ones.
-pub(crate) struct Variables<'a> {
+pub(crate) struct SignalVariables<'a> {
     get: &'a dyn Fn(&str) -> Option<String>,
     warnings: &'a mut Vec<String>,
     signal: &'static Signal,
@@ -21,7 +21,7 @@ pub(crate) struct Variables<'a> {
 /// The endpoint that the environment names: the variable and its value.
 pub(crate) type EndpointVariable = (String, String);
 
-impl<'a> Variables<'a> {
+impl<'a> SignalVariables<'a> {
     pub(crate) fn new(
         get: &'a dyn Fn(&str) -> Option<String>,
         warnings: &'a mut Vec<String>,
@@ -98,7 +98,7 @@ impl<'a> Variables<'a> {
     fn signal_endpoint(&mut self, export: &mut Export, endpoint: Option<EndpointVariable>) {
         let grpc = self.protocol();
         let (url, moved) = match &endpoint {
-            Some((_, url)) if grpc.is_some() => beside_grpc(url),
+            Some((_, url)) if grpc.is_some() => http_url_of_grpc(url),
             Some((_, url)) => (url.clone(), false),
             None => (String::new(), false),
         };
@@ -114,7 +114,7 @@ impl<'a> Variables<'a> {
             Some((name, _)) if is_url(&url) => {
                 // An endpoint of gRPC has no path, also where it is that of one signal.
                 let exact = name.contains(self.signal.variable) && (!moved || has_path(&url));
-                export.signal_endpoint = Some(if exact { url } else { below(&url, self.signal) });
+                export.signal_endpoint = Some(if exact { url } else { url_of_signal(&url, self.signal) });
             }
             Some((name, url)) => {
                 self.warn(&name, shown(&url), &format!("a URL such as `{DEFAULT_ENDPOINT}`"))
@@ -210,7 +210,7 @@ mod tests {
     fn read(pairs: &[(&str, &str)]) -> (Export, Vec<String>) {
         let get = |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
         let (mut export, mut warnings) = (Export::default(), Vec::new());
-        let mut variables = Variables::new(&get, &mut warnings, &TRACES);
+        let mut variables = SignalVariables::new(&get, &mut warnings, &TRACES);
         let endpoint = variables.endpoint();
         variables.export(&mut export, endpoint);
         (export, warnings)

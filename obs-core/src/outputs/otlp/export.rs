@@ -6,7 +6,7 @@ use super::{
     client::Collector,
     signal::Signal,
     tls::Tls,
-    url::{below, is_url, shown},
+    url::{is_url, shown, url_of_signal},
 };
 use crate::base::{build_error::BuildError, text::percent_decoded};
 
@@ -38,12 +38,12 @@ impl Export {
     pub(crate) fn target(self, signal: &Signal) -> Result<Collector, BuildError> {
         let url = match (&self.signal_endpoint, &self.endpoint) {
             (Some(url), _) => checked_url(signal.endpoint, url)?,
-            (None, Some(url)) => below(&checked_url("endpoint", url)?, signal),
-            (None, None) => below(DEFAULT_ENDPOINT, signal),
+            (None, Some(url)) => url_of_signal(&checked_url("endpoint", url)?, signal),
+            (None, None) => url_of_signal(DEFAULT_ENDPOINT, signal),
         };
         for (name, value) in &self.headers {
             if !is_header(name, value) {
-                return Err(wrong("header", name.clone(), "the name and the value of a header"));
+                return Err(BuildError::new("header", name.clone(), "the name and the value of a header"));
             }
         }
         let tls = self.tls()?;
@@ -61,13 +61,14 @@ impl Export {
         let read = |setting, path: &PathBuf| {
             std::fs::read(path).map_err(|error| {
                 let value = format!("{}: {error}", path.display());
-                wrong(setting, value, "a file that can be read").with_source(error)
+                BuildError::new(setting, value, "a file that can be read").with_source(error)
             })
         };
         let mut tls = Tls::default();
         if let Some(path) = &self.ca_file {
             let certificates = Tls::certificates(&read("ca_file", path)?);
-            let missing = || wrong("ca_file", path.display().to_string(), "a file with certificates in PEM");
+            let missing =
+                || BuildError::new("ca_file", path.display().to_string(), "a file with certificates in PEM");
             tls.ca = Some(certificates.ok_or_else(missing)?);
         }
         if let Some((certificate, key)) = self.client_certificate.as_ref().zip(self.client_key.as_ref()) {
@@ -76,7 +77,7 @@ impl Export {
             let missing = || {
                 let value = format!("{}, {}", certificate.display(), key.display());
                 let expected = "a file with certificates and one with their key, both in PEM";
-                wrong("client_certificate", value, expected)
+                BuildError::new("client_certificate", value, expected)
             };
             tls.client = Some(identity.ok_or_else(missing)?);
         }
@@ -94,11 +95,7 @@ fn checked_url(setting: &'static str, url: &str) -> Result<String, BuildError> {
     if is_url(url) {
         return Ok(url.to_owned());
     }
-    Err(wrong(setting, shown(url), "a URL such as `http://collector:4318`"))
-}
-
-fn wrong(setting: &'static str, value: String, expected: &'static str) -> BuildError {
-    BuildError::new(setting, value, expected)
+    Err(BuildError::new(setting, shown(url), "a URL such as `http://collector:4318`"))
 }
 
 /// The members of a list: `key=value`, percent-encoded, with commas between them. `None` for one

@@ -1,6 +1,6 @@
 //! The wire format of Protocol Buffers, as far as OTLP needs it.
 
-use crate::write::scribe::Scribe;
+use crate::write::buffer::BufferWriter;
 
 /// The key of a field with bytes, a text or a message.
 pub(crate) const fn bytes_key(field: u8) -> u8 {
@@ -9,7 +9,7 @@ pub(crate) const fn bytes_key(field: u8) -> u8 {
 
 /// Writes a number of seven bits a byte, the lowest first.
 #[inline]
-pub(crate) fn varint(out: &mut Scribe<'_>, mut value: u64) {
+pub(crate) fn varint(out: &mut BufferWriter<'_>, mut value: u64) {
     while value >= 0x80 {
         out.put(&[value as u8 | 0x80]);
         value >>= 7;
@@ -29,26 +29,26 @@ pub(crate) const fn bytes_length(bytes: usize) -> usize {
 
 /// Writes everything before so many bytes of a field whose number is below 16.
 #[inline]
-pub(crate) fn bytes_head(out: &mut Scribe<'_>, field: u8, length: usize) {
+pub(crate) fn bytes_head(out: &mut BufferWriter<'_>, field: u8, length: usize) {
     out.put(&[bytes_key(field)]);
     varint(out, length as u64);
 }
 
 /// Writes a field with bytes, a text or a message, whose number is below 16.
 #[inline]
-pub(crate) fn bytes(out: &mut Scribe<'_>, field: u8, value: &[u8]) {
+pub(crate) fn bytes(out: &mut BufferWriter<'_>, field: u8, value: &[u8]) {
     bytes_head(out, field, value.len());
     out.put(value);
 }
 
 /// Writes a field with a number of eight bytes, whose own number is below 16.
-pub(crate) fn fixed64(out: &mut Scribe<'_>, field: u8, value: u64) {
+pub(crate) fn fixed64(out: &mut BufferWriter<'_>, field: u8, value: u64) {
     out.put(&[field << 3 | 1]);
     out.put(&value.to_le_bytes());
 }
 
 /// Writes a field with a number, whose own number is below 16.
-pub(crate) fn number(out: &mut Scribe<'_>, field: u8, value: u64) {
+pub(crate) fn number(out: &mut BufferWriter<'_>, field: u8, value: u64) {
     out.put(&[field << 3]);
     varint(out, value);
 }
@@ -115,7 +115,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::write::scribe;
+    use crate::write::buffer;
 
     proptest! {
         #[test]
@@ -125,7 +125,7 @@ mod tests {
             prost::encoding::uint64::encode(1, &value, &mut expected);
             prost::encoding::fixed64::encode(2, &value, &mut expected);
             prost::encoding::string::encode(15, &text, &mut expected);
-            let written = scribe::written(|out| {
+            let written = buffer::written(|out| {
                 number(out, 1, value);
                 fixed64(out, 2, value);
                 bytes(out, 15, text.as_bytes());

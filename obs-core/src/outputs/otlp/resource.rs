@@ -85,7 +85,7 @@ fn found(environment: &Environment) -> Vec<(&'static str, String)> {
 }
 
 /// The attributes in `OTEL_RESOURCE_ATTRIBUTES`, but for those that name the service.
-pub(crate) fn listed(list: &str) -> impl Iterator<Item = (String, String)> {
+pub(crate) fn parse_list(list: &str) -> impl Iterator<Item = (String, String)> {
     const SERVICE: [&str; 5] = [
         "service.name",
         "service.version",

@@ -30,13 +30,13 @@ impl Tls {
     /// A certificate of the service and its key, in PEM.
     pub(crate) fn identity(certificates: &[u8], key: &[u8]) -> Option<ClientCert> {
         let chain = Self::certificates(certificates)?;
-        fit(&chain, key)?;
+        key_matches(&chain, key)?;
         Some(ClientCert::new_with_certs(&chain, PrivateKey::from_pem(key).ok()?))
     }
 }
 
 /// Checks that a key is that of a certificate: the client takes both as they are.
-fn fit(chain: &[Certificate<'static>], key: &[u8]) -> Option<()> {
+fn key_matches(chain: &[Certificate<'static>], key: &[u8]) -> Option<()> {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
     let key = PrivateKeyDer::from_pem_slice(key).ok()?;
     let chain = chain.iter().map(|certificate| CertificateDer::from(certificate.der().to_vec())).collect();

@@ -16,7 +16,7 @@ pub(crate) fn is_https(url: &str) -> bool {
 
 /// The place of a signal below an endpoint for all signals (OTLP exporter specification, "Endpoint
 /// URLs for OTLP/HTTP").
-pub(crate) fn below(endpoint: &str, signal: &Signal) -> String {
+pub(crate) fn url_of_signal(endpoint: &str, signal: &Signal) -> String {
     let (path, query) =
         endpoint.split_once('?').map_or((endpoint, None), |(path, query)| (path, Some(query)));
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
@@ -25,7 +25,7 @@ pub(crate) fn below(endpoint: &str, signal: &Signal) -> String {
 
 /// An endpoint of gRPC, which is mostly without a scheme and at port 4317, as the one of HTTP
 /// beside it; and whether that is another port.
-pub(crate) fn beside_grpc(endpoint: &str) -> (String, bool) {
+pub(crate) fn http_url_of_grpc(endpoint: &str) -> (String, bool) {
     let with_scheme =
         if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") };
     let Ok(uri) = with_scheme.parse::<Uri>() else { return (endpoint.to_owned(), false) };
@@ -57,19 +57,19 @@ mod tests {
 
     #[test]
     fn completed() {
-        let below = |endpoint| below(endpoint, &TRACES);
-        assert_eq!(below("http://collector:4318"), "http://collector:4318/v1/traces");
-        assert_eq!(below("http://collector:4318/tenant/"), "http://collector:4318/tenant/v1/traces");
-        assert_eq!(below("http://collector:4318/?key=1"), "http://collector:4318/v1/traces?key=1");
+        let url_of_signal = |endpoint| url_of_signal(endpoint, &TRACES);
+        assert_eq!(url_of_signal("http://collector:4318"), "http://collector:4318/v1/traces");
+        assert_eq!(url_of_signal("http://collector:4318/tenant/"), "http://collector:4318/tenant/v1/traces");
+        assert_eq!(url_of_signal("http://collector:4318/?key=1"), "http://collector:4318/v1/traces?key=1");
         assert!(is_https("HTTPS://collector") && !is_https("http://https"));
         assert!(!is_url("collector:4318") && !is_url("ftp://collector") && !is_url("http://"));
     }
 
     #[test]
     fn beside_grpcs() {
-        assert_eq!(beside_grpc("collector:4317"), ("http://collector:4318".to_owned(), true));
-        assert_eq!(beside_grpc("https://[::1]:4317/a"), ("https://[::1]:4318/a".to_owned(), true));
-        assert_eq!(beside_grpc("http://collector:9999"), ("http://collector:9999".to_owned(), false));
+        assert_eq!(http_url_of_grpc("collector:4317"), ("http://collector:4318".to_owned(), true));
+        assert_eq!(http_url_of_grpc("https://[::1]:4317/a"), ("https://[::1]:4318/a".to_owned(), true));
+        assert_eq!(http_url_of_grpc("http://collector:9999"), ("http://collector:9999".to_owned(), false));
     }
 
     #[test]

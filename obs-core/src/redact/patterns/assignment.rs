@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::text::Text;
-use crate::redact::{MASK, URL_MASK, names::Names};
+use crate::redact::{MASK, URL_MASK, names::SecretNames};
 
 /// The maximum length of a name in bytes. Of a longer name, only the end is read.
 const MAX_NAME: usize = 64;
@@ -12,7 +12,7 @@ const MAX_NAME: usize = 64;
 /// Returns the value after the `=` or `:` at `at`, if its name means a secret.
 ///
 /// After `:`, only a quoted text is a value, because "token: expired" is a sentence.
-pub(super) fn find(text: Text<'_>, at: usize, names: &Names) -> Option<Range<usize>> {
+pub(super) fn find(text: Text<'_>, at: usize, names: &SecretNames) -> Option<Range<usize>> {
     let equals = text.at(at) == b'=';
     let spaced = text.before(at) == b' ';
     let mut value = at.saturating_add(1);
@@ -52,8 +52,8 @@ fn name(text: Text<'_>, at: usize) -> &str {
             end = end.saturating_sub(1);
         }
     }
-    let start =
-        text.back(end, end.saturating_sub(MAX_NAME), |b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+    let start = text
+        .scan_back(end, end.saturating_sub(MAX_NAME), |b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
     text.slice(start, end)
 }
 

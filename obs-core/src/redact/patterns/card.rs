@@ -57,7 +57,7 @@ fn is_clear_before(text: Text<'_>, at: usize) -> bool {
     match text.before(at) {
         b'.' => !text.before(at.saturating_sub(1)).is_ascii_digit(),
         b if b.is_ascii_alphabetic() => {
-            let start = text.back(at, at.saturating_sub(32), |b| b.is_ascii_alphanumeric());
+            let start = text.scan_back(at, at.saturating_sub(32), |b| b.is_ascii_alphanumeric());
             !text.slice(start, at).bytes().all(|b| b.is_ascii_hexdigit())
         }
         _ => true,

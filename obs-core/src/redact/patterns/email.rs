@@ -7,13 +7,13 @@ use super::text::Text;
 /// Returns the address around the `@` from `at` to `after`. Text before `floor` belongs to an
 /// earlier `@`.
 pub(super) fn find(text: Text<'_>, at: usize, after: usize, floor: usize) -> Option<Range<usize>> {
-    let start = text.back_by_chars(at, floor, |c| is_letter(c) || ".!$%*+-^_~'".contains(c));
+    let start = text.scan_back_chars(at, floor, |c| is_letter(c) || ".!$%*+-^_~'".contains(c));
     // Quotation marks and list markers are not part of the address.
     let start = text.run(start, |b| b".!$%*+-^~'".contains(&b));
     if start >= at {
         return None;
     }
-    let end = text.run_of_chars(after, |c| is_letter(c) || c == '-' || c == '.');
+    let end = text.scan_chars(after, |c| is_letter(c) || c == '-' || c == '.');
     let length = domain(text.slice(after, end))?;
     Some(start..after.saturating_add(length))
 }

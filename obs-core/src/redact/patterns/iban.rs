@@ -30,7 +30,7 @@ pub(super) fn find(text: Text<'_>, at: usize) -> Option<Range<usize>> {
     let mut groups = false;
     while count < length {
         let byte = text.at(end);
-        if byte == b' ' && count >= 4 && !groups_twice(text, end) {
+        if byte == b' ' && count >= 4 && !has_double_space(text, end) {
             groups = true;
             end = end.saturating_add(1);
             continue;
@@ -38,15 +38,15 @@ pub(super) fn find(text: Text<'_>, at: usize) -> Option<Range<usize>> {
         let value = char::from(byte).to_digit(36)?;
         digits = digits.saturating_add(usize::from(byte.is_ascii_digit()));
         if count < 4 {
-            head = appended(head, byte.is_ascii_digit().then_some(value)?);
+            head = append_mod_97(head, byte.is_ascii_digit().then_some(value)?);
         } else {
-            remainder = appended(remainder, value);
+            remainder = append_mod_97(remainder, value);
         }
         count = count.saturating_add(1);
         end = end.saturating_add(1);
     }
     for letter in country {
-        remainder = appended(remainder, char::from(letter).to_digit(36)?);
+        remainder = append_mod_97(remainder, char::from(letter).to_digit(36)?);
     }
     let remainder = remainder.saturating_mul(100).saturating_add(head) % 97;
     // A sequence of words can look like groups, but an IBAN has more digits.
@@ -55,11 +55,11 @@ pub(super) fn find(text: Text<'_>, at: usize) -> Option<Range<usize>> {
 }
 
 /// Returns `true` if the space at `at` is followed by another one. Two spaces are not a separator.
-fn groups_twice(text: Text<'_>, at: usize) -> bool {
+fn has_double_space(text: Text<'_>, at: usize) -> bool {
     text.at(at.saturating_add(1)) == b' '
 }
 
-fn appended(remainder: u32, value: u32) -> u32 {
+fn append_mod_97(remainder: u32, value: u32) -> u32 {
     let factor = if value < 10 { 10 } else { 100 };
     remainder.saturating_mul(factor).saturating_add(value) % 97
 }

@@ -27,7 +27,7 @@ pub(crate) mod trigger;
 use super::patterns::kind::SecretPattern;
 use std::ops::Range;
 
-use super::names::Names;
+use super::names::SecretNames;
 use crate::base::sort::sort_by;
 use own::OwnPatterns;
 use text::Text;
@@ -69,12 +69,12 @@ impl Patterns {
     }
 
     /// Returns the ranges of the secrets, in order. No two of them touch.
-    pub(super) fn find(&self, text: &str, names: &Names) -> Vec<Range<usize>> {
+    pub(super) fn find(&self, text: &str, names: &SecretNames) -> Vec<Range<usize>> {
         let mut found = Vec::new();
         let mut until = Until::default();
         let mut at = 0;
         while let Some(trigger) = self.triggers.next(text.as_bytes(), at) {
-            at = self.ask(Text::new(text), trigger, names, &mut until, &mut found);
+            at = self.scan_at(Text::new(text), trigger, names, &mut until, &mut found);
         }
         self.own.find(text, &mut found);
         if found.is_empty() { found } else { merged(found) }
@@ -83,15 +83,15 @@ impl Patterns {
     /// Returns `true` if nothing can be found, neither in the text nor in its decoded form.
     /// Decoding may also read each `+` as a space.
     pub(super) fn cannot_match(&self, text: &str) -> bool {
-        self.own.is_empty() && self.triggers.none_in(text.as_bytes())
+        self.own.is_empty() && self.triggers.finds_none(text.as_bytes())
     }
 
     /// Runs the scanners for the byte at `at`, and returns the position to continue at.
-    fn ask(
+    fn scan_at(
         &self,
         text: Text<'_>,
         at: usize,
-        names: &Names,
+        names: &SecretNames,
         until: &mut Until,
         found: &mut Vec<Range<usize>>,
     ) -> usize {

@@ -15,7 +15,7 @@ impl<'a> Text<'a> {
 
     /// The byte at `at`. After the end it is 0, which is part of no secret.
     pub(super) fn at(self, at: usize) -> u8 {
-        looked(1);
+        count_scanned(1);
         self.0.as_bytes().get(at).copied().unwrap_or_default()
     }
 
@@ -28,41 +28,41 @@ impl<'a> Text<'a> {
     pub(super) fn run(self, from: usize, is: impl Fn(u8) -> bool) -> usize {
         let rest = self.0.as_bytes().get(from..).unwrap_or_default();
         let length = rest.iter().position(|b| !is(*b)).unwrap_or(rest.len());
-        looked(length.saturating_add(1));
+        count_scanned(length.saturating_add(1));
         from.saturating_add(length)
     }
 
     /// Returns the start of the run of matching bytes that ends at `end`, but not before `floor`.
-    pub(super) fn back(self, end: usize, floor: usize, is: impl Fn(u8) -> bool) -> usize {
+    pub(super) fn scan_back(self, end: usize, floor: usize, is: impl Fn(u8) -> bool) -> usize {
         let before = self.0.as_bytes().get(floor..end).unwrap_or_default();
         let length = before.iter().rev().position(|b| !is(*b)).unwrap_or(before.len());
-        looked(length.saturating_add(1));
+        count_scanned(length.saturating_add(1));
         end.saturating_sub(length)
     }
 
     /// Returns the same as [`run`](Self::run), by characters.
-    pub(super) fn run_of_chars(self, from: usize, is: impl Fn(char) -> bool) -> usize {
+    pub(super) fn scan_chars(self, from: usize, is: impl Fn(char) -> bool) -> usize {
         let rest = self.0.get(from..).unwrap_or_default();
         let length = rest.find(|c| !is(c)).unwrap_or(rest.len());
-        looked(length.saturating_add(1));
+        count_scanned(length.saturating_add(1));
         from.saturating_add(length)
     }
 
-    /// Returns the same as [`back`](Self::back), by characters.
-    pub(super) fn back_by_chars(self, end: usize, floor: usize, is: impl Fn(char) -> bool) -> usize {
+    /// Returns the same as [`scan_back`](Self::scan_back), by characters.
+    pub(super) fn scan_back_chars(self, end: usize, floor: usize, is: impl Fn(char) -> bool) -> usize {
         let before = self.0.get(floor..end).unwrap_or_default();
         let left = before.trim_end_matches(is).len();
-        looked(before.len().saturating_sub(left).saturating_add(1));
+        count_scanned(before.len().saturating_sub(left).saturating_add(1));
         floor.saturating_add(left)
     }
 
     pub(super) fn starts_with(self, at: usize, what: &str) -> bool {
-        looked(what.len());
+        count_scanned(what.len());
         self.0.as_bytes().get(at..).is_some_and(|rest| rest.starts_with(what.as_bytes()))
     }
 
     pub(super) fn starts_with_ignoring_case(self, at: usize, what: &str) -> bool {
-        looked(what.len());
+        count_scanned(what.len());
         let end = at.saturating_add(what.len());
         self.0.as_bytes().get(at..end).is_some_and(|there| there.eq_ignore_ascii_case(what.as_bytes()))
     }
@@ -70,7 +70,7 @@ impl<'a> Text<'a> {
     /// Returns the position of the next `what`.
     pub(super) fn find(self, from: usize, what: &str) -> Option<usize> {
         let found = self.0.get(from..)?.find(what);
-        looked(found.unwrap_or(self.0.len().saturating_sub(from)));
+        count_scanned(found.unwrap_or(self.0.len().saturating_sub(from)));
         found.map(|at| at.saturating_add(from))
     }
 
@@ -81,15 +81,15 @@ impl<'a> Text<'a> {
 }
 
 #[cfg(not(test))]
-const fn looked(_bytes: usize) {}
+const fn count_scanned(_bytes: usize) {}
 
 #[cfg(test)]
-fn looked(bytes: usize) {
-    LOOKED.set(LOOKED.get().saturating_add(bytes));
+fn count_scanned(bytes: usize) {
+    SCANNED.set(SCANNED.get().saturating_add(bytes));
 }
 
 #[cfg(test)]
 thread_local! {
     /// The number of bytes that the scanners of this thread have read.
-    pub(in crate::redact) static LOOKED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    pub(in crate::redact) static SCANNED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

@@ -56,7 +56,7 @@ impl Triggers {
     }
 
     /// Returns `true` if no scanner must run and nothing is percent-encoded.
-    pub(super) fn none_in(&self, text: &[u8]) -> bool {
+    pub(super) fn finds_none(&self, text: &[u8]) -> bool {
         self.find::<true>(text, 0).is_none()
     }
 

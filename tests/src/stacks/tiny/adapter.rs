@@ -144,8 +144,8 @@ fn rule(observation: &Observation, length: Option<u64>) -> BodyRule {
     }
 }
 
-/// The largest slice that the server gets at once: what it has not taken has not been sent.
-const SLICE: usize = 64 * 1024;
+/// The largest chunk that the server gets at once: what it has not taken has not been sent.
+const MAX_CHUNK: usize = 64 * 1024;
 
 /// The pieces of a response's body.
 struct ObservedPieces {
@@ -167,7 +167,7 @@ impl Stream for ObservedPieces {
                     other => return Err(other),
                 }
             }
-            Ok(rest.split_to(rest.len().min(SLICE)))
+            Ok(rest.split_to(rest.len().min(MAX_CHUNK)))
         });
         match polled {
             Ok(bytes) => return Poll::Ready(Some(Ok(bytes))),

@@ -19,18 +19,18 @@ const RETRY: Duration = Duration::from_secs(30);
 const STOP: Duration = Duration::from_millis(200);
 
 /// A keeper on a thread of its own, until this is dropped.
-pub(super) struct Background(Arc<Shared>);
+pub(super) struct Background(Arc<BackgroundShared>);
 
 #[derive(Default)]
-struct Shared {
+struct BackgroundShared {
     /// Read while a segment is compressed.
     stop: AtomicBool,
-    state: Mutex<State>,
+    state: Mutex<BackgroundState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct BackgroundState {
     /// A segment was closed since the keeper has begun to run.
     woken: bool,
     ended: bool,
@@ -39,8 +39,8 @@ struct State {
 impl Background {
     /// Starts the thread, which begins with what is there already.
     pub(super) fn start(keeper: Watched) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
-        let end = End(Arc::clone(&shared));
+        let shared = Arc::new(BackgroundShared::default());
+        let end = BackgroundEndGuard(Arc::clone(&shared));
         spawn("obs-segments", Box::new(move || work(keeper, &end.0)))?;
         let background = Self(shared);
         background.wake();
@@ -63,27 +63,27 @@ impl Drop for Background {
 }
 
 /// Says that the thread has ended, also by a panic.
-struct End(Arc<Shared>);
+struct BackgroundEndGuard(Arc<BackgroundShared>);
 
-impl Drop for End {
+impl Drop for BackgroundEndGuard {
     fn drop(&mut self) {
         self.0.change(|state| state.ended = true);
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl BackgroundShared {
+    fn lock(&self) -> MutexGuard<'_, BackgroundState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut BackgroundState)) {
         change(&mut self.lock());
         self.changed.notify_all();
     }
 
     /// Waits until it is woken, or for the pause after a failure. One run is for all that were closed meanwhile.
     fn wait(&self, pause: Option<Duration>) {
-        let asleep = |state: &mut State| !state.woken;
+        let asleep = |state: &mut BackgroundState| !state.woken;
         let mut state = match pause {
             Some(pause) => {
                 let waited = self.changed.wait_timeout_while(self.lock(), pause, asleep);
@@ -95,7 +95,7 @@ impl Shared {
     }
 }
 
-fn work(mut keeper: Watched, shared: &Shared) {
+fn work(mut keeper: Watched, shared: &BackgroundShared) {
     let mut pause = None;
     loop {
         shared.wait(pause);

@@ -11,7 +11,7 @@ use flate2::Compression;
 
 use super::{
     keeper::claim,
-    names::{Form, Names},
+    names::{FileNames, Form},
     system::sync_folder,
 };
 use crate::write::gzip::GzipEncoder;
@@ -20,7 +20,7 @@ use crate::write::gzip::GzipEncoder;
 const BLOCK: usize = 64 * 1024;
 
 /// If it is stopped or fails, the segment is as it was.
-pub(super) fn compress(names: &Names, key: &str, stop: &AtomicBool) -> io::Result<()> {
+pub(super) fn compress(names: &FileNames, key: &str, stop: &AtomicBool) -> io::Result<()> {
     let original = names.path(key, Form::Plain);
     let partial = names.path(key, Form::Partial);
     let claimed = claim(&original)?;

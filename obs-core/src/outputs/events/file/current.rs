@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    names::{self, Form, Names},
+    names::{self, FileNames, Form},
     system::System,
 };
 
@@ -27,20 +27,20 @@ pub(super) struct Current {
 
 impl Current {
     /// Goes on with the file that is there, or makes one. A line that an earlier process has left unfinished is cut off.
-    pub(super) fn open(names: &Names, system: &impl System) -> io::Result<Self> {
+    pub(super) fn open(names: &FileNames, system: &impl System) -> io::Result<Self> {
         let path = &names.current;
         let file = OpenOptions::new().append(true).create(true).open(path)?;
         let opened = file.metadata()?;
         let (mut bytes, mut since) = (opened.len(), system.now());
         // Not of a pipe or a device.
         if opened.is_file() && bytes > 0 {
-            let torn = cut_torn(path, bytes)?;
+            let torn = remove_torn_line(path, bytes)?;
             bytes = bytes.saturating_sub(torn);
             if torn > 0 {
                 let path = path.display();
                 system.warn(format_args!("{path}: cut off {torn} bytes of a line that was never finished"));
             }
-            since = since.min(began(names, &opened, system).unwrap_or(since));
+            since = since.min(started_at(names, &opened, system).unwrap_or(since));
         }
         // What an earlier process has left may not be on the disk, either.
         Ok(Self { file, opened, bytes, since, unsynced: bytes })
@@ -67,8 +67,8 @@ impl Current {
 ///
 /// Where the file system does not know, it is taken to be when the last segment was written to for the last time, and failing that when the
 /// file itself was: it may become older than its setting then, but not for ever, because other rotations come.
-fn began(names: &Names, opened: &Metadata, system: &impl System) -> Option<SystemTime> {
-    system.birth(opened).or_else(|| {
+fn started_at(names: &FileNames, opened: &Metadata, system: &impl System) -> Option<SystemTime> {
+    system.created_at(opened).or_else(|| {
         let closed = names.closed().unwrap_or_default();
         let newest = closed.iter().rfind(|closed| closed.form != Form::Partial);
         let modified = |closed: &names::Closed| names.path(&closed.key, closed.form).metadata()?.modified();
@@ -79,7 +79,7 @@ fn began(names: &Names, opened: &Metadata, system: &impl System) -> Option<Syste
 /// Cuts off what follows the last line feed; returns how much that was.
 ///
 /// It is done by a handle of its own: one for appending may not do so everywhere.
-fn cut_torn(path: &Path, bytes: u64) -> io::Result<u64> {
+fn remove_torn_line(path: &Path, bytes: u64) -> io::Result<u64> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
     // Most files end with a line, so the last byte tells.
     for looked_at in [1, bytes.min(MAX_TORN)] {

@@ -9,10 +9,10 @@ use std::{
 
 #[cfg(feature = "gzip")]
 use super::compress::compress;
-use super::names::{Closed, Form, Names, is_at};
+use super::names::{Closed, FileNames, Form, is_at};
 
 pub(super) struct Keeper {
-    pub(super) names: Names,
+    pub(super) names: FileNames,
     pub(super) keep_files: usize,
     pub(super) keep_bytes: Option<u64>,
     #[cfg(feature = "gzip")]
@@ -62,7 +62,7 @@ impl Keeper {
         }
         for closed in known {
             if closed.form == Form::Plain && !stop.load(Ordering::Relaxed) {
-                compress(&self.names, &closed.key, stop).or_else(gone)?;
+                compress(&self.names, &closed.key, stop).or_else(ignore_not_found)?;
             }
         }
         Ok(())
@@ -90,16 +90,16 @@ impl Keeper {
 
     /// Somebody else may have removed a segment: then it is as wanted.
     fn remove(&self, closed: &Closed) -> io::Result<()> {
-        fs::remove_file(self.names.path(&closed.key, closed.form)).or_else(gone).map(drop)
+        fs::remove_file(self.names.path(&closed.key, closed.form)).or_else(ignore_not_found).map(drop)
     }
 
     fn size(&self, closed: &Closed) -> io::Result<u64> {
         let metadata = fs::metadata(self.names.path(&closed.key, closed.form));
-        metadata.map(|metadata| metadata.len()).or_else(|error| gone(error).map(|()| 0))
+        metadata.map(|metadata| metadata.len()).or_else(|error| ignore_not_found(error).map(|()| 0))
     }
 }
 
-fn gone(error: io::Error) -> io::Result<()> {
+fn ignore_not_found(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 

@@ -27,7 +27,7 @@ impl Keeping {
     }
 
     /// Cares for one more segment.
-    pub(super) fn closed_one(&mut self) {
+    pub(super) fn segment_closed(&mut self) {
         match self {
             Self::Here(keeper) => {
                 keeper.run(&AtomicBool::new(false));

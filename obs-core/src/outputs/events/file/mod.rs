@@ -31,7 +31,7 @@ use std::{
 
 use super::file::{
     keeper::Keeper,
-    names::Names,
+    names::FileNames,
     rotation::{Rotating, SegmentLimits},
     system::{Real, System},
 };
@@ -163,7 +163,7 @@ impl EventFile {
         let link = fs::symlink_metadata(&self.path).is_ok_and(|metadata| metadata.is_symlink());
         let absolute = if link { fs::canonicalize(&self.path) } else { std::path::absolute(&self.path) };
         let open = |path: PathBuf| {
-            let names = Names::new(path)?;
+            let names = FileNames::new(path)?;
             let keeper = Keeper {
                 names: names.clone(),
                 keep_files: self.keep_files,

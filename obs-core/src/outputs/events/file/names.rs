@@ -19,7 +19,7 @@ const COUNTER: &[u8] = b"_000000";
 
 /// The current file, and how the segments beside it are called.
 #[derive(Clone)]
-pub(super) struct Names {
+pub(super) struct FileNames {
     pub(super) current: PathBuf,
     pub(super) folder: PathBuf,
     stem: OsString,
@@ -55,7 +55,7 @@ impl Form {
     }
 }
 
-impl Names {
+impl FileNames {
     pub(super) fn new(current: PathBuf) -> io::Result<Self> {
         let Some(stem) = current.file_stem().map(OsStr::to_owned) else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it has no file name"));
@@ -166,8 +166,8 @@ mod tests {
 
     use super::*;
 
-    fn names(path: &str) -> Names {
-        Names::new(PathBuf::from(path)).expect("a name")
+    fn names(path: &str) -> FileNames {
+        FileNames::new(PathBuf::from(path)).expect("a name")
     }
 
     #[test]

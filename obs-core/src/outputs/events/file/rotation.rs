@@ -9,7 +9,7 @@ use super::{
     current::Current,
     keeper::Keeper,
     keeping::Keeping,
-    names::Names,
+    names::FileNames,
     system::{System, sync_folder},
 };
 use crate::outputs::delivery::sink::EventSink;
@@ -28,7 +28,7 @@ pub(super) struct SegmentLimits {
 
 /// The sink.
 pub(super) struct Rotating<S> {
-    names: Names,
+    names: FileNames,
     limits: SegmentLimits,
     system: S,
     /// `None` while it cannot be made.
@@ -43,7 +43,12 @@ pub(super) struct Rotating<S> {
 }
 
 impl<S: System> Rotating<S> {
-    pub(super) fn open(names: Names, limits: SegmentLimits, keeper: Keeper, system: S) -> io::Result<Self> {
+    pub(super) fn open(
+        names: FileNames,
+        limits: SegmentLimits,
+        keeper: Keeper,
+        system: S,
+    ) -> io::Result<Self> {
         let current = Current::open(&names, &system)?;
         let _ = sync_folder(&names.folder);
         Ok(Self {
@@ -90,7 +95,7 @@ impl<S: System> Rotating<S> {
     fn fitting(&self, lines: &[u8]) -> usize {
         let mut room =
             self.limits.size.saturating_sub(self.current.as_ref().map_or(0, |current| current.bytes));
-        if self.pausing() {
+        if self.is_pausing() {
             room = u64::MAX;
         }
         let room = usize::try_from(room).unwrap_or(usize::MAX).min(lines.len());
@@ -126,20 +131,20 @@ impl<S: System> Rotating<S> {
     }
 
     /// A rotation has failed a short time ago. A clock that went back does not prolong it.
-    fn pausing(&self) -> bool {
+    fn is_pausing(&self) -> bool {
         let since = self.failed.and_then(|failed| self.system.now().duration_since(failed).ok());
         since.is_some_and(|since| since < RETRY)
     }
 
     /// Closes the current file, if there is something in it. If that fails, it stays the current one.
     fn rotate(&mut self) {
-        if self.pausing() || !self.current.as_ref().is_some_and(Current::may_be_closed) {
+        if self.is_pausing() || !self.current.as_ref().is_some_and(Current::may_be_closed) {
             return;
         }
         match self.close() {
             Ok(()) => {
                 self.failed = None;
-                self.keeping.closed_one();
+                self.keeping.segment_closed();
             }
             Err(error) => {
                 if self.failed.replace(self.system.now()).is_none() {

@@ -25,11 +25,11 @@ pub(super) trait System: Send + 'static {
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
-        tolerant(file.sync_data())
+        ignore_unsupported(file.sync_data())
     }
 
     /// When the file was made, where the file system knows.
-    fn birth(&self, metadata: &Metadata) -> Option<SystemTime> {
+    fn created_at(&self, metadata: &Metadata) -> Option<SystemTime> {
         metadata.created().ok()
     }
 
@@ -47,11 +47,11 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());
     }
-    tolerant(File::open(folder)?.sync_all())
+    ignore_unsupported(File::open(folder)?.sync_all())
 }
 
 /// Pipes, devices and some network file systems have no such thing.
-fn tolerant(synced: io::Result<()>) -> io::Result<()> {
+fn ignore_unsupported(synced: io::Result<()>) -> io::Result<()> {
     match synced {
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
             Ok(())

@@ -24,8 +24,8 @@ pub(crate) mod accept;
 pub(crate) mod labels;
 pub(crate) mod number;
 pub(crate) mod openmetrics;
-pub(crate) mod output;
 pub(crate) mod page;
+pub(crate) mod page_buffer;
 #[cfg(feature = "prometheus")]
 pub(crate) mod sift;
 pub(crate) mod writer;
@@ -34,7 +34,7 @@ use super::exposition::page::Page;
 use std::sync::Arc;
 
 use openmetrics::{family_is_legal, reserved_names, text_names};
-use page::{Part, Run};
+use page::{FamilyPart, PageSection};
 
 use super::family::{Family, Kind};
 
@@ -60,7 +60,7 @@ impl Format {
 }
 
 /// What a page is to hold.
-pub(crate) struct Wanted<'a> {
+pub(crate) struct PageRequest<'a> {
     pub(crate) format: Format,
     /// Names of families or samples; all families if it is empty.
     pub(crate) names: &'a [String],
@@ -69,14 +69,14 @@ pub(crate) struct Wanted<'a> {
     pub(crate) gzip: bool,
 }
 
-impl Wanted<'_> {
-    /// The page of these families; `left_out` hears of those that it cannot show.
-    pub(crate) fn page(&self, families: &Arc<[Family]>, left_out: &dyn Fn(&str)) -> Page {
+impl PageRequest<'_> {
+    /// The page of these families; `on_skipped` hears of those that it cannot show.
+    pub(crate) fn page(&self, families: &Arc<[Family]>, on_skipped: &dyn Fn(&str)) -> Page {
         let mut taken = Vec::new();
         // Ours come first when names are given out, whatever their place in the page.
         let kinds = [true, false].map(|own| {
             let kinds = families.iter().map(|family| {
-                (family.own == own).then(|| self.shown_as(family, &mut taken, left_out)).flatten()
+                (family.own == own).then(|| self.shown_kind(family, &mut taken, on_skipped)).flatten()
             });
             kinds.collect::<Vec<_>>()
         });
@@ -88,7 +88,7 @@ impl Wanted<'_> {
                 && self.wants(family)
             {
                 let parts = parts(family, kind).iter();
-                runs.extend(parts.map(|part| Run { family: number, kind, part: *part }));
+                runs.extend(parts.map(|part| PageSection { family: number, kind, part: *part }));
             }
         }
         let Self { format, created, gzip, .. } = *self;
@@ -101,12 +101,17 @@ impl Wanted<'_> {
     }
 
     /// As which kind a family can be shown without breaking the page for all; `None` if it cannot.
-    fn shown_as(&self, family: &Family, taken: &mut Vec<String>, left_out: &dyn Fn(&str)) -> Option<Kind> {
+    fn shown_kind(
+        &self,
+        family: &Family,
+        taken: &mut Vec<String>,
+        on_skipped: &dyn Fn(&str),
+    ) -> Option<Kind> {
         if family.is_empty() {
             return None;
         }
         if !labels::is_metric_name(&family.name) {
-            left_out("the registry holds a metric whose name is not valid; /metrics leaves it out");
+            on_skipped("the registry holds a metric whose name is not valid; /metrics leaves it out");
             return None;
         }
         let mut take = |names: Vec<String>| {
@@ -121,14 +126,14 @@ impl Wanted<'_> {
             if take(text_names(family)) {
                 return Some(family.kind);
             }
-            left_out("two metrics have names that collide; /metrics leaves one of them out");
+            on_skipped("two metrics have names that collide; /metrics leaves one of them out");
             return None;
         }
         // What OpenMetrics forbids for its kind goes out under the same names, without a kind.
         let legal = family_is_legal(family).then_some(family.kind);
         let shown = legal.into_iter().chain([Kind::Untyped]).find(|kind| take(reserved_names(family, *kind)));
         if shown.is_none() {
-            left_out(
+            on_skipped(
                 "two metrics have names that collide in OpenMetrics; /metrics leaves one of them out there",
             );
         }
@@ -137,7 +142,7 @@ impl Wanted<'_> {
 }
 
 /// Without its kind, each of a family's names is one of its own.
-const fn parts(family: &Family, kind: Kind) -> &'static [Part] {
+const fn parts(family: &Family, kind: Kind) -> &'static [FamilyPart] {
     match (kind, family.kind) {
         (Kind::Untyped, Kind::Histogram) => &[Some("_bucket"), Some("_sum"), Some("_count")],
         (Kind::Untyped, Kind::Summary) => &[Some(""), Some("_sum"), Some("_count")],
@@ -154,27 +159,27 @@ mod tests {
 
     use super::*;
     use crate::outputs::metrics::{
-        family::{Histogram, LabelSet, Sample, Value},
+        family::{Histogram, LabelSet, Sample, SampleValue},
         histogram::Unit,
     };
 
     const OPEN: Format = Format::OpenMetrics { draft: false };
 
-    fn family(name: &'static str, kind: Kind, value: Value) -> Family {
+    fn family(name: &'static str, kind: Kind, value: SampleValue) -> Family {
         let mut family = Family::new(name, "Help\nwith a \\ and a \"quote\".", kind);
         let labels: LabelSet = Arc::from([("path".into(), "a\\b\"c\nd".to_owned())]);
         family.samples.push(Sample { labels, value, created: Some(1.5), timestamp: None });
         family
     }
 
-    fn others(name: &'static str, kind: Kind, value: Value) -> Family {
+    fn others(name: &'static str, kind: Kind, value: SampleValue) -> Family {
         Family { own: false, others: true, ..family(name, kind, value) }
     }
 
-    fn histogram(bounds: &[(f64, u64)], sum: f64) -> Value {
+    fn histogram(bounds: &[(f64, u64)], sum: f64) -> SampleValue {
         let (mut bounds, counts): (Vec<_>, _) = bounds.iter().copied().unzip();
         assert_eq!(bounds.pop(), Some(f64::INFINITY));
-        Value::Histogram(Histogram { bounds: bounds.into(), counts, sum, exemplars: Vec::new() })
+        SampleValue::Histogram(Histogram { bounds: bounds.into(), counts, sum, exemplars: Vec::new() })
     }
 
     fn text(page: &Page) -> String {
@@ -183,10 +188,10 @@ mod tests {
     }
 
     fn page(format: Format, families: &Arc<[Family]>) -> (String, u32) {
-        let left_out = Cell::new(0);
-        let wanted = Wanted { format, names: &[], created: true, gzip: false };
-        let page = wanted.page(families, &|_| left_out.set(left_out.get() + 1));
-        (text(&page), left_out.get())
+        let skipped = Cell::new(0);
+        let wanted = PageRequest { format, names: &[], created: true, gzip: false };
+        let page = wanted.page(families, &|_| skipped.set(skipped.get() + 1));
+        (text(&page), skipped.get())
     }
 
     #[test]
@@ -195,11 +200,11 @@ mod tests {
             family("t_seconds", Kind::Histogram, histogram(&[(1.0, 1), (1e6, 2), (f64::INFINITY, 3)], 1.5));
         seconds.unit = Some(Unit::Seconds);
         let families = Arc::from([
-            family("hits_total", Kind::Counter, Value::Count { value: 3, exemplar: None }),
+            family("hits_total", Kind::Counter, SampleValue::Count { value: 3, exemplar: None }),
             Family::new("empty", "Never shown.", Kind::Gauge),
             seconds,
         ]);
-        let (text, left_out) = page(Format::Text, &families);
+        let (text, skipped) = page(Format::Text, &families);
         assert_eq!(
             text,
             r#"# HELP hits_total Help\nwith a \\ and a "quote".
@@ -233,15 +238,15 @@ t_seconds_created{path="a\\b\"c\nd"} 1.5
 # EOF
 "#
         );
-        assert_eq!(left_out + left_out_too, 0);
+        assert_eq!(skipped + left_out_too, 0);
     }
 
     #[test]
     fn what_openmetrics_forbids_keeps_its_names_and_loses_its_kind() {
         let cases = [
-            (others("hits", Kind::Counter, Value::Number(1.0)), "# TYPE hits unknown\nhits{"),
+            (others("hits", Kind::Counter, SampleValue::Number(1.0)), "# TYPE hits unknown\nhits{"),
             (
-                others("hits_total", Kind::Counter, Value::Number(f64::NAN)),
+                others("hits_total", Kind::Counter, SampleValue::Number(f64::NAN)),
                 "# TYPE hits_total unknown\nhits_total{",
             ),
             (
@@ -252,7 +257,7 @@ t_seconds_created{path="a\\b\"c\nd"} 1.5
                 others(
                     "s",
                     Kind::Summary,
-                    Value::Summary { quantiles: vec![(0.5, -1.0)], sum: 1.0, count: 1 },
+                    SampleValue::Summary { quantiles: vec![(0.5, -1.0)], sum: 1.0, count: 1 },
                 ),
                 "# TYPE s_sum unknown\ns_sum{",
             ),
@@ -261,60 +266,67 @@ t_seconds_created{path="a\\b\"c\nd"} 1.5
             let (mut family, help) = (family, "");
             family.help = help.into();
             let name = family.name.clone();
-            let (open, left_out) = page(OPEN, &Arc::from([family]));
+            let (open, skipped) = page(OPEN, &Arc::from([family]));
             assert!(open.contains(expected), "{name}: {open}");
-            assert_eq!(left_out, 0, "{name}");
+            assert_eq!(skipped, 0, "{name}");
         }
     }
 
     #[test]
     fn names_that_collide_in_openmetrics_only_hurt_themselves() {
         let families = Arc::from([
-            others("hits", Kind::Gauge, Value::Number(1.0)),
-            family("hits_total", Kind::Counter, Value::Number(2.0)),
-            others("more", Kind::Gauge, Value::Number(3.0)),
-            others("more_total", Kind::Counter, Value::Number(4.0)),
+            others("hits", Kind::Gauge, SampleValue::Number(1.0)),
+            family("hits_total", Kind::Counter, SampleValue::Number(2.0)),
+            others("more", Kind::Gauge, SampleValue::Number(3.0)),
+            others("more_total", Kind::Counter, SampleValue::Number(4.0)),
         ]);
-        let (open, left_out) = page(OPEN, &families);
+        let (open, skipped) = page(OPEN, &families);
         assert!(!open.contains("hits{"), "ours wins: {open}");
         assert!(open.contains("# TYPE hits counter"), "{open}");
         assert!(open.contains("# TYPE more gauge") && open.contains("# TYPE more_total unknown"), "{open}");
-        assert_eq!(left_out, 1);
-        let (text, left_out) = page(Format::Text, &families);
+        assert_eq!(skipped, 1);
+        let (text, skipped) = page(Format::Text, &families);
         assert!(text.contains("hits{") && text.contains("more_total{"), "{text}");
-        assert_eq!(left_out, 0);
+        assert_eq!(skipped, 0);
     }
 
     #[cfg(feature = "prometheus")]
     #[test]
     fn invalid_names_and_doubles_are_left_out() {
-        let mut doubled = others("twice", Kind::Gauge, Value::Number(1.0));
+        let mut doubled = others("twice", Kind::Gauge, SampleValue::Number(1.0));
         let labels = doubled.samples[0].labels.clone();
-        doubled.samples.push(Sample { labels, value: Value::Number(2.0), created: None, timestamp: None });
+        doubled.samples.push(Sample {
+            labels,
+            value: SampleValue::Number(2.0),
+            created: None,
+            timestamp: None,
+        });
         let bad_label: LabelSet = Arc::from([("bad-label".into(), String::new())]);
-        let mut labelled = others("labelled", Kind::Gauge, Value::Number(1.0));
+        let mut labelled = others("labelled", Kind::Gauge, SampleValue::Number(1.0));
         labelled.samples[0].labels = bad_label;
-        let left_out = Cell::new(0);
+        let skipped = Cell::new(0);
         for family in [&mut doubled, &mut labelled] {
-            super::sift::sift(family, &|_| left_out.set(left_out.get() + 1));
+            super::sift::sift(family, &|_| skipped.set(skipped.get() + 1));
         }
-        assert_eq!(left_out.get(), 2);
-        let families = Arc::from([others("bad-name", Kind::Gauge, Value::Number(1.0)), doubled, labelled]);
+        assert_eq!(skipped.get(), 2);
+        let families =
+            Arc::from([others("bad-name", Kind::Gauge, SampleValue::Number(1.0)), doubled, labelled]);
         for format in [Format::Text, OPEN] {
-            let (text, left_out) = page(format, &families);
+            let (text, skipped) = page(format, &families);
             assert!(!text.contains("bad") && text.matches("twice{").count() == 1, "{text}");
-            assert_eq!(left_out, 1, "the name");
+            assert_eq!(skipped, 1, "the name");
         }
     }
 
     #[test]
     fn a_large_page_is_written_in_pieces() {
         const SAMPLES: usize = 10_000;
-        let mut large = family("large", Kind::Gauge, Value::Number(0.5));
+        let mut large = family("large", Kind::Gauge, SampleValue::Number(0.5));
         let sample = large.samples[0].clone();
         large.samples.resize(SAMPLES, sample);
-        let families = Arc::from([large, family("small", Kind::Gauge, Value::Number(1.0))]);
-        let page = |gzip| Wanted { format: OPEN, names: &[], created: true, gzip }.page(&families, &|_| {});
+        let families = Arc::from([large, family("small", Kind::Gauge, SampleValue::Number(1.0))]);
+        let page =
+            |gzip| PageRequest { format: OPEN, names: &[], created: true, gzip }.page(&families, &|_| {});
         let read = |page: &Page| {
             let (mut pieces, mut read) = (page.pieces(), Vec::new());
             while !pieces.has_ended() {
@@ -342,13 +354,13 @@ t_seconds_created{path="a\\b\"c\nd"} 1.5
     #[test]
     fn names_choose_families() {
         let families = Arc::from([
-            family("hits_total", Kind::Counter, Value::Number(1.0)),
+            family("hits_total", Kind::Counter, SampleValue::Number(1.0)),
             family("t_seconds", Kind::Histogram, histogram(&[(f64::INFINITY, 1)], 1.0)),
-            family("level", Kind::Gauge, Value::Number(1.0)),
+            family("level", Kind::Gauge, SampleValue::Number(1.0)),
         ]);
         let chosen = |names: &[&str], format| {
             let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-            let wanted = Wanted { format, names: &names, created: true, gzip: false };
+            let wanted = PageRequest { format, names: &names, created: true, gzip: false };
             let text = text(&wanted.page(&families, &|_| {}));
             ["hits_total{", "t_seconds_sum{", "level{"].map(|name| text.contains(name))
         };

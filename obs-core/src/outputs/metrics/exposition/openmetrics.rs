@@ -1,6 +1,6 @@
 //! What OpenMetrics 1.0 allows, and Prometheus' text format does not mind.
 
-use crate::outputs::metrics::family::{Family, Histogram, Kind, Sample, Value};
+use crate::outputs::metrics::family::{Family, Histogram, Kind, Sample, SampleValue};
 
 /// What a counter's samples end with.
 pub(super) const TOTAL: &str = "_total";
@@ -54,17 +54,19 @@ pub(super) fn family_is_legal(family: &Family) -> bool {
     };
     let legal = |sample: &Sample| is_legal(family.kind, &sample.value);
     // Ours all have the same bounds, and count upwards by themselves: one of them speaks for all.
-    named && family.made().next().is_none_or(|sample| legal(&sample)) && family.samples.iter().all(legal)
+    named
+        && family.samples_of_source().next().is_none_or(|sample| legal(&sample))
+        && family.samples.iter().all(legal)
 }
 
 /// Whether a sample's value is what its kind promises.
-pub(in crate::outputs::metrics) fn is_legal(kind: Kind, value: &Value) -> bool {
+pub(in crate::outputs::metrics) fn is_legal(kind: Kind, value: &SampleValue) -> bool {
     let counts = |value: f64| value >= 0.0; // not so for NaN
     match value {
-        Value::Count { .. } => true,
-        Value::Number(value) => kind != Kind::Counter || counts(*value),
-        Value::Histogram(histogram) => counts(histogram.sum) && ascending(histogram),
-        Value::Summary { quantiles, sum, .. } => {
+        SampleValue::Count { .. } => true,
+        SampleValue::Number(value) => kind != Kind::Counter || counts(*value),
+        SampleValue::Histogram(histogram) => counts(histogram.sum) && ascending(histogram),
+        SampleValue::Summary { quantiles, sum, .. } => {
             let fine = |(q, value): &(f64, f64)| (0.0..=1.0).contains(q) && (*value >= 0.0 || value.is_nan());
             counts(*sum) && quantiles.iter().all(fine)
         }

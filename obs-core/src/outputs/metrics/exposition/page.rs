@@ -14,22 +14,22 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Page {
     pub(super) families: Arc<[Family]>,
-    pub(super) runs: Arc<[Run]>,
+    pub(super) runs: Arc<[PageSection]>,
     pub(super) format: Format,
     pub(super) created: bool,
     pub(super) gzip: bool,
 }
 
 /// The lines of one name: its head, and its samples.
-pub(super) struct Run {
+pub(super) struct PageSection {
     /// The family's number.
     pub(super) family: usize,
     pub(super) kind: Kind,
-    pub(super) part: Part,
+    pub(super) part: FamilyPart,
 }
 
 /// What of a family's samples is written: all of it, or one of its names where each name is a family.
-pub(super) type Part = Option<&'static str>;
+pub(super) type FamilyPart = Option<&'static str>;
 
 impl Page {
     /// Begins to write.

@@ -8,10 +8,10 @@ use crate::{
     outputs::metrics::family::{Family, Sample},
 };
 
-/// Takes out samples whose labels are not valid, and all but the first of those with the same ones; `left_out` hears of each.
+/// Takes out samples whose labels are not valid, and all but the first of those with the same ones; `on_skipped` hears of each.
 ///
 /// A registry knows what is registered, but not what a collector collects.
-pub(in crate::outputs::metrics) fn sift(family: &mut Family, left_out: &dyn Fn(&str)) {
+pub(in crate::outputs::metrics) fn sift(family: &mut Family, on_skipped: &dyn Fn(&str)) {
     /// The labels in the order of their names, and the time.
     fn key(family: &Family, sample: &Sample) -> String {
         let mut labels = Vec::new();
@@ -20,16 +20,16 @@ pub(in crate::outputs::metrics) fn sift(family: &mut Family, left_out: &dyn Fn(&
         format!("{labels:?} {:?}", sample.timestamp)
     }
     // Where ours have the same name, they come first.
-    let ours: Vec<_> = family.made().collect();
+    let ours: Vec<_> = family.samples_of_source().collect();
     let mut seen: HashSet<_> = ours.iter().map(|sample| key(family, sample)).collect();
     let shown = |sample| {
         if !labels::are_valid(family, sample) {
-            left_out("the registry holds a metric with a label that is not valid; /metrics leaves it out");
+            on_skipped("the registry holds a metric with a label that is not valid; /metrics leaves it out");
             return false;
         }
         let first = seen.insert(key(family, sample));
         if !first {
-            left_out(
+            on_skipped(
                 "the registry holds two metrics of one name with the same labels; /metrics shows the first",
             );
         }

@@ -8,27 +8,27 @@ use super::{
     Format, labels,
     number::{self, whole},
     openmetrics::family_name,
-    output::Output,
-    page::Run,
+    page::PageSection,
+    page_buffer::PageBuffer,
 };
 use crate::outputs::metrics::{
     exemplar::Exemplar,
-    family::{Family, Histogram, Kind, Sample, Value},
+    family::{Family, Histogram, Kind, Sample, SampleValue},
 };
 
 pub(super) struct Writer {
-    out: Output,
+    out: PageBuffer,
     openmetrics: bool,
     created: bool,
     /// The labels of the sample that is being written, as they stand between the braces.
     labels: Vec<u8>,
     /// How each line of the buckets of the sample begins.
     bucket: Vec<u8>,
-    bounds: Bounds,
+    bounds: BucketLabels,
 }
 
 /// The last bounds that were written, and the ends of their labels: thousands of series have the same.
-struct Bounds {
+struct BucketLabels {
     of: Arc<[f64]>,
     ends: Vec<Vec<u8>>,
 }
@@ -37,12 +37,12 @@ impl Writer {
     pub(super) fn new(format: Format, created: bool, gzip: bool) -> Self {
         let openmetrics = format != Format::Text;
         Self {
-            out: Output::new(gzip),
+            out: PageBuffer::new(gzip),
             openmetrics,
             created: created && openmetrics,
             labels: Vec::new(),
             bucket: Vec::new(),
-            bounds: Bounds { of: Arc::from([]), ends: Vec::new() },
+            bounds: BucketLabels { of: Arc::from([]), ends: Vec::new() },
         }
     }
 
@@ -51,7 +51,7 @@ impl Writer {
         self.openmetrics
     }
 
-    /// See [`Output::is_full`], and so on.
+    /// See [`PageBuffer::is_full`], and so on.
     pub(super) const fn is_full(&self) -> bool {
         self.out.is_full()
     }
@@ -72,8 +72,8 @@ impl Writer {
     }
 
     /// Writes what stands before the samples.
-    pub(super) fn head(&mut self, family: &Family, run: &Run) {
-        let Run { kind, part, .. } = *run;
+    pub(super) fn head(&mut self, family: &Family, run: &PageSection) {
+        let PageSection { kind, part, .. } = *run;
         let name = if self.openmetrics { family_name(family, kind) } else { &family.name };
         let name = format!("{name}{}", part.unwrap_or_default());
         let out = &mut self.out.text;
@@ -107,26 +107,26 @@ impl Writer {
     }
 
     /// Writes the lines of a sample.
-    pub(super) fn sample(&mut self, family: &Family, run: &Run, sample: &Sample) {
+    pub(super) fn sample(&mut self, family: &Family, run: &PageSection, sample: &Sample) {
         self.take_labels(family, sample);
-        let Run { kind, part, .. } = *run;
+        let PageSection { kind, part, .. } = *run;
         let wants = |suffix: &str| part.is_none_or(|part| part == suffix);
         let name = &*family.name;
         let time = sample.timestamp;
         match &sample.value {
-            Value::Count { value, exemplar } => {
+            SampleValue::Count { value, exemplar } => {
                 self.count(name, "", *value);
                 // A request counts for one.
                 self.end(time, exemplar.as_ref().map(|exemplar| (exemplar, 1.0)));
             }
-            Value::Number(value) => self.number(name, "", *value, time),
-            Value::Histogram(histogram) => {
+            SampleValue::Number(value) => self.number(name, "", *value, time),
+            SampleValue::Histogram(histogram) => {
                 if wants("_bucket") {
                     self.buckets(name, histogram, time);
                 }
                 self.sum_and_count(name, wants, (histogram.sum, histogram.count()), time);
             }
-            Value::Summary { quantiles, sum, count } => {
+            SampleValue::Summary { quantiles, sum, count } => {
                 for (quantile, value) in quantiles.iter().filter(|_| wants("")) {
                     let quantile = number::label(*quantile, self.openmetrics);
                     self.line(name, "", Some(("quantile", &quantile)));
@@ -235,7 +235,7 @@ impl Writer {
     }
 }
 
-impl Bounds {
+impl BucketLabels {
     fn take(&mut self, bounds: &Arc<[f64]>, openmetrics: bool) {
         if *self.of == **bounds && !self.ends.is_empty() {
             return;

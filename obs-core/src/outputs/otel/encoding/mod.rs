@@ -17,13 +17,13 @@ use opentelemetry_proto::{
 use opentelemetry_sdk::trace::SpanLimits;
 use prost::Message as _;
 
-use super::attributes::{self, Name};
+use super::attributes::{self, SpanName};
 use super::encoding::span_attributes::SpanAttributes;
 use crate::{
     base::clock::nanos,
     outputs::otlp::protobuf::{bytes, bytes_head, fixed64, number},
     record::{finished::Record, span::Added},
-    write::scribe::{self, Scribe},
+    write::buffer::{self, BufferWriter},
 };
 
 // Numbers of a span's fields.
@@ -40,7 +40,7 @@ const STATUS: u8 = 15;
 const FLAGS_KEY: [u8; 2] = [0x85, 1]; // 16, with four bytes
 
 /// A request's span that has ended.
-pub(super) struct Ended<'a> {
+pub(super) struct EndedSpan<'a> {
     pub(super) record: &'a Record,
     pub(super) added: &'a Added,
     pub(super) limits: SpanLimits,
@@ -49,7 +49,7 @@ pub(super) struct Ended<'a> {
 /// The most memory that a thread keeps for spans while it writes them, in bytes.
 const MOST_MEMORY: usize = 16 * 1024;
 
-impl Ended<'_> {
+impl EndedSpan<'_> {
     /// The encoded message.
     pub(super) fn encoded(&self) -> Vec<u8> {
         thread_local! {
@@ -57,7 +57,7 @@ impl Ended<'_> {
         }
         let kept = MEMORY.try_with(|memory| {
             let mut memory = memory.try_borrow_mut().ok()?;
-            let length = scribe::write(&mut memory, |out| self.write(out));
+            let length = buffer::write(&mut memory, |out| self.write(out));
             let span = memory.get(..length).map(<[u8]>::to_vec);
             if memory.len() > MOST_MEMORY {
                 *memory = Vec::new();
@@ -65,10 +65,10 @@ impl Ended<'_> {
             span
         });
         // The thread ends.
-        kept.ok().flatten().unwrap_or_else(|| scribe::written(|out| self.write(out)))
+        kept.ok().flatten().unwrap_or_else(|| buffer::written(|out| self.write(out)))
     }
 
-    fn write(&self, out: &mut Scribe<'_>) {
+    fn write(&self, out: &mut BufferWriter<'_>) {
         let Self { record, added, limits } = *self;
         let (start, request) = (record.start(), record.request());
         let trace = &start.trace;
@@ -112,7 +112,7 @@ impl Ended<'_> {
     }
 }
 
-fn name(out: &mut Scribe<'_>, Name(first, second): Name<'_>) {
+fn name(out: &mut BufferWriter<'_>, SpanName(first, second): SpanName<'_>) {
     let length = second.map_or(0, |second| second.len().saturating_add(1));
     bytes_head(out, NAME, first.len().saturating_add(length));
     out.put(first.as_bytes());
@@ -123,7 +123,7 @@ fn name(out: &mut Scribe<'_>, Name(first, second): Name<'_>) {
 }
 
 /// Events and links.
-fn rest(out: &mut Scribe<'_>, added: &Added) {
+fn rest(out: &mut BufferWriter<'_>, added: &Added) {
     let dropped = added.dropped;
     if added.events.is_empty() && added.links.is_empty() && dropped.events == 0 && dropped.links == 0 {
         return;
@@ -150,7 +150,7 @@ pub(super) fn event(event: opentelemetry::trace::Event) -> proto::span::Event {
     }
 }
 
-fn status(out: &mut Scribe<'_>, status: &Status) {
+fn status(out: &mut BufferWriter<'_>, status: &Status) {
     let (code, message) = match status {
         Status::Unset => return,
         Status::Ok => (StatusCode::Ok, ""),
@@ -183,7 +183,7 @@ mod tests {
         observation.work().set("small", u64::MAX);
         observation.finish(Outcome::Completed);
         let record = records.recv().expect("a record");
-        let span = Ended { record: &record, added, limits };
+        let span = EndedSpan { record: &record, added, limits };
         let encoded = span.encoded();
         assert_eq!(encoded, span.encoded(), "in memory that was used before");
         proto::Span::decode(&*encoded).expect("a span")

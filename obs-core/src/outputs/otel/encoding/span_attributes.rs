@@ -14,7 +14,7 @@ use crate::{
         otlp::{attribute, protobuf::bytes},
     },
     record::identity::Client,
-    write::scribe::Scribe,
+    write::buffer::BufferWriter,
 };
 
 /// The number of the field that is a span's list of attributes.
@@ -22,11 +22,11 @@ const ATTRIBUTE: u8 = 9;
 
 /// Writes attributes, as many as the limits allow, each once: what is set later wins.
 pub(super) struct SpanAttributes<'a, 'b> {
-    out: &'a mut Scribe<'b>,
+    out: &'a mut BufferWriter<'b>,
     /// The application's own: set later than those of the start, and before those of the end.
     added: &'a [KeyValue],
     /// Names that the end has set, if there is anything else of that name.
-    told: Vec<String>,
+    written: Vec<String>,
     at_end: bool,
     left: u32,
     dropped: u32,
@@ -34,8 +34,8 @@ pub(super) struct SpanAttributes<'a, 'b> {
 
 impl<'a, 'b> SpanAttributes<'a, 'b> {
     /// At most so many, with those that the application has added.
-    pub(super) const fn new(out: &'a mut Scribe<'b>, added: &'a [KeyValue], most: u32) -> Self {
-        Self { out, added, told: Vec::new(), at_end: false, left: most, dropped: 0 }
+    pub(super) const fn new(out: &'a mut BufferWriter<'b>, added: &'a [KeyValue], most: u32) -> Self {
+        Self { out, added, written: Vec::new(), at_end: false, left: most, dropped: 0 }
     }
 
     /// Begins the attributes of the request's end, which win over those that the application has
@@ -48,7 +48,7 @@ impl<'a, 'b> SpanAttributes<'a, 'b> {
     pub(super) fn finish(mut self) -> u32 {
         for attribute in mem::take(&mut self.added) {
             let name = attribute.key.as_str();
-            if !self.told.iter().any(|told| told == name) && self.takes(name) {
+            if !self.written.iter().any(|written| written == name) && self.takes(name) {
                 self.any(attribute.clone());
             }
         }
@@ -75,7 +75,7 @@ impl<'a, 'b> SpanAttributes<'a, 'b> {
             return true;
         }
         if self.at_end {
-            self.told.push(name.to_owned());
+            self.written.push(name.to_owned());
         }
         self.at_end
     }

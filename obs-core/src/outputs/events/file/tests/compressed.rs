@@ -6,7 +6,7 @@ use super::{
     closed::{gz, gzipped, put},
     *,
 };
-use crate::outputs::events::file::{keeper::Keeper, names::Names};
+use crate::outputs::events::file::{keeper::Keeper, names::FileNames};
 
 #[test]
 fn closed_segments_are_compressed_and_keep_their_lines_time_and_permissions() {
@@ -66,7 +66,7 @@ fn a_segment_that_cannot_be_compressed_stays_and_the_others_are_still_kept_few()
     write_all(&mut sink, b"4\n5\n");
     until("the next one is gone", || !folder.files().contains(&second));
     drop(sink);
-    let names = Names::new(folder.path()).expect("a name");
+    let names = FileNames::new(folder.path()).expect("a name");
     let keeper = Keeper { names, keep_files: 2, keep_bytes: None, gzip: true };
     until("nothing is in the way of these", || keeper.run(&AtomicBool::new(false)).is_ok());
     put(&folder, 2, "", "1\n");

@@ -197,7 +197,7 @@ impl System for Fake {
         self.faults().warnings.push(message.to_string());
     }
 
-    fn birth(&self, metadata: &Metadata) -> Option<SystemTime> {
+    fn created_at(&self, metadata: &Metadata) -> Option<SystemTime> {
         metadata.created().ok().filter(|_| self.faults().birth_known)
     }
 }

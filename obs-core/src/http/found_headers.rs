@@ -12,9 +12,9 @@ const ROOM: usize = 16;
 
 /// A set of header names in 64 bits. A name that was added is always found; few other names are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Names(u64);
+pub(crate) struct HeaderNameSet(u64);
 
-impl Names {
+impl HeaderNameSet {
     /// The names that the core itself may look up.
     pub(crate) const KNOWN: Self = Self(0)
         .with("baggage")
@@ -61,24 +61,24 @@ impl Names {
 }
 
 /// The headers of a request that any part of the core looks up.
-pub(crate) struct Wanted<'a> {
+pub(crate) struct FoundHeaders<'a> {
     found: [Option<(&'a str, &'a [u8])>; ROOM],
     count: usize,
-    names: Names,
+    names: HeaderNameSet,
     /// All headers, if one pass was not possible or found too many.
     all: Option<&'a dyn HeaderLookup>,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> FoundHeaders<'a> {
     pub(crate) const fn none() -> Self {
-        Self { found: [None; ROOM], count: 0, names: Names(0), all: None }
+        Self { found: [None; ROOM], count: 0, names: HeaderNameSet(0), all: None }
     }
 
     /// Reads the headers of a request in one pass. `self` is filled in place, because it is large.
-    pub(crate) fn look(&mut self, headers: &'a dyn HeaderLookup, wanted: Names) {
+    pub(crate) fn collect(&mut self, headers: &'a dyn HeaderLookup, names: HeaderNameSet) {
         let listed = headers.all(&mut |name, value| {
-            let bit = Names::of(name);
-            if wanted.has(bit) {
+            let bit = HeaderNameSet::of(name);
+            if names.has(bit) {
                 if let Some(place) = self.found.get_mut(self.count) {
                     *place = Some((name, value));
                 }
@@ -92,14 +92,14 @@ impl<'a> Wanted<'a> {
     }
 }
 
-impl HeaderLookup for Wanted<'_> {
+impl HeaderLookup for FoundHeaders<'_> {
     // Inlined: for a name that is known at compile time, its bit is known, too.
     #[inline]
     fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
         if let Some(all) = self.all {
             return all.each(name, f);
         }
-        if self.names.has(Names::of(name)) {
+        if self.names.has(HeaderNameSet::of(name)) {
             let found = self.found.iter().map_while(Option::as_ref);
             found.filter(|(found, _)| *found == name).for_each(|(_, value)| f(value));
         }
@@ -123,20 +123,20 @@ mod tests {
 
     fn of(headers: &dyn HeaderLookup, name: &str) -> Vec<String> {
         let mut values = Vec::new();
-        let mut wanted = Wanted::none();
-        wanted.look(headers, Names::KNOWN.with("x-told"));
-        wanted.each(name, &mut |value| values.push(String::from_utf8_lossy(value).into_owned()));
+        let mut found = FoundHeaders::none();
+        found.collect(headers, HeaderNameSet::KNOWN.with("x-tenant"));
+        found.each(name, &mut |value| values.push(String::from_utf8_lossy(value).into_owned()));
         values
     }
 
     #[test]
-    fn every_wanted_one_is_found_in_order_however_many_there_are() {
-        let one = [("x-told", "a"), ("accept", "*/*"), ("x-told", "b"), ("host", "shop")];
+    fn known_headers_are_found_in_order_however_many_there_are() {
+        let one = [("x-tenant", "a"), ("accept", "*/*"), ("x-tenant", "b"), ("host", "shop")];
         let many: Vec<_> = std::iter::repeat_n(("tracestate", "a=1"), 40).chain(one).collect();
         for pairs in [&one[..], &many] {
             for listed in [true, false] {
                 let headers = Pairs(pairs, listed);
-                assert_eq!(of(&headers, "x-told"), ["a", "b"]);
+                assert_eq!(of(&headers, "x-tenant"), ["a", "b"]);
                 assert_eq!(of(&headers, "host"), ["shop"]);
                 assert_eq!(of(&headers, "tracestate").len(), if pairs.len() > 4 { 40 } else { 0 });
             }

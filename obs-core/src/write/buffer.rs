@@ -1,13 +1,13 @@
 //! A writer of text into memory that is already allocated.
 //!
 //! A vector checks before each piece whether it must grow, and after growth the compiler knows
-//! nothing of it any more. A [`Scribe`] only counts a piece that does not fit. In the end the
+//! nothing of it any more. A [`BufferWriter`] only counts a piece that does not fit. In the end the
 //! memory grows, and the whole text is written again. The text of a request usually fits at once.
 
 use std::fmt;
 
 /// A writer into a piece of memory.
-pub(crate) struct Scribe<'a> {
+pub(crate) struct BufferWriter<'a> {
     memory: &'a mut [u8],
     at: usize,
 }
@@ -17,11 +17,11 @@ const FIRST: usize = 1024;
 
 /// Writes a text to the beginning of `memory` and returns its length. Calls `write` again if the
 /// memory was too small.
-pub(crate) fn write(memory: &mut Vec<u8>, mut write: impl FnMut(&mut Scribe<'_>)) -> usize {
+pub(crate) fn write(memory: &mut Vec<u8>, mut write: impl FnMut(&mut BufferWriter<'_>)) -> usize {
     loop {
-        let mut scribe = Scribe { memory, at: 0 };
-        write(&mut scribe);
-        let length = scribe.at;
+        let mut buffer = BufferWriter { memory, at: 0 };
+        write(&mut buffer);
+        let length = buffer.at;
         if length <= memory.len() {
             return length;
         }
@@ -30,14 +30,14 @@ pub(crate) fn write(memory: &mut Vec<u8>, mut write: impl FnMut(&mut Scribe<'_>)
 }
 
 /// Returns a written text in a new vector.
-pub(crate) fn written(text: impl FnMut(&mut Scribe<'_>)) -> Vec<u8> {
+pub(crate) fn written(text: impl FnMut(&mut BufferWriter<'_>)) -> Vec<u8> {
     let mut memory = Vec::new();
     let length = write(&mut memory, text);
     memory.truncate(length);
     memory
 }
 
-impl Scribe<'_> {
+impl BufferWriter<'_> {
     /// The number of bytes written so far.
     pub(crate) const fn at(&self) -> usize {
         self.at
@@ -77,7 +77,7 @@ impl Scribe<'_> {
     }
 }
 
-impl fmt::Write for Scribe<'_> {
+impl fmt::Write for BufferWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.put(text.as_bytes());
         Ok(())
@@ -93,7 +93,7 @@ mod tests {
         let mut memory = Vec::new();
         for length in [0, 1, 1_000, 1_024, 1_025, 5_000, 3] {
             let text = "x".repeat(length);
-            let text = |scribe: &mut Scribe<'_>| text.bytes().for_each(|byte| scribe.put(&[byte]));
+            let text = |buffer: &mut BufferWriter<'_>| text.bytes().for_each(|byte| buffer.put(&[byte]));
             let written = write(&mut memory, text);
             assert_eq!((written, super::written(text).len()), (length, length));
             assert!(memory[..written].iter().all(|byte| *byte == b'x'));

@@ -19,13 +19,13 @@ const PIECE: usize = 60 * 1024;
 const COMPRESSED: usize = 8 * 1024;
 
 /// What has been written of a page and not been handed over.
-pub(super) struct Output {
+pub(super) struct PageBuffer {
     pub(super) text: Vec<u8>,
     #[cfg(feature = "gzip")]
     gzip: Option<GzipEncoder<Vec<u8>>>,
 }
 
-impl Output {
+impl PageBuffer {
     pub(super) fn new(#[cfg_attr(not(feature = "gzip"), allow(unused_variables))] gzip: bool) -> Self {
         Self {
             text: Vec::new(),
@@ -77,7 +77,7 @@ mod tests {
     fn a_page_of_many_pieces_comes_out_whole() {
         let line = b"a_bucket{le=\"1\"} 1\n";
         let page = |gzip| {
-            let (mut output, mut page) = (Output::new(gzip), Vec::new());
+            let (mut output, mut page) = (PageBuffer::new(gzip), Vec::new());
             let mut pieces = 0;
             for _ in 0..20_000 {
                 output.text.extend_from_slice(line);

@@ -7,36 +7,36 @@ use std::{
 
 use super::thread::spawn;
 
-/// Runs `run` on its own thread and waits for its end for at most `patience`.
-pub(crate) fn run_within(name: &str, patience: Duration, run: Box<dyn FnOnce() + Send>) {
-    let ended = Arc::new(Ended::default());
-    let end = End(Arc::clone(&ended));
+/// Runs `run` on its own thread and waits for its end for at most `timeout`.
+pub(crate) fn run_with_timeout(name: &str, timeout: Duration, run: Box<dyn FnOnce() + Send>) {
+    let ended = Arc::new(ThreadEnded::default());
+    let end = ThreadEndGuard(Arc::clone(&ended));
     let run = move || {
         let _end = end;
         run();
     };
     if spawn(name, Box::new(run)).is_ok() {
-        ended.wait(patience);
+        ended.wait(timeout);
     }
 }
 
 #[derive(Default)]
-struct Ended {
+struct ThreadEnded {
     ended: Mutex<bool>,
     changed: Condvar,
 }
 
-impl Ended {
-    fn wait(&self, patience: Duration) {
+impl ThreadEnded {
+    fn wait(&self, timeout: Duration) {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = self.changed.wait_timeout_while(ended, patience, |ended| !*ended);
+        let _ = self.changed.wait_timeout_while(ended, timeout, |ended| !*ended);
     }
 }
 
 /// A guard that reports the end of the thread, even after a panic.
-struct End(Arc<Ended>);
+struct ThreadEndGuard(Arc<ThreadEnded>);
 
-impl Drop for End {
+impl Drop for ThreadEndGuard {
     fn drop(&mut self) {
         *self.0.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.0.changed.notify_all();
@@ -55,16 +55,16 @@ mod tests {
     fn the_end_of_the_thread_ends_the_wait() {
         let start = Instant::now();
         let (send, ran) = channel();
-        run_within("test", LONG, Box::new(move || send.send(()).expect("received")));
+        run_with_timeout("test", LONG, Box::new(move || send.send(()).expect("received")));
         assert!(ran.try_recv().is_ok());
-        run_within("test", LONG, Box::new(|| std::panic::resume_unwind(Box::new(()))));
+        run_with_timeout("test", LONG, Box::new(|| std::panic::resume_unwind(Box::new(()))));
         assert!(start.elapsed() < LONG);
     }
 
     #[test]
     fn a_thread_that_hangs_is_left_behind() {
         let (release, hung) = channel::<()>();
-        run_within("test", Duration::from_millis(1), Box::new(move || _ = hung.recv()));
+        run_with_timeout("test", Duration::from_millis(1), Box::new(move || _ = hung.recv()));
         release.send(()).expect("it still runs");
     }
 }
