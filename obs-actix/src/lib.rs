@@ -43,8 +43,7 @@
 //! * Over HTTP/2, the handler always runs to its end.
 //!
 //! # Guides
-//! They are in the repository's `docs/`: `getting-started.md`, `configuration.md`, `events.md`,
-//! `metrics.md`, `opentelemetry.md`, `privacy.md`, `shutdown.md` and `testing.md`.
+//! They are in the repository: `docs/README.md` is the index.
 
 mod body;
 mod body_rule;

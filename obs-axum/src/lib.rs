@@ -71,8 +71,7 @@
 //! a response. The request is then recorded as cancelled, as if the client had disconnected.
 //!
 //! # Guides
-//! They are in the repository's `docs/`: `getting-started.md`, `configuration.md`, `events.md`,
-//! `metrics.md`, `opentelemetry.md`, `privacy.md`, `shutdown.md` and `testing.md`.
+//! They are in the repository: `docs/README.md` is the index.
 
 #[cfg(feature = "axum")]
 mod app;

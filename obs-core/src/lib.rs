@@ -47,8 +47,8 @@
 //! * The crate logs its own diagnostics with `tracing`, target `obs`.
 //!
 //! # Guides
-//! They are in the repository's `docs/`: `getting-started.md` for a first service,
-//! `configuration.md` for all settings, `adapters.md` for a new framework.
+//! They are in the repository: `docs/README.md` is the index, `docs/adapters.md` is for a new
+//! framework.
 
 mod base;
 mod builder;

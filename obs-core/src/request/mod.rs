@@ -28,7 +28,7 @@
 //!
 //! - hyper does not poll a body that says that it has ended, and stops after `Content-Length`. So
 //!   the bytes count, and the state of the body when it is dropped. hyper also drops a body as
-//!   soon as it has the last frame, sent or not, so frames are handed over in slices of 64 KiB.
+//!   soon as it has the last frame, sent or not, so frames are handed over in chunks of 64 KiB.
 //! - actix polls every body to its end, even one that it discards. So only the end counts.
 //!
 //! # Memory
