@@ -1,8 +1,8 @@
 //! The headers that the start of a request reads, found in one pass.
 //!
 //! Each look-up in a framework's header map hashes a name. A dozen look-ups cost several times as
-//! much as one pass over all headers of a request. Most of these headers are absent, which one bit
-//! shows.
+//! much as one pass over all headers of a request. Most of these headers are absent, and a single
+//! bit shows this.
 
 use crate::http::headers::HeaderLookup;
 

@@ -3,9 +3,9 @@
 //! Every text that is emitted (events, error messages, and later logs and spans) passes through one
 //! [`Redactor`].
 //!
-//! Secrets are masked where texts come in, not where they go out: when a request starts, when a
-//! handler writes, when an error or a panic is noted. So no output can forget it, a user's own
-//! included.
+//! Secrets are masked where texts enter, not where they are emitted: when a request starts, when a
+//! handler sets a text, and when an error or a panic is reported. So no output can forget to mask
+//! them, not even a user's own output.
 
 pub(crate) mod field;
 pub(crate) mod names;

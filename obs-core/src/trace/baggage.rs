@@ -10,8 +10,8 @@ use crate::{base::text::percent_decoded, http::headers::HeaderLookup};
 const MAX_MEMBERS: usize = 64;
 const MAX_BYTES: usize = 8192;
 
-/// The data that callers pass along to the services behind this one: keys and values. All members
-/// are valid.
+/// The data that callers pass along to this service and to those that it calls: keys and values.
+/// All members are valid.
 ///
 /// The limits are those that W3C Baggage §3.3.2 guarantees: 64 members and 8,192 bytes. Members
 /// beyond the limits and invalid members are dropped completely. Bytes beyond the limits are not

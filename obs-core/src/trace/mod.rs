@@ -4,9 +4,9 @@
 //! exported here: the ids are in the record, in the event, and in the headers that
 //! [`inject`](TraceContext::inject) adds to calls.
 //!
-//! The parsers are our own, because the SDK's accept input that W3C forbids. A new trace has the
-//! sampled flag set. There is no sampler to ask, so other services keep what they would keep
-//! without us, and every request leaves its event here.
+//! The parsers are our own, because those of the SDK accept input that W3C forbids. A new trace has
+//! the sampled flag set, because there is no sampler here. So other services keep the traces that
+//! they would keep without us, and every request emits its event here.
 
 pub(crate) mod b3;
 pub(crate) mod baggage;
@@ -52,7 +52,7 @@ pub struct TraceContext {
     pub state: TraceState,
     /// The caller's span, if it was not trusted and its trace was not continued.
     pub link: Option<RemoteSpan>,
-    /// The data that callers pass along to the services behind this one.
+    /// The data that callers pass along to this service and to those that it calls.
     pub baggage: Baggage,
     /// The formats in which the context is passed on.
     pub(crate) propagators: Propagators,

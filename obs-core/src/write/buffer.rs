@@ -1,8 +1,9 @@
 //! A writer of text into memory that is already allocated.
 //!
-//! A vector checks before each piece whether it must grow, and after growth the compiler knows
-//! nothing of it any more. A [`BufferWriter`] only counts a piece that does not fit. In the end the
-//! memory grows, and the whole text is written again. The text of a request usually fits at once.
+//! A vector checks before each piece if it must grow. Because it may grow, the compiler can assume
+//! nothing about its memory after the check. A [`BufferWriter`] only counts a piece that does not
+//! fit. In the end, the memory grows and the whole text is written again. The text of a request
+//! usually fits at once.
 
 use std::fmt;
 

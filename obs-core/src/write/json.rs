@@ -35,8 +35,8 @@ pub(crate) struct Object<'a, 'b> {
     start: usize,
 }
 
-// Functions with a [`JsonKey`] are inlined: for a key that is known at compile time, the code is two or
-// three stores instead of a call.
+// Functions with a [`JsonKey`] are inlined: for a key that is known at compile time, the code is
+// two or three stores instead of a call.
 #[allow(clippy::inline_always)]
 impl<'a, 'b> Object<'a, 'b> {
     pub(crate) const fn open(out: &'a mut BufferWriter<'b>) -> Self {

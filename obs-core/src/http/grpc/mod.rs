@@ -1,10 +1,12 @@
 //! gRPC over HTTP/2: the headers, messages and trailers of a call.
 //!
-//! `application/grpc` makes a request a call. Its method counts as a route if the response is one
-//! of gRPC and not UNIMPLEMENTED. A call that was cancelled before its response may name 64 new
-//! routes, because its method may be any text. Messages are counted by their length prefixes while
-//! the body passes. tonic's server enforces `grpc-timeout` outside our layer, by dropping us. So a
-//! drop at that time is the deadline and not a client that disconnected.
+//! A request with the content type `application/grpc` is a call. Its method becomes its route if
+//! the response is gRPC and not UNIMPLEMENTED. The method of a call that was cancelled before its
+//! response may be any text, so all such calls together create at most 64 routes.
+//!
+//! Messages are counted by their length prefixes while the body passes. tonic's server enforces
+//! `grpc-timeout` outside of our layer, by dropping our future. So a drop at that time means that
+//! the deadline has passed, not that the client disconnected.
 
 pub(crate) mod answer;
 pub(crate) mod messages;
