@@ -18,16 +18,16 @@ use obs_core::adapter::{Observation, RequestBody};
 pub(crate) fn count(observation: &Observation, request: &mut ServiceRequest) {
     if let Some(counter) = observation.request_body() {
         let inner = request.take_payload();
-        request.set_payload(Payload::Stream { payload: Box::pin(Counted { inner, counter }) });
+        request.set_payload(Payload::Stream { payload: Box::pin(CountedBody { inner, counter }) });
     }
 }
 
-struct Counted {
+struct CountedBody {
     inner: Payload,
     counter: RequestBody,
 }
 
-impl Stream for Counted {
+impl Stream for CountedBody {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

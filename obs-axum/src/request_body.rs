@@ -25,19 +25,19 @@ pub(crate) fn count<B: 'static>(observation: &Observation, request: &mut Request
     }
 }
 
-fn wrap<B: Default>(observation: &Observation, body: &mut B, boxed: impl FnOnce(Counted<B>) -> B) {
+fn wrap<B: Default>(observation: &Observation, body: &mut B, boxed: impl FnOnce(CountedBody<B>) -> B) {
     if let Some(counter) = observation.request_body() {
         let inner = mem::take(body);
-        *body = boxed(Counted { inner, counter });
+        *body = boxed(CountedBody { inner, counter });
     }
 }
 
-struct Counted<B> {
+struct CountedBody<B> {
     inner: B,
     counter: RequestBody,
 }
 
-impl<B: Body + Unpin> Body for Counted<B>
+impl<B: Body + Unpin> Body for CountedBody<B>
 where
     B::Data: AsRef<[u8]>,
 {

@@ -1,4 +1,5 @@
-//! The names of the public API: each is defined once, and both adapters have all that applications need of the core.
+//! The names of types: each is defined once, and both adapters have all that applications need of
+//! the core.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,8 +7,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The extractors: the same for each framework, so that moving to another one changes only the crate.
+/// The extractors: the same for each framework, so that moving to another one changes only the
+/// crate.
 const OF_BOTH_ADAPTERS: [&str; 3] = ["CurrentId", "CurrentTrace", "CurrentWork"];
+
+/// The private types that both adapters have, each for its framework.
+const MIRRORED: [&str; 3] = ["CountedBody", "Rejection", "Stage"];
+
+/// The types that one file defines once for each platform.
+const PER_PLATFORM: [&str; 1] = ["Signals"];
 
 /// Checks at compile time that both adapters re-export the same items of the core, each kind of them.
 #[allow(dead_code)]
@@ -46,27 +54,92 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The public types of a crate, each with the files that define one of that name.
-fn types(name: &str) -> BTreeMap<String, Vec<PathBuf>> {
+/// A type that the code of a crate defines, without its tests.
+struct Definition {
+    name: String,
+    public: bool,
+    path: PathBuf,
+}
+
+/// The types of a crate: also those that a macro wraps, but no associated types.
+fn definitions(name: &str) -> Vec<Definition> {
     let mut paths = Vec::new();
     files(&source(name), &mut paths);
-    let mut types: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    let root = source(name);
+    paths.retain(|path| {
+        let path = path.strip_prefix(&root).expect("a file of the crate");
+        !path.iter().any(|part| part == "tests" || part == "tests.rs" || part == "loom_tests.rs")
+    });
+    let mut definitions = Vec::new();
     for path in paths {
         let text = fs::read_to_string(&path).expect("text");
-        for line in text.lines().map(str::trim_start) {
-            let kinds = ["struct", "enum", "trait", "type", "union"];
-            let rest = kinds.iter().find_map(|kind| line.strip_prefix(&format!("pub {kind} ")));
-            if let Some(rest) = rest {
-                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-                types.entry(rest[..end].to_owned()).or_default().push(path.clone());
-            }
-        }
+        // The tests of a file are its end.
+        let code = text.split("\nmod tests {").next().unwrap_or_default();
+        definitions.extend(code.lines().filter_map(definition).map(|(name, public)| Definition {
+            name: name.to_owned(),
+            public,
+            path: path.clone(),
+        }));
     }
+    definitions
+}
+
+/// The name of the type that a line defines, and whether it is public.
+fn definition(line: &str) -> Option<(&str, bool)> {
+    let code = line.trim_start();
+    let public = code.starts_with("pub ");
+    let code = match code.strip_prefix("pub(").and_then(|rest| rest.split_once(") ")) {
+        Some((_, code)) => code,
+        None => code.strip_prefix("pub ").unwrap_or(code),
+    };
+    let (kind, rest) = code.split_once(' ')?;
+    // A type that is indented is an associated one.
+    let defines = match kind {
+        "struct" | "enum" | "trait" | "union" => true,
+        "type" => !line.starts_with(' '),
+        _ => false,
+    };
+    let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
     // Macros define types of other names.
-    types.remove("");
-    // Seals are traits that nobody outside can name.
+    (defines && end > 0).then(|| (&rest[..end], public))
+}
+
+/// The public types of a crate, each with the files that define one of that name.
+fn types(name: &str) -> BTreeMap<String, Vec<PathBuf>> {
+    let mut types: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for definition in definitions(name).into_iter().filter(|definition| definition.public) {
+        types.entry(definition.name).or_default().push(definition.path);
+    }
+    // A seal is a trait that nobody outside can name.
     types.remove("Sealed");
     types
+}
+
+/// A reader who searches for a type finds one definition.
+#[test]
+fn no_two_types_have_one_name() {
+    let mut types: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for name in ["obs-core", "obs-axum", "obs-actix"] {
+        for definition in definitions(name) {
+            types.entry(definition.name).or_default().push(definition.path);
+        }
+    }
+    assert!(types.len() > 200, "{}", types.len());
+    let folder = |path: &PathBuf, name| path.starts_with(source(name));
+    let twice: BTreeMap<_, _> = types
+        .into_iter()
+        .filter(|(_, paths)| paths.len() > 1)
+        .filter(|(name, paths)| {
+            let mirrored = paths.len() == 2
+                && paths.iter().any(|path| folder(path, "obs-axum"))
+                && paths.iter().any(|path| folder(path, "obs-actix"));
+            let allowed = (mirrored
+                && (OF_BOTH_ADAPTERS.contains(&name.as_str()) || MIRRORED.contains(&name.as_str())))
+                || (PER_PLATFORM.contains(&name.as_str()) && paths.iter().all(|path| *path == paths[0]));
+            !allowed
+        })
+        .collect();
+    assert!(twice.is_empty(), "{twice:#?}");
 }
 
 #[test]
