@@ -37,10 +37,10 @@ mod tests {
     #[test]
     fn durations_shares_and_lists() {
         let durations = ["20s", "500 ms", " 7 ", "", "s", "1.5s", "-1s", "soon"].map(duration);
-        let [seconds, millis, plain, rest @ ..] = durations;
+        let [seconds, millis, number, rest @ ..] = durations;
         assert_eq!(seconds, Some(Duration::from_secs(20)));
         assert_eq!(millis, Some(Duration::from_millis(500)));
-        assert_eq!(plain, Some(Duration::from_secs(7)));
+        assert_eq!(number, Some(Duration::from_secs(7)));
         assert_eq!(rest, [None; 5]);
         assert_eq!(
             ["0", "0.25", "1", "1.1", "-0.1", "NaN", "x"].map(share).map(|share| share.is_some()),

@@ -168,7 +168,7 @@ pub(crate) fn test_each<'a, T: fmt::Display + 'a>(
 macro_rules! settings {
     (
         $(#[$attribute:meta])*
-        pub struct $name:ident { $($(#[$plain_attribute:meta])* $plain_vis:vis $plain:ident: $plain_type:ty,)* }
+        pub struct $name:ident { $($(#[$extra_attribute:meta])* $extra_vis:vis $extra:ident: $extra_type:ty,)* }
         $(
             $(#[cfg($cfg:meta)])*
             $vis:vis $field:ident: $type:ty = $value:expr, $default:literal {
@@ -187,7 +187,7 @@ macro_rules! settings {
     ) => {
         $(#[$attribute])*
         pub struct $name {
-            $($(#[$plain_attribute])* $plain_vis $plain: $plain_type,)*
+            $($(#[$extra_attribute])* $extra_vis $extra: $extra_type,)*
             $($(#[cfg($cfg)])* $vis $field: $type,)*
         }
 
@@ -229,8 +229,8 @@ macro_rules! settings {
             ];
 
             /// Returns the default settings.
-            fn defaults($($plain: $plain_type),*) -> Self {
-                Self { $($plain,)* $($(#[cfg($cfg)])* $field: $value,)* }
+            fn defaults($($extra: $extra_type),*) -> Self {
+                Self { $($extra,)* $($(#[cfg($cfg)])* $field: $value,)* }
             }
 
             /// Applies the environment variables that are set.

@@ -196,8 +196,8 @@ proptest! {
         prop_assert_eq!(redactor.query(&query), "a=1&q=REDACTED&b=2");
         let path = redactor.path(&path);
         prop_assert!(path == "/a/REDACTED/b" || path == "/a/REDACTED", "{}", path);
-        let plain = format!("q={secret}");
-        prop_assert!(!redactor.query(&plain).contains(&part));
+        let query = format!("q={secret}");
+        prop_assert!(!redactor.query(&query).contains(&part));
     }
 
     #[test]

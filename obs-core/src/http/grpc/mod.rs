@@ -78,8 +78,8 @@ impl GrpcRequest {
     fn content_type(value: &[u8]) -> Option<(String, bool)> {
         let kind = kind(value)?;
         let text = std::str::from_utf8(value).ok()?;
-        let plain = text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic());
-        plain.then(|| (text.to_owned(), kind == ContentKind::Native))
+        let is_valid = text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic());
+        is_valid.then(|| (text.to_owned(), kind == ContentKind::Native))
     }
 
     /// Returns `true` if the caller's timeout had passed after `elapsed`.

@@ -166,7 +166,7 @@ impl EventOutput {
 
     /// Any writer.
     pub fn writer(writer: impl Write + Send + 'static) -> Self {
-        Self::new("writer", bytes(Plain::new(writer)))
+        Self::new("writer", bytes(WriterSink::new(writer)))
     }
 
     /// A sink of your own that takes bytes.
@@ -230,7 +230,7 @@ impl EventOutput {
         own.gauge("obs_events_queued_bytes", help, &[label()], move || waiting.waiting_bytes());
         let facts = matches!(self.target, Target::Batches(_));
         let sink = match self.target {
-            Target::Stdout => Box::new(ByteWriter::new(Plain::new(io::stdout()))),
+            Target::Stdout => Box::new(ByteWriter::new(WriterSink::new(io::stdout()))),
             Target::Bytes(sink) | Target::Batches(sink) => sink,
             Target::File(file) => Box::new(ByteWriter::new(file.open()?)),
         };
@@ -256,19 +256,19 @@ impl fmt::Debug for EventOutput {
 }
 
 /// A writer as a sink.
-struct Plain<W> {
+struct WriterSink<W> {
     writer: W,
     /// It has taken bytes that it may still hold.
     holds: bool,
 }
 
-impl<W> Plain<W> {
+impl<W> WriterSink<W> {
     const fn new(writer: W) -> Self {
         Self { writer, holds: false }
     }
 }
 
-impl<W: Write + Send + 'static> EventSink for Plain<W> {
+impl<W: Write + Send + 'static> EventSink for WriterSink<W> {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         if self.holds {
             self.flush()?;

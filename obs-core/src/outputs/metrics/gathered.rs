@@ -74,7 +74,7 @@ pub(super) fn families(series: &Series, out: &mut Vec<Family>) {
     out.extend(errors);
 }
 
-/// By endpoint, then by the other labels. What is compared is looked up once for each, not once for each comparison.
+/// By route, then by the other labels. What is compared is looked up once for each, not once for each comparison.
 fn ordered<S>(scheme: &Scheme, series: Vec<Arc<S>>, labels: impl Fn(&S) -> &LabelSet) -> Vec<Arc<S>> {
     let mut keyed: Vec<_> = series.iter().map(|series| (scheme.order(labels(series)), series)).collect();
     sort_by(&mut keyed, |(one, _), (other, _)| one.cmp(other));

@@ -115,7 +115,7 @@ impl SeriesKeys {
         let has_code = labels.iter().any(|(source, _)| *source == LabelSource::Status);
         for (source, _) in labels {
             this.label_bits |= match source {
-                LabelSource::Endpoint => 0xffff_ffff << 32,
+                LabelSource::Route => 0xffff_ffff << 32,
                 LabelSource::Status => Self::STATUS,
                 // Where there are both, the code tells the class.
                 LabelSource::StatusClass => {
@@ -244,7 +244,7 @@ impl Scheme {
     fn set_of(&self, labels: &[(LabelSource, Cow<'static, str>)], facts: &Facts<'_>) -> LabelSet {
         let value = |source: LabelSource| match source {
             LabelSource::Method => Some(facts.method.as_str().to_owned()),
-            LabelSource::Endpoint => match facts.route {
+            LabelSource::Route => match facts.route {
                 Some(route) => Some(route.as_str().to_owned()),
                 None => (self.naming == MetricNaming::Prometheus)
                     .then(|| crate::record::route::UNMATCHED.to_owned()),
@@ -290,10 +290,10 @@ impl Scheme {
         labels.collect()
     }
 
-    /// The place of a series in the page: by endpoint, then by its other labels.
+    /// The place of a series in the page: by route, then by its other labels.
     pub(super) fn order<'a>(&self, labels: &'a LabelSet) -> (Option<&'a str>, &'a LabelSet) {
-        let endpoint = self.labels.iter().find(|(source, _)| *source == LabelSource::Endpoint);
-        let value = endpoint.and_then(|(_, name)| labels.iter().find(|(n, _)| n == name));
+        let route = self.labels.iter().find(|(source, _)| *source == LabelSource::Route);
+        let value = route.and_then(|(_, name)| labels.iter().find(|(n, _)| n == name));
         (value.map(|(_, value)| value.as_str()), labels)
     }
 
@@ -304,7 +304,7 @@ impl Scheme {
 
 fn default_labels(naming: MetricNaming) -> Vec<MetricLabel> {
     let common =
-        [MetricLabel::method(), MetricLabel::endpoint(), MetricLabel::status(), MetricLabel::grpc_status()]
+        [MetricLabel::method(), MetricLabel::route(), MetricLabel::status(), MetricLabel::grpc_status()]
             .into_iter();
     match naming {
         MetricNaming::Prometheus => common.collect(),
@@ -318,14 +318,14 @@ const fn default_name(naming: MetricNaming, source: LabelSource) -> &'static str
     match (naming, source) {
         (_, LabelSource::ErrorType) => "error_type",
         (MetricNaming::Prometheus, LabelSource::Method) => "method",
-        (MetricNaming::Prometheus, LabelSource::Endpoint) => "endpoint",
+        (MetricNaming::Prometheus, LabelSource::Route) => "endpoint",
         (MetricNaming::Prometheus, LabelSource::Status) => "status",
         (MetricNaming::Prometheus, LabelSource::GrpcStatus) => "grpc_status",
         (MetricNaming::Prometheus, LabelSource::Scheme) => "scheme",
         (MetricNaming::Prometheus, LabelSource::ProtocolVersion) => "version",
         (_, LabelSource::StatusClass) => "status_class",
         (MetricNaming::OpenTelemetry, LabelSource::Method) => "http_request_method",
-        (MetricNaming::OpenTelemetry, LabelSource::Endpoint) => "http_route",
+        (MetricNaming::OpenTelemetry, LabelSource::Route) => "http_route",
         (MetricNaming::OpenTelemetry, LabelSource::Status) => "http_response_status_code",
         (MetricNaming::OpenTelemetry, LabelSource::GrpcStatus) => "rpc_response_status_code",
         (MetricNaming::OpenTelemetry, LabelSource::Scheme) => "url_scheme",

@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn labels_can_be_chosen_and_named() {
-        let labels = [MetricLabel::endpoint().named("path"), MetricLabel::status_class()];
+        let labels = [MetricLabel::route().named("path"), MetricLabel::status_class()];
         let observer = observer(Metrics::new().labels(labels));
         answer(&observer, "/items/{id}", 201);
         answer(&observer, "/items/{id}", 204);

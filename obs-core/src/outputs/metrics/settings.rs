@@ -39,7 +39,7 @@ pub enum MetricNaming {
 ///
 /// let metrics = Metrics::new().labels([
 ///     MetricLabel::method(),
-///     MetricLabel::endpoint().named("path"),
+///     MetricLabel::route().named("path"),
 ///     MetricLabel::status_class(), // "2xx" instead of "200", "201", …
 /// ]);
 /// ```
@@ -53,7 +53,7 @@ pub struct MetricLabel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LabelSource {
     Method,
-    Endpoint,
+    Route,
     Status,
     StatusClass,
     ErrorType,
@@ -76,8 +76,8 @@ impl MetricLabel {
     /// The route's template. What matched none is `unmatched`; in OpenTelemetry's naming the label
     /// is absent then.
     #[must_use]
-    pub const fn endpoint() -> Self {
-        Self::new(LabelSource::Endpoint)
+    pub const fn route() -> Self {
+        Self::new(LabelSource::Route)
     }
 
     /// The status code. In OpenTelemetry's naming it is absent if none was sent; else it is then

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use opentelemetry_sdk::trace::Sampler;
 
-use super::{sampling::PlainSampler, settings::Otel};
+use super::{sampling::BuiltInSampler, settings::Otel};
 use crate::outputs::otlp::{environment::SignalVariables, resource, signal::TRACES};
 
 /// The settings with what the environment says; `None` if no spans are to be made.
@@ -26,13 +26,13 @@ pub(crate) fn apply(
     if exporter == Some(false) {
         return None;
     }
-    let endpoint = variables.endpoint();
-    if otel.is_none() && endpoint.is_none() && exporter.is_none() {
+    let collector = variables.url();
+    if otel.is_none() && collector.is_none() && exporter.is_none() {
         return None;
     }
     let mut otel = otel.unwrap_or_default();
     let mut export = otel.take_export();
-    variables.export(&mut export, endpoint);
+    variables.export(&mut export, collector);
     otel.set_export(export);
     spans(&mut variables, &mut otel);
     Some(otel)
@@ -41,7 +41,7 @@ pub(crate) fn apply(
 /// The settings of making spans, and of their queue.
 fn spans(variables: &mut SignalVariables<'_>, otel: &mut Otel) {
     if let Some(sampler) = sampler(variables) {
-        *otel = std::mem::take(otel).plain(sampler);
+        *otel = std::mem::take(otel).built_in(sampler);
     }
     let limits = &mut otel.span_limits;
     // For all that has no limit of its own.
@@ -88,15 +88,17 @@ fn spans(variables: &mut SignalVariables<'_>, otel: &mut Otel) {
     }
 }
 
-fn sampler(variables: &mut SignalVariables<'_>) -> Option<PlainSampler> {
+fn sampler(variables: &mut SignalVariables<'_>) -> Option<BuiltInSampler> {
     let (name, value) = variables.read("OTEL_TRACES_SAMPLER")?;
     Some(match value.to_ascii_lowercase().as_str() {
-        "always_on" => PlainSampler::always(Sampler::AlwaysOn),
-        "always_off" => PlainSampler::always(Sampler::AlwaysOff),
-        "traceidratio" => PlainSampler::always(Sampler::TraceIdRatioBased(rate(variables))),
-        "parentbased_always_on" => PlainSampler::parent_based(Sampler::AlwaysOn),
-        "parentbased_always_off" => PlainSampler::parent_based(Sampler::AlwaysOff),
-        "parentbased_traceidratio" => PlainSampler::parent_based(Sampler::TraceIdRatioBased(rate(variables))),
+        "always_on" => BuiltInSampler::always(Sampler::AlwaysOn),
+        "always_off" => BuiltInSampler::always(Sampler::AlwaysOff),
+        "traceidratio" => BuiltInSampler::always(Sampler::TraceIdRatioBased(rate(variables))),
+        "parentbased_always_on" => BuiltInSampler::parent_based(Sampler::AlwaysOn),
+        "parentbased_always_off" => BuiltInSampler::parent_based(Sampler::AlwaysOff),
+        "parentbased_traceidratio" => {
+            BuiltInSampler::parent_based(Sampler::TraceIdRatioBased(rate(variables)))
+        }
         _ => {
             let expected =
                 "`always_on`, `always_off` or `traceidratio`, or one of them behind `parentbased_`";
@@ -176,7 +178,7 @@ mod tests {
         assert_eq!(otel.timeout, Some(Duration::from_millis(2500)));
         assert!(otel.gzip);
         let sampler = format!("{:?}", otel.sampler);
-        assert!(sampler.contains("Plain(") && sampler.contains("TraceIdRatioBased(0.25)"), "{sampler}");
+        assert!(sampler.contains("BuiltIn(") && sampler.contains("TraceIdRatioBased(0.25)"), "{sampler}");
         assert_eq!(otel.span_limits.max_attributes_per_span, 64);
         assert_eq!((otel.limits.spans, otel.limits.batch), (100, 100));
         assert_eq!(otel.limits.delay, Duration::from_millis(250));

@@ -16,7 +16,7 @@ use super::{
     encoding::EndedSpan,
     ending, ids,
     queue::SpanQueue,
-    sampling::PlainSampler,
+    sampling::BuiltInSampler,
     tracing::{linked, state, with_baggage},
     waiting::{self, Waiting},
 };
@@ -37,7 +37,7 @@ pub(super) struct Pipeline {
     pub(super) _worker: Worker<ItemStore<Waiting>>,
     pub(super) limits: SpanLimits,
     /// The sampler, if it looks at nothing but the trace.
-    pub(super) sampler: Option<PlainSampler>,
+    pub(super) sampler: Option<BuiltInSampler>,
 }
 
 impl Pipeline {

@@ -7,14 +7,14 @@ use crate::trace::TraceContext;
 
 /// A sampler of the SDK's own that looks at the trace alone: it can be asked before there is anything else.
 #[derive(Clone, Debug)]
-pub(super) struct PlainSampler {
+pub(super) struct BuiltInSampler {
     /// A caller's decision holds.
     parent_based: bool,
     /// Decides otherwise.
     root: Sampler,
 }
 
-impl PlainSampler {
+impl BuiltInSampler {
     /// `root` for all requests.
     pub(super) const fn always(root: Sampler) -> Self {
         Self { parent_based: false, root }

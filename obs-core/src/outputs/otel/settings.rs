@@ -14,7 +14,7 @@ use super::{
     outlet,
     pipeline::Pipeline,
     queue::{self, Handing, SpanQueueLimits},
-    sampling::PlainSampler,
+    sampling::BuiltInSampler,
     tracing::{SCOPE, Tracing},
 };
 use crate::{
@@ -125,11 +125,11 @@ settings! {
         valid "a file with certificates and one with their key, both in PEM";
     }
 
-    pub(super) sampler: Option<Chosen> = None, "that of `sample_rate`" {
+    pub(super) sampler: Option<SamplerChoice> = None, "that of `sample_rate`" {
         /// Sets the sampler that decides which requests are recorded. It sees the attributes that
         /// the conventions require: method, path, addresses, user agent.
         fn sampler(mut self, sampler: impl ShouldSample + 'static) {
-            self.sampler = Some(Chosen::new(sampler));
+            self.sampler = Some(SamplerChoice::new(sampler));
         }
         variable "OTEL_TRACES_SAMPLER":
             "`always_on`, `always_off`, `traceidratio`, or one of them behind `parentbased_`";
@@ -140,7 +140,7 @@ settings! {
         /// begun follows its caller.
         fn sample_rate(mut self, rate: f64) {
             self.sample_rate = Some(rate);
-            self.sampler = Some(Chosen::Plain(PlainSampler::parent_based(Sampler::TraceIdRatioBased(rate))));
+            self.sampler = Some(SamplerChoice::BuiltIn(BuiltInSampler::parent_based(Sampler::TraceIdRatioBased(rate))));
         }
         variable "OTEL_TRACES_SAMPLER_ARG": "a number between 0 and 1, for the samplers of a ratio";
         valid each "a number between 0 and 1" if |rate| (0.0..=1.0).contains(rate);
@@ -185,18 +185,18 @@ settings! {
 
 /// Who decides which requests are recorded.
 #[derive(Clone, Debug)]
-pub(super) enum Chosen {
-    Plain(PlainSampler),
+pub(super) enum SamplerChoice {
+    BuiltIn(BuiltInSampler),
     /// It may look at attributes.
     Other(Box<dyn ShouldSample>),
 }
 
-impl Chosen {
+impl SamplerChoice {
     fn new(sampler: impl ShouldSample + 'static) -> Self {
         // These three of the SDK's look at nothing; what stands below a parent-based one is hidden.
         match (&sampler as &dyn Any).downcast_ref() {
             Some(root @ (Sampler::AlwaysOn | Sampler::AlwaysOff | Sampler::TraceIdRatioBased(_))) => {
-                Self::Plain(PlainSampler::always(root.clone()))
+                Self::BuiltIn(BuiltInSampler::always(root.clone()))
             }
             _ => Self::Other(Box::new(sampler)),
         }
@@ -222,16 +222,16 @@ impl Otel {
         Self::default()
     }
 
-    pub(super) fn plain(mut self, sampler: PlainSampler) -> Self {
-        self.sampler = Some(Chosen::Plain(sampler));
+    pub(super) fn built_in(mut self, sampler: BuiltInSampler) -> Self {
+        self.sampler = Some(SamplerChoice::BuiltIn(sampler));
         self
     }
 
     /// Takes the settings of the export, for the environment to change, or to make the export of.
     pub(super) fn take_export(&mut self) -> Export {
         Export {
-            endpoint: self.endpoint.take(),
-            signal_endpoint: self.traces_endpoint.take(),
+            url: self.endpoint.take(),
+            signal_url: self.traces_endpoint.take(),
             headers: mem::take(&mut self.headers),
             timeout: self.timeout.take(),
             gzip: self.gzip,
@@ -245,8 +245,8 @@ impl Otel {
     /// Puts the settings of the export back.
     pub(super) fn set_export(&mut self, export: Export) {
         let Export {
-            endpoint,
-            signal_endpoint,
+            url,
+            signal_url,
             headers,
             timeout,
             gzip,
@@ -255,7 +255,7 @@ impl Otel {
             client_key,
             proxy: _,
         } = export;
-        (self.endpoint, self.traces_endpoint, self.headers) = (endpoint, signal_endpoint, headers);
+        (self.endpoint, self.traces_endpoint, self.headers) = (url, signal_url, headers);
         (self.timeout, self.gzip, self.ca_file) = (timeout, gzip, ca_file);
         (self.client_certificate, self.client_key) = (client_certificate, client_key);
     }
@@ -280,10 +280,12 @@ impl Otel {
         own.gauge("obs_spans_queued", "Spans that wait to be exported.", &[], move || {
             waiting.upgrade().map_or(0, |queue| queue.waiting())
         });
-        let everything = || Chosen::Plain(PlainSampler::parent_based(Sampler::AlwaysOn));
-        let (plain, sampler) = match self.sampler.unwrap_or_else(everything) {
-            Chosen::Plain(plain) => (Some(plain.clone()), Box::new(plain.into_sampler()) as _),
-            Chosen::Other(sampler) => (None, sampler),
+        let everything = || SamplerChoice::BuiltIn(BuiltInSampler::parent_based(Sampler::AlwaysOn));
+        let (built_in, sampler) = match self.sampler.unwrap_or_else(everything) {
+            SamplerChoice::BuiltIn(built_in) => {
+                (Some(built_in.clone()), Box::new(built_in.into_sampler()) as _)
+            }
+            SamplerChoice::Other(sampler) => (None, sampler),
         };
         let envelope = Envelope::new(&resource, &SCOPE);
         let worker =
@@ -300,7 +302,7 @@ impl Otel {
             .build();
         Ok(Tracing::own(
             provider,
-            Pipeline { queue, _worker: worker, limits: self.span_limits, sampler: plain },
+            Pipeline { queue, _worker: worker, limits: self.span_limits, sampler: built_in },
             own,
         ))
     }

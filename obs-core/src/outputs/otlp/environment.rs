@@ -5,7 +5,7 @@
 use std::{fmt::Display, str::FromStr, time::Duration};
 
 use super::{
-    export::{DEFAULT_ENDPOINT, Export, is_header, pairs},
+    export::{DEFAULT_URL, Export, is_header, pairs},
     signal::Signal,
     tls::Tls,
     url::{has_path, http_url_of_grpc, is_url, shown, url_of_signal},
@@ -18,8 +18,8 @@ pub(crate) struct SignalVariables<'a> {
     signal: &'static Signal,
 }
 
-/// The endpoint that the environment names: the variable and its value.
-pub(crate) type EndpointVariable = (String, String);
+/// A variable that sets the collector address: its name and value.
+pub(crate) type UrlVariable = (String, String);
 
 impl<'a> SignalVariables<'a> {
     pub(crate) fn new(
@@ -69,14 +69,14 @@ impl<'a> SignalVariables<'a> {
         if names.contains(&"otlp") { Some(true) } else { names.contains(&"none").then_some(false) }
     }
 
-    /// The endpoint, if there is one.
-    pub(crate) fn endpoint(&self) -> Option<EndpointVariable> {
+    /// Returns the variable that sets the collector address, if there is one.
+    pub(crate) fn url(&self) -> Option<UrlVariable> {
         self.of_signal("OTEL_EXPORTER_OTLP_ENDPOINT")
     }
 
     /// Changes the settings of an export.
-    pub(crate) fn export(&mut self, export: &mut Export, endpoint: Option<EndpointVariable>) {
-        self.signal_endpoint(export, endpoint);
+    pub(crate) fn export(&mut self, export: &mut Export, variable: Option<UrlVariable>) {
+        self.signal_url(export, variable);
         self.headers(export);
         if let Some(millis) =
             self.signal_number("OTEL_EXPORTER_OTLP_TIMEOUT", "milliseconds above 0", |millis: &u64| {
@@ -95,9 +95,9 @@ impl<'a> SignalVariables<'a> {
         self.certificates(export);
     }
 
-    fn signal_endpoint(&mut self, export: &mut Export, endpoint: Option<EndpointVariable>) {
+    fn signal_url(&mut self, export: &mut Export, variable: Option<UrlVariable>) {
         let grpc = self.protocol();
-        let (url, moved) = match &endpoint {
+        let (url, moved) = match &variable {
             Some((_, url)) if grpc.is_some() => http_url_of_grpc(url),
             Some((_, url)) => (url.clone(), false),
             None => (String::new(), false),
@@ -110,15 +110,13 @@ impl<'a> SignalVariables<'a> {
                 "`{name}` is \"grpc\", but {items} are exported with `http/protobuf`: collectors take it at port 4318{port}"
             ));
         }
-        match endpoint {
+        match variable {
             Some((name, _)) if is_url(&url) => {
-                // An endpoint of gRPC has no path, also where it is that of one signal.
+                // An address for gRPC has no path, also where it is that of one signal.
                 let exact = name.contains(self.signal.variable) && (!moved || has_path(&url));
-                export.signal_endpoint = Some(if exact { url } else { url_of_signal(&url, self.signal) });
+                export.signal_url = Some(if exact { url } else { url_of_signal(&url, self.signal) });
             }
-            Some((name, url)) => {
-                self.warn(&name, shown(&url), &format!("a URL such as `{DEFAULT_ENDPOINT}`"))
-            }
+            Some((name, url)) => self.warn(&name, shown(&url), &format!("a URL such as `{DEFAULT_URL}`")),
             None => {}
         }
     }
@@ -211,20 +209,20 @@ mod tests {
         let get = |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
         let (mut export, mut warnings) = (Export::default(), Vec::new());
         let mut variables = SignalVariables::new(&get, &mut warnings, &TRACES);
-        let endpoint = variables.endpoint();
-        variables.export(&mut export, endpoint);
+        let variable = variables.url();
+        variables.export(&mut export, variable);
         (export, warnings)
     }
 
     #[test]
     fn endpoints() {
-        let url = |pairs: &[(&str, &str)]| read(pairs).0.signal_endpoint;
+        let url = |pairs: &[(&str, &str)]| read(pairs).0.signal_url;
         let base = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://otlp.example.com/tenant/");
         assert_eq!(url(&[base]).as_deref(), Some("https://otlp.example.com/tenant/v1/traces"));
         let exact = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces:4318/in");
         assert_eq!(url(&[base, exact]).as_deref(), Some("http://traces:4318/in"));
         let (export, warnings) = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318")]);
-        assert_eq!(export.signal_endpoint, None);
+        assert_eq!(export.signal_url, None);
         assert!(
             warnings[0].contains("collector:4318") && warnings[0].contains("http://localhost:4318"),
             "{warnings:?}"
@@ -237,11 +235,11 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317"),
         ]);
-        assert_eq!(export.signal_endpoint.as_deref(), Some("http://collector:4318/v1/traces"));
+        assert_eq!(export.signal_url.as_deref(), Some("http://collector:4318/v1/traces"));
         let expected = "`OTEL_EXPORTER_OTLP_PROTOCOL` is \"grpc\", but spans are exported with `http/protobuf`: \
                         collectors take it at port 4318, which is used in place of gRPC's 4317";
         assert_eq!(warnings, [expected]);
-        for (name, endpoint, url) in [
+        for (name, value, url) in [
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317", "http://collector:4318/v1/traces"),
             (
                 "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
@@ -250,8 +248,8 @@ mod tests {
             ),
             ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://collector/in", "https://collector/in"),
         ] {
-            let (export, warnings) = read(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "GRPC"), (name, endpoint)]);
-            assert_eq!(export.signal_endpoint.as_deref(), Some(url));
+            let (export, warnings) = read(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "GRPC"), (name, value)]);
+            assert_eq!(export.signal_url.as_deref(), Some(url));
             assert_eq!(warnings.len(), 1, "{warnings:?}");
         }
         let (_, warnings) = read(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]);

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::base::{build_error::BuildError, text::percent_decoded};
 
-/// The endpoint by default.
-pub(crate) const DEFAULT_ENDPOINT: &str = "http://localhost:4318";
+/// The default collector address.
+pub(crate) const DEFAULT_URL: &str = "http://localhost:4318";
 
 /// The time that one try may take by default.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -19,10 +19,10 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// An export of one signal: its collector, and the way to talk to it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Export {
-    /// The endpoint for all signals.
-    pub(crate) endpoint: Option<String>,
-    /// The endpoint of this signal, which is the whole URL.
-    pub(crate) signal_endpoint: Option<String>,
+    /// The URL for all signals.
+    pub(crate) url: Option<String>,
+    /// The URL of this signal, used unchanged.
+    pub(crate) signal_url: Option<String>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) gzip: bool,
@@ -36,10 +36,10 @@ pub(crate) struct Export {
 impl Export {
     /// Checks the settings, and reads the files that they name.
     pub(crate) fn target(self, signal: &Signal) -> Result<Collector, BuildError> {
-        let url = match (&self.signal_endpoint, &self.endpoint) {
-            (Some(url), _) => checked_url(signal.endpoint, url)?,
+        let url = match (&self.signal_url, &self.url) {
+            (Some(url), _) => checked_url(signal.endpoint_setting, url)?,
             (None, Some(url)) => url_of_signal(&checked_url("endpoint", url)?, signal),
-            (None, None) => url_of_signal(DEFAULT_ENDPOINT, signal),
+            (None, None) => url_of_signal(DEFAULT_URL, signal),
         };
         for (name, value) in &self.headers {
             if !is_header(name, value) {

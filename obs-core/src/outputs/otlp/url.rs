@@ -14,21 +14,19 @@ pub(crate) fn is_https(url: &str) -> bool {
     url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("https"))
 }
 
-/// The place of a signal below an endpoint for all signals (OTLP exporter specification, "Endpoint
+/// Returns the URL of a signal below the URL for all signals (OTLP exporter specification, "Endpoint
 /// URLs for OTLP/HTTP").
-pub(crate) fn url_of_signal(endpoint: &str, signal: &Signal) -> String {
-    let (path, query) =
-        endpoint.split_once('?').map_or((endpoint, None), |(path, query)| (path, Some(query)));
+pub(crate) fn url_of_signal(url: &str, signal: &Signal) -> String {
+    let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     format!("{}{}{query}", path.trim_end_matches('/'), signal.path)
 }
 
-/// An endpoint of gRPC, which is mostly without a scheme and at port 4317, as the one of HTTP
+/// The collector address for gRPC, which is mostly without a scheme and at port 4317, as the one for HTTP
 /// beside it; and whether that is another port.
-pub(crate) fn http_url_of_grpc(endpoint: &str) -> (String, bool) {
-    let with_scheme =
-        if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") };
-    let Ok(uri) = with_scheme.parse::<Uri>() else { return (endpoint.to_owned(), false) };
+pub(crate) fn http_url_of_grpc(url: &str) -> (String, bool) {
+    let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    let Ok(uri) = with_scheme.parse::<Uri>() else { return (url.to_owned(), false) };
     let moved = uri.port_u16() == Some(4317);
     // Before the path there is no other such text but the port: a host has no colon, unless it
     // stands in brackets.
@@ -57,7 +55,7 @@ mod tests {
 
     #[test]
     fn completed() {
-        let url_of_signal = |endpoint| url_of_signal(endpoint, &TRACES);
+        let url_of_signal = |url| url_of_signal(url, &TRACES);
         assert_eq!(url_of_signal("http://collector:4318"), "http://collector:4318/v1/traces");
         assert_eq!(url_of_signal("http://collector:4318/tenant/"), "http://collector:4318/tenant/v1/traces");
         assert_eq!(url_of_signal("http://collector:4318/?key=1"), "http://collector:4318/v1/traces?key=1");

@@ -96,14 +96,14 @@ mod tests {
             "SE45 5000 0000 0583 9825 7466",
             "BR18 0036 0305 0000 1000 9795 493C 1",
         ] {
-            let plain = iban.replace(' ', "");
+            let compact = iban.replace(' ', "");
             check(&[
                 (iban, "[REDACTED]"),
-                (&plain, "[REDACTED]"),
-                (&plain.to_lowercase(), "[REDACTED]"),
+                (&compact, "[REDACTED]"),
+                (&compact.to_lowercase(), "[REDACTED]"),
                 (&format!("from {iban} to"), "from [REDACTED] to"),
-                (&format!("({plain})."), "([REDACTED])."),
-                (&format!("ä{plain}ö iban_{iban}_"), "ä[REDACTED]ö iban_[REDACTED]_"),
+                (&format!("({compact})."), "([REDACTED])."),
+                (&format!("ä{compact}ö iban_{iban}_"), "ä[REDACTED]ö iban_[REDACTED]_"),
             ]);
         }
     }

@@ -8,7 +8,7 @@ use super::kind::SecretPattern;
 /// The meaning of a byte: a secret may start at it or contain it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
-    Plain,
+    Harmless,
     /// A digit of a number.
     Digit,
     /// The `B` of `Bearer` and `Basic`, in any case.
@@ -41,7 +41,7 @@ pub(super) struct Triggers([Class; 256]);
 
 impl Triggers {
     pub(super) fn of(patterns: impl IntoIterator<Item = SecretPattern>) -> Self {
-        let mut classes = [Class::Plain; 256];
+        let mut classes = [Class::Harmless; 256];
         // Percent-encoding may hide any secret.
         classes[usize::from(b'%')] = Class::Percent;
         for trigger in patterns.into_iter().flat_map(SecretPattern::triggers) {
@@ -64,25 +64,25 @@ impl Triggers {
         // Beyond both ends, the byte is 0, which starts and ends nothing.
         let byte = |at: usize| text.get(at).copied().unwrap_or_default();
         let class = |byte: &u8| self.0[usize::from(*byte)];
-        let is_plain = |byte: &u8| class(byte) == Class::Plain;
+        let is_harmless = |byte: &u8| class(byte) == Class::Harmless;
         let mut next = from;
         loop {
             // In prose, most bytes are plain: tests eight at a time, without a branch for each.
             if text.len() >= LONG {
                 while let Some(eight) = text.get(next..)?.first_chunk::<8>()
-                    && eight.iter().fold(true, |plain, byte| plain & is_plain(byte))
+                    && eight.iter().fold(true, |harmless, byte| harmless & is_harmless(byte))
                 {
                     next = next.wrapping_add(8);
                 }
             }
-            while text.get(next).is_some_and(is_plain) {
+            while text.get(next).is_some_and(is_harmless) {
                 next = next.wrapping_add(1);
             }
             let class = class(text.get(next)?);
             let at = next;
             next = at.wrapping_add(1);
             let asks = match class {
-                Class::Plain => false,
+                Class::Harmless => false,
                 Class::Digit => {
                     while byte(next).is_ascii_digit() {
                         next = next.wrapping_add(1);

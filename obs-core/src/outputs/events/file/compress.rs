@@ -21,7 +21,7 @@ const BLOCK: usize = 64 * 1024;
 
 /// If it is stopped or fails, the segment is as it was.
 pub(super) fn compress(names: &FileNames, key: &str, stop: &AtomicBool) -> io::Result<()> {
-    let original = names.path(key, Form::Plain);
+    let original = names.path(key, Form::Uncompressed);
     let partial = names.path(key, Form::Partial);
     let claimed = claim(&original)?;
     match write(claimed.file(), &partial, stop) {

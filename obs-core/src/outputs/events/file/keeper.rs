@@ -40,10 +40,11 @@ impl Keeper {
     /// Removes what is only half compressed, or is also there uncompressed: the crash came before the original was removed.
     fn clean(&self) -> io::Result<()> {
         let closed = self.names.closed()?;
-        let original = |key: &str| closed.iter().any(|other| other.form == Form::Plain && other.key == key);
-        for half in closed.iter().filter(|closed| closed.form != Form::Plain) {
+        let original =
+            |key: &str| closed.iter().any(|other| other.form == Form::Uncompressed && other.key == key);
+        for half in closed.iter().filter(|closed| closed.form != Form::Uncompressed) {
             // A half whose original is gone is nobody's.
-            let claimed = original(&half.key).then(|| claim(&self.names.path(&half.key, Form::Plain)));
+            let claimed = original(&half.key).then(|| claim(&self.names.path(&half.key, Form::Uncompressed)));
             match claimed {
                 None if half.form == Form::Gzip => {}
                 // Meanwhile its compression has come to its end.
@@ -61,7 +62,7 @@ impl Keeper {
             return Ok(());
         }
         for closed in known {
-            if closed.form == Form::Plain && !stop.load(Ordering::Relaxed) {
+            if closed.form == Form::Uncompressed && !stop.load(Ordering::Relaxed) {
                 compress(&self.names, &closed.key, stop).or_else(ignore_not_found)?;
             }
         }

@@ -37,18 +37,18 @@ pub(super) struct Closed {
 
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Form {
-    Plain,
+    Uncompressed,
     Gzip,
     /// Being compressed, or left behind by a crash.
     Partial,
 }
 
 impl Form {
-    const ALL: [Self; 3] = [Self::Plain, Self::Gzip, Self::Partial];
+    const ALL: [Self; 3] = [Self::Uncompressed, Self::Gzip, Self::Partial];
 
     const fn suffix(self) -> &'static str {
         match self {
-            Self::Plain => "",
+            Self::Uncompressed => "",
             Self::Gzip => ".gz",
             Self::Partial => ".gz.tmp",
         }
@@ -114,10 +114,10 @@ impl FileNames {
             key = next(&newest.key)?;
         }
         // Renaming would replace what has this name and is no segment.
-        while fs::symlink_metadata(self.path(&key, Form::Plain)).is_ok() {
+        while fs::symlink_metadata(self.path(&key, Form::Uncompressed)).is_ok() {
             key = next(&key)?;
         }
-        Ok(self.path(&key, Form::Plain))
+        Ok(self.path(&key, Form::Uncompressed))
     }
 }
 

@@ -336,10 +336,13 @@ t_seconds_created{path="a\\b\"c\nd"} 1.5
             assert!(pieces.next().is_empty(), "nothing comes after the end");
             read
         };
-        let plain = read(&page(false));
-        assert_eq!(read(&page(false)), plain, "as often as somebody reads it");
-        assert!(plain.len() > 3 && plain.iter().all(|piece| piece.ends_with(b"\n")), "lines are whole");
-        let text = plain.concat();
+        let uncompressed = read(&page(false));
+        assert_eq!(read(&page(false)), uncompressed, "as often as somebody reads it");
+        assert!(
+            uncompressed.len() > 3 && uncompressed.iter().all(|piece| piece.ends_with(b"\n")),
+            "lines are whole"
+        );
+        let text = uncompressed.concat();
         assert_eq!(text.windows(5).filter(|part| part == b"path=").count(), SAMPLES + 1);
         assert!(text.ends_with(b"\"} 1\n# EOF\n"));
         if cfg!(not(feature = "gzip")) {

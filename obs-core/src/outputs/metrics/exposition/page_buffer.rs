@@ -94,9 +94,9 @@ mod tests {
             page.extend_from_slice(&output.finish());
             (page, pieces)
         };
-        let ((plain, pieces), mut unpacked) = (page(false), Vec::new());
+        let ((uncompressed, pieces), mut unpacked) = (page(false), Vec::new());
         GzDecoder::new(&*page(true).0).read_to_end(&mut unpacked).expect("valid");
-        assert!(plain == line.repeat(20_000) && unpacked == plain);
-        assert_eq!(pieces, plain.len() / PIECE);
+        assert!(uncompressed == line.repeat(20_000) && unpacked == uncompressed);
+        assert_eq!(pieces, uncompressed.len() / PIECE);
     }
 }
