@@ -22,7 +22,7 @@ use crate::{record::outcome::Outcome, request::in_flight::IfDropped};
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let mut observation = observer.start(&RequestHead::new("GET", "/", &()));
 /// observation.responded(200, &());
-/// The server stops polling after the bytes that the head declares.
+/// // The server stops polling after the bytes that the head declares.
 /// let rule = BodyRule::polled().promised(Some(5)).complete_after(Some(5));
 /// let mut body = BodyObservation::new(observation, rule);
 /// body.poll(|| Ok::<_, ()>("hello")).unwrap();
