@@ -101,8 +101,8 @@ impl Check {
 
     /// Starts a run as a separate task, so that a disconnected prober does not cancel it.
     ///
-    /// The lock must not be held: a runtime that is ending drops the task, and with it `CheckEndGuard`,
-    /// immediately.
+    /// The lock must not be held: a runtime that is ending drops the task, and with it
+    /// `CheckEndGuard`, immediately.
     fn start(self: &Arc<Self>, running: &CheckRun, end_sender: watch::Sender<()>) {
         let (end, started) = (CheckEndGuard(Arc::clone(self), running.number), running.started);
         tokio::spawn(async move {
