@@ -105,9 +105,6 @@ cargo test --workspace --all-features --all-targets
 say "examples in the documents, README included"
 cargo test --workspace --all-features --doc
 
-say "model checks of the sharded histogram and of the queue"
-RUSTFLAGS="--cfg obs_loom" cargo test -p obs-core --lib --release --target-dir target/loom loom
-
 say "the benchmark program"
 cargo fmt --manifest-path bench/Cargo.toml -- --check
 cargo clippy --release --manifest-path bench/Cargo.toml --all-targets -- -D warnings

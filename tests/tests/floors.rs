@@ -243,7 +243,7 @@ impl Source {
         }
     }
 
-    /// A name from another crate is as good as defined here: `sync` chooses between loom's and std's.
+    /// A name from another crate is as good as defined here: `sync` brings std's.
     fn bring(&mut self, top: bool, before: &[String], name: &syn::Ident) {
         let within = matches!(before.first().map(String::as_str), Some("crate" | "self" | "super"));
         if top && within && name != "self" {

@@ -68,7 +68,7 @@ fn definitions(name: &str) -> Vec<Definition> {
     let root = source(name);
     paths.retain(|path| {
         let path = path.strip_prefix(&root).expect("a file of the crate");
-        !path.iter().any(|part| part == "tests" || part == "tests.rs" || part == "loom_tests.rs")
+        !path.iter().any(|part| part == "tests" || part == "tests.rs")
     });
     let mut definitions = Vec::new();
     for path in paths {

@@ -1,11 +1,6 @@
-//! Primitives that threads share. The model check (`--cfg obs_loom`) uses loom's instead.
+//! The primitives by which threads share data. The models in `tests/loom` replace this module by
+//! loom's.
 
-#[cfg(obs_loom)]
-pub(crate) use loom::sync::{
-    Condvar, Mutex, MutexGuard,
-    atomic::{AtomicU64, Ordering},
-};
-#[cfg(not(obs_loom))]
 pub(crate) use std::sync::{
     Condvar, Mutex, MutexGuard,
     atomic::{AtomicU64, Ordering},

@@ -1,6 +1,11 @@
-//! The threads that obs starts.
+//! The threads that obs starts, and the numbers of all threads.
 
-use std::{io, thread};
+use std::{
+    cell::Cell,
+    io,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
 /// Starts a thread. All threads run the same closure type, because each type adds more than a
 /// kilobyte of code.
@@ -9,4 +14,20 @@ use std::{io, thread};
 /// The system cannot start another thread.
 pub(crate) fn spawn(name: &str, run: Box<dyn FnOnce() + Send>) -> io::Result<thread::JoinHandle<()>> {
     thread::Builder::new().name(name.to_owned()).spawn(run)
+}
+
+/// The number of this thread. Threads are numbered from 1, in the order of their first calls.
+pub(crate) fn number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(1);
+    thread_local! {
+        /// 0 before the first call.
+        static NUMBER: Cell<usize> = const { Cell::new(0) };
+    }
+    let number = NUMBER.get();
+    if number != 0 {
+        return number;
+    }
+    let next = NEXT.fetch_add(1, Ordering::Relaxed);
+    NUMBER.set(next);
+    next
 }

@@ -129,7 +129,7 @@ impl Scrapes {
     }
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::{observer::Observer, outputs::metrics::settings::Metrics, record::outcome::Outcome};

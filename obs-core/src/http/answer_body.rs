@@ -180,7 +180,7 @@ impl fmt::Debug for AnswerBody {
     }
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use std::{
         sync::{

@@ -164,7 +164,7 @@ fn truncated(address: IpAddr) -> IpAddr {
     }
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

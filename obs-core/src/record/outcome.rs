@@ -36,7 +36,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes.
-    #[cfg(all(test, not(obs_loom)))]
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 9] = [
         Self::Completed,
         Self::Upgraded,

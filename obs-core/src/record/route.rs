@@ -223,7 +223,7 @@ fn excludes(patterns: &[String], template: &str) -> bool {
     })
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

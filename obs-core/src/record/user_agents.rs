@@ -74,7 +74,7 @@ fn redacted(redactor: &Redactor, raw: &[u8], out: &mut String) -> Option<bool> {
     Some(json::is_plain(&text))
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::redact::settings::Redaction;

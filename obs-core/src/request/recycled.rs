@@ -83,7 +83,7 @@ impl DerefMut for Recycled {
     }
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use std::sync::{
         Arc,

@@ -51,7 +51,7 @@ impl GrpcAnswer {
     }
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use std::sync::mpsc::channel;
 

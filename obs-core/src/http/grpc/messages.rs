@@ -50,7 +50,7 @@ impl Messages {
     }
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 

@@ -160,7 +160,7 @@ pub(crate) fn is_service(template: &str) -> bool {
     template.rsplit_once('/').is_some_and(|(_, rest)| rest.starts_with("{*"))
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

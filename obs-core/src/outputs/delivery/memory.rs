@@ -37,7 +37,7 @@ pub(super) const fn kept<T>() -> usize {
     KEPT / if size_of::<T>() == 0 { 1 } else { size_of::<T>() }
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -16,7 +16,7 @@
 //! (time, trace, kind, route) in a vector beside them, and are taken by swapping both vectors.
 //! Items are weighed one by one. Both have the bound in bytes, which includes what is being sent,
 //! the flush with a deadline, and the counters by reason. The worker reports, and never a request,
-//! because a log may block. A loom model covers the queue over both stores (`loom_tests.rs`).
+//! because a log may block. A loom model covers the queue over both stores (`tests/loom`).
 
 pub(crate) mod batch;
 pub(crate) mod byte_writer;
@@ -24,14 +24,12 @@ pub(crate) mod failure;
 #[cfg(any(feature = "otel", test))]
 pub(crate) mod items;
 pub(crate) mod lines;
-#[cfg(all(test, obs_loom))]
-mod loom_tests;
 mod memory;
 pub(crate) mod queue;
 pub(crate) mod retry;
 pub(crate) mod sink;
 pub(crate) mod store;
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests;
 pub(crate) mod trouble;
 pub(crate) mod worker;

@@ -277,7 +277,6 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    #[cfg(not(obs_loom))]
     fn wait<'a>(
         &'a self,
         condition: &'a Condvar,
@@ -286,19 +285,6 @@ impl<S: Store> Queue<S> {
     ) -> MutexGuard<'a, QueueState<S>> {
         let woken = condition.wait_timeout(state, time);
         woken.unwrap_or_else(PoisonError::into_inner).0
-    }
-
-    /// loom knows no time: every wait may be over at once.
-    #[cfg(obs_loom)]
-    fn wait<'a>(
-        &'a self,
-        _: &'a Condvar,
-        state: MutexGuard<'a, QueueState<S>>,
-        _: Duration,
-    ) -> MutexGuard<'a, QueueState<S>> {
-        drop(state);
-        loom::thread::yield_now();
-        self.lock()
     }
 
     /// Counts entries of the batch that are done with.
@@ -406,14 +392,14 @@ impl<S: Store> Queue<S> {
         self.settled.notify_all();
     }
 
-    #[cfg(all(test, not(obs_loom)))]
+    #[cfg(test)]
     pub(super) fn is_parked(&self) -> bool {
         self.lock().parked
     }
 }
 
 /// For outlets that know time-outs, and for items.
-#[cfg(any(feature = "otel", all(test, not(obs_loom))))]
+#[cfg(any(feature = "otel", test))]
 impl<S: Store> Queue<S> {
     /// Flushes, and waits for it.
     pub(crate) fn flush(&self, deadline: Duration) -> bool {

@@ -45,7 +45,7 @@ fn share(trace: &TraceContext) -> f64 {
     ((number & BITS) >> 3) as f64 / (1_u64 << 53) as f64
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::{http::headers::HeaderLookup, trace::propagation::Propagators};

@@ -25,7 +25,7 @@ pub(crate) mod output;
 pub(crate) mod readable;
 pub(crate) mod settings;
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 pub(crate) mod tests;
 
 use super::events::output::EventOutput;

@@ -346,7 +346,7 @@ fn facts(record: &Record) -> EntryFacts {
     }
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -13,9 +13,9 @@
 
 #[cfg(feature = "otel")]
 pub(crate) mod attributes;
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod documents;
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod fact;
 mod members;
 mod nested;
@@ -33,7 +33,7 @@ macro_rules! groups {
         }
 
         /// All facts, in their order in an event.
-        #[cfg(all(test, not(obs_loom)))]
+        #[cfg(test)]
         fn all() -> Vec<fact::Fact> {
             [$(<$group>::facts()),+].into_iter().flatten().collect()
         }
@@ -161,7 +161,7 @@ macro_rules! facts {
             }
 
             /// The rows as data.
-            #[cfg(all(test, not(obs_loom)))]
+            #[cfg(test)]
             pub(in crate::outputs) fn facts() -> Vec<$crate::outputs::facts::fact::Fact> {
                 let condition: Option<&str> = None$(.or(Some($condition)))?;
                 vec![$($crate::outputs::facts::fact::Fact {
@@ -251,7 +251,7 @@ macro_rules! is_attribute {
 }
 
 /// The JSON type of a row, as data.
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 macro_rules! json_type {
     ([$group:ident]) => {
         $crate::outputs::facts::fact::Json::Objects($group::facts())
@@ -261,7 +261,7 @@ macro_rules! json_type {
     };
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 pub(in crate::outputs) use json_type;
 #[cfg(feature = "otel")]
 pub(in crate::outputs) use {attribute, is_attribute};

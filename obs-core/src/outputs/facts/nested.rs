@@ -77,7 +77,7 @@ fn is_nested_key(rest: &str) -> bool {
     rest.strip_prefix('.').is_some_and(|rest| !rest.is_empty() && !rest.starts_with('.'))
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;

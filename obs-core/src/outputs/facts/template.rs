@@ -92,7 +92,7 @@ impl Templates {
     }
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use std::borrow::Cow;
 

@@ -11,7 +11,7 @@ use crate::record::{
     start::Start,
 };
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 use crate::record::outcome::Outcome;
 
 /// The version of the schema. It grows when a field changes its meaning or goes. New fields and new
@@ -19,7 +19,7 @@ use crate::record::outcome::Outcome;
 pub(super) const SCHEMA: u32 = 1;
 
 /// The kinds of work, as events name them.
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 pub(super) const KINDS: [&str; 1] = ["request"];
 
 facts! {

@@ -125,7 +125,7 @@ impl Exemplars {
     }
 
     /// What is kept in each slot.
-    #[cfg(all(test, not(obs_loom)))]
+    #[cfg(test)]
     fn snapshot(&self) -> Vec<Option<Exemplar>> {
         let mut kept = vec![None; self.0.len()];
         self.each(&mut |number, exemplar| kept[number] = Some(exemplar.clone()));
@@ -133,7 +133,7 @@ impl Exemplars {
     }
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use std::sync::mpsc;
 

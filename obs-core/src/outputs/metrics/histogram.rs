@@ -135,12 +135,6 @@ impl Histograms {
         CurrentHistograms { parts: &self.layout.parts, numbers: self.numbers.current_shard() }
     }
 
-    /// What another thread counts in.
-    #[cfg(all(test, obs_loom))]
-    fn shard(&self, shard: usize) -> CurrentHistograms<'_> {
-        CurrentHistograms { parts: &self.layout.parts, numbers: self.numbers.shard(shard) }
-    }
-
     /// All of them as they are now.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let mut numbers = self.numbers.sums(self.layout.numbers);
@@ -180,7 +174,7 @@ impl CurrentHistograms<'_> {
     }
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use std::thread;
 
@@ -235,47 +229,5 @@ mod tests {
             .collect();
         threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
         assert_eq!(states(&histograms), [(560_000, vec![60_000, 80_000])]);
-    }
-}
-
-/// Every interleaving of two writers, in one shard and in two, and a reader, under the memory model.
-/// `RUSTFLAGS="--cfg obs_loom" cargo test -p obs-core --lib --release loom`
-#[cfg(all(test, obs_loom))]
-mod loom_tests {
-    use loom::{sync::Arc, thread};
-
-    use super::*;
-
-    /// Two threads observe, each in its shard, while a third scrapes.
-    fn check(shards: [usize; 2]) {
-        loom::model(move || {
-            let layout = Layout::new([std::sync::Arc::new(BucketBounds::new(Unit::Bytes, &[10.0]))]);
-            let histograms = Arc::new(Histograms::new(&layout, 2));
-            let writers = [(shards[0], 5), (shards[1], 50)].map(|(shard, value)| {
-                let histograms = Arc::clone(&histograms);
-                thread::spawn(move || histograms.shard(shard).observe(0, value))
-            });
-            let snapshot = histograms.snapshot();
-            let during = histograms.state(&snapshot, 0).expect("a histogram");
-            let [first, all] = during.buckets[..] else { panic!("two buckets") };
-            assert!(first <= 1 && all <= 2 && first <= all, "never more than was observed");
-            assert!([0, 5, 50, 55].contains(&during.sum), "never a torn sum");
-            for writer in writers {
-                writer.join().expect("no panic");
-            }
-            let snapshot = histograms.snapshot();
-            let after = histograms.state(&snapshot, 0).expect("a histogram");
-            assert_eq!(after, HistogramState { sum: 55, buckets: &[1, 2] }, "nothing is lost");
-        });
-    }
-
-    #[test]
-    fn loom_one_shard() {
-        check([0, 0]);
-    }
-
-    #[test]
-    fn loom_two_shards() {
-        check([0, 1]);
     }
 }

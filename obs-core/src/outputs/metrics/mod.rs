@@ -11,7 +11,7 @@
 //! nobody writes any more. Then each histogram takes two relaxed additions to numbers of which
 //! each thread has its own cache lines. Sums are whole nanoseconds or bytes, and counts are the
 //! sums of the buckets, so `_count` always equals `+Inf`. `http_requests_total` is read from the
-//! same histogram. A loom model checks this (`histogram.rs`).
+//! same histogram. A loom model checks this (`tests/loom`).
 //!
 //! The rank and the time of an exemplar are two numbers beside it. So most requests see without a
 //! lock that they cannot replace it. A request that can tries a lock, and gives up if it is taken.

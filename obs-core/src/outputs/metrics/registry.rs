@@ -216,7 +216,7 @@ fn placeholder(desc: &Desc, time: i64) -> MetricFamily {
     family
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use std::{
         sync::{

@@ -247,7 +247,7 @@ impl Series {
     }
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use crate::{
         http::head::RequestHead,

@@ -1,8 +1,9 @@
 //! Numbers that many threads add to and few read: one copy per shard, a thread always adds to its own.
 
-use std::{cell::Cell, sync::atomic::AtomicUsize};
-
-use crate::base::sync::{AtomicU64, Ordering};
+use crate::base::{
+    sync::{AtomicU64, Ordering},
+    thread,
+};
 
 /// Words of a line: two cache lines of 64 bytes, because processors fetch them in pairs.
 const WORDS: usize = 16;
@@ -38,11 +39,11 @@ impl Sharded {
 
     /// The numbers that this thread adds to.
     pub(crate) fn current_shard(&self) -> Shard<'_> {
-        self.shard(thread_shard())
+        self.shard(thread::number())
     }
 
     /// The numbers of a shard.
-    pub(super) fn shard(&self, shard: usize) -> Shard<'_> {
+    fn shard(&self, shard: usize) -> Shard<'_> {
         let first = (shard & self.shards.wrapping_sub(1)).wrapping_mul(self.lines_per_shard);
         Shard(self.lines.get(first..first.wrapping_add(self.lines_per_shard)).unwrap_or_default())
     }
@@ -93,23 +94,7 @@ pub(crate) fn default_shards() -> usize {
     std::thread::available_parallelism().map_or(4, std::num::NonZero::get).clamp(1, 16)
 }
 
-/// Threads are numbered in the order of their first use.
-pub(super) fn thread_shard() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(1);
-    thread_local! {
-        /// 0 before its first use.
-        static SHARD: Cell<usize> = const { Cell::new(0) };
-    }
-    let shard = SHARD.get();
-    if shard != 0 {
-        return shard;
-    }
-    let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    SHARD.set(next);
-    next
-}
-
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

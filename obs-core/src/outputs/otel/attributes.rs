@@ -216,7 +216,7 @@ pub(super) fn signed(number: u64) -> Option<i64> {
     i64::try_from(number).ok()
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

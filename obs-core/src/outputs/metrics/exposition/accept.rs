@@ -69,7 +69,7 @@ fn quality(text: Option<String>) -> u16 {
     (weight * 1000.0).round() as u16
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -150,7 +150,7 @@ const fn parts(family: &Family, kind: Kind) -> &'static [FamilyPart] {
     }
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use crate::http::answer_body::Pieces as _;
     use std::{cell::Cell, io::Read as _};

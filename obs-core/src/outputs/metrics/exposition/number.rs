@@ -42,7 +42,7 @@ pub(super) fn label(value: f64, openmetrics: bool) -> String {
     format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

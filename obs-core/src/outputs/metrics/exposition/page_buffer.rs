@@ -65,7 +65,7 @@ impl PageBuffer {
     }
 }
 
-#[cfg(all(test, feature = "gzip", not(obs_loom)))]
+#[cfg(all(test, feature = "gzip"))]
 mod tests {
     use std::io::Read as _;
 

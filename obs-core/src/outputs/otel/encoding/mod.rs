@@ -160,7 +160,7 @@ fn status(out: &mut BufferWriter<'_>, status: &Status) {
     bytes(out, STATUS, &status.encode_to_vec());
 }
 
-#[cfg(all(test, not(obs_loom)))]
+#[cfg(test)]
 mod tests {
     use std::sync::mpsc::channel;
 

@@ -1,9 +1,4 @@
-//! Two requests, a worker and a flush under the memory model, in every order of up to three
-//! preemptions. Time is left out: a wait may be over at once, so a delay by a lost wake-up is not
-//! modelled.
-//!
-//! `RUSTFLAGS="--cfg obs_loom" cargo test -p obs-core --lib --release --target-dir target/loom
-//! loom`
+//! Two requests, a worker and a flush, in every order of up to three preemptions.
 
 use std::time::Duration;
 
@@ -17,9 +12,11 @@ use super::{
     store::{Store, Taken as _},
 };
 use crate::{
-    base::counter::Counter,
+    base::{counter::Counter, sync},
     trace::ids::{SpanId, TraceId},
 };
+
+pub use crate::base::sync::Waits;
 
 /// An item that is nothing but its size.
 struct Unit;
@@ -33,8 +30,8 @@ impl Weigh for Unit {
 fn line(queue: &Queue<LineStore>) {
     let facts = EntryFacts {
         since_1970: Duration::ZERO,
-        trace_id: TraceId::from_bytes([1; 16]).expect("valid"),
-        span_id: SpanId::from_bytes([1; 8]).expect("valid"),
+        trace_id: TraceId,
+        span_id: SpanId,
         kind: "request",
         route: None,
     };
@@ -54,7 +51,8 @@ fn counts() -> DeliveryCounts {
 
 /// Each entry is delivered once or refused; a flush returns only when what was pushed before it is
 /// settled; and a destination that fails once loses nothing.
-fn model<S: Store>(push: fn(&Queue<S>)) {
+fn model<S: Store>(waits: Waits, push: fn(&Queue<S>)) {
+    sync::set_waits(waits);
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.check(move || {
@@ -108,12 +106,12 @@ fn model<S: Store>(push: fn(&Queue<S>)) {
     });
 }
 
-#[test]
-fn loom_lines_are_delivered_once_or_refused() {
-    model::<LineStore>(line);
+/// The model with lines.
+pub fn deliver_lines(waits: Waits) {
+    model::<LineStore>(waits, line);
 }
 
-#[test]
-fn loom_items_are_delivered_once_or_refused() {
-    model::<ItemStore<Unit>>(|queue| queue.push(Unit));
+/// The model with items.
+pub fn deliver_items(waits: Waits) {
+    model::<ItemStore<Unit>>(waits, |queue| queue.push(Unit));
 }

@@ -1,0 +1,51 @@
+//! Models of what the core's threads share, which loom checks in every order of their steps.
+//!
+//! The modules of the core are compiled here as they are. `base::sync` and `base::thread` are
+//! replaced: loom decides which thread runs next, and a model chooses the numbers of its threads.
+//! `tests/models.rs` runs the models.
+
+#![allow(dead_code, unreachable_pub, clippy::missing_panics_doc, missing_docs)]
+
+mod base {
+    #[path = "../../../../obs-core/src/base/counter.rs"]
+    pub(crate) mod counter;
+    pub(crate) mod sync;
+    pub(crate) mod thread;
+}
+
+mod trace {
+    /// Ids without their formats.
+    pub(crate) mod ids {
+        #[derive(Clone, Copy, Debug)]
+        pub struct TraceId;
+        #[derive(Clone, Copy, Debug)]
+        pub struct SpanId;
+    }
+}
+
+mod delivery {
+    #[path = "../../../../obs-core/src/outputs/delivery/batch.rs"]
+    pub(crate) mod batch;
+    #[path = "../../../../obs-core/src/outputs/delivery/items.rs"]
+    pub(crate) mod items;
+    #[path = "../../../../obs-core/src/outputs/delivery/lines.rs"]
+    pub(crate) mod lines;
+    #[path = "../../../../obs-core/src/outputs/delivery/memory.rs"]
+    mod memory;
+    pub mod model;
+    #[path = "../../../../obs-core/src/outputs/delivery/queue.rs"]
+    pub(crate) mod queue;
+    #[path = "../../../../obs-core/src/outputs/delivery/store.rs"]
+    pub(crate) mod store;
+}
+
+mod metrics {
+    #[path = "../../../../obs-core/src/outputs/metrics/histogram.rs"]
+    pub(crate) mod histogram;
+    pub mod model;
+    #[path = "../../../../obs-core/src/outputs/metrics/sharded.rs"]
+    pub(crate) mod sharded;
+}
+
+pub use delivery::model as queue;
+pub use metrics::model as histograms;
