@@ -1,4 +1,4 @@
-//! Makes the service's types of its `.proto` file.
+//! Generates the types of the service from its `.proto` file.
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = protox::compile(["proto/inventory.proto"], ["proto"])?;
     tonic_prost_build::configure().compile_fds(files)?;

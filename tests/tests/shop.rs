@@ -193,7 +193,7 @@ async fn an_inventory_that_is_down_is_a_bad_gateway() {
     let (shop, file) = start("no-inventory", &[("INVENTORY_URL", &inventory)]).await;
     let answer = send(&shop, post("/orders", r#"{"item_id":1,"quantity":2}"#)).await;
     assert_eq!(answer.status, 502, "{}", answer.text());
-    assert_eq!(json(&answer)["error"], "the inventory does not answer");
+    assert_eq!(json(&answer)["error"], "the inventory does not respond");
     let event = shop.event("shop", answer.header("x-request-id").expect("a request id")).await;
     assert_eq!(event["error.type"], "inventory_unreachable");
     assert_eq!(event["calls"][0]["errors"], 1);
@@ -287,7 +287,7 @@ async fn payments_that_are_down_are_a_bad_gateway() {
     let (shop, file) = start("no-payments", &[("PAYMENTS_URL", &payments)]).await;
     let answer = send(&shop, post("/orders", r#"{"item_id":1,"quantity":2}"#)).await;
     assert_eq!(answer.status, 502, "{}", answer.text());
-    assert_eq!(json(&answer)["error"], "payments do not answer");
+    assert_eq!(json(&answer)["error"], "the payments service does not respond");
     let event = shop.event("shop", answer.header("x-request-id").expect("a request id")).await;
     assert_eq!(event["error.type"], "payments_unreachable");
     let sources = event["error.sources"].as_array().expect("sources");

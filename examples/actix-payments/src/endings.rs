@@ -1,4 +1,4 @@
-//! A route for every way a request can end, to be tried by hand.
+//! The routes that show each way in which a request can end. Try them by hand.
 use std::{convert::Infallible, time::Duration};
 
 use actix_web::{
@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::error::{FeesError, PaymentsError};
 
-/// No pause is longer than a minute, whatever a client asks for.
+/// The longest pause that a client can ask for: one minute.
 const MAX_MS: u64 = 60_000;
 const MAX_CHUNKS: u64 = 1_000;
 
@@ -38,7 +38,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .service(fail);
 }
 
-/// Takes its time before it answers: leave meanwhile.
+/// Pauses before it responds. Disconnect during the pause to cancel the request.
 #[get("/slow")]
 async fn slow(query: Query<Slow>) -> String {
     let ms = query.ms.unwrap_or(1_000).min(MAX_MS);
@@ -46,7 +46,7 @@ async fn slow(query: Query<Slow>) -> String {
     format!("waited {ms} ms\n")
 }
 
-/// A body that comes in chunks: leave in the middle.
+/// Sends a body in chunks. Disconnect in the middle to cancel the request.
 #[get("/stream")]
 async fn chunks(query: Query<Chunks>) -> HttpResponse {
     let chunks = query.chunks.unwrap_or(10).min(MAX_CHUNKS);
@@ -61,7 +61,7 @@ async fn chunks(query: Query<Chunks>) -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").streaming(body)
 }
 
-/// Server-sent events without an end.
+/// Sends server-sent events without end.
 #[get("/ticks")]
 async fn ticks() -> HttpResponse {
     let events = stream::unfold(1_u64, |n| async move {
@@ -71,7 +71,7 @@ async fn ticks() -> HttpResponse {
     HttpResponse::Ok().content_type("text/event-stream").streaming(events)
 }
 
-/// A WebSocket that says everything back.
+/// Echoes each message on a WebSocket.
 #[get("/ws")]
 async fn ws(request: HttpRequest, body: Payload) -> actix_web::Result<HttpResponse> {
     let (response, session, messages) = actix_ws::handle(&request, body)?;
@@ -92,22 +92,22 @@ async fn echo(mut session: Session, mut messages: MessageStream) {
             return;
         }
     }
-    // The client may be gone already.
+    // The client may have disconnected already.
     let _ = session.close(None).await;
 }
 
-/// Panics before there is an answer: the client gets a 500.
+/// Panics before the response starts: the client gets a 500.
 #[get("/boom")]
 async fn boom() -> String {
     panic!("the till is stuck");
 }
 
-/// Panics when the head and a first chunk are out: the connection is cut.
+/// Panics after the head and the first chunk are sent: the connection is closed.
 #[get("/boom-body")]
 async fn boom_body() -> HttpResponse {
     let body = stream::unfold(true, |first| async move {
         if !first {
-            sleep(Duration::from_millis(50)).await; // the first chunk is on its way
+            sleep(Duration::from_millis(50)).await; // lets the first chunk reach the client
             panic!("the paper has run out");
         }
         Some((Ok::<_, Infallible>(Bytes::from("the receipt begins\n")), false))

@@ -1,4 +1,4 @@
-//! The one error type: what the client reads, and what the request's line says.
+//! The one error type of the service: it sets the client's message and the error of the event.
 use actix_web::{HttpResponse, ResponseError, http::StatusCode, web};
 use obs_actix::current;
 use serde::Serialize;
@@ -9,9 +9,9 @@ pub(crate) enum PaymentsError {
     Invalid(String),
     #[error("there is no item {0}")]
     NoSuchItem(u32),
-    #[error("a payment of {0} cents is refused: it has to be 1 to {max}", max = crate::payments::MAX_CENTS)]
+    #[error("a payment of {0} cents is rejected: it must be 1 to {max}", max = crate::payments::MAX_CENTS)]
     Refused(i64),
-    #[error("the fees of today cannot be read")]
+    #[error("today's fees cannot be read")]
     Fees(#[from] FeesError),
 }
 
@@ -48,7 +48,8 @@ impl ResponseError for PaymentsError {
         }
     }
 
-    /// Every handler that returns this error reports it here, with its sources; by itself obs sees only the message.
+    /// Reports the error with its sources, for every handler that returns it. Without this, obs
+    /// records only the message.
     fn error_response(&self) -> HttpResponse {
         current().error(self);
         current().error_kind(self.kind());
@@ -56,7 +57,7 @@ impl ResponseError for PaymentsError {
     }
 }
 
-/// What extractors refuse is answered in the same words.
+/// Makes extractors reject invalid input with the same kind of response.
 pub(crate) fn messages(config: &mut web::ServiceConfig) {
     config
         .app_data(web::JsonConfig::default().error_handler(|error, _| invalid(&error)))

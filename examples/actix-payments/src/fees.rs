@@ -1,4 +1,4 @@
-//! What a payment costs: a short list.
+//! The fees for each way to pay: a short list.
 use actix_web::{get, web};
 use obs_actix::current;
 use serde::Serialize;

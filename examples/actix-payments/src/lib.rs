@@ -1,4 +1,5 @@
-//! A small payments service on actix-web: takes payments, lists its fees, and has a route for every way a request can end.
+//! A small payments service on actix-web. It takes payments, lists its fees and has a route for
+//! each way in which a request can end.
 mod endings;
 mod error;
 mod fees;
@@ -26,12 +27,13 @@ pub async fn run(listener: TcpListener) -> Result<()> {
     Ok(serve(listener, &observer)?.await?)
 }
 
-/// Serves until `signal` is done, and blocks its thread: as a part of another process, on whatever runtime that is.
+/// Serves until `signal` completes, and blocks the thread. It starts its own runtime, so another
+/// process can run it on a thread.
 ///
 /// # Errors
 /// As [`run`].
 pub fn run_until(listener: TcpListener, signal: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-    // No load balancer has to notice that a part of a process leaves.
+    // No delay before the shutdown: no load balancer sends requests to a service inside a process.
     let observer = Observer::builder("payments").drain_delay(Duration::ZERO).build()?;
     System::new().block_on(async { Ok(serve(listener, &observer)?.with_signal(signal).await?) })
 }
@@ -46,9 +48,9 @@ fn routes(config: &mut ServiceConfig) {
 
 fn serve(listener: TcpListener, observer: &Observer) -> io::Result<Serve<WorkersServer>> {
     let observe = Observe::new(observer);
-    let ledger = Data::new(payments::Ledger::default()); // one for all of actix's workers
+    let ledger = Data::new(payments::Ledger::default()); // shared by all workers of actix
     let app = move || App::new().app_data(ledger.clone()).configure(routes).wrap(observe.clone());
-    // So that a client that leaves ends its request, as it does under hyper.
+    // With this, a client that disconnects ends its request, as under hyper.
     let server = HttpServer::new(app).h1_allow_half_closed(false).workers(2).listen(listener)?;
     Ok(obs_actix::serve(server, observer))
 }

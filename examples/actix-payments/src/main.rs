@@ -1,4 +1,4 @@
-//! The payments service on its own, on 127.0.0.1:3001. `LISTEN` sets another address.
+//! The payments service as its own process, on 127.0.0.1:3001. `LISTEN` sets another address.
 use std::{error::Error, net::TcpListener};
 
 #[actix_web::main]

@@ -1,4 +1,4 @@
-//! Taking payments. They are kept in memory.
+//! The route that takes payments, and the ledger that keeps them in memory.
 use std::{
     collections::VecDeque,
     sync::{Mutex, PoisonError},
@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::PaymentsError;
 
-/// No more at once.
+/// The largest amount of one payment.
 pub(crate) const MAX_CENTS: i64 = 100_000;
 
-/// How many payments are remembered.
+/// The number of payments that the ledger keeps.
 const REMEMBERED: usize = 10_000;
 
-/// Which order was paid by which payment: the last ones.
+/// The last payments, each with the order that it paid.
 #[derive(Default)]
 pub(crate) struct Ledger(Mutex<Payments>);
 
@@ -55,7 +55,7 @@ async fn pay(new: web::Json<NewPayment>, ledger: web::Data<Ledger>) -> Result<Ht
 }
 
 impl Ledger {
-    /// An order that is sent again is not paid again.
+    /// Takes a payment. An order that is sent again is not paid again.
     fn pay(&self, order_id: String) -> String {
         let mut payments = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, id)) = payments.last.iter().find(|(order, _)| *order == order_id) {

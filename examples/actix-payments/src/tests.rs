@@ -1,4 +1,4 @@
-//! What payments tell of their requests, asked of an observer in memory. Each test has its own.
+//! Tests of the events and metrics of payments. Each test has its own observer in memory.
 use actix_web::{
     App,
     test::{TestRequest, call_service, init_service, read_body},
@@ -9,19 +9,19 @@ use serde_json::json;
 
 use crate::{payments::Ledger, routes};
 
-/// Sends one request, and returns the answer's status.
+/// Sends one request, and returns the status of the response.
 async fn send(test: &TestObserver, request: TestRequest) -> u16 {
     let app = App::new().app_data(Data::new(Ledger::default())).configure(routes);
     let service = init_service(app.wrap(Observe::new(test.observer()))).await;
     let response = call_service(&service, request.to_request()).await;
     let status = response.status().as_u16();
-    read_body(response).await; // a request ends with its answer's last byte
+    read_body(response).await; // a request ends with the last byte of its response
     test.wait_for(1).await;
     status
 }
 
 #[actix_web::test]
-async fn a_payment_is_told() {
+async fn a_payment_is_recorded() {
     let test = TestObserver::new();
     let payment =
         TestRequest::post().uri("/payments").set_json(json!({"order_id": "o-1", "amount_cents": 250}));
@@ -34,7 +34,7 @@ async fn a_payment_is_told() {
 }
 
 #[actix_web::test]
-async fn a_refused_payment_is_no_failure() {
+async fn a_rejected_payment_is_not_a_failure() {
     let test = TestObserver::new();
     let payment =
         TestRequest::post().uri("/payments").set_json(json!({"order_id": "o-1", "amount_cents": 0}));
@@ -43,7 +43,7 @@ async fn a_refused_payment_is_no_failure() {
 }
 
 #[actix_web::test]
-async fn an_error_is_told_with_its_sources() {
+async fn an_error_is_recorded_with_its_sources() {
     let test = TestObserver::new();
     assert_eq!(send(&test, TestRequest::get().uri("/fail")).await, 500);
     test.event().has("error.type", "fees_unreadable").has("error.sources.0", "line 1 has no fee");

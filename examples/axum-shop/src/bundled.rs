@@ -1,4 +1,4 @@
-//! Other services in this process, each on a thread of its own with its own runtime.
+//! The other services in this process. Each has its own thread and its own runtime.
 use std::{
     net::{Ipv4Addr, TcpListener},
     thread::{self, JoinHandle},
@@ -15,10 +15,10 @@ pub struct Bundled {
     thread: JoinHandle<Result<(), Failure>>,
 }
 
-/// Tells a service to leave.
+/// A future that completes when the service must stop.
 pub type Stopped = oneshot::Receiver<()>;
 
-/// Starts a service and notes where it answers in `url`, unless there is another already.
+/// Starts a service and stores its address in `url`, unless `url` is set already.
 pub fn start(
     name: &'static str,
     url: &mut Option<String>,
@@ -35,7 +35,7 @@ pub fn start(
 }
 
 impl Bundled {
-    /// Lets it leave in order.
+    /// Stops the service, and waits for its end.
     pub async fn stop(self) -> Result<(), Failure> {
         drop(self.stop);
         let ended = tokio::task::spawn_blocking(move || self.thread.join()).await?;

@@ -1,20 +1,21 @@
-//! Settings, all from the environment: `LISTEN`, `DATABASE_URL`, `PAYMENTS_URL`, `INVENTORY_URL`.
+//! The settings, all from the environment: `LISTEN`, `DATABASE_URL`, `PAYMENTS_URL`,
+//! `INVENTORY_URL`.
 use std::env::{self, VarError};
 
 pub struct Config {
     pub listen: String,
     /// `sqlite:…` or `postgres://…`.
     pub database: String,
-    /// Where payments answer, if anywhere.
+    /// The URL of the payments service, if there is one.
     pub payments: Option<String>,
-    /// Where the inventory answers.
+    /// The URL of the inventory service.
     #[cfg(feature = "inventory")]
     pub inventory: Option<String>,
 }
 
 impl Config {
     pub fn from_env() -> Result<Self, String> {
-        // Not the working directory: that may be somebody's checkout.
+        // Not the working directory: that may be a git checkout.
         let file = env::temp_dir().join("axum-shop.db");
         Ok(Self {
             listen: variable("LISTEN")?.unwrap_or_else(|| "127.0.0.1:3000".into()),
@@ -26,7 +27,8 @@ impl Config {
         })
     }
 
-    /// The database in words. A URL of PostgreSQL may contain a password, so it is not shown.
+    /// The database as a text for people. A PostgreSQL URL may contain a password, so it is not
+    /// shown.
     pub fn database_in_words(&self) -> &str {
         match self.database.strip_prefix("sqlite:") {
             Some(file) => file.trim_start_matches("//").split('?').next().unwrap_or(file),

@@ -8,20 +8,21 @@ use sqlx::{
 
 pub type Db = sqlx::AnyPool;
 
-/// How long a request waits for a connection: when the database is gone, it fails soon and not after sqlx's 30 s.
+/// The time that a request waits for a connection. With sqlx's default of 30 s, requests would fail
+/// late when the database is down.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Makes and fills the tables that are not there yet, and returns the pool.
+/// Creates and fills the tables that do not exist yet, and returns the pool.
 pub async fn open(url: &str) -> sqlx::Result<Db> {
-    install_default_drivers(); // without it, sqlx's `Any` knows no database at all
-    // Not through the pool: all that it says of a database that is not there is that it has waited long enough.
+    install_default_drivers(); // without this, sqlx's `Any` supports no database
+    // Not through the pool: when the database is down, the pool reports only a timeout.
     let mut first = AnyConnection::connect(url).await?;
     sqlx::raw_sql(include_str!("schema.sql")).execute(&mut first).await?;
     first.close().await?;
     AnyPoolOptions::new().max_connections(8).acquire_timeout(PATIENCE).connect_lazy(url)
 }
 
-/// Asks whether the database answers.
+/// Checks that the database responds.
 pub async fn ping(db: Db) -> sqlx::Result<()> {
     sqlx::query("SELECT 1").execute(&db).await.map(drop)
 }

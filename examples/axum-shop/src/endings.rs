@@ -1,4 +1,4 @@
-//! A route for every way a request can end, to be tried by hand.
+//! The routes that show each way in which a request can end. Try them by hand.
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 use crate::error::{AppError, ImportError};
 
-/// No pause is longer than a minute, whatever a client asks for.
+/// The longest pause that a client can ask for: one minute.
 const MAX_MS: u64 = 60_000;
 const MAX_CHUNKS: u64 = 1_000;
 
@@ -44,14 +44,14 @@ pub fn routes() -> Router {
         .route("/fail", get(fail))
 }
 
-/// Takes its time before it answers: leave meanwhile.
+/// Pauses before it responds. Disconnect during the pause to cancel the request.
 async fn slow(query: Result<Query<Slow>, QueryRejection>) -> Result<String, AppError> {
     let ms = query?.ms.unwrap_or(1_000).min(MAX_MS);
     sleep(Duration::from_millis(ms)).await;
     Ok(format!("waited {ms} ms\n"))
 }
 
-/// A body that comes in chunks: leave in the middle.
+/// Sends a body in chunks. Disconnect in the middle to cancel the request.
 async fn chunks(query: Result<Query<Chunks>, QueryRejection>) -> Result<Body, AppError> {
     let Query(query) = query?;
     let chunks = query.chunks.unwrap_or(10).min(MAX_CHUNKS);
@@ -65,7 +65,7 @@ async fn chunks(query: Result<Query<Chunks>, QueryRejection>) -> Result<Body, Ap
     })))
 }
 
-/// Server-sent events without an end.
+/// Sends server-sent events without end.
 async fn ticks() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     Sse::new(stream::unfold(1_u64, |n| async move {
         sleep(Duration::from_secs(1)).await;
@@ -73,7 +73,7 @@ async fn ticks() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     }))
 }
 
-/// A WebSocket that says everything back.
+/// Echoes each message on a WebSocket.
 async fn ws(upgrade: WebSocketUpgrade) -> Response {
     upgrade.on_upgrade(echo)
 }
@@ -87,16 +87,16 @@ async fn echo(mut socket: WebSocket) {
     }
 }
 
-/// Panics before there is an answer: the client gets a 500.
+/// Panics before the response starts: the client gets a 500.
 async fn boom() {
     panic!("the shelf has fallen");
 }
 
-/// Panics when the head and a first chunk are out: the connection is cut.
+/// Panics after the head and the first chunk are sent: the connection is closed.
 async fn boom_body() -> impl IntoResponse {
     Body::from_stream(stream::unfold(true, |first| async move {
         if !first {
-            sleep(Duration::from_millis(50)).await; // the first chunk is on its way
+            sleep(Duration::from_millis(50)).await; // lets the first chunk reach the client
             panic!("the string has torn");
         }
         Some((Ok::<_, Infallible>("the parcel begins\n"), false))

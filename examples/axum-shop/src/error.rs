@@ -1,4 +1,4 @@
-//! The one error type: what the client reads, and what the request's line says.
+//! The one error type of the service: it sets the client's message and the error of the event.
 use axum::{
     Json,
     extract::rejection::{JsonRejection, PathRejection, QueryRejection},
@@ -14,26 +14,26 @@ pub enum AppError {
     Rejected { status: StatusCode, message: String },
     #[error("there is no item {0}")]
     NoSuchItem(i64),
-    #[error("the quantity is {0}, but should be 1 to {max}", max = crate::orders::MAX_QUANTITY)]
+    #[error("the quantity is {0}, but must be 1 to {max}", max = crate::orders::MAX_QUANTITY)]
     Quantity(i64),
-    #[error("the payment was refused: {0}")]
+    #[error("the payment was rejected: {0}")]
     PaymentRefused(String),
-    #[error("payments do not answer")]
+    #[error("the payments service does not respond")]
     PaymentsUnreachable(#[from] reqwest::Error),
-    #[error("payments answered with {0}")]
+    #[error("the payments service responded with {0}")]
     PaymentsFailed(StatusCode),
-    #[error("no payments: set `PAYMENTS_URL`, or build the shop with the feature `payments`")]
+    #[error("no payments service: set `PAYMENTS_URL`, or build the shop with the feature `payments`")]
     NoPayments,
     #[cfg(feature = "inventory")]
     #[error("{0}")]
     OutOfStock(String),
     #[cfg(feature = "inventory")]
-    #[error("the inventory does not answer")]
+    #[error("the inventory does not respond")]
     InventoryUnreachable(#[source] tonic::Status),
     #[cfg(feature = "inventory")]
     #[error("the inventory has failed")]
     InventoryFailed(#[source] tonic::Status),
-    #[error("the database does not answer")]
+    #[error("the database does not respond")]
     Database(#[from] sqlx::Error),
     #[error("the price list cannot be imported")]
     Import(#[from] ImportError),
@@ -47,7 +47,7 @@ pub struct ImportError {
 }
 
 impl AppError {
-    /// Its status, and its kind: the `error_type` of a 5xx in the metrics.
+    /// The status and the kind of the error. The kind is the `error_type` of a 5xx in the metrics.
     fn status_and_kind(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Rejected { status, .. } => (*status, "rejected"),
@@ -69,9 +69,11 @@ impl AppError {
     }
 }
 
-/// The client gets the message, without the sources: those are for the operator, in the line.
+/// Sends the client the message without the sources. The sources are for the operator, in the
+/// event.
 impl IntoResponse for AppError {
-    /// Runs inside the request, so every handler that returns `Err(AppError)` reports itself here.
+    /// Reports the error to obs. It runs inside the request, for every handler that returns
+    /// `Err(AppError)`.
     fn into_response(self) -> Response {
         let (status, kind) = self.status_and_kind();
         current().error(&self);
@@ -80,7 +82,7 @@ impl IntoResponse for AppError {
     }
 }
 
-/// What an extractor refuses is answered in the same words.
+/// Makes extractors reject invalid input with the same kind of response.
 macro_rules! rejections {
     ($($rejection:ty),*) => {$(
         impl From<$rejection> for AppError {

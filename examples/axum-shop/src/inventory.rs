@@ -1,4 +1,5 @@
-//! The client of the inventory service: the trace and the request's id go with every call, as metadata.
+//! The client of the inventory service. Each call passes the trace and the request id on, as
+//! metadata.
 use std::time::Duration;
 
 use axum::http::{Extensions, HeaderMap};
@@ -16,12 +17,12 @@ use crate::{Failure, error::AppError};
 pub struct Inventory(InventoryClient<Channel>);
 
 impl Inventory {
-    /// The service at `url`. It need not be there yet.
+    /// A client of the service at `url`. It connects at the first call.
     pub fn at(url: &str) -> Result<Self, Failure> {
         let endpoint = Endpoint::from_shared(url.to_owned()).ok();
         let endpoint = endpoint
             .filter(|endpoint| endpoint.uri().scheme_str() == Some("http"))
-            .ok_or_else(|| format!("`INVENTORY_URL` is {url:?}, but should be as http://127.0.0.1:3002"))?;
+            .ok_or_else(|| format!("`INVENTORY_URL` is {url:?}, but should be like http://127.0.0.1:3002"))?;
         let endpoint = endpoint.connect_timeout(Duration::from_secs(1)).timeout(Duration::from_secs(5));
         Ok(Self(InventoryClient::new(endpoint.connect_lazy())))
     }
@@ -38,7 +39,8 @@ impl Inventory {
         })
     }
 
-    /// Puts them back. What fails here is for whoever takes stock at night.
+    /// Returns items to the stock. A failure is not reported to the client: the stock is corrected
+    /// later, by hand.
     pub async fn release(&self, item_id: i64, quantity: i64) {
         let mut call = current().call("inventory").operation("Release");
         if self.0.clone().release(traced(ReserveRequest { item_id, quantity })).await.is_err() {
@@ -47,7 +49,7 @@ impl Inventory {
     }
 }
 
-/// A request that the other service finds in the same trace, under the same request id.
+/// A request that continues this trace in the other service, with the same request id.
 fn traced<T>(message: T) -> Request<T> {
     let mut context = HeaderMap::new();
     current().inject_http(&mut context);

@@ -1,4 +1,4 @@
-//! What the shop sells.
+//! The items that the shop sells.
 use axum::{
     Json,
     extract::{Path, State, rejection::PathRejection},
@@ -37,7 +37,7 @@ pub async fn one(
     Ok(Json(find(&shop.db, id).await?))
 }
 
-/// The item with this id, which the request's line tells from here on.
+/// Returns the item with this id, and sets the id as a field of the event.
 pub async fn find(db: &Db, id: i64) -> Result<Item, AppError> {
     current().set("item.id", id);
     let row: Option<Row> = sqlx::query_as("SELECT id, name, price_cents FROM items WHERE id = $1")

@@ -1,4 +1,5 @@
-//! A shop: items and orders in a database, payments over HTTP, stock over gRPC, and a route for every way a request can end.
+//! A shop: items and orders in a database, payments over HTTP, stock over gRPC. It has a route for
+//! each way in which a request can end.
 #[cfg(any(feature = "inventory", feature = "payments"))]
 mod bundled;
 mod config;
@@ -20,10 +21,10 @@ use tokio::net::TcpListener;
 
 use crate::{config::Config, db::Db, payments::Payments};
 
-/// Why the program ends early.
+/// The reason why the program ends early.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// What handlers share.
+/// The state that handlers share.
 #[derive(Clone)]
 struct Shop {
     db: Db,
@@ -50,7 +51,8 @@ async fn main() -> Result<(), Failure> {
         .map_err(|error| format!("cannot open the database, {}: {error}", config.database_in_words()))?;
     let ping = db.clone();
     let observer = Observer::builder("shop")
-        // Longer than the pool waits for a connection, so that the pool's own reason is reported.
+        // Longer than the pool waits for a connection, so the check reports the pool's error and
+        // not a timeout.
         .check_within(db::PATIENCE * 2, "db", move || db::ping(ping.clone()))
         .build()?;
     let listener = TcpListener::bind(&config.listen)
@@ -76,7 +78,7 @@ async fn main() -> Result<(), Failure> {
     welcome::print(listener.local_addr()?, &config);
     obs_axum::serve(listener, app(shop, &observer)).await?;
 
-    // The shop's last order may need the others, so they leave after the shop.
+    // The last order may still call the other services, so they stop after the shop.
     #[cfg(feature = "payments")]
     if let Some(payments) = payments {
         payments.stop().await?;

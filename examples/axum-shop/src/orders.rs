@@ -1,4 +1,4 @@
-//! Orders: look at the item, reserve it, take the payment, keep the order.
+//! Orders. Placing one finds the item, reserves it, takes the payment and stores the order.
 use axum::{
     Json,
     extract::{State, rejection::JsonRejection},
@@ -49,7 +49,7 @@ pub async fn place(
         shop.inventory.release(item_id, quantity).await;
     }
     let payment_id = paid?;
-    // Said before the order is stored: if that fails, the line tells what was paid for nothing.
+    // Set before the order is stored: if storing fails, the event still has the id of the payment.
     current().set("payment.id", payment_id.as_str());
     let order = Order { id, item: item.name, quantity, total_cents, payment_id };
     store(&shop.db, item_id, &order).await?;
@@ -70,7 +70,7 @@ async fn store(db: &Db, item_id: i64, order: &Order) -> sqlx::Result<()> {
     .map(drop)
 }
 
-/// The orders that are stored, a hundred at most.
+/// Lists the stored orders, at most a hundred.
 pub async fn list(State(shop): State<Shop>) -> Result<Json<Vec<Order>>, AppError> {
     let rows: Vec<(String, String, i64, i64, String)> = sqlx::query_as(
         "SELECT orders.id, items.name, quantity, total_cents, payment_id \

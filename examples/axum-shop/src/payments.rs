@@ -1,4 +1,4 @@
-//! The client of the payments service: the trace and the request's id go with every call.
+//! The client of the payments service. Each call passes the trace and the request id on.
 use std::time::Duration;
 
 use obs_axum::current;
@@ -11,7 +11,7 @@ use crate::{Failure, error::AppError};
 #[derive(Clone)]
 pub struct Payments {
     client: Client,
-    /// Where to pay, if anywhere.
+    /// The URL to pay at, if there is a payments service.
     url: Option<Url>,
 }
 
@@ -26,14 +26,15 @@ struct Refusal {
 }
 
 impl Payments {
-    /// The service at `base`.
+    /// A client of the service at `base`.
     pub fn at(base: Option<&str>) -> Result<Self, Failure> {
         let client = Client::builder()
             .connect_timeout(Duration::from_secs(1))
             .timeout(Duration::from_secs(5))
-            // actix closes what is idle for 5 s; an order must not meet a connection that is being closed.
+            // actix closes a connection after 5 s without a request. The pool drops it earlier, so
+            // an order never uses a connection that is being closed.
             .pool_idle_timeout(Duration::from_secs(4))
-            .no_proxy() // payments are next door
+            .no_proxy() // the payments service is in the same network
             .build()?;
         Ok(Self { client, url: base.map(endpoint).transpose()? })
     }
@@ -43,7 +44,7 @@ impl Payments {
         let url = self.url.clone().ok_or(AppError::NoPayments)?;
         let body = json!({ "order_id": order_id, "amount_cents": amount_cents });
         let mut context = HeaderMap::new();
-        current().inject_http(&mut context); // the other service continues this request's trace, under the same id
+        current().inject_http(&mut context); // the other service continues the trace, with the same id
         let mut call = current().call("payments").operation("POST /payments");
         let response = self
             .client
@@ -67,5 +68,5 @@ impl Payments {
 fn endpoint(base: &str) -> Result<Url, String> {
     let url = Url::parse(&format!("{}/payments", base.trim_end_matches('/'))).ok();
     url.filter(|url| url.scheme() == "http")
-        .ok_or_else(|| format!("`PAYMENTS_URL` is {base:?}, but should be as http://127.0.0.1:3001"))
+        .ok_or_else(|| format!("`PAYMENTS_URL` is {base:?}, but should be like http://127.0.0.1:3001"))
 }

@@ -1,4 +1,5 @@
-//! What the shop tells of its requests, asked of an observer in memory. Each test has its own, and a database of its own.
+//! Tests of the events and metrics of the shop. Each test has its own observer in memory and its
+//! own database.
 use axum::{body::Body, http::Request};
 use http_body_util::BodyExt;
 use obs_axum::testing::TestObserver;
@@ -6,7 +7,7 @@ use tower::ServiceExt;
 
 use crate::{Failure, Shop, app, db, payments::Payments};
 
-/// Sends one request to a shop that has no payments, and returns the answer's status.
+/// Sends one request to a shop without a payments service, and returns the status of the response.
 async fn send(test: &TestObserver, name: &str, request: Request<Body>) -> Result<u16, Failure> {
     let file = std::env::temp_dir().join(format!("axum-shop-{name}-{}.db", std::process::id()));
     let db = db::open(&format!("sqlite://{}?mode=rwc", file.display())).await?;
@@ -21,7 +22,7 @@ async fn send(test: &TestObserver, name: &str, request: Request<Body>) -> Result
     let app = app(shop, test.observer());
     let response = app.oneshot(request).await?;
     let status = response.status().as_u16();
-    response.into_body().collect().await?; // a request ends with its answer's last byte
+    response.into_body().collect().await?; // a request ends with the last byte of its response
     test.wait_for(1).await;
     db.close().await;
     #[cfg(feature = "inventory")]
@@ -30,7 +31,7 @@ async fn send(test: &TestObserver, name: &str, request: Request<Body>) -> Result
     Ok(status)
 }
 
-/// An inventory of the test's own.
+/// Starts an inventory service for one test.
 #[cfg(feature = "inventory")]
 fn inventory() -> Result<(crate::inventory::Inventory, crate::bundled::Bundled), Failure> {
     let mut url = None;
@@ -42,7 +43,7 @@ fn inventory() -> Result<(crate::inventory::Inventory, crate::bundled::Bundled),
 }
 
 #[tokio::test]
-async fn an_item_is_told() -> Result<(), Failure> {
+async fn an_item_is_recorded() -> Result<(), Failure> {
     let test = TestObserver::new();
     assert_eq!(send(&test, "item", Request::get("/items/3").body(Body::empty())?).await?, 200);
     test.event().has("http.route", "/items/{id}").has("outcome", "completed").has("fields.item.id", 3);
@@ -51,7 +52,7 @@ async fn an_item_is_told() -> Result<(), Failure> {
 }
 
 #[tokio::test]
-async fn an_item_that_is_missing_is_no_failure() -> Result<(), Failure> {
+async fn a_missing_item_is_not_a_failure() -> Result<(), Failure> {
     let test = TestObserver::new();
     assert_eq!(send(&test, "missing", Request::get("/items/99").body(Body::empty())?).await?, 404);
     test.event()
@@ -64,7 +65,7 @@ async fn an_item_that_is_missing_is_no_failure() -> Result<(), Failure> {
 }
 
 #[tokio::test]
-async fn an_order_without_payments_fails_and_says_why() -> Result<(), Failure> {
+async fn an_order_without_payments_fails_with_a_reason() -> Result<(), Failure> {
     let test = TestObserver::new();
     let order = Request::post("/orders").header("content-type", "application/json");
     let order = order.body(Body::from(r#"{"item_id":1,"quantity":2}"#))?;

@@ -1,15 +1,16 @@
-//! What is said at the start, on standard error: standard output belongs to the events.
+//! The text that the shop prints at its start. It goes to standard error, because standard output
+//! is for events.
 use std::net::SocketAddr;
 
 use crate::config::Config;
 
 pub fn print(addr: SocketAddr, config: &Config) {
-    let nowhere = "nowhere, so orders fail: set `PAYMENTS_URL`, or build with the feature `payments`";
+    let nowhere = "none, so orders fail: set `PAYMENTS_URL`, or build with the feature `payments`";
     let payments = config.payments.as_deref().unwrap_or(nowhere);
     #[cfg(feature = "inventory")]
     let inventory = config.inventory.as_deref().unwrap_or_default();
     #[cfg(not(feature = "inventory"))]
-    let inventory = "none: there is always enough";
+    let inventory = "none, so every item is in stock";
     eprintln!(
         "shop listens on http://{addr}
   database  {database}

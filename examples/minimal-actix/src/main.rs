@@ -1,4 +1,5 @@
-//! The smallest actix-web service under observation. Try `curl 127.0.0.1:3000/items/7`, `/boom` and `/metrics`.
+//! The smallest observed actix-web service. Try `curl 127.0.0.1:3000/items/7`, `/boom` and
+//! `/metrics`.
 use actix_web::{App, HttpServer, get, web::Path};
 use obs_actix::{Observe, Observer, current};
 

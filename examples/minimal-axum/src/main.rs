@@ -1,4 +1,4 @@
-//! The smallest axum service under observation. Try `curl 127.0.0.1:3000/items/7`, `/boom` and `/metrics`.
+//! The smallest observed axum service. Try `curl 127.0.0.1:3000/items/7`, `/boom` and `/metrics`.
 use axum::{Router, extract::Path, routing::get};
 use obs_axum::{Observer, RouterExt, current};
 

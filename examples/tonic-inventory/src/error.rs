@@ -1,4 +1,4 @@
-//! The one error type: what the client reads, and what the request's event says.
+//! The one error type of the service: it sets the client's message and the error of the event.
 use obs_axum::current;
 use tonic::{Code, Status};
 
@@ -6,7 +6,7 @@ use tonic::{Code, Status};
 pub(crate) enum InventoryError {
     #[error("there is no item {0}")]
     NoSuchItem(i64),
-    #[error("the quantity is {0}, but should be above 0")]
+    #[error("the quantity is {0}, but must be above 0")]
     Quantity(i64),
     #[error("only {left} of item {item_id} are left")]
     OutOfStock { item_id: i64, left: i64 },
@@ -22,7 +22,7 @@ impl InventoryError {
     }
 }
 
-/// Every `?` in a handler comes by here, so each error reports itself.
+/// Reports the error to obs. Every `?` in a handler converts its error here.
 impl From<InventoryError> for Status {
     fn from(error: InventoryError) -> Self {
         let (code, kind) = error.code_and_kind();

@@ -1,11 +1,12 @@
-//! A small inventory service on tonic: all four kinds of calls, observed by the layer of any tower service.
+//! A small inventory service on tonic, with all four kinds of gRPC calls. The layer that observes
+//! it fits any tower service.
 mod error;
 mod service;
 mod stock;
 #[cfg(test)]
 mod tests;
 
-/// The messages, the service and its client, made of `proto/inventory.proto`.
+/// The messages, the service and its client, generated from `proto/inventory.proto`.
 #[allow(missing_docs, clippy::all)]
 pub mod proto {
     tonic::include_proto!("inventory.v1");
@@ -32,26 +33,28 @@ pub async fn run(listener: TcpListener) -> Result<()> {
     serve(listener, &observer, signal).await
 }
 
-/// Serves until `signal` is done, and blocks its thread: as a part of another process, on whatever runtime that is.
+/// Serves until `signal` completes, and blocks the thread. It starts its own runtime, so another
+/// process can run it on a thread.
 ///
 /// # Errors
 /// As [`run`].
 pub fn run_until(listener: TcpListener, signal: impl Future<Output = ()>) -> Result<()> {
-    // No load balancer has to notice that a part of a process leaves.
+    // No delay before the shutdown: no load balancer sends requests to a service inside a process.
     let observer = Observer::builder("inventory").drain_delay(Duration::ZERO).build()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(listener, &observer, signal))
 }
 
-/// Not ready, serve on, drain, flush: the steps of leaving, around tonic's server.
+/// Runs tonic's server with a graceful shutdown: report not ready, serve on for the delay, drain,
+/// flush.
 async fn serve(listener: TcpListener, observer: &Observer, signal: impl Future<Output = ()>) -> Result<()> {
     listener.set_nonblocking(true)?;
     let (staying, leaving) = watch::channel(());
-    // tonic's own `serve` would set that; here it is ours to do.
+    // tonic's own `serve` would set `TCP_NODELAY`. With our own listener, we must set it.
     let incoming = TcpIncoming::from(tokio::net::TcpListener::from_std(listener)?).with_nodelay(Some(true));
     let server = Server::builder()
-        .accept_http1(true) // Prometheus and probes speak nothing newer
-        .layer(observer.layer()) // the one line
+        .accept_http1(true) // Prometheus and probes use HTTP/1.1
+        .layer(observer.layer()) // the one line that observes the service
         .add_service(InventoryServer::new(Service::new(Stock::seeded(), leaving)));
     let (stop, stopped) = oneshot::channel::<()>();
     let mut server =
@@ -60,7 +63,7 @@ async fn serve(listener: TcpListener, observer: &Observer, signal: impl Future<O
         ended = server.as_mut() => return Ok(ended?),
         () = shutdown::requested(observer, signal) => drop((stop, staying)),
     }
-    // What still runs then is cut off.
+    // Calls that still run after the drain timeout are cancelled.
     if let Ok(ended) = tokio::time::timeout(observer.drain().timeout, server).await {
         ended?;
     }

@@ -1,4 +1,4 @@
-//! The inventory service on its own, on 127.0.0.1:3002. `LISTEN` sets another address.
+//! The inventory service as its own process, on 127.0.0.1:3002. `LISTEN` sets another address.
 use std::{error::Error, net::TcpListener};
 
 #[tokio::main]

@@ -1,4 +1,4 @@
-//! The calls: one message for one, and streams in either direction and in both.
+//! The gRPC calls: unary, client streaming, server streaming and bidirectional.
 use std::pin::Pin;
 
 use futures_util::StreamExt;
@@ -19,7 +19,7 @@ type Levels = Pin<Box<dyn Stream<Item = Result<Level, Status>> + Send>>;
 
 pub(crate) struct Service {
     stock: std::sync::Arc<Stock>,
-    /// Its sender is gone when the service leaves.
+    /// Closed (its sender is dropped) when the service shuts down.
     leaving: watch::Receiver<()>,
 }
 
@@ -38,7 +38,7 @@ impl Service {
     }
 }
 
-/// None, or less than none, is no quantity.
+/// Returns the quantity if it is above 0.
 fn some(quantity: i64) -> Result<i64, InventoryError> {
     Some(quantity).filter(|quantity| *quantity > 0).ok_or(InventoryError::Quantity(quantity))
 }
@@ -55,8 +55,9 @@ impl Inventory for Service {
 
     type WatchStream = Levels;
 
-    /// Ends when the client leaves: its event then says how long that took, and what it got. Or when the service does: nobody else would
-    /// end it then, and the client finds another one.
+    /// Ends when the client disconnects: the event then has the duration and the number of
+    /// messages. It also ends when the service shuts down, because nothing else would end the
+    /// stream; the client then connects to another instance.
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Levels>, Status> {
         let item_id = request.get_ref().item_id;
         current().set("item.id", item_id);
@@ -66,7 +67,7 @@ impl Inventory for Service {
         Ok(Response::new(Box::pin(levels.map(move |left| Ok(Level { item_id, left })))))
     }
 
-    /// What has come before a delivery that is refused stays in.
+    /// Adds deliveries until one is rejected. The deliveries before that one stay in the stock.
     async fn restock(&self, request: Request<Streaming<Delivery>>) -> Result<Response<Restocked>, Status> {
         let (mut deliveries, mut total) = (request.into_inner(), Restocked::default());
         while let Some(Delivery { item_id, quantity }) = deliveries.message().await? {
@@ -91,6 +92,6 @@ impl Inventory for Service {
     }
 
     async fn count(&self, _: Request<CountRequest>) -> Result<Response<Restocked>, Status> {
-        panic!("lost count") // the client gets INTERNAL, and the event says where
+        panic!("lost count") // the client gets INTERNAL, and the event has the location
     }
 }

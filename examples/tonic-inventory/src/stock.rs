@@ -1,4 +1,4 @@
-//! How many there are of each item, in memory.
+//! The stock: the number of each item, in memory.
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::error::InventoryError;
 
-/// What the shop sells, and how many there are of it at first.
+/// The ids of the items that the shop sells, each with its number at the start.
 const SEED: [(i64, i64); 5] = [(1, 1_000), (2, 10_000), (3, 500), (4, 7), (5, 100)];
 
 pub(crate) struct Stock(Mutex<BTreeMap<i64, watch::Sender<i64>>>);
@@ -23,7 +23,8 @@ impl Stock {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts so many in, or takes them out if it is a negative number, and returns how many are left.
+    /// Adds `by` to the level of an item, which removes items if it is negative. Returns the new
+    /// level.
     pub(crate) fn change(&self, item_id: i64, by: i64) -> Result<i64, InventoryError> {
         let levels = self.levels();
         let level = levels.get(&item_id).ok_or(InventoryError::NoSuchItem(item_id))?;
@@ -36,7 +37,7 @@ impl Stock {
         Ok(changed)
     }
 
-    /// How many there are, now and later.
+    /// Returns the level of an item, now and after each change.
     pub(crate) fn watch(&self, item_id: i64) -> Result<watch::Receiver<i64>, InventoryError> {
         self.levels().get(&item_id).map(watch::Sender::subscribe).ok_or(InventoryError::NoSuchItem(item_id))
     }

@@ -1,4 +1,4 @@
-//! What the inventory tells of its calls, asked of an observer in memory. Each test has its own.
+//! Tests of the events and metrics of the inventory. Each test has its own observer in memory.
 use obs_axum::{ObserverExt, testing::TestObserver};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tonic::{
@@ -16,7 +16,7 @@ use crate::{
     stock::Stock,
 };
 
-/// A client of a service of its own, which runs as long as the task does.
+/// Starts a service, and returns its client and its task. Aborting the task stops the service.
 async fn start(test: &TestObserver) -> Result<(InventoryClient<Channel>, JoinHandle<()>)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let addr = listener.local_addr()?;
@@ -29,7 +29,7 @@ async fn start(test: &TestObserver) -> Result<(InventoryClient<Channel>, JoinHan
 }
 
 #[tokio::test]
-async fn a_reservation_is_told() -> Result<()> {
+async fn a_reservation_is_recorded() -> Result<()> {
     let test = TestObserver::new();
     let (mut inventory, server) = start(&test).await?;
     let level = inventory.reserve(ReserveRequest { item_id: 3, quantity: 2 }).await?.into_inner();
@@ -49,7 +49,7 @@ async fn a_reservation_is_told() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_out_of_stock_is_no_failure() -> Result<()> {
+async fn an_item_out_of_stock_is_not_a_failure() -> Result<()> {
     let test = TestObserver::new();
     let (mut inventory, server) = start(&test).await?;
     let refused = inventory.reserve(ReserveRequest { item_id: 4, quantity: 8 }).await;
@@ -66,7 +66,7 @@ async fn what_is_out_of_stock_is_no_failure() -> Result<()> {
 }
 
 #[tokio::test]
-async fn streams_are_streams() -> Result<()> {
+async fn streaming_calls_are_recorded_as_streams() -> Result<()> {
     let test = TestObserver::new();
     let (mut inventory, server) = start(&test).await?;
     let deliveries = [1, 2, 3].map(|item_id| Delivery { item_id, quantity: 10 });
@@ -84,7 +84,7 @@ async fn streams_are_streams() -> Result<()> {
     assert_eq!(left, [1_010, 10_010]);
     let mut watching = inventory.watch(WatchRequest { item_id: 1 }).await?.into_inner();
     assert_eq!(watching.message().await?.map(|level| level.left), Some(1_010));
-    drop(watching); // the client leaves
+    drop(watching); // the client disconnects
     test.wait_for(3).await;
     test.metric("http_stream_duration_seconds_count", &[("endpoint", "/inventory.v1.Inventory/Watch")])
         .is(1.0);
@@ -94,7 +94,7 @@ async fn streams_are_streams() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_delivery_of_nothing_is_refused() -> Result<()> {
+async fn an_empty_delivery_is_rejected() -> Result<()> {
     let test = TestObserver::new();
     let (mut inventory, server) = start(&test).await?;
     let deliveries = [10, 0].map(|quantity| Delivery { item_id: 1, quantity });
@@ -107,7 +107,7 @@ async fn a_delivery_of_nothing_is_refused() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_error_within_a_stream_is_told() -> Result<()> {
+async fn an_error_within_a_stream_is_recorded() -> Result<()> {
     let test = TestObserver::new();
     let (mut inventory, server) = start(&test).await?;
     let asked = [1, 99].map(|item_id| WatchRequest { item_id });
@@ -121,10 +121,10 @@ async fn an_error_within_a_stream_is_told() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_panic_is_answered_and_told() -> Result<()> {
+async fn a_panic_is_answered_and_recorded() -> Result<()> {
     let test = TestObserver::new();
     let (mut inventory, server) = start(&test).await?;
-    let failed = inventory.count(CountRequest {}).await.expect_err("it loses count");
+    let failed = inventory.count(CountRequest {}).await.expect_err("it panics");
     assert_eq!(failed.code(), Code::Internal);
     test.wait_for(1).await;
     test.event()

@@ -1,4 +1,5 @@
-//! A plain tower service under hyper, without axum: the layer, and the pieces of a graceful shutdown.
+//! A plain tower service under hyper, without axum: the layer, and the parts of a graceful
+//! shutdown.
 //! Try `curl 127.0.0.1:3000/items/7`, `/other` and `/metrics`.
 
 use std::{convert::Infallible, pin::pin, time::Duration};
@@ -14,7 +15,7 @@ use tower::{ServiceBuilder, service_fn};
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut response = Response::new(Full::from("not found\n"));
     if request.uri().path().starts_with("/items/") {
-        // There is no router that could tell the route, so the handler does.
+        // There is no router that could set the route, so the handler sets it.
         current().set_route("/items/{id}");
         *response.body_mut() = Full::from("an item\n");
     } else {
@@ -39,7 +40,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             () = &mut requested => break,
         };
         let Ok((stream, _)) = accepted else {
-            // Too many open files, say: others may close some.
+            // For example too many open files. Wait until other tasks close some.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
@@ -56,7 +57,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     drop((listener, stopping));
     stop.send_replace(true);
-    // What still runs after this is aborted when the runtime ends, and recorded as cancelled.
+    // Requests that still run after this are aborted when the runtime ends, and recorded as
+    // cancelled.
     let _ = tokio::time::timeout(observer.drain().timeout, stop.closed()).await;
     shutdown::flush(&observer).await;
     Ok(())
