@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and runs them all: format, lints, documents, tests, features, models, benchmark program.
+# Installs the tools of the tests and runs all checks: format, lints, documents, tests, features,
+# models, benchmark program.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,13 +11,13 @@ packages=()
 command -v valgrind >/dev/null || packages+=(valgrind)
 command -v cc >/dev/null || packages+=(build-essential)
 command -v jq >/dev/null || packages+=(jq)
-# Debian keeps the server's programs outside of the path.
+# Debian keeps the programs of the PostgreSQL server outside PATH.
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
 command -v prometheus >/dev/null && command -v promtool >/dev/null || packages+=(prometheus)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 install() (
     root=(); [ "$(id -u)" -eq 0 ] || root=(sudo)
-    # The tests start servers of their own; installing the packages would start others.
+    # The tests start their own servers. This keeps the packages from starting servers, too.
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
         trap '"${root[@]}" rm -f "$policy"' EXIT
@@ -27,13 +28,13 @@ install() (
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
 )
 [ ${#packages[@]} -eq 0 ] || install "${packages[@]}"
-# Other people's parsers, which read our pages.
+# Independent parsers, which check our pages.
 [ -x target/judges/bin/python ] || python3 -m venv target/judges
 target/judges/bin/python -m pip install -q --disable-pip-version-check -r tests/judges/requirements.txt
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 
-# One set of flags for all steps, so that nothing is built twice.
+# All steps use the same flags, so nothing is built twice.
 export RUSTFLAGS="${RUSTFLAGS:-} -D warnings" RUSTDOCFLAGS="${RUSTDOCFLAGS:-} -D warnings"
 
 if ! cargo deny --version >/dev/null 2>&1; then
@@ -51,7 +52,7 @@ say "lints"
 cargo clippy --workspace --all-targets --all-features -- -D warnings
 
 say "feature combinations"
-# Nothing at all, each feature alone, and each of those that are on by default left out.
+# No feature, each feature alone, and the default features without each one of them.
 cargo clippy -p obs-core --no-default-features
 for feature in gzip hash patterns prometheus http tokio testing otlp otel; do
     cargo clippy -p obs-core --no-default-features --features "$feature"
@@ -88,7 +89,7 @@ fi
 say "without features, none of their crates"
 for crate in obs-core obs-axum obs-actix; do
     theirs='flate2|hmac|prometheus|regex-lite|sha2'
-    # actix-web's router has regular expressions itself.
+    # The router of actix-web itself uses regular expressions.
     [ "$crate" != obs-actix ] || theirs='flate2|hmac|prometheus|sha2'
     if cargo tree --quiet --edges normal,build --no-default-features --package "$crate" | grep -E " ($theirs) v"; then
         echo "$crate builds them" >&2

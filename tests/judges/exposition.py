@@ -1,4 +1,6 @@
-"""Reads a page of metrics from standard input as Prometheus' own Python client does, and prints what it found as JSON.
+"""Parses a page of metrics from standard input, and prints it as JSON.
+
+The parser is Prometheus' Python client.
 
 Usage: exposition.py text|openmetrics [gzip]
 """

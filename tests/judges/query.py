@@ -1,4 +1,7 @@
-"""Runs the statements on standard input, a JSON list, with DuckDB in this folder, and prints the rows of each as JSON."""
+"""Runs SQL statements with DuckDB, and prints the rows of each as JSON.
+
+The statements are a JSON list on standard input.
+"""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-//! The application under test, in neutral terms.
+//! The application under test, independent of any framework: routes, handlers and bodies.
 
 use std::{
     error::Error,
@@ -31,7 +31,7 @@ use tokio::sync::Semaphore;
 
 use crate::client::{self, Client};
 
-/// Every route of the application that a neutral handler answers: method and template.
+/// The method and the route of each handler that is the same on all stacks.
 pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/plain"),
     ("GET", "/empty"),
@@ -69,15 +69,15 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/upload"),
 ];
 
-/// What handlers and cases share.
+/// The state that handlers and cases share.
 pub struct World {
-    /// `/gate` waits for a permit.
+    /// The permits for which `/gate` waits.
     pub gate: Semaphore,
-    /// Handlers of `/gate`, `/panic-drop` and `/endless` that have begun.
+    /// The number of handlers of `/gate`, `/panic-drop` and `/endless` that have started.
     pub entered: AtomicUsize,
-    /// Whom `/call` calls.
+    /// The address of the server that `/call` calls.
     pub downstream: OnceLock<SocketAddr>,
-    /// Who makes the spans of `/nested`.
+    /// The tracer that starts the spans of `/nested`.
     pub tracer: OnceLock<SdkTracer>,
 }
 
@@ -93,7 +93,7 @@ impl World {
     }
 }
 
-/// An error with a source, for the chain.
+/// An error with a source, to test the chain of sources.
 #[derive(Debug)]
 pub struct OutOfStock;
 
@@ -109,7 +109,8 @@ impl Error for OutOfStock {
     }
 }
 
-/// Secrets: an address, a token, a card, an account, credentials, and one that only its name tells.
+/// Secrets: an email address, a token, a card number, a bank account, credentials, and a password.
+/// Only the name of its field shows that the password is a secret.
 pub const CANARIES: [&str; 6] = [
     "canary@example.com",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.dGhpcy1pcy1hLXNpZ25hdHVyZQ",
@@ -119,7 +120,7 @@ pub const CANARIES: [&str; 6] = [
     "hunter2-canary",
 ];
 
-/// Tells secrets wherever a handler can.
+/// Sets secrets in each place where a handler can set a text.
 fn tell_all() {
     let [email, jwt, card, iban, bearer, password] = CANARIES;
     let request = current();
@@ -142,18 +143,18 @@ impl Drop for PanicsOnDrop {
 
 pub const HUGE: usize = 50 * 1024 * 1024;
 
-/// Panics in `call` itself, before there is a future: middlewares run this first.
+/// Panics in `call` itself, before it returns a future. Middlewares run this first.
 pub fn in_call(path: &str) {
     assert!(path != "/panic-call", "in call");
 }
 
-/// What a middleware inside the observed layer answers before the handler.
+/// The response of a middleware inside the observed layer, sent before the handler runs.
 #[must_use]
 pub fn early(path: &str) -> Option<Response<Body>> {
     (path == "/early").then(|| reply(401, Body::text("who are you?")))
 }
 
-/// Answers a request for `template`.
+/// Returns the response of the route `template`.
 pub async fn handle(world: Arc<World>, template: &'static str) -> Response<Body> {
     match template {
         "/empty" => reply(200, Body::Empty),
@@ -259,7 +260,8 @@ pub async fn handle(world: Arc<World>, template: &'static str) -> Response<Body>
     }
 }
 
-/// Spans below the request's: by OpenTelemetry's own means, by `tracing`, over an await, and in a task.
+/// Starts spans below the span of the request: with OpenTelemetry's API, with `tracing`, across an
+/// await, and in a task.
 async fn nested(tracer: &SdkTracer) {
     let context = OtelContext::current_with_span(tracer.start("by-api"));
     let below = async {
@@ -295,7 +297,7 @@ fn data(text: &'static str) -> io::Result<Frame<Bytes>> {
     Ok(Frame::data(Bytes::from(text)))
 }
 
-/// Frames that do not all come at once: the server has time to send each.
+/// Delays each frame, so the server can send the frames one by one.
 pub(crate) fn slowly<S: Stream>(frames: S) -> impl Stream<Item = S::Item> {
     frames.then(|frame| async {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -303,7 +305,7 @@ pub(crate) fn slowly<S: Stream>(frames: S) -> impl Stream<Item = S::Item> {
     })
 }
 
-/// A response's body for every stack.
+/// The body of a response, for each stack.
 pub enum Body {
     Empty,
     Full(Bytes),
@@ -354,7 +356,8 @@ impl http_body::Body for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            // As a stream behind a `Content-Length` header: the body itself does not know.
+            // Like a stream with a `Content-Length` header: the body itself does not know its
+            // length.
             Self::Stream { .. } => SizeHint::default(),
         }
     }
@@ -366,7 +369,8 @@ impl actix_web::body::MessageBody for Body {
     fn size(&self) -> actix_web::body::BodySize {
         use actix_web::body::BodySize;
         match self {
-            // `None` would have the client wait for the connection's end: actix sends no `Content-Length` then.
+            // With `None`, actix would send no `Content-Length`, and the client would wait for the
+            // end of the connection.
             Self::Empty => BodySize::Sized(0),
             Self::Full(bytes) => BodySize::Sized(bytes.len() as u64),
             Self::Stream { length: Some(length), .. } => BodySize::Sized(*length),

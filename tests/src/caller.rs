@@ -1,4 +1,4 @@
-//! A client of gRPC.
+//! A gRPC client.
 
 use std::{convert::Infallible, net::SocketAddr};
 
@@ -13,18 +13,19 @@ use tower::{BoxError, ServiceExt, service_fn, util::BoxCloneService};
 
 use crate::client::Client;
 
-/// Calls the methods of `test.Shop`. Dropping what a call has returned leaves it, and dropping this closes the connection.
+/// A client that calls the methods of `test.Shop`. Dropping the result of a call cancels the call.
+/// Dropping the client closes the connection.
 pub struct Caller(Grpc<BoxCloneService<http::Request<Body>, http::Response<Body>, BoxError>>);
 
 impl Caller {
-    /// tonic's own.
+    /// Connects with tonic's own client.
     pub async fn connect(addr: SocketAddr) -> Self {
         let endpoint = Channel::from_shared(format!("http://{addr}")).expect("a URI");
         let channel = endpoint.connect().await.expect("the server listens");
         Self(Grpc::new(channel.map_err(Into::into).boxed_clone()))
     }
 
-    /// One that tells its deadlines and does not keep them itself, on a connection of HTTP/2.
+    /// A client that sends its deadlines but does not enforce them itself, on an HTTP/2 connection.
     #[must_use]
     pub fn without_a_clock(client: &Client) -> Self {
         let sender = client.http2_sender().expect("HTTP/2");
@@ -38,10 +39,10 @@ impl Caller {
         Self(Grpc::with_origin(service.boxed_clone(), origin))
     }
 
-    /// One message for one.
+    /// Makes a unary call.
     ///
     /// # Errors
-    /// The status, unless it is OK.
+    /// The status, if it is not OK.
     pub async fn unary(
         &mut self,
         method: &str,
@@ -51,10 +52,10 @@ impl Caller {
         self.0.unary(request.into_request(), path(method), ProstCodec::default()).await
     }
 
-    /// Any number of messages for any number.
+    /// Makes a bidirectional streaming call.
     ///
     /// # Errors
-    /// The status, if it comes instead of an answer.
+    /// The status, if it comes instead of a response.
     pub async fn stream(
         &mut self,
         method: &str,
@@ -69,10 +70,10 @@ impl Caller {
         Ok(answer.into_inner())
     }
 
-    /// The same, read to its end.
+    /// Makes a bidirectional streaming call, and reads the response to its end.
     ///
     /// # Errors
-    /// The status, unless it is OK.
+    /// The status, if it is not OK.
     pub async fn read(
         &mut self,
         method: &str,
@@ -82,7 +83,7 @@ impl Caller {
     }
 }
 
-/// Of a method of ours, or a whole one.
+/// The path of a method of `test.Shop`. A name with a slash is already a whole path.
 fn path(method: &str) -> http::uri::PathAndQuery {
     let path = if method.contains('/') { method.to_owned() } else { format!("/test.Shop/{method}") };
     path.parse().expect("a path")

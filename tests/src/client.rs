@@ -1,4 +1,4 @@
-//! A client for HTTP/1 and HTTP/2 that can leave at any moment.
+//! A client for HTTP/1 and HTTP/2 that can disconnect at any moment.
 
 use std::{convert::Infallible, net::SocketAddr};
 
@@ -23,10 +23,10 @@ enum Sender {
     Http2(conn::http2::SendRequest<Payload>),
 }
 
-/// A request's body.
+/// The body of a request.
 pub type Payload = UnsyncBoxBody<Bytes, Infallible>;
 
-/// A response as far as it came.
+/// A response that was read to its end.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -62,7 +62,7 @@ impl Client {
         Self { sender, connection }
     }
 
-    /// Sends a request and waits for the response's head.
+    /// Sends a request and waits for the head of the response.
     ///
     /// # Errors
     /// If the connection or the stream ends before that.
@@ -78,7 +78,7 @@ impl Client {
                 sender.send_request(request).await
             }
             Sender::Http2(sender) => {
-                // HTTP/2 wants the whole URI.
+                // HTTP/2 needs the whole URI.
                 let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
                 *request.uri_mut() = format!("http://test{path}").parse().expect("a URI");
                 sender.ready().await?;
@@ -105,7 +105,7 @@ impl Client {
         })
     }
 
-    /// Another handle of an HTTP/2 connection, for requests at the same time.
+    /// Another handle of an HTTP/2 connection, for simultaneous requests.
     #[must_use]
     pub fn http2_sender(&self) -> Option<conn::http2::SendRequest<Payload>> {
         match &self.sender {
@@ -114,7 +114,7 @@ impl Client {
         }
     }
 
-    /// Closes the socket, whatever was going on.
+    /// Disconnects: closes the socket at once, even during a request.
     pub async fn leave(self) {
         self.connection.abort();
         let _ = self.connection.await;
@@ -131,7 +131,7 @@ pub fn request(method: &str, path: &str) -> Request<Full<Bytes>> {
     Request::builder().method(method).uri(path).body(Full::default()).expect("a valid request")
 }
 
-/// A request with a body of JSON.
+/// A POST request with a JSON body.
 #[must_use]
 pub fn post(path: &str, json: &str) -> Request<Full<Bytes>> {
     let body = Full::from(Bytes::from(json.to_owned()));
@@ -139,7 +139,7 @@ pub fn post(path: &str, json: &str) -> Request<Full<Bytes>> {
     request.expect("a valid request")
 }
 
-/// A request whose body comes in pieces, and whose length nobody declares.
+/// A request whose body comes in pieces, without a declared length.
 #[must_use]
 pub fn in_pieces<const N: usize>(path: &str, pieces: [&'static str; N]) -> Request<Payload> {
     let frames = pieces.map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes()))));

@@ -1,12 +1,12 @@
-//! Documents with a part that is generated from data of the code.
+//! A check of the documents whose tables are generated from the code.
 
 use std::{env, fs, path::PathBuf};
 
-/// Checks that the part of `document` between `<!-- name: generated -->` and `<!-- name: end -->` is `generated`. With
-/// `UPDATE_DOCS=1` in the environment, writes it there instead.
+/// Checks that the part of `document` between `<!-- name: generated -->` and `<!-- name: end -->`
+/// is `generated`. With `UPDATE_DOCS=1` in the environment, writes it there instead.
 ///
 /// # Panics
-/// If the document has no such part, or another one.
+/// If the document has no such part, or if the part is out of date.
 pub fn check_generated(document: &str, name: &str, generated: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs").join(document);
     let text = fs::read_to_string(&path).expect("the document");

@@ -1,4 +1,4 @@
-//! A page of metrics as an independent parser reads it: Prometheus' Python client.
+//! A judge of metrics pages: an independent parser, Prometheus' Python client.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-/// The formats of a page.
+/// The format of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Text,
@@ -19,7 +19,7 @@ pub enum Format {
 impl Format {
     pub const ALL: [Self; 2] = [Self::Text, Self::OpenMetrics];
 
-    /// What a client that wants it says in `Accept`.
+    /// The `Accept` header of a client that wants this format.
     #[must_use]
     pub const fn accept(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ impl Format {
 #[derive(Debug)]
 pub struct Page(pub Vec<Family>);
 
-/// A counter's name is the one without `_total`, in both formats.
+/// A family of samples. The name of a counter is without `_total`, in both formats.
 #[derive(Debug)]
 pub struct Family {
     pub name: String,
@@ -66,19 +66,19 @@ pub struct Exemplar {
     pub timestamp: f64,
 }
 
-/// Parses a page, or fails with the parser's own words.
+/// Parses a page, or panics with the message of the parser.
 #[must_use]
 pub fn judge(format: Format, page: &[u8]) -> Page {
     parse(format, page, None)
 }
 
-/// The same of a page that gzip has compressed.
+/// Parses a page that is compressed with gzip.
 #[must_use]
 pub fn judge_gzip(format: Format, page: &[u8]) -> Page {
     parse(format, page, Some("gzip"))
 }
 
-/// The Python in which the judges are installed.
+/// The path of the Python interpreter that has the judges' packages.
 #[must_use]
 pub fn python() -> PathBuf {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/judges/bin/python");
@@ -97,7 +97,7 @@ fn parse(format: Format, page: &[u8], encoding: Option<&str>) -> Page {
         .stderr(Stdio::piped())
         .spawn()
         .expect("Python runs");
-    // It reads to the end before it writes.
+    // The judge reads to the end before it writes.
     let sent = judge.stdin.take().expect("piped").write_all(page);
     let output = judge.wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -143,7 +143,8 @@ fn labels(value: &Value) -> BTreeMap<String, String> {
     value.as_object().expect("labels").iter().map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
-/// Whether two values of a label are the same: the formats write bounds and quantiles in different ways.
+/// Returns `true` if two values of a label are equal. The formats write bounds and quantiles in
+/// different ways.
 fn same(label: &str, a: &str, b: &str) -> bool {
     match (label, a.parse::<f64>(), b.parse::<f64>()) {
         ("le" | "quantile", Ok(a), Ok(b)) => a == b,
@@ -152,13 +153,13 @@ fn same(label: &str, a: &str, b: &str) -> bool {
 }
 
 impl Page {
-    /// The family of this name.
+    /// The family with this name.
     #[must_use]
     pub fn family(&self, name: &str) -> Option<&Family> {
         self.0.iter().find(|family| family.name == name)
     }
 
-    /// All samples of this name.
+    /// All samples with this name.
     pub fn samples<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Sample> {
         self.0.iter().flat_map(|family| &family.samples).filter(move |sample| sample.name == name)
     }
@@ -177,7 +178,8 @@ impl Page {
         Some(value)
     }
 
-    /// What the parser does not look at: no series comes twice, and each exemplar lies within its bucket.
+    /// Checks two rules that the parser ignores: no series is repeated, and each exemplar lies
+    /// within its bucket.
     pub fn check(&self) {
         let mut seen = std::collections::BTreeSet::new();
         for sample in self.0.iter().flat_map(|family| &family.samples) {

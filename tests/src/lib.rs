@@ -1,24 +1,27 @@
-//! Behaviour cases, written once and run against every adapter over real sockets.
+//! The behaviour cases and their tools. Each case is written once, and runs against every adapter
+//! over real sockets.
 //!
-//! * [`app`]: the application under test, in neutral terms: routes, handlers, bodies.
-//! * [`stacks`]: that application on axum, on plain tower under hyper, and on actix-web; a service of gRPC on tonic.
-//! * [`client`]: a client for HTTP/1 and HTTP/2 that can leave at any moment.
-//! * [`caller`]: a client of gRPC.
-//! * [`collector`]: a collector of OpenTelemetry, which receives spans, checks them, and fails as it is told.
-//! * [`watch`]: an observer whose records, lines and metrics a case waits for and checks.
-//! * [`process`], [`postgres`]: whole processes, and a database of their own.
-//! * [`users`]: metrics of a user's own, of every type.
-//! * [`of_request`]: the parts of a record that is a request's.
-//! * [`judge`]: what an independent parser reads on a page of metrics.
-//! * [`generated`]: the parts of documents that are generated from data of the code.
+//! * [`app`]: the application under test, independent of any framework.
+//! * [`stacks`]: that application on axum, on plain tower under hyper, on actix-web and on a small
+//!   framework; a gRPC service on tonic.
+//! * [`client`]: a client for HTTP/1 and HTTP/2 that can disconnect at any moment.
+//! * [`caller`]: a gRPC client.
+//! * [`collector`]: an OpenTelemetry collector, which receives and checks spans, and fails on
+//!   request.
+//! * [`watch`]: an observer whose records, events and metrics a case waits for and checks.
+//! * [`process`], [`postgres`]: whole processes, and a database for a test.
+//! * [`users`]: a user's own metrics, of every type.
+//! * [`of_request`]: the parts of a record that only requests have.
+//! * [`judge`]: an independent parser of metrics pages.
+//! * [`generated`]: a check of the tables in documents that are generated from the code.
 //! * [`scrape`]: scrapes of the application.
 //! * [`prometheus`]: a running Prometheus that scrapes services and answers queries.
-//! * [`programs`]: programs that are no part of the workspace.
+//! * [`programs`]: programs that are not part of the workspace.
 //! * [`cases`]: the cases. `tests/behaviour.rs` runs each on each stack.
 
 #![allow(clippy::missing_panics_doc, missing_docs, missing_debug_implementations, clippy::unwrap_used)]
 
-/// The documents' snippets compile.
+/// The code examples of the documents, which must compile.
 #[cfg(doctest)]
 mod documents {
     #[doc = include_str!("../../README.md")]

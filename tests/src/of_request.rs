@@ -1,18 +1,18 @@
-//! The parts of a record that is a request's.
+//! The parts of a record that only requests have.
 
 use obs_core::output::{FinishedRequest, Record, RequestEnd, RequestStart};
 
-/// Reads a record as that of a request, which all records of these tests are.
+/// Access to the record of a request. All records of these tests are of requests.
 pub trait OfRequest {
     /// The request.
     fn finished(&self) -> FinishedRequest<'_>;
 
-    /// Everything that its head said.
+    /// The facts from the head of the request.
     fn head(&self) -> &RequestStart {
         self.finished().start
     }
 
-    /// Everything that is known of its response.
+    /// The facts of the response.
     fn end(&self) -> &RequestEnd {
         self.finished().end
     }

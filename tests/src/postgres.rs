@@ -1,4 +1,5 @@
-//! A PostgreSQL of a test's own, made of the system's packages, that can go and come back.
+//! A PostgreSQL server for one test, from the system's packages. It can be stopped and started
+//! again.
 
 use std::{
     net::TcpListener,
@@ -8,7 +9,7 @@ use std::{
 
 use crate::{process::temporary, watch::until};
 
-/// A running cluster in a temporary folder: stopped and removed when it is dropped.
+/// A database cluster in a temporary folder. Dropping it stops the server and removes the folder.
 pub struct Postgres {
     programs: PathBuf,
     folder: PathBuf,
@@ -20,7 +21,7 @@ impl Postgres {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
         let postgres = Self { programs: programs(), folder: temporary("postgres"), port };
         let folder = postgres.folder.to_str().expect("a path in UTF-8");
-        // PostgreSQL refuses to run as root, so all that is its own belongs to the user of the package.
+        // PostgreSQL does not run as root, so its folder belongs to the user of the package.
         let owner: &[_] = if is_root() { &["-o", "postgres"] } else { &[] };
         let made = Command::new("install").args(["-d", "-m", "700"]).args(owner).arg(folder).status();
         assert!(made.expect("install runs").success(), "a folder of its own");
@@ -35,18 +36,18 @@ impl Postgres {
         format!("postgres://shop@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Ends it with all its connections.
+    /// Stops the server and closes all its connections.
     pub fn stop(&self) {
         let output = self.run("pg_ctl", &["stop", "-m", "fast", "-w"]);
         assert!(output.status.success(), "{output:?}");
     }
 
-    /// Starts it where it was before.
+    /// Starts the server with the same data and port as before.
     pub async fn go_on(&self) {
         let folder = self.folder.display();
         let options = format!("-p {} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off", self.port);
         let log = format!("{folder}/log");
-        // Somebody may have the port for a moment, as a client.
+        // Another process may use the port for a moment, as a client.
         until(|| self.run("pg_ctl", &["start", "-w", "-l", &log, "-o", &options]).status.success()).await;
     }
 
@@ -66,7 +67,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // It may be stopped.
+        // The server may be stopped already.
         let _ = self.run("pg_ctl", &["stop", "-m", "immediate", "-w"]);
         let _ = std::fs::remove_dir_all(&self.folder);
     }
@@ -77,7 +78,8 @@ fn is_root() -> bool {
     output.stdout == b"0\n"
 }
 
-/// Debian keeps the server's programs outside of the path, one folder for each version.
+/// The folder of the server's programs. Debian keeps them outside `PATH`, in a folder for each
+/// version.
 fn programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL: tests/run.sh installs it");
     let mut folders: Vec<_> =

@@ -1,4 +1,5 @@
-//! Whole processes: programs built from the tree or from a copy, started, listened to, and ended.
+//! Whole processes for tests: builds a program from the repository or from a copy, starts it, reads
+//! its output, and stops it.
 
 use std::{
     fmt::Write as _,
@@ -17,20 +18,21 @@ use crate::{
     watch::until,
 };
 
-/// Where what a copy does not want begins in an example's manifest.
+/// The comment in the manifest of an example after which a copy deletes the rest.
 const DELETE: &str = "# Delete from here to the end";
 
-/// A path in the system's folder for temporary files that no other test uses.
+/// A path in the system's temporary folder that no other test uses.
 #[must_use]
 pub fn temporary(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("obs-{name}-{}", std::process::id()))
 }
 
-/// Builds the tree's own example, as `cargo run` would, and returns its program.
+/// Builds an example of the workspace, as `cargo run` would, and returns the path of its program.
 #[must_use]
 pub fn example(name: &str) -> PathBuf {
     let mut command = Command::new(env!("CARGO"));
-    // What cargo has told of the test's own package would have `ring`, and all above it, built anew.
+    // Cargo sets these variables for the package of the test. With them, `ring` and all crates that
+    // depend on it would be built again.
     for (variable, _) in std::env::vars_os() {
         let of_package = variable
             .to_str()
@@ -55,16 +57,16 @@ pub fn example(name: &str) -> PathBuf {
     program.expect("a program")
 }
 
-/// Copies an example out of the tree, as a user would, and builds it there.
+/// Copies an example out of the repository, as a user would, and builds the copy.
 #[must_use]
 pub fn copy_and_build(name: &str) -> PathBuf {
     let source = root().join("examples").join(name);
     let folder = temporary(name);
     copy(&source, &folder);
     let manifest = std::fs::read_to_string(source.join("Cargo.toml")).expect("the manifest");
-    assert!(!manifest.contains("workspace"), "it stands alone: {manifest}");
+    assert!(!manifest.contains("workspace"), "the manifest does not need the workspace: {manifest}");
     let manifest = manifest.split(DELETE).next().expect("its beginning");
-    // The one thing that a copy has to change as long as the crates are not in a registry.
+    // A copy must change these paths as long as the crates are not in a registry.
     let manifest = manifest.replace("../..", root().to_str().expect("a path in UTF-8"));
     std::fs::write(folder.join("Cargo.toml"), manifest).expect("written");
     let program = build(&folder, name, "");
@@ -85,7 +87,7 @@ fn copy(source: &Path, folder: &Path) {
     }
 }
 
-/// A running service: killed when it is dropped.
+/// A running service. Dropping it kills the process.
 pub struct Service {
     child: Child,
     pub addr: SocketAddr,
@@ -94,7 +96,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts a service that listens where it is told to.
+    /// Starts a service that listens at the address in `LISTEN`.
     pub async fn start(program: &Path, variables: &[(&str, &str)]) -> Self {
         let addr = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
         let mut command = Command::new(program);
@@ -105,7 +107,7 @@ impl Service {
         service
     }
 
-    /// Starts a service that says where it listens: `shop listens on http://127.0.0.1:4000`.
+    /// Starts a service that prints its address: `shop listens on http://127.0.0.1:4000`.
     pub async fn announced(name: &str, program: &Path, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(program);
         for other in ["DATABASE_URL", "INVENTORY_URL", "OBS_EVENTS", "OTEL_SERVICE_NAME", "PAYMENTS_URL"] {
@@ -127,8 +129,9 @@ impl Service {
         Self { child, addr, stdout, stderr }
     }
 
-    /// Whether it has set up what it does on SIGTERM and SIGINT: before that they have their default effect, or,
-    /// where a shell has started us in the background, none.
+    /// Returns `true` if the service has installed its handlers of SIGTERM and SIGINT. Before that,
+    /// the signals have their default effect, or none if a shell started the tests in the
+    /// background.
     fn catches_signals(&self) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
@@ -147,10 +150,10 @@ impl Service {
     pub async fn says(&self, text: &str) -> String {
         let found = || self.stderr.lines().into_iter().find(|line| line.contains(text));
         until(|| found().is_some() || self.stderr.ended()).await;
-        found().unwrap_or_else(|| panic!("it says {text:?}, but it said: {:#?}", self.stderr.lines()))
+        found().unwrap_or_else(|| panic!("a line with {text:?}: {:#?}", self.stderr.lines()))
     }
 
-    /// The events so far.
+    /// The events that the service has written so far.
     #[must_use]
     pub fn events(&self) -> Vec<Value> {
         let lines = self.stdout.lines();
@@ -165,7 +168,7 @@ impl Service {
         found().unwrap_or_else(|| panic!("an event of {request_id}: {:#?}", self.stdout.lines()))
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the service, and returns its exit status and its events.
     pub async fn ended(mut self) -> (ExitStatus, Vec<Value>) {
         until(|| self.stdout.ended()).await;
         (self.child.wait().expect("it ends"), self.events())
@@ -174,7 +177,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // It may have ended.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
@@ -187,7 +190,7 @@ impl Drop for Service {
     }
 }
 
-/// What a process has written so far, read by a thread so that it never blocks.
+/// The output of a process so far. A thread reads it, so the process never blocks.
 struct Output {
     text: Arc<Mutex<Vec<String>>>,
     reader: JoinHandle<()>,
@@ -209,7 +212,7 @@ impl Output {
         self.text.lock().unwrap().clone()
     }
 
-    /// Whether the process has closed it.
+    /// Returns `true` if the process has closed the output.
     fn ended(&self) -> bool {
         self.reader.is_finished()
     }

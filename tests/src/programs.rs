@@ -1,18 +1,18 @@
-//! Programs that are no part of the workspace, built as somebody else would build them.
+//! The build of programs outside the workspace, as a user would build them.
 
 use std::{
     path::{Path, PathBuf},
     process::Command,
 };
 
-/// The folder of the whole tree.
+/// The root folder of the repository.
 #[must_use]
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a parent").to_owned()
 }
 
-/// Builds the crate in `folder`, with the tree's own versions and these features, and returns its program. The next build of
-/// the same name takes its place.
+/// Builds the crate in `folder` with these features and the workspace's `Cargo.lock`, and returns
+/// the path of its program. The next build of the same name replaces the program.
 #[must_use]
 pub fn build(folder: &Path, name: &str, features: &str) -> PathBuf {
     let lock = folder.join("Cargo.lock");
@@ -22,13 +22,13 @@ pub fn build(folder: &Path, name: &str, features: &str) -> PathBuf {
         .args(["build", "--quiet", "--features", features])
         .current_dir(folder)
         .env("CARGO_TARGET_DIR", &target)
-        // What the tests themselves are built with does not matter to a copy.
+        // The flags of the tests are not for a copy.
         .env_remove("RUSTFLAGS")
         .output()
         .expect("cargo runs");
     std::fs::remove_file(lock).expect("removed");
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name} builds outside of the tree: {errors}");
+    assert!(output.status.success(), "{name} builds outside the repository: {errors}");
     assert!(!errors.contains(&format!("`{name}` (bin")), "it builds without a warning: {errors}");
     target.join("debug").join(name)
 }

@@ -19,11 +19,11 @@ use crate::{
     watch::BOUND,
 };
 
-/// What to scrape: the job's name, the service, and its path.
+/// A scrape job: its name, the address of the service, and the path.
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a>(pub &'a str, pub SocketAddr, pub &'a str);
 
-/// Its process ends and its folder goes when this is dropped.
+/// A running Prometheus. Dropping it ends the process and removes its folder.
 #[derive(Debug)]
 pub struct Prometheus {
     child: Child,
@@ -31,11 +31,11 @@ pub struct Prometheus {
     addr: SocketAddr,
 }
 
-/// A sample of a query's answer: its labels and its value.
+/// A sample in the result of a query: its labels and its value.
 pub type Sample = (BTreeMap<String, String>, f64);
 
 impl Prometheus {
-    /// Starts one that scrapes every job each second, at a port that the system has picked.
+    /// Starts a Prometheus at a free port. It scrapes each job every second.
     #[must_use]
     pub fn start(jobs: &[Job<'_>]) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
@@ -61,7 +61,8 @@ impl Prometheus {
             let (_, address) = line.split_once("msg=\"Listening on\" address=")?;
             address.trim().parse().ok()
         });
-        // Somebody has to read on, or it blocks; what it complains of is worth seeing.
+        // A thread reads the rest of the log, or Prometheus would block. It prints warnings and
+        // errors.
         std::thread::spawn(move || {
             log.filter(|line| !line.contains("level=info")).for_each(|line| eprintln!("prometheus: {line}"));
         });
@@ -77,7 +78,7 @@ impl Prometheus {
         let mut client = Client::connect(self.addr, false).await;
         let answer = client.send(get(&url)).await.expect("an answer");
         client.leave().await;
-        // Until it has read its log it answers 503.
+        // Prometheus responds with 503 until it has read its log.
         if answer.status == 503 {
             return Value::Null;
         }
@@ -86,7 +87,7 @@ impl Prometheus {
         answer["data"].clone()
     }
 
-    /// A counter of its own.
+    /// The value of a metric of Prometheus itself.
     pub async fn own(&self, name: &str) -> f64 {
         let mut client = Client::connect(self.addr, false).await;
         let page = client.send(get("/metrics")).await.expect("its page").body;
@@ -96,7 +97,7 @@ impl Prometheus {
         value.expect("a counter of its own").parse().expect("a number")
     }
 
-    /// What a query finds now.
+    /// The current result of a query.
     pub async fn query(&self, query: &str) -> Vec<Sample> {
         let data = self.api("query", &[("query", query)]).await;
         let found = data["result"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -104,7 +105,7 @@ impl Prometheus {
         found.iter().map(|sample| (labels(&sample["metric"]), value(sample))).collect()
     }
 
-    /// Asks until `wanted` likes the answer.
+    /// Repeats a query until `wanted` accepts its result.
     pub async fn until(&self, query: &str, wanted: impl Fn(&[Sample]) -> bool) -> Vec<Sample> {
         let mut last = Vec::new();
         let wait = async {
@@ -121,12 +122,13 @@ impl Prometheus {
         last
     }
 
-    /// Waits until the targets of all jobs have been scraped and understood.
+    /// Waits until the targets of all jobs have been scraped successfully.
     pub async fn up(&self, jobs: usize) {
         self.until("up", |up| up.len() == jobs && up.iter().all(|(_, value)| *value == 1.0)).await;
     }
 
-    /// Labels and value of all exemplars of a series, with the series' own labels.
+    /// The exemplars of a query: the labels of the series, and the labels and the value of the
+    /// exemplar.
     pub async fn exemplars(&self, query: &str) -> Vec<(BTreeMap<String, String>, Sample)> {
         let now = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
         let (start, end) = ((now - 3600).to_string(), (now + 60).to_string());

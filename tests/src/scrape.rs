@@ -25,7 +25,7 @@ pub fn scrape(format: Format, path: &str) -> Request<Full<Bytes>> {
     request
 }
 
-/// The answer to a scrape, on a connection of its own.
+/// The response to a scrape, on its own connection.
 pub async fn fetch(server: &Server, request: Request<Full<Bytes>>) -> Answer {
     let mut client = server.connect().await;
     let answer = client.send(request).await.expect("a page");
@@ -34,7 +34,7 @@ pub async fn fetch(server: &Server, request: Request<Full<Bytes>>) -> Answer {
     answer
 }
 
-/// Fetches the page in `format` and has it judged.
+/// Fetches the page in `format`, and checks it with the judge.
 pub async fn page(server: &Server, format: Format, path: &str) -> Page {
     let answer = fetch(server, scrape(format, path)).await;
     assert_eq!(answer.header("content-type"), Some(format.content_type()));

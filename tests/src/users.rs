@@ -1,6 +1,6 @@
-//! Metrics of a user's own, of every type, and what a page has to show of them.
+//! A user's own metrics, of every type, and the samples that a page must have.
 //!
-//! A fixture is built with this file, too, so it needs nothing but the `prometheus` crate.
+//! A fixture also includes this file, so it uses only the `prometheus` crate.
 
 use obs_core::prometheus::{
     Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts,
@@ -53,7 +53,7 @@ pub const NUMBERS: &[f64] = &[
     f64::NEG_INFINITY,
 ];
 
-/// A sample that has to be on the page.
+/// A sample that must be on the page.
 #[derive(Clone, Debug)]
 pub struct Expected {
     pub name: String,
@@ -61,7 +61,7 @@ pub struct Expected {
     pub value: f64,
 }
 
-/// What has to be on the page.
+/// All samples that must be on the page.
 #[derive(Debug, Default)]
 pub struct Samples(pub Vec<Expected>);
 
@@ -82,7 +82,7 @@ impl Samples {
     }
 }
 
-/// Registers one of every type.
+/// Registers metrics of every type, and returns their samples.
 pub fn register(registry: &Registry) -> Samples {
     let mut samples = Samples::default();
     counters(registry, &mut samples);
@@ -178,7 +178,7 @@ fn summary(registry: &Registry, samples: &mut Samples) {
     }
 }
 
-/// A family with its metrics, for a collector of the user's own.
+/// A family with its metrics, for a collector of the user.
 #[must_use]
 pub fn family(name: &str, kind: proto::MetricType, metrics: Vec<proto::Metric>) -> proto::MetricFamily {
     let mut family = proto::MetricFamily::default();
@@ -189,7 +189,7 @@ pub fn family(name: &str, kind: proto::MetricType, metrics: Vec<proto::Metric>) 
     family
 }
 
-/// A gauge with these labels, for a collector of the user's own.
+/// A gauge with these labels, for a collector of the user.
 #[must_use]
 pub fn gauge(labels: &[(&str, &str)], value: f64) -> proto::Metric {
     let label = |(name, value): &(&str, &str)| {
@@ -205,7 +205,7 @@ pub fn gauge(labels: &[(&str, &str)], value: f64) -> proto::Metric {
     metric
 }
 
-/// A collector that says whatever it likes, as collectors may.
+/// A collector that returns any families, valid or not.
 #[derive(Debug)]
 pub struct Families {
     desc: Desc,
@@ -215,7 +215,7 @@ pub struct Families {
 impl Families {
     #[must_use]
     pub fn boxed(families: Vec<proto::MetricFamily>) -> Box<dyn Collector> {
-        // A registry only wants to know that nobody else has this name.
+        // The registry checks only that the name is not taken.
         let name = format!("{}_collector", families[0].name());
         let desc = Desc::new(name, "A collector.".to_owned(), Vec::new(), Default::default());
         Box::new(Self { desc: desc.unwrap(), families })

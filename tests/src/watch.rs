@@ -1,4 +1,4 @@
-//! An observer whose records, lines and metrics a case waits for and checks.
+//! An observer whose records, events and metrics a case waits for and checks.
 
 use crate::of_request::OfRequest as _;
 use std::{
@@ -13,7 +13,8 @@ use obs_core::{
 };
 use tokio::sync::watch;
 
-/// Longer than anything takes on a busy machine; nothing waits for it unless it hangs.
+/// The bound of each wait. It is longer than any step takes on a busy machine, so only a hanging
+/// test reaches it.
 pub const BOUND: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Default)]
@@ -42,7 +43,7 @@ impl RecordSink for Records {
     }
 }
 
-/// One observer and all that comes out of it.
+/// One observer and all its output.
 pub struct Watch {
     pub observer: Observer,
     lines: Lines,
@@ -62,7 +63,7 @@ impl Watch {
         let lines = Lines::default();
         let builder = Observer::builder("test")
             .no_environment()
-            // Cases that look at the shutdown set their own.
+            // Cases of the shutdown set other values.
             .drain_delay(Duration::ZERO)
             .drain_timeout(Duration::ZERO)
             .events(Events::new().headers(["x-told"]).output(EventOutput::writer(lines.clone())))
@@ -81,15 +82,15 @@ impl Watch {
         records
     }
 
-    /// Waits until `n` requests run.
+    /// Waits until exactly `n` requests are running.
     pub async fn running(&self, n: u64) {
         until(|| self.observer.in_flight() == n).await;
     }
 
-    /// The lines written so far, each of them valid JSON.
+    /// Flushes the events, and returns those written so far. Checks each against the schema.
     #[must_use]
     pub fn lines(&self) -> Vec<serde_json::Value> {
-        assert!(self.observer.shutdown(BOUND).flushed, "the lines are flushed");
+        assert!(self.observer.shutdown(BOUND).flushed, "the events are flushed");
         let bytes = self.lines.0.lock().unwrap().clone();
         assert!(bytes.is_empty() || bytes.ends_with(b"\n"), "whole lines only");
         let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
@@ -111,8 +112,9 @@ impl Watch {
             .sum()
     }
 
-    /// Checks everything that must hold once all requests have ended: as many records, histogram counts and
-    /// lines as requests, each record as expected, and nothing in flight.
+    /// Checks all that must hold after all requests have ended: each record is as expected, the
+    /// numbers of records, histogram counts and events equal the number of requests, and nothing is
+    /// in flight.
     pub fn check(&self, expected: &[Expected]) {
         let records = self.records.borrow().clone();
         assert_eq!(records.len(), expected.len(), "one record per request: {records:#?}");
@@ -128,7 +130,7 @@ impl Watch {
         let streams = self.metric("http_stream_duration_seconds_count", "");
         assert_eq!(durations + streams, n, "one histogram count per request");
         let expected_streams = records.iter().filter(|record| record.end().stream).count();
-        assert_eq!(streams, expected_streams as f64, "streams are apart");
+        assert_eq!(streams, expected_streams as f64, "streams have their own histogram");
         assert_eq!(self.metric("http_requests_total", ""), n);
         let answered = records.iter().filter(|record| record.end().status.is_some()).count();
         assert_eq!(self.metric("http_response_size_bytes_count", ""), answered as f64);
@@ -144,10 +146,10 @@ impl Watch {
         let lines = self.lines();
         let with_line: Vec<_> =
             records.iter().filter(|r| !r.end().endpoint || r.status_label() >= 500).collect();
-        assert_eq!(lines.len(), with_line.len(), "one line per request");
+        assert_eq!(lines.len(), with_line.len(), "one event per request");
         for record in with_line {
             let id = record.start().id.as_str();
-            let line = lines.iter().find(|line| line["request_id"] == id).expect("its line");
+            let line = lines.iter().find(|line| line["request_id"] == id).expect("its event");
             assert_eq!(line["outcome"], record.outcome.as_str());
             assert_eq!(
                 line["http.route"].as_str(),
@@ -160,7 +162,7 @@ impl Watch {
     }
 }
 
-/// What a record should say.
+/// The expected facts of a record.
 #[derive(Clone, Debug)]
 pub struct Expected {
     outcome: Outcome,
@@ -173,12 +175,12 @@ pub struct Expected {
 #[derive(Clone, Debug)]
 enum Bytes {
     Exactly(u64),
-    /// The client left: how much was handed over depends on buffers, but it is less than this.
+    /// The client disconnected: the number of sent bytes depends on buffers, but is less than this.
     LessThan(u64),
 }
 
 impl Expected {
-    /// A response to `route` that was sent whole.
+    /// A complete response to `route`.
     #[must_use]
     pub fn completed(status: u16, route: &'static str, bytes: u64) -> Self {
         Self {
@@ -239,12 +241,12 @@ impl Expected {
     }
 }
 
-/// Checks an event against the schema that comes with the crate.
+/// Checks an event against the schema of the crate.
 pub fn fulfils_the_schema(event: &serde_json::Value) {
     static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();
     let schema = SCHEMA.get_or_init(|| {
         let mut schema: serde_json::Value = serde_json::from_str(obs_core::EVENT_SCHEMA).expect("JSON");
-        // Readers have to allow new fields, but here each has to be described.
+        // Readers must allow new fields, but in tests the schema must describe each field.
         schema["additionalProperties"] = false.into();
         jsonschema::draft202012::new(&schema).expect("a valid schema")
     });
@@ -252,7 +254,7 @@ pub fn fulfils_the_schema(event: &serde_json::Value) {
     assert!(errors.is_empty(), "{errors:?} in {event:#}");
 }
 
-/// Waits for a condition that nobody announces.
+/// Waits for a condition by polling.
 pub async fn until(condition: impl Fn() -> bool) {
     let wait = async {
         while !condition() {

@@ -1,4 +1,4 @@
-//! What only actix-web has: scopes, guards, its own extractors.
+//! Tests of features that only actix-web has: scopes, guards, its own extractors.
 
 use obs_tests::of_request::OfRequest as _;
 use std::{net::SocketAddr, time::Duration};
@@ -12,7 +12,7 @@ use obs_tests::{
 };
 use tokio::sync::oneshot;
 
-/// A server on a thread of its own, as actix wants it.
+/// A server on its own thread, because actix needs its own runtime.
 struct Server {
     addr: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -92,7 +92,7 @@ async fn scopes_have_whole_templates() {
     );
 }
 
-/// Before routing, the path alone would say `/u/me` for both.
+/// A match before routing could not tell the two routes of `/u/me` apart.
 #[tokio::test(flavor = "multi_thread")]
 async fn guards_decide_the_route() {
     let configure = |config: &mut web::ServiceConfig| {
@@ -104,9 +104,9 @@ async fn guards_decide_the_route() {
     assert_eq!(routes, ["/u/me", "/u/{id}", "/u/{id}"]);
 }
 
-/// Only a route at the very path is the application's own; a catch-all does not take the endpoints away.
+/// Only a route at the exact path replaces an endpoint. A catch-all route does not.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_catch_all_leaves_the_endpoints() {
+async fn a_catch_all_route_keeps_the_endpoints() {
     let configure = |config: &mut web::ServiceConfig| {
         config.route("/{path:.*}", web::get().to(ok));
     };
@@ -138,9 +138,9 @@ async fn extractors_and_spawned_work() {
     client.leave().await;
 }
 
-/// A handler that never gives its thread back cannot be aborted, and does not hold up the exit.
+/// A handler that blocks its thread for ever cannot be aborted, but does not delay the exit.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_blocked_worker_does_not_hold_up_the_shutdown() {
+async fn a_blocked_worker_does_not_delay_the_shutdown() {
     let watch = Watch::with(|builder| builder.drain_timeout(Duration::from_secs(1)));
     let mut server = serve(&watch, true, |config| {
         config.route(
@@ -160,13 +160,13 @@ async fn a_blocked_worker_does_not_hold_up_the_shutdown() {
     server.stop.take();
     let thread = server.thread.take().expect("it runs");
     until(|| thread.is_finished()).await;
-    assert_eq!(watch.observer.in_flight(), 1, "it still hangs there");
+    assert_eq!(watch.observer.in_flight(), 1, "the handler still hangs");
     blocked.abort();
 }
 
-/// Over HTTP/1 actix notices a client that leaves, if half-closed connections are not allowed.
+/// Over HTTP/1, actix detects a disconnected client if half-closed connections are not allowed.
 #[tokio::test(flavor = "multi_thread")]
-async fn notices_leaving_without_half_closed_connections() {
+async fn a_disconnect_is_detected_without_half_closed_connections() {
     let watch = Watch::default();
     let server = serve(&watch, false, |config| {
         config.route("/hang/{n}", web::get().to(std::future::pending::<actix_web::HttpResponse>));

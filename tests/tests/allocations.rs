@@ -1,6 +1,8 @@
-//! How many allocations a request costs beyond the bare router, with metrics and events on: few, and always as many.
+//! Limits of the allocations that observation adds to a request of a bare router, with metrics and
+//! events.
 //!
-//! Counts do not depend on what else the machine does. `bench/` measures the same, and instructions, for every framework.
+//! The counts do not depend on the load of the machine. `bench/` measures the same for every
+//! framework, and the instructions.
 
 use allocation_counter::measure;
 use axum::{Router, body::Body, extract::Path, http::Request, routing::get};
@@ -12,7 +14,7 @@ use obs_core::{
 };
 use tower::ServiceExt;
 
-/// The most that a request with a trace and an id of its caller's, a user agent and a query may cost.
+/// The limit for a request that has a trace, a request id, a user agent and a query.
 const MOST: u64 = 5;
 const MOST_UNSAMPLED: u64 = 7;
 const MOST_SAMPLED: u64 = 17;
@@ -31,7 +33,7 @@ fn router() -> Router {
     Router::new().route("/items/{id}", get(|Path(id): Path<u32>| async move { format!("item {id}") }))
 }
 
-/// Allocations of one request, once everything that is made once is there.
+/// Counts the allocations of one request, after the first requests have allocated all that is kept.
 fn allocations(router: &Router) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let send = || {
@@ -42,13 +44,14 @@ fn allocations(router: &Router) -> u64 {
     };
     (0..100).for_each(|_| send());
     let counts: Vec<_> = (0..20).map(|_| measure(send).count_total).collect();
-    // The buffers of the events grow now and then.
+    // The minimum, because the buffers of the events sometimes grow.
     counts.into_iter().min().expect("some")
 }
 
-/// With OpenTelemetry, of which nothing is sampled, or all. Spans are handed over to a thread that has nobody to give them to.
+/// With OpenTelemetry, where no request or each request is sampled. No collector listens at the
+/// endpoint.
 #[test]
-fn a_span_costs_few_more() {
+fn a_span_adds_few_allocations() {
     for (sampler, most) in [(Sampler::AlwaysOff, MOST_UNSAMPLED), (Sampler::AlwaysOn, MOST_SAMPLED)] {
         let otel = Otel::new().endpoint("http://127.0.0.1:9").sampler(sampler.clone());
         let observer = Observer::builder("test")
@@ -65,7 +68,7 @@ fn a_span_costs_few_more() {
 }
 
 #[test]
-fn a_request_costs_few_allocations() {
+fn observation_adds_few_allocations() {
     let observer = Observer::builder("test")
         .no_environment()
         .events(EventOutput::writer(std::io::sink()))

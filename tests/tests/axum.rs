@@ -1,4 +1,4 @@
-//! What only axum has: nested routers, listeners, extractors.
+//! Tests of features that only axum has: nested routers, listeners, extractors.
 
 use obs_tests::of_request::OfRequest as _;
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
@@ -21,7 +21,7 @@ use tokio::{
 };
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
-/// Serves `app`, sends a request for each path, and returns status and route of each record.
+/// Serves `app`, sends a request to each path, and returns the status and the route of each record.
 async fn routes(watch: &Watch, app: ObservedApp, paths: &[&str]) -> Vec<(u16, String)> {
     let (addr, stop) = serve(app).await;
     let mut client = Client::connect(addr, false).await;
@@ -87,9 +87,9 @@ async fn fallbacks_are_observed_and_unmatched() {
     expect(&routes(&watch, app, &["/whatever", "/a"]).await, &[(200, "unmatched"), (200, "/a")]);
 }
 
-/// `nest_service` hides the inner routes from the layer outside; a layer within sees them.
+/// `nest_service` hides the inner routes from an outer layer. An inner layer sees them.
 #[tokio::test]
-async fn nest_service_is_named_by_the_layer_within() {
+async fn an_inner_layer_sets_the_route_of_a_nested_service() {
     let watch = Watch::default();
     let routed = Router::new().route("/", get(ok)).route("/{name}", get(ok));
     let files = service_fn(|_: Request| async { Ok::<_, Infallible>(Response::new(Body::from("file"))) });
@@ -108,7 +108,7 @@ async fn nest_service_is_named_by_the_layer_within() {
     );
 }
 
-/// A layer on a nested router only: it sees the part, and records the whole.
+/// A layer on a nested router sees only a part of the path, but records the whole path.
 #[tokio::test]
 async fn a_layer_on_a_nested_router_records_the_whole_path() {
     let watch = Watch::default();
@@ -119,7 +119,7 @@ async fn a_layer_on_a_nested_router_records_the_whole_path() {
     tokio::spawn(obs_axum::serve_router(listener, router, &watch.observer).into_future());
     let mut client = Client::connect(addr, false).await;
     client.send(request("/api/items/7")).await.expect("an answer");
-    // The endpoints are at the root, and nothing is observed there.
+    // The endpoints are at the root, which has no layer here.
     assert_eq!(client.send(request("/api/metrics")).await.expect("an answer").status, 404);
     assert_eq!(client.send(request("/metrics")).await.expect("an answer").status, 404);
     let records = watch.ended(1).await;
@@ -127,16 +127,16 @@ async fn a_layer_on_a_nested_router_records_the_whole_path() {
     assert_eq!(records[0].head().path(), "/api/items/7");
 }
 
-/// Only a route at the very path is the application's own; a catch-all does not take the endpoints away.
+/// Only a route at the exact path replaces an endpoint. A catch-all route does not.
 #[tokio::test]
-async fn a_catch_all_leaves_the_endpoints() {
+async fn a_catch_all_route_keeps_the_endpoints() {
     let watch = Watch::default();
     let app = Router::new().route("/{*path}", get(ok)).observed(&watch.observer);
     expect(&routes(&watch, app, &["/page", "/livez"]).await, &[(200, "/{*path}"), (200, "/livez")]);
 }
 
 #[tokio::test]
-async fn the_handler_names_the_route_last() {
+async fn the_route_that_the_handler_sets_wins() {
     let watch = Watch::default();
     let named = || async { current().set_route("/by-the-handler") };
     let app = Router::new().route("/{*path}", get(named)).observed(&watch.observer);
@@ -168,7 +168,7 @@ async fn extractors_and_spawned_work() {
 }
 
 #[tokio::test]
-async fn an_extractor_without_a_layer_says_what_is_missing() {
+async fn an_extractor_without_a_layer_names_the_missing_call() {
     let router = Router::new().route("/", get(|CurrentId(id): CurrentId| async move { id.to_string() }));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let addr = listener.local_addr().expect("an address");
@@ -179,9 +179,10 @@ async fn an_extractor_without_a_layer_says_what_is_missing() {
     assert!(String::from_utf8_lossy(&answer.body).contains(".observed(&observer)"));
 }
 
-/// What waits in the readiness of a layer further within has not reached us yet: such a queue is not seen.
+/// A request that waits until an inner layer is ready has not reached our layer yet, so the queue
+/// is not observed.
 #[tokio::test]
-async fn queueing_in_a_layer_within_is_not_seen() {
+async fn a_queue_in_an_inner_layer_is_not_observed() {
     let watch = Watch::default();
     let gate = Arc::new(Semaphore::new(0));
     let opens = Arc::clone(&gate);
@@ -197,14 +198,14 @@ async fn queueing_in_a_layer_within_is_not_seen() {
     let running = first.ready().await.expect("ready").call(Request::new(Body::empty()));
     let waiting = second.poll_ready(&mut std::task::Context::from_waker(std::task::Waker::noop()));
     assert!(waiting.is_pending());
-    assert_eq!(watch.observer.in_flight(), 1, "the second one is not seen");
+    assert_eq!(watch.observer.in_flight(), 1, "the second request is not observed");
     gate.add_permits(1);
     drop(running.await.expect("an answer"));
     watch.ended(1).await;
 }
 
 #[tokio::test]
-async fn other_servers_take_the_app() {
+async fn the_app_runs_on_other_servers() {
     let watch = Watch::default();
     let app = || Router::new().route("/", get(ok)).observed(&watch.observer);
     for with_info in [false, true] {

@@ -1,6 +1,7 @@
-//! Runs every case on every stack: a test is called `axum_h2::panics::in_call`.
+//! The tests that run every case on every stack. A test has a name such as
+//! `axum_h2::panics::in_call`.
 
-/// All cases, as modules of tests for one stack.
+/// Defines all cases as tests for one stack, in a module for each group.
 macro_rules! cases {
     ($framework:ident, $http2:literal) => {
         cases! { $framework, $http2,
@@ -59,7 +60,7 @@ mod tiny_h1 {
     cases!(Tiny, false);
 }
 
-/// The cases of gRPC, which have a service of their own.
+/// Defines the cases of gRPC, which have their own service.
 macro_rules! grpc_cases {
     ($framework:ident) => {
         cases! { $framework, true,

@@ -1,4 +1,5 @@
-//! What clients make up cannot grow the page, and what the service itself has too much of is counted in one series.
+//! Tests of the limits on series. Values that clients invent create no series, and routes above the
+//! limit are counted in one overflow series.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -15,14 +16,14 @@ use tokio::{
     net::TcpStream,
 };
 
-/// An observer without lines and records: there are too many to keep.
+/// An observer without events and records, because there would be too many to keep.
 fn observer() -> Observer {
     let builder = Observer::builder("test").no_environment().events(Events::off());
     builder.drain_delay(Duration::ZERO).build().expect("valid")
 }
 
-/// Sends a request per method and path over eight connections that stay open, many at a time, and waits for the answers,
-/// none of which may have a body.
+/// Sends a request for each method and path, in batches over eight connections, and waits for the
+/// responses. No response may have a body.
 async fn send(addr: SocketAddr, requests: &[(String, String)]) {
     let of_client = requests.chunks(requests.len().div_ceil(8));
     join_all(of_client.map(|requests| async move {
@@ -35,9 +36,9 @@ async fn send(addr: SocketAddr, requests: &[(String, String)]) {
             let (mut ends, mut seen, mut buffer) = (0, 0, [0; 16 * 1024]);
             while ends < batch.len() {
                 let n = stream.read(&mut buffer).await.expect("an answer");
-                assert!(n > 0, "it answers all");
+                assert!(n > 0, "the server responds to all requests");
                 for byte in &buffer[..n] {
-                    // An answer ends with its head, with an empty line.
+                    // A response ends with the empty line after its head.
                     seen = if *byte == b"\r\n\r\n"[seen] { seen + 1 } else { usize::from(*byte == b'\r') };
                     if seen == 4 {
                         (ends, seen) = (ends + 1, 0);
@@ -49,7 +50,7 @@ async fn send(addr: SocketAddr, requests: &[(String, String)]) {
     .await;
 }
 
-/// How many series the page has, and the values of `http_requests_total` by their labels.
+/// The number of series on the page, and the values of `http_requests_total` by their labels.
 async fn page(observer: &Observer) -> (usize, BTreeMap<String, u64>) {
     until(|| observer.in_flight() == 0).await;
     let text = observer.metrics_text();
@@ -58,7 +59,7 @@ async fn page(observer: &Observer) -> (usize, BTreeMap<String, u64>) {
     (samples, counts.map(|(labels, count)| (labels.to_owned(), count.parse().expect("a number"))).collect())
 }
 
-/// Paths that nobody can foresee, the same in every run.
+/// Pseudo-random paths, the same in every run.
 fn paths(n: u64) -> impl Iterator<Item = String> {
     let mut state = n;
     std::iter::repeat_with(move || {
@@ -77,33 +78,34 @@ async fn scanner(framework: Framework, requests: usize) {
     let (series, _) = page(&observer).await;
 
     let random = paths(2).take(requests).map(|path| of("GET", path));
-    // One half to a route that is there, which does not allow them.
+    // Half of the invented methods go to an existing route, which does not allow them.
     let made_up = (0..1_000)
         .zip(paths(3))
         .map(|(n, path)| of(&format!("METHOD-{n}"), if n % 2 == 0 { path } else { plain() }));
     send(server.addr, &random.chain(made_up).collect::<Vec<_>>()).await;
     let (after, counts) = page(&observer).await;
-    assert_eq!(after, series, "the number of series stays");
+    assert_eq!(after, series, "the number of series does not change");
     let sum: u64 = counts.values().sum();
-    assert_eq!(sum, requests as u64 + 1_003, "none is lost");
+    assert_eq!(sum, requests as u64 + 1_003, "no request is lost");
     let unmatched = counts.iter().find(|(labels, _)| labels.contains("unmatched") && labels.contains("GET"));
     assert!(unmatched.is_some_and(|(_, count)| *count == requests as u64 + 1), "{counts:?}");
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_scanner_on_axum() {
+async fn a_scanner_adds_no_series_on_axum() {
     scanner(Framework::Axum, 100_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_scanner_on_actix() {
+async fn a_scanner_adds_no_series_on_actix() {
     scanner(Framework::Actix, 100_000).await;
 }
 
-/// Five thousand routes of the service's own: what there is no room for is counted in the overflow series, to the last one.
+/// A service with five thousand routes: each request above the limit is counted in the overflow
+/// series.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_routes_than_series() {
+async fn requests_above_the_series_limit_are_counted_in_one_series() {
     let observer = observer();
     let mut router = Router::new();
     for n in 0..5_000 {

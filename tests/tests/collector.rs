@@ -1,4 +1,4 @@
-//! The collector that other tests rely on.
+//! Tests of the collector that other tests use.
 
 use std::{
     io::{Read, Write},
@@ -69,7 +69,7 @@ fn post(message: &ExportTraceServiceRequest) -> Request<Full<Bytes>> {
     request.body(Full::from(message.encode_to_vec())).expect("a valid request")
 }
 
-/// Sends a request without any runtime and reads until the socket is closed.
+/// Sends a request without a runtime, and reads until the socket is closed.
 fn exchange(collector: &Collector, message: &ExportTraceServiceRequest) -> String {
     let mut stream = TcpStream::connect(collector.addr()).expect("it listens");
     let body = message.encode_to_vec();
@@ -82,7 +82,7 @@ fn exchange(collector: &Collector, message: &ExportTraceServiceRequest) -> Strin
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// What a failing check says.
+/// The message of a failing check.
 fn failure(check: impl FnOnce()) -> String {
     let failed = catch_unwind(AssertUnwindSafe(check)).expect_err("it fails");
     *failed.downcast().expect("a text")
@@ -100,7 +100,7 @@ fn error(change: impl FnOnce(&mut Span)) -> String {
 }
 
 #[tokio::test]
-async fn a_span_is_seen_as_it_was_sent() {
+async fn a_span_is_received_as_it_was_sent() {
     let collector = Collector::start();
     assert_eq!(collector.endpoint(), format!("http://{}", collector.addr()));
     let list = ["a", "b"].map(|text| AnyValue { value: Some(Any::StringValue(text.to_owned())) });
@@ -136,7 +136,7 @@ async fn a_span_is_seen_as_it_was_sent() {
     let mut client = Client::connect(collector.addr(), false).await;
     let answer = client.send(post(&message)).await.expect("an answer");
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/x-protobuf")));
-    assert_eq!(answer.body, "", "all is well");
+    assert_eq!(answer.body, "", "a full success has an empty body");
 
     let spans = collector.wait(2).await;
     assert_eq!(spans, collector.spans());
@@ -178,7 +178,7 @@ async fn a_span_is_seen_as_it_was_sent() {
 }
 
 #[test]
-fn attributes_that_are_missing_or_unknown_are_named() {
+fn missing_and_unknown_attributes_are_named() {
     let collector = Collector::start();
     let attributes = vec![text("a", "1"), text("b", "2")];
     let _ = exchange(&collector, &message(vec![Span { attributes, ..span(1) }]));
@@ -190,7 +190,7 @@ fn attributes_that_are_missing_or_unknown_are_named() {
 }
 
 #[tokio::test]
-async fn gzip_is_unpacked() {
+async fn gzip_is_decompressed() {
     let collector = Collector::start();
     let message = message((1..50).map(span).collect());
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -218,7 +218,7 @@ async fn gzip_is_unpacked() {
 }
 
 #[tokio::test]
-async fn prepared_answers_come_first_and_then_the_standing_one() {
+async fn prepared_responses_come_before_the_standing_one() {
     let collector = Collector::start();
     collector.answer(Behaviour::Status { code: 400, retry_after: None });
     collector
@@ -234,7 +234,7 @@ async fn prepared_answers_come_first_and_then_the_standing_one() {
     let partial = ExportTraceServiceResponse::decode(answer.body).expect("a message").partial_success;
     let partial = partial.expect("a partial success");
     assert_eq!((answer.status, partial.rejected_spans, &*partial.error_message), (200, 1, "too old"));
-    assert_eq!(collector.wait(1).await.len(), 1, "what was not accepted may come again");
+    assert_eq!(collector.wait(1).await.len(), 1, "spans that were not accepted may be sent again");
 
     let answer = client.send(post(&message(vec![span(2)]))).await.expect("an answer");
     assert_eq!((answer.status, answer.header("retry-after")), (400, None));
@@ -247,7 +247,7 @@ async fn prepared_answers_come_first_and_then_the_standing_one() {
 }
 
 #[tokio::test]
-async fn it_hangs_until_it_goes_away_and_comes_back_at_the_same_place() {
+async fn it_hangs_until_it_stops_and_restarts_at_the_same_address() {
     let collector = Collector::start();
     collector.then(Behaviour::Hang);
     let mut client = Client::connect(collector.addr(), false).await;
@@ -255,10 +255,10 @@ async fn it_hangs_until_it_goes_away_and_comes_back_at_the_same_place() {
     let mut answer = Box::pin(client.send(post(&message)));
     let received = tokio::select! {
         received = collector.wait_requests(1) => received,
-        answer = &mut answer => panic!("it has answered: {answer:?}"),
+        answer = &mut answer => panic!("a response: {answer:?}"),
     };
     assert_eq!((received.len(), received[0].accepted), (1, false));
-    assert!((&mut answer).now_or_never().is_none(), "it has answered");
+    assert!((&mut answer).now_or_never().is_none(), "no response yet");
     collector.refuse();
     answer.await.expect_err("the connection is closed");
 
@@ -276,7 +276,7 @@ async fn it_hangs_until_it_goes_away_and_comes_back_at_the_same_place() {
 }
 
 #[test]
-fn it_closes_in_the_middle_of_an_answer() {
+fn it_closes_in_the_middle_of_a_response() {
     let collector = Collector::start();
     collector.then(Behaviour::CloseInHead).then(Behaviour::CloseInBody);
     let message = message(vec![span(1)]);
@@ -291,13 +291,13 @@ fn it_closes_in_the_middle_of_an_answer() {
     assert!(!body.is_empty() && body.len() < length, "{answer:?}");
 
     assert_eq!(collector.wait_for_requests(2).len(), 2);
-    assert_eq!(collector.spans(), [], "nobody was told that they are accepted");
+    assert_eq!(collector.spans(), [], "no client was told that they are accepted");
     assert!(exchange(&collector, &message).ends_with("\r\n\r\n"));
     assert_eq!(collector.wait_for(1).len(), 1);
 }
 
 #[tokio::test]
-async fn tls_with_an_authority_of_its_own() {
+async fn tls_has_its_own_authority() {
     let (collector, authority) = Collector::start_tls();
     assert_eq!(collector.endpoint(), format!("https://localhost:{}", collector.addr().port()));
     let connect = async |roots: RootCertStore, name: &'static str| {
@@ -331,7 +331,7 @@ async fn tls_with_an_authority_of_its_own() {
 }
 
 #[tokio::test]
-async fn what_is_no_export_is_an_error() {
+async fn a_request_that_is_not_an_export_is_an_error() {
     let collector = Collector::start();
     let mut client = Client::connect(collector.addr(), false).await;
     let body = || message(vec![span(1)]).encode_to_vec();
@@ -362,7 +362,7 @@ async fn what_is_no_export_is_an_error() {
 }
 
 #[test]
-fn nonsense_in_a_span_is_an_error() {
+fn an_invalid_span_is_an_error() {
     let twice = || vec![text("a", "1"), text("b", "1"), text("a", "1")];
     assert_eq!(error(|s| s.attributes = twice()), r#"span "GET /1": the attribute "a" comes twice"#);
     let event = || span::Event { time_unix_nano: 1, name: "e".to_owned(), ..Default::default() };
@@ -400,12 +400,12 @@ fn nonsense_in_a_span_is_an_error() {
 }
 
 #[test]
-fn nonsense_in_a_request_is_an_error() {
+fn an_invalid_request_is_an_error() {
     let collector = Collector::start();
     let mut nameless = message(vec![span(1)]);
     nameless.resource_spans[0].resource = None;
     let nothing = ExportTraceServiceRequest::default();
-    // Spans 2 and 3 come again: within a request, and in a later one.
+    // Span 2 is repeated within a request, span 3 in a later request.
     let twice = [message(vec![span(2), span(3), span(2)]), message(vec![span(3)])];
     for message in [&nameless, &nothing, &twice[0], &twice[1]] {
         let _ = exchange(&collector, message);
@@ -422,10 +422,10 @@ fn nonsense_in_a_request_is_an_error() {
 }
 
 #[test]
-fn bytes_that_the_protocol_does_not_have_are_seen() {
+fn unknown_fields_are_detected() {
     let collector = Collector::start();
     let mut stream = TcpStream::connect(collector.addr()).expect("it listens");
-    // Field 9 of the request, the number 1: there is no such field, and every decoder skips it.
+    // The unknown field 9 of the request, with the number 1. Every decoder skips it.
     let body = [message(vec![span(1)]).encode_to_vec(), vec![9 << 3, 1]].concat();
     let head = "POST /v1/traces HTTP/1.1\r\nhost: test\r\ncontent-type: application/x-protobuf\r\n";
     write!(stream, "{head}content-length: {}\r\n\r\n", body.len()).expect("sent");

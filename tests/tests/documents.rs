@@ -1,10 +1,11 @@
-//! What the documents say to Prometheus, judged by its own tool: queries and a configuration; and the code that they quote.
+//! Tests of the documents: `promtool` checks their queries and their configuration, and quoted code
+//! must equal the source.
 
 use std::{fs, process::Command};
 
 use obs_tests::process::temporary;
 
-/// The first block of a language in a document.
+/// The first code block of a language in a document.
 fn block<'a>(document: &'a str, language: &str) -> &'a str {
     let (_, rest) = document.split_once(&format!("```{language}\n")).expect("a block");
     rest.split("\n```").next().expect("its end")
@@ -20,9 +21,9 @@ fn promtool(kind: &str, name: &str, text: &str) {
 }
 
 #[test]
-fn every_query_of_metrics_can_be_asked() {
+fn every_query_of_metrics_is_valid() {
     let queries = block(include_str!("../../docs/metrics.md"), "promql");
-    // Behind the query a comment may stand.
+    // A query may be followed by a comment.
     let rules = queries.lines().enumerate().map(|(n, query)| {
         format!("  - record: query:{n}\n    expr: >-\n      {}\n", query.split("  #").next().unwrap_or(query))
     });
@@ -32,7 +33,7 @@ fn every_query_of_metrics_can_be_asked() {
 }
 
 #[test]
-fn the_names_of_before_can_be_configured() {
+fn the_relabelling_to_old_names_is_valid() {
     let relabel = block(include_str!("../../docs/moving-over.md"), "yaml");
     let indented = relabel.replace('\n', "\n  ");
     let job = format!(
@@ -42,7 +43,7 @@ fn the_names_of_before_can_be_configured() {
 }
 
 #[test]
-fn the_adapter_is_quoted_as_it_is() {
+fn the_quoted_adapter_is_up_to_date() {
     let quoted = block(include_str!("../../docs/adapters.md"), "rust");
     let code = include_str!("../src/stacks/tiny/adapter.rs");
     assert!(

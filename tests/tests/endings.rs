@@ -1,4 +1,5 @@
-//! Every way a request can end, tried on both example services as a person would: the event of each says it.
+//! Tests of each way in which a request can end, on both example services. The event of each
+//! request has the outcome.
 
 use bytes::Bytes;
 use http::{HeaderValue, Request};
@@ -18,14 +19,14 @@ struct Tried {
     name: &'static str,
 }
 
-/// A request whose id is the path, so that its event is found.
+/// A request whose id is made from its path, to find its event.
 fn named(path: &str) -> Request<Full<Bytes>> {
     let mut request = get(path);
     request.headers_mut().insert("x-request-id", HeaderValue::from_str(&id(path)).expect("a value"));
     request
 }
 
-/// What is no character of an id is left out.
+/// The request id for a path: its letters and digits.
 fn id(path: &str) -> String {
     path.chars().filter(char::is_ascii_alphanumeric).collect()
 }
@@ -39,7 +40,7 @@ impl Tried {
         self.service.event(self.name, &id(path)).await
     }
 
-    /// Sends a request whose answer comes whole, and checks its event.
+    /// Sends a request, reads the complete response, and checks the event.
     async fn whole(&self, path: &str, status: u16, outcome: &str) -> (Answer, Value) {
         let answer = self.client().await.send(named(path)).await.expect("an answer");
         let event = self.event(path).await;
@@ -50,7 +51,7 @@ impl Tried {
         (answer, event)
     }
 
-    /// Leaves after the first frame of the body, and checks the event.
+    /// Disconnects after the first frame of the body, and checks the event.
     async fn leave_in_body(&self, path: &str) -> Value {
         let mut client = self.client().await;
         let mut response = client.open(named(path)).await.expect("a head");
@@ -68,15 +69,15 @@ impl Tried {
             let mut open = Box::pin(client.open(named(path)));
             tokio::select! {
                 answer = &mut open => Some(answer),
-                () = self.in_flight(2) => None, // this one, and the one that asks
+                () = self.in_flight(2) => None, // this request and the scrape
             }
         };
-        assert!(answer.is_none(), "there is no answer yet");
+        assert!(answer.is_none(), "there is no response yet");
         client.leave().await;
         self.event(path).await
     }
 
-    /// Waits until as many requests run.
+    /// Waits until `n` requests are running.
     async fn in_flight(&self, n: u32) {
         let sample = format!("http_requests_in_flight{{method=\"GET\"}} {n}\n");
         let seen = async {
@@ -93,7 +94,7 @@ impl Tried {
         tokio::time::timeout(BOUND, seen).await.expect("so many requests run");
     }
 
-    /// Has a WebSocket say `hi` back.
+    /// Checks that the WebSocket echoes `hi`.
     async fn echo(&self) {
         let mut request = named("/ws");
         for (name, value) in [
@@ -107,7 +108,8 @@ impl Tried {
         let response = self.client().await.open(request).await.expect("a head");
         assert_eq!(response.status(), 101);
         let mut socket = TokioIo::new(hyper::upgrade::on(response).await.expect("a socket"));
-        // A last text frame of two bytes; a client has to mask, and may do so with zeros.
+        // A final text frame of two bytes. A client must mask its frames, and zeros are a valid
+        // mask.
         socket.write_all(&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i']).await.expect("sent");
         let mut said = [0; 4];
         socket.read_exact(&mut said).await.expect("an echo");
@@ -122,7 +124,7 @@ async fn every_ending(tried: Tried) {
     assert_eq!((&event["http.route"], &event["fields"]["item"]["id"]), (&json!("/items/{id}"), &json!(1)));
     let (_, event) = tried.whole("/items/99", 404, "completed").await;
     assert_eq!(event["error.message"], "there is no item 99");
-    assert!(event.get("error.type").is_none(), "no failure of the service: {event}");
+    assert!(event.get("error.type").is_none(), "not a failure of the service: {event}");
     tried.whole("/items/x", 400, "completed").await;
     tried.whole("/slow?ms=x", 400, "completed").await;
 
@@ -134,7 +136,7 @@ async fn every_ending(tried: Tried) {
     let (answer, _) = tried.whole("/stream?chunks=3&ms=1", 200, "completed").await;
     assert_eq!(answer.text(), "chunk 1\nchunk 2\nchunk 3\n");
     let event = tried.leave_in_body("/stream?chunks=1000&ms=10").await;
-    assert!(event.get("stream").is_none(), "a long download is no stream: {event}");
+    assert!(event.get("stream").is_none(), "a long download is not a stream: {event}");
     let event = tried.leave_in_body("/ticks").await;
     assert_eq!(event["stream"], true, "{event}");
 
@@ -151,7 +153,7 @@ async fn every_ending(tried: Tried) {
     let mut response = tried.client().await.open(named("/boom-body")).await.expect("a head");
     assert_eq!(response.status(), 200);
     response.frame().await.expect("a frame").expect("a first chunk");
-    assert!(response.frame().await.expect("an end").is_err(), "the connection is cut");
+    assert!(response.frame().await.expect("an end").is_err(), "the connection is closed");
     let event = tried.event("/boom-body").await;
     assert_eq!((&event["outcome"], &event["error.type"]), (&json!("panic"), &json!("panic")), "{event}");
     assert_eq!(event["http.response.status_code"], 200, "{event}");
@@ -169,7 +171,7 @@ async fn every_ending(tried: Tried) {
 }
 
 #[tokio::test]
-async fn of_the_shop_on_axum() {
+async fn endings_of_the_shop_on_axum() {
     let file = temporary("endings.db");
     let database = format!("sqlite://{}?mode=rwc", file.display());
     let service = Service::announced("shop", &example("axum-shop"), &[("DATABASE_URL", &database)]).await;
@@ -178,7 +180,7 @@ async fn of_the_shop_on_axum() {
 }
 
 #[tokio::test]
-async fn of_payments_on_actix() {
+async fn endings_of_payments_on_actix() {
     let service = Service::announced("payments", &example("actix-payments"), &[]).await;
     every_ending(Tried { service, name: "payments" }).await;
 }

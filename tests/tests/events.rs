@@ -1,5 +1,5 @@
-//! Events from the request to their output: none is lost, doubled or torn by rotation, none is late, and a slow output holds up
-//! nobody at the end.
+//! Tests of events on their way from the request to the output. Rotation loses, repeats and splits
+//! no event, no event is late, and a slow output does not delay the shutdown.
 
 use std::{
     collections::HashSet,
@@ -34,7 +34,7 @@ fn request(observer: &Observer, n: u64) {
     observation.finish(Outcome::Completed);
 }
 
-/// All lines of all segments, compressed or not.
+/// The events of all segments, compressed or not.
 fn lines(folder: &Path) -> Vec<Value> {
     let mut all = Vec::new();
     for file in fs::read_dir(folder).expect("the folder") {
@@ -54,7 +54,8 @@ fn lines(folder: &Path) -> Vec<Value> {
     all
 }
 
-/// A segment is there twice for a moment: under its own name, and compressed under another.
+/// Returns `true` while a segment is compressed. For a moment the segment exists twice: under its
+/// own name, and compressed under another.
 fn is_being_compressed(folder: &Path) -> bool {
     let files = fs::read_dir(folder).expect("the folder").map(|file| file.expect("a file").file_name());
     let names: HashSet<_> = files.map(|name| name.to_string_lossy().into_owned()).collect();
@@ -63,7 +64,7 @@ fn is_being_compressed(folder: &Path) -> bool {
 }
 
 #[test]
-fn rotation_under_load_loses_doubles_and_tears_nothing() {
+fn rotation_under_load_loses_repeats_and_splits_no_event() {
     const THREADS: u64 = 4;
     const EACH: u64 = 3_000;
     for gzip in [false, true] {
@@ -98,7 +99,7 @@ fn rotation_under_load_loses_doubles_and_tears_nothing() {
         let numbers: HashSet<_> = lines.iter().filter_map(|line| line["fields"]["n"].as_u64()).collect();
         assert_eq!(numbers, (0..THREADS * EACH).collect());
         assert_eq!(lines.len() as u64, THREADS * EACH);
-        assert!(fs::read_dir(&folder).expect("the folder").count() > 10, "it has rotated");
+        assert!(fs::read_dir(&folder).expect("the folder").count() > 10, "the file has rotated");
         fs::remove_dir_all(folder).expect("removed");
     }
 }
@@ -112,9 +113,10 @@ impl EventSink for Arrivals {
     }
 }
 
-/// A busy machine may delay any one of them, so the quickest counts: a writer that only looked once a second, say, would never be quick.
+/// A busy machine may delay some events, so the fastest one counts. With a writer that polls once a
+/// second, for example, no event would be fast enough.
 #[test]
-fn an_event_is_at_its_sink_within_50_ms_at_one_a_second_and_in_a_burst() {
+fn an_event_reaches_its_sink_within_50_ms() {
     let (send, arrivals) = mpsc::channel();
     let observer = observer(EventOutput::to(Arrivals(send)));
     let mut quickest = [Duration::MAX; 2];
@@ -130,7 +132,7 @@ fn an_event_is_at_its_sink_within_50_ms_at_one_a_second_and_in_a_burst() {
     assert!(quickest.iter().all(|time| *time <= Duration::from_millis(50)), "{quickest:?}");
 }
 
-/// One line at a time, and each takes its time.
+/// A slow sink, which takes one event at a time.
 struct Slow;
 
 impl EventSink for Slow {
@@ -141,12 +143,12 @@ impl EventSink for Slow {
 }
 
 #[test]
-fn a_shutdown_keeps_its_deadline_and_says_what_is_left() {
+fn a_shutdown_keeps_its_deadline_and_reports_unsent_events() {
     let observer = observer(EventOutput::to(Slow));
     (0..2_000).for_each(|n| request(&observer, n));
     let began = Instant::now();
     let report = observer.shutdown(Duration::from_millis(300));
-    // The slow output would need 40 s.
+    // The slow output would need 40 s for all events.
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     assert!(!report.flushed && report.output("events").unwrap_or_default().lost == 0, "{report:?}");
     assert!((1..2_000).contains(&report.output("events").unwrap_or_default().delivered), "{report:?}");
@@ -159,7 +161,7 @@ fn a_shutdown_keeps_its_deadline_and_says_what_is_left() {
     );
 }
 
-/// Takes one event at a time, and refuses every third one.
+/// A sink that takes one event at a time, and rejects the event with the number 2.
 struct OneByOne(mpsc::Sender<(Value, SystemTime, Option<&'static str>)>);
 
 impl BatchSink for OneByOne {
@@ -177,7 +179,7 @@ impl BatchSink for OneByOne {
 }
 
 #[test]
-fn a_batch_has_the_facts_of_each_event_and_is_taken_in_parts() {
+fn a_batch_has_the_facts_of_each_event_and_is_accepted_in_parts() {
     let (send, taken) = mpsc::channel();
     let observer = observer(EventOutput::batches(OneByOne(send)).named("bulk"));
     let before = SystemTime::now() - Duration::from_secs(1);
@@ -191,7 +193,7 @@ fn a_batch_has_the_facts_of_each_event_and_is_taken_in_parts() {
             report.output("events").unwrap_or_default().lost
         ),
         (false, 5, 1),
-        "one was refused"
+        "one event was rejected"
     );
     let page = observer.metrics_text();
     assert!(page.contains(r#"obs_events_dropped_total{output="bulk",reason="rejected"} 1"#), "{page}");
@@ -204,7 +206,7 @@ fn a_batch_has_the_facts_of_each_event_and_is_taken_in_parts() {
     assert!(taken.iter().all(|(_, time, _)| (before..=SystemTime::now()).contains(time)));
 }
 
-/// Refuses a batch for ever, or for a while.
+/// A sink that fails with each prepared failure, permanent or temporary.
 struct Refuses(mpsc::Receiver<Failure>);
 
 impl BatchSink for Refuses {
@@ -214,15 +216,15 @@ impl BatchSink for Refuses {
 }
 
 #[test]
-fn a_batch_that_can_never_be_delivered_is_dropped_and_one_that_can_is_not() {
+fn a_permanent_failure_drops_the_batch_and_a_temporary_one_does_not() {
     let (refuse, refusals) = mpsc::channel();
     let observer = observer(EventOutput::batches(Refuses(refusals)));
     refuse.send(Failure::after(Duration::from_millis(1), "busy")).expect("sent");
     request(&observer, 1);
-    assert!(observer.shutdown(BOUND).flushed, "it is tried again");
+    assert!(observer.shutdown(BOUND).flushed, "the batch is sent again");
     refuse.send(Failure::never("too large")).expect("sent");
     request(&observer, 2);
-    // The worker may have dropped it before it is asked.
+    // The worker may drop the batch before the flush, so the report may say that all is flushed.
     let _ = observer.shutdown(BOUND);
     request(&observer, 3);
     let report = observer.shutdown(BOUND);

@@ -1,4 +1,5 @@
-//! Spans on their way to a collector that is well, slow, busy, broken or gone, from every runtime and from none.
+//! Tests of the export of spans to a collector that is healthy, slow, busy, broken or down. Each
+//! runs on every runtime and without one.
 
 use std::{
     future::Future,
@@ -18,7 +19,7 @@ use obs_tests::{
     watch::{BOUND, until},
 };
 
-/// Where the service runs, and where its observer is built.
+/// The runtime of the service, on which its observer is built.
 #[derive(Clone, Copy)]
 enum Runtime {
     MultiThread,
@@ -28,7 +29,7 @@ enum Runtime {
 }
 
 impl Runtime {
-    /// Runs what a service does.
+    /// Runs the service to its end.
     fn run(self, service: impl Future<Output = ()> + 'static) {
         match self {
             Self::MultiThread => {
@@ -50,7 +51,7 @@ impl Runtime {
     }
 }
 
-/// A batch is sent soon, and a try ends soon.
+/// Settings that send a batch soon, and end each attempt soon.
 fn otel(collector: &Collector) -> Otel {
     Otel::new()
         .endpoint(collector.endpoint())
@@ -72,7 +73,7 @@ fn requests(observer: &Observer, n: usize) {
     }
 }
 
-/// One of our own metrics.
+/// The value of one of our own metrics.
 fn metric(observer: &Observer, line: &str) -> u64 {
     let text = observer.metrics_text();
     let found = text.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok());
@@ -85,7 +86,7 @@ const FULL: &str = r#"obs_spans_dropped_total{reason="queue_full"}"#;
 const REJECTED: &str = r#"obs_spans_dropped_total{reason="rejected"}"#;
 const QUEUED: &str = "obs_spans_queued";
 
-/// Each on every runtime.
+/// The cases that run on every runtime.
 mod cases {
     use super::*;
 
@@ -108,7 +109,7 @@ mod cases {
         assert_eq!(collector.spans().len(), 10);
     }
 
-    /// Without a flush: the thread exports by itself.
+    /// Without a flush, the thread exports by itself.
     pub(super) fn by_itself(runtime: Runtime) {
         let collector = Collector::start();
         let otel = otel(&collector);
@@ -130,7 +131,7 @@ mod cases {
         let started = Instant::now();
         let report = observer.shutdown(Duration::from_millis(300));
         assert!(!report.flushed && started.elapsed() < BOUND, "{report:?}");
-        assert_eq!(metric(&observer, QUEUED), 10, "they wait");
+        assert_eq!(metric(&observer, QUEUED), 10, "the spans are queued");
         collector.come_back();
         assert_eq!(collector.wait_for(10).len(), 10);
     }
@@ -149,7 +150,7 @@ mod cases {
         assert_eq!(collector.wait_for(10).len(), 10);
     }
 
-    /// It says when it wants to be asked again.
+    /// The collector sets `Retry-After`.
     pub(super) fn busy(runtime: Runtime) {
         for code in [429, 503] {
             let collector = Collector::start();
@@ -159,13 +160,14 @@ mod cases {
             runtime.run(async move { requests(&requesting, 2) });
             assert_eq!(collector.wait_for(2).len(), 2);
             let received = collector.received();
-            assert_eq!(received.len(), 2, "once refused, once taken");
+            assert_eq!(received.len(), 2, "rejected once, then accepted");
             let pause = received[1].at.duration_since(received[0].at);
             assert!(pause >= Duration::from_secs(1), "{code}: {pause:?}");
         }
     }
 
-    /// A collector that is gone costs a bounded number of spans' memory, and what is lost is counted to the last one.
+    /// When the collector is down, the memory of queued spans is bounded, and each lost span is
+    /// counted.
     pub(super) fn dead(runtime: Runtime) {
         const SPANS: usize = 100_000;
         let collector = Collector::start();
@@ -173,7 +175,7 @@ mod cases {
         let observer = observer(otel(&collector));
         let requesting = observer.clone();
         runtime.run(async move { requests(&requesting, SPANS) });
-        // One batch is under way, and as many as may wait for it.
+        // One batch is being sent, and the queue behind it is full.
         let (queued, full) = (metric(&observer, QUEUED), metric(&observer, FULL));
         assert!((2_048..=2_048 + 512).contains(&queued), "{queued}");
         assert_eq!(queued + full + metric(&observer, FAILED), SPANS as u64);
@@ -209,15 +211,15 @@ macro_rules! on_every_runtime {
 
 on_every_runtime! { well by_itself refuses_and_comes_back hangs busy closes_half_way dead }
 
-/// What cannot succeed is not tried again.
+/// An export with a permanent failure is not tried again.
 #[test]
-fn what_is_not_accepted_is_lost_and_counted() {
+fn rejected_exports_are_counted_as_lost() {
     let collector = Collector::start();
     collector.answer(Behaviour::Status { code: 400, retry_after: None });
     let observer = observer(otel(&collector));
     requests(&observer, 7);
     let report = observer.shutdown(BOUND);
-    assert!(!report.flushed, "it was lost: {report:?}");
+    assert!(!report.flushed, "the spans were lost: {report:?}");
     assert_eq!(
         (
             report.output("spans").unwrap_or_default().delivered,
@@ -229,7 +231,7 @@ fn what_is_not_accepted_is_lost_and_counted() {
 }
 
 #[test]
-fn what_is_rejected_in_part_is_counted() {
+fn partly_rejected_exports_are_counted() {
     let collector = Collector::start();
     collector.answer(Behaviour::Reject { spans: 2, message: "too old".to_owned() });
     let observer = observer(otel(&collector));
@@ -238,9 +240,9 @@ fn what_is_rejected_in_part_is_counted() {
     assert_eq!((metric(&observer, EXPORTED), metric(&observer, REJECTED)), (3, 2));
 }
 
-/// Large spans are bounded by their bytes.
+/// The queue is bounded in bytes, too.
 #[test]
-fn bytes_are_bounded_too() {
+fn the_queue_is_bounded_in_bytes() {
     let collector = Collector::start();
     collector.refuse();
     let observer = observer(otel(&collector).queue(2_048, 64 * 1024));
@@ -249,15 +251,15 @@ fn bytes_are_bounded_too() {
         observation.work().set("large", "x".repeat(8 * 1024));
         observation.finish(Outcome::Completed);
     }
-    // What is under way counts no more.
+    // Spans that are being sent no longer count as queued.
     assert!(metric(&observer, QUEUED) <= 2 * 64 / 8, "{}", metric(&observer, QUEUED));
-    // What finds no room once the collector has failed is its fault.
+    // Spans that find a full queue after a failure of the collector are counted as failed exports.
     assert!(metric(&observer, FULL) + metric(&observer, FAILED) >= 84);
 }
 
-/// OTLP wants each attribute once, however often it was set.
+/// OTLP requires that each attribute appears once, even if it was set several times.
 #[test]
-fn each_attribute_once() {
+fn each_attribute_is_exported_once() {
     let collector = Collector::start();
     let observer = observer(otel(&collector));
     let observation = observer.start(&RequestHead::new("GET", "/", &()));
@@ -272,9 +274,9 @@ fn each_attribute_once() {
     collector.spans()[0].has("step", "two").has("url.path", "/mine");
 }
 
-/// An output of events that is stuck takes no time from the spans.
+/// A stuck output of events does not delay the spans.
 #[test]
-fn beside_a_stuck_output() {
+fn a_stuck_output_does_not_delay_spans() {
     let collector = Collector::start();
     let (release, stuck) = std::sync::mpsc::channel::<()>();
     struct Stuck(std::sync::mpsc::Receiver<()>);
@@ -296,13 +298,13 @@ fn beside_a_stuck_output() {
     requests(&observer, 3);
     let report = observer.shutdown(Duration::from_millis(500));
     assert!(!report.flushed, "{report:?}");
-    assert_eq!(collector.wait_for(3).len(), 3, "without waiting for an hour");
+    assert_eq!(collector.wait_for(3).len(), 3, "the batch delay of an hour does not matter");
     drop(release);
 }
 
-/// Whoever waits for ever does wait, and batches are as large as before afterwards.
+/// A flush without a deadline ends when all is sent. Later batches are not smaller.
 #[test]
-fn a_flush_is_over_when_it_is_done() {
+fn a_flush_without_a_deadline_ends_when_all_is_sent() {
     let collector = Collector::start();
     let observer = observer(otel(&collector).batch(Duration::from_secs(3600), 512));
     requests(&observer, 1);
@@ -312,21 +314,21 @@ fn a_flush_is_over_when_it_is_done() {
     assert_eq!(collector.requests(), 2, "one batch for each flush");
 }
 
-/// A shutdown ends within its deadline while the thread waits as long as the collector has asked for.
+/// A shutdown ends within its deadline, although the collector set a long `Retry-After`.
 #[test]
-fn a_shutdown_while_the_collector_is_busy() {
+fn a_shutdown_does_not_wait_for_retry_after() {
     let collector = Collector::start();
     collector.then(Behaviour::Status { code: 503, retry_after: Some(3_600) });
     let observer = observer(otel(&collector));
     requests(&observer, 2);
     collector.wait_for_requests(1);
-    // The thread would wait for half a minute; so would the shutdown, were it not for the flush that it asks for.
+    // Without the flush, the thread would wait for half a minute, and so would the shutdown.
     assert!(observer.shutdown(Duration::from_secs(4)).flushed);
     assert_eq!(collector.spans().len(), 2);
 }
 
 #[test]
-fn compressed_and_with_headers_and_a_resource() {
+fn exports_are_compressed_and_have_headers_and_a_resource() {
     let collector = Collector::start();
     let otel =
         otel(&collector).gzip(true).header("x-tenant", "shop").resource_attribute("cloud.region", "eu-1");
@@ -363,9 +365,9 @@ fn compressed_and_with_headers_and_a_resource() {
     assert!(span.resource.contains_key("host.name") && span.resource.contains_key("host.arch"));
 }
 
-/// The given authority is believed and no other.
+/// Only the given authority is trusted.
 #[test]
-fn over_tls() {
+fn only_the_given_authority_is_trusted() {
     let (collector, ca) = Collector::start_tls();
     let file = obs_tests::process::temporary("ca.pem");
     std::fs::write(&file, ca).expect("written");
@@ -375,14 +377,17 @@ fn over_tls() {
     assert_eq!(collector.spans().len(), 2);
     let doubting = observer(otel(&collector));
     requests(&doubting, 1);
-    assert!(!doubting.shutdown(Duration::from_millis(500)).flushed, "the system does not know it");
+    assert!(
+        !doubting.shutdown(Duration::from_millis(500)).flushed,
+        "the system does not trust the authority"
+    );
     assert_eq!(collector.spans().len(), 2);
     std::fs::remove_file(file).expect("removed");
 }
 
-/// The thread ends with its observer, and takes along what is left.
+/// The thread ends with its observer, and first sends the remaining spans.
 #[tokio::test]
-async fn an_observer_that_goes() {
+async fn the_thread_ends_with_its_observer() {
     let collector = Collector::start();
     let observer = observer(otel(&collector).batch(Duration::from_secs(3600), 512));
     requests(&observer, 4);
@@ -391,7 +396,7 @@ async fn an_observer_that_goes() {
     until(|| threads("obs-spans") == 0).await;
 }
 
-/// How many threads of this process have this name.
+/// The number of threads of this process with this name.
 fn threads(name: &str) -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").expect("Linux");
     let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
@@ -399,7 +404,7 @@ fn threads(name: &str) -> usize {
 }
 
 #[test]
-fn settings_that_cannot_be() {
+fn invalid_settings_are_rejected() {
     let refused = |otel: Otel| {
         let error = Observer::builder("test").no_environment().otel(otel).build().expect_err("refused");
         error.to_string()

@@ -1,4 +1,5 @@
-//! Pages of metrics, fetched over sockets and read by Prometheus' own Python client, which is strict about OpenMetrics.
+//! Tests of metrics pages, fetched over sockets and parsed by Prometheus' Python client, which is
+//! strict about OpenMetrics.
 
 use obs_tests::of_request::OfRequest as _;
 use std::collections::BTreeMap;
@@ -20,7 +21,8 @@ fn watch(metrics: Metrics) -> Watch {
     Watch::with(|builder| builder.metrics(metrics))
 }
 
-/// One request of each kind, and how many there have to be of each method, route and status.
+/// Sends one request of each kind. Returns the expected number of requests for each method, route
+/// and status.
 async fn traffic(server: &Server, watch: &Watch) -> BTreeMap<(String, String, String), f64> {
     let mut client = server.connect().await;
     for path in
@@ -37,7 +39,7 @@ async fn traffic(server: &Server, watch: &Watch) -> BTreeMap<(String, String, St
     let upload = Request::post("/upload").body(Full::from("x".repeat(5_000))).expect("a request");
     client.send(upload).await.expect("an answer");
     let cut_off = client.send(get("/body-error")).await;
-    assert!(cut_off.is_err(), "the body breaks off");
+    assert!(cut_off.is_err(), "the body is incomplete");
     client.leave().await;
     let mut counts = BTreeMap::new();
     for record in watch.ended(13).await {
@@ -48,7 +50,7 @@ async fn traffic(server: &Server, watch: &Watch) -> BTreeMap<(String, String, St
     counts
 }
 
-/// The requests that a page shows, without scrapes.
+/// The numbers of requests on a page, without scrapes.
 fn counted(page: &Page, name: &str, labels: [&str; 3]) -> BTreeMap<(String, String, String), f64> {
     let samples = page.samples(name).filter(|sample| sample.value > 0.0).map(|sample| {
         let [method, route, status] =
@@ -61,7 +63,7 @@ fn counted(page: &Page, name: &str, labels: [&str; 3]) -> BTreeMap<(String, Stri
 const LABELS: [&str; 3] = ["method", "endpoint", "status"];
 
 #[tokio::test]
-async fn a_fresh_service() {
+async fn the_page_of_a_new_service_is_valid() {
     for format in Format::ALL {
         let watch = Watch::default();
         let server = serve(&watch).await;
@@ -79,7 +81,7 @@ async fn a_fresh_service() {
 }
 
 #[tokio::test]
-async fn after_a_few_requests_of_all_kinds() {
+async fn the_page_counts_requests_of_all_kinds() {
     let watch = watch(Metrics::new().response_head(true));
     let server = serve(&watch).await;
     let counts = traffic(&server, &watch).await;
@@ -88,7 +90,7 @@ async fn after_a_few_requests_of_all_kinds() {
         assert_eq!(counted(&page, "http_requests_total", LABELS), counts);
         let mut durations = counted(&page, "http_request_duration_seconds_count", LABELS);
         durations.extend(counted(&page, "http_stream_duration_seconds_count", LABELS));
-        assert_eq!(durations, counts, "streams are apart, and both together are all");
+        assert_eq!(durations, counts, "streams have their own histogram, and both together count all");
         let errors: Vec<_> = page.samples("http_request_errors_total").filter(|s| s.value > 0.0).collect();
         let mut kinds: Vec<_> = errors.iter().map(|sample| &*sample.labels["error_type"]).collect();
         kinds.sort_unstable();
@@ -123,11 +125,11 @@ async fn after_a_few_requests_of_all_kinds() {
     server.stop().await;
 }
 
-/// Each bucket that counted something has a request to look at, and so has each kind of error.
+/// Checks that each bucket with a count has an exemplar, and so has each type of error.
 fn exemplars(page: &Page, now: f64) {
     for bucket in page.samples("http_request_duration_seconds_bucket") {
         if bucket.labels["endpoint"] == "/items/{id}" && bucket.labels["le"] == "+Inf" {
-            assert!(bucket.exemplar.is_none(), "only the bucket that it fell into has it: {bucket:?}");
+            assert!(bucket.exemplar.is_none(), "only the bucket of the request has its exemplar: {bucket:?}");
         }
     }
     let duration = page.family("http_request_duration_seconds").expect("the durations");
@@ -149,11 +151,11 @@ fn exemplars(page: &Page, now: f64) {
 }
 
 #[tokio::test]
-async fn opentelemetrys_naming() {
+async fn the_page_in_opentelemetry_naming_is_valid() {
     let watch = watch(Metrics::new().naming(MetricNaming::OpenTelemetry).response_head(true));
     let server = serve(&watch).await;
     let mut counts = traffic(&server, &watch).await;
-    // What matched no route has no label for it.
+    // An unmatched request has no route label.
     let unmatched: Vec<_> = counts.keys().filter(|(_, route, _)| route == "unmatched").cloned().collect();
     for (method, route, status) in unmatched {
         let count = counts.remove(&(method.clone(), route, status.clone())).expect("it is there");
@@ -179,7 +181,7 @@ async fn opentelemetrys_naming() {
 }
 
 #[tokio::test]
-async fn compressed_and_chosen_by_name() {
+async fn pages_are_compressed_and_filtered_by_name() {
     let watch = Watch::default();
     let server = serve(&watch).await;
     traffic(&server, &watch).await;
@@ -204,9 +206,9 @@ async fn compressed_and_chosen_by_name() {
     server.stop().await;
 }
 
-/// A page of ten thousand label sets, each of several families.
+/// A page with ten thousand label sets in each of several families.
 #[tokio::test]
-async fn ten_thousand_series() {
+async fn a_page_of_ten_thousand_series_is_valid() {
     let watch = watch(Metrics::new().series_limit(20_000).duration_buckets([0.1]).size_buckets([1e3]));
     for n in 0..5_000 {
         watch.observer.route("GET", &format!("/routes/{n}/{{id}}"));

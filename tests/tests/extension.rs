@@ -1,4 +1,4 @@
-//! An extension of somebody else's, made with the public API alone.
+//! Tests of an extension that uses only the public API, like an extension of another crate.
 
 use std::{
     sync::{
@@ -14,10 +14,10 @@ use obs_core::{
     output::{Counter, Environment, Extension, OutputCounts, Record, RecordSink, Setup},
 };
 
-/// Counts finished requests in batches.
+/// An extension that counts finished requests in batches.
 #[derive(Default)]
 struct Batches {
-    /// Requests of a batch.
+    /// The number of requests in a batch.
     size: u64,
     path: Option<&'static str>,
     family: Option<&'static str>,
@@ -91,7 +91,7 @@ impl Extension for Batches {
             let waiting = ending.waiting.swap(0, Ordering::Relaxed);
             ending.delivered.fetch_add(waiting, Ordering::Relaxed);
             ending.ended.store(true, Ordering::Relaxed);
-            assert!(!stuck, "a step that panics");
+            assert!(!stuck, "the step panics");
             true
         });
         let counted = Arc::clone(&figures);
@@ -116,7 +116,7 @@ async fn get(observer: &Observer, method: &str, path: &str, query: Option<&str>)
 }
 
 #[tokio::test]
-async fn everything_it_installs_is_there() {
+async fn all_installed_parts_work() {
     let observer = builder().extension(Batches { size: 3, ..Batches::default() }).build().expect("valid");
     finish(&observer);
     finish(&observer);
@@ -145,7 +145,7 @@ async fn everything_it_installs_is_there() {
 }
 
 #[test]
-fn a_shutdown_step_that_panics_was_not_done() {
+fn a_shutdown_step_that_panics_counts_as_not_flushed() {
     let observer = builder().extension(Batches { stuck: true, ..Batches::default() }).build().expect("valid");
     assert!(!observer.shutdown(Duration::from_secs(5)).flushed);
 }
@@ -170,9 +170,9 @@ fn invalid_parts_are_rejected_by_name() {
     }
 }
 
-/// In a process of its own, because the environment belongs to the process.
+/// Runs in its own process, because the environment belongs to the process.
 #[test]
-fn its_variable_wins_and_is_checked() {
+fn its_variable_takes_precedence_and_is_checked() {
     const SIZE: &str = "BATCHES_SIZE";
     if std::env::var_os("BATCHES_CHILD").is_some() {
         let observer = Observer::builder("test").extension(Batches { size: 3, ..Batches::default() }).build();
@@ -191,12 +191,12 @@ fn its_variable_wins_and_is_checked() {
     let run = |value: &str| {
         let program = std::env::current_exe().expect("this program");
         let mut command = std::process::Command::new(program);
-        command.args(["--exact", "--nocapture", "its_variable_wins_and_is_checked"]);
+        command.args(["--exact", "--nocapture", "its_variable_takes_precedence_and_is_checked"]);
         let output = command.env("BATCHES_CHILD", "1").env(SIZE, value).output().expect("it runs");
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     assert!(run(" 7 ").contains("size: GET: 0 of 7"));
-    assert!(run("").contains("size: GET: 0 of 3"), "an empty variable is none");
+    assert!(run("").contains("size: GET: 0 of 3"), "an empty variable counts as unset");
     let expected = "error: `BATCHES_SIZE` is \"many\", but should be a whole number";
     assert!(run("many").contains(expected));
 }

@@ -1,5 +1,5 @@
-//! The floors of the core: a folder imports only from the folders below it, and each name from the
-//! module that defines it.
+//! Tests of the floors of the core. A folder imports only from the folders below it, and each name
+//! from the module that defines it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,8 @@ use std::{
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::{Attribute, Item, ItemMod, ItemUse, UseTree, visit::Visit};
 
-/// The folders of `obs-core/src`, the lowest first. Files beside them are doors, above all floors.
+/// The folders of `obs-core/src`, the lowest first. The files beside them are doors, above all
+/// floors.
 const FLOORS: [&str; 15] = [
     "base",
     "write",
@@ -35,22 +36,22 @@ type Module = Vec<String>;
 /// A path that names something else in the crate.
 struct Import {
     line: usize,
-    /// The module that imports: the file's, or one within it.
+    /// The module that imports: the module of the file, or one inside it.
     from: Module,
     path: Vec<String>,
 }
 
-/// One file, as far as imports go. Test modules are left out: they may import anything.
+/// The imports of one file. Test modules are skipped, because they may import anything.
 #[derive(Default)]
 struct Source {
     file: PathBuf,
     module: Module,
     imports: Vec<Import>,
-    /// Names that the file brings in from elsewhere in the crate.
+    /// The names that the file imports from other modules of the crate.
     brought: BTreeSet<String>,
-    /// Modules in files of their own that only tests have.
+    /// The test modules that are in their own files.
     test_modules: Vec<String>,
-    /// The modules within the file that are being read.
+    /// The modules inside the file that the visitor is in.
     within: Vec<String>,
 }
 
@@ -76,7 +77,7 @@ fn folders_import_only_from_below_and_names_from_where_they_are_defined() {
     assert!(wrong.is_empty(), "{} wrong imports:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// The test itself notices what it is there for.
+/// The test above detects wrong imports.
 #[test]
 fn wrong_imports_are_found() {
     let of = |module: &[&str], code: &str| {
@@ -112,7 +113,7 @@ fn wrong_imports_are_found() {
     assert!(found.contains("does not define"), "{found}");
 }
 
-/// What is wrong with an import, if anything is.
+/// Returns the fault of an import, if it has one.
 fn fault(source: &Source, import: &Import, modules: &BTreeMap<&Module, &Source>) -> Option<String> {
     let (module, rest) = resolve(&import.from, &import.path, modules)?;
     let name = rest.first().filter(|name| *name != "*" && *name != "self");
@@ -130,7 +131,8 @@ fn fault(source: &Source, import: &Import, modules: &BTreeMap<&Module, &Source>)
     (!defines).then(|| format!("`{}` does not define it, but imports it", module.join("::")))
 }
 
-/// The module that a path leads to, and the rest of the path; `None` if it leads out of the crate.
+/// Returns the module to which a path leads, and the rest of the path. Returns `None` if it leads
+/// out of the crate.
 fn resolve(
     from: &Module,
     path: &[String],
@@ -161,7 +163,7 @@ fn resolve(
     Some((module, rest.to_vec()))
 }
 
-/// All files below `root` but those of tests.
+/// Reads all files below `root`, except those of tests.
 fn read_all(root: &Path) -> Vec<Source> {
     let mut sources = Vec::new();
     let mut folders = vec![root.to_owned()];
@@ -198,7 +200,7 @@ fn parse(file: PathBuf, module: Module, code: &str) -> Source {
     source
 }
 
-/// Whether an item is there only in tests.
+/// Returns `true` if an item exists only in tests.
 fn is_of_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg")
@@ -243,7 +245,8 @@ impl Source {
         }
     }
 
-    /// A name from another crate is as good as defined here: `sync` brings std's.
+    /// Notes an imported name. A name from another crate counts as defined here: `sync` re-exports
+    /// the types of std.
     fn bring(&mut self, top: bool, before: &[String], name: &syn::Ident) {
         let within = matches!(before.first().map(String::as_str), Some("crate" | "self" | "super"));
         if top && within && name != "self" {
@@ -251,7 +254,7 @@ impl Source {
         }
     }
 
-    /// Paths in a macro's tokens.
+    /// Finds the paths in the tokens of a macro.
     fn tokens(&mut self, tokens: TokenStream) {
         let tokens: Vec<_> = tokens.into_iter().collect();
         for (at, token) in tokens.iter().enumerate() {

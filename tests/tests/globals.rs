@@ -1,4 +1,5 @@
-//! The one line that touches the process' globals, for libraries that ask them. So this is one test in a process of its own.
+//! A test of the one call that sets the globals of the process, for libraries that read them. It is
+//! the only test of its process.
 
 use std::collections::HashMap;
 
@@ -33,20 +34,20 @@ impl HeaderLookup for Pairs {
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 #[test]
-fn libraries_see_the_observers_provider_and_its_formats() {
+fn libraries_use_the_provider_and_the_formats_of_the_observer() {
     let collector = Collector::start();
     let watch = Watch::with(|builder| {
         let formats = [Propagator::TraceContext, Propagator::Baggage, Propagator::B3];
         builder.propagators(formats).otel(Otel::new().endpoint(collector.endpoint()))
     });
-    // Nothing of ours is global before.
+    // Before the call, obs has set no global.
     let mut nothing = HashMap::new();
     global::get_text_map_propagator(|global| global.inject(&mut nothing));
     assert!(nothing.is_empty());
     global::tracer("library").in_span("before", |_| ());
 
     watch.observer.install_otel_globals();
-    // A key of level 2, which the SDK does not know.
+    // A `tracestate` key of Trace Context level 2, which the SDK does not support.
     let headers = Pairs(&[
         ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03"),
         ("tracestate", "1tenant@@vendor=a"),
@@ -72,7 +73,7 @@ fn libraries_see_the_observers_provider_and_its_formats() {
     assert_eq!(carried["baggage"], "tenant=blue%20team");
     assert_eq!(carried["b3"], format!("{TRACE}-{}-1", library.span_id));
 
-    // And back, strictly: two different parents in one header are none.
+    // The other direction, with strict parsers: an invalid `traceparent` is ignored.
     let read = |carrier: &HashMap<String, String>| {
         global::get_text_map_propagator(|global| global.extract_with_context(&Context::new(), carrier))
     };

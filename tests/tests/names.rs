@@ -1,5 +1,5 @@
-//! The names of types: each is defined once, and both adapters have all that applications need of
-//! the core.
+//! Tests of the names of types. Each name is defined once, and both adapters re-export all that
+//! applications need of the core.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The extractors: the same for each framework, so that moving to another one changes only the
-/// crate.
+/// The extractors. They have the same names for each framework, so moving to another framework
+/// changes only the crate.
 const OF_BOTH_ADAPTERS: [&str; 3] = ["CurrentId", "CurrentTrace", "CurrentWork"];
 
 /// The private types that both adapters have, each for its framework.
@@ -17,7 +17,8 @@ const MIRRORED: [&str; 3] = ["CountedBody", "Rejection", "Stage"];
 /// The types that one file defines once for each platform.
 const PER_PLATFORM: [&str; 1] = ["Signals"];
 
-/// Checks at compile time that both adapters re-export the same items of the core, each kind of them.
+/// Checks at compile time that both adapters re-export the same items of the core. It has an item
+/// of each kind.
 #[allow(dead_code)]
 mod the_same_items {
     fn types(
@@ -61,7 +62,7 @@ struct Definition {
     path: PathBuf,
 }
 
-/// The types of a crate: also those that a macro wraps, but no associated types.
+/// The types of a crate, including those inside macros, without associated types.
 fn definitions(name: &str) -> Vec<Definition> {
     let mut paths = Vec::new();
     files(&source(name), &mut paths);
@@ -84,7 +85,7 @@ fn definitions(name: &str) -> Vec<Definition> {
     definitions
 }
 
-/// The name of the type that a line defines, and whether it is public.
+/// Returns the name of the type that a line defines, and `true` if it is public.
 fn definition(line: &str) -> Option<(&str, bool)> {
     let code = line.trim_start();
     let public = code.starts_with("pub ");
@@ -93,24 +94,24 @@ fn definition(line: &str) -> Option<(&str, bool)> {
         None => code.strip_prefix("pub ").unwrap_or(code),
     };
     let (kind, rest) = code.split_once(' ')?;
-    // A type that is indented is an associated one.
+    // An indented `type` is an associated type.
     let defines = match kind {
         "struct" | "enum" | "trait" | "union" => true,
         "type" => !line.starts_with(' '),
         _ => false,
     };
     let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-    // Macros define types of other names.
+    // A macro defines its types under other names.
     (defines && end > 0).then(|| (&rest[..end], public))
 }
 
-/// The public types of a crate, each with the files that define one of that name.
+/// The names of the public types of a crate, each with the files that define it.
 fn types(name: &str) -> BTreeMap<String, Vec<PathBuf>> {
     let mut types: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for definition in definitions(name).into_iter().filter(|definition| definition.public) {
         types.entry(definition.name).or_default().push(definition.path);
     }
-    // A seal is a trait that nobody outside can name.
+    // `Sealed` traits are private: no other crate can name them.
     types.remove("Sealed");
     types
 }
@@ -153,7 +154,8 @@ fn no_crate_defines_a_public_type_twice() {
     }
 }
 
-/// An adapter re-exports the core with a glob, which its own items would hide.
+/// An adapter re-exports the core with a glob. An item of its own with the same name would hide the
+/// core's.
 #[test]
 fn no_adapter_hides_a_type_of_the_core() {
     let core = types("obs-core");
@@ -164,14 +166,14 @@ fn no_adapter_hides_a_type_of_the_core() {
 }
 
 #[test]
-fn adapters_share_the_names_of_extractors_alone() {
+fn adapters_share_only_the_names_of_extractors() {
     let (axum, actix) = (types("obs-axum"), types("obs-actix"));
     let both: BTreeSet<_> =
         axum.keys().filter(|name| actix.contains_key(*name)).map(String::as_str).collect();
     assert_eq!(both, BTreeSet::from(OF_BOTH_ADAPTERS));
 }
 
-/// There is one list of what applications need of the core: its root.
+/// The root of the core is the one list of names that applications need.
 #[test]
 fn adapters_re_export_the_whole_root() {
     for name in ["obs-axum", "obs-actix"] {

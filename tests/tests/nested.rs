@@ -1,5 +1,6 @@
-//! Spans of the application's own, by OpenTelemetry's means and by `tracing`'s, hang below the request's. The subscriber is the process'
-//! own, so this is one test in a process of its own.
+//! A test of the application's own spans, from OpenTelemetry's API and from `tracing`: they are
+//! children of the request's span. The subscriber is global, so this is the only test of its
+//! process.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +14,11 @@ use obs_tests::{
 use tracing_subscriber::layer::SubscriberExt as _;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn spans_hang_below_the_requests_on_every_stack() {
+async fn spans_are_children_of_the_request_on_every_stack() {
     let collector = Collector::start();
     let watch = Watch::with(|builder| builder.otel(Otel::new().endpoint(collector.endpoint())));
     let tracer = watch.observer.tracer_provider().tracer("application");
-    // Only the application's own, so that what the frameworks say makes no spans.
+    // Only the spans of the application, not those of the frameworks.
     let own = tracing_subscriber::filter::filter_fn(|metadata| metadata.target().starts_with("obs_tests"));
     let layer = tracing_opentelemetry::layer().with_tracer(tracer.clone());
     let layer = tracing_subscriber::Layer::with_filter(layer, own);
@@ -57,7 +58,7 @@ async fn spans_hang_below_the_requests_on_every_stack() {
             assert_eq!(by_name[child].kind, "INTERNAL");
             assert!(by_name[child].scope == "application");
         }
-        // What is called from within a span hangs below that one.
+        // A call inside a span is a child of that span.
         let injected = format!("{:?}", record.fields.get("injected").expect("a field"));
         assert!(injected.contains(&by_name["by-api"].span_id), "{injected}");
     }

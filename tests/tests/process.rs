@@ -1,4 +1,5 @@
-//! Whole processes: the examples copied out of the tree, signals, and a panic that aborts.
+//! Tests of whole processes: the examples copied out of the repository, signals, and a panic that
+//! aborts.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -16,14 +17,15 @@ use obs_tests::{
     watch::until,
 };
 
-/// A copied example answers, leaves one line per request on standard output, and leaves in order on SIGTERM.
+/// Checks that a copied example responds, writes one event for each request to standard output, and
+/// shuts down gracefully on SIGTERM.
 async fn leaves_in_order(program: &Path, variables: &[(&str, &str)]) {
     let service = Service::start(program, variables).await;
     let mut client = Client::connect(service.addr, false).await;
     assert_eq!(client.send(get("/items/1")).await.expect("an answer").status, 200);
     service.signal("TERM");
     service.says("shutting down shop").await;
-    // It is no longer ready, but serves on.
+    // It is no longer ready, but still serves.
     assert_eq!(client.send(get("/readyz")).await.expect("an answer").status, 503);
     assert_eq!(client.send(get("/items/2")).await.expect("an answer").status, 200);
     let (status, lines) = service.ended().await;
@@ -31,7 +33,7 @@ async fn leaves_in_order(program: &Path, variables: &[(&str, &str)]) {
     let paths: Vec<_> = lines.iter().map(|line| line["url.path"].as_str().unwrap_or_default()).collect();
     assert_eq!(paths, ["/items/1", "/readyz", "/items/2"]);
     assert!(lines.iter().all(|line| line["outcome"] == "completed" && line["service.name"] == "shop"));
-    assert_eq!(lines[1]["probe"], true, "a probe leaves an event because it failed");
+    assert_eq!(lines[1]["probe"], true, "a probe that fails writes an event");
 
     let service = Service::start(program, variables).await;
     service.signal("INT");
@@ -42,22 +44,22 @@ async fn leaves_in_order(program: &Path, variables: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn minimal_axum_copied_out_of_the_tree() {
+async fn a_copy_of_minimal_axum_shuts_down_gracefully() {
     leaves_in_order(&copy_and_build("minimal-axum"), &[]).await;
 }
 
 #[tokio::test]
-async fn minimal_actix_copied_out_of_the_tree() {
+async fn a_copy_of_minimal_actix_shuts_down_gracefully() {
     leaves_in_order(&copy_and_build("minimal-actix"), &[]).await;
 }
 
 #[tokio::test]
-async fn tower_hyper_copied_out_of_the_tree() {
+async fn a_copy_of_tower_hyper_shuts_down_gracefully() {
     leaves_in_order(&copy_and_build("tower-hyper"), &[]).await;
 }
 
 #[tokio::test]
-async fn axum_shop_copied_out_of_the_tree_without_payments_and_inventory() {
+async fn a_copy_of_axum_shop_runs_without_payments_and_inventory() {
     let program = copy_and_build("axum-shop");
     let file = temporary("copied-shop.db");
     let database = format!("sqlite://{}?mode=rwc", file.display());
@@ -67,13 +69,13 @@ async fn axum_shop_copied_out_of_the_tree_without_payments_and_inventory() {
     let mut client = Client::connect(shop.addr, false).await;
     let order = client.send(post("/orders", r#"{"item_id":1,"quantity":2}"#)).await.expect("an answer");
     assert_eq!(order.status, 503);
-    assert!(order.text().contains("PAYMENTS_URL"), "it says what to set: {}", order.text());
+    assert!(order.text().contains("PAYMENTS_URL"), "the message names the variable: {}", order.text());
     std::fs::remove_file(file).expect("removed");
 }
 
-/// On its own it answers gRPC, `/metrics` included, and leaves in order.
+/// A copy serves gRPC and `/metrics`, and shuts down gracefully.
 #[tokio::test]
-async fn tonic_inventory_copied_out_of_the_tree() {
+async fn a_copy_of_tonic_inventory_shuts_down_gracefully() {
     let program = copy_and_build("tonic-inventory");
     let inventory = Service::announced("inventory", &program, &[]).await;
     let mut client = Client::connect(inventory.addr, true).await;
@@ -91,7 +93,7 @@ async fn tonic_inventory_copied_out_of_the_tree() {
     assert_eq!(events[0]["fields"]["item"]["left"], 498);
 }
 
-/// A call of the inventory with one message, which is shorter than 256 bytes.
+/// A call of the inventory with one message of less than 256 bytes.
 fn inventory(method: &str, message: &[u8]) -> Request<Full<Bytes>> {
     let length = u8::try_from(message.len()).expect("a short message");
     let body = Bytes::from([&[0, 0, 0, 0, length], message].concat());
@@ -100,19 +102,19 @@ fn inventory(method: &str, message: &[u8]) -> Request<Full<Bytes>> {
 }
 
 #[tokio::test]
-async fn an_inventory_that_is_watched_leaves_in_order() {
-    // Time enough for two requests, also while the machine builds something.
+async fn a_watched_inventory_shuts_down_gracefully() {
+    // Enough time for two requests, even while the machine builds something.
     let variables = [("OBS_DRAIN_DELAY", "10s"), ("OBS_DRAIN_TIMEOUT", "1s")];
     let service = Service::start(&example("tonic-inventory"), &variables).await;
     let mut client = Client::connect(service.addr, true).await;
     let mut probe = Client::connect(service.addr, false).await;
-    assert_eq!(probe.send(get("/readyz")).await.expect("an answer").status, 200, "probes speak HTTP/1");
+    assert_eq!(probe.send(get("/readyz")).await.expect("an answer").status, 200, "probes use HTTP/1");
     let mut watched = client.open(inventory("Watch", b"\x08\x01")).await.expect("a head");
     watched.frame().await.expect("a level").expect("no error");
 
     service.signal("TERM");
     service.says("shutting down inventory").await;
-    // It is no longer ready, but serves on; two of item 1.
+    // It is no longer ready, but still serves: it reserves two of item 1.
     assert_eq!(probe.send(get("/readyz")).await.expect("an answer").status, 503);
     let reserved = client.send(inventory("Reserve", b"\x08\x01\x10\x02")).await.expect("an answer");
     assert_eq!(reserved.trailers.expect("trailers")["grpc-status"], "0");
@@ -129,13 +131,13 @@ async fn an_inventory_that_is_watched_leaves_in_order() {
             (&watch, &"completed".into())
         ]
     );
-    assert_eq!(events[2]["draining"], true, "who still watches is let go: {}", events[2]);
+    assert_eq!(events[2]["draining"], true, "the running stream is ended: {}", events[2]);
     assert_eq!(events[2]["rpc.response.status_code"], "OK");
 }
 
-/// Nobody reads the standard output, so that it is stuck when the signal comes.
+/// Nobody reads the standard output, so the output is stuck when the signal comes.
 #[tokio::test]
-async fn a_stuck_output_does_not_hold_up_the_end() {
+async fn a_stuck_output_does_not_delay_the_exit() {
     let addr = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
     let child = Command::new(example("minimal-axum"))
         .env("LISTEN", addr.to_string())
@@ -174,5 +176,5 @@ fn a_panic_that_aborts_is_recorded_first() {
     assert!(line["error.location"].as_str().expect("a location").starts_with("src/main.rs:"));
     assert_eq!(line["fields"]["step"], 3);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("nothing will unwind"), "the hook that was there is still called: {stderr}");
+    assert!(stderr.contains("nothing will unwind"), "the previous panic hook is still called: {stderr}");
 }

@@ -1,4 +1,5 @@
-//! A real Prometheus scrapes a service in both formats, and has to find in its own data what clients have sent.
+//! Tests with a real Prometheus. It scrapes a service in both formats, and its data must agree with
+//! the requests of the clients.
 
 use obs_tests::of_request::OfRequest as _;
 use std::{
@@ -23,10 +24,10 @@ use obs_tests::{
     watch::Watch,
 };
 
-/// How often something was requested, by method, route and status.
+/// The number of requests by method, route and status.
 type Counts = BTreeMap<(String, String, String), f64>;
 
-/// What clients ask for: method, path, route and status.
+/// The requests of the clients: method, path, route and status.
 const REQUESTS: &[(&str, &str, &str, u16)] = &[
     ("GET", "/items/1", "/items/{id}", 200),
     ("GET", "/items/2", "/items/{id}", 200),
@@ -39,7 +40,8 @@ const REQUESTS: &[(&str, &str, &str, u16)] = &[
 ];
 const ROUNDS: usize = 50;
 
-/// A service that shows its page at `/metrics`, where Prometheus prefers OpenMetrics, and as text at `/classic`.
+/// Starts a service with two pages. At `/metrics`, Prometheus prefers OpenMetrics; `/classic` has
+/// the text format.
 async fn serve(observer: &Observer) -> SocketAddr {
     let shown = observer.clone();
     let classic =
@@ -62,8 +64,8 @@ async fn panics() {
     panic!("on purpose")
 }
 
-/// Sends every request in every round over four connections, each in a trace of its own; those for items are sampled.
-/// Returns the counts, and the traces that were sampled.
+/// Sends every request in every round over four connections, each in its own trace. Only requests
+/// for items are sampled. Returns the counts and the sampled traces.
 async fn traffic(addr: SocketAddr) -> (Counts, BTreeSet<String>) {
     let clients = (0..4).map(|n| async move {
         let (mut counts, mut traces) = (Counts::new(), BTreeSet::new());
@@ -95,7 +97,7 @@ async fn traffic(addr: SocketAddr) -> (Counts, BTreeSet<String>) {
     (counts, traces)
 }
 
-/// Waits until Prometheus has counted the same.
+/// Waits until Prometheus has the expected counts.
 async fn counts_are(prometheus: &Prometheus, metric: &str, labels: [&str; 3], expected: &Counts) {
     let [method, route, status] = labels;
     let found = format!("{metric}, {route}!~\"/metrics|/classic\"}}");
@@ -110,7 +112,8 @@ async fn counts_are(prometheus: &Prometheus, metric: &str, labels: [&str; 3], ex
     prometheus.until(&query, wanted).await;
 }
 
-/// Everything of the user's own is there, whatever way the bounds of buckets are written.
+/// Checks that Prometheus has all metrics of the user. The bounds of buckets may be written in
+/// different ways.
 async fn has_users_own(prometheus: &Prometheus, job: &str, expected: &Samples) {
     let found = prometheus.query(&format!("{{__name__=~\"user_.*\", job=\"{job}\"}}")).await;
     let number =
@@ -125,7 +128,7 @@ async fn has_users_own(prometheus: &Prometheus, job: &str, expected: &Samples) {
     }
     for sample in &expected.0 {
         let mut labels = BTreeMap::from([("__name__".to_owned(), sample.name.clone())]);
-        // To Prometheus a label without a value is absent.
+        // In Prometheus, a label with an empty value is absent.
         for (name, value) in sample.labels.iter().filter(|(_, value)| !value.is_empty()) {
             let value = if ["le", "quantile"].contains(name) { number(value) } else { value.clone() };
             labels.insert((*name).to_owned(), value);
@@ -137,7 +140,7 @@ async fn has_users_own(prometheus: &Prometheus, job: &str, expected: &Samples) {
 }
 
 #[tokio::test]
-async fn finds_what_was_sent() {
+async fn prometheus_finds_all_requests() {
     let watch = Watch::default();
     let users = register(watch.observer.registry());
     let addr = serve(&watch.observer).await;
@@ -167,7 +170,7 @@ async fn finds_what_was_sent() {
         let spent: f64 = records.iter().filter(is_item).map(|record| record.duration.as_secs_f64()).sum();
         assert!((sum[0].1 - spent).abs() < 1e-6, "{sum:?} against {spent}");
     }
-    assert_eq!(quantiles[0], quantiles[1], "both formats tell the same");
+    assert_eq!(quantiles[0], quantiles[1], "both formats have the same values");
     exemplars(&prometheus, &traces).await;
     for what in ["duplicate_timestamp", "out_of_order", "out_of_bounds"] {
         let refused = prometheus.own(&format!("prometheus_target_scrapes_sample_{what}_total")).await;
@@ -176,7 +179,8 @@ async fn finds_what_was_sent() {
     assert_eq!(prometheus.query("up").await.iter().map(|(_, up)| up).sum::<f64>(), 2.0);
 }
 
-/// The requests that stand beside the buckets are among those that were sent, and only sampled ones name their trace.
+/// Checks that the exemplars of buckets are of sent requests, and that only sampled requests have a
+/// trace id.
 async fn exemplars(prometheus: &Prometheus, traces: &BTreeSet<String>) {
     let found = prometheus.exemplars("http_request_duration_seconds_bucket{job=\"open\"}").await;
     let named = found.iter().filter(|(series, _)| !["/metrics", "/classic"].contains(&&*series["endpoint"]));
@@ -196,7 +200,7 @@ async fn exemplars(prometheus: &Prometheus, traces: &BTreeSet<String>) {
 }
 
 #[tokio::test]
-async fn finds_it_under_opentelemetrys_names() {
+async fn prometheus_finds_all_requests_in_opentelemetry_naming() {
     let naming = Metrics::new().naming(MetricNaming::OpenTelemetry);
     let watch = Watch::with(|builder| builder.metrics(naming));
     let addr = serve(&watch.observer).await;
@@ -219,7 +223,7 @@ async fn finds_it_under_opentelemetrys_names() {
     }
 }
 
-/// What `promtool check metrics` says of a page: nothing, if all is well.
+/// Returns the output of `promtool check metrics` for a page. It is empty if the page has no fault.
 fn promtool(page: &str) -> String {
     let mut tool = Command::new("promtool")
         .args(["check", "metrics"])
@@ -228,7 +232,7 @@ fn promtool(page: &str) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .expect("promtool runs: tests/run.sh installs it");
-    // It reads to the end before it writes.
+    // The tool reads to the end before it writes.
     let sent = tool.stdin.take().expect("piped").write_all(page.as_bytes());
     let output = tool.wait_with_output().expect("it ends");
     let said = [output.stdout, output.stderr].concat();
@@ -239,7 +243,7 @@ fn promtool(page: &str) -> String {
 }
 
 #[tokio::test]
-async fn promtool_has_nothing_to_say() {
+async fn promtool_finds_no_fault() {
     for naming in [MetricNaming::Prometheus, MetricNaming::OpenTelemetry] {
         let metrics = Metrics::new().naming(naming).response_head(true);
         let watch = Watch::with(|builder| builder.metrics(metrics));

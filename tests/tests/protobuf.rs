@@ -1,5 +1,6 @@
-//! The `prometheus` crate has a feature, `protobuf`, that gives its types another shape; somebody else's dependency may switch
-//! it on, and by default it is. The pages are the same.
+//! A test of the feature `protobuf` of the `prometheus` crate, which changes the crate's types. It
+//! is on by default, and any dependency may switch it on. The pages must be the same with and
+//! without it.
 
 use std::process::Command;
 
@@ -8,7 +9,8 @@ use obs_tests::{
     programs::{build, root},
 };
 
-/// What the fixture prints: the page of each format, and what the crate's own encoder makes of our metrics.
+/// The output of the fixture: the page in each format, and our metrics from the encoder of the
+/// `prometheus` crate.
 fn pages(features: &str) -> [String; 3] {
     let program = build(&root().join("tests/fixtures/protobuf"), "protobuf", features);
     let output = Command::new(program).output().expect("it runs");
@@ -19,8 +21,8 @@ fn pages(features: &str) -> [String; 3] {
 }
 
 #[test]
-fn the_same_pages_with_protobuf_and_without() {
-    // One build after the other: they have one name.
+fn pages_are_the_same_with_and_without_protobuf() {
+    // One build after the other, because both have the same name.
     let (with, without) = (pages("protobuf"), pages(""));
     for (with, without) in with.iter().zip(&without) {
         let differ = with.lines().zip(without.lines()).find(|(with, without)| with != without);
@@ -34,6 +36,6 @@ fn the_same_pages_with_protobuf_and_without() {
         let labels = [("method", "GET"), ("endpoint", "/items/{id}"), ("status", "200"), ("env", "test")];
         assert_eq!(page.value("shop_http_requests_total", &labels), Some(0.0));
         let buckets = page.samples("shop_http_request_duration_seconds_bucket").count();
-        assert_eq!(buckets, 24, "of two statuses");
+        assert_eq!(buckets, 24, "the buckets of two statuses");
     }
 }

@@ -1,4 +1,5 @@
-//! A `TracerProvider` of the application's own, samplers that look at a request, and OpenTelemetry that is off.
+//! Tests of an application's own `TracerProvider`, of samplers that read a request, and without
+//! OpenTelemetry.
 
 use std::{
     convert::Infallible,
@@ -51,7 +52,7 @@ impl SpanExporter for Kept {
     }
 }
 
-/// The name and the attributes that a sampler was shown.
+/// The name and the attributes that a sampler received.
 type Look = (String, Vec<KeyValue>);
 
 #[derive(Clone, Debug, Default)]
@@ -89,16 +90,17 @@ fn request(observer: &Observer) {
     observation.finish(Outcome::Completed);
 }
 
-/// HTTP server spans: what must be there when a span is created, so that samplers see it.
+/// The conventions for HTTP server spans require these attributes when a span is created, for
+/// samplers.
 #[test]
-fn a_sampler_sees_what_the_conventions_want_it_to() {
+fn a_sampler_gets_the_attributes_that_the_conventions_require() {
     let collector = Collector::start();
     let looks = Looks::default();
     let otel = Otel::new().endpoint(collector.endpoint()).sampler(looks.clone());
     let watch = Watch::with(|builder| builder.otel(otel));
     request(&watch.observer);
     let seen = looks.0.lock().expect("no panic").pop().expect("it was asked");
-    assert_eq!(seen.0, "GET", "the route is not known yet, and the path is no name");
+    assert_eq!(seen.0, "GET", "the route is not known yet, and the path is not a name");
     let mut names: Vec<_> = seen.1.iter().map(|attribute| attribute.key.as_str()).collect();
     names.sort_unstable();
     assert_eq!(
@@ -127,9 +129,10 @@ fn a_sampler_sees_what_the_conventions_want_it_to() {
     assert!(collector.spans().is_empty());
 }
 
-/// The provider's own exporter gets the spans; ids come from it, and so does the decision.
+/// The exporter of the provider gets the spans. The provider sets the ids and the sampling
+/// decision.
 #[test]
-fn an_own_provider() {
+fn an_own_provider_exports_the_spans() {
     let kept = Kept::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(kept.clone()).build();
     let watch = Watch::with(|builder| builder.otel(provider.clone()));
@@ -145,7 +148,7 @@ fn an_own_provider() {
     assert_eq!(event["span_id"], spans[0].span_context.span_id().to_string());
     assert_eq!(event["trace_id"], spans[0].span_context.trace_id().to_string());
 
-    // Once it is shut down there are no spans, and requests go on with ids of their own.
+    // After its shutdown there are no spans, and requests get ids from obs.
     provider.shutdown().expect("shut down");
     request(&watch.observer);
     assert_eq!(kept.0.lock().expect("no panic").len(), 2);
@@ -153,9 +156,9 @@ fn an_own_provider() {
     assert_eq!(event["trace_id"].as_str().map(str::len), Some(32));
 }
 
-/// An exporter that never comes back holds up no shutdown.
+/// An exporter that hangs does not delay the shutdown.
 #[test]
-fn an_own_provider_that_hangs() {
+fn an_exporter_that_hangs_does_not_delay_the_shutdown() {
     #[derive(Debug)]
     struct Stuck;
     impl SpanExporter for Stuck {
@@ -169,9 +172,9 @@ fn an_own_provider_that_hangs() {
     assert!(!watch.observer.shutdown(Duration::from_millis(100)).flushed);
 }
 
-/// A sampler of the application's own that panics hurts no request, and no request after it.
+/// A panic in the application's sampler harms neither this request nor the next.
 #[test]
-fn a_sampler_that_panics() {
+fn a_sampler_that_panics_harms_no_request() {
     #[derive(Clone, Debug)]
     struct Panics;
     impl ShouldSample for Panics {
@@ -199,9 +202,9 @@ fn a_sampler_that_panics() {
     assert!(collector.spans().is_empty());
 }
 
-/// The span is current while the body is polled and dropped, too.
+/// The span is also current while the body is polled and dropped.
 #[test]
-fn current_in_the_body() {
+fn the_span_is_current_in_the_body() {
     let kept = Kept::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(kept.clone()).build();
     let watch = Watch::with(|builder| builder.otel(provider));
@@ -221,9 +224,9 @@ fn current_in_the_body() {
     assert_eq!(kept.0.lock().expect("no panic").len(), 1);
 }
 
-/// The same for a body of `http-body`, as it is polled.
+/// The span is current in each poll of an `http_body::Body`.
 #[test]
-fn current_in_each_poll_of_a_body() {
+fn the_span_is_current_in_each_poll_of_a_body() {
     struct Looks(Sender<SpanId>);
     impl Body for Looks {
         type Data = Bytes;
@@ -254,9 +257,10 @@ fn current_in_each_poll_of_a_body() {
     }
 }
 
-/// Where two observers see a request and the outer one makes its span, the inner one's handle knows it as well.
+/// If the outer one of two observers starts the span of a request, the handle of the inner one uses
+/// that span, too.
 #[test]
-fn of_two_observers() {
+fn the_inner_observer_uses_the_span_of_the_outer_one() {
     let kept = Kept::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(kept.clone()).build();
     let outer = Watch::with(|builder| builder.otel(provider.clone()));
@@ -277,9 +281,9 @@ fn of_two_observers() {
     assert!(injected.contains(&spans[0].span_context.span_id().to_string()), "{injected}");
 }
 
-/// Without OpenTelemetry the same code runs, and its spans are nothing.
+/// Without OpenTelemetry, the same code runs, and its spans record nothing.
 #[test]
-fn off() {
+fn without_opentelemetry_spans_record_nothing() {
     let watch = Watch::default();
     request(&watch.observer);
     let tracer = watch.observer.tracer_provider().tracer("application");
@@ -287,7 +291,7 @@ fn off() {
     let observation = watch.observer.start(&RequestHead::new("GET", "/", &()));
     observation.work().run(|| {
         tracer.in_span("nothing", |context| assert!(!context.span().span_context().is_valid()));
-        // So libraries pass the request's own trace on.
+        // Libraries still pass the trace of the request on.
         let mut carried = std::collections::HashMap::new();
         RequestPropagator::new(&watch.observer).inject(&mut carried);
         assert_eq!(carried["traceparent"], observation.start().trace.traceparent());

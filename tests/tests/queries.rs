@@ -1,4 +1,5 @@
-//! The questions that the documents ask of events, asked: with DuckDB and with jq, of files that an observer has written.
+//! Tests of the queries in the documents: DuckDB and jq run them on event files that an observer
+//! has written.
 
 use std::{
     io::Write,
@@ -13,14 +14,15 @@ use serde_json::{Value, json};
 
 const DOCUMENT: &str = include_str!("../../docs/events.md");
 
-/// The blocks of a language behind the heading, in their order.
+/// The code blocks of a language after the heading, in their order.
 fn blocks(language: &str) -> Vec<&'static str> {
     let (_, questions) = DOCUMENT.split_once("## Queries").expect("the heading");
     let fence = format!("```{language}\n");
     questions.split(fence.as_str()).skip(1).filter_map(|rest| rest.split("\n```").next()).collect()
 }
 
-/// Three users, two of whom have the new cart; a route that fails; two dependencies.
+/// Writes events of three users, two of whom have the new cart, with a route that fails and two
+/// dependencies.
 fn traffic(folder: &Path) {
     let file = EventFile::new(folder.join("events.jsonl"));
     let events = Events::new().output(EventOutput::file(file));
@@ -76,13 +78,13 @@ fn jq(folder: &Path) -> Vec<String> {
     blocks("sh").iter().map(run).collect()
 }
 
-/// The words of each line, without what differs from day to day.
+/// The words of each line.
 fn words(text: &str) -> Vec<Vec<&str>> {
     text.lines().map(|line| line.split_whitespace().collect()).collect()
 }
 
 #[test]
-fn every_question_has_its_answer() {
+fn every_query_of_the_documents_has_the_expected_result() {
     let folder = folder();
     traffic(&folder);
     let rows = duckdb(&folder);

@@ -1,4 +1,5 @@
-//! The documents' reference is what the code does: every metric and every field of the line, and no other.
+//! Tests of the references in the documents: they list every metric, every event field and every
+//! setting, and no other.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +21,7 @@ fn table(document: &str, heading: &str, column: usize) -> BTreeSet<String> {
     columns.flat_map(|column| column.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
 }
 
-/// A document from a heading on.
+/// The part of a document from a heading on.
 fn section<'a>(document: &'a str, heading: &str) -> &'a str {
     document.find(heading).and_then(|start| document.get(start..)).expect("the heading")
 }
@@ -37,7 +38,7 @@ fn start(watch: &Watch, method: &str, headers: &[(&'static str, &'static str)]) 
     watch.observer.start(&head)
 }
 
-/// Requests that bring out everything there is.
+/// Sends requests that together emit every metric and every event field.
 fn traffic(watch: &Watch) {
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let mut completed = start(
@@ -95,9 +96,9 @@ fn watch(naming: MetricNaming) -> Watch {
     watch
 }
 
-/// Every metric and every label, in both namings.
+/// Compares every metric and every label, in both namings.
 #[test]
-fn every_metric_and_every_label() {
+fn every_metric_and_every_label_is_documented() {
     for (naming, column) in [(MetricNaming::Prometheus, 1), (MetricNaming::OpenTelemetry, 2)] {
         let text = watch(naming).observer.metrics_text();
         let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
@@ -118,9 +119,9 @@ fn every_metric_and_every_label() {
     }
 }
 
-/// The bounds that the document names are those of the code.
+/// Compares the bounds of buckets in the document with those of the code.
 #[test]
-fn every_bucket() {
+fn every_bucket_is_documented() {
     for (naming, family, bounds) in [
         (MetricNaming::Prometheus, "http_request_duration_seconds", "durations .005"),
         (MetricNaming::OpenTelemetry, "http_server_request_duration_seconds", "naming .005"),
@@ -141,15 +142,16 @@ fn every_bucket() {
     }
 }
 
-/// A number as it can be put into a set.
+/// The bits of a number: a set can contain them.
 fn bits(number: &str) -> u64 {
     let number = number.replace('k', "e3").replace('M', "e6");
     number.parse::<f64>().unwrap_or_else(|_| panic!("a number: {number}")).to_bits()
 }
 
-/// The table, the schema, and what comes out have the same fields; the other cases check each event against the schema.
+/// Compares the fields in the table, in the schema and in events. The other cases check each event
+/// against the schema.
 #[test]
-fn every_field_of_an_event() {
+fn every_field_of_an_event_is_documented() {
     let mut documented = table(section(EVENTS, "### Fields of all events"), "| field |", 1);
     documented.extend(table(section(EVENTS, "### Fields of events of the kind `request`"), "| field |", 1));
     let schema: serde_json::Value = serde_json::from_str(obs_core::EVENT_SCHEMA).expect("JSON");
@@ -160,26 +162,26 @@ fn every_field_of_an_event() {
     let lines = watch(MetricNaming::default()).lines();
     let keys = lines.iter().flat_map(|line| line.as_object().expect("an object").keys());
     let mut shown: BTreeSet<_> = keys.cloned().collect();
-    // Who it was and what a probe leaves exclude others, so not all come out here.
+    // Some fields exclude others, so these do not appear here.
     assert!(shown.remove("http.request.header.x-told"));
     shown.extend(["user.hash", "probe", "http.request.header.<name>"].map(str::to_owned));
     assert_eq!(shown, documented);
 }
 
-/// The reference of the settings is generated from their table.
+/// Checks the reference of the settings, which is generated from the table in the code.
 #[test]
-fn every_setting() {
+fn every_setting_is_documented() {
     check_generated("configuration.md", "settings", &format!("{}{}", variables(), settings()));
 }
 
-/// A text as it stands in a cell of a table.
+/// Escapes a text for a cell of a table.
 fn cell(text: &str) -> String {
     text.replace('|', r"\|")
 }
 
-/// A table of all environment variables.
+/// Writes a table of all environment variables.
 fn variables() -> String {
-    // Several settings may have one variable.
+    // Several settings may have the same variable.
     let mut variables: Vec<(&str, Vec<String>, Vec<&str>)> = Vec::new();
     for setting in Observer::settings() {
         let name = match (setting.method, setting.group) {
@@ -207,7 +209,7 @@ fn variables() -> String {
     format!("| variable | value | setting, or default |\n|---|---|---|\n{}", rows.collect::<String>())
 }
 
-/// A table for each type that has settings.
+/// Writes a table for each type that has settings.
 fn settings() -> String {
     let mut text = String::new();
     let mut group = "";

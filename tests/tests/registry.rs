@@ -1,4 +1,5 @@
-//! A user's own metrics on our page: of every type, with every value, and such as would break the page for all others.
+//! Tests of a user's own metrics on our page: of every type, with every value, and with faults that
+//! would break the page.
 
 use std::collections::HashMap;
 
@@ -28,13 +29,14 @@ async fn one_item(server: &Server) {
     client.leave().await;
 }
 
-/// The samples of `expected` are on the page, behind `prefix` and with `common` labels as well.
+/// Checks that the samples of `expected` are on the page, with `prefix` before their names and with
+/// the `common` labels.
 fn shows(page: &Page, expected: &Samples, prefix: &str, common: &[(&'static str, &str)]) {
     for sample in &expected.0 {
         let mut labels: Vec<_> = sample.labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
         labels.extend(common.iter().filter(|(name, _)| sample.labels.iter().all(|(own, _)| own != name)));
         let name = format!("{prefix}{}", sample.name);
-        // In the text format the parser gives every counter its suffix.
+        // In the text format, the parser adds the suffix to every counter.
         let value = page.value(&name, &labels).or_else(|| page.value(&format!("{name}_total"), &labels));
         let same = value.is_some_and(|v| v == sample.value || (v.is_nan() && sample.value.is_nan()));
         assert!(same, "{value:?} for {name} {labels:?} {}", sample.value);
@@ -42,7 +44,7 @@ fn shows(page: &Page, expected: &Samples, prefix: &str, common: &[(&'static str,
 }
 
 #[tokio::test]
-async fn a_users_own_of_every_type() {
+async fn metrics_of_every_type_are_on_the_page() {
     let watch = Watch::default();
     let expected = register(watch.observer.registry());
     let server = serve(&watch).await;
@@ -56,7 +58,7 @@ async fn a_users_own_of_every_type() {
             ["user_orders", "user_level", "user_wait_seconds", "user_unseen", "user_latency"].map(kind),
             ["counter", "gauge", "histogram", "histogram", "summary"]
         );
-        // What OpenMetrics does not allow keeps its names.
+        // Metrics that OpenMetrics does not allow keep their names.
         let unknown =
             ["user_clicks", "user_drift_sum", "user_temperature_bucket", "user_broken_count", "user_offset"];
         if format == Format::OpenMetrics {
@@ -71,7 +73,7 @@ async fn a_users_own_of_every_type() {
 }
 
 #[tokio::test]
-async fn a_very_long_label_value() {
+async fn a_very_long_label_value_is_kept() {
     let watch = Watch::default();
     let long = "\\\"\n".repeat(100_000);
     let text =
@@ -85,9 +87,10 @@ async fn a_very_long_label_value() {
     server.stop().await;
 }
 
-/// A registry with a prefix and labels of its own, some of which our metrics and the user's have, too: the nearer one wins.
+/// A registry with a prefix and common labels. If a metric has a label of the same name, the label
+/// of the metric wins.
 #[tokio::test]
-async fn a_registry_with_a_prefix_and_labels() {
+async fn the_prefix_and_the_labels_of_a_registry_are_added() {
     let common = [("env", "test"), ("endpoint", "common"), ("floor", "common")];
     let labels: HashMap<_, _> = common.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let registry = Registry::new_custom(Some("shop".to_owned()), Some(labels)).expect("valid");
@@ -104,9 +107,9 @@ async fn a_registry_with_a_prefix_and_labels() {
     server.stop().await;
 }
 
-/// Common labels of the names that tell buckets and quantiles apart.
+/// A registry whose common labels have the reserved names `le` and `quantile`.
 #[tokio::test]
-async fn a_registry_with_reserved_labels() {
+async fn reserved_names_of_common_labels_are_allowed() {
     let labels = ["le", "quantile"].map(|name| (name.to_owned(), "x".to_owned()));
     let registry = Registry::new_custom(None, Some(labels.into())).expect("valid");
     register(&registry);
@@ -121,9 +124,10 @@ async fn a_registry_with_reserved_labels() {
     server.stop().await;
 }
 
-/// Names that mean two things, in one format or in both: whoever comes second is left out, and ours come first.
+/// Names that collide, in one format or in both: the second metric is skipped, and our metrics come
+/// first.
 #[tokio::test]
-async fn names_that_collide() {
+async fn colliding_names_are_skipped() {
     let watch = Watch::default();
     let registry = watch.observer.registry();
     let name = |name: &str| Box::new(Gauge::new(name, "A gauge.").expect("valid"));
@@ -143,16 +147,17 @@ async fn names_that_collide() {
         assert_eq!(page.value("http_request_duration_seconds_count", &ITEMS), Some(1.0));
         let shown = |name: &str| page.value(name, &[]).is_some();
         assert!(shown("foo") && shown("foo_total") && shown("user_wait_seconds_sum"));
-        // What the text format has room for, it shows.
+        // The text format shows this name, because there it does not collide.
         assert_eq!(shown("http_requests"), format == Format::Text);
     }
     assert!(watch.metric("obs_metrics_left_out_total", "") > 0.0);
     server.stop().await;
 }
 
-/// A collector may return anything: another's names, ours, labels twice, labels that break a page.
+/// A collector may return anything: names of other metrics, our names, repeated labels, labels that
+/// would break a page.
 #[tokio::test]
-async fn a_collector_without_manners() {
+async fn invalid_families_of_a_collector_are_skipped() {
     let watch = Watch::default();
     let registry = watch.observer.registry();
     let families = vec![
@@ -184,7 +189,7 @@ async fn a_collector_without_manners() {
     server.stop().await;
 }
 
-/// Brings the metrics of another registry into the one that it is in.
+/// A collector that returns the metrics of another registry.
 struct Gathers(Desc, Registry);
 
 impl Collector for Gathers {
@@ -197,9 +202,10 @@ impl Collector for Gathers {
     }
 }
 
-/// A registry within a registry, each with an observer: a page shows its own, and the other's as a user's.
+/// A registry inside a registry, each with an observer. A page shows its own metrics, and those of
+/// the other observer as metrics of a user.
 #[tokio::test]
-async fn another_observers_registry_in_ours() {
+async fn the_registry_of_another_observer_is_shown() {
     let naming = Metrics::new().naming(MetricNaming::OpenTelemetry);
     let other = Observer::builder("other").no_environment().metrics(naming).build().expect("valid");
     let mut observation = other.start(&RequestHead::new("GET", "/", &()));

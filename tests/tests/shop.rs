@@ -1,4 +1,5 @@
-//! The shop and its payments as processes: an order across both, orders that fail, and a database that goes.
+//! Tests of the shop and its services as processes: orders across all services, orders that fail,
+//! and a database that stops.
 
 use std::{
     collections::BTreeSet,
@@ -23,7 +24,7 @@ fn shop() -> &'static PathBuf {
     PROGRAM.get_or_init(|| example("axum-shop"))
 }
 
-/// A shop with a database file of its own.
+/// Starts a shop with its own database file.
 async fn start(test: &str, variables: &[(&str, &str)]) -> (Service, PathBuf) {
     let file = temporary(&format!("{test}.db"));
     let database = format!("sqlite://{}?mode=rwc", file.display());
@@ -80,11 +81,12 @@ async fn an_order_is_one_trace_across_three_frameworks() {
     shop.says("shutting down inventory").await;
     let (status, events) = shop.ended().await;
     assert_eq!(status.code(), Some(0), "{status}");
-    assert_eq!(events.len(), 4, "one line per request: {events:#?}");
+    assert_eq!(events.len(), 4, "one event per request: {events:#?}");
     std::fs::remove_file(file).expect("removed");
 }
 
-/// The same trace as a collector gets it, where the environment alone says so: over TLS that the system trusts, from three runtimes.
+/// A collector gets the order as one trace, from three runtimes. Only the environment configures
+/// the export. The collector's certificate is trusted through `SSL_CERT_FILE`.
 #[tokio::test]
 async fn an_order_is_exported_as_one_trace() {
     let (collector, ca) = Collector::start_tls();
@@ -150,9 +152,9 @@ async fn an_order_is_exported_as_one_trace() {
     std::fs::remove_file(file).expect("removed");
 }
 
-/// What cannot be followed is named once and ignored.
+/// Unsupported values are named in a warning and ignored.
 #[tokio::test]
-async fn the_environment_is_warned_of() {
+async fn unsupported_values_in_the_environment_cause_a_warning() {
     let variables = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
@@ -163,19 +165,19 @@ async fn the_environment_is_warned_of() {
     shop.says("4318").await;
     shop.says("\"xray\"").await;
     shop.signal("TERM");
-    assert_eq!(shop.ended().await.0.code(), Some(0), "a collector that is not there holds up nothing");
+    assert_eq!(shop.ended().await.0.code(), Some(0), "a missing collector does not delay the exit");
     std::fs::remove_file(file).expect("removed");
 }
 
 #[tokio::test]
-async fn what_is_out_of_stock_is_not_sold() {
+async fn an_item_out_of_stock_is_not_sold() {
     let (shop, file) = start("out-of-stock", &[]).await;
     let answer = send(&shop, post("/orders", r#"{"item_id":4,"quantity":8}"#)).await;
     assert_eq!(answer.status, 409, "{}", answer.text());
     assert_eq!(json(&answer)["error"], "only 7 of item 4 are left");
     let event = shop.event("shop", answer.header("x-request-id").expect("a request id")).await;
     assert_eq!(event["exception.type"], "out_of_stock");
-    // What is not paid is put back.
+    // Items that are not paid return to the stock.
     let two = r#"{"item_id":5,"quantity":2}"#;
     for _ in 0..60 {
         assert_eq!(send(&shop, post("/orders", two)).await.status, 402, "two of a hundred, again and again");
@@ -186,7 +188,7 @@ async fn what_is_out_of_stock_is_not_sold() {
 
 #[tokio::test]
 async fn an_inventory_that_is_down_is_a_bad_gateway() {
-    // Bound and not listening: nobody answers there, and nobody else gets the port.
+    // Bound but not listening: connections are refused, and no other process gets the port.
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
     socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
     let inventory = format!("http://{}", socket.local_addr().expect("an address"));
@@ -204,7 +206,7 @@ async fn an_inventory_that_is_down_is_a_bad_gateway() {
 }
 
 #[tokio::test]
-async fn an_inventory_goes_and_comes_back() {
+async fn the_shop_survives_a_restart_of_the_inventory() {
     let program = example("tonic-inventory");
     let inventory = Service::announced("inventory", &program, &[]).await;
     let addr = inventory.addr.to_string();
@@ -217,7 +219,7 @@ async fn an_inventory_goes_and_comes_back() {
     assert_eq!(of_inventory["trace_id"], of_shop["trace_id"]);
     assert_eq!(of_inventory["parent_span_id"], of_shop["span_id"]);
 
-    // The shop's connection holds up nothing.
+    // The open connection of the shop does not delay the shutdown.
     inventory.signal("TERM");
     assert_eq!(inventory.ended().await.0.code(), Some(0));
     assert_eq!(send(&shop, order()).await.status, 502);
@@ -228,7 +230,7 @@ async fn an_inventory_goes_and_comes_back() {
     std::fs::remove_file(file).expect("removed");
 }
 
-/// A trace is kept or dropped whole, in all services.
+/// All services keep or drop the same traces.
 #[tokio::test]
 async fn sampling_agrees_across_three_frameworks() {
     const ORDERS: usize = 60;
@@ -245,7 +247,8 @@ async fn sampling_agrees_across_three_frameworks() {
     };
     assert_eq!(traces("shop"), traces("payments"));
     assert_eq!(traces("shop"), traces("inventory"));
-    // Eight standard deviations of a binomial distribution.
+    // The bounds are more than seven standard deviations from the mean of the binomial
+    // distribution.
     assert!((1..ORDERS).contains(&traces("shop").len()), "{} of {ORDERS}", traces("shop").len());
     assert!(events.iter().all(|event| event["sample_rate"] == 0.5));
     std::fs::remove_file(file).expect("removed");
@@ -280,7 +283,7 @@ async fn orders_that_fail_store_nothing() {
 
 #[tokio::test]
 async fn payments_that_are_down_are_a_bad_gateway() {
-    // Bound and not listening: nobody answers there, and nobody else gets the port.
+    // Bound but not listening: connections are refused, and no other process gets the port.
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
     socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
     let payments = format!("http://{}", socket.local_addr().expect("an address"));
@@ -293,12 +296,13 @@ async fn payments_that_are_down_are_a_bad_gateway() {
     let sources = event["error.sources"].as_array().expect("sources");
     assert!(sources.iter().any(|source| source.to_string().contains("refused")), "{event}");
     assert_eq!(stored(&shop).await, 0);
-    // Payments are no check: the shop can still sell nothing, but show everything.
+    // Payments have no health check: without them the shop cannot sell, but it can still show its
+    // items.
     assert_eq!(send(&shop, get("/readyz")).await.status, 200);
     std::fs::remove_file(file).expect("removed");
 }
 
-/// Sends a request until it is answered with this status.
+/// Repeats a request until the response has this status.
 async fn until_status(shop: &Service, status: u16, request: impl Fn() -> Request) -> Answer {
     let started = Instant::now();
     loop {
@@ -312,7 +316,7 @@ async fn until_status(shop: &Service, status: u16, request: impl Fn() -> Request
 }
 
 #[tokio::test]
-async fn postgresql_goes_and_comes_back() {
+async fn the_shop_survives_a_restart_of_postgresql() {
     let postgres = Postgres::start().await;
     let shop = Service::announced("shop", shop(), &[("DATABASE_URL", &postgres.url())]).await;
     let order = || post("/orders", r#"{"item_id":2,"quantity":3}"#);
@@ -325,12 +329,12 @@ async fn postgresql_goes_and_comes_back() {
     let ready = json(&until_status(&shop, 503, || get("/readyz")).await);
     assert_eq!(ready["status"], "failing", "{ready}");
     assert_eq!(ready["checks"]["db"]["status"], "fail", "{ready}");
-    shop.says("pool timed out").await; // the pool's reason, for the operator only
+    shop.says("pool timed out").await; // the error of the pool, for the operator only
     assert_eq!(send(&shop, get("/livez")).await.status, 200, "a restart would not help");
     let started = Instant::now();
     let answer = send(&shop, get("/items")).await;
     assert_eq!(answer.status, 503, "{}", answer.text());
-    assert!(started.elapsed() < Duration::from_secs(20), "not the 30 s that sqlx waits by itself");
+    assert!(started.elapsed() < Duration::from_secs(20), "less than the 30 s that sqlx waits by default");
     let event = shop.event("shop", answer.header("x-request-id").expect("a request id")).await;
     assert_eq!(event["error.type"], "database", "{event}");
     assert!(!event["error.sources"].as_array().expect("sources").is_empty(), "{event}");

@@ -1,5 +1,5 @@
-//! A request's span is written from its record, or made by OpenTelemetry's SDK where a sampler or a provider of the application's wants to
-//! see it. The collector gets the same either way.
+//! Tests that spans are the same with and without OpenTelemetry's SDK. By default a span is written
+//! from the record of its request. With an application's own sampler or provider, the SDK makes it.
 
 use std::{
     future::Future as _,
@@ -26,7 +26,8 @@ use obs_tests::{
     watch::{BOUND, Watch},
 };
 
-/// Decides as the default does, but could look at everything.
+/// A sampler that decides like the inner one. obs must use the SDK for it, because it could read
+/// any attribute.
 #[derive(Clone, Debug)]
 struct Looks(Sampler);
 
@@ -60,7 +61,8 @@ impl std::error::Error for Outer {
 const SAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const UNSAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
 
-/// The spans of some requests of this caller, with what differs from run to run taken out.
+/// Sends some requests of a caller, and returns their spans without the values that differ between
+/// runs.
 fn spans(
     parent: &'static str,
     otel: impl Fn(Otel) -> Otel,
@@ -151,7 +153,7 @@ fn spans(
         observation.responded(200, &headers(&[("content-type", "application/grpc"), ("grpc-status", "5")]));
         observation.finish(Outcome::Completed);
     });
-    // Answered by the middleware itself, and with a span because it fails.
+    // The middleware itself responds to this probe. The probe fails, so it has a span.
     watch.observer.start_draining();
     let sampled = headers(&traced);
     let head = RequestHead::new("GET", "/readyz", &sampled);
@@ -167,7 +169,7 @@ fn spans(
     collector.spans().into_iter().map(normal).collect()
 }
 
-/// Without its own id, its times, and a backtrace's frames.
+/// Removes the span id, the times and the frames of backtraces.
 fn normal(mut span: Span) -> Span {
     assert!(span.start_nanos > 0 && span.end_nanos >= span.start_nanos, "{span:#?}");
     span.span_id.clear();
@@ -175,7 +177,8 @@ fn normal(mut span: Span) -> Span {
         span.trace_id.clear();
     }
     (span.start_nanos, span.end_nanos) = (0, 0);
-    // The SDK does not know yet that a trace's id may be random (Trace Context level 2), and does not tell it.
+    // The SDK does not support the random flag of trace ids (Trace Context level 2), so it does not
+    // set it.
     span.flags &= !2;
     span.resource.retain(|name, _| !name.starts_with("service.instance") && name != "process.pid");
     for event in &mut span.events {
@@ -189,9 +192,9 @@ fn normal(mut span: Span) -> Span {
 }
 
 #[test]
-fn the_same_with_and_without_the_sdk() {
+fn spans_are_the_same_with_and_without_the_sdk() {
     type Settings = fn(ObserverBuilder) -> ObserverBuilder;
-    // A caller that is not trusted is linked.
+    // With the second settings, the trace of the caller is linked, not continued.
     let settings: [Settings; 2] = [|builder| builder, |builder| builder.public_endpoint(|_| true)];
     for settings in settings {
         let ours = spans(SAMPLED, |otel| otel, settings);
@@ -210,9 +213,9 @@ fn the_same_with_and_without_the_sdk() {
     }
 }
 
-/// A sampler that does not follow its callers decides alone, for a probe that fails, too.
+/// A sampler that ignores its caller decides by itself, also for a probe that fails.
 #[test]
-fn the_same_for_a_caller_that_samples_nothing() {
+fn spans_are_the_same_for_an_unsampled_caller() {
     let ours = spans(UNSAMPLED, |otel| otel.sampler(Sampler::AlwaysOn), |builder| builder);
     let sdk = spans(UNSAMPLED, |otel| otel.sampler(Looks(Sampler::AlwaysOn)), |builder| builder);
     assert_eq!(ours, sdk);

@@ -1,4 +1,4 @@
-//! Bodies that come in pieces, and how they end.
+//! Cases of bodies that are sent in pieces, and of their endings.
 
 use crate::of_request::OfRequest as _;
 use bytes::Bytes;
@@ -18,7 +18,7 @@ pub async fn chunked(stack: Stack) {
     assert_eq!(answer.expect("a response").body, "onetwothree");
 }
 
-/// hyper stops after `Content-Length` bytes and never polls the end.
+/// hyper stops after `Content-Length` bytes and never polls the end of the body.
 pub async fn sized_stream(stack: Stack) {
     let answer = exchange(stack, get("/sized"), Expected::completed(200, "/sized", 11)).await;
     assert_eq!(answer.expect("a response").body, "onetwothree");
@@ -27,7 +27,7 @@ pub async fn sized_stream(stack: Stack) {
 pub async fn too_short(stack: Stack) {
     let expected = Expected::completed(200, "/short", 6).outcome(Outcome::Truncated);
     let answer = exchange(stack, get("/short"), expected).await;
-    assert!(answer.is_err(), "the client notices, too");
+    assert!(answer.is_err(), "the client sees the error, too");
 }
 
 pub async fn trailers(stack: Stack) {
@@ -38,7 +38,7 @@ pub async fn trailers(stack: Stack) {
     let answer = answer.expect("a response");
     assert_eq!(answer.body, "onetwo");
     if stack.http2 {
-        // Over HTTP/1 hyper sends only trailers that a `Trailer` header has announced.
+        // Over HTTP/1, hyper sends only trailers that a `Trailer` header announced.
         assert_eq!(answer.trailers.expect("trailers")["x-checksum"], "42");
     }
 }
@@ -50,7 +50,7 @@ pub async fn server_sent_events(stack: Stack) {
 
 pub async fn websocket(stack: Stack) {
     if stack.http2 {
-        return; // 101 belongs to HTTP/1.
+        return; // Only HTTP/1 has the status 101.
     }
     let watch = Watch::default();
     let server = stack.serve(Setup::new(&watch)).await;
@@ -67,7 +67,7 @@ pub async fn websocket(stack: Stack) {
     watch.check(&[Expected::completed(101, "/ws", 0).outcome(Outcome::Upgraded).stream()]);
 }
 
-/// Extended CONNECT (RFC 8441), as WebSockets use it over HTTP/2.
+/// The extended CONNECT (RFC 8441) that WebSockets use over HTTP/2.
 pub async fn connect(stack: Stack) {
     if !stack.http2 || stack.framework == Framework::Actix {
         return; // actix has no CONNECT.
@@ -75,7 +75,7 @@ pub async fn connect(stack: Stack) {
     let watch = Watch::default();
     let server = stack.serve(Setup::new(&watch)).await;
     let mut client = server.connect().await;
-    // The server's settings, which allow it, are there with the first response.
+    // The first response brings the server's settings, which allow CONNECT.
     client.send(get("/plain")).await.expect("a response");
     let connect = http::Request::connect("http://test/ws")
         .extension(hyper::ext::Protocol::from_static("websocket"))
@@ -94,7 +94,7 @@ pub async fn connect(stack: Stack) {
     watch.check(&[Expected::completed(200, "/plain", 5), upgraded]);
 }
 
-/// What is sent over the upgraded connection comes back.
+/// Checks that the upgraded connection echoes a message.
 async fn echoes(response: http::Response<hyper::body::Incoming>) {
     let upgraded = hyper::upgrade::on(response).await.expect("upgraded");
     let mut stream = hyper_util::rt::TokioIo::new(upgraded);
@@ -109,9 +109,9 @@ pub async fn body_error(stack: Stack) {
     let expected = Expected::completed(200, "/body-error", 3).outcome(Outcome::BodyError);
     let setup = Setup::new(&watch);
     let answer = super::exchange_with(stack, setup, &watch, get("/body-error"), expected).await;
-    assert!(answer.is_err(), "the client notices, too");
+    assert!(answer.is_err(), "the client sees the error, too");
     assert_eq!(watch.metric("http_request_errors_total", r#"error_type="body_error""#), 1.0);
-    // actix has an error of its own around it.
+    // actix wraps the error into its own.
     let line = &watch.lines()[0];
     assert!(
         [&line["error.message"], &line["error.sources"][0]].contains(&&"the disk is gone".into()),
@@ -119,7 +119,7 @@ pub async fn body_error(stack: Stack) {
     );
 }
 
-/// One frame of 50 MB that arrives whole, though it is sent in chunks.
+/// One frame of 50 MB arrives whole, although it is sent in chunks.
 pub async fn huge_frame(stack: Stack) {
     let answer = exchange(stack, get("/huge"), Expected::completed(200, "/huge", HUGE as u64)).await;
     let body = answer.expect("a response").body;
@@ -127,7 +127,7 @@ pub async fn huge_frame(stack: Stack) {
     assert!(body.iter().all(|byte| *byte == b'x'));
 }
 
-/// The body of a request that nobody reads does not disturb.
+/// A request body that the handler does not read causes no error.
 pub async fn unread_request_body(stack: Stack) {
     let watch = Watch::default();
     let server = stack.serve(Setup::new(&watch)).await;
@@ -135,7 +135,7 @@ pub async fn unread_request_body(stack: Stack) {
     let upload = http::Request::post("/upload")
         .body(http_body_util::Full::new(Bytes::from(vec![0; 100_000])))
         .expect("a request");
-    // A server may close the connection early, and then the client may not see the answer.
+    // A server may close the connection early, and then the client may miss the response.
     if let Ok(answer) = client.send(upload).await {
         assert_eq!(answer.status, 200);
     }

@@ -1,4 +1,4 @@
-//! What a scrape gets: formats, compression, the user's own metrics, sizes, exemplars, namings.
+//! Cases of scrapes: formats, compression, the user's own metrics, sizes, exemplars and namings.
 
 use crate::of_request::OfRequest as _;
 use std::io::Read;
@@ -25,7 +25,7 @@ fn scrape(path: &str, headers: &[(&'static str, &'static str)]) -> Request<Full<
     request
 }
 
-/// Scrapes once, after a request to `/items/7`, and takes the server down.
+/// Sends the request `first`, then scrapes once, and stops the server.
 async fn scraped(
     stack: Stack,
     watch: &Watch,
@@ -88,7 +88,7 @@ pub async fn unread_by_head(stack: Stack) {
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
 }
 
-/// Theirs in our page, ours in their registry.
+/// The user's metrics are on our page, and our metrics are in the user's registry.
 pub async fn users_metrics(stack: Stack) {
     let watch = Watch::default();
     let orders = IntCounter::new("shop_orders_total", "Orders that were placed.").expect("valid");
@@ -108,13 +108,14 @@ pub async fn users_metrics(stack: Stack) {
     assert_eq!(ours.get_metric().iter().filter(of_item).count(), 1);
 }
 
-/// Bytes that were declared count, and those that were not are counted where the framework boxes bodies anyway.
+/// A declared request size is used as it is. An undeclared one is counted only where the framework
+/// boxes bodies anyway.
 pub async fn sizes(stack: Stack) {
     let watch = Watch::default();
     let expected = Expected::completed(200, "/read", 2);
     let pieces = in_pieces("/read", ["one", "two", "three"]);
     let answer = exchange_with(stack, Setup::new(&watch), &watch, pieces, expected.clone()).await;
-    assert_eq!(answer.expect("a response").body, "11", "the handler reads all of it");
+    assert_eq!(answer.expect("a response").body, "11", "the handler reads the whole body");
     let record = &watch.ended(1).await[0];
     assert_eq!(record.head().body_bytes, None);
     let counted = stack.framework != Framework::Tower;
@@ -143,7 +144,7 @@ pub async fn opentelemetry(stack: Stack) {
     assert!(text.contains(&format!("http_server_response_body_size_bytes_sum{labels} 5")), "{text}");
 }
 
-/// From a bucket to the trace.
+/// An exemplar leads from a bucket to the trace.
 pub async fn exemplars(stack: Stack) {
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let first = scrape("/fail", &[("traceparent", PARENT), ("x-request-id", "find-me")]);
@@ -155,10 +156,13 @@ pub async fn exemplars(stack: Stack) {
     assert_eq!(with.len(), 2, "{with:?}");
     assert!(with[0].starts_with("http_request_duration_seconds_bucket{"), "{}", with[0]);
     assert!(with[1].starts_with("http_request_errors_total{"), "{}", with[1]);
-    assert!(!watch.observer.metrics_text().contains("find-me"), "it would break a scrape of the text format");
+    assert!(
+        !watch.observer.metrics_text().contains("find-me"),
+        "an exemplar would break a scrape of the text format"
+    );
 }
 
-/// Each can be left out.
+/// Exemplars and creation times can be switched off.
 pub async fn plain(stack: Stack) {
     let watch = Watch::with(|builder| builder.metrics(Metrics::new().exemplars(false).created(false)));
     let scrape = scrape("/metrics", &[("accept", "application/openmetrics-text")]);
@@ -173,7 +177,7 @@ pub async fn excluded(stack: Stack) {
     let answer = scraped(stack, &watch, get("/items/7"), get("/metrics")).await;
     assert!(!text(&answer).contains("/items/"), "{}", text(&answer));
     assert_eq!(watch.ended(2).await[0].outcome, Outcome::Completed);
-    assert_eq!(watch.lines().len(), 1, "its line is still there");
+    assert_eq!(watch.lines().len(), 1, "its event is still written");
     assert_eq!(watch.metric("http_requests_total", ""), 0.0);
 }
 

@@ -1,4 +1,4 @@
-//! Probes and the checks behind them.
+//! Cases of health probes, and of the checks that they run.
 
 use std::{
     future::pending,
@@ -28,7 +28,7 @@ async fn probe(server: &Server, path: &str) -> (u16, Value) {
     (answer.status, serde_json::from_slice(&answer.body).expect("JSON"))
 }
 
-/// Probes until the service answers with this status.
+/// Probes until the service responds with this status.
 async fn becomes(server: &Server, status: u16) -> Value {
     loop {
         let (now, body) = probe(server, "/readyz").await;
@@ -38,7 +38,8 @@ async fn becomes(server: &Server, status: u16) -> Value {
     }
 }
 
-/// One check passes, the other fails, comes back and fails again: the answer says which and since when, not why.
+/// One check passes, the other fails and recovers. The response says which check failed and since
+/// when, but not why.
 pub async fn says_which_and_since_when(stack: Stack) {
     let up = Arc::new(AtomicBool::new(false));
     let is_up = Arc::clone(&up);
@@ -53,9 +54,9 @@ pub async fn says_which_and_since_when(stack: Stack) {
     assert_eq!((status, &first["status"]), (503, &"failing".into()), "{first}");
     assert_eq!(first["checks"]["db"]["status"], "fail");
     assert_eq!(first["checks"]["cache"]["status"], "pass");
-    assert!(!first.to_string().contains("hunter2"), "the reason is not for everybody: {first}");
-    assert_eq!(probe(&server, "/livez").await.0, 200, "a dependency's failure does not kill us");
-    // It goes on failing, and has done so since the same moment.
+    assert!(!first.to_string().contains("hunter2"), "the response does not have the reason: {first}");
+    assert_eq!(probe(&server, "/livez").await.0, 200, "a failed dependency needs no restart");
+    // The check still fails, since the same moment.
     let (_, second) = probe(&server, "/health").await;
     assert_eq!(second["checks"]["db"], first["checks"]["db"]);
 
@@ -67,7 +68,7 @@ pub async fn says_which_and_since_when(stack: Stack) {
     server.stop().await;
 }
 
-/// A check that hangs is reported, and not started a second time.
+/// A check that hangs is reported as failed, and not started a second time.
 pub async fn hanging(stack: Stack) {
     let started = Arc::new(AtomicUsize::new(0));
     let counts = Arc::clone(&started);
@@ -92,7 +93,7 @@ pub async fn hanging(stack: Stack) {
     server.stop().await;
 }
 
-/// A check that waits at a gate, and how often it has started and ended.
+/// A check that waits at a gate, with the numbers of its starts and ends.
 struct Gated {
     watch: Watch,
     gate: Arc<Semaphore>,
@@ -119,7 +120,7 @@ impl Gated {
     }
 }
 
-/// A check that passes too late has failed, however often it does.
+/// A check that passes after its timeout has failed.
 pub async fn late(stack: Stack) {
     let Gated { watch, gate, ended, .. } = Gated::new(Duration::from_millis(50));
     let server = stack.serve(Setup::new(&watch)).await;
@@ -129,12 +130,12 @@ pub async fn late(stack: Stack) {
     until(|| ended.load(Ordering::SeqCst) == 1).await;
     let (status, second) = probe(&server, "/readyz").await;
     assert_eq!((status, &second["checks"]), (503, &first["checks"]), "and since the same moment");
-    // The next run is in time.
+    // The next run passes in time.
     becomes(&server, 200).await;
     server.stop().await;
 }
 
-/// A hundred probes at once run the check once.
+/// A hundred simultaneous probes run the check once.
 pub async fn one_run_for_all(stack: Stack) {
     let Gated { watch, gate, started, .. } = Gated::new(BOUND);
     let server = stack.serve(Setup::new(&watch)).await;
@@ -152,7 +153,7 @@ pub async fn one_run_for_all(stack: Stack) {
     server.stop().await;
 }
 
-/// Liveness never asks a check; a prober that leaves does not cancel one.
+/// A liveness probe runs no check, and a client that disconnects does not cancel a running check.
 pub async fn left_alone(stack: Stack) {
     let Gated { watch, gate, started, ended } = Gated::new(BOUND);
     let server = stack.serve(Setup::new(&watch)).await;
@@ -169,7 +170,7 @@ pub async fn left_alone(stack: Stack) {
     server.stop().await;
 }
 
-/// A check that panics, in its call or its future, has failed.
+/// A check that panics, in its call or in its future, has failed.
 pub async fn panicking(stack: Stack) {
     let watch = Watch::with(|builder| {
         let in_call = || -> std::future::Ready<Result<(), io::Error>> { panic!("in the check's call") };
@@ -183,7 +184,7 @@ pub async fn panicking(stack: Stack) {
     server.stop().await;
 }
 
-/// Not ready while starting, and again while draining.
+/// The service is not ready while it starts, and again while it drains.
 pub async fn starting(stack: Stack) {
     let watch = Watch::with(obs_core::ObserverBuilder::starting);
     let server = stack.serve(Setup::new(&watch)).await;

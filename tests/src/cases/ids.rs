@@ -1,4 +1,4 @@
-//! Request ids on the wire.
+//! Cases of request ids in requests and responses.
 
 use http::HeaderValue;
 
@@ -8,7 +8,8 @@ use crate::{
     watch::Watch,
 };
 
-/// Sends `/plain` with these headers; returns the answer's id, and checks that the record has the same.
+/// Sends `/plain` with these headers, and returns the id in the response. Checks that record and
+/// event have the same id.
 async fn id_of(stack: Stack, watch: &Watch, headers: &[(&'static str, &'static str)], name: &str) -> String {
     let server = stack.serve(Setup::new(watch)).await;
     let mut client = server.connect().await;
@@ -26,7 +27,7 @@ async fn id_of(stack: Stack, watch: &Watch, headers: &[(&'static str, &'static s
     id
 }
 
-/// 36 characters with the version at its place.
+/// Returns `true` for 36 characters with the version at its place.
 fn is_uuid_v7(id: &str) -> bool {
     id.len() == 36 && id.as_bytes()[14] == b'7'
 }
@@ -63,7 +64,7 @@ pub async fn own_generator(stack: Stack) {
     assert_eq!(id_of(stack, &watch, &[], "x-request-id").await, "made-here");
 }
 
-/// Errors, panics and unknown paths carry the id, too.
+/// Responses to errors, panics and unknown paths have the id, too.
 pub async fn always_returned(stack: Stack) {
     let watch = Watch::default();
     let server = stack.serve(Setup::new(&watch)).await;

@@ -1,4 +1,4 @@
-//! Several layers, several observers, sinks that misbehave, and the endpoints.
+//! Cases of several layers, several observers, sinks that panic, and the endpoints.
 
 use obs_core::{
     Outcome,
@@ -12,7 +12,8 @@ use crate::{
     watch::{Expected, Watch, until},
 };
 
-/// The service returns an error: an axum router cannot, and actix makes a response of it.
+/// The service returns an error. An axum router cannot return one, and actix converts it to a
+/// response.
 pub async fn service_error(stack: Stack) {
     let watch = Watch::default();
     let setup = Setup::new(&watch);
@@ -34,7 +35,7 @@ pub async fn service_error(stack: Stack) {
     }
 }
 
-/// Installed twice: the inner layer starts nothing.
+/// With two layers of the same observer, the inner layer starts no observation.
 pub async fn installed_twice(stack: Stack) {
     let watch = Watch::default();
     let setup = Setup::new(&watch).twice();
@@ -45,7 +46,7 @@ pub async fn installed_twice(stack: Stack) {
     assert_eq!(watch.ended(1).await[0].fields.get("greeting"), Some(&"hi".into()));
 }
 
-/// Two observers: both record the request, under one id.
+/// Two observers both record the request, with the same id.
 pub async fn two_observers(stack: Stack) {
     let (outer, inner) = (Watch::default(), Watch::default());
     let server = stack.serve(Setup::new(&outer).inner(&inner.observer)).await;
@@ -56,7 +57,7 @@ pub async fn two_observers(stack: Stack) {
     server.stop().await;
     let expected = [Expected::completed(200, "/items/{id}", 5)];
     inner.check(&expected);
-    // Without a router the handler names the route, through the innermost handle.
+    // Without a router, the handler sets the route, through the innermost handle.
     let unnamed = [Expected::completed(200, "", 5).unmatched()];
     outer.check(if stack.has_router() { &expected } else { &unnamed });
     assert_eq!(a[0].start().id, b[0].start().id);
@@ -74,11 +75,11 @@ impl RecordSink for Bad {
     }
 
     fn on_start(&self, _: &Start) {
-        panic!("a sink's own, at the start");
+        panic!("in a sink, at the start");
     }
 
     fn on_finish(&self, _: &Record) {
-        panic!("a sink's own, at the end");
+        panic!("in a sink, at the end");
     }
 }
 
@@ -91,7 +92,7 @@ pub async fn sink_that_panics(stack: Stack) {
     assert_eq!(watch.metric("obs_sink_errors_total", r#"sink="bad""#), 2.0);
 }
 
-/// `/metrics` and the probes are there without being mounted; they are counted, and leave no line.
+/// `/metrics` and the probes exist without a route. Their requests are counted, and write no event.
 pub async fn endpoints(stack: Stack) {
     let watch = Watch::default();
     let server = stack.serve(Setup::new(&watch)).await;
@@ -130,10 +131,10 @@ pub async fn endpoints(stack: Stack) {
     assert!(watch.lines().is_empty());
 }
 
-/// A route of the application's own at an endpoint's path wins.
+/// A route of the application at the path of an endpoint takes precedence.
 pub async fn own_health(stack: Stack) {
     if !stack.has_router() {
-        return; // There is nobody to ask.
+        return; // Without a router, the routes are unknown.
     }
     let watch = Watch::default();
     let setup = Setup::new(&watch).own_health();
@@ -143,7 +144,7 @@ pub async fn own_health(stack: Stack) {
     assert_eq!(watch.lines().len(), 1, "a request like any other");
 }
 
-/// What is written after the end is lost, and counted.
+/// A field that is set after the end of the request is dropped and counted.
 pub async fn late_write(stack: Stack) {
     let watch = Watch::default();
     let server = stack.serve(Setup::new(&watch)).await;

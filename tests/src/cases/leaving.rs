@@ -1,4 +1,4 @@
-//! Clients that leave, and timeouts.
+//! Cases of clients that disconnect, and of timeouts.
 
 use crate::of_request::OfRequest as _;
 use std::{sync::atomic::Ordering, time::Duration};
@@ -27,7 +27,8 @@ pub async fn before_the_head(stack: Stack) {
     let mut expected =
         Expected::completed(499, "/gate", 0).outcome(Outcome::CancelledBeforeResponse).no_status();
     if !stack.notices_leaving_in_handler() {
-        // actix lets the handler finish. Whether it has noticed then that the socket is closed is a race.
+        // actix lets the handler finish. By then it may or may not have noticed that the socket is
+        // closed.
         world.gate.add_permits(1);
         let record = &watch.ended(1).await[0];
         assert!([Outcome::Completed, Outcome::CancelledInBody].contains(&record.outcome), "{record:?}");
@@ -44,7 +45,7 @@ pub async fn before_the_head(stack: Stack) {
     }
 }
 
-/// Reads the first frame of the response to `path`, then leaves.
+/// Reads the first frame of the response to `path`, then disconnects.
 async fn in_body(stack: Stack, path: &str) -> Watch {
     let watch = Watch::default();
     let server = stack.serve(Setup::new(&watch)).await;
@@ -66,29 +67,30 @@ pub async fn between_small_frames(stack: Stack) {
     assert!(watch.ended(1).await[0].end().response_bytes >= 1024, "some frames went out");
 }
 
-/// hyper has the whole frame at once; only slicing shows that it was not sent.
+/// hyper would take the whole frame at once. Only the chunks show that a part was not sent.
 pub async fn in_one_huge_frame(stack: Stack) {
     let watch = in_body(stack, "/huge").await;
-    // actix takes the frame as one, and the bytes count as handed over.
+    // actix takes the frame as a whole, so all its bytes are counted.
     let limit = if stack.framework == Framework::Actix { HUGE as u64 + 1 } else { HUGE as u64 };
     let expected = Expected::completed(200, "/huge", 0).outcome(Outcome::CancelledInBody);
     watch.check(&[expected.less_than(limit)]);
 }
 
-/// A timeout outside of the layer drops the handler: the client has its answer, but not from here.
+/// A timeout outside the layer drops the handler. The client gets a response, but the layer does
+/// not see it.
 pub async fn outer_timeout(stack: Stack) {
     let watch = Watch::default();
     let setup = Setup::new(&watch).outer_timeout(Duration::from_millis(50));
     let expected =
         Expected::completed(499, "/outer-timeout", 0).outcome(Outcome::CancelledBeforeResponse).no_status();
     let answer = exchange_with(stack, setup, &watch, get("/outer-timeout"), expected).await;
-    // A plain tower timeout is a service error, which hyper answers by closing.
+    // A plain tower timeout is a service error, and hyper closes the connection.
     if stack.framework != Framework::Tower {
         assert_eq!(answer.expect("a response").status, 504);
     }
 }
 
-/// A timeout inside of the layer is a response like any other.
+/// A timeout inside the layer is a response like any other.
 pub async fn inner_timeout(stack: Stack) {
     let bytes = if stack.framework == Framework::Actix { 8 } else { 0 };
     let answer = exchange(stack, get("/slow"), Expected::completed(408, "/slow", bytes)).await;

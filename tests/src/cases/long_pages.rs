@@ -1,4 +1,4 @@
-//! Pages of metrics that are written while they are sent.
+//! Cases of long pages of metrics, which are written while they are sent.
 
 use crate::of_request::OfRequest as _;
 use std::io::Read;
@@ -18,7 +18,7 @@ use crate::{
     watch::Watch,
 };
 
-/// An observer with `routes` routes, each of which takes some 150 KB of a page.
+/// An observer with `routes` routes. Each route takes about 150 KB of a page.
 fn watch(routes: usize) -> Watch {
     const BUCKETS: u32 = 1_000;
     let watch =
@@ -27,7 +27,8 @@ fn watch(routes: usize) -> Watch {
     watch
 }
 
-/// How many lines of the durations' buckets there are of the routes above; the page must be whole.
+/// Checks that the page is complete, and returns its number of duration buckets of the routes
+/// above.
 fn buckets(page: &[u8]) -> usize {
     let text = std::str::from_utf8(page).expect("UTF-8");
     assert!(text.starts_with("# HELP ") && text.ends_with('\n'));
@@ -45,7 +46,7 @@ fn scrape(headers: &[(&'static str, &'static str)]) -> Request<Full<bytes::Bytes
     request
 }
 
-/// It has no length that could be told, comes out whole, and is recorded as any other response.
+/// A long page has no `Content-Length`, arrives complete, and is recorded like any other response.
 pub async fn whole(stack: Stack) {
     let watch = watch(10);
     let server = stack.serve(Setup::new(&watch)).await;
@@ -63,7 +64,7 @@ pub async fn whole(stack: Stack) {
     GzDecoder::new(&*packed.body).read_to_end(&mut unpacked).expect("gzip");
     assert_eq!(buckets(&unpacked), 20_000);
 
-    // What HEAD says is not at odds with that.
+    // The response to HEAD has the same headers.
     let head = client.send(request("HEAD", "/metrics")).await.expect("an answer");
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_eq!(head.header("content-length"), None);
@@ -76,7 +77,7 @@ pub async fn whole(stack: Stack) {
     assert_eq!(watch.metric("http_requests_in_flight", ""), 0.0);
 }
 
-/// A client that knows no chunks gets it as it is, until the connection ends.
+/// A client of HTTP/1.0 gets the page without chunks, until the connection ends.
 pub async fn to_an_old_client(stack: Stack) {
     if stack.http2 {
         return;
@@ -97,9 +98,9 @@ pub async fn to_an_old_client(stack: Stack) {
     server.stop().await;
 }
 
-/// A client that reads none of it holds nobody up; when it leaves, so does the page.
+/// A client that does not read its page delays no other client. When it disconnects, its page ends.
 pub async fn unread(stack: Stack) {
-    // More than what sockets take without being read.
+    // More than sockets buffer.
     let watch = watch(150);
     let server = stack.serve(Setup::new(&watch)).await;
     let mut slow = server.connect().await;
@@ -113,13 +114,13 @@ pub async fn unread(stack: Stack) {
     let line = r#"http_requests_total{method="GET",endpoint="/items/{id}",status="200"} 1"#;
     assert!(page.text().lines().any(|found| found == line));
     other.leave().await;
-    assert_eq!(watch.ended(2).await.len(), 2, "the other page is still on its way");
+    assert_eq!(watch.ended(2).await.len(), 2, "the other page is not sent yet");
 
     drop(response);
     slow.leave().await;
     let record = &watch.ended(3).await[2];
     assert_eq!((record.outcome, record.route_label()), (Outcome::CancelledInBody, "/metrics"));
-    assert!(record.end().response_bytes > 0, "what went out counts");
+    assert!(record.end().response_bytes > 0, "the sent bytes are counted");
     server.stop().await;
     assert_eq!(watch.observer.in_flight(), 0);
 }

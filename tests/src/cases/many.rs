@@ -1,4 +1,4 @@
-//! Many requests.
+//! Cases of many requests, one after the other and at the same time.
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -25,7 +25,7 @@ pub async fn a_thousand_on_one_connection(stack: Stack) {
     assert_eq!(watch.metric("http_requests_total", r#"endpoint="/items/{id}""#), 1000.0);
 }
 
-/// A hundred requests that all run at the same time: HTTP/2 streams, or connections.
+/// A hundred requests run at the same time, on HTTP/2 streams or on connections.
 pub async fn a_hundred_at_once(stack: Stack) {
     let watch = Watch::default();
     let server = stack.serve(Setup::new(&watch)).await;

@@ -1,4 +1,4 @@
-//! Scrapes at the same time, scrapers that leave, and collectors that panic.
+//! Cases of simultaneous scrapes, of scrapers that disconnect, and of collectors that panic.
 
 use std::{
     fmt,
@@ -21,7 +21,8 @@ use crate::{
     watch::{BOUND, Watch, until},
 };
 
-/// A gauge whose collection is counted, and waits until the gate is opened: a page asks for it once.
+/// A gauge that counts its collections, and waits in each until the gate is open. Each page
+/// collects it once.
 #[derive(Clone)]
 struct Gated {
     gauge: IntGauge,
@@ -62,7 +63,7 @@ impl Collector for Gated {
     }
 }
 
-/// How many requests for items a page has counted.
+/// The number of requests for items on a page.
 fn counted(page: &Answer) -> u64 {
     assert_eq!(page.status, 200);
     let text = std::str::from_utf8(&page.body).expect("UTF-8");
@@ -75,13 +76,15 @@ fn counted(page: &Answer) -> u64 {
     count.split(' ').next().expect("a number").parse().expect("a number")
 }
 
-/// Two hundred scrapes at once, while requests go on, make a few pages, and each shows what had ended before it was sent.
+/// Two hundred simultaneous scrapes during other requests share a few pages. Each page includes all
+/// requests that ended before its scrape was sent.
 pub async fn scrapes_share_a_page(stack: Stack) {
     let watch = Watch::default();
     let gated = Gated::registered(&watch);
     let server = stack.serve(Setup::new(&watch)).await;
     let addr = server.addr;
-    // A request is counted before its last byte leaves, so an answer that was read whole has been counted.
+    // A request is counted before its last byte is sent, so a response that was read to its end has
+    // been counted.
     let (answered, stopped) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let load = (0..4).map(|_| {
         let (answered, stopped) = (Arc::clone(&answered), Arc::clone(&stopped));
@@ -109,13 +112,13 @@ pub async fn scrapes_share_a_page(stack: Stack) {
         })
     });
     let scrapes: Vec<_> = scrapes.collect();
-    // The first page is held up until all scrapes have come.
+    // The first page waits at the gate until all scrapes have arrived.
     until(|| watch.observer.in_flight() >= 200).await;
     gated.open();
     for scrape in join_all(scrapes).await {
         let (before, page) = scrape.expect("no panic");
         let shown = counted(&page);
-        assert!(before <= shown, "{before} had been answered, and it shows {shown}");
+        assert!(before <= shown, "{before} requests had ended, but the page shows {shown}");
     }
     let collects = gated.collects();
     assert!(collects <= 20, "200 scrapes made {collects} pages");
@@ -124,7 +127,8 @@ pub async fn scrapes_share_a_page(stack: Stack) {
     server.stop().await;
 }
 
-/// A scraper leaves while its page is made, another while it waits for its turn: the others get theirs.
+/// One scraper disconnects while its page is written, another while it waits for the next page. The
+/// others get their pages.
 pub async fn scrapers_that_leave(stack: Stack) {
     let watch = Watch::default();
     let gated = Gated::registered(&watch);
@@ -135,7 +139,8 @@ pub async fn scrapers_that_leave(stack: Stack) {
     let mut staying = Vec::new();
     for n in 0..4 {
         let (addr, running) = (server.addr, watch.observer.in_flight());
-        // The first one's page is being made; those after it share the next one, which the second has asked for.
+        // The page of the first scrape is being written. The scrapes after it share the next page,
+        // which the second scrape requested.
         let mut client = Client::connect(addr, stack.http2).await;
         let scrape = tokio::spawn(async move { client.send(get("/metrics")).await });
         watch.running(running + 1).await;
@@ -147,7 +152,7 @@ pub async fn scrapers_that_leave(stack: Stack) {
         }
     }
     for scrape in leaving {
-        // With the client goes its connection.
+        // Aborting the task drops the client and its connection.
         scrape.abort();
     }
     if stack.notices_leaving_in_handler() {
@@ -180,7 +185,7 @@ impl Collector for Panics {
     }
 }
 
-/// A collector that panics: a page still has our own metrics, and counts it.
+/// When a collector panics, a page still has our own metrics, and the panic is counted.
 pub async fn a_collector_that_panics(stack: Stack) {
     let watch = Watch::default();
     let desc = Desc::new("user_panics".to_owned(), "Panics.".to_owned(), Vec::new(), Default::default());
@@ -195,7 +200,7 @@ pub async fn a_collector_that_panics(stack: Stack) {
         let text = String::from_utf8_lossy(&page.body).into_owned();
         let line = r#"http_requests_total{method="GET",endpoint="/items/{id}",status="200"} 1"#;
         assert!(text.lines().any(|found| found == line), "{text}");
-        // The page tells of those before it, or of itself, too.
+        // The page counts the pages before it, and may count itself.
         let counted = [before, before + 1].map(|n| format!("obs_metrics_left_out_total {n}"));
         assert!(text.lines().any(|found| counted.iter().any(|line| line == found)), "{text}");
     }

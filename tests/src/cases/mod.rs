@@ -1,4 +1,4 @@
-//! The cases. Each is told the stack and runs a server of its own.
+//! The cases. Each takes a stack, and starts its own server.
 
 pub mod bodies;
 pub mod exposition;
@@ -29,7 +29,7 @@ use crate::{
     watch::{Expected, Watch},
 };
 
-/// One request on a fresh server, and the one record that it must leave.
+/// Sends one request to a new server, and checks its one record.
 async fn exchange<B>(stack: Stack, request: Request<B>, expected: Expected) -> hyper::Result<Answer>
 where
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,

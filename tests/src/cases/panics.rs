@@ -1,4 +1,5 @@
-//! Panics: recorded once, with their place; the client gets an answer, and the server lives on.
+//! Cases of panics. Each panic is recorded once with its location, the client gets a response, and
+//! the server continues.
 
 use obs_core::{Outcome, PanicPolicy};
 
@@ -9,7 +10,7 @@ use crate::{
     watch::{Expected, Watch, until},
 };
 
-/// A panic before the response: it is answered with a problem document that names the request.
+/// Checks a panic before the response: the response is a problem document with the request id.
 async fn answered(stack: Stack, path: &'static str, message: &str) {
     let watch = Watch::default();
     let server = stack.serve(Setup::new(&watch)).await;
@@ -21,7 +22,7 @@ async fn answered(stack: Stack, path: &'static str, message: &str) {
     assert_eq!(problem["status"], 500);
     assert_eq!(problem["request_id"].as_str(), answer.header("x-request-id"));
 
-    // The same connection goes on.
+    // The same connection still works.
     let next = client.send(get("/plain")).await.expect("an answer");
     assert_eq!(next.status, 200);
     let records = watch.ended(2).await;
@@ -34,7 +35,7 @@ async fn answered(stack: Stack, path: &'static str, message: &str) {
 
     client.leave().await;
     server.stop().await;
-    // Without a router nobody had named the route before `call` panicked.
+    // Without a router, nothing set the route before `call` panicked.
     let mut expected = Expected::completed(500, path, answer.body.len() as u64).outcome(Outcome::Panicked);
     if path == "/panic-call" && !stack.has_router() {
         expected = expected.unmatched();
@@ -58,7 +59,7 @@ pub async fn after_an_await(stack: Stack) {
     answered(stack, "/panic-after", "after an await").await;
 }
 
-/// To a gRPC client it is a status of gRPC's, without trailers after a body.
+/// A gRPC client gets a gRPC status in the head, without a body and trailers.
 pub async fn grpc(stack: Stack) {
     let watch = Watch::default();
     let mut request = get("/panic-before");
@@ -72,7 +73,8 @@ pub async fn grpc(stack: Stack) {
     assert!(answer.header("x-request-id").is_some());
 }
 
-/// With the policy `Resume` the connection breaks as it would without us, and the record is the same.
+/// With the policy `Resume`, the connection breaks as it would without obs, and the panic is still
+/// recorded.
 pub async fn resumed(stack: Stack) {
     let watch = Watch::with(|builder| builder.panic_policy(PanicPolicy::Resume));
     let expected = Expected::completed(500, "/panic-after", 0).outcome(Outcome::Panicked).no_status();
@@ -91,7 +93,7 @@ pub async fn in_body(stack: Stack) {
     let record = &watch.ended(1).await[0];
     assert_eq!(record.panic.as_ref().expect("a panic").message, "in the body");
     client.leave().await;
-    // The server lives on.
+    // The server continues.
     let mut client = server.connect().await;
     assert_eq!(client.send(get("/plain")).await.expect("an answer").status, 200);
     watch.ended(2).await;
@@ -101,10 +103,10 @@ pub async fn in_body(stack: Stack) {
     watch.check(&[panicked, Expected::completed(200, "/plain", 5)]);
 }
 
-/// The client leaves, and a destructor of the handler panics.
+/// The client disconnects, and a destructor in the handler panics.
 pub async fn in_drop(stack: Stack) {
     if !stack.notices_leaving_in_handler() {
-        return; // Nothing is dropped then.
+        return; // The handler is not dropped then.
     }
     let watch = Watch::default();
     let server = stack.serve(Setup::new(&watch)).await;
@@ -120,7 +122,7 @@ pub async fn in_drop(stack: Stack) {
     leaving.await.expect("left");
     watch.ended(1).await;
     let mut client = server.connect().await;
-    assert_eq!(client.send(get("/plain")).await.expect("the server lives on").status, 200);
+    assert_eq!(client.send(get("/plain")).await.expect("the server continues").status, 200);
     watch.ended(2).await;
     client.leave().await;
     server.stop().await;
@@ -128,7 +130,7 @@ pub async fn in_drop(stack: Stack) {
     watch.check(&[panicked, Expected::completed(200, "/plain", 5)]);
 }
 
-/// A body's destructor panics after the response was sent whole: that changes nothing any more.
+/// A panic in the destructor of a body changes nothing: the whole response was sent before.
 pub async fn in_body_drop(stack: Stack) {
     let watch = Watch::default();
     let expected = Expected::completed(200, "/panic-body-drop", 3);

@@ -1,4 +1,4 @@
-//! Responses that are there at once, and their routes.
+//! Cases of responses that are available at once, and of their routes.
 
 use super::{exchange, exchange_with};
 use crate::{
@@ -35,7 +35,7 @@ pub async fn head(stack: Stack) {
     assert_eq!(answer.expect("a response").body, "");
 }
 
-/// The answer to HEAD has a body that streams and is never sent.
+/// The response to HEAD has a streaming body, which is never sent.
 pub async fn head_of_a_stream(stack: Stack) {
     let expected = Expected::completed(200, "/chunked", 0);
     let answer = exchange(stack, request("HEAD", "/chunked"), expected).await;
@@ -68,7 +68,7 @@ pub async fn method_not_allowed(stack: Stack) {
     assert_eq!(answer.expect("a response").status, 405);
 }
 
-/// A method that a client made up makes no series of its own.
+/// A method that a client invents creates no series.
 pub async fn unknown_method(stack: Stack) {
     let watch = Watch::default();
     let expected = Expected::completed(405, "/plain", 0);
@@ -82,7 +82,7 @@ pub async fn client_error(stack: Stack) {
     let watch = Watch::default();
     let expected = Expected::completed(418, "/teapot", 15);
     let _ = exchange_with(stack, Setup::new(&watch), &watch, get("/teapot"), expected).await;
-    assert_eq!(watch.metric("http_request_errors_total", ""), 0.0, "no failure of the service");
+    assert_eq!(watch.metric("http_request_errors_total", ""), 0.0, "not a failure of the service");
 }
 
 pub async fn handler_error(stack: Stack) {
@@ -98,7 +98,7 @@ pub async fn handler_error(stack: Stack) {
     assert_eq!(line["error.sources"][0], std::fmt::Error.to_string());
 }
 
-/// A kind of the handler's own is what dashboards see.
+/// The error kind that a handler sets is the error type in the metrics.
 pub async fn handler_error_kind(stack: Stack) {
     let watch = Watch::default();
     let expected = Expected::completed(502, "/fail-kind", 5);
@@ -109,7 +109,7 @@ pub async fn handler_error_kind(stack: Stack) {
 
 pub async fn extractor_rejection(stack: Stack) {
     if !stack.has_router() {
-        return; // Extractors come with the router.
+        return; // Only a router has extractors.
     }
     let watch = Watch::default();
     let server = stack.serve(Setup::new(&watch)).await;
@@ -123,7 +123,7 @@ pub async fn extractor_rejection(stack: Stack) {
     watch.check(&[Expected::completed(status, "/number/{n}", answer.body.len() as u64)]);
 }
 
-/// A middleware inside the observed layer answers before the handler.
+/// A middleware inside the observed layer responds before the handler.
 pub async fn early_answer(stack: Stack) {
     let answer = exchange(stack, get("/early"), Expected::completed(401, "/early", 12)).await;
     assert_eq!(answer.expect("a response").status, 401);

@@ -1,4 +1,4 @@
-//! Secrets in every place that a request has: none of them comes out anywhere.
+//! Cases of secrets in each place of a request. No output contains one.
 
 use http::HeaderValue;
 use obs_core::{EventOutput, Events, otel::Otel};
@@ -61,7 +61,7 @@ pub async fn nothing_leaves(stack: Stack) {
     crate::watch::fulfils_the_schema(&event);
     assert!(
         event["url.query"].as_str().is_some_and(|query| query.contains("page=2")),
-        "the rest is there: {event}"
+        "the rest of the query is kept: {event}"
     );
     assert_eq!(event["fields"]["order"]["password"], "[REDACTED]");
     assert_eq!(event["error.message"], "no mail to [REDACTED]");

@@ -1,4 +1,4 @@
-//! Leaving in order.
+//! Cases of the graceful shutdown.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -10,7 +10,8 @@ use crate::{
     watch::{BOUND, Expected, Watch, until},
 };
 
-/// The order of things: not ready but serving, then no new connections, then the running request is waited for.
+/// The server first reports not ready but still serves. Then it accepts no new connections, and
+/// waits for the running request.
 pub async fn waits_for_requests(stack: Stack) {
     let watch = Watch::with(|builder| builder.drain_delay(Duration::from_secs(1)).drain_timeout(BOUND));
     let mut server = stack.serve(Setup::new(&watch)).await;
@@ -34,7 +35,7 @@ pub async fn waits_for_requests(stack: Stack) {
     assert_eq!(watch.observer.in_flight(), 1);
     assert!(!stopped.is_finished());
     world.gate.add_permits(1);
-    let answer = running.await.expect("no panic").expect("the request ends as if nothing was");
+    let answer = running.await.expect("no panic").expect("the request ends normally");
     assert_eq!(answer.body, "opened");
     stopped.await.expect("the server ends");
     watch.check(&[
@@ -45,7 +46,7 @@ pub async fn waits_for_requests(stack: Stack) {
     ]);
 }
 
-/// Waits until nobody listens at `addr`.
+/// Waits until the listener at `addr` is closed.
 async fn refuses(addr: std::net::SocketAddr) {
     let wait = async {
         while tokio::net::TcpStream::connect(addr).await.is_ok() {
@@ -55,7 +56,7 @@ async fn refuses(addr: std::net::SocketAddr) {
     tokio::time::timeout(BOUND, wait).await.expect("the listener closes");
 }
 
-/// What still runs after the timeout is aborted, and each request is recorded.
+/// Requests that still run after the timeout are aborted, and each is recorded.
 pub async fn aborts_the_rest(stack: Stack) {
     let watch = Watch::with(|builder| builder.drain_timeout(Duration::from_secs(1)));
     let mut server = stack.serve(Setup::new(&watch)).await;
@@ -73,12 +74,12 @@ pub async fn aborts_the_rest(stack: Stack) {
     let mut outcomes: Vec<_> = records.iter().map(|record| record.outcome).collect();
     outcomes.sort_by_key(|outcome| outcome.as_str());
     assert_eq!(outcomes, [Outcome::CancelledBeforeResponse, Outcome::CancelledInBody]);
-    assert!(records.iter().all(|record| record.draining), "we did it: {records:#?}");
+    assert!(records.iter().all(|record| record.draining), "the records are marked as draining: {records:#?}");
     assert_eq!(watch.observer.in_flight(), 0);
     assert!(watch.lines().iter().all(|line| line["draining"] == true));
 }
 
-/// An idle connection does not hold anybody up.
+/// An idle connection does not delay the shutdown.
 pub async fn closes_idle_connections(stack: Stack) {
     let watch = Watch::with(|builder| builder.drain_timeout(BOUND));
     let server = stack.serve(Setup::new(&watch)).await;

@@ -1,4 +1,5 @@
-//! Spans as a collector gets them: one per request, by the conventions, however it ends.
+//! Cases of spans as a collector receives them: one for each request, by the conventions, for each
+//! ending.
 
 use http::HeaderValue;
 use obs_core::{
@@ -13,7 +14,7 @@ use crate::{
     watch::{BOUND, Watch},
 };
 
-/// What every span of HTTP has here: there is always a peer, and a host.
+/// The attributes that each HTTP span has here. There is always a peer and a host.
 const ALWAYS: [&str; 9] = [
     "client.address",
     "http.request.method",
@@ -26,7 +27,7 @@ const ALWAYS: [&str; 9] = [
     "url.scheme",
 ];
 
-/// An observer whose spans a collector gets.
+/// An observer that exports its spans to a collector.
 pub(super) struct Traced {
     pub(super) watch: Watch,
     pub(super) collector: Collector,
@@ -47,7 +48,7 @@ impl Traced {
         Self { watch, collector }
     }
 
-    /// The spans, in the order in which they have ended; each agrees with its event.
+    /// Returns the spans in the order of their ends. Checks that each span agrees with its event.
     pub(super) fn spans(&self) -> Vec<Span> {
         let report = self.watch.observer.shutdown(BOUND);
         assert!(report.flushed, "{report:?}");
@@ -63,7 +64,8 @@ impl Traced {
             assert_eq!(event["parent_span_id"].as_str(), span.parent_span_id.as_deref());
             let grpc = span.attributes.contains_key("rpc.system.name");
             for name in [if grpc { "rpc.response.status_code" } else { "http.route" }, "error.type"] {
-                // A probe's 503 is no failure of the service; HTTP's conventions know only that it is a 5xx.
+                // The 503 of a probe is not a failure of the service, but the conventions for spans
+                // make each 5xx an error.
                 if name == "error.type" && event["probe"] == true {
                     continue;
                 }
@@ -77,7 +79,7 @@ impl Traced {
     }
 }
 
-/// How a request ends: what is asked, and what the span says.
+/// A request and the expected span of its ending.
 struct Ending {
     method: &'static str,
     path: &'static str,
@@ -118,7 +120,7 @@ impl Ending {
             }
             None => assert_eq!(span.status, ("UNSET", String::new()), "{span:#?}"),
         }
-        // A field of the handler's own is an attribute, too.
+        // A field that the handler sets is an attribute, too.
         span.exactly(&keys, &["greeting", "url.query"]);
         span.has("url.path", self.path.split('?').next().expect("a path"));
         span.has("url.scheme", "http");
@@ -126,7 +128,7 @@ impl Ending {
     }
 }
 
-/// A table of requests, with every ending that the client can wait for.
+/// Tests a table of requests, with each ending that the client can wait for.
 pub async fn every_ending(stack: Stack) {
     let mut endings = vec![
         ending("GET", "/plain", "GET /plain", 200),
@@ -156,7 +158,7 @@ pub async fn every_ending(stack: Stack) {
     let server = stack.serve(Setup::new(&traced.watch)).await;
     for (n, ending) in endings.iter().enumerate() {
         let mut client = server.connect().await;
-        // Some break the connection.
+        // Some endings break the connection.
         let _ = client.send(request(ending.method, ending.path)).await;
         traced.watch.ended(n + 1).await;
         client.leave().await;
@@ -187,7 +189,7 @@ pub async fn every_ending(stack: Stack) {
     assert_eq!(of("/panic-before").status.1, "before an await");
 }
 
-/// Methods that clients make up, and what a client says of itself.
+/// A method that the client invents, and the headers of a client that is not trusted.
 pub async fn what_the_client_says(stack: Stack) {
     let traced = Traced::new();
     let server = stack.serve(Setup::new(&traced.watch)).await;
@@ -205,11 +207,11 @@ pub async fn what_the_client_says(stack: Stack) {
     span.has("http.request.method", "_OTHER").has("http.request.method_original", "BREW");
     span.has("user_agent.original", "pot/1.0");
     span.has("http.request.header.x-told", serde_json::json!(["yes"]));
-    span.has("client.address", "127.0.0.0"); // nobody is trusted
+    span.has("client.address", "127.0.0.0"); // no proxy is trusted
     span.has("server.address", "test").has("server.port", 80);
 }
 
-/// Behind a proxy that is trusted.
+/// A request through a trusted proxy.
 pub async fn proxied(stack: Stack) {
     let traced = Traced::with(|otel| otel, |builder| builder.trusted_proxies(["127.0.0.0/8"]));
     let server = stack.serve(Setup::new(&traced.watch)).await;
@@ -239,7 +241,7 @@ pub async fn proxied(stack: Stack) {
     assert_eq!(traced.watch.lines()[0]["client.address"], "203.0.113.0");
 }
 
-/// The client leaves before the head, and within the body.
+/// The client disconnects before the head, and within the body.
 pub async fn left(stack: Stack) {
     let traced = Traced::new();
     let server = stack.serve(Setup::new(&traced.watch)).await;
@@ -275,7 +277,7 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03";
 const UNSAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-02";
 
-/// A caller's trace is continued, with its state and its decision.
+/// The trace of a caller is continued, with its state and its sampling decision.
 pub async fn continued(stack: Stack) {
     let traced =
         Traced::with(|otel| otel, |builder| builder.trace_header(obs_core::TraceHeader::TraceResponse));
@@ -287,13 +289,13 @@ pub async fn continued(stack: Stack) {
         request.headers_mut().insert("traceparent", HeaderValue::from_static(parent));
         request.headers_mut().insert("tracestate", HeaderValue::from_static("a=1,b=2"));
         let answer = client.send(request).await.expect("a response");
-        responses.push(answer.header("traceresponse").expect("it is told").to_owned());
+        responses.push(answer.header("traceresponse").expect("the header").to_owned());
     }
     let records = traced.watch.ended(2).await;
     client.leave().await;
     server.stop().await;
     let spans = traced.spans();
-    assert_eq!(spans.len(), 1, "the caller does not record the other one");
+    assert_eq!(spans.len(), 1, "the caller did not sample the other trace");
     let span = &spans[0];
     assert_eq!((span.trace_id.as_str(), span.trace_state.as_str()), (TRACE, "a=1,b=2"));
     assert_eq!(span.parent_span_id.as_deref(), Some("00f067aa0ba902b7"));
@@ -304,7 +306,7 @@ pub async fn continued(stack: Stack) {
         responses[1].starts_with(&format!("00-{TRACE}-")) && responses[1].ends_with("-02"),
         "{responses:?}"
     );
-    // The exemplar leads to the same trace, and to none that is not recorded.
+    // The exemplar has the trace of the recorded span, not the one that is not recorded.
     let page = crate::scrape::openmetrics(&traced.watch.observer).await;
     let bucket = page
         .lines()
@@ -312,13 +314,13 @@ pub async fn continued(stack: Stack) {
     assert!(bucket.expect("an exemplar").contains(&format!(r#"trace_id="{TRACE}""#)), "{bucket:?}");
 }
 
-/// The trace of a caller that is not trusted is linked.
+/// The trace of an untrusted caller is linked, not continued.
 pub async fn linked(stack: Stack) {
     let traced = Traced::with(|otel| otel, |builder| builder.public_endpoint(|_| true));
     let server = stack.serve(Setup::new(&traced.watch)).await;
     let mut client = server.connect().await;
     let mut request = get("/plain");
-    // Its decision does not count either.
+    // The caller's sampling decision is ignored, too.
     request.headers_mut().insert("traceparent", HeaderValue::from_static(UNSAMPLED));
     client.send(request).await.expect("a response");
     traced.watch.ended(1).await;
@@ -334,7 +336,7 @@ pub async fn linked(stack: Stack) {
     );
 }
 
-/// What the service calls is its child, in the other service's span, too.
+/// The span of a called service is a child of the caller's span.
 pub async fn passed_on(stack: Stack) {
     let (traced, called) = (Traced::new(), Traced::new());
     let downstream = stack.serve(Setup::new(&called.watch)).await;
@@ -351,7 +353,7 @@ pub async fn passed_on(stack: Stack) {
     assert_eq!(child.parent_span_id.as_deref(), Some(span.span_id.as_str()));
 }
 
-/// A trace that nobody records costs no span, but goes on as one that is not recorded.
+/// An unsampled request makes no span, and its calls continue the trace as unsampled.
 pub async fn not_sampled(stack: Stack) {
     let traced = Traced::with(|otel| otel.sampler(Sampler::AlwaysOff), |builder| builder);
     let called = Traced::new();
@@ -371,7 +373,8 @@ pub async fn not_sampled(stack: Stack) {
     assert_eq!(traced.watch.lines()[0]["trace_id"], record.start().trace.trace_id.to_string());
 }
 
-/// Probes and scrapes make no span unless they fail; a route of the application's own at such a path is a request as any.
+/// Probes and scrapes make no span unless they fail. A route of the application at such a path
+/// makes a span like any other.
 pub async fn endpoints(stack: Stack) {
     let traced = Traced::new();
     let own = stack.framework != Framework::Tower;
@@ -405,7 +408,7 @@ pub async fn endpoints(stack: Stack) {
     );
 }
 
-/// Two observers on one request: both record, and one span is exported.
+/// Two observers both record a request, but only one span is exported.
 pub async fn two_observers(stack: Stack) {
     let traced = Traced::new();
     let inner = Traced::new();

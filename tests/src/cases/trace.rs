@@ -1,4 +1,4 @@
-//! Trace context and baggage on the wire.
+//! Cases of trace context and baggage in requests and responses.
 
 use http::HeaderValue;
 use obs_core::{ObserverBuilder, TraceHeader};
@@ -57,7 +57,7 @@ pub async fn begun(stack: Stack) {
     assert_eq!(watch.lines()[0]["trace_id"], trace.trace_id.to_string());
 }
 
-/// A repeated `traceparent` is as good as none.
+/// A repeated `traceparent` is ignored.
 pub async fn repeated(stack: Stack) {
     let headers = [("traceparent", PARENT), ("traceparent", PARENT), ("tracestate", "a=1")];
     let (watch, _) = send(stack, |builder| builder, &headers).await;
@@ -66,7 +66,8 @@ pub async fn repeated(stack: Stack) {
     assert!(trace.parent_id.is_none() && trace.state.is_empty());
 }
 
-/// From outside, the trace is linked and not continued; the policy sees the peer's address.
+/// The trace of a request from outside is linked, not continued. The policy can use the head of the
+/// request.
 pub async fn linked(stack: Stack) {
     let from_outside = |builder: ObserverBuilder| {
         builder.public_endpoint(|head| head.path == "/plain" && head.method == "GET")
@@ -90,7 +91,7 @@ pub async fn told_to_the_caller(stack: Stack) {
     assert_eq!(answer.header("server-timing"), Some(&*format!("traceparent;desc=\"{expected}\"")));
 }
 
-/// Two services: what the first calls is its child, over sockets.
+/// Two services over sockets: the call of the first is the parent of the second.
 pub async fn passed_on(stack: Stack) {
     let (front, back) = (Watch::default(), Watch::default());
     let back_server = stack.serve(Setup::new(&back)).await;
@@ -105,7 +106,7 @@ pub async fn passed_on(stack: Stack) {
     client.leave().await;
     front_server.stop().await;
     back_server.stop().await;
-    assert_eq!(second[0].start().id, first[0].start().id, "one id for both");
+    assert_eq!(second[0].start().id, first[0].start().id, "both have the same id");
     let (first, second) = (&first[0].start().trace, &second[0].start().trace);
     assert_eq!(first.trace_id.to_string(), TRACE);
     assert_eq!(second.trace_id, first.trace_id);
@@ -116,7 +117,7 @@ pub async fn passed_on(stack: Stack) {
     assert_eq!(second.baggage.as_str(), "k=v");
 }
 
-/// Other formats than W3C's, read and written.
+/// The formats other than W3C's are read and written.
 pub async fn formats(stack: Stack) {
     use obs_core::trace::Propagator::{B3, B3Multi, Jaeger};
     let formats = |builder: ObserverBuilder| builder.propagators([B3, B3Multi, Jaeger]);

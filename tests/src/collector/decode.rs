@@ -1,5 +1,6 @@
-//! The official messages become spans, and what is wrong with them is found: most collectors store nonsense without a
-//! word, and it is missed only when somebody looks for the trace.
+//! The decoder, which converts the official messages to spans and finds faults in them. Most
+//! collectors store invalid spans without an error, so a fault would show only when somebody looks
+//! for the trace.
 
 use std::mem::discriminant;
 
@@ -16,12 +17,12 @@ use serde_json::{Number, Value};
 
 use super::spans::{Attributes, Event, Link, Span};
 
-/// The flags that are defined: those of `traceparent`, and what is known about the parent.
+/// The defined flags: those of `traceparent`, and the two about a remote parent.
 const FLAGS: u32 = 0xff | HAS_IS_REMOTE | IS_REMOTE;
 const HAS_IS_REMOTE: u32 = SpanFlags::ContextHasIsRemoteMask as u32;
 const IS_REMOTE: u32 = SpanFlags::ContextIsRemoteMask as u32;
 
-/// The spans of a request, and what is wrong with it.
+/// Returns the spans of a request, and its faults.
 pub(super) fn decode(request: &ExportTraceServiceRequest) -> (Vec<Span>, Vec<String>) {
     let mut spans = Vec::new();
     let mut faults = Faults { place: "a resource".to_owned(), found: Vec::new() };
@@ -163,13 +164,14 @@ impl Faults {
     }
 }
 
-/// Texts, truths, numbers, and lists of one kind of them; not everybody can store anything else.
+/// Converts texts, booleans, numbers, and lists of one of these types. Not every backend can store
+/// other types.
 fn json(value: &AnyValue) -> Option<Value> {
     Some(match value.value.as_ref()? {
         Any::StringValue(text) => text.as_str().into(),
         Any::BoolValue(truth) => (*truth).into(),
         Any::IntValue(number) => (*number).into(),
-        // Protobuf's JSON, too, has texts for what is no number.
+        // The JSON of Protobuf also has texts for NaN and the infinities.
         Any::DoubleValue(number) => {
             Number::from_f64(*number).map_or_else(|| number.to_string().into(), Value::from)
         }

@@ -1,4 +1,4 @@
-//! One request: what is asked of it, and its answer.
+//! The handler of one export request: its checks and its response.
 
 use std::{future::pending, io::Read, sync::Arc, time::Instant};
 
@@ -45,12 +45,12 @@ pub(super) async fn answer(
     match behaviour {
         Behaviour::Accept | Behaviour::CloseInHead => success(None),
         Behaviour::Reject { spans, message } => success(Some((spans, message))),
-        // There has to be a body, or there would be no middle.
+        // The body must not be empty, because the connection closes in the middle of it.
         Behaviour::CloseInBody => success(Some((0, "a warning that does not arrive".to_owned()))),
         Behaviour::Hang => pending().await,
         Behaviour::Status { code, retry_after } => {
             let code = StatusCode::from_u16(code).expect("a status");
-            let mut response = response(code, status("the test wants it so"));
+            let mut response = response(code, status("set by the test"));
             if let Some(seconds) = retry_after {
                 response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
             }
@@ -59,7 +59,7 @@ pub(super) async fn answer(
     }
 }
 
-/// Reads a request and checks that it is one for a collector.
+/// Reads a request, and checks that it is a valid export.
 async fn receive(request: Request<Incoming>) -> Result<(Received, Vec<String>), (StatusCode, String)> {
     let (head, body) = request.into_parts();
     let sent = body.collect().await.map_err(|error| bad(format!("a body ended early: {error}")))?.to_bytes();
@@ -87,7 +87,7 @@ async fn receive(request: Request<Incoming>) -> Result<(Received, Vec<String>), 
     Ok((received, faults))
 }
 
-/// A header that must not come twice.
+/// Returns a header that must not be repeated.
 fn one(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<&str>, (StatusCode, String)> {
     let mut values = headers.get_all(&name).iter();
     match (values.next().map(|value| value.to_str()), values.next()) {
@@ -117,7 +117,8 @@ fn success(partial: Option<(i64, String)>) -> Response<Full<Bytes>> {
     response(StatusCode::OK, ExportTraceServiceResponse { partial_success }.encode_to_vec())
 }
 
-/// The message that goes with a failure, `google.rpc.Status`: its field 2 is a text. A short one: its length is one byte.
+/// The message of a failure, `google.rpc.Status`. Its field 2 is a text, here so short that its
+/// length fits into one byte.
 fn status(message: &str) -> Vec<u8> {
     let message: String = message.chars().take(30).collect();
     let length = u8::try_from(message.len()).expect("short");

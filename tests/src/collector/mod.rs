@@ -1,13 +1,14 @@
-//! A collector of OpenTelemetry: it receives spans over HTTP, on a socket and a thread of its own, and is picky.
+//! An OpenTelemetry collector for tests. It receives spans over HTTP, on its own socket and thread,
+//! and rejects faults.
 //!
-//! * [`Collector`]: what a test sees of it: where it is, what it answers, what it has got.
-//! * [`Span`]: a span as a test looks at it.
-//! * `decode`: the official messages become spans, and what is wrong with them is found.
-//! * `export`: one request: what is asked of it, and its answer.
-//! * `state`: what has come so far, and what is answered next.
+//! * [`Collector`]: the handle for tests: its address, its responses, the received spans.
+//! * [`Span`]: a received span, flattened for tests.
+//! * `decode`: converts the official messages to spans, and finds faults in them.
+//! * `export`: the handler of one export request.
+//! * `state`: the received requests, and the next responses.
 //! * `server`: the thread, the listening socket and its connections.
-//! * `wire`: a socket that can break in the middle of an answer.
-//! * `tls`: a certificate that nobody knows but the test.
+//! * `wire`: a socket that can break in the middle of a response.
+//! * `tls`: a certificate that only the test trusts.
 
 mod decode;
 mod export;
@@ -30,7 +31,8 @@ pub use self::{
     state::{Behaviour, Received},
 };
 
-/// Its thread and its connections end when this is dropped; that fails if anything has been wrong with a request.
+/// A running collector. Dropping it ends its thread and its connections, and panics if a request
+/// had a fault.
 pub struct Collector {
     shared: Arc<Shared>,
     server: Server,
@@ -38,14 +40,16 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Starts one at a port that the system has picked. It accepts what it gets until it is told otherwise.
+    /// Starts a collector at a free port. It accepts all requests until a test sets another
+    /// behaviour.
     #[must_use]
     pub fn start() -> Self {
         let shared = Arc::default();
         Self { server: Server::start(Arc::clone(&shared), None), shared, tls: false }
     }
 
-    /// Starts one that speaks TLS, and returns also, in PEM, the authority that a client has to trust.
+    /// Starts a collector with TLS. Also returns, in PEM, the certificate authority that a client
+    /// must trust.
     #[must_use]
     pub fn start_tls() -> (Self, String) {
         let (acceptor, authority) = tls::acceptor();
@@ -53,7 +57,8 @@ impl Collector {
         (Self { server: Server::start(Arc::clone(&shared), Some(acceptor)), shared, tls: true }, authority)
     }
 
-    /// Its URL without a path. Behind `localhost` and `127.0.0.1` is the same socket; its certificate has both.
+    /// The URL without a path. `localhost` and `127.0.0.1` reach the same socket, and the
+    /// certificate has both names.
     #[must_use]
     pub fn endpoint(&self) -> String {
         let port = self.addr().port();
@@ -65,18 +70,20 @@ impl Collector {
         self.server.addr
     }
 
-    /// What it answers from now on, once what [`then`](Self::then) has prepared is used up.
+    /// Sets the behaviour for all requests after those that [`then`](Self::then) prepared.
     pub fn answer(&self, behaviour: Behaviour) {
         self.shared.lock().standing = behaviour;
     }
 
-    /// What it answers to the next request; called again, to the one after that.
+    /// Adds a behaviour for one request. The first call is for the next request, the second call
+    /// for the one after it.
     pub fn then(&self, behaviour: Behaviour) -> &Self {
         self.shared.lock().script.push_back(behaviour);
         self
     }
 
-    /// Closes the listening socket and all connections. When this returns, new ones are refused.
+    /// Closes the listening socket and all connections. When this returns, new connections are
+    /// refused.
     pub fn refuse(&self) {
         self.server.tell(Command::Refuse);
     }
@@ -86,37 +93,38 @@ impl Collector {
         self.server.tell(Command::ComeBack);
     }
 
-    /// How many connections it has had, a failed TLS handshake included.
+    /// The number of connections so far, including failed TLS handshakes.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.shared.lock().connections
     }
 
-    /// How many requests have been read, whatever was answered to them.
+    /// The number of requests so far, with any response.
     #[must_use]
     pub fn requests(&self) -> usize {
         self.shared.lock().received.len()
     }
 
-    /// Everything about them.
+    /// All requests so far.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
         self.shared.lock().received.clone()
     }
 
-    /// Their headers.
+    /// The headers of all requests so far.
     #[must_use]
     pub fn headers(&self) -> Vec<HeaderMap> {
         self.shared.lock().received.iter().map(|request| request.headers.clone()).collect()
     }
 
-    /// The spans of all requests that were answered with 200, once the answer was on its way.
+    /// The spans of all requests whose response, a 200, has been sent.
     #[must_use]
     pub fn spans(&self) -> Vec<Span> {
         self.shared.lock().accepted().cloned().collect()
     }
 
-    /// Waits until there are at least `n` spans, and returns all of them. In async code, use [`wait`](Self::wait).
+    /// Waits until there are at least `n` spans, and returns all of them. In async code, use
+    /// [`wait`](Self::wait).
     #[track_caller]
     pub fn wait_for(&self, n: usize) -> Vec<Span> {
         match block(&self.shared, Wanted::Spans(n)) {
@@ -130,7 +138,7 @@ impl Collector {
         self.wait_aside(Wanted::Spans(n)).await.spans
     }
 
-    /// Waits until at least `n` requests have been read, whatever was answered to them.
+    /// Waits until at least `n` requests have been read, with any response.
     #[track_caller]
     pub fn wait_for_requests(&self, n: usize) -> Vec<Received> {
         match block(&self.shared, Wanted::Requests(n)) {
@@ -144,20 +152,20 @@ impl Collector {
         self.wait_aside(Wanted::Requests(n)).await.received
     }
 
-    /// What has been wrong with requests.
+    /// The faults of requests so far.
     #[must_use]
     pub fn errors(&self) -> Vec<String> {
         self.shared.lock().errors.clone()
     }
 
-    /// The same, and forgets it: for a test that has caused it.
+    /// Removes and returns the faults of requests: for a test that caused them.
     #[must_use]
     pub fn take_errors(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.lock().errors)
     }
 
-    /// Waits on a thread for blocking work: where a test has stopped tokio's clock, a timer would be over at once,
-    /// but while such a thread works the clock stands still.
+    /// Waits on a thread for blocking work. In a test that pauses tokio's clock, a timer would end
+    /// at once, but the clock does not advance while such a thread runs.
     async fn wait_aside(&self, wanted: Wanted) -> Found {
         let shared = Arc::clone(&self.shared);
         let found = tokio::task::spawn_blocking(move || block(&shared, wanted)).await;
@@ -171,9 +179,9 @@ impl Drop for Collector {
         let errors = self.take_errors();
         if !std::thread::panicking() {
             assert!(ended.is_ok(), "the collector's thread panicked");
-            assert!(errors.is_empty(), "what the collector received was wrong: {errors:#?}");
+            assert!(errors.is_empty(), "the collector received faults: {errors:#?}");
         } else if !errors.is_empty() {
-            eprintln!("what the collector received was wrong: {errors:#?}");
+            eprintln!("the collector received faults: {errors:#?}");
         }
     }
 }
@@ -189,7 +197,7 @@ struct Found {
     received: Vec<Received>,
 }
 
-/// Waits for as long as it may take, or says what there is instead.
+/// Waits until there is enough. If that takes too long, returns a text about the current state.
 fn block(shared: &Shared, wanted: Wanted) -> Result<Found, String> {
     let enough = |state: &State| match wanted {
         Wanted::Spans(n) => state.accepted().count() >= n,

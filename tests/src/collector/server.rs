@@ -1,4 +1,4 @@
-//! The thread, the listening socket and its connections.
+//! The server of the collector: its thread, its listening socket and its connections.
 
 use std::{convert::Infallible, future::pending, io, net::SocketAddr, sync::Arc, thread::JoinHandle};
 
@@ -24,10 +24,10 @@ pub(super) enum Command {
     ComeBack,
 }
 
-/// A command, and where to say that it is done.
+/// A command, and the channel that confirms it.
 type Order = (Command, std::sync::mpsc::Sender<()>);
 
-/// A thread with a runtime of its own, because tests run on every kind of runtime, or on none.
+/// A thread with its own runtime, because tests run on any kind of runtime or on none.
 pub(super) struct Server {
     pub(super) addr: SocketAddr,
     running: Option<(UnboundedSender<Order>, JoinHandle<()>)>,
@@ -68,7 +68,7 @@ impl Server {
 
 enum Door {
     Open(TcpListener),
-    /// It holds the port, so that nobody else is given it. As it does not listen, connections are refused.
+    /// A socket that reserves the port. It does not listen, so connections are refused.
     Closed(TcpSocket),
 }
 
@@ -84,7 +84,7 @@ impl Door {
         let Self::Open(listener) = self else { return Ok(self) };
         drop(listener);
         let socket = TcpSocket::new_v4()?;
-        // The old connections may still be winding up.
+        // The old connections may still be closing.
         socket.set_reuseaddr(true)?;
         socket.bind(addr)?;
         Ok(Self::Closed(socket))
@@ -118,7 +118,7 @@ async fn serve(
                     }
                     Command::ComeBack => door.open()?,
                 };
-                // Nobody waits any more if the test has failed meanwhile.
+                // The test may have failed in the meantime, and then it does not wait.
                 let _ = done.send(());
             }
             stream = door.accept() => {
@@ -126,7 +126,7 @@ async fn serve(
                 connections.spawn(connection(stream?, tls.clone(), Arc::clone(shared)));
             }
             Some(ended) = connections.join_next() => {
-                // A panic of ours must not pass for a client's trouble.
+                // A panic in the collector must not look like an error of the client.
                 if let Err(error) = ended {
                     std::panic::resume_unwind(error.into_panic());
                 }
@@ -140,7 +140,8 @@ async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Sha
         None => http(stream, shared).await,
         Some(tls) => match tls.accept(stream).await {
             Ok(stream) => http(stream, shared).await,
-            // A client that does not trust us leaves: that may be what the test is about.
+            // A client that does not trust the certificate disconnects. Some tests do this on
+            // purpose.
             Err(error) => eprintln!("collector: no TLS: {error}"),
         },
     }
@@ -154,7 +155,7 @@ async fn http(stream: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared>) 
         async { Ok::<_, Infallible>(answer.await) }
     });
     let result = http1::Builder::new().serve_connection(TokioIo::new(wire), service).await;
-    // Clients may leave at any time, and sometimes we break off ourselves.
+    // Clients may disconnect at any time, and some behaviours close the connection.
     if let Err(error) = result
         && error.is_parse()
     {

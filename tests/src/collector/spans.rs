@@ -1,4 +1,4 @@
-//! A span as a test looks at it.
+//! A received span, and its checks.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 pub type Attributes = BTreeMap<String, Value>;
 
-/// A span with all that belongs to it, flattened.
+/// A span with its resource and its scope, flattened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span {
     pub resource: Attributes,
@@ -18,14 +18,14 @@ pub struct Span {
     pub trace_id: String,
     pub span_id: String,
     pub parent_span_id: Option<String>,
-    /// `None` if the sender does not say so.
+    /// `None` if the sender did not set it.
     pub parent_is_remote: Option<bool>,
-    /// All of the bits; the lowest eight are those of `traceparent`.
+    /// All bits of the flags. The lowest eight are those of `traceparent`.
     pub flags: u32,
     pub trace_state: String,
     pub start_nanos: u64,
     pub end_nanos: u64,
-    /// `UNSET`, `OK` or `ERROR`, and the message.
+    /// The code (`UNSET`, `OK` or `ERROR`) and the message.
     pub status: (&'static str, String),
     pub attributes: Attributes,
     pub events: Vec<Event>,
@@ -54,7 +54,7 @@ pub struct Link {
 }
 
 impl Span {
-    /// Fails unless it has this attribute with this value.
+    /// Panics unless the span has this attribute with this value.
     #[track_caller]
     pub fn has(&self, key: &str, value: impl Into<Value>) -> &Self {
         let value = value.into();
@@ -63,7 +63,7 @@ impl Span {
         self
     }
 
-    /// Fails if it has this attribute.
+    /// Panics if the span has this attribute.
     #[track_caller]
     pub fn has_no(&self, key: &str) -> &Self {
         let found = self.attributes.get(key);
@@ -71,13 +71,13 @@ impl Span {
         self
     }
 
-    /// Fails unless it has these attributes and no others.
+    /// Panics unless the span has these attributes and no others.
     #[track_caller]
     pub fn only(&self, keys: &[&str]) -> &Self {
         self.exactly(keys, &[])
     }
 
-    /// Fails unless it has the required attributes and, besides, none but the allowed.
+    /// Panics unless the span has the required attributes, and no others except the allowed ones.
     #[track_caller]
     pub fn exactly(&self, required: &[&str], allowed: &[&str]) -> &Self {
         let known = |key: &str| required.contains(&key) || allowed.contains(&key);

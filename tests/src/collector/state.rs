@@ -1,4 +1,4 @@
-//! What has come so far, and what is answered next.
+//! The state of the collector: the received requests, and the next responses.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -14,41 +14,43 @@ use prost::Message;
 use super::spans::Span;
 use crate::watch::BOUND;
 
-/// What a collector does with a request that it has read.
+/// The behaviour of the collector after it has read a request.
 #[derive(Clone, Debug, Default)]
 pub enum Behaviour {
     #[default]
     Accept,
-    /// 200, but so many spans were rejected, and why. With none rejected the message is a warning.
+    /// A 200 with a number of rejected spans, and a message. If the number is 0, the message is a
+    /// warning.
     Reject { spans: i64, message: String },
-    /// Another status, with seconds in `retry-after`.
+    /// Another status, with the seconds of `retry-after`.
     Status { code: u16, retry_after: Option<u64> },
-    /// No answer at all, and the connection stays open.
+    /// No response, and the connection stays open.
     Hang,
-    /// The socket is closed in the middle of the head of a 200.
+    /// Closes the socket in the middle of the head of a 200.
     CloseInHead,
-    /// The socket is closed after the head of a 200, in the middle of its body.
+    /// Closes the socket after the head of a 200, in the middle of its body.
     CloseInBody,
 }
 
-/// A request as it came.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct Received {
     pub at: Instant,
     pub headers: HeaderMap,
     pub gzip: bool,
-    /// How many bytes came, before they were unpacked.
+    /// The number of bytes before decompression.
     pub size: usize,
-    /// The message's bytes, unpacked.
+    /// The bytes of the message after decompression.
     pub body: Bytes,
     pub message: ExportTraceServiceRequest,
     pub spans: Vec<Span>,
-    /// Whether it was answered with 200, and the answer is on its way.
+    /// `true` if the response is a 200 and has been sent.
     pub accepted: bool,
 }
 
 impl Received {
-    /// Whether the official encoder writes the very same bytes: then there was no field that it does not know.
+    /// Returns `true` if the official encoder writes the same bytes. Then the message has no
+    /// unknown field.
     #[must_use]
     pub fn is_canonical(&self) -> bool {
         self.message.encode_to_vec() == self.body
@@ -62,7 +64,7 @@ pub(super) struct State {
     pub(super) connections: usize,
     pub(super) received: Vec<Received>,
     pub(super) errors: Vec<String>,
-    /// Trace and span of all accepted spans.
+    /// The trace id and the span id of all accepted spans.
     ids: BTreeSet<(String, String)>,
 }
 
@@ -71,8 +73,8 @@ impl State {
         self.received.iter().filter(|request| request.accepted).flat_map(|request| &request.spans)
     }
 
-    /// The request with this number is answered with 200. Only now may its spans not come again: what was not accepted
-    /// may.
+    /// Marks the request with this number as accepted. From now on, a repeated span is a fault;
+    /// spans that were not accepted may be sent again.
     pub(super) fn accept(&mut self, number: usize) {
         let Self { received, errors, ids, .. } = self;
         let request = &mut received[number];
@@ -85,7 +87,7 @@ impl State {
     }
 }
 
-/// What the thread and the test share.
+/// The state that the thread and the test share.
 #[derive(Default)]
 pub(super) struct Shared {
     state: Mutex<State>,
@@ -94,11 +96,11 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // If the thread has panicked, the test is about to say so.
+        // If the thread has panicked, the drop of the collector reports it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a request, and tells its number and what to do with it.
+    /// Stores a request, and returns its number and its behaviour.
     pub(super) fn receive(&self, request: Received, faults: Vec<String>) -> (usize, Behaviour) {
         let mut state = self.lock();
         state.errors.extend(faults);
@@ -109,7 +111,7 @@ impl Shared {
         (number, behaviour)
     }
 
-    /// Wakes those who wait.
+    /// Unlocks the state, and wakes all waiting tests.
     pub(super) fn announce(&self, state: MutexGuard<'_, State>) {
         drop(state);
         self.changed.notify_all();

@@ -1,4 +1,4 @@
-//! A certificate that nobody knows but the test.
+//! A TLS acceptor with a certificate that only the test trusts.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tokio_rustls::{
     rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer},
 };
 
-/// What accepts connections, and the authority that has signed its certificate, in PEM.
+/// Returns the acceptor, and the authority that signed its certificate, in PEM.
 pub(super) fn acceptor() -> (TlsAcceptor, String) {
     let key = || KeyPair::generate().expect("a key");
     let params = |names: &[&str], common_name: &str| {

@@ -1,4 +1,5 @@
-//! A socket that can break in the middle of an answer, and that knows when an answer is on its way.
+//! A socket that can break in the middle of a response, and that marks a request as accepted when
+//! its response is sent.
 
 use std::{
     io,
@@ -11,18 +12,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::state::Shared;
 
-/// What is to happen when the next answer is written.
+/// The action when the next response is written.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum End {
-    /// The request with this number is accepted.
+    /// Accept the request with this number.
     Accepted(usize),
-    /// Half of the head is written, and that was it.
+    /// Write half of the head, and close the socket.
     InHead,
-    /// The head and half of the body are written, and that was it.
+    /// Write the head and half of the body, and close the socket.
     InBody,
 }
 
-/// Requests of a connection follow one another, so one place is enough.
+/// The action for the next response. One is enough, because the requests of a connection come one
+/// after the other.
 pub(super) type Ending = Arc<Mutex<Option<End>>>;
 
 pub(super) struct Wire<S> {
@@ -43,7 +45,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     }
 }
 
-/// It does not say that it can write several buffers at once, so hyper puts a small answer's head and body into one.
+/// Does not announce vectored writes, so hyper puts the head and the body of a small response into
+/// one buffer.
 impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
@@ -53,12 +56,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             Some(End::InHead) => head(buf) / 2,
             Some(End::InBody) => (head(buf) + buf.len()) / 2,
         };
-        // While the state is locked, nobody can see one without the other: the answer, and that the spans are accepted.
+        // Under the lock, the response and the acceptance of its spans become visible together.
         let mut state = this.shared.lock();
         let written = ready!(Pin::new(&mut this.stream).poll_write(cx, &buf[..length]))?;
         *this.ending.lock().unwrap() = None;
         let Some(ending) = ending else { return Poll::Ready(Ok(written)) };
-        // A few hundred bytes always fit into a socket's buffer.
+        // A few hundred bytes always fit into the buffer of a socket.
         assert_eq!(written, length, "written at once");
         match ending {
             End::Accepted(number) => {
@@ -66,7 +69,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
                 this.shared.announce(state);
                 Poll::Ready(Ok(written))
             }
-            // hyper drops a socket that fails, and that closes it.
+            // hyper drops a socket that fails, which closes it.
             End::InHead | End::InBody => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
     }
@@ -80,7 +83,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     }
 }
 
-/// The length of an answer's head.
+/// The length of the head of a response.
 fn head(answer: &[u8]) -> usize {
     answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head") + 4
 }

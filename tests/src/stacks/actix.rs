@@ -106,13 +106,14 @@ async fn run(
             }
         })
     });
-    // On a busy machine a client is slow without meaning to be.
+    // On a busy machine, a normal client may be slow.
     let server = server.client_request_timeout(BOUND).keep_alive(BOUND);
     let server = server.workers(1).listen_auto_h2c(listener)?;
     obs_actix::serve(server, &observer).with_signal(signal).await
 }
 
-/// Answers an upgrade and echoes what comes over the upgraded connection, which actix shows as two bodies.
+/// Accepts an upgrade and echoes all bytes of the upgraded connection. actix represents the
+/// connection by two bodies.
 async fn echo(payload: web::Payload) -> HttpResponse {
     HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS)
         .upgrade("websocket")
@@ -123,7 +124,7 @@ fn into_response(response: http::Response<Body>) -> HttpResponse {
     let (parts, body) = response.into_parts();
     let mut builder = HttpResponse::build(StatusCode::from_u16(parts.status.as_u16()).unwrap());
     for (name, value) in &parts.headers {
-        // actix writes it from the body's size.
+        // actix writes this header from the size of the body.
         if name != "content-length" {
             let name = HeaderName::from_bytes(name.as_str().as_bytes()).unwrap();
             builder.insert_header((name, HeaderValue::from_bytes(value.as_bytes()).unwrap()));

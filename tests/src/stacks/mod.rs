@@ -1,4 +1,4 @@
-//! The application on each stack, and what each framework can and cannot see.
+//! The application on each stack, and the capabilities of each framework.
 
 pub mod actix;
 pub mod axum;
@@ -34,61 +34,64 @@ pub enum Framework {
     /// A plain tower service under hyper.
     Tower,
     Actix,
-    /// A small framework of the tests' own: its adapter is the example of `docs/adapters.md`.
+    /// A small framework for tests. Its adapter is the example of `docs/adapters.md`.
     Tiny,
-    /// A service of gRPC on tonic's server: it has methods of its own instead of the application's routes.
+    /// A gRPC service on tonic's server. It has its own methods instead of the routes of the
+    /// application.
     Tonic,
-    /// The same one on an axum router.
+    /// The same gRPC service on an axum router.
     TonicOnAxum,
 }
 
-/// A framework and the protocol that the client speaks to it.
+/// A framework and the protocol of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stack {
     pub framework: Framework,
     pub http2: bool,
 }
 
-/// Capabilities: the things that a framework cannot do or see. The cases ask here, and `docs/endings.md`
-/// says the same.
+/// The capabilities of frameworks. The cases use them where a framework cannot do or see something.
+/// `docs/endings.md` lists the same limits.
 impl Stack {
-    /// It drops the handler when the client leaves.
+    /// Returns `true` if the framework drops the handler when the client disconnects.
     #[must_use]
     pub fn notices_leaving_in_handler(self) -> bool {
         self.framework != Framework::Actix
     }
 
-    /// It sends trailers.
+    /// Returns `true` if the framework sends trailers.
     #[must_use]
     pub fn sends_trailers(self) -> bool {
         !matches!(self.framework, Framework::Actix | Framework::Tiny)
     }
 
-    /// A service may return an error instead of a response. An axum router cannot, and actix makes a response of it.
+    /// Returns `true` if a service may return an error instead of a response. An axum router
+    /// cannot, and actix converts the error to a response.
     #[must_use]
     pub fn has_service_errors(self) -> bool {
         self.framework == Framework::Tower
     }
 
-    /// It knows routes by itself; without a router the handler names them.
+    /// Returns `true` if the framework has a router, which sets the route. Without a router, the
+    /// handler sets it.
     #[must_use]
     pub fn has_router(self) -> bool {
         self.framework != Framework::Tower
     }
 }
 
-/// What is to be served.
+/// The settings of a server.
 #[derive(Clone)]
 pub struct Setup {
     pub observer: Observer,
     pub world: Arc<World>,
-    /// A second observer's layer, inside the first one's.
+    /// A second observer, with a layer inside the layer of the first.
     pub inner: Option<Observer>,
-    /// A second layer inside the first one, of the same observer.
+    /// Adds a second layer of the same observer, inside the first.
     pub twice: bool,
-    /// A route of the application's own at `/health`.
+    /// Adds a route of the application at `/health`.
     pub own_health: bool,
-    /// A timeout outside of the observed layer.
+    /// A timeout outside the observed layer.
     pub outer_timeout: Option<Duration>,
 }
 
@@ -98,7 +101,7 @@ impl Setup {
         Self::of(&watch.observer)
     }
 
-    /// An observer that nobody watches.
+    /// The settings for an observer without a [`Watch`].
     #[must_use]
     pub fn of(observer: &Observer) -> Self {
         Self {
@@ -117,7 +120,7 @@ impl Setup {
         self
     }
 
-    /// `/call` calls the server at `addr`.
+    /// Makes `/call` call the server at `addr`.
     #[must_use]
     pub fn calls(self, addr: SocketAddr) -> Self {
         self.world.downstream.set(addr).expect("set once");
@@ -177,22 +180,22 @@ impl Server {
         Client::connect(self.addr, self.http2).await
     }
 
-    /// What SIGTERM does.
+    /// Requests the shutdown, as SIGTERM does.
     pub fn request_shutdown(&mut self) {
         self.stop.take();
     }
 
-    /// Shuts down and waits until the server has ended: nothing can be recorded after this.
+    /// Shuts the server down and waits for its end. Nothing is recorded after this.
     pub async fn stop(mut self) {
         self.request_shutdown();
         self.stopped.await;
     }
 }
 
-/// How long the inner timeout layer waits for `/slow`.
+/// The timeout of the inner timeout layer, for `/slow`.
 pub const INNER_TIMEOUT: Duration = Duration::from_millis(20);
 
-/// Serves in a task of its own, as a service's `main` does; what is returned ends with it.
+/// Serves in its own task, like the `main` of a service. The returned future ends with the task.
 fn spawned<F: Future<Output = ()> + Send>(
     listener: TcpListener,
     serve: impl FnOnce(tokio::net::TcpListener) -> F + Send + 'static,
@@ -203,7 +206,7 @@ fn spawned<F: Future<Output = ()> + Send>(
     async move { server.await.expect("the server does not panic") }
 }
 
-/// Answers an upgrade and echoes one message over the upgraded connection.
+/// Accepts an upgrade and echoes one message over the upgraded connection.
 fn upgrade<B: Send + 'static>(mut request: Request<B>) -> Response<Body> {
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {

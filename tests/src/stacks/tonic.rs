@@ -1,5 +1,5 @@
-//! A service of gRPC, on tonic's own server and as a part of an axum router. It is made by hand, as what is generated would be,
-//! and its messages are texts.
+//! A gRPC service on tonic's own server, and as a part of an axum router. It is written by hand, in
+//! the form of generated code. Its messages are texts.
 
 use std::{
     convert::Infallible,
@@ -29,7 +29,7 @@ use tower::{Service, service_fn};
 use super::{Setup, spawned};
 use crate::app::{World, slowly};
 
-/// tonic's server, with the layer as its documentation adds it.
+/// Serves with tonic's server. The layer is added as in tonic's documentation.
 pub fn serve(
     listener: TcpListener,
     setup: Setup,
@@ -48,7 +48,7 @@ pub fn serve(
     })
 }
 
-/// The same service as a router under `obs_axum::serve`.
+/// Serves the same service as a router under `obs_axum::serve`.
 pub fn serve_on_axum(
     listener: TcpListener,
     setup: Setup,
@@ -61,7 +61,8 @@ pub fn serve_on_axum(
     })
 }
 
-/// A layer before the service, which refuses calls of any method, of one that does not exist, too.
+/// An interceptor before the service. It rejects calls with `x-stranger`, also of methods that do
+/// not exist.
 fn admit(request: Request<()>) -> Result<Request<()>, Status> {
     let unknown = request.metadata().contains_key("x-stranger");
     if unknown { Err(Status::unauthenticated("who are you?")) } else { Ok(request) }
@@ -132,7 +133,7 @@ async fn list(method: &str) -> Result<Response<Answers>, Status> {
         "BreakAfterOne" => slowly(stream::iter([ok("one"), gone()])).boxed(),
         "BreakAtOnce" => stream::iter([gone()]).boxed(),
         "PanicWithin" => {
-            // tonic sends what it has as soon as it has to wait for more.
+            // tonic sends the first message as soon as it must wait for the next.
             let panicking = stream::once(async {
                 tokio::task::yield_now().await;
                 panic!("in a stream")
@@ -145,7 +146,7 @@ async fn list(method: &str) -> Result<Response<Answers>, Status> {
     Ok(Response::new(answers))
 }
 
-/// Each message as it comes.
+/// Returns each message as it arrives.
 async fn echo(request: Request<Streaming<String>>) -> Result<Response<Answers>, Status> {
     Ok(Response::new(request.into_inner().boxed()))
 }

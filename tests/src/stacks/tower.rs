@@ -25,7 +25,7 @@ use crate::app::{self, Body, ROUTES};
 type Reply = Response<UnsyncBoxBody<Bytes, BoxError>>;
 type Handler = BoxCloneService<Request<Incoming>, Reply, Broken>;
 
-/// The server of a user without axum: made of hyper and the public pieces of the shutdown.
+/// Serves as a user without axum would: with hyper and the public parts of the shutdown.
 pub fn serve(
     listener: TcpListener,
     setup: Setup,
@@ -74,7 +74,7 @@ pub fn serve(
     })
 }
 
-/// An error of the service's own.
+/// An error of the service.
 #[derive(Debug)]
 struct Broken(&'static str);
 
@@ -127,7 +127,7 @@ fn service(setup: &Setup) -> Handler {
             }
             let mut response = app::handle(world, template).await;
             if request.method() == http::Method::HEAD && request.version() == http::Version::HTTP_2 {
-                // hyper cuts it off over HTTP/1 only.
+                // hyper drops the body of a response to HEAD over HTTP/1 only.
                 *response.body_mut() = Body::Empty;
             }
             Ok(response)
@@ -166,7 +166,7 @@ fn status(status: u16) -> Response<Body> {
     Response::builder().status(status).body(Body::Empty).expect("a valid response")
 }
 
-/// The route whose template has the path's shape.
+/// Returns the route whose template matches the path.
 fn find(path: &str) -> Option<&'static (&'static str, &'static str)> {
     let shape = |template: &str| {
         let (mut t, mut p) = (template.split('/'), path.split('/'));

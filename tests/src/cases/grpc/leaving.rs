@@ -1,4 +1,4 @@
-//! Callers that leave, and those whose time is over.
+//! Cases of callers that cancel a call, and of calls whose deadline has passed.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -24,7 +24,7 @@ fn within(timeout: Duration) -> Request<String> {
     request
 }
 
-/// Before the answer, and long before its deadline.
+/// The caller cancels before the response, and long before the deadline.
 pub async fn cancelled(stack: Stack) {
     let mut running = Running::start(stack).await;
     let world = Arc::clone(&running.server.world);
@@ -37,7 +37,7 @@ pub async fn cancelled(stack: Stack) {
     assert_eq!(ended.events[0]["grpc.timeout_ms"], 3_600_000.0);
 }
 
-/// In the middle of a stream.
+/// The caller cancels in the middle of a stream.
 pub async fn left_within(stack: Stack) {
     let mut running = Running::start(stack).await;
     let mut answers = running.caller.stream("HangWithin", texts(["all"])).await.expect("a head");
@@ -50,7 +50,8 @@ pub async fn left_within(stack: Stack) {
 
 const DEADLINE: Duration = Duration::from_millis(50);
 
-/// tonic's server keeps the caller's deadline, outside of the layer; on axum only the caller does.
+/// tonic's server enforces the caller's deadline, outside the layer. On axum, only the caller
+/// enforces it.
 pub async fn deadline(stack: Stack) {
     let running = Running::start(stack).await;
     let world = Arc::clone(&running.server.world);
@@ -75,7 +76,7 @@ pub async fn deadline(stack: Stack) {
     assert_eq!(ended.events[0]["grpc.timeout_ms"], 50.0);
 }
 
-/// tonic's client keeps it, too, and its clock starts earlier than ours.
+/// tonic's client also enforces the deadline, and its clock starts earlier than ours.
 pub async fn deadline_of_the_client(stack: Stack) {
     let mut running = Running::start(stack).await;
     running.caller.unary("Hang", within(Duration::from_secs(2))).await.expect_err("a status");
@@ -83,7 +84,8 @@ pub async fn deadline_of_the_client(stack: Stack) {
     Told::ended("/test.Shop/Hang", Outcome::DeadlineExceeded).without_a_head().check(&ended);
 }
 
-/// tonic keeps deadlines only until there is a head; other clients leave in the middle of a stream.
+/// tonic enforces deadlines only until the head of the response. Other clients also cancel in the
+/// middle of a stream.
 pub async fn deadline_within(stack: Stack) {
     let running = Running::start(stack).await;
     let mut request = Request::new(texts(["all"]));

@@ -1,4 +1,5 @@
-//! gRPC: each kind of method and each ending of a call, and what is told of it everywhere.
+//! Cases of gRPC: each kind of method and each ending of a call, with its record, event, metrics
+//! and span.
 
 mod leaving;
 mod told;
@@ -16,7 +17,7 @@ use self::told::{Running, Told};
 use super::spans::Traced;
 use crate::stacks::Stack;
 
-/// Messages of a client.
+/// The messages of a client.
 fn texts<const N: usize>(texts: [&str; N]) -> impl stream::Stream<Item = String> + Send + use<N> {
     stream::iter(texts.map(str::to_owned))
 }
@@ -32,7 +33,8 @@ pub async fn unary(stack: Stack) {
     assert_eq!(ended.records[0].end().request_bytes, Some(12), "the message and its prefix");
 }
 
-/// tonic sends an error instead of an answer in the head, without a body. One of the caller's is no failure of the service.
+/// tonic sends an error instead of a response in the head, without a body. An error of the caller
+/// is not a failure of the service.
 pub async fn refused_by_the_method(stack: Stack) {
     let mut running = Running::start(stack).await;
     let status = running.caller.unary("Missing", "it".to_owned()).await.expect_err("a status");
@@ -50,7 +52,11 @@ pub async fn failed(stack: Stack) {
     assert_eq!(ended.events[0]["request_id"], id.as_str());
     let told = Told::answered("/test.Shop/Broken", "INTERNAL").failure("INTERNAL");
     told.message("the disk is gone").check(&ended);
-    assert!(ended.spans[0].events.is_empty(), "the status says it: {:?}", ended.spans[0].events);
+    assert!(
+        ended.spans[0].events.is_empty(),
+        "the status already has the error: {:?}",
+        ended.spans[0].events
+    );
 }
 
 pub async fn streamed_by_the_client(stack: Stack) {
@@ -82,7 +88,7 @@ pub async fn streamed_by_the_server(stack: Stack) {
     Told::answered("/test.Shop/List", "OK").messages(1, &["one", "two", "three"]).stream().check(&ended);
 }
 
-/// It ends when the client ends it, and is measured until then.
+/// A bidirectional stream ends when the client ends it, and its duration is measured until then.
 pub async fn streamed_both_ways(stack: Stack) {
     let mut running = Running::start(stack).await;
     let (send, mut receive) = mpsc::channel::<String>(1);
@@ -104,7 +110,7 @@ pub async fn streamed_both_ways(stack: Stack) {
     assert!(record.end().time_to_head.expect("a head") < record.duration);
 }
 
-/// A stream that fails says so in its trailers.
+/// A stream that fails has the status in its trailers.
 pub async fn broken(stack: Stack) {
     let mut running = Running::start(stack).await;
     let status = running.caller.read("Break", texts(["all"])).await.expect_err("a status");
@@ -114,7 +120,7 @@ pub async fn broken(stack: Stack) {
     told.failure("UNAVAILABLE").message("going away").check(&ended);
 }
 
-/// It is one also if it fails after its first message or before.
+/// A stream that fails before or after its first message is still recorded as a stream.
 pub async fn broken_early(stack: Stack) {
     let told = [
         Told::answered("/test.Shop/BreakAfterOne", "UNAVAILABLE").messages(1, &["one"]),
@@ -129,7 +135,7 @@ pub async fn broken_early(stack: Stack) {
     }
 }
 
-/// Before the answer: it is one of gRPC.
+/// A panic before the response: the caller gets a gRPC status.
 pub async fn panicked(stack: Stack) {
     let mut running = Running::start(stack).await;
     let status = running.caller.unary("Panic", "now".to_owned()).await.expect_err("a status");
@@ -168,7 +174,7 @@ async fn unknown(stack: Stack, path: &'static str) {
     told.messages(0, &[]).check(&ended);
 }
 
-/// What clients make up is one series.
+/// All methods that clients invent are counted in one series.
 pub async fn a_thousand_unknown(stack: Stack) {
     let mut running = Running::start(stack).await;
     for n in 0..1000 {
@@ -183,7 +189,8 @@ pub async fn a_thousand_unknown(stack: Stack) {
     assert!(ended.spans.iter().all(|span| span.name == "grpc"));
 }
 
-/// A layer before the service may refuse whatever is called: few of the names that only clients know become series.
+/// A layer before the service may reject calls of any method. Only few of the method names that
+/// clients invent become series.
 pub async fn a_thousand_refused(stack: Stack) {
     let mut running = Running::start(stack).await;
     for n in 0..1000 {
@@ -200,7 +207,7 @@ pub async fn a_thousand_refused(stack: Stack) {
     assert!(endpoints <= 100, "{endpoints} endpoints");
 }
 
-/// How many endpoints the metrics tell.
+/// The number of endpoints in the metrics.
 fn endpoints(traced: &Traced) -> usize {
     let text = traced.watch.observer.metrics_text();
     let of = |line: &str| {
@@ -210,7 +217,7 @@ fn endpoints(traced: &Traced) -> usize {
     text.lines().filter_map(of).collect::<BTreeSet<_>>().len()
 }
 
-/// The caller's trace and id are continued, and the answer has the id.
+/// The caller's trace and request id are continued, and the response has the id.
 pub async fn continued(stack: Stack) {
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     let mut running = Running::start(stack).await;
@@ -235,7 +242,7 @@ pub async fn continued(stack: Stack) {
     );
 }
 
-/// The same in OpenTelemetry's naming.
+/// The metrics of calls in OpenTelemetry's naming.
 pub async fn opentelemetry(stack: Stack) {
     let naming = Metrics::new().naming(MetricNaming::OpenTelemetry);
     let traced = Traced::with(|otel| otel, |builder| builder.metrics(naming));

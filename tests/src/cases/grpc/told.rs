@@ -1,4 +1,4 @@
-//! What is told of one call, everywhere: in its record, its event, the metrics and its span.
+//! The facts of one call, checked in each output: its record, its event, the metrics and its span.
 
 use crate::of_request::OfRequest as _;
 use obs_core::{
@@ -16,7 +16,7 @@ use crate::{
     watch::Expected,
 };
 
-/// What every span of gRPC has here.
+/// The attributes that each gRPC span has here.
 const ALWAYS: [&str; 9] = [
     "client.address",
     "network.peer.address",
@@ -29,7 +29,7 @@ const ALWAYS: [&str; 9] = [
     "server.port",
 ];
 
-/// A server with tonic's client.
+/// A running server, with tonic's client.
 pub(super) struct Running {
     pub(super) traced: Traced,
     pub(super) server: Server,
@@ -47,7 +47,7 @@ impl Running {
         Self { traced, server, caller }
     }
 
-    /// Waits until `n` calls have ended, and takes the server down.
+    /// Waits until `n` calls have ended, and stops the server.
     pub(super) async fn end(self, n: usize) -> Ended {
         let Self { traced, server, caller } = self;
         let records = traced.watch.ended(n).await;
@@ -60,7 +60,7 @@ impl Running {
     }
 }
 
-/// All that has come of it.
+/// All output of the calls that have ended.
 pub(super) struct Ended {
     pub(super) traced: Traced,
     pub(super) records: Vec<Record>,
@@ -68,9 +68,9 @@ pub(super) struct Ended {
     pub(super) spans: Vec<Span>,
 }
 
-/// How a call of one of our methods ends.
+/// The expected ending of a call.
 pub(super) struct Told {
-    /// Where it goes, and whether there is such a method.
+    /// The path of the called method.
     path: &'static str,
     known: bool,
     outcome: Outcome,
@@ -84,7 +84,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// It is answered, and ends with this status of gRPC.
+    /// A call that gets a response, and ends with this gRPC status.
     pub(super) const fn answered(path: &'static str, status: &'static str) -> Self {
         Self {
             path,
@@ -100,13 +100,13 @@ impl Told {
         }
     }
 
-    /// It ends otherwise, in the middle of an answer.
+    /// A call that ends without a status, in the middle of its response.
     pub(super) const fn ended(path: &'static str, outcome: Outcome) -> Self {
         let answered = Self::answered(path, "");
         Self { outcome, status: None, error_type: Some(outcome.as_str()), ..answered }
     }
 
-    /// There was no head.
+    /// Expects no head of a response.
     pub(super) const fn without_a_head(mut self) -> Self {
         self.http = None;
         self
@@ -122,7 +122,7 @@ impl Told {
         self
     }
 
-    /// So many messages came, and these were sent.
+    /// Sets the number of request messages, and the texts of the response messages.
     pub(super) const fn messages(mut self, requests: u64, answers: &'static [&'static str]) -> Self {
         (self.requests, self.answers) = (requests, answers);
         self
@@ -133,7 +133,7 @@ impl Told {
         self
     }
 
-    /// It is a failure of the service.
+    /// Expects a failure of the service, with this error type.
     pub(super) const fn failure(mut self, error_type: &'static str) -> Self {
         self.error_type = Some(error_type);
         self
@@ -144,7 +144,7 @@ impl Told {
         self
     }
 
-    /// Checks the only call that there was.
+    /// Checks the only call.
     pub(super) fn check(&self, ended: &Ended) {
         let bytes = self.answers.iter().map(|text| 5 + (*text).to_owned().encoded_len() as u64).sum();
         let mut expected = Expected::completed(200, self.path, bytes).outcome(self.outcome);
@@ -194,7 +194,7 @@ impl Told {
         let left = if self.outcome == Outcome::DeadlineExceeded { 504 } else { 499 };
         let http = self.http.unwrap_or(left);
         let grpc = self.status.map(|status| format!(r#",grpc_status="{status}""#)).unwrap_or_default();
-        // With the brace, so that there is no other label.
+        // With the closing brace: there must be no other label.
         let labels = format!(r#"{{method="POST",endpoint="{endpoint}",status="{http}"{grpc}}}"#);
         assert_eq!(watch.metric("http_requests_total", &labels), 1.0, "{labels}");
         let (durations, streams) =

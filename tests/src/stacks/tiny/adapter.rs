@@ -1,4 +1,4 @@
-//! An adapter: puts the requests of the small framework beside it under observation.
+//! A complete adapter: it observes the requests of the small framework in `framework.rs`.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ use obs_core::{
 
 use super::framework::{Body, Handler, Request, Response};
 
-/// The middleware: observes every request of the handler within.
+/// The middleware, which observes every request of the inner handler.
 pub struct Observe<H> {
     observer: Observer,
     within: H,
@@ -41,7 +41,7 @@ impl<H: Handler> Handler for Observe<H> {
     }
 
     fn call(&self, mut request: Request) -> BoxFuture<'_, Response> {
-        // A middleware of the same observer further out observes: this one starts nothing.
+        // An outer middleware of the same observer already observes this request.
         let outer = request.extensions.get::<Work>().cloned();
         if outer.as_ref().is_some_and(|work| work.of(&self.observer).is_some()) {
             return self.within.call(request);
@@ -60,7 +60,8 @@ impl<H: Handler> Handler for Observe<H> {
             .own_route(&has_route);
         let observation = self.observer.start_within(&head, outer.as_ref());
 
-        // Endpoints are answered here, unless the application has a route at that path.
+        // The middleware responds at the paths of endpoints, unless the application has a route
+        // there.
         if let Some(endpoint) = observation.endpoint() {
             let answer = observation.answer(endpoint, &head);
             return Box::pin(async move {
@@ -81,7 +82,7 @@ impl<H: Handler> Handler for Observe<H> {
             request.body.pieces = request.body.pieces.inspect(count).boxed();
         }
 
-        // The call, each poll and the drop run in the request's scope.
+        // The call, each poll and the drop run in the scope of the request.
         let mut response = Observed::empty(observation);
         response.make(|| self.within.call(request));
         Box::pin(async move {
@@ -94,7 +95,7 @@ impl<H: Handler> Handler for Observe<H> {
 }
 
 impl<H> Observe<H> {
-    /// Moves the observation into the response's body.
+    /// Moves the observation into the body of the response.
     fn responded(&self, mut observation: Observation, mut response: Response) -> Response {
         observation.responded(response.status, &Headers(&response.headers));
         let id_header = self.observer.request_id_header();
@@ -113,14 +114,14 @@ impl<H> Observe<H> {
         response
     }
 
-    /// An answer of the middleware's own.
+    /// Returns a response that the middleware itself creates.
     fn answered(&self, observation: Observation, answer: Answer) -> Response {
         let mut response = Response::new(answer.status(), "");
         for (name, value) in answer.headers() {
             response.headers.push((name.to_owned(), value.to_owned()));
         }
         let mut body = answer.into_body();
-        // Only HEAD is answered by nothing, and its `Content-Length` would be wrong.
+        // Only a response to HEAD is empty, and then its `Content-Length` would be wrong.
         let length = if body.has_ended() { None } else { body.size() };
         let pieces = stream::poll_fn(move |cx| body.poll_piece(cx).map(|piece| piece.map(Ok)));
         response.body = Body { length, pieces: pieces.boxed() };
@@ -133,7 +134,8 @@ impl<H> Observe<H> {
     }
 }
 
-/// The rule of this framework's server: it polls each body to its end, unless it must not be sent.
+/// The rule for the bodies of this framework. The server polls each body to its end, unless the
+/// body must not be sent.
 fn rule(observation: &Observation, length: Option<u64>) -> BodyRule {
     let method = observation.request().method;
     match observation.status() {
@@ -144,10 +146,11 @@ fn rule(observation: &Observation, length: Option<u64>) -> BodyRule {
     }
 }
 
-/// The largest chunk that the server gets at once: what it has not taken has not been sent.
+/// The largest chunk that the server gets at once. A chunk that the server has not taken is not
+/// sent.
 const MAX_CHUNK: usize = 64 * 1024;
 
-/// The pieces of a response's body.
+/// The observed pieces of a response body.
 struct ObservedPieces {
     pieces: Option<BoxStream<'static, io::Result<Bytes>>>,
     rest: Bytes,
@@ -190,7 +193,7 @@ impl Drop for ObservedPieces {
     }
 }
 
-/// The headers as the core asks for them.
+/// The headers, in the form that the core reads.
 struct Headers<'a>(&'a [(String, String)]);
 
 impl HeaderLookup for Headers<'_> {

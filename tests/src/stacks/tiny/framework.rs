@@ -1,4 +1,5 @@
-//! A small web framework of the tests' own: HTTP/1 on tokio, handlers, a router. It knows nothing of observability.
+//! A small web framework for tests: HTTP/1 on tokio, handlers and a router. It has no code for
+//! observability.
 
 use std::{future::pending, io, net::SocketAddr, sync::Arc};
 
@@ -16,9 +17,9 @@ use tokio::{
     task::JoinSet,
 };
 
-/// Whatever answers requests: a router, or a middleware around one.
+/// A handler of requests: a router, or a middleware around one.
 pub trait Handler: Send + Sync + 'static {
-    /// The template of the route that has this path.
+    /// Returns the template of the route that matches this path.
     fn route(&self, path: &str) -> Option<&'static str>;
 
     fn call(&self, request: Request) -> BoxFuture<'_, Response>;
@@ -28,12 +29,12 @@ pub struct Request {
     pub method: String,
     pub path: String,
     pub query: Option<String>,
-    /// HTTP/1.1 and not HTTP/1.0.
+    /// `true` for HTTP/1.1, `false` for HTTP/1.0.
     pub http11: bool,
     pub headers: Vec<(String, String)>,
     pub peer: SocketAddr,
     pub body: Body,
-    /// Values that middlewares hand on to handlers.
+    /// The values that middlewares pass on to handlers.
     pub extensions: Extensions,
 }
 
@@ -41,12 +42,12 @@ pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Body,
-    /// Gets the connection after a 101.
+    /// The function that gets the connection after a 101.
     pub upgrade: Option<fn(TcpStream) -> BoxFuture<'static, ()>>,
 }
 
 pub struct Body {
-    /// The bytes that it has, if that is known.
+    /// The number of bytes, if it is known.
     pub length: Option<u64>,
     pub pieces: BoxStream<'static, io::Result<Bytes>>,
 }
@@ -67,7 +68,7 @@ impl Response {
     }
 }
 
-/// The value of the first header of this name.
+/// Returns the value of the first header with this name.
 #[must_use]
 pub fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     let found = headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
@@ -89,13 +90,14 @@ impl Router {
         self.routes.push((method, template, Box::new(call)));
     }
 
-    /// The routes whose templates have the shape of a path.
+    /// Returns the routes whose templates match a path.
     fn find<'a>(&'a self, path: &str) -> impl Iterator<Item = &'a (&'static str, &'static str, Call)> {
         self.routes.iter().filter(move |(_, template, _)| has_shape(path, template))
     }
 }
 
-/// Each segment is the template's, or the template has a parameter there.
+/// Returns `true` if each segment of the path equals the template's, or the template has a
+/// parameter there.
 fn has_shape(path: &str, template: &str) -> bool {
     let (mut path, mut template) = (path.split('/'), template.split('/'));
     loop {
@@ -135,11 +137,11 @@ impl Handler for Arc<dyn Handler> {
     }
 }
 
-/// What the server is to do.
+/// The phase of the server.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     Serve,
-    /// Accept no more connections, and end those whose request has been answered.
+    /// Accept no more connections, and close each connection after its running request.
     Drain,
     /// Drop every connection.
     Abort,
@@ -175,7 +177,7 @@ async fn reached(mut phase: watch::Receiver<Phase>, goal: Phase) {
     let _ = phase.wait_for(|phase| *phase >= goal).await;
 }
 
-/// Answers the requests of a connection, one after the other.
+/// Handles the requests of a connection, one after the other.
 async fn connection(
     mut stream: TcpStream,
     peer: SocketAddr,
@@ -214,14 +216,15 @@ async fn connection(
     }
 }
 
-/// Waits until the client has closed its side. If it sends another request before its answer, nobody looks any more.
+/// Waits until the client has disconnected. If the client sends another request before the
+/// response, the disconnect is no longer detected.
 async fn client_left(stream: &TcpStream) {
     if stream.peek(&mut [0]).await.is_ok_and(|read| read > 0) {
         pending::<()>().await;
     }
 }
 
-/// Writes a response; returns whether the connection can be used again.
+/// Writes a response. Returns `true` if the connection can be used again.
 async fn write_response(
     stream: &mut TcpStream,
     mut response: Response,
@@ -239,7 +242,7 @@ async fn write_response(
     let (mut sent, pieces) = (0, &mut response.body.pieces);
     while length != Some(sent) {
         stream.write_all(&out).await?;
-        // A body that fails breaks the connection, so that the client sees it.
+        // A body that fails closes the connection, which the client sees as an error.
         let Some(piece) = pieces.next().await.transpose()? else { break };
         sent += piece.len() as u64;
         out.clear();
@@ -252,7 +255,8 @@ async fn write_response(
         }
     }
     if length == Some(sent) {
-        // The body ends before its last byte leaves: a client that has all of it may rely on that.
+        // The body is polled to its end before its last byte is sent. A client that has the last
+        // byte can rely on that.
         while pieces.next().await.transpose()?.is_some() {}
         stream.write_all(&out).await?;
     } else if chunked {
@@ -275,7 +279,7 @@ fn head(response: &Response, length: Option<u64>, chunked: bool) -> String {
     head
 }
 
-/// Reads a request and its body; `None` if the client has left.
+/// Reads a request and its body. Returns `None` if the client has disconnected.
 async fn read_request(
     stream: &mut TcpStream,
     buffer: &mut BytesMut,

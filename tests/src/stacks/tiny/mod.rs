@@ -1,4 +1,4 @@
-//! The application on a small framework of the tests' own, whose adapter `docs/adapters.md` shows.
+//! The application on a small framework for tests. `docs/adapters.md` shows the adapter.
 
 pub mod adapter;
 pub mod framework;
@@ -93,7 +93,7 @@ async fn read(request: Request) -> Response {
     }
 }
 
-/// Sends one message back over the upgraded connection.
+/// Echoes one message over the upgraded connection.
 fn echo(mut stream: TcpStream) -> BoxFuture<'static, ()> {
     Box::pin(async move {
         let mut message = [0; 4];
@@ -105,7 +105,7 @@ fn echo(mut stream: TcpStream) -> BoxFuture<'static, ()> {
 
 fn into_response(response: http::Response<app::Body>) -> Response {
     let (parts, body) = response.into_parts();
-    // The server writes it from the body's length.
+    // The server writes this header from the length of the body.
     let headers = parts.headers.iter().filter(|(name, _)| *name != "content-length");
     let text = |value: &http::HeaderValue| value.to_str().expect("text").to_owned();
     let headers = headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
@@ -120,7 +120,7 @@ fn into_response(response: http::Response<app::Body>) -> Response {
     Response { status: parts.status.as_u16(), headers, body, upgrade: None }
 }
 
-/// A middleware inside the observed one: it may panic in its call, or answer before the handler.
+/// A middleware inside the observed one. It may panic in its call, or respond before the handler.
 struct Early<H>(H);
 
 impl<H: Handler> Handler for Early<H> {
@@ -137,7 +137,7 @@ impl<H: Handler> Handler for Early<H> {
     }
 }
 
-/// A middleware outside of the observed one.
+/// A timeout outside the observed middleware.
 struct Timeout<H>(Duration, H);
 
 impl<H: Handler> Handler for Timeout<H> {
