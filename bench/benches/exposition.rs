@@ -1,7 +1,8 @@
-//! A page of metrics with 100, 1,000 and 10,000 label sets, beside the `prometheus` crate's encoder.
+//! Benchmarks of a metrics page with 100, 1,000 and 10,000 label sets, compared with the encoder of
+//! the `prometheus` crate.
 //!
-//! Both have a histogram of the duration, two of sizes and a count for each label set; ours has its errors, too.
-//! `bench scrape` compares the very same series, and memory.
+//! Both have a histogram of the duration, two of sizes and a counter for each label set. Ours also
+//! has errors. `bench scrape` compares the same series on both sides, and memory.
 
 use std::hint::black_box;
 
@@ -20,7 +21,7 @@ fn ours(label_sets: usize) -> Observer {
     let observer = builder.build().expect("the settings are right");
     for number in 0..label_sets {
         let mut observation = observer.start(&RequestHead::new("GET", "/", &()).body_bytes(Some(0)));
-        // With its first request, a route's failures are there at 0.
+        // The first request of a route also creates the series of its failures, at 0.
         observation.set_route(&format!("/things-{}/{{id}}", number / 2));
         observation.responded(if number % 2 == 0 { 200 } else { 500 }, &());
         observation.finish(Outcome::Completed);

@@ -1,4 +1,5 @@
-//! An observation from its start to its finish, with each output on and off; and two threads that record in one series.
+//! Benchmarks of an observation from its start to its finish, with each output on and off, and of
+//! two threads that record in one series.
 
 use std::{hint::black_box, io, time::Instant};
 
@@ -8,7 +9,7 @@ use obs_core::{
     adapter::{HeaderLookup, RequestHead},
 };
 
-/// Of a caller that has an id and a trace.
+/// The headers of a caller with an id and a trace.
 struct Headers;
 
 const HEADERS: [(&str, &[u8]); 5] = [
@@ -41,7 +42,7 @@ fn request(observer: &Observer, headers: &dyn HeaderLookup) {
     observation.finish(Outcome::Completed);
 }
 
-/// Net of the first, each tells what its output costs on the request's thread.
+/// Minus the first result, each result is the cost of an output on the thread of the request.
 fn observation(c: &mut Criterion) {
     let mut group = c.benchmark_group("observation");
     let metrics = observer(Events::off());
@@ -51,14 +52,14 @@ fn observation(c: &mut Criterion) {
     group.bench_function("metrics and an event in JSON", |b| b.iter(|| request(&json, &())));
     let readable = observer(EventOutput::writer(io::sink()).format(EventFormat::Readable));
     group.bench_function("metrics and a readable event", |b| b.iter(|| request(&readable, &())));
-    // The second buffer gets the same line once more.
+    // The second buffer gets the same event again.
     let two = Events::new().output(EventOutput::writer(io::sink()));
     let two = observer(two.output(EventOutput::writer(io::sink()).named("second")));
     group.bench_function("metrics and an event for two buffers", |b| b.iter(|| request(&two, &())));
     group.finish();
 }
 
-/// `bench threads` has the ratio; this has the distribution.
+/// Measures the distribution of times. `bench threads` measures the ratio.
 fn threads(c: &mut Criterion) {
     let mut group = c.benchmark_group("one series");
     let observer = observer(Events::off());

@@ -1,4 +1,5 @@
-//! What is read of every request: ids, trace context, and texts that may hold a secret.
+//! Benchmarks of the parsers that run for every request: ids, trace context, and texts that may
+//! contain a secret.
 
 use std::hint::black_box;
 
@@ -17,7 +18,8 @@ fn ids(c: &mut Criterion) {
     parse("parse a UUID", b"0193a5b2-7c1d-7e43-9a56-3f0c8d2b6e17");
     parse("parse another id", b"01J9ZQ4T8K2M");
     parse("refuse a text", b"two words");
-    // A new id is made where a request has none: beside its share of a start there is no way to it.
+    // No function makes only an id, so this measures a start, which makes one if the request has
+    // none.
     let observer = Observer::builder("bench").no_environment().events(Events::off()).build();
     let observer = observer.expect("the settings are right");
     group.bench_function("start with a new id and trace, and drop", |b| {

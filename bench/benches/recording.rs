@@ -1,6 +1,7 @@
-//! An observation in a histogram of the `prometheus` crate: what others do for each request.
+//! Benchmarks of a histogram of the `prometheus` crate, which other middleware uses for each
+//! request.
 //!
-//! Ours has no entrance of its own, so it shows in `observation`'s figures.
+//! Our own histogram has no public function, so its cost is a part of the figures of `observation`.
 
 use std::hint::black_box;
 

@@ -1,10 +1,10 @@
-//! Counts allocations, and on demand the bytes that are live.
+//! An allocator that counts allocations and, on request, live bytes.
 //!
-//! Allocations are counted for each thread, so that those of the thread that writes events are not taken for
-//! those of a request: that thread works in batches, when its clock says so, and would make the count vary. Bytes are counted over all threads: what
-//! a request leaves behind may be freed by another.
+//! Allocations are counted for each thread. The thread that writes events works in batches and by
+//! time, so its allocations would make the count of a request vary. Bytes are counted over all
+//! threads, because one thread may free the memory of another.
 
-// An allocator cannot be written without it. Every call goes on to the system's, unchanged.
+// An allocator needs unsafe code. Every call is passed to the system's allocator, unchanged.
 #![allow(unsafe_code)]
 
 use std::{
@@ -17,34 +17,39 @@ use std::{
 static ALLOCATOR: Counting = Counting;
 
 thread_local! {
-    // Constant and without a destructor: reading it never allocates, at no time of a thread's life.
+    // Constant and without a destructor, so reading it never allocates, even while a thread starts
+    // or ends.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Off unless a command asks for it: it would cost instructions, and have threads wait for each other's numbers.
+/// `true` if a command measures bytes. It is off by default, because counting costs instructions
+/// and makes threads wait for each other.
 static COUNTS_BYTES: AtomicBool = AtomicBool::new(false);
-/// What was freed may have been allocated before counting began, so this may be less than 0.
+/// The live bytes. The value may be below 0, because freed memory may have been allocated before
+/// counting began.
 static LIVE: AtomicI64 = AtomicI64::new(0);
 static PEAK: AtomicI64 = AtomicI64::new(0);
 
-/// How often this thread has allocated so far. A reallocation counts as one, memory that is freed does not.
+/// The number of allocations of this thread so far. A reallocation counts as one, freeing memory
+/// does not count.
 pub(crate) fn allocations() -> u64 {
     ALLOCATIONS.get()
 }
 
-/// Counts the bytes that are allocated and freed from now on.
+/// Starts to count the bytes that are allocated and freed.
 pub(crate) fn count_bytes() {
     COUNTS_BYTES.store(true, Relaxed);
 }
 
-/// Bytes that were allocated since counting began and are not freed, by any thread.
+/// The bytes that any thread has allocated since counting began, without the freed ones.
 pub(crate) fn live_bytes() -> i64 {
     LIVE.load(Relaxed)
 }
 
-/// Runs `work`, and says how many more bytes than before were live at most meanwhile.
+/// Runs `work`. Also returns the largest increase of live bytes during it.
 ///
-/// A vector that grows counts with its new size alone: large ones are moved by their pages, not copied.
+/// A growing vector counts only with its new size: the system moves the pages of large vectors and
+/// does not copy them.
 pub(crate) fn peak_bytes<T>(work: impl FnOnce() -> T) -> (T, i64) {
     let before = live_bytes();
     PEAK.store(before, Relaxed);
@@ -98,7 +103,7 @@ mod tests {
     use super::{allocations, count_bytes, live_bytes, peak_bytes};
 
     #[test]
-    fn only_the_own_thread_counts() {
+    fn only_allocations_of_this_thread_are_counted() {
         let before = allocations();
         drop(black_box(Box::new(1)));
         assert_eq!(allocations() - before, 1);
@@ -110,7 +115,7 @@ mod tests {
             });
             assert_eq!(other.join().expect("no panic"), (100, 101));
         });
-        assert!(allocations() - before < 100, "those of the other thread");
+        assert!(allocations() - before < 100, "allocations of the other thread are not counted");
     }
 
     #[test]
@@ -123,7 +128,7 @@ mod tests {
             drop(memory());
             thread::spawn(memory).join().expect("no panic")
         });
-        // Other tests allocate little beside it.
+        // Other tests allocate little at the same time.
         assert!((MUCH..MUCH + (1 << 20)).contains(&peak), "{peak}");
         assert!((live_bytes() - before - MUCH).abs() < 1 << 20);
         drop(kept);

@@ -1,4 +1,5 @@
-//! The processor's time, as the kernel counts it. Threads that have ended are in their process's.
+//! Clocks of CPU time, as the kernel counts it. The time of a process includes its threads that
+//! have ended.
 
 use std::time::Duration;
 
@@ -7,17 +8,17 @@ use nix::{
     unistd::Pid,
 };
 
-/// Of this thread.
+/// The CPU time of this thread.
 pub(crate) fn thread() -> Duration {
     read(ClockId::CLOCK_THREAD_CPUTIME_ID)
 }
 
-/// Of this process, with all of its threads.
+/// The CPU time of this process, with all its threads.
 pub(crate) fn process() -> Duration {
     read(ClockId::CLOCK_PROCESS_CPUTIME_ID)
 }
 
-/// Of another process, with all of its threads.
+/// The CPU time of another process, with all its threads.
 pub(crate) fn of(process: u32) -> Result<Duration, String> {
     let pid = Pid::from_raw(process.cast_signed());
     let clock = ClockId::pid_cpu_clock_id(pid).map_err(|error| format!("no clock of {process}: {error}"))?;
@@ -33,7 +34,7 @@ mod tests {
     use std::process;
 
     #[test]
-    fn the_process_has_more_than_its_thread() {
+    fn the_time_of_a_process_includes_its_threads() {
         let thread = super::thread();
         assert!(!thread.is_zero());
         assert!(super::process() >= thread);

@@ -1,4 +1,4 @@
-//! A collector that reads what it gets and throws it away, on a thread of its own.
+//! A collector that reads all requests and discards them, on its own thread.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-/// Starts one, and returns its endpoint.
+/// Starts a collector, and returns its URL.
 pub(crate) fn start() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
@@ -18,7 +18,7 @@ pub(crate) fn start() -> String {
     endpoint
 }
 
-/// Answers the requests of a connection until it ends.
+/// Responds to the requests of a connection until it ends.
 fn serve(stream: &TcpStream) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {

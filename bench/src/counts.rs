@@ -1,20 +1,20 @@
-//! What a run says about itself, as a line on its standard output.
+//! The counts of a run, which it prints as one line on its standard output.
 
 use std::time::Duration;
 
 use crate::{allocator, clock};
 
 pub(crate) struct Counts {
-    /// Of the thread that runs the requests.
+    /// The allocations of the thread that runs the requests.
     pub(crate) allocations: u64,
-    /// The processor's time on that thread.
+    /// The CPU time of that thread.
     pub(crate) thread: Duration,
-    /// The processor's time on all threads.
+    /// The CPU time of all threads.
     pub(crate) process: Duration,
 }
 
 impl Counts {
-    /// Those of this thread and this process so far.
+    /// The counts of this thread and this process so far.
     pub(crate) fn now() -> Self {
         let allocations = allocator::allocations();
         Self { allocations, thread: clock::thread(), process: clock::process() }
@@ -28,7 +28,7 @@ impl Counts {
         let line = String::from_utf8_lossy(stdout);
         let numbers: Vec<u64> = line.split_whitespace().filter_map(|number| number.parse().ok()).collect();
         let [allocations, thread, process] = numbers[..] else {
-            return Err(format!("`{line}` are no counts of a run"));
+            return Err(format!("`{line}` is not a line with the counts of a run"));
         };
         Ok(Self { allocations, thread: Duration::from_nanos(thread), process: Duration::from_nanos(process) })
     }

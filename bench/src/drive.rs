@@ -1,4 +1,5 @@
-//! How an application is used: by requests inside this process, or through its framework's own server.
+//! The ways to drive an application: with requests inside this process, or through the server of
+//! its framework.
 
 use std::{
     future::Future,
@@ -10,24 +11,26 @@ use std::{
 
 use tokio::sync::oneshot;
 
-/// What a setting is asked to do with its application.
+/// The way in which a setting drives its application.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Drive {
-    /// Send it so many requests, one after the other, on this thread and without a socket.
+    /// Send this number of requests, one after the other, on this thread and without a socket.
     Requests(u64),
-    /// Serve it on a loopback socket until standard input ends.
+    /// Serve on a loopback socket until standard input ends.
     Server,
 }
 
 static ANSWERED: AtomicU64 = AtomicU64::new(0);
 
-/// Every handler says so, because only it knows how many requests a server has had.
+/// Counts an answered request. Every handler calls it, because only the handler sees all requests
+/// of a server.
 pub(crate) fn answered() {
     ANSWERED.fetch_add(1, Relaxed);
 }
 
 impl Drive {
-    /// How many requests the application has answered: so many events, and so on, a middleware must have put out.
+    /// The number of requests that the application has answered. A middleware must have emitted the
+    /// same number of events.
     pub(crate) fn requests(self) -> u64 {
         let answered = ANSWERED.load(Relaxed);
         if let Self::Requests(requests) = self {
@@ -37,19 +40,20 @@ impl Drive {
     }
 }
 
-/// A socket for a server, whose address becomes the first line on standard output.
+/// Opens a socket for a server, and prints its address as the first line on standard output.
 pub(crate) fn listener() -> TcpListener {
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
-    listener.set_nonblocking(true).expect("as tokio wants it");
+    listener.set_nonblocking(true).expect("a non-blocking socket");
     println!("{}", listener.local_addr().expect("an address"));
     listener
 }
 
-/// Until whoever started this process closes its standard input. That needs no signal, and nobody is left behind.
+/// Waits until the parent process closes this process's standard input. This needs no signal, and
+/// no process stays behind if the parent ends.
 pub(crate) fn until_told() -> impl Future<Output = ()> {
     let (sender, receiver) = oneshot::channel::<()>();
     thread::spawn(move || {
-        // Nothing is expected in there, and an error is an end, too.
+        // The input is empty, and an error also ends it.
         let _ = stdin().read_to_end(&mut Vec::new());
         drop(sender);
     });

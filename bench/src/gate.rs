@@ -1,20 +1,22 @@
-//! The gate: what the middleware adds to a request stays within limits, or the command fails and says where.
+//! The gate. It fails, and names the setting, if the middleware adds more to a request than the
+//! limits allow.
 
 use crate::{
     measure::{Cost, REQUESTS, count},
     settings::Setting,
 };
 
-/// What a setting may cost, net of its bare one. Instructions may be dearer by the tolerance, allocations only by chance.
+/// The cost limit of a setting, without the cost of its bare setting. Instructions may exceed it by
+/// the tolerance, allocations only by `chance`.
 struct Limit {
     name: &'static str,
     instructions: f64,
     allocations: f64,
-    /// So many allocations more or less are chance.
+    /// The number of allocations by which measurements may differ at random.
     chance: f64,
 }
 
-/// Whoever makes the middleware cheaper lowers them, so that it stays so.
+/// The limits. A change that makes the middleware cheaper must lower them.
 #[rustfmt::skip]
 const LIMITS: &[Limit] = &[
     Limit { name: "axum-observed", instructions: 7_800.0, allocations: 4.0, chance: 0.0 },
@@ -28,17 +30,20 @@ const LIMITS: &[Limit] = &[
     Limit { name: "actix-sampled", instructions: 12_640.0, allocations: 7.0, chance: 0.0 },
 ];
 
-/// Half of the traces are new, with random ids, so of 2,000 requests some more or some fewer than 20 are sampled, with three
-/// allocations each. It is four times what measurements deviate by.
+/// The random difference in allocations when one percent is sampled. Half of the traces have random
+/// ids, so of 2,000 requests slightly more or fewer than 20 are sampled, with three allocations
+/// each. This is four times the deviation of measurements.
 const ONE_PERCENT: f64 = 0.03;
 
-/// This much of a limit is allowed on top of it, or as much as measurements differ by, if that is more.
+/// The part of a limit by which a measurement may exceed it. The spread of the measurements is used
+/// instead if it is larger.
 const TOLERANCE: f64 = 0.02;
 
-/// A setting that needs less than its limit by this much has outgrown it.
+/// The part of a limit by which a measurement must be below it for a hint to lower the limit.
 const OUTGROWN: f64 = 0.05;
 
-/// Fewer than the report's, so that it is quick; an odd number, so that one is in the middle.
+/// The number of measurements. It is smaller than the report's, to be fast, and odd, for the
+/// median.
 const TIMES: usize = 3;
 
 pub(crate) fn check() -> Result<(), String> {
@@ -48,7 +53,7 @@ pub(crate) fn check() -> Result<(), String> {
     println!("|---|--:|--:|--:|--:|--:|");
     for limit in LIMITS {
         let setting = Setting::named(limit.name)?;
-        let bare_name = setting.bare.ok_or_else(|| format!("`{}` has nothing beneath it", limit.name))?.name;
+        let bare_name = setting.bare.ok_or_else(|| format!("`{}` has no bare setting", limit.name))?.name;
         let known = bare.iter().find(|(name, _)| *name == bare_name).map(|(_, cost)| *cost);
         let below = match known {
             Some(cost) => cost,
@@ -76,13 +81,13 @@ pub(crate) fn check() -> Result<(), String> {
     if failures.is_empty() {
         return Ok(());
     }
-    let advice = "Look into it with\n  valgrind --tool=callgrind --separate-threads=yes --callgrind-out-file=profile bench run <setting> 4000\n  \
-         callgrind_annotate profile-01\nIf it is worth its cost, raise the limit in bench/src/gate.rs and say why in the commit.";
+    let advice = "Find the reason with\n  valgrind --tool=callgrind --separate-threads=yes --callgrind-out-file=profile bench run <setting> 4000\n  \
+         callgrind_annotate profile-01\nIf the change is worth its cost, raise the limit in bench/src/gate.rs and say why in the commit.";
     Err(format!("{}\n{advice}", failures.join("\n")))
 }
 
 impl Limit {
-    /// Why it fails, if it does.
+    /// Returns the reasons why the setting fails.
     fn complaints(&self, bare: &str, net: Cost) -> Vec<String> {
         let Self { name, instructions, allocations, chance } = *self;
         let mut complaints = Vec::new();
@@ -93,7 +98,8 @@ impl Limit {
                 "{name}: {found:.0} instructions net of {bare}, the limit is {instructions:.0} + {tolerance:.0}"
             ));
         }
-        // Measurements divide by thousands of requests, so a growing buffer's few allocations are no whole hundredth.
+        // The cost is divided by thousands of requests, so the few allocations of a growing buffer
+        // are less than a hundredth.
         if (net.allocations * 100.0).round() > ((allocations + chance) * 100.0).round() {
             let found = net.allocations;
             complaints
@@ -126,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn dearer_fails_and_cheaper_is_told() {
+    fn a_higher_cost_fails_and_a_lower_cost_gives_a_hint() {
         for (net, complaints, hint) in [
             (cost(10_200.0, 8.0, 0.0), 0, false),
             (cost(10_201.0, 8.0, 0.0), 1, false),
@@ -150,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_neither_fails_nor_is_told() {
+    fn a_random_difference_neither_fails_nor_gives_a_hint() {
         let limit = Limit { chance: 0.08, ..LIMIT };
         for (allocations, complaints, hint) in
             [(8.08, 0, false), (8.09, 1, false), (7.92, 0, false), (7.91, 0, true)]

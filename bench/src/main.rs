@@ -1,4 +1,5 @@
-//! What one request costs, in instructions, allocations and time: see `README.md`.
+//! The benchmark program. It measures the cost of one request in instructions, allocations and
+//! time: see `README.md`.
 
 mod allocator;
 mod clock;
@@ -65,7 +66,7 @@ fn main() -> ExitCode {
 }
 
 fn run(setting: &str, requests: &str) -> Result<(), String> {
-    let requests = requests.parse().map_err(|_| format!("`{requests}` is no number of requests"))?;
+    let requests = requests.parse().map_err(|_| format!("`{requests}` is not a number of requests"))?;
     if scale::run(setting, requests).is_none() {
         (Setting::named(setting)?.run)(Drive::Requests(requests));
     }

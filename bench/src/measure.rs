@@ -1,7 +1,7 @@
-//! Measures a setting: two runs of this program, of which the longer has more requests.
+//! The measurement of a setting: two runs of this program, where the longer run has more requests.
 //!
-//! Their difference is the cost of the requests alone. What is done once, such as building the application,
-//! filling caches or ending the process, is in both.
+//! The difference of the two runs is the cost of the requests alone. Work that is done once is in
+//! both runs: building the application, filling caches, ending the process.
 
 use std::{
     env,
@@ -13,29 +13,32 @@ use std::{
 
 use crate::{counts::Counts, profile::Profile, table::median};
 
-/// Of two runs under callgrind the shorter one has so many requests, the longer one twice as many.
+/// The number of requests in the shorter of two runs under callgrind. The longer run has twice as
+/// many.
 pub(crate) const REQUESTS: u32 = 2_000;
 
-/// How often both run. Runs differ in the seeds of their hash tables, hence in collisions, and in the time that events
-/// tell, hence in its digits: more requests in one run do not even that out. An odd number, so that one is in the middle.
+/// The number of measurements. Runs differ in the seeds of hash tables, so in collisions, and in
+/// the times in events, so in the number of digits. More requests in a run do not reduce these
+/// differences. The number is odd, for the median.
 pub(crate) const TIMES: usize = 5;
 
-/// Without callgrind runs are fast, so they may be as long as the clocks need.
+/// The number of requests in runs without callgrind. They are fast, so they can be long enough for
+/// the clocks.
 const TIMED_REQUESTS: u32 = 20_000;
 
-/// How often a setting is timed. An odd number, too.
+/// The number of time measurements of a setting. It is odd, for the median.
 pub(crate) const ROUNDS: usize = 5;
 
-/// What one request costs: the median of all measurements.
+/// The cost of one request: the median of all measurements.
 #[derive(Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) instructions: f64,
     pub(crate) allocations: f64,
-    /// How many instructions lie between the lowest measurement and the highest.
+    /// The difference in instructions between the lowest and the highest measurement.
     pub(crate) spread: f64,
 }
 
-/// The processor's time for one request.
+/// The CPU time for one request.
 #[derive(Clone, Copy)]
 pub(crate) struct Time {
     /// On the thread that runs the requests.
@@ -44,7 +47,8 @@ pub(crate) struct Time {
     pub(crate) process: Duration,
 }
 
-/// What a request of the setting of this name costs, by so many measurements of runs of so many requests.
+/// Measures the cost of a request of the setting with this name, `times` times, in runs of this
+/// number of requests.
 pub(crate) fn count(name: &str, requests: u32, times: usize) -> Result<Cost, String> {
     let per_request = |short: u64, long: u64| (long as f64 - short as f64) / f64::from(requests);
     let (mut instructions, mut allocations) = (Vec::new(), Vec::new());
@@ -61,7 +65,8 @@ pub(crate) fn count(name: &str, requests: u32, times: usize) -> Result<Cost, Str
     })
 }
 
-/// One measurement of time. What else the machine does disturbs it, so there should be some, far apart.
+/// Measures the time once. Other work on the machine disturbs it, so a caller should repeat the
+/// measurement, with pauses between.
 pub(crate) fn time(name: &str) -> Result<Time, String> {
     let (short, long) = (alone(name, TIMED_REQUESTS)?, alone(name, 3 * TIMED_REQUESTS)?);
     let per_request = |short: Duration, long: Duration| long.saturating_sub(short) / (2 * TIMED_REQUESTS);
@@ -71,12 +76,13 @@ pub(crate) fn time(name: &str) -> Result<Time, String> {
     })
 }
 
-/// Instructions, and what the run says itself.
+/// Runs a setting under callgrind. Returns the instructions, and the counts that the run prints.
 fn under_callgrind(name: &str, requests: u32) -> Result<(u64, Counts), String> {
     let profile = Profile::new()?;
     let mut command = Command::new("valgrind");
     command
-        // Otherwise valgrind may starve the thread that writes events, until its buffer is full and loses some.
+        // Without fair scheduling, valgrind may starve the thread that writes events, until its
+        // buffer is full and events are dropped.
         .args(["--tool=callgrind", "--separate-threads=yes", "--fair-sched=yes", "--quiet"])
         .arg(profile.argument())
         .arg(this_program()?);

@@ -1,8 +1,8 @@
-//! What callgrind writes about a run.
+//! The profile that callgrind writes about a run.
 
 use std::{env, fs, path::PathBuf, process};
 
-/// A directory for the profile of one run, removed in the end.
+/// A directory for the profile of one run. Dropping this removes it.
 pub(crate) struct Profile {
     directory: PathBuf,
 }
@@ -16,28 +16,29 @@ impl Profile {
         }
     }
 
-    /// Tells callgrind where to write. It adds a number to the name for each thread.
+    /// The argument with the output file of callgrind, which adds a number to its name for each
+    /// thread.
     pub(crate) fn argument(&self) -> String {
         format!("--callgrind-out-file={}", self.directory.join("thread").display())
     }
 
-    /// The instructions of the first thread, which runs the requests. The one that writes events is another:
-    /// it works in batches, when its clock says so, and would make the count vary.
+    /// The instructions of the first thread, which runs the requests. Another thread writes events.
+    /// It works in batches and by time, so its instructions would make the count vary.
     pub(crate) fn instructions(&self) -> Result<u64, String> {
         let file = self.directory.join("thread-01");
-        let text = fs::read_to_string(&file).map_err(|e| format!("callgrind has left no profile: {e}"))?;
+        let text = fs::read_to_string(&file).map_err(|e| format!("callgrind has written no profile: {e}"))?;
         total(&text).ok_or_else(|| "callgrind's profile has no total".to_owned())
     }
 }
 
 impl Drop for Profile {
     fn drop(&mut self) {
-        // What is left behind is only a temporary file.
+        // An error does not matter: only temporary files stay behind.
         let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
-/// The first number of the line `totals:` is that of the instructions.
+/// Returns the first number of the line `totals:`, the number of instructions.
 fn total(profile: &str) -> Option<u64> {
     let totals = profile.lines().find_map(|line| line.strip_prefix("totals:"))?;
     totals.split_whitespace().next()?.parse().ok()

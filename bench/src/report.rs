@@ -1,4 +1,5 @@
-//! The table of settings, in Markdown. Net is what is left when the bare setting is taken off.
+//! The report: a table of settings in Markdown. A net value is the value minus that of the bare
+//! setting.
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub(crate) fn print(prefixes: &[&str]) -> Result<(), String> {
     let mut rows = Vec::new();
     for (setting, times) in settings.into_iter().zip(times) {
         eprintln!("{} …", setting.name);
-        // What others cost takes long to count, and nobody looks for a percent in it.
+        // Other middleware takes long to measure, and one percent does not matter there.
         let (requests, often) = if setting.is_peer() { (REQUESTS / 2, 3) } else { (REQUESTS, TIMES) };
         rows.push(Row { setting, cost: measure::count(setting.name, requests, often)?, times });
     }
@@ -65,7 +66,7 @@ impl Row {
         )
     }
 
-    /// The median of one of the two times.
+    /// The median of one of the two times, in microseconds.
     fn micros(&self, which: impl Fn(&Time) -> Duration) -> f64 {
         median(&self.times.iter().map(|time| which(time).as_secs_f64() * 1e6).collect::<Vec<_>>())
     }

@@ -1,11 +1,11 @@
-//! The runtimes: of a run inside this process, and of a server.
+//! The single-threaded runtimes: for a run inside this process, and for a server.
 
 use tokio::{runtime::Builder, task::LocalSet};
 
-/// Runs `future` on this thread, as an actix worker would.
+/// Runs `future` on this thread, like an actix worker.
 ///
-/// Nothing in a run waits for anything, so the runtime polls once and has no part in the counts. It has a clock only
-/// because some middleware starts a task that looks at it.
+/// Nothing in a run waits, so the runtime polls once and adds nothing to the counts. It has a clock
+/// only because some middleware starts a task that needs one.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime with a clock");
     LocalSet::new().block_on(&runtime, future)

@@ -1,4 +1,5 @@
-//! The bytes that observation adds to a stripped service. The service is built for each row, with cargo's own release profile.
+//! The bytes that observation adds to a stripped service. Each row is a build of the service with
+//! cargo's default release profile.
 
 use std::{fs, path::Path, process::Command};
 
@@ -6,7 +7,7 @@ use std::{fs, path::Path, process::Command};
 struct Build {
     name: &'static str,
     feature: Option<&'static str>,
-    /// The most that it may add to the bare one, in bytes.
+    /// The most bytes that the build may add to the bare one.
     limit: Option<u64>,
 }
 
@@ -38,7 +39,7 @@ fn size(feature: Option<&str>) -> Result<u64, String> {
     let target = bench.join("target/size");
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(bench).args(["build", "--quiet", "--package", "hello", "--profile", "stripped"]);
-    // Flags and profiles of whoever measures would make it another program.
+    // Flags from the environment would change the program.
     cargo.arg("--target-dir").arg(&target).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     cargo.args(feature.map(|feature| format!("--features={feature}")));
     let built = cargo.status().map_err(|error| format!("cargo cannot be started: {error}"))?;

@@ -1,11 +1,11 @@
-//! Small sums for the tables.
+//! Statistics for the tables: median and quantile.
 
-/// The middle one of an odd number of values.
+/// The median of an odd number of values.
 pub(crate) fn median<T: PartialOrd + Copy>(values: &[T]) -> T {
     quantile(values, 0.5)
 }
 
-/// The value below which this part of the values is.
+/// The quantile of the values: this part of them is below it.
 pub(crate) fn quantile<T: PartialOrd + Copy>(values: &[T], part: f64) -> T {
     let mut sorted = values.to_vec();
     sorted.sort_by(|a, b| a.partial_cmp(b).expect("values can be compared"));
@@ -17,7 +17,7 @@ mod tests {
     use super::{median, quantile};
 
     #[test]
-    fn values_need_no_order() {
+    fn unsorted_values_give_the_right_quantiles() {
         assert_eq!(median(&[3, 1, 2]), 2);
         assert_eq!(quantile(&(0..=100).rev().collect::<Vec<_>>(), 0.99), 99);
     }

@@ -1,4 +1,4 @@
-//! What recording costs when a second thread records in the same series.
+//! The cost of recording when a second thread records in the same series.
 
 use std::{
     hint::black_box,
@@ -13,15 +13,17 @@ use obs_core::{
     prometheus::{Histogram, HistogramOpts, HistogramVec},
 };
 
-/// How long the operations of a thread take in a round, about: long beside the start of a thread, short enough that on a busy
-/// machine some rounds have both cores for themselves.
+/// The approximate time of a thread's operations in a round. It is long compared with the start of
+/// a thread. It is short enough that even on a busy machine some rounds have both cores.
 const ROUND: Duration = Duration::from_millis(4);
-/// Rounds, by turns with one thread and with two. The fastest counts: what else the machine does can only slow a round down.
+/// The number of rounds, with one thread and with two threads in turn. The fastest round counts,
+/// because other work on the machine can only slow a round down.
 const ROUNDS: usize = 300;
-/// Two threads may make an operation dearer by this, where two threads that share nothing do not.
+/// The largest factor by which sharing an observer may slow an operation of two threads, compared
+/// with two threads that share nothing.
 const TARGET: f64 = 1.2;
 
-/// Nanoseconds of an operation.
+/// The nanoseconds of an operation, with one thread and with two.
 #[derive(Clone, Copy)]
 struct Times {
     one: f64,
@@ -38,7 +40,8 @@ pub(crate) fn print() -> Result<(), String> {
         let builder = Observer::builder("bench").no_environment().events(Events::off()).metrics(metrics);
         builder.build().expect("the settings are right")
     };
-    // Two cores may be two threads of one, or be busy with something else: that is not ours.
+    // The two cores may be two threads of one core, or busy. This measurement shows that effect,
+    // which is not ours.
     let own = [observer(), observer()];
     let apart = times(&|thread| request(&own[thread], "/items/{id}"));
     let observer = observer();
@@ -60,14 +63,14 @@ pub(crate) fn print() -> Result<(), String> {
     looked_up.row("`prometheus`: a `HistogramVec` is asked and observes");
     cached.row("`prometheus`: a cached `Histogram` observes");
     if apart.ratio() > TARGET {
-        eprintln!("the machine has no two cores to spare now, so that this says little");
+        eprintln!("the machine has no two free cores now, so this result is not reliable");
     }
     let ratio = counted.ratio() / apart.ratio();
     if ratio <= TARGET {
         return Ok(());
     }
     Err(format!(
-        "sharing an observer makes an observation of two threads {ratio:.2} times as dear, the target is {TARGET} at most"
+        "sharing an observer makes an observation of two threads {ratio:.2} times slower, the target is at most {TARGET}"
     ))
 }
 
@@ -100,7 +103,8 @@ fn times(operation: &(impl Fn(usize) + Sync)) -> Times {
     times
 }
 
-/// Nanoseconds for each operation of a thread, from when the first begins until the last has done all of its own.
+/// The nanoseconds for each operation of a thread, from the start of the first thread to the end of
+/// the last.
 fn round(threads: usize, number: u32, operation: &(impl Fn(usize) + Sync)) -> f64 {
     let barrier = &Barrier::new(threads);
     let work = |thread| {

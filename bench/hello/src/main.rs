@@ -1,4 +1,4 @@
-//! A service of one route.
+//! A service with one route, to measure the size of its program.
 
 use axum::{Router, routing::get};
 

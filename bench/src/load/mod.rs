@@ -1,7 +1,9 @@
-//! What a server spends on a request under load, and what its clients see.
+//! The measurement under load: the CPU time of a server for each request, and the latency that
+//! clients see.
 //!
-//! All servers are there all the time, and take turns of a second, in many rounds: what else the machine does hits none of them more than
-//! the others. The ratio to the bare setting is taken within a round.
+//! All servers run all the time, and get load in turns of a second, in many rounds. Other work on
+//! the machine therefore affects all of them alike. The ratio to the bare setting is taken within a
+//! round.
 
 mod server;
 mod wrk;
@@ -16,15 +18,15 @@ use crate::{
     table::median,
 };
 
-/// An odd number, so that one is in the middle.
+/// The number of rounds. It is odd, for the median.
 const ROUNDS: usize = 21;
 
-/// How long a server's turn is, in seconds.
+/// The length of a server's turn, in seconds.
 const TURN: u32 = 1;
 
 /// A setting in one round.
 struct Sample {
-    /// The server's processor time for one request, in microseconds.
+    /// The CPU time of the server for one request, in microseconds.
     cpu: f64,
     load: Load,
 }
@@ -51,7 +53,7 @@ fn table(settings: &[&'static Setting], wrk: &Wrk, pace: Pace) -> Result<(), Str
         .map(|&setting| Ok(Row { setting, server: Server::start(setting)?, samples: Vec::new() }))
         .collect::<Result<Vec<_>, String>>()?;
     for row in &rows {
-        // Caches and the threads of outputs are there when it counts.
+        // A first turn warms up the caches and starts the threads of outputs.
         wrk.run(row.server.address(), pace, TURN)?;
     }
     for round in 1..=ROUNDS {
@@ -78,7 +80,8 @@ fn sample(server: &Server, wrk: &Wrk, pace: Pace) -> Result<Sample, String> {
 }
 
 impl Row {
-    /// The ratio is that of the round in the middle, *from* and *to* are those of half of the rounds.
+    /// Formats the row. The ratio is the median of the rounds; *from* and *to* enclose the middle
+    /// half of them.
     fn markdown(&self, bare: Option<&Self>) -> String {
         let ratios = bare.map_or_else(
             || "– | – | –".to_owned(),
@@ -102,7 +105,8 @@ impl Row {
     }
 }
 
-/// A command on this core alone, so that server and client do not take turns on one. Without `taskset`, on any.
+/// A command that runs on this core only, so server and client do not share a core. Without
+/// `taskset`, it runs on any core.
 fn pinned(core: &str, program: &str) -> Command {
     if Command::new("taskset").arg("--version").output().is_err() {
         return Command::new(program);

@@ -1,4 +1,4 @@
-//! A setting's server, in a process of its own.
+//! The server of a setting, in its own process.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -31,7 +31,7 @@ impl Server {
             BufReader::new(stdout).read_line(&mut address).map_err(|error| format!("`{name}`: {error}"))?;
         }
         let server = Self { name, process, address: address.trim().to_owned() };
-        // It has ended before it was there, and says why.
+        // The process ended before it had an address. Its standard error has the reason.
         if server.address.is_empty() {
             return Err(server.stop().err().unwrap_or_else(|| format!("`{name}` has no address")));
         }
@@ -42,14 +42,16 @@ impl Server {
         &self.address
     }
 
-    /// The processor's time that it has taken so far.
+    /// The CPU time of the server so far.
     pub(super) fn cpu(&self) -> Result<Duration, String> {
         clock::of(self.process.id())
     }
 
-    /// The same when it has done what the requests have left to its threads, or after a while.
+    /// The CPU time of the server after its threads have finished their work for the requests. It
+    /// gives up after some time.
     pub(super) fn settled(&self) -> Result<Duration, String> {
-        /// It has nothing to do if it takes less than a hundredth of a core for longer than a batch of spans waits.
+        /// The time in which an idle server uses less than a hundredth of a core. It is longer than
+        /// the batch delay of spans.
         const QUIET: Duration = Duration::from_millis(150);
         const PATIENCE: u32 = 10;
         let mut before = self.cpu()?;
@@ -64,12 +66,12 @@ impl Server {
         Ok(before)
     }
 
-    /// Tells it to end. It fails if its middleware has not done all of its work.
+    /// Stops the server. This fails if the middleware has not done all its work.
     pub(super) fn stop(mut self) -> Result<(), String> {
         drop(self.process.stdin.take());
         let mut stderr = String::new();
         if let Some(mut pipe) = self.process.stderr.take() {
-            // Only for the message below.
+            // The text is only for the message below, so an error does not matter.
             let _ = pipe.read_to_string(&mut stderr);
         }
         match self.process.wait() {
@@ -79,7 +81,7 @@ impl Server {
     }
 }
 
-/// Nothing is left behind if a measurement fails half-way.
+/// Kills the process if a measurement fails before `stop`.
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();

@@ -7,7 +7,9 @@ request = function()
   return requests[number]
 end
 
--- With an argument, each connection waits so many milliseconds between an answer and its next request, on average.
+-- With an argument, each connection waits between a response and its next request. The argument is
+-- the
+-- average time in milliseconds.
 init = function(args)
   local pause = tonumber(args[1])
   if pause then

@@ -1,4 +1,4 @@
-//! The client: wrk, with a script that sends what the other measurements send.
+//! The load client: wrk, with a script that sends the same requests as the other measurements.
 
 use std::{
     env,
@@ -12,24 +12,25 @@ use std::{
 use super::pinned;
 use crate::sample;
 
-/// So many connections are busy all the time.
+/// The number of connections.
 const CONNECTIONS: &str = "32";
 
-/// How fast requests come.
+/// The pace of the requests.
 #[derive(Clone, Copy)]
 pub(super) enum Pace {
-    /// As fast as they are answered.
+    /// Each connection sends its next request at once after a response.
     Full,
-    /// As many a second for each setting, as long as it keeps up: connections wait between an answer and their next request, 3 ms on average.
+    /// The same number of requests a second for each setting, unless it is too slow. Each
+    /// connection waits 3 ms on average between a response and its next request.
     Steady,
 }
 
-/// wrk and its script, which is removed in the end.
+/// wrk and its script. Dropping this removes the script.
 pub(super) struct Wrk {
     script: PathBuf,
 }
 
-/// What wrk saw.
+/// The result of a run of wrk.
 pub(super) struct Load {
     pub(super) requests: f64,
     pub(super) seconds: f64,
@@ -62,14 +63,14 @@ impl Wrk {
                 ErrorKind::NotFound => missing(),
                 _ => format!("wrk cannot be started: {error}"),
             })?;
-        // `taskset` says so when there is no program.
+        // `taskset` exits with 127 if the program does not exist.
         if output.status.code() == Some(127) { Err(missing()) } else { parsed(&output) }
     }
 }
 
 impl Drop for Wrk {
     fn drop(&mut self) {
-        // What is left behind is only a temporary file.
+        // An error does not matter: only a temporary file stays behind.
         let _ = fs::remove_file(&self.script);
     }
 }
@@ -78,7 +79,7 @@ fn missing() -> String {
     "wrk is missing: on Debian it is in the package `wrk`".to_owned()
 }
 
-/// All requests are there before the first one is sent, so that wrk has little to do.
+/// Writes the script. It contains all requests, so wrk has little work during a run.
 fn lua() -> String {
     let mut script = "local requests = {\n".to_owned();
     for number in 0..2 * sample::CALLERS {
@@ -91,7 +92,7 @@ fn lua() -> String {
     script + include_str!("wrk.lua")
 }
 
-/// The line that the script writes in the end.
+/// Parses the line that the script prints at its end.
 fn parsed(output: &Output) -> Result<Load, String> {
     let stdout = String::from_utf8_lossy(&output.stdout);
     let line = stdout.lines().find_map(|line| line.strip_prefix("load: ")).unwrap_or_default();

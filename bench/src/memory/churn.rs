@@ -1,15 +1,17 @@
-//! A service that misbehaves: routes that are made up, each with every method and status, as many as a day brings.
+//! Memory of a service with a fault: it sets ever new routes, with every method and status, for the
+//! number of requests of a day.
 
 use obs_core::{Observer, Outcome, adapter::RequestHead};
 
 use super::{Report, observer, settled};
 
-/// More routes than an observer keeps, so more label sets than a family has.
+/// The number of routes before the measurement: more than an observer keeps, so more label sets
+/// than the limit of a family.
 const FIRST: usize = 40_000;
-/// Five a second for a day.
+/// The number of measured requests: five a second for a day.
 const DAY: usize = 5 * 86_400;
 
-/// The default.
+/// The default limit of label sets in a family.
 const LIMIT: usize = 2_000;
 const TOLERANCE: f64 = 128.0 * 1024.0;
 
@@ -32,7 +34,7 @@ pub(super) fn measure(report: &mut Report) {
         let values = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<usize>().ok());
         values.collect::<Vec<_>>()
     };
-    // One of them is the overflow's.
+    // One more label set is the overflow series.
     for name in ["http_requests_total", "http_request_errors_total"] {
         report.must(&format!("`{name}` has {LIMIT} label sets"), samples(name).len() == LIMIT + 1);
     }

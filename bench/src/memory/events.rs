@@ -1,4 +1,4 @@
-//! Bytes for each event that waits for its output, and that a stuck output keeps no more than it may.
+//! Memory of each event that waits for its output, and the bound for a stuck output.
 
 use std::{
     io,
@@ -11,19 +11,20 @@ use super::{Report, bytes_each};
 use crate::settings::axum;
 use obs_axum::RouterExt as _;
 
-/// An output's bound.
+/// The capacity of the output.
 const CAPACITY: usize = 4 * 1024 * 1024;
-/// Fewer than there is room for.
+/// A number of events that fits into the capacity.
 const EVENTS: usize = 4_000;
-/// Many more than there is room for.
+/// A number of events far above the capacity.
 const FLOOD: usize = 100_000;
 
-/// An event of these requests has about 470 bytes. The buffer is a vector, which doubles.
+/// The target for each event. An event of these requests has about 470 bytes, and the buffer is a
+/// vector, which doubles when it grows.
 const TARGET: f64 = 1_000.0;
-/// The vector may have twice as much room as there are bytes in it.
+/// The bound for all events. The capacity of the vector may be twice its length.
 const BOUND: f64 = 2.0 * CAPACITY as f64;
 
-/// An output that takes its first lines, and never comes back.
+/// A sink whose first write blocks.
 struct Stuck {
     entered: Sender<()>,
     leaves: Receiver<()>,
@@ -32,7 +33,7 @@ struct Stuck {
 impl EventSink for Stuck {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         let _ = self.entered.send(());
-        // Until the other end is gone.
+        // Blocks until the other end of the channel is dropped.
         let _ = self.leaves.recv();
         Ok(lines.len())
     }

@@ -1,4 +1,4 @@
-//! A million requests leave nothing behind.
+//! Memory after a million requests: it must not grow.
 
 use obs_actix::Observe;
 use obs_axum::RouterExt as _;
@@ -9,7 +9,8 @@ use crate::settings::{actix, axum};
 const FIRST: u64 = 100_000;
 const MORE: u64 = 1_000_000;
 
-/// The two vectors of an output's buffer have up to 64 KiB each, as many as happen to wait; less than a byte in seven requests.
+/// The tolerance in bytes. The two vectors of an output's buffer have up to 64 KiB each, depending
+/// on the waiting events. This is less than one byte for seven requests.
 const TOLERANCE: f64 = 128.0 * 1024.0;
 
 pub(super) fn measure(report: &mut Report) {
@@ -17,7 +18,7 @@ pub(super) fn measure(report: &mut Report) {
     let router = axum::router().observed(&observer);
     grown(report, "axum", |requests| axum::send(|| router.clone(), requests));
     let observer = self::observer();
-    // The application is made anew and dropped with each run; what its middleware keeps is the observer's.
+    // Each run builds and drops the application. The observer keeps the memory of the middleware.
     grown(report, "actix", |requests| {
         actix::send(|| actix::app().wrap(Observe::new(&observer)), requests);
     });

@@ -1,4 +1,4 @@
-//! Bytes for each request that is in its handler.
+//! Memory of each request that is in its handler.
 
 use std::{
     convert::Infallible,
@@ -22,7 +22,7 @@ use crate::single_thread;
 
 const REQUESTS: usize = 1_000;
 
-/// Net of the framework's own.
+/// The target in bytes, without the memory of the framework.
 const TARGET: f64 = 1_500.0;
 
 pub(super) fn measure(report: &mut Report) {
@@ -46,7 +46,7 @@ fn on_axum(mut app: impl tower::Service<Request, Response = Response, Error = In
         let request = Request::builder().uri("/wait").body(Body::empty()).expect("a valid request");
         waiting(Box::pin(app.call(request)))
     };
-    // What is made once, such as the series of the route, is there before.
+    // The first request creates what exists once, such as the series of the route.
     let _first = begin();
     bytes_each(REQUESTS, || (0..REQUESTS).map(|_| begin()).collect::<Vec<_>>()).1
 }
@@ -70,7 +70,7 @@ where
     })
 }
 
-/// Goes on until the handler waits.
+/// Polls once, until the handler waits.
 fn waiting<F: Future>(mut future: Pin<Box<F>>) -> Pin<Box<F>> {
     let polled = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(polled.is_pending(), "the handler waits");

@@ -1,4 +1,4 @@
-//! What is kept in memory: for each series, request and event, and that it does not grow.
+//! The measurement of memory: for each series, request and event, and its growth.
 
 mod churn;
 mod events;
@@ -12,14 +12,14 @@ use obs_core::{EventOutput, Observer};
 
 use crate::allocator;
 
-/// What was measured, and which targets were missed.
+/// The report of all measurements, with the missed targets.
 #[derive(Default)]
 struct Report {
     missed: Vec<String>,
 }
 
 impl Report {
-    /// Prints a line of the table, and notes whether the value is above the target.
+    /// Prints a row of the table, and notes a missed target if the value is above it.
     fn at_most(&mut self, what: &str, value: f64, target: f64) {
         println!("| {what} | {value:.0} | {target:.0} |");
         if value > target {
@@ -27,7 +27,7 @@ impl Report {
         }
     }
 
-    /// The same without a target.
+    /// Prints a row without a target.
     fn value(what: &str, value: f64) {
         println!("| {what} | {value:.0} | – |");
     }
@@ -35,12 +35,12 @@ impl Report {
     fn must(&mut self, what: &str, holds: bool) {
         println!("| {what} | {} | yes |", if holds { "yes" } else { "no" });
         if !holds {
-            self.missed.push(format!("{what}: it is not so"));
+            self.missed.push(format!("{what}: this does not hold"));
         }
     }
 }
 
-/// Prints the table, and fails where a target is missed.
+/// Prints the table, and fails if a target is missed.
 pub(crate) fn print() -> Result<(), String> {
     allocator::count_bytes();
     let mut report = Report::default();
@@ -54,14 +54,17 @@ pub(crate) fn print() -> Result<(), String> {
     if report.missed.is_empty() { Ok(()) } else { Err(report.missed.join("\n")) }
 }
 
-/// With metrics and events, as a service has it. The events are thrown away by the thread that would write them.
+/// An observer with metrics and events, like that of a service. The thread that writes events
+/// discards them.
 fn observer() -> Observer {
-    // The least room there can be: how long that thread sleeps decides how many events wait, and is not what is measured.
+    // The smallest capacity. The number of waiting events depends on the pauses of the thread, and
+    // is not measured here.
     let events = EventOutput::writer(io::sink()).capacity(64 * 1024);
     Observer::builder("bench").no_environment().events(events).build().expect("the settings are right")
 }
 
-/// The live bytes, once other threads have freed what they had: that of an observer that was dropped, for instance.
+/// The live bytes, after other threads have freed their memory, for example the threads of a
+/// dropped observer.
 fn settled() -> i64 {
     let mut live = allocator::live_bytes();
     loop {
@@ -73,7 +76,7 @@ fn settled() -> i64 {
     }
 }
 
-/// How many more bytes are live after `work`, for each of so many; what it returns is kept meanwhile.
+/// Runs `work`, and returns its result and the increase of live bytes, divided by `number`.
 fn bytes_each<T>(number: usize, work: impl FnOnce() -> T) -> (T, f64) {
     let before = settled();
     let kept = work();

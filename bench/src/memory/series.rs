@@ -1,9 +1,10 @@
-//! Bytes for each label set of requests: a count, a histogram of the duration and two of sizes.
+//! Memory of each label set of requests: a counter, a histogram of the duration and two of sizes.
 
 use super::{Report, bytes_each};
 use crate::scrape::{LABEL_SETS, ours::Ours, theirs};
 
-/// With two shards, as a machine with two cores has them; each further one takes 256 bytes more.
+/// The target in bytes for two shards, as on a machine with two cores. Each further shard takes 256
+/// bytes more.
 const TARGET: f64 = 4_000.0;
 
 pub(super) fn measure(report: &mut Report) {

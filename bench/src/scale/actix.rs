@@ -1,4 +1,4 @@
-//! The cases on actix.
+//! The growth cases on actix.
 
 use std::{
     convert::Infallible,
@@ -41,7 +41,7 @@ fn answer(case: Case) -> HttpResponse {
     }
 }
 
-/// Warms up, and then sends so many requests more, round and round over the routes.
+/// Warms up, and then sends this number of requests, to all routes in turn.
 fn send<F, B>(case: Case, app: App<F>, requests: u64)
 where
     F: ServiceFactory<
@@ -67,7 +67,7 @@ where
     });
 }
 
-/// A body that does not say how long it is.
+/// A body of unknown length.
 struct Frames {
     left: usize,
 }

@@ -1,4 +1,4 @@
-//! The cases on axum.
+//! The growth cases on axum.
 
 use std::{
     convert::Infallible,
@@ -41,7 +41,7 @@ fn answer(case: Case) -> Response {
     }
 }
 
-/// Warms up, and then sends so many requests more, round and round over the routes.
+/// Warms up, and then sends this number of requests, to all routes in turn.
 fn send(case: Case, mut app: impl Service<Request, Response = Response, Error = Infallible>, requests: u64) {
     let paths = case.paths();
     single_thread::block_on(async {
@@ -57,7 +57,7 @@ fn send(case: Case, mut app: impl Service<Request, Response = Response, Error = 
     });
 }
 
-/// A body that does not say how long it is.
+/// A body of unknown length.
 struct Frames {
     left: usize,
 }

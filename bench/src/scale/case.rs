@@ -1,4 +1,4 @@
-//! One thing to measure: a kind of growth, how much of it, on which framework, with the middleware or without.
+//! A growth case: the kind of growth, its amount, the framework, with or without the middleware.
 
 use super::{actix, axum};
 
@@ -7,7 +7,7 @@ pub(super) enum Kind {
     Routes,
     Fields,
     Frames,
-    /// Frames of a request with a span, which is not sampled.
+    /// Frames of a request with a span that is not sampled.
     Traced,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Case {
     pub(super) observed: bool,
 }
 
-/// Runs the case of this name, if there is one.
+/// Runs the case with this name, if it exists.
 pub(crate) fn run(name: &str, requests: u64) -> Option<()> {
     let case = Case::named(name)?;
     match case.framework {
@@ -49,10 +49,10 @@ impl Kind {
 
     pub(super) fn named(name: &str) -> Result<Self, String> {
         let kind = Self::ALL.into_iter().find(|kind| kind.name() == name);
-        kind.ok_or_else(|| format!("nothing grows that is called `{name}`"))
+        kind.ok_or_else(|| format!("there is no kind of growth `{name}`"))
     }
 
-    /// What the last column of its table tells.
+    /// The title of the last column of the table.
     pub(super) const fn column(self) -> &'static str {
         match self {
             Self::Routes => "more than with 10",
@@ -64,7 +64,8 @@ impl Kind {
     pub(super) const fn amounts(self, framework: Framework) -> &'static [usize] {
         match (self, framework) {
             (Self::Routes, Framework::Axum) => &[10, 100, 1_000, 10_000],
-            // actix tries one route after the other: its own cost would drown the middleware's.
+            // actix tries one route after the other, so its own cost would hide the cost of the
+            // middleware.
             (Self::Routes, Framework::Actix) => &[10, 100, 1_000],
             (Self::Fields, _) => &[0, 1, 8, 16, 32, 64],
             (Self::Frames, _) => &[1, 10, 100, 1_000],
@@ -72,7 +73,8 @@ impl Kind {
         }
     }
 
-    /// Whether this amount has the target. What chance adds to a request is too much for few frames to share.
+    /// Returns `true` if the target applies to this amount. With few frames, the random part of a
+    /// request's cost is too large for each frame.
     pub(super) fn is_held(self, framework: Framework, amount: usize) -> bool {
         match self {
             Self::Routes | Self::Fields => true,
@@ -80,8 +82,9 @@ impl Kind {
         }
     }
 
-    /// Requests of the shorter run. Beforehand each route is asked for, and keeps exemplars as chance has it: on axum, where routes are many, more
-    /// requests share that.
+    /// The number of requests in the shorter run. The warm-up requests each route, and each route
+    /// keeps a random number of exemplars. On axum, with many routes, this cost is shared by more
+    /// requests.
     pub(super) const fn requests(self, framework: Framework) -> u32 {
         match (self, framework) {
             (Self::Routes, Framework::Axum) => 20_000,
@@ -90,7 +93,8 @@ impl Kind {
         }
     }
 
-    /// How often it is measured: what a thousand frames share varies little.
+    /// The number of measurements. One is enough for frames, because the cost of a thousand frames
+    /// varies little.
     pub(super) const fn times(self) -> usize {
         match self {
             Self::Routes | Self::Fields => 3,
@@ -111,7 +115,7 @@ impl Framework {
 }
 
 impl Case {
-    /// `routes-axum-100-observed`: what `bench run` takes.
+    /// The name of the case for `bench run`, such as `routes-axum-100-observed`.
     pub(super) fn name(&self) -> String {
         let Self { kind, framework, amount, observed } = *self;
         let observed = if observed { "observed" } else { "bare" };
@@ -128,29 +132,30 @@ impl Case {
         })
     }
 
-    /// As many routes as the case is about, else one.
+    /// The routes of the case. Cases that do not measure routes have one.
     pub(super) fn paths(&self) -> Vec<String> {
         let routes = if self.kind == Kind::Routes { self.amount } else { 1 };
         (0..routes).map(|number| format!("/route-{number}")).collect()
     }
 
-    /// Requests beforehand. A route that is new is behind a lock at first, until new ones have been asked for often enough: a few times
-    /// around all of them.
+    /// The number of requests before the measurement. Finding a new route takes a lock until new
+    /// routes have been found often enough, so the warm-up goes through all routes a few times.
     pub(super) fn warm_up(&self) -> usize {
         3 * self.paths().len()
     }
 
-    /// How many fields a handler sets; without the middleware there is nothing to set them in.
+    /// The number of fields that a handler sets. Without the middleware, there is no event for
+    /// fields.
     pub(super) fn fields(&self) -> usize {
         if self.kind == Kind::Fields && self.observed { self.amount } else { 0 }
     }
 
-    /// Of how many frames an answer is; `None` if it is only a text.
+    /// The number of frames of a response. `None` if the response is a text.
     pub(super) fn frames(&self) -> Option<usize> {
         matches!(self.kind, Kind::Frames | Kind::Traced).then_some(self.amount)
     }
 
-    /// Whether its requests have spans.
+    /// Returns `true` if the requests have spans.
     pub(super) fn is_traced(&self) -> bool {
         self.kind == Kind::Traced
     }
@@ -161,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_read_back() {
+    fn a_parsed_name_gives_the_same_case() {
         let case = Case { kind: Kind::Frames, framework: Framework::Actix, amount: 7, observed: true };
         assert_eq!(Case::named(&case.name()), Some(case));
         assert_eq!(Case::named("axum-observed"), None);

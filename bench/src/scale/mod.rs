@@ -1,5 +1,5 @@
-//! How the cost of a request grows: with the routes of the application, with the fields that its handler sets, with the
-//! frames of its answer.
+//! The growth of the cost of a request: with the routes of the application, with the fields that
+//! its handler sets, and with the frames of its response.
 
 mod actix;
 mod axum;
@@ -13,23 +13,25 @@ use case::{Framework, Kind};
 
 use crate::measure::count;
 
-/// What may still count as flat, as a part of the cost with the fewest routes: hash tables differ by their seeds.
+/// The growth that still counts as flat, as a part of the cost with the fewest routes. Hash tables
+/// differ by their seeds.
 const FLAT: f64 = 0.05;
-/// Instructions for each field, in the handler and in the event: the same however many there are.
+/// The target in instructions for each field, in the handler and in the event. It is the same for
+/// any number of fields.
 const FIELD: f64 = 1_200.0;
-/// Instructions for each frame of a body.
+/// The target in instructions for each frame of a body.
 const FRAME: f64 = 60.0;
-/// The same where a span is made current for each poll.
+/// The target in instructions for each frame if a span is made current in each poll.
 const TRACED: f64 = 300.0;
 
-/// Net instructions of the cases that were measured.
+/// The net instructions of the measured cases.
 #[derive(Default)]
 struct Costs {
     net: HashMap<(Kind, Framework, usize), f64>,
     missed: Vec<String>,
 }
 
-/// Prints the tables of these kinds, or all, and fails where a target is missed.
+/// Prints the tables of these kinds, or of all, and fails if a target is missed.
 pub(crate) fn print(kinds: &[&str]) -> Result<(), String> {
     let kinds = match kinds {
         [] => Kind::ALL.to_vec(),

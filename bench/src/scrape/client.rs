@@ -1,4 +1,4 @@
-//! A client that sends the same request again and again over one connection.
+//! A client that repeats one request over one connection.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -20,9 +20,10 @@ impl Connection {
         Self { stream: BufReader::new(stream), request, line: String::new(), body: Vec::new() }
     }
 
-    /// Sends a request, and reads the answer to its end: it has a length, or comes in chunks.
+    /// Sends a request, and reads the response to its end. The response has a length, or comes in
+    /// chunks.
     pub(super) fn request(&mut self) {
-        self.stream.get_mut().write_all(self.request.as_bytes()).expect("the connection stays");
+        self.stream.get_mut().write_all(self.request.as_bytes()).expect("the connection stays open");
         let mut length = None;
         self.read_line();
         assert!(self.line.starts_with("HTTP/1.1 200"), "{}", self.line);
@@ -49,11 +50,11 @@ impl Connection {
         self.stream.read_exact(&mut self.body).expect("the whole body");
     }
 
-    /// `false` at the empty line behind the headers.
+    /// Reads a line. Returns `false` at the empty line after the headers.
     fn read_line(&mut self) -> bool {
         self.line.clear();
-        let bytes = self.stream.read_line(&mut self.line).expect("the connection stays");
-        assert!(bytes > 0, "the connection stays");
+        let bytes = self.stream.read_line(&mut self.line).expect("the connection stays open");
+        assert!(bytes > 0, "the connection stays open");
         self.line != "\r\n"
     }
 }

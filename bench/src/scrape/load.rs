@@ -1,5 +1,5 @@
-//! What scrapes do to the requests that are served meanwhile: a paced load over sockets, with the observer of the other
-//! command, hence with pages of 10,000 label sets.
+//! The effect of scrapes on simultaneous requests: a paced load over sockets. The observer is that
+//! of `bench scrape`, so pages have 10,000 label sets.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
@@ -12,12 +12,13 @@ use obs_axum::RouterExt as _;
 use super::{client::Connection, ours::Ours, server};
 use crate::{settings::axum, table::quantile};
 
-/// Connections, each with a request every so often: 2,000 a second in all, far from what the service could do.
+/// The number of connections. Each sends a request in each interval of `PACE`, in total 2,000 a
+/// second, far below the limit of the service.
 const CONNECTIONS: u32 = 16;
 const PACE: Duration = Duration::from_millis(8);
-/// How long each way of scraping lasts in a round.
+/// The time of each way of scraping in a round.
 const LASTS: Duration = Duration::from_secs(5);
-/// By turns, so that what else the machine does hits all of them.
+/// The number of rounds. The ways take turns, so other work on the machine affects all of them.
 const ROUNDS: usize = 3;
 
 #[derive(Clone, Copy)]
@@ -27,7 +28,7 @@ enum Scrapes {
     OneAfterTheOther,
 }
 
-/// What one way of scraping has shown.
+/// The measured times of one way of scraping.
 #[derive(Default)]
 struct Seen {
     latencies: Vec<Duration>,
@@ -83,7 +84,8 @@ impl Seen {
     }
 }
 
-/// Latencies count from when a request was to be sent: one that is late because the last was slow counts as slow, too.
+/// Sends paced requests. A latency starts when the request should have been sent, so a request that
+/// is late because the one before was slow also counts as slow.
 fn paced(port: u16, offset: Duration) -> Vec<Duration> {
     let mut connection = Connection::open(port, "/items/7", "");
     let mut latencies = Vec::new();
@@ -98,7 +100,7 @@ fn paced(port: u16, offset: Duration) -> Vec<Duration> {
     latencies
 }
 
-/// Asks as Prometheus does.
+/// Scrapes with the headers of Prometheus.
 fn scraper(port: u16, scrapes: Scrapes, ends: &AtomicBool) -> Vec<Duration> {
     let headers = "accept: application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5\r\n\
                    accept-encoding: gzip\r\n";

@@ -1,5 +1,5 @@
-//! What a scrape of many series costs, beside the `prometheus` crate's own encoder over the same series, and what it does to
-//! the requests that are served meanwhile.
+//! The cost of a scrape of many series, compared with the encoder of the `prometheus` crate over
+//! the same series, and its effect on simultaneous requests.
 
 mod client;
 mod load;
@@ -13,38 +13,40 @@ use crate::{allocator, table::median};
 
 pub(crate) use load::print as print_load;
 
-/// Routes of the service. Each was answered with both statuses, so there are twice as many label sets of requests.
+/// The number of routes of the service. Each has responses with both statuses, so there are twice
+/// as many label sets of requests.
 const ROUTES: usize = 5_000;
 const STATUSES: [u16; 2] = [200, 500];
 pub(crate) const LABEL_SETS: usize = ROUTES * STATUSES.len();
-/// Requests of each label set.
+/// The number of requests of each label set.
 const REQUESTS: usize = 3;
 
 const DURATION: &str = "http_request_duration_seconds";
-/// Upper bounds in seconds and in bytes: our defaults, said here because the other side needs them as well.
+/// The upper bounds of buckets in seconds and in bytes: our defaults. They are listed here because
+/// the other side needs them, too.
 const SECONDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 const BYTES: [f64; 6] = [100.0, 1e3, 1e4, 1e5, 1e6, 1e7];
 
-/// Pages of each kind, by turns: an odd number, so that one is in the middle.
+/// The number of pages of each kind, which take turns. It is odd, for the median.
 const ROUNDS: usize = 15;
-/// Ours may take so much of the other's time and memory.
+/// The part of the other side's time and memory that our page may take.
 const TARGET: f64 = 0.5;
 
 fn route(number: usize) -> String {
     format!("/api/v1/things-{number}/{{id}}")
 }
 
-/// Somebody who sends a page, piece by piece, and keeps nothing of it.
+/// A function that receives a page piece by piece, and keeps nothing of it.
 type Send<'a> = &'a mut dyn FnMut(&[u8]);
 
-/// What making a page took.
+/// The measured cost of pages.
 #[derive(Default)]
 struct Pages {
     times: Vec<Duration>,
-    /// The most bytes that were live at once because of it, what of the page was there included.
+    /// The largest increase of live bytes, including the parts of the page in memory.
     peak: i64,
     bytes: usize,
-    /// Samples of the duration's histogram; `None` if the page is compressed.
+    /// The samples of the duration histogram. `None` if the page is compressed.
     samples: Option<usize>,
 }
 
@@ -76,21 +78,21 @@ impl Pages {
         let ((time, memory), millis) = (self.ratios(against), median(&self.times).as_secs_f64() * 1e3);
         let samples = self.samples.map_or_else(|| "–".to_owned(), |samples| samples.to_string());
         let (peak, size) = (self.peak as f64 / 1e6, self.bytes as f64 / 1e6);
-        // The encoder of the other side could write to somebody who keeps nothing, too.
+        // The encoder of the other side could also write to a receiver that keeps nothing.
         let beside = self.peak as f64 / (against.peak - against.bytes as i64) as f64;
         format!(
             "| {name} | {millis:.1} | {time:.2} | {peak:.1} | {memory:.2} | {beside:.2} | {size:.1} | {samples} |"
         )
     }
 
-    /// Of the time and of the memory.
+    /// The ratios of the time and of the memory.
     fn ratios(&self, against: &Self) -> (f64, f64) {
         let time = median(&self.times).as_secs_f64() / median(&against.times).as_secs_f64();
         (time, self.peak as f64 / against.peak as f64)
     }
 }
 
-/// Prints the table, and fails where a target is missed.
+/// Prints the table, and fails if a target is missed.
 pub(crate) fn print() -> Result<(), String> {
     allocator::count_bytes();
     let ours = ours::Ours::new();
@@ -114,10 +116,11 @@ pub(crate) fn print() -> Result<(), String> {
         for (name, pages, compressed) in pages {
             println!("{}", pages.row(&format!("{what}: obs, {name}"), &other));
             if !compressed && pages.samples != other.samples {
-                missed.push(format!("{what}: obs, {name} has not as many samples as the other page"));
+                missed.push(format!("{what}: obs, {name} does not have as many samples as the other page"));
             }
             let (time, memory) = pages.ratios(&other);
-            // The other page is not compressed, so its time says nothing of one that is.
+            // The other page is not compressed, so its time cannot be compared with that of a
+            // compressed page.
             let time = (!compressed).then_some(("time", time));
             let ratios = time.into_iter().chain([("memory", memory)]);
             for (of, ratio) in ratios.filter(|(_, ratio)| *ratio >= TARGET) {

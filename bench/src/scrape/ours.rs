@@ -1,4 +1,4 @@
-//! The page of this repository's middleware.
+//! The page of the middleware of this repository.
 
 use std::{future::poll_fn, io};
 
@@ -13,11 +13,11 @@ use crate::single_thread;
 pub(crate) struct Ours(Observer);
 
 impl Ours {
-    /// An observer that has seen requests of every label set.
+    /// An observer with requests of every label set.
     pub(crate) fn new() -> Self {
         let metrics = Metrics::new().series_limit(10 * ROUTES).duration_buckets(SECONDS).size_buckets(BYTES);
         let builder = Observer::builder("bench").no_environment().metrics(metrics);
-        // The least room there can be: how many events wait is not what is measured.
+        // The smallest capacity: the number of waiting events is not measured here.
         let events = EventOutput::writer(io::sink()).capacity(64 * 1024);
         let observer = builder.events(events).build().expect("the settings are right");
         for _ in 0..REQUESTS {
@@ -32,7 +32,7 @@ impl Ours {
         &self.0
     }
 
-    /// Answers a scrape as an adapter and its server do.
+    /// Handles a scrape like an adapter and its server.
     pub(super) fn page(&self, openmetrics: bool, gzip: bool, whole: bool, send: Send<'_>) {
         let accept = Accept { openmetrics, gzip };
         let query = format!("name[]={DURATION}");

@@ -1,4 +1,4 @@
-//! The same series in a registry of the `prometheus` crate, and the page that its encoder makes.
+//! The same series in a registry of the `prometheus` crate, and the page of its encoder.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use super::{BYTES, DURATION, REQUESTS, ROUTES, SECONDS, STATUSES, Send, route};
 
 const LABELS: [&str; 3] = ["method", "endpoint", "status"];
 
-/// With the duration alone, or with all that the other page has of requests.
+/// A registry with only the duration, or with all metrics of requests that our page has.
 pub(crate) fn registry(whole: bool) -> Registry {
     let registry = Registry::new();
     let duration = histogram(&registry, DURATION, &SECONDS);
@@ -30,7 +30,7 @@ pub(crate) fn registry(whole: bool) -> Registry {
             let labels = ["GET", &route, &status];
             let began = Instant::now();
             for _ in 0..REQUESTS {
-                // As many digits as a real one has.
+                // A real time, to have the same number of digits.
                 duration.with_label_values(&labels).observe(began.elapsed().as_secs_f64());
                 if let Some((requests, sizes, _)) = &more {
                     requests.with_label_values(&labels).inc();
@@ -46,7 +46,8 @@ pub(crate) fn registry(whole: bool) -> Registry {
     registry
 }
 
-/// As that crate's documentation has it: the page is encoded into a vector, which is then sent.
+/// Makes a page as in the documentation of the crate: it is encoded into a vector, which is then
+/// sent.
 pub(super) fn page(registry: &Registry, send: Send<'_>) {
     let mut page = Vec::new();
     TextEncoder::new().encode(&registry.gather(), &mut page).expect("writing to a vector cannot fail");

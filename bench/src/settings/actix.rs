@@ -24,7 +24,7 @@ pub(super) static BARE: Setting = Setting {
     },
 };
 
-/// A few routes, so that there is something to choose from. Only `/items/{id}` is called.
+/// An application with a few routes, so the router has a choice. Only `/items/{id}` is called.
 pub(crate) fn app() -> App<
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()>,
 > {
@@ -42,7 +42,7 @@ pub(crate) fn app() -> App<
         .route("/orders", web::post().to(|| async { "ordered" }))
 }
 
-/// Makes an application and drives it. Returns how many requests it has answered.
+/// Builds an application and drives it. Returns the number of requests that it has answered.
 pub(super) fn drive<F, B>(drive: Drive, app: impl Fn() -> App<F> + Clone + Send + 'static) -> u64
 where
     F: ServiceFactory<
@@ -61,7 +61,7 @@ where
     drive.requests()
 }
 
-/// Sends requests to an application, which gets no socket, and reads each answer to its end.
+/// Sends requests to an application without a socket, and reads each response to its end.
 pub(crate) fn send<F, B>(app: impl FnOnce() -> App<F>, requests: u64)
 where
     F: ServiceFactory<
@@ -101,7 +101,7 @@ where
     B: MessageBody + 'static,
 {
     let server = HttpServer::new(app).workers(1).disable_signals();
-    let server = server.listen(drive::listener()).expect("a socket of actix's").run();
+    let server = server.listen(drive::listener()).expect("a listening socket").run();
     let handle = server.handle();
     let server = actix_web::rt::spawn(server);
     drive::until_told().await;

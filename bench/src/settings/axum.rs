@@ -25,7 +25,8 @@ pub(super) static BARE: Setting = Setting {
     },
 };
 
-/// With a layer that does nothing: what axum itself takes for any layer, which boxes each route's service once more.
+/// A router with a layer that does nothing. It shows axum's own cost of any layer, because axum
+/// boxes the service of each route once more.
 pub(super) static LAYER: Setting = Setting {
     name: "axum-layer",
     bare: Some(&BARE),
@@ -35,7 +36,7 @@ pub(super) static LAYER: Setting = Setting {
     },
 };
 
-/// A few routes, so that there is something to choose from. Only `/items/{id}` is called.
+/// A router with a few routes, so it has a choice. Only `/items/{id}` is called.
 pub(crate) fn router() -> Router {
     Router::new()
         .route("/", get(|| async { "shop" }))
@@ -51,19 +52,19 @@ pub(crate) fn router() -> Router {
         .route("/orders", post(|| async { "ordered" }))
 }
 
-/// The router as `axum::serve` serves it: until its state is there, it makes its routes and their layers anew
-/// for each request.
+/// The router as `axum::serve` serves it. Without its state, a router would build its routes and
+/// their layers again for each request.
 pub(super) fn served(router: Router) -> Router {
     router.with_state(())
 }
 
-/// As a server has it that tells an application the address of every request's peer.
+/// The application for a server that passes the address of the peer to each request.
 pub(crate) fn with_addresses<A: Service<Request>>(app: A) -> IntoMakeServiceWithConnectInfo<A, SocketAddr> {
     ServiceExt::<Request>::into_make_service_with_connect_info(app)
 }
 
-/// Makes an application, inside the runtime that it runs in, and sends it requests. Their body is that of axum's own, because
-/// an application would take any.
+/// Builds an application inside its runtime, and sends requests to it. Their bodies have axum's own
+/// type, because an application would accept any type.
 pub(crate) fn send<A>(app: impl FnOnce() -> A, requests: u64)
 where
     A: Service<Request, Response = Response, Error = Infallible>,
@@ -71,7 +72,8 @@ where
     single_thread::block_on(async { tower::send(app(), requests).await });
 }
 
-/// Makes an application, inside the runtime that it runs in, and drives it. Returns how many requests it has answered.
+/// Builds an application inside its runtime, and drives it. Returns the number of requests that it
+/// has answered.
 pub(super) fn drive<A>(drive: Drive, app: impl FnOnce() -> A) -> u64
 where
     A: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
@@ -80,7 +82,7 @@ where
     match drive {
         Drive::Requests(requests) => send(app, requests),
         Drive::Server => single_thread::serve(async {
-            let listener = TcpListener::from_std(drive::listener()).expect("a socket of tokio's");
+            let listener = TcpListener::from_std(drive::listener()).expect("a listening socket");
             let server = axum::serve(listener, with_addresses(app()));
             server.with_graceful_shutdown(drive::until_told()).await.expect("the server ends");
         }),

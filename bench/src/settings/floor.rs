@@ -1,7 +1,8 @@
-//! The floor: what nobody can leave out who observes requests, written straight down in one layer.
+//! The floor: the least work that any observation of requests needs, written directly in one layer.
 //!
-//! It is no middleware. It knows one route, takes every request to its end for granted, masks nothing, bounds nothing and has no page to
-//! show. It is here to tell how much of a middleware's price is that of the work.
+//! It is not a usable middleware. It knows one route, expects that every request ends normally,
+//! masks nothing, bounds nothing and has no page. It shows how much of the cost of a middleware is
+//! this necessary work.
 
 use std::{
     convert::Infallible,
@@ -40,7 +41,7 @@ pub(super) static AXUM: Setting = Setting {
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// As much as is written at once.
+/// The bytes of lines that are written at once.
 const LINES: usize = 64 * 1024;
 
 struct Shared {
@@ -65,7 +66,7 @@ impl Shared {
     }
 }
 
-/// What the line needs of the request.
+/// The facts of the request for its line.
 struct Seen {
     started: Instant,
     since_1970: Duration,

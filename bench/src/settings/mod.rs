@@ -1,4 +1,5 @@
-//! What is measured. A setting is a framework, bare or with one middleware; each middleware has its own file.
+//! The settings that are measured. A setting is a framework, bare or with one middleware. Each
+//! middleware has its own file.
 
 pub(crate) mod actix;
 pub(crate) mod axum;
@@ -14,16 +15,17 @@ pub(crate) use share::Share;
 
 use crate::drive::Drive;
 
-/// One thing to measure.
+/// A framework to measure, bare or with one middleware.
 pub(crate) struct Setting {
     pub(crate) name: &'static str,
-    /// The same without the middleware, to be taken off; `None` if it is bare itself.
+    /// The setting without the middleware, whose cost is subtracted. `None` if this setting is
+    /// bare.
     pub(crate) bare: Option<&'static Self>,
     /// Builds the application, drives it, and checks that the middleware did its work.
     pub(crate) run: fn(Drive),
 }
 
-/// Those of this repository, in the order of the report.
+/// The settings of this repository, in the order of the report.
 static OURS: &[&Setting] = &[
     &axum::BARE,
     &axum::LAYER,
@@ -51,18 +53,22 @@ use peers::ALL as PEERS;
 #[cfg(not(feature = "peers"))]
 static PEERS: &[&Setting] = &[];
 
-/// All of them, in the order of the report.
+/// All settings, in the order of the report.
 fn all() -> impl Iterator<Item = &'static Setting> {
     OURS.iter().chain(PEERS).copied()
 }
 
-/// Those whose names start with one of the prefixes; without a prefix, all.
+/// Returns the settings whose names start with one of the prefixes. Without a prefix, returns all.
 pub(crate) fn chosen(prefixes: &[&str]) -> Result<Vec<&'static Setting>, String> {
     let chosen = |setting: &&Setting| {
         prefixes.is_empty() || prefixes.iter().any(|prefix| setting.name.starts_with(prefix))
     };
     let settings: Vec<_> = all().filter(chosen).collect();
-    if settings.is_empty() { Err(format!("no setting starts so; {}", names())) } else { Ok(settings) }
+    if settings.is_empty() {
+        Err(format!("no setting starts with these prefixes; {}", names()))
+    } else {
+        Ok(settings)
+    }
 }
 
 impl Setting {
@@ -72,12 +78,13 @@ impl Setting {
             .ok_or_else(|| format!("there is no setting `{name}`; {}", names()))
     }
 
-    /// Whether it has a server. Only applications of the two frameworks have.
+    /// Returns `true` if the setting has a server. Only applications of the two frameworks have
+    /// one.
     pub(crate) fn is_served(&self) -> bool {
         ["axum-", "actix-"].iter().any(|framework| self.name.starts_with(framework))
     }
 
-    /// Whether it is somebody else's middleware.
+    /// Returns `true` if the middleware is not from this repository.
     pub(crate) fn is_peer(&self) -> bool {
         PEERS.iter().any(|peer| peer.name == self.name)
     }

@@ -19,21 +19,21 @@ pub(super) static AXUM: Setting = Setting {
     run: |drive| checked(None, |observer| on_axum(drive, observer)),
 };
 
-/// With OpenTelemetry, of which no request is sampled.
+/// axum with OpenTelemetry, where no request is sampled.
 pub(super) static AXUM_UNSAMPLED: Setting = Setting {
     name: "axum-unsampled",
     bare: Some(&axum::BARE),
     run: |drive| checked(Some(Share::None), |observer| on_axum(drive, observer)),
 };
 
-/// With OpenTelemetry, of which one request in a hundred is sampled and exported.
+/// axum with OpenTelemetry, where one request in a hundred is sampled and exported.
 pub(super) static AXUM_ONE_PERCENT: Setting = Setting {
     name: "axum-one-percent",
     bare: Some(&axum::BARE),
     run: |drive| checked(Some(Share::OnePercent), |observer| on_axum(drive, observer)),
 };
 
-/// With OpenTelemetry, of which every request is sampled and exported.
+/// axum with OpenTelemetry, where every request is sampled and exported.
 pub(super) static AXUM_SAMPLED: Setting = Setting {
     name: "axum-sampled",
     bare: Some(&axum::BARE),
@@ -79,11 +79,11 @@ fn on_actix(drive: Drive, observer: &Observer) -> u64 {
     actix::drive(drive, move || actix::app().wrap(Observe::new(&observer)))
 }
 
-/// Runs with an observer and checks that it did all of its work: what is lost costs nothing. With a share, spans
-/// are on, and so many requests are sampled.
+/// Runs with an observer, and checks that it did all its work. Dropped events would make the cost
+/// too low. With a share, spans are on, and this share of requests is sampled.
 fn checked(share: Option<Share>, run: impl FnOnce(&Observer) -> u64) {
-    // The events are made in full and thrown away by the thread that would write them. There is room for all of them,
-    // should it have to wait for a core.
+    // The events are complete, and the thread that writes events discards them. The capacity is
+    // enough for all events, in case the thread must wait for a core.
     let output = EventOutput::writer(io::sink()).capacity(64 << 20);
     let builder = Observer::builder("bench").no_environment().events(output);
     let builder = share.into_iter().fold(builder, traced);
@@ -92,19 +92,21 @@ fn checked(share: Option<Share>, run: impl FnOnce(&Observer) -> u64) {
     let report = observer.shutdown(Duration::from_secs(60));
     assert!(report.flushed && report.in_flight == 0, "requests are left: {report:?}");
     let events = report.output("events").unwrap_or_default();
-    assert_eq!((events.delivered, events.lost), (requests, 0), "not every request has left its event");
+    assert_eq!((events.delivered, events.lost), (requests, 0), "not every request has an event");
     assert_eq!(report.output("spans").unwrap_or_default().lost, 0, "spans were lost");
     share.unwrap_or(Share::None).check(requests, report.output("spans").unwrap_or_default().delivered);
 }
 
-/// Spans go to a collector that takes them all, whatever callers have sampled.
+/// Adds spans that go to a collector which accepts all of them. The share decides what is sampled,
+/// not the callers.
 pub(crate) fn traced(builder: ObserverBuilder, share: Share) -> ObserverBuilder {
     let sampler = match share {
         Share::None => Sampler::AlwaysOff,
         Share::OnePercent => Sampler::TraceIdRatioBased(0.01),
         Share::All => Sampler::AlwaysOn,
     };
-    // Room for all of them, so that none is lost; and they are sent soon, so that under load each server sends its own in its turn.
+    // The queue is large enough for all spans, so none is dropped. The batch delay is short, so
+    // under load each server sends its spans in its own turn.
     let otel = Otel::new().endpoint(collector::start()).queue(100_000, 1 << 30).sampler(sampler);
     builder.otel(otel.batch(Duration::from_millis(100), 512))
 }

@@ -1,4 +1,4 @@
-//! Redaction alone, of what has no secret in it: one text is one request here.
+//! Redaction alone, of texts without a secret. One text counts as one request.
 
 use std::hint::black_box;
 
@@ -22,7 +22,7 @@ pub(super) static USER_AGENT: Setting = Setting {
     },
 };
 
-/// Prose of 1 KiB, as a long error message has it.
+/// A text of 1 KiB, like a long error message.
 pub(super) static TEXT: Setting = Setting {
     name: "redact-text-1k",
     bare: None,

@@ -1,4 +1,4 @@
-//! Which requests have a span that is exported, whatever their callers say.
+//! The share of requests with an exported span, independent of their callers.
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Share {
@@ -8,11 +8,11 @@ pub(crate) enum Share {
 }
 
 impl Share {
-    /// So many requests have left so many spans.
+    /// Checks the number of spans for a number of requests.
     pub(super) fn check(self, requests: u64, spans: u64) {
         match self {
             Self::None => assert_eq!(spans, 0, "a span was exported"),
-            // Half of the traces are new, and by chance.
+            // Half of the traces have random ids.
             Self::OnePercent => assert!(
                 (requests / 400..=requests / 25).contains(&spans),
                 "{spans} spans are not about one percent of {requests}"

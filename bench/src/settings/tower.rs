@@ -1,4 +1,4 @@
-//! Tower services: how they are sent requests, and the bare one.
+//! Tower services: the bare setting, and the functions that send requests.
 
 use std::{convert::Infallible, fmt::Debug, future::poll_fn, pin::pin};
 
@@ -23,7 +23,7 @@ pub(super) static BARE: Setting = Setting {
     },
 };
 
-/// A service that only answers.
+/// A service that only responds.
 pub(super) fn service()
 -> impl Service<Request<Empty<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible> {
     service_fn(|_| async {
@@ -32,7 +32,7 @@ pub(super) fn service()
     })
 }
 
-/// Drives a service. Returns how many requests it has answered.
+/// Drives a service. Returns the number of requests that it has answered.
 pub(super) fn drive<S, Req, Res>(drive: Drive, service: S) -> u64
 where
     S: Service<Request<Req>, Response = Response<Res>>,
@@ -43,12 +43,13 @@ where
 {
     match drive {
         Drive::Requests(requests) => single_thread::block_on(send(service, requests)),
-        Drive::Server => panic!("tower has no server of its own"),
+        Drive::Server => panic!("tower has no server"),
     }
     drive.requests()
 }
 
-/// Sends requests to a service, which gets no socket, and reads each answer as hyper does: until its body says that it has ended.
+/// Sends requests to a service without a socket. Reads each response like hyper: until its body
+/// reports its end.
 pub(super) async fn send<S, Req, Res>(mut service: S, requests: u64)
 where
     S: Service<Request<Req>, Response = Response<Res>>,
@@ -70,7 +71,7 @@ where
     }
 }
 
-/// Made of static parts, so that making it costs little.
+/// Makes a request from static parts, which costs little.
 fn request<B: Default>(number: u64) -> Request<B> {
     let mut request = Request::new(B::default());
     *request.uri_mut() = Uri::from_static(sample::PATH);

@@ -1,4 +1,4 @@
-//! What the crates for actix-web leave to their users.
+//! Parts that users of the crates for actix-web must write themselves.
 
 use std::{marker::PhantomData, panic::AssertUnwindSafe};
 
@@ -20,15 +20,15 @@ use tracing::{Span, field::display};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-/// The root span of another builder, in the caller's trace, and with that trace's id.
+/// A builder of root spans that adds the caller's trace and its id to the span of another builder.
 ///
-/// tracing-actix-web has this in it, but for older versions of OpenTelemetry only.
+/// tracing-actix-web has this feature only for older versions of OpenTelemetry.
 pub(super) struct Rooted<B>(PhantomData<B>);
 
 impl<B: RootSpanBuilder> RootSpanBuilder for Rooted<B> {
     fn on_request_start(request: &ServiceRequest) -> Span {
         let span = B::on_request_start(request);
-        // It fails only without the layer of OpenTelemetry.
+        // This fails only without the layer of OpenTelemetry.
         let _ = span.set_parent(caller(request));
         let trace = span.context().span().span_context().trace_id();
         if trace != TraceId::INVALID {
@@ -42,7 +42,7 @@ impl<B: RootSpanBuilder> RootSpanBuilder for Rooted<B> {
     }
 }
 
-/// The trace that the caller has.
+/// The trace of the caller.
 pub(super) fn caller(request: &ServiceRequest) -> Context {
     global::get_text_map_propagator(|propagator| propagator.extract(&Headers(request.headers())))
 }
@@ -59,7 +59,7 @@ impl Extractor for Headers<'_> {
     }
 }
 
-/// The request's id, in the response.
+/// Adds the request id to the response.
 pub(super) async fn answer_id(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -72,7 +72,7 @@ pub(super) async fn answer_id(
     Ok(response)
 }
 
-/// A panic is an error 500, and no end of the connection.
+/// Converts a panic to a 500, so the connection stays open.
 pub(super) async fn catch_panic(
     request: ServiceRequest,
     next: Next<impl MessageBody>,

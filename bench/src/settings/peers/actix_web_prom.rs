@@ -21,7 +21,7 @@ pub(super) fn metrics() -> PrometheusMetrics {
     PrometheusMetricsBuilder::new("bench").endpoint("/metrics").build().expect("the settings are right")
 }
 
-/// Every request is in there.
+/// Checks that every request is in the metrics.
 pub(super) fn check(metrics: &PrometheusMetrics, requests: u64) {
     let families = metrics.registry.gather();
     let family = families.iter().find(|family| family.name() == "bench_http_requests_total");

@@ -17,7 +17,7 @@ pub(super) static AXUM: Setting = Setting {
             page = Some(handle);
             axum::served(axum::router().layer(layer))
         });
-        // The durations wait until somebody asks for them.
+        // The durations are aggregated only when the page is rendered.
         let page = page.expect("the application was made").render();
         assert_eq!(total(&page, TOTAL), requests, "not every request is in the metrics");
     },

@@ -1,6 +1,6 @@
-//! Other middleware, alone and put together: `docs/settings.md` says what each contains.
+//! Other middleware, alone and combined: see `docs/settings.md` for the parts of each.
 //!
-//! Subscribers, recorders and providers belong to the process, so a process runs only one of these settings.
+//! Subscribers, recorders and providers are global, so a process runs only one of these settings.
 
 mod actix_parts;
 mod actix_web_prom;

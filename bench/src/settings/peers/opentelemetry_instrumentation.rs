@@ -1,4 +1,5 @@
-//! OpenTelemetry's own middleware for tower and for actix-web: a span and metrics, without `tracing`.
+//! OpenTelemetry's own middleware for tower and for actix-web: a span and metrics, without
+//! `tracing`.
 
 use opentelemetry_instrumentation_actix_web::{RequestMetrics, RequestTracing};
 use opentelemetry_instrumentation_tower::http::server::Layer;

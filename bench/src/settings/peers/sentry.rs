@@ -1,4 +1,4 @@
-//! Sentry: what is known about a request when it fails, and, if traced, a transaction for each.
+//! Sentry: the facts of a request when it fails and, if traced, a transaction for each request.
 
 use ::axum::extract::Request;
 use ::tower::ServiceBuilder;

@@ -1,4 +1,4 @@
-//! tower-http: a request's id, lines about it, panics caught.
+//! tower-http: a request id, log lines, and a catch of panics.
 
 use ::tower::ServiceBuilder;
 use tower_http::{
@@ -12,7 +12,8 @@ use tracing_subscriber::EnvFilter;
 use super::output::Lines;
 use crate::settings::{Setting, axum};
 
-/// When a request comes, when its response goes, and when the response's body has ended.
+/// The number of lines for a request: at its start, at its response, and at the end of the response
+/// body.
 pub(super) const LINES: u64 = 3;
 
 pub(super) static AXUM: Setting = Setting {

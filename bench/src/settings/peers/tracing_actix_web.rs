@@ -1,4 +1,4 @@
-//! tracing-actix-web: a span for each request with an id of its own, and here a line when it ends.
+//! tracing-actix-web: a span with its own id for each request, and here a line at its end.
 
 use tracing_actix_web::TracingLogger;
 use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan};

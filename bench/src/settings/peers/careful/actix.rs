@@ -50,7 +50,7 @@ pub(in crate::settings::peers) static ACTIX: Setting = Setting {
     },
 };
 
-/// Only what somebody looks at.
+/// A builder of root spans with only the useful fields.
 struct Lean;
 
 impl RootSpanBuilder for Lean {
@@ -69,16 +69,16 @@ impl RootSpanBuilder for Lean {
             user_agent.original = header("user-agent"),
             request_id = id.as_ref().and_then(|id| id.to_str().ok()),
         );
-        // It fails only without the layer of OpenTelemetry.
+        // This fails only without the layer of OpenTelemetry.
         let _ = span.set_parent(caller(request));
         span
     }
 
-    /// The line is written where the time is known.
+    /// Does nothing: `answer` writes the line, because it knows the time.
     fn on_request_end<B: MessageBody>(_: Span, _: &Result<ServiceResponse<B>, Error>) {}
 }
 
-/// The caller's, or a new one.
+/// The request id of the caller, or a new one.
 fn id(request: &ServiceRequest) -> Option<HeaderValue> {
     request.headers().get(ID).cloned().or_else(|| {
         let id = request.extensions().get::<RequestId>()?.to_string();
@@ -86,7 +86,7 @@ fn id(request: &ServiceRequest) -> Option<HeaderValue> {
     })
 }
 
-/// The request's line, and its id in the response.
+/// Writes the line of the request, and adds its id to the response.
 async fn answer(
     request: ServiceRequest,
     next: Next<impl MessageBody>,

@@ -61,7 +61,7 @@ pub(in crate::settings::peers) static AXUM: Setting = Setting {
     },
 };
 
-/// In the caller's trace.
+/// The span of a request, in the trace of the caller.
 fn span(request: &Request) -> Span {
     let method = request.method().as_str();
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
@@ -78,7 +78,7 @@ fn span(request: &Request) -> Span {
     );
     let caller =
         global::get_text_map_propagator(|propagator| propagator.extract(&HeaderExtractor(request.headers())));
-    // It fails only without the layer of OpenTelemetry.
+    // This fails only without the layer of OpenTelemetry.
     let _ = span.set_parent(caller);
     span
 }

@@ -1,5 +1,6 @@
-//! The peers put together as somebody would who looks at what it costs: one span and one line per request, one percent of
-//! the spans exported, nothing made that nobody reads, and no writing on the request's thread.
+//! The peers combined by a user who watches the cost. There is one span and one line for each
+//! request, one percent of the spans is exported, nothing is made that nobody reads, and no thread
+//! of a request writes.
 
 pub(super) mod actix;
 pub(super) mod axum;
@@ -21,9 +22,9 @@ use tracing_subscriber::{
 
 use super::output::{Lines, Spans};
 
-/// Returns what flushes the lines when it is dropped.
+/// Installs the subscriber. Dropping the returned guard flushes the lines.
 fn subscribe(lines: &Lines, spans: &Spans) -> WorkerGuard {
-    // It waits when it is full, so that no line is lost.
+    // A full buffer blocks the writer, so no line is dropped.
     let (writer, guard) = NonBlockingBuilder::default().lossy(false).finish(lines.clone());
     let spans = tracing_opentelemetry::layer()
         .with_tracer(spans.tracer())
@@ -32,7 +33,7 @@ fn subscribe(lines: &Lines, spans: &Spans) -> WorkerGuard {
         .with_target(false)
         .with_threads(false)
         .with_tracked_inactivity(false)
-        // The line of the log needs not be in the span, too.
+        // The log line is not added to the span.
         .with_filter(filter_fn(|metadata| metadata.is_span()));
     tracing_subscriber::registry()
         .with(LevelFilter::INFO)
@@ -43,10 +44,10 @@ fn subscribe(lines: &Lines, spans: &Spans) -> WorkerGuard {
     guard
 }
 
-/// The line of a request that has ended. Its other fields are the span's.
+/// Writes the line of a request that has ended. The other fields come from the span.
 ///
-/// What is not known when the span is made is not recorded in it: for each record the layer that writes lines parses all
-/// fields of the span and serialises them again.
+/// Fields that are unknown when the span is made are not recorded in it. For each recorded field,
+/// the layer that writes lines would parse all fields of the span and serialise them again.
 fn line(span: &Span, status: u16, duration: Duration) {
     span.set_attribute("http.response.status_code", i64::from(status));
     let trace_id = span.context().span().span_context().trace_id();

@@ -53,7 +53,7 @@ pub(in crate::settings::peers) static AXUM: Setting = Setting {
             axum::served(axum::router().layer(layers))
         });
         lines.check(LINES * requests);
-        // tower-http's spans are exported, too, as children of the others.
+        // The spans of tower-http are also exported, as children of the others.
         spans.check(2 * requests);
         errors.check(0);
         let page = page.expect("the application was made").render();

@@ -1,4 +1,4 @@
-//! What Sentry would get: serialised by a thread, as its own transports do, and thrown away.
+//! The output for Sentry. A thread serialises it, like Sentry's own transports, and discards it.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ impl Errors {
         Self::with(ClientOptions::new())
     }
 
-    /// Every request is a transaction.
+    /// Starts with tracing: every request is a transaction.
     pub(in crate::settings::peers) fn traced() -> Self {
         Self::with(ClientOptions::new().traces_sample_rate(1.0))
     }
@@ -42,7 +42,7 @@ impl Errors {
         Self { client: sentry::init(options), sent }
     }
 
-    /// So many transactions were sent, and an error would have been.
+    /// Checks that this number of transactions was sent, and that errors are sent.
     pub(in crate::settings::peers) fn check(self, transactions: u64) {
         sentry::capture_message("the last request was answered", Level::Error);
         self.client.flush(None);

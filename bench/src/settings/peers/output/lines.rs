@@ -1,4 +1,4 @@
-//! Lines of a log.
+//! The output of log lines.
 
 use std::{
     io,
@@ -10,25 +10,25 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Takes lines as standard output would, but without its lock and the kernel.
+/// A writer that takes lines like standard output, but without its lock and without the kernel.
 #[derive(Clone, Default)]
 pub(in crate::settings::peers) struct Lines(Arc<Written>);
 
 #[derive(Default)]
 struct Written {
     lines: AtomicU64,
-    /// One of them, to be looked at.
+    /// One line, for a person to check.
     sample: OnceLock<Vec<u8>>,
 }
 
-/// Late enough that the server has said what it says when it starts.
+/// The number of the sample line. It comes after the lines that a server writes when it starts.
 const SAMPLE: u64 = 100;
 
 impl Lines {
-    /// So many lines were written, and one of them goes to standard error.
+    /// Checks the number of written lines, and prints one of them to standard error.
     pub(in crate::settings::peers) fn check(&self, expected: u64) {
         let lines = self.0.lines.load(Relaxed);
-        // A server says a few words of its own.
+        // A server writes a few lines of its own.
         assert!(
             (expected..=expected + 10).contains(&lines),
             "{lines} lines where there should be {expected}"
@@ -40,7 +40,7 @@ impl Lines {
 }
 
 impl io::Write for Lines {
-    /// Is given whole lines, one or more.
+    /// Takes one or more whole lines.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let lines = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
         let before = self.0.lines.fetch_add(lines, Relaxed);

@@ -1,4 +1,5 @@
-//! OpenTelemetry's metrics: serialised as OTLP every minute and at the end, and thrown away.
+//! The output of OpenTelemetry's metrics. They are serialised as OTLP every minute and at the end,
+//! and discarded.
 
 use std::{
     sync::{
@@ -27,7 +28,7 @@ pub(in crate::settings::peers) struct Metrics {
 }
 
 impl Metrics {
-    /// Its provider is the global one.
+    /// Starts the export, and makes its provider the global one.
     pub(in crate::settings::peers) fn start() -> Self {
         let otlp = MetricExporter::builder().with_http().with_http_client(Collector).build();
         let requests = Arc::default();
@@ -46,7 +47,7 @@ impl Metrics {
 
 struct Counting {
     otlp: MetricExporter,
-    /// As the last export says.
+    /// The number of requests in the last export.
     requests: Arc<AtomicU64>,
 }
 
@@ -70,7 +71,7 @@ impl PushMetricExporter for Counting {
     }
 }
 
-/// How many requests have a duration.
+/// The number of requests that have a duration.
 fn counted(metrics: &ResourceMetrics) -> u64 {
     let metrics = metrics.scope_metrics().flat_map(|scope| scope.metrics());
     metrics

@@ -1,5 +1,6 @@
-//! Where the peers' output goes: it is made in full, up to the bytes that would go over the wire or into a file, then
-//! counted and thrown away. A run whose counts are wrong fails, because what is lost costs nothing.
+//! The output of the peers. It is made completely, up to the bytes for the network or a file, then
+//! counted and discarded. A run with wrong counts fails, because dropped output would make the cost
+//! too low.
 
 mod errors;
 mod lines;
@@ -14,7 +15,7 @@ use opentelemetry_http::{HttpClient, HttpError};
 
 pub(super) use self::{errors::Errors, lines::Lines, metrics::Metrics, page::total, spans::Spans};
 
-/// A collector that takes everything.
+/// A collector that accepts everything.
 #[derive(Debug)]
 struct Collector;
 

@@ -1,4 +1,4 @@
-//! Spans: batched by the SDK, serialised as OTLP, thrown away.
+//! The output of spans. The SDK batches them; they are serialised as OTLP and discarded.
 
 use std::sync::{
     Arc,
@@ -23,13 +23,14 @@ pub(in crate::settings::peers) struct Spans {
 }
 
 impl Spans {
-    /// Its provider is the global one, whatever callers have sampled.
+    /// Starts the export, and makes its provider the global one. The share decides what is sampled,
+    /// not the callers.
     pub(in crate::settings::peers) fn start(share: Share) -> Self {
         let otlp = SpanExporter::builder().with_http().with_http_client(Collector).build();
         let exported = Arc::default();
         let exporter =
             Counting { otlp: otlp.expect("the settings are right"), exported: Arc::clone(&exported) };
-        // Room for all of them, so that none is lost.
+        // The queue is large enough for all spans, so none is dropped.
         let batches = BatchConfigBuilder::default().with_max_queue_size(100_000).build();
         let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
         let sampler = match share {
