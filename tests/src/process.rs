@@ -100,7 +100,8 @@ impl Service {
     pub async fn start(program: &Path, variables: &[(&str, &str)]) -> Self {
         let addr = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
         let mut command = Command::new(program);
-        command.env("LISTEN", addr.to_string()).env("OBS_DRAIN_DELAY", "1s").envs(variables.iter().copied());
+        // Enough time for a few requests after a signal, even while the machine builds something.
+        command.env("LISTEN", addr.to_string()).env("OBS_DRAIN_DELAY", "5s").envs(variables.iter().copied());
         let service = Self::spawn(command, addr);
         until(|| TcpStream::connect(addr).is_ok()).await;
         until(|| service.catches_signals()).await;

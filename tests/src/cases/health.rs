@@ -30,12 +30,15 @@ async fn probe(server: &Server, path: &str) -> (u16, Value) {
 
 /// Probes until the service responds with this status.
 async fn becomes(server: &Server, status: u16) -> Value {
-    loop {
-        let (now, body) = probe(server, "/readyz").await;
-        if now == status {
-            return body;
+    let wait = async {
+        loop {
+            let (now, body) = probe(server, "/readyz").await;
+            if now == status {
+                return body;
+            }
         }
-    }
+    };
+    tokio::time::timeout(BOUND, wait).await.expect("the status")
 }
 
 /// One check passes, the other fails and recovers. The response says which check failed and since

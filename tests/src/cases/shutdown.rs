@@ -13,7 +13,8 @@ use crate::{
 /// The server first reports not ready but still serves. Then it accepts no new connections, and
 /// waits for the running request.
 pub async fn waits_for_requests(stack: Stack) {
-    let watch = Watch::with(|builder| builder.drain_delay(Duration::from_secs(1)).drain_timeout(BOUND));
+    // Enough time for two probes, even on a busy machine.
+    let watch = Watch::with(|builder| builder.drain_delay(Duration::from_secs(3)).drain_timeout(BOUND));
     let mut server = stack.serve(Setup::new(&watch)).await;
     let mut client = server.connect().await;
     let world = server.world.clone();
