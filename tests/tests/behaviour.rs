@@ -12,19 +12,22 @@ macro_rules! cases {
             panics: in_call before_an_await after_an_await grpc resumed in_body in_drop in_body_drop;
             leaving: before_the_head between_small_frames in_one_huge_frame outer_timeout inner_timeout;
             many: a_thousand_on_one_connection a_hundred_at_once;
-            metrics: scrapes_share_a_page scrapers_that_leave a_collector_that_panics;
+            metrics: scrapes_share_a_page scrapers_that_disconnect a_collector_that_panics;
             layers: service_error installed_twice two_observers sink_that_panics endpoints own_health late_write;
-            exposition: negotiated compressed chosen unread_by_head users_metrics sizes opentelemetry exemplars plain
-                excluded declared;
-            long_pages: whole to_an_old_client unread;
-            health: says_which_and_since_when hanging late one_run_for_all left_alone panicking starting;
+            exposition: negotiated compressed filtered_by_name head_has_no_body users_metrics sizes
+                opentelemetry_naming exemplars without_exemplars_and_created excluded_routes
+                declared_routes;
+            long_pages: complete to_a_client_of_http_1_0 unread;
+            health: names_the_failing_check hanging too_late one_run_for_all
+                independent_of_liveness_and_disconnects panicking
+                not_ready_while_starting_or_draining;
             ids: generated inbound_kept inbound_invalid inbound_untrusted several_names own_generator
                 always_returned;
-            trace: continued begun repeated linked told_to_the_caller passed_on formats;
-            spans: every_ending what_the_client_says proxied left continued linked passed_on not_sampled endpoints
-                two_observers;
-            secrets: nothing_leaves;
-            shutdown: waits_for_requests aborts_the_rest closes_idle_connections;
+            trace: continued started repeated linked returned_to_the_caller propagated formats;
+            spans: every_ending unknown_method_and_untrusted_headers proxied disconnected continued
+                linked propagated not_sampled endpoints two_observers;
+            secrets: no_output_has_a_secret;
+            shutdown: waits_for_requests aborts_requests_after_the_timeout closes_idle_connections;
         }
     };
     ($framework:ident, $http2:literal, $($group:ident: $($case:ident)*;)*) => {
@@ -64,10 +67,11 @@ mod tiny_h1 {
 macro_rules! grpc_cases {
     ($framework:ident) => {
         cases! { $framework, true,
-            grpc: unary refused_by_the_method failed streamed_by_the_client streamed_by_the_server
-                streamed_both_ways broken broken_early panicked panicked_within unknown_method unknown_service
-                a_thousand_unknown a_thousand_refused cancelled left_within deadline deadline_of_the_client
-                deadline_within continued opentelemetry;
+            grpc: unary rejected_by_the_method failed streamed_by_the_client streamed_by_the_server
+                streamed_both_ways failed_stream failed_stream_early panicked
+                panicked_within_a_stream unknown_method unknown_service a_thousand_unknown_methods
+                a_thousand_rejected_methods cancelled cancelled_within_a_stream deadline
+                deadline_of_the_client deadline_within_a_stream continued opentelemetry_naming;
         }
     };
 }

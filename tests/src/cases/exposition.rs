@@ -74,7 +74,7 @@ pub async fn compressed(stack: Stack) {
     assert!(answer.body.len() < text.len() / 2);
 }
 
-pub async fn chosen(stack: Stack) {
+pub async fn filtered_by_name(stack: Stack) {
     let scrape = get("/metrics?name[]=http_requests_total&name%5B%5D=obs_late_writes_total");
     let answer = scraped(stack, &Watch::default(), get("/items/7"), scrape).await;
     let text = text(&answer);
@@ -82,7 +82,7 @@ pub async fn chosen(stack: Stack) {
     assert_eq!(families, ["http_requests_total counter", "obs_late_writes_total counter"], "{text}");
 }
 
-pub async fn unread_by_head(stack: Stack) {
+pub async fn head_has_no_body(stack: Stack) {
     let answer = scraped(stack, &Watch::default(), get("/items/7"), request("HEAD", "/metrics")).await;
     assert!(answer.body.is_empty());
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
@@ -131,7 +131,7 @@ pub async fn sizes(stack: Stack) {
     assert_eq!(watch.metric("http_request_size_bytes_bucket", bucket), 1.0);
 }
 
-pub async fn opentelemetry(stack: Stack) {
+pub async fn opentelemetry_naming(stack: Stack) {
     let metrics = Metrics::new().naming(MetricNaming::OpenTelemetry);
     let watch = Watch::with(|builder| builder.metrics(metrics));
     let answer = scraped(stack, &watch, get("/items/7"), get("/metrics")).await;
@@ -163,7 +163,7 @@ pub async fn exemplars(stack: Stack) {
 }
 
 /// Exemplars and creation times can be switched off.
-pub async fn plain(stack: Stack) {
+pub async fn without_exemplars_and_created(stack: Stack) {
     let watch = Watch::with(|builder| builder.metrics(Metrics::new().exemplars(false).created(false)));
     let scrape = scrape("/metrics", &[("accept", "application/openmetrics-text")]);
     let answer = scraped(stack, &watch, get("/fail"), scrape).await;
@@ -171,7 +171,7 @@ pub async fn plain(stack: Stack) {
     assert!(text.contains("# UNIT ") && !text.contains(" # {") && !text.contains("_created"), "{text}");
 }
 
-pub async fn excluded(stack: Stack) {
+pub async fn excluded_routes(stack: Stack) {
     let metrics = Metrics::new().exclude_routes(["/items/*", "/metrics"]);
     let watch = Watch::with(|builder| builder.metrics(metrics));
     let answer = scraped(stack, &watch, get("/items/7"), get("/metrics")).await;
@@ -181,7 +181,7 @@ pub async fn excluded(stack: Stack) {
     assert_eq!(watch.metric("http_requests_total", ""), 0.0);
 }
 
-pub async fn declared(stack: Stack) {
+pub async fn declared_routes(stack: Stack) {
     let watch = Watch::default();
     watch.observer.route("GET", "/items/{id}");
     for status in ["200", "500"] {

@@ -43,7 +43,7 @@ async fn becomes(server: &Server, status: u16) -> Value {
 
 /// One check passes, the other fails and recovers. The response says which check failed and since
 /// when, but not why.
-pub async fn says_which_and_since_when(stack: Stack) {
+pub async fn names_the_failing_check(stack: Stack) {
     let up = Arc::new(AtomicBool::new(false));
     let is_up = Arc::clone(&up);
     let watch = Watch::with(|builder| {
@@ -124,7 +124,7 @@ impl Gated {
 }
 
 /// A check that passes after its timeout has failed.
-pub async fn late(stack: Stack) {
+pub async fn too_late(stack: Stack) {
     let Gated { watch, gate, ended, .. } = Gated::new(Duration::from_millis(50));
     let server = stack.serve(Setup::new(&watch)).await;
     let (status, first) = probe(&server, "/readyz").await;
@@ -157,7 +157,7 @@ pub async fn one_run_for_all(stack: Stack) {
 }
 
 /// A liveness probe runs no check, and a client that disconnects does not cancel a running check.
-pub async fn left_alone(stack: Stack) {
+pub async fn independent_of_liveness_and_disconnects(stack: Stack) {
     let Gated { watch, gate, started, ended } = Gated::new(BOUND);
     let server = stack.serve(Setup::new(&watch)).await;
     assert_eq!(probe(&server, "/livez").await.0, 200);
@@ -188,7 +188,7 @@ pub async fn panicking(stack: Stack) {
 }
 
 /// The service is not ready while it starts, and again while it drains.
-pub async fn starting(stack: Stack) {
+pub async fn not_ready_while_starting_or_draining(stack: Stack) {
     let watch = Watch::with(obs_core::ObserverBuilder::starting);
     let server = stack.serve(Setup::new(&watch)).await;
     assert_eq!(probe(&server, "/readyz").await, (503, serde_json::json!({"status": "starting"})));

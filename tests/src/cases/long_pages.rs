@@ -47,7 +47,7 @@ fn scrape(headers: &[(&'static str, &'static str)]) -> Request<Full<bytes::Bytes
 }
 
 /// A long page has no `Content-Length`, arrives complete, and is recorded like any other response.
-pub async fn whole(stack: Stack) {
+pub async fn complete(stack: Stack) {
     let watch = watch(10);
     let server = stack.serve(Setup::new(&watch)).await;
     let mut client = server.connect().await;
@@ -78,7 +78,7 @@ pub async fn whole(stack: Stack) {
 }
 
 /// A client of HTTP/1.0 gets the page without chunks, until the connection ends.
-pub async fn to_an_old_client(stack: Stack) {
+pub async fn to_a_client_of_http_1_0(stack: Stack) {
     if stack.http2 {
         return;
     }

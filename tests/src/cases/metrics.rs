@@ -129,7 +129,7 @@ pub async fn scrapes_share_a_page(stack: Stack) {
 
 /// One scraper disconnects while its page is written, another while it waits for the next page. The
 /// others get their pages.
-pub async fn scrapers_that_leave(stack: Stack) {
+pub async fn scrapers_that_disconnect(stack: Stack) {
     let watch = Watch::default();
     let gated = Gated::registered(&watch);
     let server = stack.serve(Setup::new(&watch)).await;

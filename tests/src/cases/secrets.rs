@@ -11,7 +11,7 @@ use crate::{
     watch::Watch,
 };
 
-pub async fn nothing_leaves(stack: Stack) {
+pub async fn no_output_has_a_secret(stack: Stack) {
     let (output, events) = EventOutput::channel();
     let events_settings =
         Events::new().headers(["authorization", "cookie", "x-note", "x-told"]).output(output);

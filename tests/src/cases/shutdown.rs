@@ -58,7 +58,7 @@ async fn refuses(addr: std::net::SocketAddr) {
 }
 
 /// Requests that still run after the timeout are aborted, and each is recorded.
-pub async fn aborts_the_rest(stack: Stack) {
+pub async fn aborts_requests_after_the_timeout(stack: Stack) {
     let watch = Watch::with(|builder| builder.drain_timeout(Duration::from_secs(1)));
     let mut server = stack.serve(Setup::new(&watch)).await;
     let (mut hanging, mut streaming) = (server.connect().await, server.connect().await);

@@ -190,7 +190,7 @@ pub async fn every_ending(stack: Stack) {
 }
 
 /// A method that the client invents, and the headers of a client that is not trusted.
-pub async fn what_the_client_says(stack: Stack) {
+pub async fn unknown_method_and_untrusted_headers(stack: Stack) {
     let traced = Traced::new();
     let server = stack.serve(Setup::new(&traced.watch)).await;
     let mut client = server.connect().await;
@@ -242,7 +242,7 @@ pub async fn proxied(stack: Stack) {
 }
 
 /// The client disconnects before the head, and within the body.
-pub async fn left(stack: Stack) {
+pub async fn disconnected(stack: Stack) {
     let traced = Traced::new();
     let server = stack.serve(Setup::new(&traced.watch)).await;
     let world = server.world.clone();
@@ -337,7 +337,7 @@ pub async fn linked(stack: Stack) {
 }
 
 /// The span of a called service is a child of the caller's span.
-pub async fn passed_on(stack: Stack) {
+pub async fn propagated(stack: Stack) {
     let (traced, called) = (Traced::new(), Traced::new());
     let downstream = stack.serve(Setup::new(&called.watch)).await;
     let server = stack.serve(Setup::new(&traced.watch).calls(downstream.addr)).await;

@@ -50,7 +50,7 @@ pub async fn continued(stack: Stack) {
     assert!(answer.header("traceresponse").is_none(), "off by default");
 }
 
-pub async fn begun(stack: Stack) {
+pub async fn started(stack: Stack) {
     let (watch, _) = send(stack, |builder| builder, &[("tracestate", "a=1")]).await;
     let trace = &watch.ended(1).await[0].start().trace.clone();
     assert!(trace.parent_id.is_none() && trace.link.is_none() && trace.state.is_empty());
@@ -81,7 +81,7 @@ pub async fn linked(stack: Stack) {
     assert_eq!(watch.lines()[0]["link.trace_id"], TRACE);
 }
 
-pub async fn told_to_the_caller(stack: Stack) {
+pub async fn returned_to_the_caller(stack: Stack) {
     let headers = [("traceparent", PARENT)];
     let (watch, answer) = send(stack, |b| b.trace_header(TraceHeader::TraceResponse), &headers).await;
     let expected = watch.ended(1).await[0].start().trace.traceparent();
@@ -92,7 +92,7 @@ pub async fn told_to_the_caller(stack: Stack) {
 }
 
 /// Two services over sockets: the call of the first is the parent of the second.
-pub async fn passed_on(stack: Stack) {
+pub async fn propagated(stack: Stack) {
     let (front, back) = (Watch::default(), Watch::default());
     let back_server = stack.serve(Setup::new(&back)).await;
     let front_server = stack.serve(Setup::new(&front).calls(back_server.addr)).await;

@@ -38,7 +38,7 @@ pub async fn cancelled(stack: Stack) {
 }
 
 /// The caller cancels in the middle of a stream.
-pub async fn left_within(stack: Stack) {
+pub async fn cancelled_within_a_stream(stack: Stack) {
     let mut running = Running::start(stack).await;
     let mut answers = running.caller.stream("HangWithin", texts(["all"])).await.expect("a head");
     assert_eq!(answers.message().await.expect("an answer").as_deref(), Some("one"));
@@ -86,7 +86,7 @@ pub async fn deadline_of_the_client(stack: Stack) {
 
 /// tonic enforces deadlines only until the head of the response. Other clients also cancel in the
 /// middle of a stream.
-pub async fn deadline_within(stack: Stack) {
+pub async fn deadline_within_a_stream(stack: Stack) {
     /// Enough time for the head, even on a busy machine.
     const DEADLINE: Duration = Duration::from_secs(2);
     let running = Running::start(stack).await;

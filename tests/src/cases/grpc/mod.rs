@@ -35,7 +35,7 @@ pub async fn unary(stack: Stack) {
 
 /// tonic sends an error instead of a response in the head, without a body. An error of the caller
 /// is not a failure of the service.
-pub async fn refused_by_the_method(stack: Stack) {
+pub async fn rejected_by_the_method(stack: Stack) {
     let mut running = Running::start(stack).await;
     let status = running.caller.unary("Missing", "it".to_owned()).await.expect_err("a status");
     assert_eq!(status.code(), Code::NotFound);
@@ -111,7 +111,7 @@ pub async fn streamed_both_ways(stack: Stack) {
 }
 
 /// A stream that fails has the status in its trailers.
-pub async fn broken(stack: Stack) {
+pub async fn failed_stream(stack: Stack) {
     let mut running = Running::start(stack).await;
     let status = running.caller.read("Break", texts(["all"])).await.expect_err("a status");
     assert_eq!((status.code(), status.message()), (Code::Unavailable, "going away"));
@@ -121,7 +121,7 @@ pub async fn broken(stack: Stack) {
 }
 
 /// A stream that fails before or after its first message is still recorded as a stream.
-pub async fn broken_early(stack: Stack) {
+pub async fn failed_stream_early(stack: Stack) {
     let told = [
         Told::answered("/test.Shop/BreakAfterOne", "UNAVAILABLE").messages(1, &["one"]),
         Told::answered("/test.Shop/BreakAtOnce", "UNAVAILABLE"),
@@ -149,7 +149,7 @@ pub async fn panicked(stack: Stack) {
     assert_eq!(ended.spans[0].events[0].attributes["exception.message"], "in a method");
 }
 
-pub async fn panicked_within(stack: Stack) {
+pub async fn panicked_within_a_stream(stack: Stack) {
     let mut running = Running::start(stack).await;
     assert!(running.caller.read("PanicWithin", texts(["all"])).await.is_err(), "the stream is aborted");
     let ended = running.end(1).await;
@@ -175,7 +175,7 @@ async fn unknown(stack: Stack, path: &'static str) {
 }
 
 /// All methods that clients invent are counted in one series.
-pub async fn a_thousand_unknown(stack: Stack) {
+pub async fn a_thousand_unknown_methods(stack: Stack) {
     let mut running = Running::start(stack).await;
     for n in 0..1000 {
         let path = if n % 2 == 0 { format!("/test.Shop/Get{n}") } else { format!("/test.Shop{n}/Get") };
@@ -191,7 +191,7 @@ pub async fn a_thousand_unknown(stack: Stack) {
 
 /// A layer before the service may reject calls of any method. Only few of the method names that
 /// clients invent become series.
-pub async fn a_thousand_refused(stack: Stack) {
+pub async fn a_thousand_rejected_methods(stack: Stack) {
     let mut running = Running::start(stack).await;
     for n in 0..1000 {
         let mut request = Request::new("it".to_owned());
@@ -243,7 +243,7 @@ pub async fn continued(stack: Stack) {
 }
 
 /// The metrics of calls in OpenTelemetry's naming.
-pub async fn opentelemetry(stack: Stack) {
+pub async fn opentelemetry_naming(stack: Stack) {
     let naming = Metrics::new().naming(MetricNaming::OpenTelemetry);
     let traced = Traced::with(|otel| otel, |builder| builder.metrics(naming));
     let mut running = Running::with(stack, traced).await;
