@@ -1,6 +1,6 @@
 //! The error of an invalid setting.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, io};
 
 /// An invalid setting: its name, its value, the valid values, and the error that caused it, if any.
 ///
@@ -32,7 +32,7 @@ pub struct BuildError {
     pub setting: &'static str,
     /// The invalid value.
     pub value: String,
-    /// The valid values.
+    /// The valid values. Empty if the value is valid, but the system failed to apply it.
     pub expected: &'static str,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -50,6 +50,11 @@ impl BuildError {
         Self { setting, value: value.into(), expected, source: None }
     }
 
+    /// Creates an error of the system, which failed to apply a valid setting.
+    pub(crate) fn failed(setting: &'static str, error: io::Error) -> Self {
+        Self::new(setting, error.to_string(), "").with_source(error)
+    }
+
     /// Adds the error that the invalid value caused.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -61,6 +66,9 @@ impl BuildError {
 /// Writes one line of text, even if the value contains line breaks.
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.expected.is_empty() {
+            return write!(f, "`{}`: {}", self.setting, self.value.escape_debug());
+        }
         write!(f, "`{}` is {:?}, but should be {}", self.setting, self.value, self.expected)
     }
 }
@@ -90,5 +98,8 @@ mod tests {
         let error = error.with_source(std::io::Error::other("gone"));
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("gone"));
         assert_eq!(format!("{error:?}"), error.to_string());
+        let failed = BuildError::failed("ca_file", io::Error::other("cannot read a\nb"));
+        assert_eq!(failed.to_string(), "`ca_file`: cannot read a\\nb");
+        assert!(failed.source().is_some());
     }
 }

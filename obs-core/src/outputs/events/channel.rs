@@ -1,4 +1,4 @@
-//! Events for a program: a channel in place of an output.
+//! An output that sends events through a channel to the program itself.
 
 use std::{
     fmt,
@@ -13,13 +13,13 @@ use crate::outputs::delivery::{
     sink::BatchSink,
 };
 
-/// The events that wait in the channel itself; behind it is the output's queue.
+/// The capacity of the channel in events. The output's queue holds those that do not fit.
 const WAITING: usize = 256;
 
-/// Receives events as lines of JSON, without their line feed: see [`EventOutput::channel`].
+/// Receives events as JSON texts without a line feed: see [`EventOutput::channel`].
 ///
-/// When the last observer is gone and the last event received, it ends. If it is dropped, events
-/// are no longer sent anywhere.
+/// It ends when the last observer is dropped and the last event is received. If the receiver is
+/// dropped, later events of this output are discarded.
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,19 +35,19 @@ const WAITING: usize = 256;
 pub struct EventReceiver(Receiver<String>);
 
 impl EventReceiver {
-    /// Waits for the next event; `None` after the last one.
+    /// Waits for the next event. Returns `None` after the last one.
     #[must_use]
     pub fn recv(&self) -> Option<String> {
         self.0.recv().ok()
     }
 
-    /// The next event if there is one already.
+    /// Returns the next event if one is available.
     #[must_use]
     pub fn try_recv(&self) -> Option<String> {
         self.0.try_recv().ok()
     }
 
-    /// Waits for the next event, but no longer than this.
+    /// Waits for the next event, at most for `timeout`.
     #[must_use]
     pub fn recv_timeout(&self, timeout: Duration) -> Option<String> {
         self.0.recv_timeout(timeout).ok()
@@ -75,7 +75,7 @@ impl BatchSink for Channel {
     fn send(&mut self, batch: &Batch<'_>) -> Result<Delivered, Failure> {
         for event in batch {
             let line = event.bytes().trim_ascii_end();
-            // Nobody listens any more: that is no failure.
+            // The receiver was dropped on purpose, which is not a failure.
             if self.0.send(String::from_utf8_lossy(line).into_owned()).is_err() {
                 break;
             }
@@ -85,7 +85,7 @@ impl BatchSink for Channel {
 }
 
 impl EventOutput {
-    /// Events for a program, as lines of JSON.
+    /// Sends events to the program itself: an output, and the receiver of its events in JSON.
     pub fn channel() -> (Self, EventReceiver) {
         let (send, receive) = sync_channel(WAITING);
         (Self::batches(Channel(send)).named("channel"), EventReceiver(receive))

@@ -1,4 +1,4 @@
-//! Installs the events into an observer.
+//! Installation of events into an observer.
 
 use std::sync::Arc;
 
@@ -19,8 +19,7 @@ impl Extension for Events {
         let pipeline =
             EventPipeline::start(outputs, keep, setup.service, setup.internal).map_err(|error| {
                 let setting = setup.environment.name_of(&["OBS_EVENTS"], &["events"]);
-                let expected = "outputs that can be opened, and a thread for each";
-                BuildError::new(setting, error.to_string(), expected).with_source(error)
+                BuildError::failed(setting, error)
             })?;
         if let Some(pipeline) = pipeline.map(Arc::new) {
             setup.sink(Arc::clone(&pipeline));

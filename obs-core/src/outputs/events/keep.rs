@@ -1,10 +1,10 @@
-//! Which events are kept.
+//! The decision to keep or drop an event: rules and a sample rate.
 
 use crate::{base::panic::catch, record::finished::Record, trace::TraceContext};
 
 pub(crate) type Rule = Box<dyn Fn(&Record) -> bool + Send + Sync>;
 
-/// Rules that keep an event, and a rate for those that no rule keeps.
+/// The rules that keep an event, and the sample rate for events that no rule keeps.
 pub(crate) struct Keep {
     pub(crate) rules: Vec<Rule>,
     pub(crate) rate: f64,
@@ -17,7 +17,8 @@ impl Default for Keep {
 }
 
 impl Keep {
-    /// The rate at which the event is kept: 1 if it is kept in any case; `None` if it is not.
+    /// Returns the rate at which the event is kept, which is 1 if a rule keeps it. Returns `None`
+    /// if the event is dropped. A rule that panics keeps the event.
     pub(super) fn rate(&self, record: &Record) -> Option<f64> {
         if self.rate >= 1.0 || self.rules.iter().any(|rule| catch(|| rule(record)).unwrap_or(true)) {
             return Some(1.0);
@@ -26,7 +27,7 @@ impl Keep {
     }
 }
 
-/// Where a trace lies between 0 and 1: the same in every service that sees it.
+/// Maps a trace to a number from 0 up to 1. It is the same in every service of the trace.
 fn share(trace: &TraceContext) -> f64 {
     const BITS: u64 = (1 << 56) - 1;
     let id = u128::from_be_bytes(trace.trace_id.to_bytes());
@@ -34,14 +35,14 @@ fn share(trace: &TraceContext) -> f64 {
         // Trace Context level 2, §3.2.2.5.2: the right-most 7 bytes are random.
         id as u64
     } else {
-        // Of others nothing is known, so all of it is mixed (the finaliser of MurmurHash3).
+        // Other ids may not be random, so all their bits are mixed (the finaliser of MurmurHash3).
         let mut mixed = (id >> 64) as u64 ^ id as u64;
         for factor in [0xff51_afd7_ed55_8ccd, 0xc4ce_b9fe_1a85_ec53] {
             mixed = (mixed ^ (mixed >> 33)).wrapping_mul(factor);
         }
         mixed ^ (mixed >> 33)
     };
-    // As many of the 56 bits as a floating-point number holds.
+    // A floating-point number holds 53 of the 56 bits.
     ((number & BITS) >> 3) as f64 / (1_u64 << 53) as f64
 }
 

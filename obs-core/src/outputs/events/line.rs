@@ -21,13 +21,14 @@ use crate::{
 /// The parts of an event.
 pub(super) struct Event<'a> {
     pub(super) record: &'a Record,
-    /// The rate at which it is kept.
+    /// The sample rate at which the event is kept.
     pub(super) sample_rate: f64,
-    /// The members that all events of the service have in common: see [`service`].
+    /// The JSON members that all events of the service have in common: see [`service`].
     pub(super) service: &'a [u8],
 }
 
-/// The line of an event, made once for all outputs, in memory that the next event uses again.
+/// The JSON line of an event. It is written once for all outputs, into memory that the next event
+/// reuses.
 #[derive(Default)]
 pub(super) struct JsonLine {
     memory: Vec<u8>,
@@ -39,16 +40,16 @@ impl JsonLine {
         Self { memory: Vec::new(), length: 0 }
     }
 
-    /// Resets it for the next event.
+    /// Resets the memory for the next event.
     pub(super) fn clear(&mut self) {
         self.length = 0;
-        // The memory of one huge event is freed.
+        // One huge event must not keep its memory allocated.
         if self.memory.len() > MOST_MEMORY {
             self.memory = Vec::new();
         }
     }
 
-    /// Returns the line of the event, which is written at the first call.
+    /// Returns the line of the event. The first call writes it.
     pub(super) fn of(&mut self, event: &Event<'_>) -> &[u8] {
         if self.length == 0 {
             self.length = buffer::write(&mut self.memory, |out| write(out, event));
@@ -57,7 +58,7 @@ impl JsonLine {
     }
 }
 
-/// The most memory that is kept, in bytes: more than nearly all events need.
+/// The limit of the memory that is kept, in bytes. Nearly all events need less.
 const MOST_MEMORY: usize = 16 * 1024;
 
 /// Writes the event's line, with its line feed.
@@ -97,7 +98,7 @@ pub(super) fn write(out: &mut BufferWriter<'_>, event: &Event<'_>) {
     object.close_line();
 }
 
-/// The members that are the same in every event of a service.
+/// The JSON members that are the same in every event of a service.
 pub(super) fn service(service: &Service) -> Vec<u8> {
     buffer::written(|out| ServiceFacts::event(&mut Object::open(out), service))
 }

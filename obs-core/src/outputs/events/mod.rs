@@ -1,20 +1,22 @@
-//! Events: one per request, in a form that is documented (`schema/event-1.json`), to any number of
-//! outputs.
+//! Events: one for each request, in a documented format (`schema/event-1.json`), written to any
+//! number of outputs.
 //!
 //! ```text
 //! record ─▶ keep? ─▶ one line of JSON ─▶ each output's queue ─▶ its worker ─▶ its sink
 //! ```
-//! The request's thread serialises the event once and copies it into the queue of every output that
-//! wants it. Each output has a thread of its own, so one that is slow or stuck costs events, which
-//! are counted, and never a request.
+//! The request's thread serialises the event once and copies it into the queue of each output that
+//! accepts it. Each output has its own thread. A slow or stuck output therefore loses events, which
+//! are counted, and does not delay requests.
 //!
-//! The event is serialised in memory that the thread keeps, and copied into the queues under a
-//! short lock. A worker swaps its queue every 20 ms under traffic and parks after a second without
-//! events; only the first event after that wakes it. Both sides of the swap keep about as much
-//! memory as the largest recent batches needed. A sink of batches returns how many entries it has
-//! taken. A sink of bytes (`delivery/byte_writer.rs`) takes them as `write(2)` does. Bytes that it
-//! did not take come again from where it stopped, so an attempt that fails halfway neither tears
-//! nor doubles a line.
+//! The event is serialised into memory that the thread keeps, and copied into the queues under a
+//! short lock. Under traffic, a worker swaps its queue every 20 ms. After a second without events
+//! it sleeps, and only the next event wakes it. Both sides of the swap keep about as much memory as
+//! the largest recent batches needed.
+//!
+//! A sink of batches returns how many entries it has accepted. A sink of bytes
+//! (`delivery/byte_writer.rs`) accepts them as `write(2)` does. The next attempt continues at the
+//! first byte that the sink did not accept, so a failed attempt neither tears nor duplicates a
+//! line.
 
 pub(crate) mod channel;
 pub(crate) mod file;
@@ -40,23 +42,23 @@ use keep::Keep;
 use line::JsonLine;
 use output::RunningOutput;
 
-/// The JSON Schema of an event (draft 2020-12), which the lines of every output in JSON fulfil.
+/// The JSON Schema of an event (draft 2020-12). Every event in JSON is valid against it.
 ///
 /// ```
 /// assert!(obs_core::EVENT_SCHEMA.contains("urn:obs:event:1"));
 /// ```
 pub const EVENT_SCHEMA: &str = include_str!("../../../schema/event-1.json");
 
-/// The sink that makes events.
+/// The sink that turns records into events.
 pub(crate) struct EventPipeline {
     keep: Keep,
-    /// The members that all events have.
+    /// The JSON members that all events have in common.
     service: Vec<u8>,
     outputs: Vec<RunningOutput>,
 }
 
 impl EventPipeline {
-    /// Starts the outputs' threads; `None` if there are no outputs.
+    /// Starts the threads of the outputs. Returns `None` if there are no outputs.
     pub(crate) fn start(
         outputs: Option<Vec<EventOutput>>,
         keep: Keep,
@@ -64,11 +66,12 @@ impl EventPipeline {
         own: &InternalMetrics,
     ) -> io::Result<Option<Self>> {
         let outputs = outputs.unwrap_or_else(|| vec![EventOutput::stdout()]);
-        let outputs = outputs.into_iter().map(|output| output.start(own)).collect::<io::Result<Vec<_>>>()?;
+        let outputs =
+            outputs.into_iter().map(|output| output.start(service, own)).collect::<io::Result<Vec<_>>>()?;
         Ok((!outputs.is_empty()).then(|| Self { keep, service: line::service(service), outputs }))
     }
 
-    /// The counts of all outputs together.
+    /// The sums of the counts of all outputs.
     pub(crate) fn counts(&self) -> OutputCounts {
         let counts = self.outputs.iter().map(|output| output.queue.counts.delivered_and_lost());
         counts.fold(OutputCounts::default(), |all, (delivered, lost)| OutputCounts {
@@ -97,15 +100,16 @@ impl RecordSink for EventPipeline {
         let Some(sample_rate) = self.keep.rate(record) else { return };
         let event = line::Event { record, sample_rate, service: &self.service };
         let shared = LINE.try_with(|line| line.try_borrow_mut().map(|mut line| self.push(&event, &mut line)));
-        // A request may end while its thread ends, and the thread-local is gone; or within
-        // another's end, in a filter.
+        // The thread-local memory is gone if the request ends while its thread ends. It is borrowed
+        // if the request ends inside a filter that runs for another request.
         if !matches!(shared, Ok(Ok(()))) {
             self.push_in_new_buffer(&event);
         }
     }
 
     fn flush(&self, deadline: Duration) -> bool {
-        // All are asked before any is waited for: one that is stuck takes no time from the others.
+        // All outputs start to flush before the first wait, so a stuck output takes no time from
+        // the others.
         let asked: Vec<_> =
             self.outputs.iter().map(|output| (output.queue.ask_to_flush(deadline), output)).collect();
         asked.iter().fold(true, |flushed, (flush, output)| flushed & output.queue.wait_for(flush))

@@ -1,5 +1,4 @@
-//! One output of events: where they go, which of them, in which form, and what happens when there
-//! is no room.
+//! An output of events: its destination, filter, format, and policy for a full queue.
 
 use std::{
     borrow::Cow,
@@ -12,7 +11,7 @@ use std::{
 use super::{
     file::EventFile,
     line::{self, JsonLine},
-    readable,
+    readable::{self, Style},
 };
 use crate::{
     base::{build_error::BuildError, environment::Environment, panic::catch, settings::settings},
@@ -27,19 +26,19 @@ use crate::{
         trouble::Subject,
         worker::Worker,
     },
-    record::{finished::Record, route::Route},
+    record::{finished::Record, route::Route, service::Service},
 };
 
-/// The least capacity of an output: about a hundred events. An event that is larger than the
-/// capacity is dropped.
+/// The minimal capacity of an output, enough for about a hundred events. An event that is larger
+/// than the capacity is dropped.
 const LEAST_CAPACITY: usize = 64 * 1024;
 
-/// Under traffic a worker looks each time this has passed, which is also about the longest time
-/// that an event waits.
+/// Under traffic, a worker empties the queue at this interval. An event waits about this long at
+/// most.
 const PACE: Pace =
     Pace { delay: Duration::from_millis(20), batch: usize::MAX, park_after: Duration::from_secs(1) };
 
-/// Events wait for their output as long as there is room.
+/// Retries never give up: events wait for their output as long as the queue has room.
 const RETRY: RetryPolicy =
     RetryPolicy { first: Duration::from_millis(50), longest: Duration::from_secs(5), give_up: None };
 
@@ -55,14 +54,13 @@ const DROPPED: &str = "obs_events_dropped_total";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventFormat {
-    /// One object of JSON a line: what programs read.
+    /// One JSON object per line, for programs.
     Json,
-    /// An aligned line, in colours: what people read. Standard output has it where that is a
-    /// terminal.
+    /// An aligned line in colours, for people. It is the default if standard output is a terminal.
     Readable,
 }
 
-/// The treatment of an event for which the output's queue has no room.
+/// The policy for an event that does not fit into the output's queue.
 ///
 /// ```
 /// use std::time::Duration;
@@ -72,12 +70,12 @@ pub enum EventFormat {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The event is dropped and counted; the request goes on.
+    /// The event is dropped and counted. The request continues.
     #[default]
     Drop,
-    /// The request's thread waits for room, but no longer than this; then the event is dropped and
-    /// counted. On an async runtime that holds up the other requests of the thread, too: for an
-    /// audit that is worth it.
+    /// The request's thread waits for room, at most for this time. Then the event is dropped and
+    /// counted. On an async runtime the wait also delays the other requests of the thread. Use it
+    /// where losing events is worse than a delay, such as for an audit.
     Block(Duration),
 }
 
@@ -86,7 +84,7 @@ type Filter = Box<dyn Fn(&Record) -> bool + Send + Sync>;
 settings! {
     /// An output of events, for [`Events::output`](crate::Events::output).
     ///
-    /// Each has a buffer and a thread of its own, so a slow or stuck one delays neither requests
+    /// Each output has its own queue and thread, so a slow or stuck output delays neither requests
     /// nor other outputs.
     ///
     /// ```
@@ -96,7 +94,9 @@ settings! {
     /// # let folder = std::env::temp_dir();
     /// let audit = EventOutput::file(EventFile::new(folder.join("obs-doc-audit.jsonl")))
     ///     .named("audit")
-    ///     .filter(|event| event.request().is_some_and(|request| request.route_label().starts_with("/orders")))
+    ///     .filter(|event| {
+    ///         event.request().is_some_and(|request| request.route_label().starts_with("/orders"))
+    ///     })
     ///     .on_overflow(Overflow::Block(Duration::from_millis(100)));
     /// let events = Events::new().output(EventOutput::stdout()).output(audit);
     /// let observer = Observer::builder("shop").no_environment().events(events).build()?;
@@ -114,8 +114,8 @@ settings! {
     }
 
     filter: Option<Filter> = None, "all events" {
-        /// Writes only the events for which this is true. It runs on the request's thread; if it
-        /// panics, the event is written.
+        /// Writes only the events for which the filter returns true. The filter runs on the
+        /// request's thread. If it panics, the event is written.
         fn filter(mut self, wants: impl Fn(&Record) -> bool + Send + Sync + 'static) {
             self.filter = Some(Box::new(wants));
         }
@@ -127,16 +127,22 @@ settings! {
     }
 
     colours: bool = true, "colours" {
-        variable "NO_COLOR": "anything: readable events have no colours" => |_| Some(false);
+        variable "NO_COLOR": "any value: readable events have no colours" => |_| Some(false);
+    }
+
+    columns: usize = readable::WIDTH, "120" {
+        variable "COLUMNS": "the width of the terminal: details of readable events that do not fit are only counted"
+            => |columns| Some(columns.parse().unwrap_or(readable::WIDTH));
     }
 
     overflow: Overflow = Overflow::Drop, "`Drop`" {
-        /// Sets the treatment of an event for which the buffer has no room.
+        /// Sets the policy for an event that does not fit into the queue.
         fn on_overflow(mut self, overflow: Overflow) { self.overflow = overflow }
     }
 
     capacity: usize = 4 * 1024 * 1024, "4 MiB" {
-        /// Limits the bytes of events that wait or are under way, their facts included.
+        /// Limits the bytes of the events that wait or are being written, including the facts that
+        /// a `BatchSink` reads.
         fn capacity(mut self, bytes: usize) { self.capacity = bytes }
         valid "at least 65536 bytes" if |bytes| *bytes >= LEAST_CAPACITY;
     }
@@ -150,40 +156,48 @@ enum Target {
 }
 
 impl EventOutput {
-    /// Standard output: JSON, or readable lines if it is a terminal (in colours, unless `NO_COLOR`
-    /// is set).
+    /// Writes to standard output: JSON, or readable lines if it is a terminal. Readable lines have
+    /// colours unless `NO_COLOR` is set.
     ///
-    /// With [`no_environment`](crate::ObserverBuilder::no_environment) it is JSON on a terminal,
-    /// too.
+    /// With [`no_environment`](crate::ObserverBuilder::no_environment) it writes JSON on a
+    /// terminal, too.
     pub fn stdout() -> Self {
         Self::new("stdout", Target::Stdout)
     }
 
-    /// A file that rotates and survives: see [`EventFile`].
+    /// Writes to a file that rotates: see [`EventFile`].
     pub fn file(file: EventFile) -> Self {
         Self::new("file", Target::File(file))
     }
 
-    /// Any writer.
+    /// Writes to any [`Write`].
     pub fn writer(writer: impl Write + Send + 'static) -> Self {
         Self::new("writer", bytes(WriterSink::new(writer)))
     }
 
-    /// A sink of your own that takes bytes.
+    /// Writes to your own sink of bytes.
     pub fn to(sink: impl EventSink) -> Self {
         Self::new("sink", bytes(sink))
     }
 
-    /// A sink of your own that takes batches of events, each with its time, trace, kind and route.
+    /// Writes to your own sink of batches. Each event of a batch has its time, trace, kind and
+    /// route.
     pub fn batches(sink: impl BatchSink) -> Self {
         Self::new("sink", Target::Batches(Box::new(sink)))
+    }
+
+    #[cfg(test)]
+    pub(super) fn without_colours(mut self) -> Self {
+        self.colours = false;
+        self
     }
 
     fn new(name: &'static str, target: Target) -> Self {
         Self { name: name.into(), ..Self::defaults(target) }
     }
 
-    /// Takes over the variables that are set. Standard output is readable on a terminal.
+    /// Applies the environment variables that are set. Standard output becomes readable on a
+    /// terminal.
     pub(super) fn read_environment(&mut self, environment: &Environment) -> Result<(), BuildError> {
         self.read_variables(environment)?;
         match &mut self.target {
@@ -205,8 +219,8 @@ impl EventOutput {
         }
     }
 
-    /// Starts its thread.
-    pub(super) fn start(self, own: &InternalMetrics) -> io::Result<RunningOutput> {
+    /// Opens the destination and starts the output's thread.
+    pub(super) fn start(self, service: &Service, own: &InternalMetrics) -> io::Result<RunningOutput> {
         let label = || ("output", self.name.clone());
         let lost = |reason: &'static str| {
             let labels = [label(), ("reason", reason.into())];
@@ -237,14 +251,18 @@ impl EventOutput {
         let subject =
             Subject { entries: "events", destination: format!("the output {}", self.name), counter: DROPPED };
         let thread = format!("obs-events-{}", self.name);
-        let worker = Worker::start(thread, subject, Arc::clone(&queue), RETRY, move || sink)?;
-        let format = self.format.unwrap_or(EventFormat::Json);
-        let (colours, filter) = (self.colours, self.filter);
-        Ok(RunningOutput { format, colours, filter, facts, queue, worker })
+        let worker = Worker::start(thread, subject, Arc::clone(&queue), RETRY, move || sink);
+        let worker = worker.map_err(|error| {
+            let message = format!("cannot start the thread of the output {}: {error}", self.name);
+            io::Error::new(error.kind(), message)
+        })?;
+        let readable = (self.format == Some(EventFormat::Readable))
+            .then(|| Style::new(&service.name, self.columns, self.colours));
+        Ok(RunningOutput { readable, filter: self.filter, facts, queue, worker })
     }
 }
 
-/// A sink that takes bytes.
+/// Wraps a sink of bytes.
 fn bytes(sink: impl EventSink) -> Target {
     Target::Bytes(Box::new(ByteWriter::new(sink)))
 }
@@ -255,10 +273,10 @@ impl fmt::Debug for EventOutput {
     }
 }
 
-/// A writer as a sink.
+/// A sink that writes to a [`Write`].
 struct WriterSink<W> {
     writer: W,
-    /// It has taken bytes that it may still hold.
+    /// True if the writer may still buffer bytes.
     holds: bool,
 }
 
@@ -275,8 +293,8 @@ impl<W: Write + Send + 'static> EventSink for WriterSink<W> {
         }
         let taken = self.writer.write(lines)?;
         self.holds = true;
-        // What was taken is taken, even if it cannot be flushed now: an error would bring it here
-        // once more.
+        // The bytes are accepted even if the flush fails: after an error they would be written
+        // again.
         let _ = self.flush();
         Ok(taken)
     }
@@ -296,27 +314,26 @@ impl<W: Write + Send + 'static> EventSink for WriterSink<W> {
 
 /// A running output.
 pub(super) struct RunningOutput {
-    format: EventFormat,
-    colours: bool,
+    /// The style of readable events. `None` for JSON.
+    readable: Option<Style>,
     filter: Option<Filter>,
-    /// The sink sees entries, and not bytes alone.
+    /// True if the sink reads the facts of each event, and not only its bytes.
     facts: bool,
     pub(super) queue: Arc<Queue<LineStore>>,
     pub(super) worker: Worker<LineStore>,
 }
 
 impl RunningOutput {
-    /// Says if it wants this event at all.
+    /// Returns true if the filter accepts the event, or if there is no filter.
     pub(super) fn wants(&self, record: &Record) -> bool {
         self.filter.as_ref().is_none_or(|filter| catch(|| filter(record)).unwrap_or(true))
     }
 
-    /// Pushes the event into its queue. `json` has its line once somebody has made it.
+    /// Pushes the event into the queue. `json` caches the event's JSON for all outputs.
     #[inline]
     pub(super) fn push(&self, event: &line::Event<'_>, json: &mut JsonLine) {
-        if self.format == EventFormat::Readable {
-            let line = readable::line(event, self.colours);
-            return self.push_line(&line, event.record);
+        if let Some(style) = &self.readable {
+            return self.push_line(&style.line(event), event.record);
         }
         let line = json.of(event);
         if self.facts {
@@ -325,7 +342,8 @@ impl RunningOutput {
         self.queue.push((line, None));
     }
 
-    /// The rare ways lie apart from the one that most events take.
+    /// The push of a readable line or of an event with facts. It is separate from the common path,
+    /// which stays small.
     #[inline(never)]
     fn push_line(&self, line: &[u8], record: &Record) {
         let facts = self.facts.then(|| facts(record));
@@ -333,7 +351,7 @@ impl RunningOutput {
     }
 }
 
-/// The facts that go with the event's bytes.
+/// Returns the facts that accompany the event's bytes.
 fn facts(record: &Record) -> EntryFacts {
     let start = record.start();
     let route = record.request().and_then(|request| request.end.route.as_ref());
@@ -363,6 +381,11 @@ mod tests {
         assert_eq!(read(EventOutput::stdout(), &terminal), (Some(Readable), true));
         assert_eq!(read(EventOutput::stdout().format(Json), &terminal), (Some(Json), true));
         assert_eq!(read(EventOutput::writer(io::sink()), &terminal), (None, true));
+        let mut narrow = EventOutput::stdout();
+        narrow.read_environment(&Environment::of_pairs(&[("COLUMNS", "80")])).expect("valid");
+        assert_eq!(narrow.columns, 80);
+        narrow.read_environment(&Environment::of_pairs(&[("COLUMNS", "many")])).expect("ignored");
+        assert_eq!(narrow.columns, readable::WIDTH);
         let without_colours = Environment::of_pairs(&[("NO_COLOR", "1")]).on_terminal();
         assert_eq!(read(EventOutput::stdout(), &without_colours), (Some(Readable), false));
         let empty = Environment::of_pairs(&[("NO_COLOR", "")]);

@@ -1,11 +1,25 @@
-//! An event as a line for people: aligned, and in colours where the terminal has them.
+//! An event as a line for people: a summary in columns, with colours if the terminal has them.
+//!
+//! ```text
+//! 18:01:24.650Z shop      201 POST    /orders            28.1ms  114B 63aa9f01 item.id=1 +3
+//! ```
+//! The columns are the time in UTC, the service, the status, the method, the path, the duration,
+//! the size of the response, and the first digits of the trace id. A text that is too long for its
+//! column is cut in the middle, so all services that share a terminal have the same columns. The
+//! error follows, which is never cut, and then the details. Details that do not fit are only
+//! counted (`+3`). The same event in JSON contains everything.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use super::line::Event;
 use crate::{
     base::value::Value,
-    record::{finished::FinishedRequest, identity::User, outcome::Outcome},
+    http::grpc::status::GrpcStatus,
+    record::{
+        finished::{FinishedRequest, Record},
+        identity::User,
+        outcome::Outcome,
+    },
 };
 
 const RESET: &str = "\x1b[0m";
@@ -15,97 +29,270 @@ const GREEN: &str = "\x1b[32m";
 const YELLOW: &str = "\x1b[33m";
 const CYAN: &str = "\x1b[36m";
 
-/// The event's line, with its line feed: `14:30:46.940 200 GET    /items/7   2.1ms   217B item.id=7 id=01a1…`.
-#[inline(never)]
-pub(super) fn line(event: &Event<'_>, colours: bool) -> Vec<u8> {
-    let record = event.record;
-    let start = record.start();
-    let request = record.request();
-    let paint = |code: &'static str| if colours { code } else { "" };
-    let reset = paint(RESET);
-    let mut out = String::new();
-    // Writing to a string cannot fail, here and below.
-    let time = crate::write::rfc3339::text(start.since_1970);
-    let time = String::from_utf8_lossy(&time);
-    let _ = write!(out, "{}{}{reset} ", paint(DIM), time.get(11..23).unwrap_or(&time));
+// The widths of the columns, in characters.
+const SERVICE: usize = 9;
+/// The method and the path together: a long method takes space from the path.
+const REQUEST: usize = 34;
+const TRACE: usize = 8;
+/// All columns with the spaces between them: the time has 13 characters, the status 3, the duration
+/// 7 and the size 5.
+const ALL: usize = 13 + SERVICE + 3 + REQUEST + 7 + 5 + TRACE + 6;
 
-    let failed = record.error_type();
-    let left = matches!(record.outcome, Outcome::CancelledBeforeResponse | Outcome::CancelledInBody);
-    let status = request.and_then(|request| request.end.status);
-    let colour = match status {
-        // A client that leaves is no trouble of ours.
-        _ if left => YELLOW,
-        _ if failed.is_some() => RED,
-        Some(400..) => YELLOW,
-        Some(300..400) => CYAN,
-        Some(_) => GREEN,
-        None => YELLOW,
-    };
-    let status = status.map_or_else(|| "---".to_owned(), |status| status.to_string());
-    let took = record.duration.as_secs_f64() * 1e3;
-    if let Some(FinishedRequest { start, end, .. }) = request {
-        let path = match start.query() {
-            Some(query) => format!("{}?{query}", start.path()),
-            None => start.path().to_owned(),
-        };
-        let (method, path, size) = (start.method.as_str(), printable(&path), size(end.response_bytes));
-        let _ =
-            write!(out, "{}{status}{reset} {method:<6} {path:<28} {took:>8.1}ms {size:>8}", paint(colour));
-    } else {
-        let _ = write!(out, "{}{:<39}{reset} {took:>8.1}ms", paint(colour), start.kind.as_str());
-    }
+/// The limit of a text among the details.
+const DETAIL: usize = 20;
 
-    // An error below 500 is no failure, but worth reading.
-    let reported = record.error.as_ref().map(|error| error.type_name.unwrap_or("error"));
-    let outcome = Some(record.outcome.as_str()).filter(|_| record.outcome != Outcome::Completed);
-    if let Some(what) = failed.or(reported).or(outcome) {
-        let _ = write!(out, " {}{}{reset}", paint(colour), printable(what));
-    }
-    if let Some(panic) = &record.panic {
-        let _ = write!(out, ": {}", printable(&panic.message));
-        if let Some(location) = &panic.location {
-            let _ = write!(out, " at {location}");
-        }
-    } else if let Some(error) = &record.error {
-        for (n, text) in std::iter::once(&error.message).chain(&error.sources).enumerate() {
-            let _ = write!(out, "{} {}", if n == 0 { ":" } else { " <-" }, printable(text));
-        }
-    }
-    match &record.user {
-        Some(User::Id(user) | User::Hash(user)) => {
-            let _ = write!(out, " {}user={reset}{}", paint(DIM), printable(user));
-        }
-        None => {}
-    }
-    for calls in record.calls.by_dependency() {
-        let name = printable(&calls.dependency);
-        let total = calls.total.as_secs_f64() * 1e3;
-        let _ = write!(out, " {}{name}={reset}{}x{total:.1}ms", paint(DIM), calls.count);
-    }
-    for (key, value) in record.fields.iter() {
-        let _ = write!(out, " {}{}={reset}", paint(DIM), printable(key));
-        let _ = match value {
-            Value::Bool(value) => write!(out, "{value}"),
-            Value::I64(value) => write!(out, "{value}"),
-            Value::U64(value) => write!(out, "{value}"),
-            Value::F64(value) => write!(out, "{value}"),
-            Value::Str(text) => write!(out, "{}", printable(text)),
-        };
-    }
-    let _ = writeln!(out, " {}id={}{reset}", paint(DIM), start.id);
-    out.into_bytes()
+/// The width of a usual terminal window, within which the details of an event stay.
+pub(super) const WIDTH: usize = 120;
+
+/// The style of an output's readable lines.
+pub(super) struct Style {
+    colours: bool,
+    /// The columns of the terminal.
+    width: usize,
+    /// The name of the service, cut to its column.
+    service: String,
 }
 
+impl Style {
+    pub(super) fn new(service: &str, width: usize, colours: bool) -> Self {
+        Self { colours, width, service: cut(&printable(service), SERVICE) }
+    }
+
+    fn paint(&self, code: &'static str) -> &'static str {
+        if self.colours { code } else { "" }
+    }
+
+    /// Returns the line of the event, with its line feed.
+    #[inline(never)]
+    pub(super) fn line(&self, event: &Event<'_>) -> Vec<u8> {
+        let record = event.record;
+        let start = record.start();
+        let mut out = String::with_capacity(256);
+        let (dim, reset) = (self.paint(DIM), self.paint(RESET));
+        // Writing to a string cannot fail, here and below.
+        let time = crate::write::rfc3339::text(start.since_1970);
+        let time = String::from_utf8_lossy(&time);
+        let time = time.get(11..23).unwrap_or(&time);
+        let _ = write!(out, "{dim}{time}Z{reset} {:<SERVICE$} ", self.service);
+
+        let colour = self.paint(colour(record));
+        let took = duration(record.duration);
+        if let Some(request) = record.request() {
+            let (status, request_text) = (status(&request), cut(&request_text(&request), REQUEST));
+            let size = size(request.end.response_bytes);
+            let _ = write!(out, "{colour}{status:<3}{reset} {request_text:<REQUEST$} {took:>7} {size:>5}");
+        } else {
+            let (kind, width) = (start.kind.as_str(), REQUEST.saturating_add(4));
+            let _ = write!(out, "{colour}{kind:<width$}{reset} {took:>7} {:>5}", "");
+        }
+        let trace = start.trace.trace_id.hex();
+        let _ = write!(out, " {dim}{}{reset}", trace.get(..TRACE).unwrap_or(&trace));
+
+        self.failure(&mut out, record, colour);
+        self.details(&mut out, record);
+        out.push('\n');
+        out.into_bytes()
+    }
+
+    /// Writes the kind and the texts of the error or panic, or else an outcome other than
+    /// `completed`.
+    fn failure(&self, out: &mut String, record: &Record, colour: &str) {
+        let grpc = record.request().and_then(|request| request.end.grpc.as_ref()?.status);
+        let status = grpc.filter(|status| *status != GrpcStatus::Ok).map(GrpcStatus::as_str);
+        // An error below 500 is not a failure, but worth reading.
+        let reported = record.error.as_ref().map(|error| error.type_name.unwrap_or("error"));
+        let kind = record.error_type().or(reported).filter(|kind| Some(*kind) != status);
+        let outcome = Some(record.outcome.as_str()).filter(|_| record.outcome != Outcome::Completed);
+        let outcome = outcome.filter(|_| kind.is_none() && status.is_none());
+        for word in [status, kind, outcome].into_iter().flatten() {
+            let _ = write!(out, " {colour}{}{}", printable(word), self.paint(RESET));
+        }
+        if let Some(panic) = &record.panic {
+            let _ = write!(out, ": {}", printable(&panic.message));
+            if let Some(location) = &panic.location {
+                let _ = write!(out, " at {location}");
+            }
+        } else if let Some(error) = &record.error {
+            for (n, text) in std::iter::once(&error.message).chain(&error.sources).enumerate() {
+                let _ = write!(out, "{} {}", if n == 0 { ":" } else { " <-" }, printable(text));
+            }
+        }
+    }
+
+    /// Writes the details that fit into the width, and the number of the others.
+    fn details(&self, out: &mut String, record: &Record) {
+        let details = details(record);
+        let width = |(name, value): &(String, String)| {
+            characters(name).saturating_add(characters(value)).saturating_add(2)
+        };
+        let mut room = self.width.saturating_sub(ALL);
+        if details.iter().map(width).sum::<usize>() > room {
+            room = room.saturating_sub(" +99".len());
+        }
+        let mut skipped = 0_usize;
+        for detail in &details {
+            let Some(left) = room.checked_sub(width(detail)) else {
+                skipped = skipped.saturating_add(1);
+                continue;
+            };
+            room = left;
+            let _ = write!(out, " {}{}={}{}", self.paint(DIM), detail.0, self.paint(RESET), detail.1);
+        }
+        if skipped > 0 {
+            let _ = write!(out, " {}+{skipped}{}", self.paint(DIM), self.paint(RESET));
+        }
+    }
+}
+
+fn colour(record: &Record) -> &'static str {
+    let request = record.request();
+    let status = request.as_ref().and_then(|request| request.end.status);
+    let grpc = request.and_then(|request| request.end.grpc.as_ref()?.status);
+    match status {
+        // A client that disconnects is not a failure of the service.
+        _ if matches!(record.outcome, Outcome::CancelledBeforeResponse | Outcome::CancelledInBody) => YELLOW,
+        _ if record.error_type().is_some() => RED,
+        _ if grpc.is_some_and(|status| status != GrpcStatus::Ok) => YELLOW,
+        Some(400..) | None => YELLOW,
+        Some(300..400) => CYAN,
+        Some(_) => GREEN,
+    }
+}
+
+/// Returns the HTTP status, or `OK` or `ERR` for a gRPC call, whose HTTP status is nearly always
+/// 200.
+fn status(request: &FinishedRequest<'_>) -> String {
+    match (request.end.grpc.as_ref().and_then(|call| call.status), request.end.status) {
+        (Some(GrpcStatus::Ok), _) => "OK".to_owned(),
+        (Some(_), _) => "ERR".to_owned(),
+        (None, Some(status)) => status.to_string(),
+        (None, None) => "---".to_owned(),
+    }
+}
+
+/// Returns the method and the path with its query. For a gRPC call: `gRPC`, and the gRPC method
+/// without its package.
+fn request_text(FinishedRequest { start, end, .. }: &FinishedRequest<'_>) -> String {
+    let method = if end.grpc.is_some() { "gRPC" } else { start.method.as_str() };
+    let path = if end.grpc.is_some() { without_package(start.path()) } else { start.path() };
+    let mut text = format!("{method:<7} {path}");
+    if let Some(query) = start.query() {
+        text.extend(["?", query]);
+    }
+    printable(&text)
+}
+
+/// Turns `/shop.v1.Stock/Reserve` into `Stock/Reserve`.
+fn without_package(path: &str) -> &str {
+    let name = path.strip_prefix('/').unwrap_or(path);
+    let service = name.split('/').next().unwrap_or(name);
+    let package = service.rfind('.').map_or(0, |dot| dot.saturating_add(1));
+    name.get(package..).unwrap_or(name)
+}
+
+/// Returns the user, the calls and the fields, as names and values.
+fn details(record: &Record) -> Vec<(String, String)> {
+    let text = |text: &str| cut(&printable(text), DETAIL);
+    let mut details = Vec::new();
+    if let Some(User::Id(user) | User::Hash(user)) = &record.user {
+        details.push(("user".to_owned(), text(user)));
+    }
+    for calls in record.calls.by_dependency() {
+        let mut value = duration(calls.total);
+        let _ = match (calls.count, calls.errors) {
+            (1, 0) => Ok(()),
+            (1, _) => write!(value, "(failed)"),
+            (count, 0) => write!(value, "({count})"),
+            (count, errors) => write!(value, "({count}, {errors} failed)"),
+        };
+        details.push((text(&calls.dependency), value));
+    }
+    for (name, value) in record.fields.iter() {
+        let value = match value {
+            Value::Bool(value) => value.to_string(),
+            Value::I64(value) => value.to_string(),
+            Value::U64(value) => value.to_string(),
+            Value::F64(value) => value.to_string(),
+            Value::Str(value) => text(value),
+        };
+        details.push((printable(name), value));
+    }
+    details
+}
+
+/// Formats a duration in at most 7 characters, up to eleven days.
+fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    match seconds {
+        ..0.999_95 => format!("{:.1}ms", seconds * 1e3),
+        ..999.995 => format!("{seconds:.2}s"),
+        _ => format!("{seconds:.0}s"),
+    }
+}
+
+/// Formats a number of bytes in at most 5 characters, up to a terabyte.
 fn size(bytes: u64) -> String {
     match bytes {
         0..10_000 => format!("{bytes}B"),
-        10_000..10_000_000 => format!("{}kB", bytes / 1_000),
-        _ => format!("{}MB", bytes / 1_000_000),
+        10_000..1_000_000 => format!("{}kB", bytes / 1_000),
+        1_000_000..10_000_000 => format!("{}.{}MB", bytes / 1_000_000, bytes / 100_000 % 10),
+        10_000_000..1_000_000_000 => format!("{}MB", bytes / 1_000_000),
+        1_000_000_000..10_000_000_000 => format!("{}.{}GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10),
+        _ => format!("{}GB", bytes / 1_000_000_000),
     }
 }
 
-/// Without what would move the cursor, change colours or directions, or begin a new line: texts come from anywhere.
+fn characters(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// Cuts a text in the middle to at most `width` characters. Texts usually differ at the beginning
+/// or at the end.
+fn cut(text: &str, width: usize) -> String {
+    let length = characters(text);
+    if length <= width {
+        return text.to_owned();
+    }
+    let head = width / 2;
+    let tail = width.saturating_sub(head).saturating_sub(1);
+    let head = text.chars().take(head);
+    head.chain(['…']).chain(text.chars().skip(length.saturating_sub(tail))).collect()
+}
+
+/// Replaces the characters that would move the cursor, change colours or the direction of the text,
+/// or begin a new line: texts may come from an attacker.
 fn printable(text: &str) -> String {
     let hidden = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if hidden(c) { '·' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_sizes_fit_into_their_columns() {
+        let took = |micros| duration(Duration::from_micros(micros));
+        let all = [0, 400, 999_949, 999_960, 1_002_800, 99_999_900, 999_994_000, 999_996_000, 86_400_000_000];
+        let expected =
+            ["0.0ms", "0.4ms", "999.9ms", "1.00s", "1.00s", "100.00s", "999.99s", "1000s", "86400s"];
+        assert_eq!(all.map(took), expected);
+        let all = [0, 9_999, 10_000, 999_999, 1_000_000, 9_999_999, 10_000_000, 999_999_999, 1_250_000_000];
+        let expected = ["0B", "9999B", "10kB", "999kB", "1.0MB", "9.9MB", "10MB", "999MB", "1.2GB"];
+        assert_eq!(all.map(size), expected);
+    }
+
+    #[test]
+    fn long_texts_are_cut_in_the_middle() {
+        assert_eq!(cut("inventory", 9), "inventory");
+        assert_eq!(cut("checkout-service", 9), "chec…vice");
+        assert_eq!(cut("äöüäöüäöüx", 9), "äöüä…äöüx");
+    }
+
+    #[test]
+    fn methods_of_grpc_have_no_package() {
+        assert_eq!(without_package("/shop.v1.Stock/Reserve"), "Stock/Reserve");
+        assert_eq!(without_package("/Stock/Reserve.x"), "Stock/Reserve.x");
+        assert_eq!(without_package("/"), "");
+    }
 }

@@ -1,4 +1,4 @@
-//! Settings of the events: which are kept, which personal data they contain, and where they go.
+//! Settings of events: which events are kept, which personal data they contain, and their outputs.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ use crate::{
 };
 
 settings! {
-    /// Settings of the events, for [`ObserverBuilder::events`](crate::ObserverBuilder::events).
+    /// Settings of events, for [`ObserverBuilder::events`](crate::ObserverBuilder::events).
     ///
-    /// Without any, every request but those of probes and scrapes leaves an event on standard
-    /// output.
+    /// By default, every request emits an event to standard output, except successful probes and
+    /// scrapes.
     ///
     /// ```
     /// use std::time::Duration;
@@ -35,37 +35,38 @@ settings! {
     pub struct Events {}
 
     pub(crate) outputs: Option<Vec<EventOutput>> = None, "standard output" {
-        /// Adds an output. The first one replaces standard output; `Events::off()` has none.
+        /// Adds an output. The first one replaces standard output. `Events::off()` has no outputs.
         fn output(mut self, output: EventOutput) { self.outputs.get_or_insert_default().push(output) }
-        variable "OBS_EVENTS": "`stdout`, `off`, or `file:` and a path; several with commas between them"
+        variable "OBS_EVENTS": "`stdout`, `off`, or `file:` and a path; separate several with commas"
             => event_outputs;
         valid "outputs of different names";
         check Self::check_outputs;
     }
 
     pub(crate) rules: Vec<Rule> = Vec::new(), "none" {
-        /// Keeps the events for which a rule is true, whatever [`sample_rate`](Self::sample_rate)
-        /// is. An event is kept if one of several rules keeps it, and if a rule panics.
+        /// Keeps the events for which a rule returns true, regardless of
+        /// [`sample_rate`](Self::sample_rate). With several rules, an event is kept if one of them
+        /// keeps it. A rule that panics keeps the event.
         fn keep(mut self, rule: impl Fn(&Record) -> bool + Send + Sync + 'static) {
             self.rules.push(Box::new(rule));
         }
     }
 
     pub(crate) sample_rate: f64 = 1.0, "1" {
-        /// Sets the share of the other events that are kept, from 0 (none) to 1 (all). A trace is
-        /// kept or dropped as a whole.
+        /// Sets the share of events to keep among those that no rule keeps, from 0 (none) to 1
+        /// (all). All events of a trace are kept or dropped together.
         ///
-        /// All services with the same rate keep the same traces. Errors are among the other events
-        /// unless a rule keeps them. Each event has the rate at which it was kept (`sample_rate`),
-        /// so one at 0.1 stands for ten.
+        /// All services with the same rate keep the same traces. The rate also applies to errors,
+        /// unless a rule keeps them. Each event contains the rate at which it was kept
+        /// (`sample_rate`): an event kept at 0.1 represents ten.
         fn sample_rate(mut self, rate: f64) { self.sample_rate = rate }
         variable "OBS_EVENTS_SAMPLE_RATE": "a number between 0 and 1" => parse::share;
         valid "between 0 and 1" if |rate| (0.0..=1.0).contains(rate);
     }
 
     pub(crate) excluded: Vec<String> = Vec::new(), "none" {
-        /// Excludes routes from the events; a trailing `*` matches every end. Probes and scrapes
-        /// leave an event only if they fail, with and without this setting.
+        /// Excludes routes from the events. A trailing `*` matches any suffix. Independently of
+        /// this setting, probes and scrapes emit an event only if they fail.
         fn exclude_routes(mut self, routes: impl IntoIterator<Item = impl Into<String>>) {
             self.excluded = routes.into_iter().map(Into::into).collect();
         }
@@ -73,7 +74,7 @@ settings! {
     }
 
     pub(crate) headers: Vec<String> = Vec::new(), "none" {
-        /// Records request headers. A value that looks like a secret is still masked.
+        /// Records these request headers in events. A value that looks like a secret is masked.
         fn headers(mut self, names: impl IntoIterator<Item = impl Into<String>>) {
             self.headers = names.into_iter().map(Into::into).collect();
         }
@@ -85,11 +86,11 @@ settings! {
     }
 
     pub(crate) user: Identity = Identity::Kept, "`Kept`" {
-        /// Sets the form in which events contain the user's id, which a handler gives to
+        /// Sets the form in which events contain the user's id, which a handler sets with
         /// [`Work::user`](crate::Work::user).
         ///
-        /// A kept id that looks like a secret, such as an e-mail address, is masked. A hash is made
-        /// of the id itself.
+        /// A kept id that looks like a secret, such as an e-mail address, is masked. A hash is
+        /// computed from the id before masking.
         fn user(mut self, identity: Identity) { self.user = identity }
         valid "`Off`, `Kept` or `Hashed`: only addresses can be truncated"
             if |user| *user != Identity::Truncated;
@@ -97,7 +98,7 @@ settings! {
 
     #[cfg(feature = "hash")]
     pub(crate) hash_key: Option<Vec<u8>> = None, "none" {
-        /// Sets the key of [hashes](Identity::Hashed). Services with the same key make the same
+        /// Sets the key of [hashes](Identity::Hashed). Services with the same key compute the same
         /// hashes.
         fn hash_key(mut self, key: impl Into<Vec<u8>>) { self.hash_key = Some(key.into()) }
         variable "OBS_HASH_KEY": "the key of hashed users and addresses, at least 16 bytes"
@@ -121,22 +122,22 @@ impl Default for Events {
 }
 
 impl Events {
-    /// The defaults.
+    /// Returns the default settings.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// No events at all.
+    /// Returns settings without outputs: no events are emitted.
     pub fn off() -> Self {
         Self { outputs: Some(Vec::new()), ..Self::default() }
     }
 
-    /// The rules for people.
+    /// The policy for client addresses and user ids.
     pub(crate) fn identities(&self) -> IdentityPolicy {
         IdentityPolicy::new(self.client_address, self.user, self.hash_key.as_deref())
     }
 
-    /// Takes over the variables that are set, for the outputs as well.
+    /// Applies the environment variables that are set, to the outputs as well.
     pub(crate) fn read_environment(&mut self, environment: &Environment) -> Result<(), BuildError> {
         self.read_variables(environment)?;
         self.outputs_mut().iter_mut().try_for_each(|output| output.read_environment(environment))
@@ -148,7 +149,7 @@ impl Events {
         self.outputs.iter().flatten().try_for_each(|output| output.check(environment))
     }
 
-    /// The outputs: standard output if none was set.
+    /// Returns the outputs, after adding standard output if none was set.
     fn outputs_mut(&mut self) -> &mut Vec<EventOutput> {
         self.outputs.get_or_insert_with(|| vec![EventOutput::stdout()])
     }
@@ -161,19 +162,20 @@ impl Events {
         match outputs.iter().enumerate().find(taken) {
             None => Ok(()),
             Some((_, output)) => {
-                let expected = "a name of its own for each output: `.named(..)`";
+                let expected = "a different name for each output: `.named(..)`";
                 Err(BuildError::new(setting, &*output.name, expected))
             }
         }
     }
 
-    /// Without the feature only the environment can set it.
+    /// Rejects a key. Without the feature `hash`, only the environment can set one.
     #[cfg(not(feature = "hash"))]
     fn check_hash_key(&self, setting: &'static str, expected: &'static str) -> Result<(), BuildError> {
         if self.hash_key.is_some() { Err(BuildError::new(setting, "a key", expected)) } else { Ok(()) }
     }
 
-    /// The key is needed for hashes, and valid in any case.
+    /// Rejects a short key, also if nothing is hashed. A missing key is rejected if something is
+    /// hashed.
     #[cfg(feature = "hash")]
     fn check_hash_key(&self, setting: &'static str, expected: &'static str) -> Result<(), BuildError> {
         let hashes = self.client_address.is_hashed() || self.user.is_hashed();
@@ -185,7 +187,7 @@ impl Events {
     }
 }
 
-/// One output, and otherwise the defaults.
+/// Settings with one output, and otherwise the defaults.
 impl From<EventOutput> for Events {
     fn from(output: EventOutput) -> Self {
         Self::new().output(output)
@@ -198,7 +200,8 @@ impl fmt::Debug for Events {
     }
 }
 
-/// `stdout`, `off`, `file:/var/log/shop/events.jsonl`, or several with commas between them.
+/// Parses `stdout`, `off`, `file:/var/log/shop/events.jsonl`, or several of them with commas
+/// between.
 fn event_outputs(list: &str) -> Option<Vec<EventOutput>> {
     let names = parse::list(list).filter(|name| *name != "off");
     let output = |name: &str| match name.strip_prefix("file:") {

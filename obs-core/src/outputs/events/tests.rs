@@ -1,4 +1,5 @@
-//! The pipeline as a whole: what arrives, what is lost and counted, what nobody waits for.
+//! Tests of the whole pipeline: written events, lost and counted events, and requests that never
+//! wait.
 
 use std::{
     io::{self, Write},
@@ -46,7 +47,7 @@ impl Write for Shared {
     }
 }
 
-/// Fails as long as it is told to, and takes no more than a few bytes at a time.
+/// A sink that fails on demand and accepts at most 100 bytes per call.
 #[derive(Clone)]
 struct Flaky {
     fails: Arc<AtomicBool>,
@@ -62,7 +63,7 @@ impl EventSink for Flaky {
     }
 }
 
-/// Blocks until it is dropped.
+/// A sink that blocks until the test drops the channel's sender.
 struct Stuck(mpsc::Receiver<()>);
 
 impl EventSink for Stuck {
@@ -83,7 +84,7 @@ fn request(observer: &Observer) {
 fn until(condition: impl Fn() -> bool) {
     let began = Instant::now();
     while !condition() {
-        assert!(began.elapsed() < LONG, "the condition came true");
+        assert!(began.elapsed() < LONG, "the condition stays false");
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -125,10 +126,10 @@ fn a_sink_that_fails_is_tried_again_and_nothing_is_lost_or_torn() {
     let text = flaky.taken.text();
     assert_eq!(text.lines().count(), 100);
     text.lines()
-        .for_each(|line| drop(serde_json::from_str::<serde_json::Value>(line).expect("a whole line")));
+        .for_each(|line| drop(serde_json::from_str::<serde_json::Value>(line).expect("a complete line")));
 }
 
-/// Says that it has taken more than it was given.
+/// A sink that reports more bytes than it was given.
 struct Boasts;
 
 impl EventSink for Boasts {
@@ -161,7 +162,7 @@ fn what_a_failing_sink_never_took_is_counted() {
     let kept = || {
         observer.metrics_text().contains(r#"obs_events_dropped_total{output="sink",reason="output_error"} 0"#)
     };
-    // The buffer is full, and the writer has found out that the sink fails.
+    // The queue is full, and the worker has noticed that the sink fails.
     until(|| {
         request(&observer);
         !kept()
@@ -185,7 +186,7 @@ fn a_stuck_output_costs_its_own_events_and_no_request() {
     let observer = observer(events);
     (0..1000).for_each(|_| request(&observer));
     assert!(!observer.shutdown(Duration::from_millis(10)).flushed, "within its deadline");
-    // The other one is flushed all the same.
+    // The other output is flushed nevertheless.
     until(|| observer.metrics_text().contains(r#"obs_events_written_total{output="writer"} 1000"#));
     assert_eq!(shared.text().lines().count(), 1000);
     let text = observer.metrics_text();
@@ -197,13 +198,13 @@ fn a_stuck_output_costs_its_own_events_and_no_request() {
     let dropped = number(&text, r#"obs_events_dropped_total{output="stuck",reason="overflow"}"#);
     assert!((1..1000).contains(&dropped), "{dropped}");
     assert!(number(&text, r#"obs_events_queued_bytes{output="stuck"}"#) <= 64 * 1024);
-    // Exactly the others are written once it goes on.
+    // All events that were not dropped are written once the sink continues.
     drop(release);
     let written = r#"obs_events_written_total{output="stuck"}"#;
     until(|| number(&observer.metrics_text(), written) == 1000 - dropped);
 }
 
-/// The record of a request does not keep the observer alive, wherever it is kept.
+/// A record does not keep the observer alive, even if a sink stores it.
 #[test]
 fn dropping_the_last_observer_flushes_although_a_sink_keeps_records() {
     struct Keeps(Mutex<Vec<Record>>);
@@ -268,6 +269,74 @@ fn readable_lines_hide_no_control_characters_and_end_once() {
     assert!(text.contains("items") && !text.contains("\x1b[2J") && text.contains("a·b"), "{text}");
 }
 
+/// The readable line of a request of this service, without colours, and its trace id.
+fn readable(service: &str, method: &str, path: &str, fields: usize) -> (String, String) {
+    let (line, json) = (Shared::default(), Shared::default());
+    let events = Events::new()
+        .output(EventOutput::writer(line.clone()).format(EventFormat::Readable).without_colours())
+        .output(EventOutput::writer(json.clone()).named("json"));
+    let observer = Observer::builder(service).no_environment().events(events).build().expect("valid");
+    let headers = Pairs(if method == "gRPC" {
+        &[("content-type", "application/grpc"), ("grpc-status", "0")]
+    } else {
+        &[]
+    });
+    let method = if method == "gRPC" { "POST" } else { method };
+    let mut observation = observer.start(&RequestHead::new(method, path, &headers));
+    for n in 0..fields {
+        observation.work().set(format!("field{n}"), n as u64);
+    }
+    observation.responded(200, &headers);
+    observation.finish(Outcome::Completed);
+    assert!(observer.shutdown(LONG).flushed);
+    let event: serde_json::Value = serde_json::from_str(&json.text()).expect("JSON");
+    (line.text(), event["trace_id"].as_str().expect("a trace id").to_owned())
+}
+
+struct Pairs(&'static [(&'static str, &'static str)]);
+
+impl crate::http::headers::HeaderLookup for Pairs {
+    fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+        let values = self.0.iter().filter(|(other, _)| *other == name);
+        values.for_each(|(_, value)| f(value.as_bytes()));
+    }
+}
+
+/// The columns are the same for any service, method and path. The trace id is the last one.
+#[test]
+fn readable_lines_of_all_services_have_the_same_columns() {
+    for (service, method, path) in [
+        ("shop", "GET", "/"),
+        ("a-service-with-a-long-name", "OPTIONS", "/orders"),
+        ("inventory", "gRPC", "/a.very.long.package.of.inventory.v1.InventoryOfEverything/ReserveEverything"),
+        ("größe", "GET", "/a/path/that/is/much/longer/than/the/column/that/it/should/fit/into"),
+    ] {
+        let (line, trace) = readable(service, method, path, 0);
+        let columns: Vec<_> = line.trim_end().chars().collect();
+        let column = |from: usize, to: usize| columns[from..to].iter().collect::<String>();
+        assert_eq!(columns.len(), 85, "{line}");
+        assert!(column(12, 14) == "Z " && !column(14, 23).trim().is_empty(), "{line}");
+        let status = if method == "gRPC" { "OK  " } else { "200 " };
+        assert_eq!((column(24, 28).as_str(), columns[62]), (status, ' '), "{line}");
+        assert!(column(63, 70).ends_with("ms") && column(71, 76).ends_with('B'), "{line}");
+        assert_eq!(column(77, 85), trace[..8], "{line}");
+    }
+    assert!(readable("shop", "gRPC", "/shop.v1.Stock/Reserve", 0).0.contains(" gRPC    Stock/Reserve "));
+}
+
+#[test]
+fn details_that_do_not_fit_on_a_readable_line_are_counted() {
+    for fields in 0..64 {
+        let (line, _) = readable("shop", "GET", "/items/1", fields);
+        assert!(line.trim_end().chars().count() <= 120, "{line}");
+        let shown = line.matches(" field").count();
+        let counted =
+            line.trim_end().rsplit_once(" +").map_or(0, |(_, more)| more.parse().expect("a number"));
+        assert_eq!(shown + counted, fields, "{line}");
+        assert!(shown >= fields.min(3), "{line}");
+    }
+}
+
 #[test]
 fn settings_that_cannot_be() {
     for (events, expected) in [
@@ -280,26 +349,26 @@ fn settings_that_cannot_be() {
         (Events::new().hash_key("short"), "`hash_key` is \"5 bytes\""),
         (Events::new().exclude_routes([""]), "`exclude_routes`"),
         (EventOutput::stdout().capacity(10).into(), "`capacity` is \"10\""),
-        (Events::new().output(EventOutput::stdout()).output(EventOutput::stdout()), "a name of its own"),
+        (Events::new().output(EventOutput::stdout()).output(EventOutput::stdout()), "a different name"),
     ] {
-        let message = Observer::builder("test").no_environment().events(events).build().expect_err("refused");
+        let message = Observer::builder("test").no_environment().events(events).build().expect_err("invalid");
         assert!(message.to_string().contains(expected), "{message}");
     }
 }
 
-/// The key must not be in the message.
+/// The message must not contain the key.
 #[cfg(not(feature = "hash"))]
 #[test]
 fn a_key_in_the_environment_needs_the_feature() {
     let events = Events { hash_key: Some(b"sixteen secret bytes".to_vec()), ..Events::new() };
-    let message = Observer::builder("test").no_environment().events(events).build().expect_err("refused");
+    let message = Observer::builder("test").no_environment().events(events).build().expect_err("invalid");
     assert_eq!(
         message.to_string(),
         "`OBS_HASH_KEY` is \"a key\", but should be unset, because this service is built without the feature `hash`"
     );
 }
 
-/// Takes bytes, and cannot flush them for a while.
+/// A writer that accepts bytes and whose first calls of `flush` fail.
 struct Holds(Shared, u32);
 
 impl Write for Holds {
@@ -321,7 +390,7 @@ fn a_writer_that_cannot_flush_gets_nothing_twice() {
     assert_eq!(output.text().lines().count(), 3);
 }
 
-/// Takes its time for each write.
+/// A sink whose writes are slow.
 struct Slow(Arc<AtomicBool>);
 
 impl EventSink for Slow {
@@ -357,7 +426,7 @@ fn a_sink_that_is_well_again_is_tried_at_the_end() {
     let flaky = Flaky { fails: Arc::new(AtomicBool::new(true)), taken: Shared::default() };
     let observer = observer(EventOutput::to(flaky.clone()));
     request(&observer);
-    // By then the pauses are long.
+    // After this time the pauses between retries are long.
     assert!(!observer.shutdown(Duration::from_millis(500)).flushed);
     flaky.fails.store(false, Ordering::SeqCst);
     drop(observer);
@@ -400,7 +469,7 @@ fn users_are_hashed_as_they_are_and_told_without_secrets() {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
 
-    /// Whatever a request is made of, its event is one line of JSON, and so is a readable one.
+    /// The event of any request is exactly one line, both as JSON and as readable text.
     #[test]
     fn any_event_is_one_line(
         texts in proptest::collection::vec("\\PC{0,20}|[\u{0}-\u{ff}]{0,20}|[a.]{0,12}", 8),

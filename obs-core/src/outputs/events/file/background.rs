@@ -1,4 +1,4 @@
-//! The thread of a keeper that compresses.
+//! The thread on which a keeper compresses.
 
 use std::{
     io,
@@ -12,18 +12,19 @@ use std::{
 use super::keeping::Watched;
 use crate::base::thread::spawn;
 
-/// The pause after a failure, unless a segment is closed earlier.
+/// The pause after a failure. It ends early if a segment is closed.
 const RETRY: Duration = Duration::from_secs(30);
 
-/// The time that dropping waits for a compression to stop: one block, and perhaps a synchronisation.
+/// The time that a drop waits for a compression to stop. It is enough for one block, and usually
+/// for a synchronisation with the disk.
 const STOP: Duration = Duration::from_millis(200);
 
-/// A keeper on a thread of its own, until this is dropped.
+/// A keeper on its own thread, until this is dropped.
 pub(super) struct Background(Arc<BackgroundShared>);
 
 #[derive(Default)]
 struct BackgroundShared {
-    /// Read while a segment is compressed.
+    /// Tells a running compression to stop.
     stop: AtomicBool,
     state: Mutex<BackgroundState>,
     changed: Condvar,
@@ -31,13 +32,13 @@ struct BackgroundShared {
 
 #[derive(Default)]
 struct BackgroundState {
-    /// A segment was closed since the keeper has begun to run.
+    /// True if a segment was closed since the last run began.
     woken: bool,
     ended: bool,
 }
 
 impl Background {
-    /// Starts the thread, which begins with what is there already.
+    /// Starts the thread. Its first run handles the existing segments.
     pub(super) fn start(keeper: Watched) -> io::Result<Self> {
         let shared = Arc::new(BackgroundShared::default());
         let end = BackgroundEndGuard(Arc::clone(&shared));
@@ -47,7 +48,7 @@ impl Background {
         Ok(background)
     }
 
-    /// Lets the keeper run once more.
+    /// Makes the keeper run once more.
     pub(super) fn wake(&self) {
         self.0.change(|state| state.woken = true);
     }
@@ -57,12 +58,12 @@ impl Drop for Background {
     fn drop(&mut self) {
         self.0.stop.store(true, Ordering::Relaxed);
         self.wake();
-        // What hangs in a slow disk is left behind; it gives up as soon as it can.
+        // A thread that waits for a slow disk continues after this and ends as soon as it can.
         let _ = self.0.changed.wait_timeout_while(self.0.lock(), STOP, |state| !state.ended);
     }
 }
 
-/// Says that the thread has ended, also by a panic.
+/// Marks the thread as ended when it is dropped, also after a panic.
 struct BackgroundEndGuard(Arc<BackgroundShared>);
 
 impl Drop for BackgroundEndGuard {
@@ -81,7 +82,8 @@ impl BackgroundShared {
         self.changed.notify_all();
     }
 
-    /// Waits until it is woken, or for the pause after a failure. One run is for all that were closed meanwhile.
+    /// Waits until it is woken, or until the pause after a failure has passed. One run handles all
+    /// segments that were closed in the meantime.
     fn wait(&self, pause: Option<Duration>) {
         let asleep = |state: &mut BackgroundState| !state.woken;
         let mut state = match pause {

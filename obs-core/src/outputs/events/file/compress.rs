@@ -1,4 +1,5 @@
-//! Compresses a closed segment: under another name first, so that what is called `.gz` is always whole.
+//! Compression of a closed segment. It writes to a temporary name first, so a file with the suffix
+//! `.gz` is always complete.
 
 use std::{
     fs::{self, File, FileTimes},
@@ -16,10 +17,11 @@ use super::{
 };
 use crate::write::gzip::GzipEncoder;
 
-/// After each block it is asked whether to stop.
+/// The bytes that are compressed between two checks of the stop flag.
 const BLOCK: usize = 64 * 1024;
 
-/// If it is stopped or fails, the segment is as it was.
+/// Replaces a segment by its compressed form. If that is stopped or fails, the segment is
+/// unchanged.
 pub(super) fn compress(names: &FileNames, key: &str, stop: &AtomicBool) -> io::Result<()> {
     let original = names.path(key, Form::Uncompressed);
     let partial = names.path(key, Form::Partial);
@@ -27,7 +29,7 @@ pub(super) fn compress(names: &FileNames, key: &str, stop: &AtomicBool) -> io::R
     match write(claimed.file(), &partial, stop) {
         Ok(true) => {
             fs::rename(&partial, names.path(key, Form::Gzip))?;
-            // The original goes only when its replacement would survive a loss of power.
+            // The original is removed only once its replacement would survive a loss of power.
             sync_folder(&names.folder)?;
             fs::remove_file(original)
         }
@@ -39,11 +41,11 @@ pub(super) fn compress(names: &FileNames, key: &str, stop: &AtomicBool) -> io::R
     }
 }
 
-/// Whether it was done, and not stopped.
+/// Writes the compressed form. Returns false if it was stopped.
 fn write(mut lines: &File, partial: &Path, stop: &AtomicBool) -> io::Result<bool> {
     let metadata = lines.metadata()?;
     let mut encoder = GzipEncoder::new(File::create(partial)?, Compression::default())?;
-    // Whoever may not read the original may not read this, either.
+    // Users who cannot read the original must not be able to read the copy.
     encoder.get_ref().set_permissions(metadata.permissions())?;
     let mut block = vec![0; BLOCK];
     loop {
@@ -59,7 +61,7 @@ fn write(mut lines: &File, partial: &Path, stop: &AtomicBool) -> io::Result<bool
         encoder.write_all(block.get(..read).unwrap_or_default())?;
     }
     let file = encoder.finish()?;
-    // Its age is that of its lines, for whoever looks for files by age.
+    // The time of modification stays that of the events, for tools that select files by age.
     file.set_times(FileTimes::new().set_modified(metadata.modified()?))?;
     file.sync_all()?;
     Ok(!stop.load(Ordering::Relaxed))

@@ -1,4 +1,4 @@
-//! The open file.
+//! The current file, which is open for appending.
 
 use std::{
     fs::{File, Metadata, OpenOptions},
@@ -12,49 +12,53 @@ use super::{
     system::System,
 };
 
-/// No line is that long. A file that ends with more than this without a line feed is not ours, and nothing is cut off.
+/// The limit of an incomplete last line, in bytes. No event is that long. A file that ends with
+/// more bytes without a line feed is not an event file, and it is not changed.
 const MAX_TORN: u64 = 1024 * 1024;
 
 pub(super) struct Current {
     pub(super) file: File,
-    /// As it was when it was opened: which file it is.
+    /// The metadata at the time of opening, which identifies the file.
     opened: Metadata,
     pub(super) bytes: u64,
     pub(super) since: SystemTime,
-    /// How much of it is only with the operating system.
+    /// The bytes that are not yet synchronised with the disk.
     pub(super) unsynced: u64,
 }
 
 impl Current {
-    /// Goes on with the file that is there, or makes one. A line that an earlier process has left unfinished is cut off.
+    /// Opens the existing file, or creates one. Removes an incomplete line that an earlier process
+    /// left at the end.
     pub(super) fn open(names: &FileNames, system: &impl System) -> io::Result<Self> {
         let path = &names.current;
         let file = OpenOptions::new().append(true).create(true).open(path)?;
         let opened = file.metadata()?;
         let (mut bytes, mut since) = (opened.len(), system.now());
-        // Not of a pipe or a device.
+        // Pipes and devices cannot be cut.
         if opened.is_file() && bytes > 0 {
             let torn = remove_torn_line(path, bytes)?;
             bytes = bytes.saturating_sub(torn);
             if torn > 0 {
                 let path = path.display();
-                system.warn(format_args!("{path}: cut off {torn} bytes of a line that was never finished"));
+                system.warn(format_args!("{path}: removed {torn} bytes of an incomplete event at the end"));
             }
             since = since.min(started_at(names, &opened, system).unwrap_or(since));
         }
-        // What an earlier process has left may not be on the disk, either.
+        // The bytes of an earlier process may not be synchronised, either.
         Ok(Self { file, opened, bytes, since, unsynced: bytes })
     }
 
-    /// Not if it is empty, and never a pipe or a device: nobody else could find it under another name.
+    /// Returns true if the file may be renamed to a segment. An empty file stays. A pipe or a
+    /// device is never renamed, because other programs need its name.
     pub(super) fn may_be_closed(&self) -> bool {
         self.opened.is_file() && self.bytes > 0
     }
 
-    /// Whether the path still leads to this file. Learns from it what others have done to its size.
+    /// Returns true if the path still leads to this file. Updates the size, which other programs
+    /// may have changed.
     pub(super) fn is_at(&mut self, path: &Path, now: SystemTime) -> bool {
         let Some(there) = names::is_at(path, &self.opened) else { return false };
-        // Somebody has emptied it, or nothing was ever written: its age begins anew.
+        // Another program emptied it, or nothing was written yet: its age starts again.
         if there.len() < self.bytes || there.len() == 0 {
             self.since = now;
         }
@@ -63,10 +67,11 @@ impl Current {
     }
 }
 
-/// When a file that is there was begun.
+/// Returns the time at which an existing file was created.
 ///
-/// Where the file system does not know, it is taken to be when the last segment was written to for the last time, and failing that when the
-/// file itself was: it may become older than its setting then, but not for ever, because other rotations come.
+/// If the file system does not know it, the result is the last modification of the newest segment,
+/// or else that of the file itself. The last case makes the file look younger than it is, so it may
+/// exceed its maximal age, but only until the next rotation.
 fn started_at(names: &FileNames, opened: &Metadata, system: &impl System) -> Option<SystemTime> {
     system.created_at(opened).or_else(|| {
         let closed = names.closed().unwrap_or_default();
@@ -76,12 +81,13 @@ fn started_at(names: &FileNames, opened: &Metadata, system: &impl System) -> Opt
     })
 }
 
-/// Cuts off what follows the last line feed; returns how much that was.
+/// Cuts off the bytes after the last line feed. Returns their number.
 ///
-/// It is done by a handle of its own: one for appending may not do so everywhere.
+/// It opens a second handle, because some systems do not let an append-only handle change the
+/// length.
 fn remove_torn_line(path: &Path, bytes: u64) -> io::Result<u64> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
-    // Most files end with a line, so the last byte tells.
+    // Most files end with a line feed, so the last byte is checked first.
     for looked_at in [1, bytes.min(MAX_TORN)] {
         let mut tail = Vec::new();
         file.seek(SeekFrom::Start(bytes.saturating_sub(looked_at)))?;
@@ -92,7 +98,7 @@ fn remove_torn_line(path: &Path, bytes: u64) -> io::Result<u64> {
         }
     }
     if bytes > MAX_TORN {
-        let message = "it does not consist of lines: nothing is written behind what is there";
+        let message = "the existing file does not consist of lines, so nothing is appended";
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
     cut(&file, bytes, bytes)

@@ -1,4 +1,4 @@
-//! What becomes of closed segments: compressed, kept for a while, removed.
+//! Compression and removal of closed segments.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -20,10 +20,11 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Brings the closed segments into order. What an earlier process has left half done is done again.
+    /// Compresses closed segments and removes those beyond the limits. Also repairs the state that
+    /// a crash of an earlier process left.
     pub(super) fn run(&self, stop: &AtomicBool) -> io::Result<()> {
         let cleaned = self.clean();
-        // Not by bytes yet: what is still to be compressed would count too much.
+        // The limit of bytes is applied after the compression, because segments are smaller then.
         self.expire(None)?;
         let known = self.names.closed()?;
         #[cfg(feature = "gzip")]
@@ -31,23 +32,24 @@ impl Keeper {
         #[cfg(not(feature = "gzip"))]
         let compressed = Ok(());
         if let Some(newest) = known.last().filter(|_| !stop.load(Ordering::Relaxed)) {
-            // Whatever has failed: the disk must not fill up.
+            // This also happens after a failure, because the disk must not fill up.
             self.expire(self.keep_bytes.map(|keep| (keep, newest)))?;
         }
         cleaned.and(compressed)
     }
 
-    /// Removes what is only half compressed, or is also there uncompressed: the crash came before the original was removed.
+    /// Removes partial compressed files, and compressed files whose original still exists because a
+    /// crash came before its removal.
     fn clean(&self) -> io::Result<()> {
         let closed = self.names.closed()?;
         let original =
             |key: &str| closed.iter().any(|other| other.form == Form::Uncompressed && other.key == key);
         for half in closed.iter().filter(|closed| closed.form != Form::Uncompressed) {
-            // A half whose original is gone is nobody's.
+            // A partial file whose original is gone belongs to no compression.
             let claimed = original(&half.key).then(|| claim(&self.names.path(&half.key, Form::Uncompressed)));
             match claimed {
                 None if half.form == Form::Gzip => {}
-                // Meanwhile its compression has come to its end.
+                // Its compression ended in the meantime.
                 Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
                 Some(Err(error)) => return Err(error),
                 None | Some(Ok(_)) => self.remove(half)?,
@@ -69,9 +71,10 @@ impl Keeper {
         Ok(())
     }
 
-    /// Removes the oldest segments until the rest is few and small enough. The newest one stays.
+    /// Removes the oldest segments until the rest meets the limits. The newest one is kept.
     ///
-    /// Bytes are counted up to a segment: those behind it were closed meanwhile, and are still to be compressed.
+    /// The count of bytes ignores segments that are newer than the given one. They were closed in
+    /// the meantime and are not compressed yet.
     fn expire(&self, keep_bytes: Option<(u64, &Closed)>) -> io::Result<()> {
         let mut bytes = 0_u64;
         let mut full = false;
@@ -80,7 +83,7 @@ impl Keeper {
                 bytes = bytes.saturating_add(self.size(closed)?);
                 full |= n > 0 && bytes > keep;
             }
-            // Once one is too much, so are all that are older: what is kept has no gaps.
+            // All older segments are removed, too, so the kept ones have no gaps.
             full |= n >= self.keep_files.max(1);
             if full {
                 self.remove(closed)?;
@@ -89,7 +92,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// Somebody else may have removed a segment: then it is as wanted.
+    /// Removes a segment. It is not an error if another program has removed it already.
     fn remove(&self, closed: &Closed) -> io::Result<()> {
         fs::remove_file(self.names.path(&closed.key, closed.form)).or_else(ignore_not_found).map(drop)
     }
@@ -104,9 +107,9 @@ fn ignore_not_found(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
-/// A closed segment that nobody else compresses, until this is dropped.
+/// A lock on a closed segment. While it is held, no other sink or process compresses the segment.
 ///
-/// A sink that was dropped may still have been compressing when the next one starts in the same process.
+/// A dropped sink may still compress a segment when the next sink starts in the same process.
 pub(super) struct Claimed(#[cfg_attr(not(feature = "gzip"), allow(dead_code))] File); // held for its lock
 
 impl Claimed {
@@ -116,15 +119,17 @@ impl Claimed {
     }
 }
 
+/// Locks a closed segment for its compression.
+///
 /// # Errors
-/// Somebody else compresses it.
+/// Another sink or process compresses the segment, or it cannot be opened.
 pub(super) fn claim(original: &Path) -> io::Result<Claimed> {
     let file = File::open(original)?;
-    // Where there are no locks, there is no help.
+    // Other errors mean that the file system has no locks. Then nothing protects the segment.
     if let Err(TryLockError::WouldBlock) = file.try_lock() {
-        return Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody else compresses it"));
+        return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another thread or process compresses it"));
     }
-    // Whoever had it before may just have removed it.
+    // The previous owner of the lock may have removed the file.
     if is_at(original, &file.metadata()?).is_none() {
         return Err(io::ErrorKind::NotFound.into());
     }

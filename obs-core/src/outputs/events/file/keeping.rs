@@ -1,4 +1,4 @@
-//! A keeper at work: at once, or on a thread of its own if it compresses.
+//! Runs a keeper: at once on the output's thread, or on its own thread if it compresses.
 
 use std::{io, sync::atomic::AtomicBool};
 
@@ -15,7 +15,7 @@ pub(super) enum Keeping {
 }
 
 impl Keeping {
-    /// Starts with what is there already.
+    /// Starts a keeper. Its first run handles the existing segments.
     pub(super) fn start(keeper: Keeper) -> io::Result<Self> {
         #[cfg(feature = "gzip")]
         if keeper.gzip {
@@ -26,7 +26,7 @@ impl Keeping {
         Ok(Self::Here(keeper))
     }
 
-    /// Cares for one more segment.
+    /// Runs the keeper after a segment was closed.
     pub(super) fn segment_closed(&mut self) {
         match self {
             Self::Here(keeper) => {
@@ -38,7 +38,7 @@ impl Keeping {
     }
 }
 
-/// A keeper whose failures are warned of.
+/// A keeper whose failures cause a warning.
 pub(super) struct Watched {
     keeper: Keeper,
     warned: bool,
@@ -51,14 +51,15 @@ impl From<Keeper> for Watched {
 }
 
 impl Watched {
-    /// Runs the keeper and returns true if it succeeds. Warns of the first failure, and of the first after each success.
+    /// Runs the keeper. Returns true if it succeeds. Warns at the first failure, and at the first
+    /// one after a success.
     pub(super) fn run(&mut self, stop: &AtomicBool) -> bool {
         let result = self.keeper.run(stop);
         if let Err(error) = &result
             && !self.warned
         {
             let path = self.keeper.names.current.display();
-            diagnostics::warn(format_args!("closed segments of {path} cannot be cared for ({error})"));
+            diagnostics::warn(format_args!("cannot compress or remove closed segments of {path}: {error}"));
         }
         self.warned = result.is_err();
         result.is_ok()

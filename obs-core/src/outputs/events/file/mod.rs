@@ -1,13 +1,14 @@
-//! Lines in a file that survives: closed by size and age, kept by number and bytes, compressed if
-//! wanted.
+//! An event file that survives a crash. It rotates by size and age, keeps a limited number of
+//! closed segments, and can compress them.
 //!
 //! ```text
-//! write ─▶ rotation.rs ─▶ current.rs          where a line may go; the open file
-//!              │ a segment was closed
-//!              └▶ keeping.rs ─▶ keeper.rs        removes what is too much
-//!                     └▶ background.rs            the same on a thread of its own, and compresses (compress.rs)
-//! names.rs   which files beside the current one are ours, and in which order they were closed
-//! system.rs  the clock and the calls that tests make fail
+//! write ─▶ rotation.rs ─▶ current.rs           chooses the file of a line; the open file
+//!              │ a segment is closed
+//!              └▶ keeping.rs ─▶ keeper.rs      removes segments beyond the limits
+//!                     └▶ background.rs         the same on its own thread, with compression
+//!                     (compress.rs)
+//! names.rs   the names of segments, and the order in which they were closed
+//! system.rs  the clock, and the system calls that fail in tests
 //! ```
 
 #[cfg(feature = "gzip")]
@@ -39,15 +40,16 @@ use crate::base::{build_error::BuildError, environment::Environment, settings::s
 use crate::outputs::delivery::sink::EventSink;
 
 settings! {
-    /// A file of lines that survives: what it has taken outlives the process, whichever way that
-    /// ends.
+    /// An event file that survives a crash: written events outlive the process, however it ends.
     ///
-    /// The file keeps its name. When it is full or old, it is closed: renamed to a *segment* with
-    /// the time in its name, and a new one is begun. `events.jsonl` becomes
-    /// `events.20261120T143000.123Z.jsonl`, and with [`gzip`](Self::gzip) then
-    /// `events.20261120T143000.123Z.jsonl.gz`. Segments sort by name in the order in which they
-    /// were closed, also where the clock went back or two were closed in one millisecond: these
-    /// have a counter, as in `events.20261120T143000.123Z_000001.jsonl`.
+    /// The current file always has the same name. When it is full or old, it is closed: it is
+    /// renamed to a *segment* with the time in its name, and a new file is created. `events.jsonl`
+    /// becomes `events.20261120T143000.123Z.jsonl`, and with [`gzip`](Self::gzip) later
+    /// `events.20261120T143000.123Z.jsonl.gz`.
+    ///
+    /// Segments sort by name in the order in which they were closed. If the clock went back, or if
+    /// two were closed in the same millisecond, the name has a counter, as in
+    /// `events.20261120T143000.123Z_000001.jsonl`.
     ///
     /// ```
     /// use std::time::Duration;
@@ -60,44 +62,47 @@ settings! {
     ///     .gzip(true);
     /// ```
     ///
-    /// # Promises
-    /// * Nothing is held back in the process: a line that counts as written is with the operating
-    ///   system, so it survives `kill -9`. What survives a loss of power, too, is what was
-    ///   synchronised with the disk: every closed segment, everything at a shutdown, and about
-    ///   every second if there is more than 4 MiB.
-    /// * A segment begins and ends with a line. No line is in two segments.
-    /// * A restart goes on with the file that is there. If a crash has left the last line
-    ///   unfinished, that is cut off.
-    /// * A full disk, a folder that is gone or may not be written to: lines wait in the output's
-    ///   buffer, and go on exactly where they stopped when there is room again. If only a rotation
-    ///   fails, the file grows until one succeeds.
-    /// * If somebody moves or removes the file, a new one is made within a second, or with the next
-    ///   line. `logrotate` needs no `copytruncate`.
-    /// * Only files are removed or compressed whose names are exactly those above, beside this very
-    ///   file.
+    /// # Guarantees
+    /// * The process buffers nothing: an event that counts as written has reached the operating
+    ///   system, so it survives `kill -9`.
+    /// * Data that is synchronised with the disk also survives a loss of power. Files are
+    ///   synchronised when a segment is closed, at a shutdown, and about every second if more than
+    ///   4 MiB are not synchronised.
+    /// * A segment contains only complete events. No event is split between two segments.
+    /// * A restart appends to the existing file. If a crash left the last event incomplete, it is
+    ///   removed.
+    /// * If the disk is full, or the folder is missing or not writable, events wait in the output's
+    ///   queue. Writing continues at the exact byte at which it stopped. If only a rotation fails,
+    ///   the file grows until a rotation succeeds.
+    /// * If the file is moved or removed, a new one is created within a second or with the next
+    ///   event. `logrotate` does not need `copytruncate`.
+    /// * Only files in the same folder whose names have exactly the forms above are compressed or
+    ///   removed.
     ///
     /// # One process
-    /// Two processes must not share a file. If they do, lines of both are in it and none is
-    /// overwritten (it is open for appending), but on a full disk lines can be mixed up, a start
-    /// may cut off what the other one is writing, and segments may be compressed twice or be
-    /// removed early. Give each its own file.
+    /// Two processes must not share a file: give each process its own. If two share one, the file
+    /// contains the events of both and none is overwritten, because the file is open for appending.
+    /// But:
+    /// * on a full disk, events can be mixed;
+    /// * a start may cut off an event that the other process is writing;
+    /// * segments may be compressed twice, or be removed too early.
     #[derive(Clone, Debug)]
-    #[must_use = "an output is made of it"]
+    #[must_use = "pass it to `EventOutput::file`"]
     pub struct EventFile {
         path: PathBuf,
     }
 
     rotate_size: u64 = 100 * 1024 * 1024, "100 MiB" {
-        /// Limits the bytes of a segment. A longer line has a segment of its own.
+        /// Limits the bytes of a segment. An event that is larger gets its own segment.
         fn rotate_size(mut self, bytes: u64) { self.rotate_size = bytes }
         valid "at least one byte" if |bytes| *bytes > 0;
     }
 
     rotate_age: Duration = Duration::from_secs(24 * 60 * 60), "24 hours" {
-        /// Limits the age of the file, counted from its creation and over restarts. An empty file
-        /// stays.
+        /// Limits the age of the current file since its creation, across restarts. An empty file is
+        /// not closed.
         fn rotate_age(mut self, age: Duration) { self.rotate_age = age }
-        valid "longer than no time" if |age| !age.is_zero();
+        valid "longer than zero" if |age| !age.is_zero();
     }
 
     keep_files: usize = 10, "10" {
@@ -107,8 +112,8 @@ settings! {
     }
 
     keep_bytes: Option<u64> = None, "no limit" {
-        /// Limits the bytes of all closed segments, compressed ones as they are. The oldest are
-        /// removed first; the newest one always stays.
+        /// Limits the bytes of all closed segments, with the compressed size of compressed ones.
+        /// The oldest are removed first. The newest one is always kept.
         fn keep_bytes(mut self, bytes: u64) { self.keep_bytes = Some(bytes) }
         valid "at least `rotate_size`";
         check Self::check_keep_bytes;
@@ -116,17 +121,17 @@ settings! {
 
     #[cfg(feature = "gzip")]
     gzip: bool = false, "`false`" {
-        /// Compresses closed segments on a thread of its own. A shutdown does not wait for it; the
-        /// next start continues.
+        /// Compresses closed segments on a separate thread. A shutdown does not wait for it, and
+        /// the next start continues.
         fn gzip(mut self, compressed: bool) { self.gzip = compressed }
     }
 }
 
 impl EventFile {
-    /// A file of this path. Its folder must exist: one that is made by mistake would hide that a
-    /// volume is not mounted.
+    /// Returns the settings of a file with this path. Its folder must exist. It is not created,
+    /// because that would hide a volume that is not mounted.
     ///
-    /// If the path is a symbolic link, the segments are beside the file that it points to.
+    /// If the path is a symbolic link, segments are in the folder of the file to which it points.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self::defaults(path.into())
     }
@@ -154,7 +159,7 @@ impl EventFile {
         }
     }
 
-    /// Opens the file, or makes it.
+    /// Opens the file, or creates it.
     pub(crate) fn open(self) -> io::Result<impl EventSink> {
         self.open_on(Real)
     }
@@ -174,16 +179,19 @@ impl EventFile {
             let limits = SegmentLimits { size: self.rotate_size, age: self.rotate_age };
             Rotating::open(names, limits, keeper, system)
         };
-        absolute.and_then(open).map_err(|error| of(&self.path, &error))
+        absolute.and_then(open).map_err(|error| {
+            let message = format!("cannot open event file {}: {error}", self.path.display());
+            io::Error::new(error.kind(), message)
+        })
     }
 }
 
-/// An empty one is the working directory.
+/// Returns the folder of a file: the working directory if the path has no folder.
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
-/// The error, with the file that it is about.
+/// Adds the path of the file to the error.
 fn of(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("event file {}: {error}", path.display()))
 }

@@ -1,4 +1,4 @@
-//! The names of closed segments: which files are ours, and in which order they were closed.
+//! The names of closed segments: they identify our files, and their order is the order of closing.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -12,25 +12,26 @@ use crate::{
     write::rfc3339,
 };
 
-/// `0` stands for any digit.
+/// The pattern of a time in a name. `0` stands for any digit.
 const TIME: &[u8] = b"00000000T000000.000Z";
-/// `_` sorts behind the `.` that follows a time without a counter.
+/// The pattern of a counter in a name. `_` sorts after the `.` that follows a time without a
+/// counter.
 const COUNTER: &[u8] = b"_000000";
 
-/// The current file, and how the segments beside it are called.
+/// The path of the current file, and the parts of the names of its segments.
 #[derive(Clone)]
 pub(super) struct FileNames {
     pub(super) current: PathBuf,
     pub(super) folder: PathBuf,
     stem: OsString,
-    /// With its dot.
+    /// The extension with its dot.
     extension: OsString,
 }
 
-/// A file that belongs to a closed segment. The order is that of closing.
+/// A file that belongs to a closed segment. Values sort in the order of closing.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Closed {
-    /// The part of its name that tells it from the others: the time, and the counter if there is one.
+    /// The distinguishing part of its name: the time, and the counter if there is one.
     pub(super) key: String,
     pub(super) form: Form,
 }
@@ -39,7 +40,7 @@ pub(super) struct Closed {
 pub(super) enum Form {
     Uncompressed,
     Gzip,
-    /// Being compressed, or left behind by a crash.
+    /// A compressed file that is not complete, or that a crash left.
     Partial,
 }
 
@@ -58,7 +59,7 @@ impl Form {
 impl FileNames {
     pub(super) fn new(current: PathBuf) -> io::Result<Self> {
         let Some(stem) = current.file_stem().map(OsStr::to_owned) else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it has no file name"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path has no file name"));
         };
         let mut extension = OsString::new();
         if let Some(name) = current.extension() {
@@ -105,15 +106,18 @@ impl FileNames {
         })
     }
 
-    /// The name of a segment that is closed now: it sorts behind all that are there, whatever the clock says.
+    /// Returns the path for a segment that is closed now. Its name sorts after all existing ones,
+    /// even if the clock went back.
     pub(super) fn next(&self, now: SystemTime) -> io::Result<PathBuf> {
         let mut key = time(now);
         let closed = self.closed()?;
-        let next = |key: &str| after(key).ok_or_else(|| io::Error::other("no name is left for a segment"));
+        let next = |key: &str| {
+            after(key).ok_or_else(|| io::Error::other("the counter in the names of segments is exhausted"))
+        };
         if let Some(newest) = closed.last().filter(|newest| newest.key >= key) {
             key = next(&newest.key)?;
         }
-        // Renaming would replace what has this name and is no segment.
+        // A rename would replace a file of this name that is not a segment.
         while fs::symlink_metadata(self.path(&key, Form::Uncompressed)).is_ok() {
             key = next(&key)?;
         }
@@ -121,17 +125,17 @@ impl FileNames {
     }
 }
 
-/// `20261120T143000.123Z`
+/// Formats a time as in `20261120T143000.123Z`.
 fn time(now: SystemTime) -> String {
     let text = rfc3339::text(since_1970(now));
     let digits = text.iter().filter(|byte| !matches!(byte, b'-' | b':')).map(|byte| char::from(*byte));
-    // Without the last three digits of the microseconds.
+    // The last three digits of the microseconds are skipped.
     let mut time: String = digits.take(TIME.len().saturating_sub(1)).collect();
     time.push('Z');
     time
 }
 
-/// The same time with the next counter.
+/// Returns the key with the same time and the next counter.
 fn after(key: &str) -> Option<String> {
     let (time, counter) = key.split_at_checked(TIME.len())?;
     let counter = counter.get(1..).map_or(Ok(0), str::parse::<u32>).ok()?.checked_add(1)?;
@@ -145,7 +149,8 @@ fn is_like(text: &[u8], pattern: &[u8]) -> bool {
     text.len() == pattern.len() && text.iter().zip(pattern).all(alike)
 }
 
-/// Whether the path leads to the file of this metadata. Elsewhere than on unix, only whether there is one.
+/// Returns the metadata of the path if it leads to the file of `open`. On systems other than Unix
+/// it returns the metadata of any file at the path.
 pub(super) fn is_at(path: &Path, open: &fs::Metadata) -> Option<fs::Metadata> {
     let there = fs::metadata(path).ok()?;
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! Where a line may go: when the file is closed, when it is made anew, and what happens when either fails.
+//! The sink of an event file. It rotates the file, and creates it again if it was moved or removed.
 
 use std::{
     io,
@@ -14,11 +14,12 @@ use super::{
 };
 use crate::outputs::delivery::sink::EventSink;
 
-/// How long a rotation that failed is not tried again.
+/// The pause after a failed rotation.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// With less than this, synchronising waits for the rotation or the shutdown. With more it is done while the output's buffer still has
-/// room for what comes meanwhile: a hundred megabytes at once could take longer than that.
+/// The bytes from which the file is synchronised between rotations. Fewer bytes wait for the
+/// rotation or the shutdown. Synchronising a hundred megabytes at once could take so long that the
+/// output's queue fills up.
 const SYNC_FROM: u64 = 4 * 1024 * 1024;
 
 pub(super) struct SegmentLimits {
@@ -26,18 +27,19 @@ pub(super) struct SegmentLimits {
     pub(super) age: Duration,
 }
 
-/// The sink.
+/// The sink that writes to the current file and rotates it.
 pub(super) struct Rotating<S> {
     names: FileNames,
     limits: SegmentLimits,
     system: S,
-    /// `None` while it cannot be made.
+    /// The current file. `None` while it cannot be created.
     current: Option<Current>,
-    /// The file ends in the middle of a line, whose rest comes with the next call.
+    /// True if the file ends in the middle of a line. The next call brings the rest.
     torn: bool,
-    /// When a rotation failed; the file grows until one succeeds.
+    /// The time at which a rotation failed. The file grows until a rotation succeeds.
     failed: Option<SystemTime>,
-    /// The system says only once that it could not write to the disk.
+    /// The last failure to synchronise. The system reports it only once, so it is kept for the next
+    /// flush.
     sync_failed: Option<io::Error>,
     keeping: Keeping,
 }
@@ -67,14 +69,15 @@ impl<S: System> Rotating<S> {
         let line =
             lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |at| at.saturating_add(1));
         let mut end = line;
-        // What is left of a line goes where its beginning is, whatever has become of that file.
+        // The rest of a line goes to the file that contains its beginning, even if that file was
+        // moved.
         if !self.torn {
             self.prepare()?;
             end = self.fitting(lines);
             if end == 0 {
                 self.rotate();
                 self.prepare()?;
-                // A line that no segment has room for has one of its own.
+                // A line that is longer than a segment gets its own segment.
                 end = self.fitting(lines).max(line);
             }
         }
@@ -91,7 +94,7 @@ impl<S: System> Rotating<S> {
         Ok(taken)
     }
 
-    /// How many bytes of whole lines the file still has room for.
+    /// Returns the number of bytes of complete lines that still fit into the file.
     fn fitting(&self, lines: &[u8]) -> usize {
         let mut room =
             self.limits.size.saturating_sub(self.current.as_ref().map_or(0, |current| current.bytes));
@@ -103,7 +106,7 @@ impl<S: System> Rotating<S> {
         fits.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at.saturating_add(1))
     }
 
-    /// Sees to it that the current file is there, and is not too old.
+    /// Ensures that the current file exists and is not too old.
     fn prepare(&mut self) -> io::Result<()> {
         self.find()?;
         let now = self.system.now();
@@ -115,11 +118,12 @@ impl<S: System> Rotating<S> {
         Ok(())
     }
 
-    /// Sees to it that the current file is where it should be: somebody may have moved or removed it.
+    /// Ensures that the current file is still at its path. Another program may have moved or
+    /// removed it.
     fn find(&mut self) -> io::Result<()> {
         let now = self.system.now();
         if self.current.as_mut().is_some_and(|current| !current.is_at(&self.names.current, now)) {
-            // Whoever has moved it wants its lines to last.
+            // A moved file is wanted by someone, so its lines are synchronised first.
             self.sync();
             self.current = None;
         }
@@ -130,13 +134,14 @@ impl<S: System> Rotating<S> {
         Ok(())
     }
 
-    /// A rotation has failed a short time ago. A clock that went back does not prolong it.
+    /// Returns true during the pause after a failed rotation. A clock that goes back does not
+    /// prolong the pause.
     fn is_pausing(&self) -> bool {
         let since = self.failed.and_then(|failed| self.system.now().duration_since(failed).ok());
         since.is_some_and(|since| since < RETRY)
     }
 
-    /// Closes the current file, if there is something in it. If that fails, it stays the current one.
+    /// Closes the current file unless it is empty. If that fails, it remains the current file.
     fn rotate(&mut self) {
         if self.is_pausing() || !self.current.as_ref().is_some_and(Current::may_be_closed) {
             return;
@@ -149,8 +154,9 @@ impl<S: System> Rotating<S> {
             Err(error) => {
                 if self.failed.replace(self.system.now()).is_none() {
                     let path = self.names.current.display();
-                    self.system
-                        .warn(format_args!("{path} cannot be closed ({error}) and grows until it can"));
+                    self.system.warn(format_args!(
+                        "cannot rotate {path}, which grows until a rotation succeeds: {error}"
+                    ));
                 }
             }
         }
@@ -162,7 +168,8 @@ impl<S: System> Rotating<S> {
         }
         self.system.rename(&self.names.current, &self.names.next(self.system.now())?)?;
         self.current = None;
-        // The new file, which is made next, is not worth more than the old one's name: an empty file has nothing to lose.
+        // This makes the rename survive a loss of power. The new file, which is created next, is
+        // still empty and needs no such step.
         self.sync_folder();
         Ok(())
     }
@@ -200,7 +207,8 @@ impl<S: System> EventSink for Rotating<S> {
     }
 
     fn tick(&mut self) {
-        // In the middle of a line nothing may change; an error comes again with the next line.
+        // Nothing may change in the middle of a line. An error is ignored here, because the next
+        // line meets it again.
         if !self.torn {
             let _ = self.prepare();
         }

@@ -1,4 +1,5 @@
-//! What the sink asks of the system and a test wants to answer itself: the time, a full disk, a rename that fails.
+//! The calls of the operating system that tests replace: the time, writes, renames and
+//! synchronisation.
 
 use std::{
     fmt,
@@ -15,7 +16,7 @@ pub(super) trait System: Send + 'static {
         SystemTime::now()
     }
 
-    /// One `write(2)`.
+    /// Calls `write(2)` once.
     fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<usize> {
         file.write(bytes)
     }
@@ -28,7 +29,7 @@ pub(super) trait System: Send + 'static {
         ignore_unsupported(file.sync_data())
     }
 
-    /// When the file was made, where the file system knows.
+    /// Returns the time at which the file was created, if the file system knows it.
     fn created_at(&self, metadata: &Metadata) -> Option<SystemTime> {
         metadata.created().ok()
     }
@@ -42,7 +43,8 @@ pub(super) struct Real;
 
 impl System for Real {}
 
-/// Makes the names in a folder survive a loss of power. Elsewhere than on unix a folder cannot be opened.
+/// Synchronises a folder, so the names in it survive a loss of power. On systems other than Unix a
+/// folder cannot be opened, and nothing happens.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());
@@ -50,7 +52,8 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     ignore_unsupported(File::open(folder)?.sync_all())
 }
 
-/// Pipes, devices and some network file systems have no such thing.
+/// Ignores the errors of files that cannot be synchronised: pipes, devices and files on some
+/// network file systems.
 fn ignore_unsupported(synced: io::Result<()>) -> io::Result<()> {
     match synced {
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {

@@ -1,4 +1,4 @@
-//! What becomes of closed segments.
+//! Tests of the limits for closed segments.
 
 use super::*;
 
@@ -6,7 +6,7 @@ pub(super) fn gz(folder: &Folder) -> usize {
     folder.files().iter().filter(|name| name.ends_with(".gz")).count()
 }
 
-/// A segment of ours, closed in this second of a day long ago.
+/// Creates a segment that was closed at this second of a day long ago.
 pub(super) fn put(folder: &Folder, second: u32, suffix: &str, bytes: impl AsRef<[u8]>) -> String {
     let name = format!("events.20010101T0000{second:02}.000Z.jsonl{suffix}");
     fs::write(folder.0.join(&name), bytes).expect("a segment");
@@ -38,13 +38,13 @@ fn the_oldest_segments_go_first_by_bytes() {
         "line 0006\nline 0007\nline 0008\n",
         "20 bytes are closed, 30 would be too many"
     );
-    // What is longer than everything that may be kept is still the newest.
+    // A segment that is larger than the limit is kept as the newest.
     write_all(&mut sink, b"a line that is longer than all that may be kept\n");
     write_all(&mut sink, b"next\n");
     assert_eq!(folder.all(), "a line that is longer than all that may be kept\nnext\n");
 }
 
-/// Settings may have changed since the last start.
+/// A start applies the current settings, which may have changed since the last start.
 #[test]
 fn a_start_removes_what_is_too_much_and_nothing_that_is_not_ours() {
     let (folder, system) = (Folder::new(), Fake::new());
@@ -71,12 +71,13 @@ fn a_start_removes_what_is_too_much_and_nothing_that_is_not_ours() {
     }
 }
 
-/// Each place in which a crash may come while a segment is compressed.
+/// A crash may happen at each of these steps of a compression.
 #[test]
 fn a_crash_while_compressing_loses_and_doubles_nothing() {
     for gzip in [cfg!(feature = "gzip"), false] {
         let (folder, system) = (Folder::new(), Fake::new());
-        // In the middle; after the rename, before the original was removed; at the end.
+        // In order: in the middle, after the rename but before the removal of the original, at the
+        // end.
         put(&folder, 1, "", "1\n");
         put(&folder, 1, ".gz.tmp", "half");
         put(&folder, 2, "", "2\n");
@@ -86,7 +87,7 @@ fn a_crash_while_compressing_loses_and_doubles_nothing() {
         #[cfg(feature = "gzip")]
         let file = file.gzip(gzip);
         let sink = open(file, &system);
-        until("it has been cared for", || gz(&folder) == if gzip { 3 } else { 1 });
+        until("the keeper has run", || gz(&folder) == if gzip { 3 } else { 1 });
         assert_eq!(folder.all(), "1\n2\n3\n");
         assert_eq!(folder.files().len(), 4, "{:?}", folder.files());
         drop(sink);
@@ -98,7 +99,7 @@ pub(super) fn gzipped(text: &str) -> Vec<u8> {
     encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).expect("in memory")
 }
 
-/// A sink that was dropped may still compress what its successor finds.
+/// A dropped sink may still compress a segment that its successor finds.
 #[test]
 fn what_somebody_else_compresses_is_left_alone() {
     let (folder, system) = (Folder::new(), Fake::new());

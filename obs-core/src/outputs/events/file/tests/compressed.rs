@@ -1,4 +1,4 @@
-//! Closed segments that are compressed.
+//! Tests of the compression of closed segments.
 
 use std::sync::atomic::AtomicBool;
 
@@ -39,7 +39,7 @@ fn compressed_segments_count_as_they_are() {
     until("all are compressed", || gz(&folder) == 19);
     drop(sink);
     assert_eq!(folder.segments().len(), 20, "a hundred to one");
-    // Random digits do not become that small.
+    // Random digits compress less.
     let mut sink =
         open(folder.file().rotate_size(100_000).keep_bytes(100_000).keep_files(100).gzip(true), &system);
     for _ in 0..8 {
@@ -53,7 +53,7 @@ fn compressed_segments_count_as_they_are() {
     });
 }
 
-/// A folder is where the compressed file should be begun: as root or not, that cannot be.
+/// A folder has the name of the temporary file, so the compression fails, even for root.
 #[test]
 fn a_segment_that_cannot_be_compressed_stays_and_the_others_are_still_kept_few() {
     let (folder, system) = (Folder::new(), Fake::new());
@@ -77,14 +77,16 @@ fn a_segment_that_cannot_be_compressed_stays_and_the_others_are_still_kept_few()
     assert!(folder.files().iter().any(|name| name.starts_with(&third)));
 }
 
-/// A shutdown does not wait for a large segment, and there is never half of one under its last name.
+/// A shutdown does not wait for the compression of a large segment, and a `.gz` file is never
+/// incomplete.
 #[test]
 fn dropping_gives_up_a_compression_and_the_next_start_resumes_it() {
     let (folder, system) = (Folder::new(), Fake::new());
     let digits: String = (0..2_000_000).map(|_| format!("{:015x}\n", random() >> 4)).collect();
     put(&folder, 0, ".gz", gzipped("older\n"));
     let name = put(&folder, 1, "", &digits);
-    // Room for it as soon as it is compressed; until then nothing may go because of it.
+    // The compressed segment fits into the limit. Until it is compressed, nothing may be removed
+    // because of it.
     let file = || folder.file().keep_bytes(24_000_000).gzip(true);
     let sink = open(file(), &system);
     until("it has begun", || folder.files().contains(&format!("{name}.gz.tmp")));

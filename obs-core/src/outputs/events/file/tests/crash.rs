@@ -1,4 +1,4 @@
-//! The end that nothing can prepare for.
+//! Tests of crashes: torn lines and killed processes.
 
 use std::{
     ffi::OsStr,
@@ -36,11 +36,11 @@ fn a_file_that_is_not_ours_is_not_cut() {
     let other = vec![0_u8; 1024 * 1024 + 1];
     fs::write(folder.path(), &other).expect("a file");
     let error = folder.file().open_on(Fake::new()).err().expect("refused").to_string();
-    assert!(error.contains("it does not consist of lines"), "{error}");
+    assert!(error.contains("the existing file does not consist of lines"), "{error}");
     assert!(fs::read(folder.path()).expect("the file") == other);
 }
 
-/// The segments are beside the file that a link leads to, and the link stays.
+/// The segments are in the folder of the file to which the link points, and the link stays.
 #[test]
 #[cfg(unix)]
 fn a_link_is_followed() {
@@ -52,10 +52,10 @@ fn a_link_is_followed() {
     assert_eq!(folder.current(), "2\n");
 }
 
-/// A process is killed again and again, at any moment; each one goes on where the last one has stopped.
+/// Processes are killed at random moments. Each process continues where the previous one stopped.
 #[test]
 fn what_counts_as_written_survives_kill_9() {
-    // The program that is killed is this one, started again.
+    // The child process runs this same test program.
     if let Some(path) = std::env::var_os("OBS_FILE") {
         return child_that_is_killed(&path);
     }
@@ -63,7 +63,7 @@ fn what_counts_as_written_survives_kill_9() {
     let mut lines = 0;
     let mut rounds = 0;
     let compressed = || folder.files().iter().any(|name| name.ends_with(".gz"));
-    // A slow disk may need some more until a segment was compressed between two kills.
+    // On a slow disk, more rounds may pass until a segment is compressed between two kills.
     while rounds < 12 || (rounds < 200 && !compressed()) {
         let mut child = start(&folder, lines);
         let acknowledged = kill_after(&mut child, 20 + rounds * 17 % 60);
@@ -82,12 +82,13 @@ fn what_counts_as_written_survives_kill_9() {
     assert!(folder.all().ends_with('\n'), "the torn line is cut off");
 }
 
-/// Checks that all whole lines are there, in order; returns how many. At most the last one is torn.
+/// Checks that all complete lines exist in order, and returns their number. Only the last line may
+/// be torn.
 fn written(folder: &Folder) -> u64 {
     let mut all = Vec::new();
     let files = folder.files();
     for name in &files {
-        // A crash came between two steps: the next start removes this one.
+        // A crash came between two steps of a compression. The next start removes this file.
         let original =
             name.strip_suffix(".gz").is_some_and(|original| files.iter().any(|name| name == original));
         if !name.ends_with(".tmp") && !original {
@@ -125,13 +126,14 @@ fn start(folder: &Folder, next: u64) -> Child {
         .expect("a child")
 }
 
-/// Kills it after so many acknowledgements; returns up to which line it has acknowledged.
+/// Kills the child after this many acknowledgements. Returns the last acknowledged line.
 fn kill_after(child: &mut Child, acknowledgements: u64) -> u64 {
     let mut output = BufReader::new(child.stdout.take().expect("piped"));
     let (mut last, mut count, mut line) = (0, 0, Vec::new());
     while output.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
         let text = String::from_utf8_lossy(&line);
-        // The harness's own output is not ours; a last one without its end does not count.
+        // Other lines are output of the test harness. A last line without a line feed does not
+        // count.
         if let Some(number) = text.strip_prefix("written ").and_then(|rest| rest.strip_suffix('\n')) {
             last = number.parse().expect("a number");
             count += 1;
@@ -146,7 +148,7 @@ fn kill_after(child: &mut Child, acknowledgements: u64) -> u64 {
     last
 }
 
-/// Writes numbered lines in random pieces, and says after each which were written.
+/// Writes numbered lines in random pieces. After each piece it prints the number of complete lines.
 fn child_that_is_killed(path: &OsStr) {
     let next = std::env::var("OBS_FILE_NEXT").expect("a number").parse::<u64>().expect("a number");
     let system = Fake::new();

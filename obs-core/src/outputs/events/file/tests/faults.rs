@@ -1,4 +1,4 @@
-//! A full disk, a file that is taken away, a folder that cannot be written to, a rotation that fails.
+//! Tests of faults: a full disk, a moved or removed file, a read-only folder, a failed rotation.
 
 use std::ffi::OsStr;
 
@@ -26,7 +26,8 @@ fn a_full_disk_goes_on_exactly_where_it_stopped() {
     assert!(folder.segments().iter().all(|segment| segment.ends_with(b"\n")));
 }
 
-/// The real error of a real device. It is the machine's: a rename is refused here, so that a mistake cannot take it away.
+/// The error of a real device. Renames fail here, so that a mistake cannot rename the machine's
+/// device.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_device_takes_nothing_and_says_so() {
@@ -47,7 +48,8 @@ fn a_full_device_takes_nothing_and_says_so() {
     assert_eq!(system.faults().warnings, [""; 0], "nobody tries to rename a device");
 }
 
-/// Everything a real kernel does where a file may not grow: a part of a write, then an error. The limit holds for root, too.
+/// A real kernel limits the size of the file: it writes a part, then returns an error. The limit
+/// also applies to root.
 #[test]
 #[cfg(unix)]
 fn a_real_limit_takes_a_part_of_a_line_which_a_restart_cuts_off() {
@@ -55,7 +57,7 @@ fn a_real_limit_takes_a_part_of_a_line_which_a_restart_cuts_off() {
         return child_that_fills_its_disk(&path);
     }
     let folder = Folder::new();
-    // Without the `trap`, the signal would end the process.
+    // Without the `trap`, the signal would kill the process.
     let ran = shell(
         "ulimit -f 8; trap '' XFSZ; exec \"$0\" \"$@\"",
         "a_real_limit_takes_a_part_of_a_line_which_a_restart_cuts_off",
@@ -71,8 +73,8 @@ fn a_real_limit_takes_a_part_of_a_line_which_a_restart_cuts_off() {
     assert_eq!(folder.all().as_bytes(), [whole, b"next\n"].concat());
 }
 
-/// A disk of 64 KiB in a name space of its own. Some containers forbid that, also to root: there, the limit above is what is
-/// real, and the rest is the injected disk's.
+/// A real disk of 64 KiB in its own mount namespace. Some containers forbid that, even to root.
+/// There, only the test above uses a real limit, and the other tests inject the faults.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_real_full_disk_goes_on_when_there_is_room_again() {
@@ -91,7 +93,7 @@ fn a_real_full_disk_goes_on_when_there_is_room_again() {
         .status()
         .is_ok_and(|status| status.success());
     if !possible {
-        eprintln!("no disk can be mounted here: only the limit of a file's size was real");
+        eprintln!("skipped: no disk can be mounted here, so only the limit of a file's size is tested");
         return;
     }
     let ran = shell(script, "a_real_full_disk_goes_on_when_there_is_room_again", &folder);
@@ -99,7 +101,7 @@ fn a_real_full_disk_goes_on_when_there_is_room_again() {
     assert!(String::from_utf8_lossy(&ran.stdout).contains("went on"));
 }
 
-/// Runs the test of this name again, in a shell that first narrows what it may do.
+/// Runs the test of this name again, in a shell that first sets limits.
 #[cfg(unix)]
 fn shell(script: &str, test: &str, folder: &Folder) -> process::Output {
     process::Command::new("sh")
@@ -153,12 +155,12 @@ fn a_file_that_was_moved_or_removed_is_made_anew() {
     fs::remove_file(folder.path()).expect("removed");
     sink.tick();
     assert_eq!(folder.current(), "", "without traffic, too");
-    // Another file in its place is gone on with.
+    // Another file in its place is continued.
     fs::remove_file(folder.path()).expect("removed");
     fs::write(folder.path(), "somebody's\ntorn").expect("another");
     write_all(&mut sink, b"3\n");
     assert_eq!(folder.current(), "somebody's\n3\n");
-    // And so is one that was emptied, whose size counts anew.
+    // A file that was emptied is also continued, and its size is counted from zero.
     let mut sink = open(folder.file().rotate_size(20), &system);
     fs::write(folder.path(), "").expect("emptied");
     write_all(&mut sink, b"4\n5678901\n");
@@ -180,7 +182,7 @@ fn a_line_ends_in_the_file_in_which_it_began() {
     assert_eq!(folder.current(), "second\n");
 }
 
-/// As root one may write everywhere, so the folder is taken away, and a file put in its place.
+/// Root may write everywhere, so the folder is moved away, and a file takes its place.
 #[test]
 #[cfg(unix)]
 fn a_folder_that_is_gone_heals_when_it_is_back() {
@@ -203,7 +205,8 @@ fn a_folder_that_is_gone_heals_when_it_is_back() {
     assert_eq!(folder.current(), "1\n2\n");
 }
 
-/// Where permissions count, they are what is missing; root is asked about a path that nobody could write to.
+/// Uses permissions where they apply. For root they do not, so a folder takes the place of the
+/// file.
 #[test]
 #[cfg(unix)]
 fn a_read_only_folder_heals_when_it_is_writable() {
@@ -233,7 +236,7 @@ fn a_rotation_that_fails_costs_no_line_and_is_tried_again() {
     system.faults().rename_fails = true;
     write_all(&mut sink, b"1\n2\n");
     let many = b"3\n4\n5\n6\n";
-    // Only the first call pays one write per line.
+    // Only the first call writes line by line.
     write_all(&mut sink, many);
     assert_eq!(sink.write(many).expect("written"), many.len());
     assert_eq!(folder.current(), "1\n2\n3\n4\n5\n6\n3\n4\n5\n6\n");
@@ -246,7 +249,7 @@ fn a_rotation_that_fails_costs_no_line_and_is_tried_again() {
     system.pass(Duration::from_secs(5));
     write_all(&mut sink, b"8\n");
     assert_eq!((folder.files().len(), folder.current().as_str()), (2, "8\n"));
-    // Nor by a clock that goes back.
+    // A clock that goes back does not prolong the pause.
     system.faults().rename_fails = true;
     write_all(&mut sink, b"9\n10\n");
     system.faults().rename_fails = false;

@@ -1,4 +1,5 @@
-//! With real files in folders of their own; the time and the faults that a test cannot make are [`Fake`].
+//! Tests of the event file. Each test has real files in its own folder. [`Fake`] provides the time
+//! and the faults.
 
 #![expect(
     clippy::disallowed_methods,
@@ -50,7 +51,7 @@ impl Folder {
         self.0.join("events.jsonl")
     }
 
-    /// No time, no retention and no size that a test would reach.
+    /// Settings whose limits no test reaches.
     fn file(&self) -> EventFile {
         EventFile::new(self.path()).keep_files(1_000_000).rotate_age(Duration::MAX).rotate_size(u64::MAX)
     }
@@ -59,7 +60,7 @@ impl Folder {
         fs::read_to_string(self.path()).expect("the current file")
     }
 
-    /// The names of all files, sorted: the closed ones are before the current one.
+    /// The names of all files, sorted: closed segments come before the current file.
     fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).expect("the folder");
         let name = |entry: io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
@@ -68,9 +69,9 @@ impl Folder {
         names
     }
 
-    /// What is in each file, in the order of names, uncompressed.
+    /// The uncompressed content of each file, in the order of names.
     fn segments(&self) -> Vec<Vec<u8>> {
-        until("what compresses has come to its end", || {
+        until("all compressions have ended", || {
             let files = self.files();
             let both = |name: &String| name.ends_with(".gz") && files.contains(&name.replace(".gz", ""));
             !files.iter().any(|name| name.ends_with(".tmp") || both(name))
@@ -107,7 +108,7 @@ fn random() -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
-/// Waits for what another thread does. A minute is no measure of anything.
+/// Waits for another thread. The limit is only a guard against a hang.
 fn until(what: &str, happened: impl Fn() -> bool) {
     let start = Instant::now();
     while !happened() {
@@ -116,20 +117,20 @@ fn until(what: &str, happened: impl Fn() -> bool) {
     }
 }
 
-/// A system whose clock stands still and whose disk does as it is told.
+/// A system with a manual clock and a disk that fails on demand.
 #[derive(Clone)]
 struct Fake(Arc<Mutex<Faults>>);
 
 struct Faults {
     now: SystemTime,
-    /// How many bytes the disk has room for.
+    /// The bytes that still fit on the disk.
     room: usize,
-    /// How many bytes one `write` takes at most.
+    /// The limit of bytes that one `write` accepts.
     step: usize,
     rename_fails: bool,
     sync_fails: bool,
     birth_known: bool,
-    /// How long each file was, by its number, when it was synchronised.
+    /// The length of each file, by inode, at its last synchronisation.
     synced: BTreeMap<u64, u64>,
     warnings: Vec<String>,
 }
@@ -206,7 +207,7 @@ fn open(file: EventFile, system: &Fake) -> Rotating<Fake> {
     file.open_on(system.clone()).expect("it can be opened")
 }
 
-/// As the caller does it, without its pauses.
+/// Writes all lines like the delivery worker, without its pauses.
 fn write_all(sink: &mut Rotating<Fake>, mut lines: &[u8]) {
     while !lines.is_empty() {
         let taken = sink.write(lines).expect("written");

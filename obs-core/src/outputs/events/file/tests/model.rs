@@ -1,4 +1,4 @@
-//! Anything in any order: what was taken is what is there.
+//! A model test: after any sequence of steps, the files contain exactly the accepted bytes.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -6,14 +6,14 @@ use super::*;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Lines of these lengths, their line feeds not counted.
+    /// Adds lines of these lengths, without their line feeds.
     Lines(Vec<usize>),
-    /// So many calls of `write`, each of which takes at most so many bytes.
+    /// Calls `write` this often. Each call accepts at most `step` bytes.
     Write {
         calls: usize,
         step: usize,
     },
-    /// The disk has room for so many bytes more.
+    /// Sets the bytes that still fit on the disk.
     Room(usize),
     Pass(u64),
     Back(u64),
@@ -40,7 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the caller holds and what it was told.
+/// The state of the caller: bytes to write, and bytes that the sink accepted.
 #[derive(Default)]
 struct Model {
     waiting: Vec<u8>,
@@ -65,7 +65,7 @@ impl Model {
         }
     }
 
-    /// A process that ends in the middle of a line: the next one knows nothing of the rest.
+    /// Restarts in the middle of a line: the new process does not know the rest of the line.
     fn restart(&mut self) {
         let whole = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let torn = self.taken.len() - whole(&self.taken);
@@ -77,14 +77,14 @@ impl Model {
     }
 }
 
-/// Somebody moves the file to a name that sorts where the file's lines belong.
+/// Moves the file to a name that sorts in the order of its lines.
 fn move_away(folder: &Folder) {
     let files = folder.files();
     let newest = files.iter().rfind(|name| name.contains('Z'));
     let time = newest.and_then(|name| name.get(..27)).unwrap_or("events.00000000T000000.000Z");
     let counter = newest.and_then(|name| name.get(28..34)).and_then(|counter| counter.parse::<u32>().ok());
     let to = folder.0.join(format!("{time}_{:06}.jsonl", counter.unwrap_or(0) + 1));
-    // It may just not be there: its folder is, so there is nothing else to fail.
+    // It fails only if the file does not exist, because the folder does.
     let _ = fs::rename(folder.path(), to);
 }
 
@@ -112,7 +112,7 @@ fn check(size: u64, gzip: bool, steps: &[Step]) {
             Step::RenameFails(fails) => system.faults().rename_fails = *fails,
             Step::Tick => sink.tick(),
             Step::Flush => sink.flush().expect("flushed"),
-            // A moved file is one of ours to the model, so it must not be one that is still being written to.
+            // The model treats a moved file as a segment, so it must end with a complete line.
             Step::Move if cfg!(unix) && model.taken.last().is_none_or(|last| *last == b'\n') => {
                 move_away(&folder);
             }

@@ -1,4 +1,4 @@
-//! When the file is closed, and what it is called then.
+//! Tests of rotation: the time of closing, and the names of segments.
 
 use super::*;
 use crate::base::environment::Environment;
@@ -37,7 +37,7 @@ fn closed_segments_are_called_after_the_time_and_sort_whatever_the_clock_does() 
     assert_eq!(folder.all(), "1\n2\n3\n4\n5\n");
 }
 
-/// Renaming would replace it.
+/// A rename would replace the existing folder or file.
 #[test]
 fn what_has_the_name_of_a_segment_and_is_none_stays() {
     let (folder, system) = (Folder::new(), Fake::new());
@@ -82,11 +82,11 @@ fn its_age_counts_on_over_a_restart() {
         write_all(&mut open(file(), &system), b"1\n");
         system.pass(HOUR / 2);
         write_all(&mut open(file(), &system), b"2\n");
-        // The real clock made the file some time after the test's began.
+        // The file was created by the real clock, some time after the start of the test's clock.
         system.pass(HOUR / 2 + Duration::from_secs(60));
         let current = File::options().append(true).open(folder.path()).expect("the file");
         if birth_known && current.metadata().is_ok_and(|metadata| metadata.created().is_ok()) {
-            // When it was written to says nothing then.
+            // The time of modification must not matter if the time of creation is known.
             current.set_modified(system.now()).expect("a time");
         }
         open(file(), &system).tick();
@@ -137,7 +137,7 @@ fn what_is_closed_or_flushed_is_on_the_disk() {
     sink.flush().expect("flushed");
     assert!(unsynced().is_empty());
     drop(sink);
-    // So that a rotation has little left to do, much is synchronised earlier.
+    // Many bytes are synchronised before the rotation, which then has little to do.
     let mut sink = open(folder.file(), &system);
     write_all(&mut sink, &[b'\n'; 5 * 1024 * 1024]);
     assert_eq!(unsynced(), ["events.jsonl"]);
@@ -153,7 +153,7 @@ fn settings_that_cannot_be_are_refused_with_a_reason() {
         (folder.file().rotate_size(0), "`rotate_size` is \"0\", but should be at least one byte".to_owned()),
         (
             folder.file().rotate_age(Duration::ZERO),
-            "`rotate_age` is \"0ns\", but should be longer than no time".to_owned(),
+            "`rotate_age` is \"0ns\", but should be longer than zero".to_owned(),
         ),
         (folder.file().keep_files(0), "`keep_files` is \"0\", but should be at least 1".to_owned()),
         (
@@ -177,5 +177,5 @@ fn settings_that_cannot_be_are_refused_with_a_reason() {
     EventFile::new(folder.path()).check(&Environment::none()).expect("the defaults");
     EventFile::new("events.jsonl").check(&Environment::none()).expect("in the working directory");
     let error = EventFile::new(&missing).open().err().expect("no folder").to_string();
-    assert!(error.starts_with(&format!("event file {}: ", missing.display())), "{error}");
+    assert!(error.starts_with(&format!("cannot open event file {}: ", missing.display())), "{error}");
 }
