@@ -1,6 +1,6 @@
-//! The name and the attributes of a span, by OpenTelemetry's semantic conventions for HTTP server spans
-//! (stable) and gRPC server spans. The attributes that events have too come from their
-//! [facts].
+//! The name and the attributes of a span. They follow OpenTelemetry's semantic conventions for HTTP
+//! server spans (stable) and gRPC server spans. The attributes that events contain, too, come from
+//! their [facts].
 
 use std::borrow::Cow;
 
@@ -42,7 +42,7 @@ const OF_SPANS: [&str; 7] = [
 const HTTP_HEADER: &str = "http.request.header.";
 const RPC_METADATA: &str = "rpc.request.metadata.";
 
-/// Attributes of the SDK's spans.
+/// Passes attributes to a function as [`KeyValue`]s, for spans of the SDK.
 pub(super) struct KeyValues<F>(pub(super) F);
 
 impl<F: FnMut(KeyValue)> Attributes for KeyValues<F> {
@@ -71,7 +71,7 @@ impl<F: FnMut(KeyValue)> Attributes for KeyValues<F> {
     }
 }
 
-/// A span's name: one word, or two with a space between them.
+/// The name of a span: one word, or two words with a space between.
 #[derive(Clone, Copy)]
 pub(super) struct SpanName<'a>(pub(super) &'a str, pub(super) Option<&'a str>);
 
@@ -81,7 +81,8 @@ impl From<SpanName<'_>> for Cow<'static, str> {
     }
 }
 
-/// The name while only the head is known. A sampler may look at it.
+/// Returns the name of a span at its start, when only the request's head is known. Samplers may
+/// read it.
 pub(super) fn name_at_start(start: &RequestStart, grpc: Option<&GrpcRequest>) -> Cow<'static, str> {
     match grpc.and_then(|_| grpc::method(start.path())) {
         Some(method) => method.to_owned().into(),
@@ -89,7 +90,8 @@ pub(super) fn name_at_start(start: &RequestStart, grpc: Option<&GrpcRequest>) ->
     }
 }
 
-/// `{method} {route}`, or the method of gRPC; never the path.
+/// Returns the final name of a span: `{method} {route}`, or the gRPC method. It never contains the
+/// path, because a name must have few values.
 pub(super) fn name<'a>(request: &FinishedRequest<'a>) -> SpanName<'a> {
     let route = request.end.route.as_ref();
     if request.end.grpc.is_some() {
@@ -105,7 +107,7 @@ const fn method_word(method: Method) -> &'static str {
     }
 }
 
-/// Sets the attributes that the head gives, all of which a sampler should see.
+/// Sets the attributes that come from the request's head. Samplers should see all of them.
 pub(super) fn at_start(
     all: &mut impl Attributes,
     start: &RequestStart,
@@ -132,7 +134,7 @@ pub(super) fn at_start(
             all.number("server.port", i64::from(port));
         }
     }
-    // It is made once for two attributes, because a hash is expensive.
+    // It is computed once for two attributes, because a hash is expensive.
     let client = start.client.and_then(|address| identities.client(address));
     if let Some(client) = &client {
         all.client("client.address", client);
@@ -150,7 +152,7 @@ pub(super) fn at_start(
     }
 }
 
-/// Sets the attributes that the end gives.
+/// Sets the attributes that are known at the end.
 pub(super) fn at_end(all: &mut impl Attributes, record: &Record, request: &FinishedRequest<'_>) {
     let FinishedRequest { start, end, .. } = *request;
     OperationFacts::at_end(all, end.grpc.is_some(), end);
@@ -167,7 +169,7 @@ pub(super) fn at_end(all: &mut impl Attributes, record: &Record, request: &Finis
                     }
                 }
             }
-            // Where there is none of gRPC, something before the service has given the answer.
+            // Without a gRPC status, something in front of the service has sent the response.
             if call.status.is_none() {
                 status(all, end.status.filter(|status| *status != 200));
             }
@@ -211,7 +213,8 @@ pub(super) fn of_field(value: &crate::base::value::Value) -> Value {
     }
 }
 
-/// OpenTelemetry has no unsigned numbers: what is greater than the greatest signed one is told as a text.
+/// Returns the number as a signed one, or `None` if it is too large. OpenTelemetry has no unsigned
+/// numbers, so callers record such a number as text.
 pub(super) fn signed(number: u64) -> Option<i64> {
     i64::try_from(number).ok()
 }

@@ -1,4 +1,4 @@
-//! What the end of a request says of its span: its status, and events for its error and its panic.
+//! The end of a request's span: its status, and exception events for its error and its panic.
 
 use std::time::SystemTime;
 
@@ -16,12 +16,13 @@ use crate::{
     record::{error::ErrorReport, finished::Record},
 };
 
-/// When the span ends: its duration is exactly that of the metrics, whatever the system's clock does meanwhile.
+/// Returns the end time of the span: its start plus the duration that the metrics count. Changes of
+/// the system's clock do not affect the duration.
 fn time(record: &Record) -> SystemTime {
     record.start().started_at.checked_add(record.duration).unwrap_or_else(SystemTime::now)
 }
 
-/// Ends a span of the SDK's.
+/// Ends a span of the SDK.
 pub(super) fn end(span: &SpanRef<'_>, record: &Record) {
     if !span.is_recording() {
         return;
@@ -41,7 +42,8 @@ pub(super) fn end(span: &SpanRef<'_>, record: &Record) {
     waiting::with_backtrace(backtrace, || span.end_with_timestamp(time(record)));
 }
 
-/// A probe's 5xx is no failure of the service, but one of HTTP's all the same.
+/// Returns the status of the span. A probe's 5xx is not a failure of the service, but by the
+/// conventions for HTTP it is an error of the span.
 pub(super) fn status(record: &Record) -> Status {
     let status = record.request().and_then(|request| request.end.status);
     if record.error_type().is_some() || status.is_some_and(|status| status >= 500) {
@@ -51,14 +53,14 @@ pub(super) fn status(record: &Record) -> Status {
     }
 }
 
-/// What a status of gRPC says beside its code is no exception.
+/// Returns true if the error is only the message of a gRPC status, which is not an exception.
 fn only_a_message(record: &Record) -> bool {
     let bare = |error: &ErrorReport| error.type_name.is_none() && error.sources.is_empty();
     let grpc = record.request().is_some_and(|request| request.end.grpc.is_some());
     grpc && record.error.as_deref().is_some_and(bare)
 }
 
-/// Nothing where the status code tells it already.
+/// Returns the description of an error status. It is empty if the status code says enough.
 fn description(record: &Record) -> String {
     if record.outcome.is_ok() && !only_a_message(record) {
         return String::new();
@@ -67,7 +69,8 @@ fn description(record: &Record) -> String {
     panic.or(record.error.as_ref().map(|error| &error.message)).cloned().unwrap_or_default()
 }
 
-/// The events of its error and its panic (semantic conventions for exceptions on spans), the panic's last.
+/// Returns the exception events of the error and of the panic, which is the last (semantic
+/// conventions for exceptions on spans).
 pub(super) fn exceptions(record: &Record) -> impl Iterator<Item = Event> {
     let error = record.error.as_ref().filter(|_| !only_a_message(record)).map(|error| exception(error));
     let panic = record.panic.as_ref().map(|panic| panicked(panic));

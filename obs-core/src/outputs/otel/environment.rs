@@ -8,7 +8,7 @@ use opentelemetry_sdk::trace::Sampler;
 use super::{sampling::BuiltInSampler, settings::Otel};
 use crate::outputs::otlp::{environment::SignalVariables, resource, signal::TRACES};
 
-/// The settings with what the environment says; `None` if no spans are to be made.
+/// Applies the environment to the settings. Returns `None` if no spans are made.
 pub(crate) fn apply(
     otel: Option<Otel>,
     get: &dyn Fn(&str) -> Option<String>,
@@ -19,7 +19,7 @@ pub(crate) fn apply(
         return None;
     }
     if otel.as_ref().is_some_and(|otel| otel.provider.is_some()) {
-        // The application has set its own up.
+        // The application configures its own provider.
         return otel;
     }
     let exporter = variables.exporter();
@@ -38,13 +38,13 @@ pub(crate) fn apply(
     Some(otel)
 }
 
-/// The settings of making spans, and of their queue.
+/// Applies the variables about spans, their limits and their queue.
 fn spans(variables: &mut SignalVariables<'_>, otel: &mut Otel) {
     if let Some(sampler) = sampler(variables) {
         *otel = std::mem::take(otel).built_in(sampler);
     }
     let limits = &mut otel.span_limits;
-    // For all that has no limit of its own.
+    // The default for all limits that are not set below.
     if let Some(number) = variables.number("OTEL_ATTRIBUTE_COUNT_LIMIT", "a whole number", |_| true) {
         limits.max_attributes_per_span = number;
         limits.max_attributes_per_event = number;
@@ -52,7 +52,7 @@ fn spans(variables: &mut SignalVariables<'_>, otel: &mut Otel) {
     }
     for name in ["OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT"] {
         if let Some((name, value)) = variables.read(name) {
-            variables.warn(&name, value, "left out: the length of values is not limited");
+            variables.warn(&name, value, "unset: the length of values is not limited");
         }
     }
     for (name, limit) in [
@@ -101,14 +101,14 @@ fn sampler(variables: &mut SignalVariables<'_>) -> Option<BuiltInSampler> {
         }
         _ => {
             let expected =
-                "`always_on`, `always_off` or `traceidratio`, or one of them behind `parentbased_`";
+                "`always_on`, `always_off` or `traceidratio`, each also with the prefix `parentbased_`";
             variables.warn(&name, value, expected);
             return None;
         }
     })
 }
 
-/// The share in a ratio's argument: all, if there is none.
+/// Returns the ratio of a ratio sampler: 1 if it is not set.
 fn rate(variables: &mut SignalVariables<'_>) -> f64 {
     let valid = |rate: &f64| (0.0..=1.0).contains(rate);
     variables.number("OTEL_TRACES_SAMPLER_ARG", "a number between 0 and 1", valid).unwrap_or(1.0)

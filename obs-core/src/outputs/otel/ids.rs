@@ -1,4 +1,4 @@
-//! Ids of spans: the ones that a request has already, else new random ones.
+//! Ids of spans: those of a request's trace context, or else new random ones.
 
 use std::cell::Cell;
 
@@ -11,14 +11,14 @@ thread_local! {
     static NEXT: Cell<Option<(TraceId, SpanId)>> = const { Cell::new(None) };
 }
 
-/// A request's ids, as OpenTelemetry has them.
+/// Returns a request's ids as types of OpenTelemetry.
 pub(super) fn of(trace: &TraceContext) -> (TraceId, SpanId) {
     (TraceId::from_bytes(trace.trace_id.to_bytes()), SpanId::from_bytes(trace.span_id.to_bytes()))
 }
 
-/// Runs `make`, in which the first span gets the ids of `trace`.
+/// Runs `make`. The first span that it creates gets the ids of `trace`.
 pub(super) fn with<T>(trace: &TraceContext, make: impl FnOnce() -> T) -> T {
-    /// Also if a sampler panics.
+    /// Clears the ids when it is dropped, also after a panic of a sampler.
     struct Clear;
     impl Drop for Clear {
         fn drop(&mut self) {
@@ -30,7 +30,7 @@ pub(super) fn with<T>(trace: &TraceContext, make: impl FnOnce() -> T) -> T {
     make()
 }
 
-/// Gives spans their ids.
+/// The generator of ids for the SDK.
 #[derive(Debug)]
 pub(super) struct Ids;
 
@@ -41,7 +41,8 @@ impl IdGenerator for Ids {
     }
 
     fn new_span_id(&self) -> SpanId {
-        // The SDK asks for a span's id first. A root's trace id is asked for then, so the pair stays until the span is there.
+        // The SDK asks for the span id first and then, for a root span, for the trace id. So both
+        // ids stay set until the span exists.
         let next = NEXT.get().map(|(_, span_id)| span_id);
         next.unwrap_or_else(|| SpanId::from_bytes(crate::trace::ids::SpanId::random().to_bytes()))
     }

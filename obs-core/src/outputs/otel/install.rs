@@ -1,4 +1,4 @@
-//! Installs the spans into an observer.
+//! Installation of spans into an observer.
 
 use std::sync::Arc;
 

@@ -1,37 +1,38 @@
-//! Spans with OpenTelemetry: their sampling, attributes, export.
+//! OpenTelemetry spans: their sampling, attributes and export.
 //!
 //! # Ids
 //!
-//! The ids of a request exist before its span. The generator of the SDK returns them once more (a
-//! thread-local holds them while the span is built), so there is one pair of ids and not two. A
-//! provider of the application's own makes its own ids, and the request takes those over.
+//! The ids of a request exist before its span. Our id generator for the SDK returns these ids (a
+//! thread-local holds them while the span is built), so the span has the ids of the request. A
+//! provider of the application generates its own ids, and the request adopts them.
 //!
 //! # Life
 //!
-//! A span starts with the state of the request and ends in a sink, as every other output does, at
-//! the start of the request plus its measured duration. The scope attaches its context beside the
-//! handle. A request for an endpoint of ours has no span until it fails. That span is then made
-//! with the ids that the request had from its start.
+//! A span starts with the state of the request. Like every other output, it ends in a sink. Its end
+//! time is the start of the request plus the measured duration. The scope attaches its context
+//! together with the handle. A request to one of our endpoints has no span until it fails. Then the
+//! span is created with the ids that the request had from its start.
 //!
 //! # With and without the SDK
 //!
-//! If the provider is ours and the sampler is one of the SDK's own, which read no attributes,
-//! nobody but the collector needs the span. Then the SDK makes no span. A request that is not
-//! sampled gets a context with its ids. One that is sampled gets an `OpenSpan`, which keeps what
-//! the application adds to it. The rest is written from the record at the end, directly as OTLP
-//! ([`encoding`]), as events are written directly as JSON: a span of the SDK would hold each
-//! attribute in memory of its own, which another thread encodes and frees. We encode what every
-//! request has, and a test compares that with `prost`. Rare parts go through
-//! `opentelemetry-proto`.
+//! If the provider is ours and the sampler is one of the SDK's samplers that read no attributes,
+//! only the collector needs the span. Then the SDK creates no span. A request that is not sampled
+//! gets a context with its ids. A sampled request gets an `OpenSpan`, which stores what the
+//! application adds to it.
 //!
-//! For any other sampler, and for a provider of the application's own, spans are the SDK's, with
+//! The rest is encoded from the record at the end, directly as OTLP ([`encoding`]), like events are
+//! written directly as JSON. A span of the SDK would allocate memory for each attribute, which
+//! another thread encodes and frees. We encode the attributes of every request ourselves, and a
+//! test compares the result with `prost`. Rare parts use `opentelemetry-proto`.
+//!
+//! With any other sampler, and with a provider of the application, the SDK creates the spans, with
 //! attributes at creation. `tests/tests/spans.rs` compares both ways.
 //!
 //! # Export
 //!
-//! The export is ours, from the queue on. The SDK's batch processor does not count what it drops,
-//! its flush has a fixed length, and its shutdown waits. The exporter of the OTLP crate reads the
-//! environment whatever the settings say.
+//! The queue and the export are our own. The SDK's batch processor does not count the spans that it
+//! drops, its flush has a fixed time limit, and its shutdown blocks. The exporter of the OTLP crate
+//! reads the environment regardless of the settings.
 
 pub(crate) mod attributes;
 pub(crate) mod encoding;
@@ -50,5 +51,5 @@ pub(crate) mod waiting;
 
 use std::time::Duration;
 
-/// How long a flush may take that nobody has given a deadline.
+/// The time limit of a flush whose caller sets no deadline.
 const FLUSH: Duration = Duration::from_secs(5);

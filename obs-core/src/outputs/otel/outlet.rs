@@ -1,5 +1,5 @@
-//! The end of the spans' queue: encodes a batch once, and sends it to the collector until it is
-//! taken.
+//! The outlet of the span queue. It encodes a batch once, and sends it to the collector until the
+//! collector accepts it or the retries end.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// A batch is tried for a minute.
+/// The retries of a batch, which end after a minute.
 const RETRY: RetryPolicy = RetryPolicy {
     first: Duration::from_millis(500),
     longest: Duration::from_secs(10),
@@ -56,15 +56,16 @@ struct SpanOutlet {
     queue: Arc<SpanQueue>,
     client: CollectorClient,
     envelope: Envelope,
-    /// The batch as it is sent.
+    /// The encoded batch.
     body: Vec<u8>,
-    /// The client's libraries may report their own work, which would come back here.
+    /// Suppresses the telemetry of the client's own libraries, which would otherwise be exported
+    /// here in a loop.
     _suppressed: ContextGuard,
 }
 
 impl Outlet<ItemBatch<Waiting>> for SpanOutlet {
-    /// Takes a batch as a whole. A panic, for which the client begins anew, would come again: the
-    /// batch is given up.
+    /// Sends a batch as a whole. After a panic the batch is dropped, because it would probably
+    /// cause the panic again, and the client is reset.
     fn send(&mut self, batch: &mut ItemBatch<Waiting>) -> Result<Delivered, Failure> {
         let sent = catch(|| {
             if let Some(spans) = batch.unpack() {
@@ -74,7 +75,7 @@ impl Outlet<ItemBatch<Waiting>> for SpanOutlet {
         });
         sent.unwrap_or_else(|panic| {
             self.client.reset();
-            Err(Failure::never(format!("a panic: {}", panic.report().message)))
+            Err(Failure::never(format!("panicked: {}", panic.report().message)))
         })
     }
 
@@ -85,7 +86,7 @@ impl Outlet<ItemBatch<Waiting>> for SpanOutlet {
     }
 }
 
-/// The message of a batch.
+/// Returns the encoded message of a batch.
 fn message(envelope: &Envelope, spans: impl ExactSizeIterator<Item = Waiting>) -> Vec<u8> {
     let (mut requests, mut others) = (Vec::with_capacity(spans.len()), Vec::new());
     for span in spans {
@@ -97,9 +98,9 @@ fn message(envelope: &Envelope, spans: impl ExactSizeIterator<Item = Waiting>) -
     envelope.message(&requests, &scopes(others))
 }
 
-/// The SDK's spans, as one encoded message for each scope.
+/// Returns the SDK's spans as one encoded message for each scope.
 fn scopes(spans: Vec<SpanData>) -> Vec<Vec<u8>> {
-    // The resource around them is the envelope's.
+    // The envelope adds the resource.
     let of_resource = group_spans_by_resource_and_scope(spans, &ResourceAttributesWithSchema::default());
     let scopes = of_resource.into_iter().flat_map(|of_resource| of_resource.scope_spans);
     scopes.map(|scope| scope.encode_to_vec()).collect()

@@ -1,8 +1,8 @@
-//! Requests' spans without the SDK, from the sampler's word to the queue.
+//! The path of request spans that bypasses the SDK, from the sampler to the queue.
 //!
-//! Nobody but the collector wants to see them where the provider is ours and the sampler looks at
-//! no attributes. So there is only what the application adds to them, and the rest is written from
-//! the request's record in the end.
+//! If the provider is ours and the sampler reads no attributes, only the collector reads these
+//! spans. So a span stores only what the application adds to it. The rest is encoded from the
+//! request's record at the end.
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,27 +29,27 @@ use crate::{
     trace::TraceContext,
 };
 
-/// The export of spans without a provider of the application's.
+/// The export of spans if the application has no provider of its own.
 pub(super) struct Pipeline {
     pub(super) queue: Arc<SpanQueue>,
-    /// The thread that exports. Without it nothing is accepted any more, and the thread exports
-    /// what is left.
+    /// The thread that exports. When it is dropped, the queue accepts nothing more, and the thread
+    /// exports the remaining spans.
     pub(super) _worker: Worker<ItemStore<Waiting>>,
     pub(super) limits: SpanLimits,
-    /// The sampler, if it looks at nothing but the trace.
+    /// The sampler, if it reads only the trace context.
     pub(super) sampler: Option<BuiltInSampler>,
 }
 
 impl Pipeline {
-    /// Decides whether a request is traced; `None` if the SDK has to.
+    /// Decides whether a request is traced. Returns `None` if the SDK must decide.
     pub(super) fn decide(&self, trace: &mut TraceContext) -> Option<bool> {
         let sampled = self.sampler.as_ref()?.wants(trace);
         trace.flags = trace.flags.with_sampled(sampled);
         Some(sampled)
     }
 
-    /// Starts the span of a request that was [decided](Self::decide) on, with the ids that it has;
-    /// `None` if the SDK has to.
+    /// Starts the span of a request after [`decide`](Self::decide), with the ids of its trace
+    /// context. Returns `None` if the SDK must start it.
     pub(super) fn start(&self, trace: &TraceContext) -> Option<WorkSpan> {
         self.sampler.as_ref()?;
         let (trace_id, span_id) = ids::of(trace);
@@ -68,8 +68,8 @@ impl Pipeline {
         WorkSpan { context: context.with_span(span), recorder: Recorder::Ourselves(adding) }
     }
 
-    /// Exports the span of a request that had none while it ran, if the sampler wants it; `false`
-    /// if the SDK has to.
+    /// Exports a span for a request that had no span while it ran, if the sampler accepts it.
+    /// Returns false if the SDK must do that.
     pub(super) fn export_late(&self, record: &Record) -> bool {
         let Some(sampler) = &self.sampler else { return false };
         if sampler.wants(&record.start().trace) {
@@ -78,7 +78,8 @@ impl Pipeline {
         true
     }
 
-    /// Nothing, but for the trace of a caller that is not trusted.
+    /// Returns the initial additions to a span: a link to the trace of an untrusted caller, or
+    /// nothing.
     fn linked(&self, trace: &TraceContext) -> Added {
         let mut added = Added::default();
         if let Some(link) = &trace.link {
@@ -87,7 +88,7 @@ impl Pipeline {
         added
     }
 
-    /// Exports the span of a request that has ended.
+    /// Exports the span of an ended request.
     pub(super) fn export(&self, mut added: Added, record: &Record) {
         for event in ending::exceptions(record) {
             added.event(event, self.limits);

@@ -1,4 +1,4 @@
-//! Spans that have ended and wait to be exported.
+//! The queue of ended spans that wait for the export.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,10 +17,10 @@ use crate::{
     },
 };
 
-/// The metric that counts losses.
+/// The metric that counts lost spans.
 pub(super) const DROPPED: &str = "obs_spans_dropped_total";
 
-/// The queue of an observer's spans.
+/// The queue of the spans of one observer.
 pub(super) type SpanQueue = Queue<ItemStore<Waiting>>;
 
 /// The bounds of the queue, and the size of a batch.
@@ -28,9 +28,9 @@ pub(super) type SpanQueue = Queue<ItemStore<Waiting>>;
 pub(super) struct SpanQueueLimits {
     pub(super) spans: usize,
     pub(super) bytes: usize,
-    /// The number of spans that are exported at once.
+    /// The number of spans in one export.
     pub(super) batch: usize,
-    /// The time for which the first of them waits for others.
+    /// The time for which the first span of a batch waits for others.
     pub(super) delay: Duration,
 }
 
@@ -40,26 +40,26 @@ impl Default for SpanQueueLimits {
     }
 }
 
-/// Makes the queue and its counters.
+/// Creates the queue and its counters.
 pub(super) fn new(limits: SpanQueueLimits, own: &InternalMetrics) -> SpanQueue {
     let dropped = |reason: &'static str| {
         own.counter(DROPPED, "Spans that were lost, by reason.", &[("reason", reason.into())])
     };
     let counts = DeliveryCounts {
-        delivered: own.counter("obs_spans_exported_total", "Spans that the collector has taken.", &[]),
+        delivered: own.counter("obs_spans_exported_total", "Spans that the collector accepted.", &[]),
         full: dropped("queue_full"),
         failed: dropped("export_failed"),
         rejected: dropped("rejected"),
         closed: dropped("shut_down"),
     };
     let bounds = QueueBounds { entries: limits.spans, bytes: limits.bytes, patience: Duration::ZERO };
-    // Spans may wait for seconds, so a sleeping worker is woken by the first one, and not each
-    // delay by the clock.
+    // Spans may wait for seconds, so an idle worker sleeps until the first span wakes it, and not
+    // until the next delay.
     let pace = Pace { delay: limits.delay, batch: limits.batch, park_after: Duration::ZERO };
     Queue::new(bounds, pace, counts)
 }
 
-/// Pushes the SDK's spans into the queue.
+/// A span processor that pushes the SDK's spans into the queue.
 pub(super) struct Handing(pub(super) Arc<SpanQueue>);
 
 impl std::fmt::Debug for Handing {

@@ -1,31 +1,32 @@
-//! The decision whether a request's span is recorded, where it depends on nothing but the trace.
+//! Sampling that depends only on the trace context of a request.
 
 use opentelemetry::trace::{SpanKind, TraceId};
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision, ShouldSample};
 
 use crate::trace::TraceContext;
 
-/// A sampler of the SDK's own that looks at the trace alone: it can be asked before there is anything else.
+/// A sampler of the SDK that reads only the trace context, so it can decide before the span exists.
 #[derive(Clone, Debug)]
 pub(super) struct BuiltInSampler {
-    /// A caller's decision holds.
+    /// True if a caller's decision has priority.
     parent_based: bool,
-    /// Decides otherwise.
+    /// The sampler for requests without a caller's decision.
     root: Sampler,
 }
 
 impl BuiltInSampler {
-    /// `root` for all requests.
+    /// Applies `root` to all requests.
     pub(super) const fn always(root: Sampler) -> Self {
         Self { parent_based: false, root }
     }
 
-    /// What callers have decided, else `root`.
+    /// Follows the caller's decision. Applies `root` to requests without one.
     pub(super) const fn parent_based(root: Sampler) -> Self {
         Self { parent_based: true, root }
     }
 
-    /// Whether the span of a request is recorded that has taken over its caller's trace, if it has a caller.
+    /// Returns true if the span of a request is recorded. The trace context already contains the
+    /// caller's decision, if there is a caller.
     pub(super) fn wants(&self, trace: &TraceContext) -> bool {
         if self.parent_based && trace.parent_id.is_some() {
             return trace.flags.is_sampled();
@@ -35,7 +36,7 @@ impl BuiltInSampler {
         asked.decision == SamplingDecision::RecordAndSample
     }
 
-    /// The same for the SDK, which asks it for the application's own spans.
+    /// Converts it for the SDK, which samples the application's own spans with it.
     pub(super) fn into_sampler(self) -> Sampler {
         if self.parent_based { Sampler::ParentBased(Box::new(self.root)) } else { self.root }
     }

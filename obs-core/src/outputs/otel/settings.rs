@@ -1,6 +1,6 @@
-//! Settings of the spans and of their export, from code.
+//! Settings of spans and of their export, as code sets them.
 
-use std::{any::Any, mem, path::PathBuf, sync::Arc, time::Duration};
+use std::{any::Any, io, mem, path::PathBuf, sync::Arc, time::Duration};
 
 use opentelemetry_sdk::{
     Resource,
@@ -34,11 +34,12 @@ use crate::{
 };
 
 settings! {
-    /// Settings of the spans and of their export, for
+    /// Settings of spans and of their export, for
     /// [`ObserverBuilder::otel`](crate::ObserverBuilder::otel).
     ///
-    /// Spans are exported over OTLP with HTTP and binary protobuf, by a thread of its own, with any
-    /// runtime. The environment wins: see `docs/opentelemetry.md` for its variables.
+    /// Spans are exported over OTLP with HTTP and binary protobuf. A separate thread exports them,
+    /// so any async runtime works. Environment variables take precedence: see
+    /// `docs/opentelemetry.md`.
     ///
     /// ```
     /// use obs_core::{Observer, otel::Otel};
@@ -53,7 +54,7 @@ settings! {
     /// # Ok::<(), obs_core::BuildError>(())
     /// ```
     ///
-    /// With a `TracerProvider` of the application's own, that one samples and exports:
+    /// An application can pass its own `TracerProvider`, which then samples and exports:
     ///
     /// ```
     /// use obs_core::{Observer, otel::opentelemetry_sdk::trace::SdkTracerProvider};
@@ -70,18 +71,18 @@ settings! {
     }
 
     pub(super) endpoint: Option<String> = None, "`http://localhost:4318`" {
-        /// Sets the base URL of the collector for OTLP over HTTP, to which `/v1/traces` is added.
+        /// Sets the base URL of the collector for OTLP over HTTP. `/v1/traces` is appended.
         fn endpoint(mut self, url: impl Into<String>) { self.endpoint = Some(url.into()) }
-        variable "OTEL_EXPORTER_OTLP_ENDPOINT": "the base URL; it switches the export on";
+        variable "OTEL_EXPORTER_OTLP_ENDPOINT": "the base URL; setting it enables the export";
         variable "OTEL_EXPORTER_OTLP_PROTOCOL":
-            "`http/protobuf`; `grpc` moves port 4317 to 4318, with a warning";
+            "`http/protobuf`; `grpc` causes a warning and changes port 4317 to 4318";
         valid "a URL such as `http://collector:4318`";
     }
 
     pub(super) traces_endpoint: Option<String> = None, "none" {
         /// Sets the exact URL for spans.
         fn traces_endpoint(mut self, url: impl Into<String>) { self.traces_endpoint = Some(url.into()) }
-        variable "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "the exact URL; it switches the export on";
+        variable "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "the exact URL; setting it enables the export";
         valid "a URL such as `http://collector:4318/v1/traces`";
     }
 
@@ -90,12 +91,12 @@ settings! {
         fn header(mut self, name: impl Into<String>, value: impl Into<String>) {
             self.headers.push((name.into(), value.into()));
         }
-        variable "OTEL_EXPORTER_OTLP_HEADERS": "`name=value` with commas between them, percent-encoded";
+        variable "OTEL_EXPORTER_OTLP_HEADERS": "`name=value`, separated by commas and percent-encoded";
         valid "the name and the value of a header";
     }
 
     pub(super) timeout: Option<Duration> = None, "10 s" {
-        /// Limits the time of one attempt to export.
+        /// Limits the time of one export attempt.
         fn timeout(mut self, timeout: Duration) { self.timeout = Some(timeout) }
         variable "OTEL_EXPORTER_OTLP_TIMEOUT": "milliseconds above 0";
         variable "OTEL_BSP_EXPORT_TIMEOUT": "milliseconds above 0, used if there is no other timeout";
@@ -108,15 +109,16 @@ settings! {
     }
 
     pub(super) ca_file: Option<PathBuf> = None, "the system's roots" {
-        /// Sets the file with the certificates (PEM) that sign the collector's.
+        /// Sets the file with the certificates (PEM) of the authorities that sign the collector's
+        /// certificate.
         fn ca_file(mut self, path: impl Into<PathBuf>) { self.ca_file = Some(path.into()) }
         variable "OTEL_EXPORTER_OTLP_CERTIFICATE": "a file with certificates in PEM";
         valid "a file with certificates in PEM";
     }
 
     pub(super) client_certificate: Option<PathBuf> = None, "none" {
-        /// Sets the files with the certificate and the key (PEM) by which the collector knows this
-        /// service.
+        /// Sets the files with the certificate and the key (PEM) that authenticate this service to
+        /// the collector.
         fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) {
             (self.client_certificate, self.client_key) = (Some(certificate.into()), Some(key.into()));
         }
@@ -127,48 +129,49 @@ settings! {
 
     pub(super) sampler: Option<SamplerChoice> = None, "that of `sample_rate`" {
         /// Sets the sampler that decides which requests are recorded. It sees the attributes that
-        /// the conventions require: method, path, addresses, user agent.
+        /// the conventions require at the start: method, path, addresses and user agent.
         fn sampler(mut self, sampler: impl ShouldSample + 'static) {
             self.sampler = Some(SamplerChoice::new(sampler));
         }
         variable "OTEL_TRACES_SAMPLER":
-            "`always_on`, `always_off`, `traceidratio`, or one of them behind `parentbased_`";
+            "`always_on`, `always_off`, `traceidratio`, each also with the prefix `parentbased_`";
     }
 
     sample_rate: Option<f64> = None, "1" {
-        /// Sets the share of the traces that are recorded, from 0 to 1. A trace that a caller has
-        /// begun follows its caller.
+        /// Sets the share of traces that are recorded, from 0 to 1. A trace that a caller started
+        /// follows the caller's decision.
         fn sample_rate(mut self, rate: f64) {
             self.sample_rate = Some(rate);
             self.sampler = Some(SamplerChoice::BuiltIn(BuiltInSampler::parent_based(Sampler::TraceIdRatioBased(rate))));
         }
-        variable "OTEL_TRACES_SAMPLER_ARG": "a number between 0 and 1, for the samplers of a ratio";
+        variable "OTEL_TRACES_SAMPLER_ARG": "a number between 0 and 1, for the ratio samplers";
         valid each "a number between 0 and 1" if |rate| (0.0..=1.0).contains(rate);
     }
 
     pub(super) resource: Vec<(String, String)> = Vec::new(),
-        "service, host, process, container, and Kubernetes' names" {
+        "service, host, process, container, and the names in Kubernetes" {
         /// Adds an attribute to the resource.
         fn resource_attribute(mut self, name: impl Into<String>, value: impl Into<String>) {
             self.resource.push((name.into(), value.into()));
         }
-        variable "OTEL_RESOURCE_ATTRIBUTES": "all other keys for the resource of the spans";
+        variable "OTEL_RESOURCE_ATTRIBUTES": "all keys except those of the service become attributes of the resource";
     }
 
     pub(super) limits: SpanQueueLimits = SpanQueueLimits::default(), "2,048 spans and 8 MiB; 5 s and 512 spans" {
-        /// Limits the spans that wait to be exported, and about how many bytes they take. More are
-        /// dropped and counted.
+        /// Limits the spans that wait for the export, by number and by approximate bytes. Spans
+        /// beyond the limits are dropped and counted.
         fn queue(mut self, spans: usize, bytes: usize) {
             (self.limits.spans, self.limits.bytes) = (spans, bytes);
         }
-        /// Limits the time for which a span waits for others, and the spans of one export.
+        /// Limits the time for which a span waits for others, and the number of spans in one
+        /// export.
         fn batch(mut self, delay: Duration, spans: usize) {
             (self.limits.delay, self.limits.batch) = (delay, spans);
         }
-        variable "OTEL_BSP_MAX_QUEUE_SIZE": "the spans that may wait, above 0";
-        variable "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "the spans of one export, above 0";
+        variable "OTEL_BSP_MAX_QUEUE_SIZE": "the limit of waiting spans, above 0";
+        variable "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "the limit of spans in one export, above 0";
         variable "OTEL_BSP_SCHEDULE_DELAY": "the milliseconds for which a span waits for others";
-        valid "room for at least one span, and a batch of no more than may wait";
+        valid "room for at least one span, and a batch that is not larger than the queue";
     }
 
     pub(super) span_limits: SpanLimits = SpanLimits::default(), "128 each, of any length" {
@@ -183,17 +186,18 @@ settings! {
     }
 }
 
-/// Who decides which requests are recorded.
+/// The sampler that decides which requests are recorded.
 #[derive(Clone, Debug)]
 pub(super) enum SamplerChoice {
     BuiltIn(BuiltInSampler),
-    /// It may look at attributes.
+    /// A sampler that may read attributes.
     Other(Box<dyn ShouldSample>),
 }
 
 impl SamplerChoice {
     fn new(sampler: impl ShouldSample + 'static) -> Self {
-        // These three of the SDK's look at nothing; what stands below a parent-based one is hidden.
+        // These three samplers of the SDK read no attributes. A parent-based sampler hides its
+        // inner one, so it counts as `Other`.
         match (&sampler as &dyn Any).downcast_ref() {
             Some(root @ (Sampler::AlwaysOn | Sampler::AlwaysOff | Sampler::TraceIdRatioBased(_))) => {
                 Self::BuiltIn(BuiltInSampler::always(root.clone()))
@@ -216,8 +220,8 @@ impl Default for Otel {
 }
 
 impl Otel {
-    /// Everything is exported to `http://localhost:4318`; a trace that a caller has begun only if
-    /// the caller records it.
+    /// Returns the default settings. All requests are exported to `http://localhost:4318`, except
+    /// those whose caller decided not to record the trace.
     pub fn new() -> Self {
         Self::default()
     }
@@ -227,7 +231,8 @@ impl Otel {
         self
     }
 
-    /// Takes the settings of the export, for the environment to change, or to make the export of.
+    /// Moves the settings of the export out, so that the environment can change them or the export
+    /// can be built.
     pub(super) fn take_export(&mut self) -> Export {
         Export {
             url: self.endpoint.take(),
@@ -242,7 +247,7 @@ impl Otel {
         }
     }
 
-    /// Puts the settings of the export back.
+    /// Moves the settings of the export back in.
     pub(super) fn set_export(&mut self, export: Export) {
         let Export {
             url,
@@ -260,7 +265,7 @@ impl Otel {
         (self.client_certificate, self.client_key) = (client_certificate, client_key);
     }
 
-    /// Checks the settings and starts what exports.
+    /// Checks the settings and starts the export.
     pub(crate) fn build(
         mut self,
         service: &Service,
@@ -271,7 +276,7 @@ impl Otel {
             return Ok(Tracing::foreign(provider, own));
         }
         let target = Export { proxy: environment.is_read(), ..self.take_export() }.target(&TRACES)?;
-        // The SDK's own attributes, as they are found.
+        // The attributes that the SDK adds about itself.
         let sdk = Resource::builder_empty().with_detector(Box::new(TelemetryResourceDetector)).build();
         let sdk = sdk.iter().map(|(name, value)| (name.to_string(), value.to_string()));
         let resource = resource::detect(service, environment, sdk.chain(self.resource));
@@ -290,8 +295,8 @@ impl Otel {
         let envelope = Envelope::new(&resource, &SCOPE);
         let worker =
             outlet::start(Arc::clone(&queue), CollectorClient::new(target), envelope).map_err(|error| {
-                BuildError::new("otel", error.to_string(), "a system that has room for one more thread")
-                    .with_source(error)
+                let message = format!("cannot start the thread that exports spans: {error}");
+                BuildError::failed("otel", io::Error::new(error.kind(), message))
             })?;
         let provider = SdkTracerProvider::builder()
             .with_resource(sdk_resource(&resource))
@@ -308,7 +313,7 @@ impl Otel {
     }
 }
 
-/// The resource as the SDK has it.
+/// Converts the resource to the type of the SDK.
 fn sdk_resource(attributes: &[Attribute]) -> Resource {
     let mut all = Vec::with_capacity(attributes.len());
     let mut add = KeyValues(|attribute| all.push(attribute));
@@ -320,13 +325,13 @@ impl SpanQueueLimits {
     fn checked(self) -> Result<Self, BuildError> {
         if self.spans == 0 || self.bytes == 0 {
             let value = format!("{}, {}", self.spans, self.bytes);
-            return Err(BuildError::new("queue", value, "room for one span at least"));
+            return Err(BuildError::new("queue", value, "room for at least one span"));
         }
         if self.batch == 0 || self.batch > self.spans {
             return Err(BuildError::new(
                 "batch",
                 self.batch.to_string(),
-                "between 1 and as many spans as may wait",
+                "between 1 and the number of spans in the queue",
             ));
         }
         Ok(self)

@@ -1,11 +1,11 @@
-//! Ends a request's span with its record.
+//! The sink that ends a request's span when its record is finished.
 
 use std::{sync::Arc, time::Duration};
 
 use super::tracing::Tracing;
 use crate::{extension::sink::RecordSink, record::finished::Record};
 
-/// Its name.
+/// The name of the sink.
 pub(super) const SINK: &str = "spans";
 
 pub(crate) struct SpanSink {

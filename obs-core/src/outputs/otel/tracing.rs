@@ -1,4 +1,4 @@
-//! Starts a request's span.
+//! Tracing of requests: it starts, ends and exports their spans.
 
 use std::{
     sync::{
@@ -38,34 +38,36 @@ use crate::{
     trace::{self, TraceContext, ids::RemoteSpan, propagation::Propagators},
 };
 
-/// The scope of requests' spans, with the conventions that their attributes follow.
+/// The instrumentation scope of request spans, with the version of the conventions that they
+/// follow.
 pub(super) const SCOPE: ItemScope = ItemScope {
     name: "obs",
     version: env!("CARGO_PKG_VERSION"),
     schema_url: "https://opentelemetry.io/schemas/1.39.0",
 };
 
-/// Makes the spans of one observer's requests.
+/// The spans of one observer.
 pub(crate) struct Tracing {
-    /// The way of spans, if the provider is ours. It is dropped first: the provider would wait for spans that are left.
+    /// The export, if the provider is ours. It is dropped first, because the provider would wait
+    /// for the remaining spans.
     own: Option<Pipeline>,
     provider: SdkTracerProvider,
     tracer: SdkTracer,
-    /// Samplers, processors and generators that panicked.
+    /// Counts panics of samplers, processors and id generators.
     panics: Arc<Counter>,
     warned: AtomicBool,
 }
 
-/// A provider whose spans are nothing, without ids even: it was shut down before it had any.
+/// Returns a no-op provider. Its spans do not even have ids, because it is already shut down.
 pub(crate) fn off() -> SdkTracerProvider {
     let provider = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build();
-    // It has nothing that could fail.
+    // A provider without processors has nothing that could fail.
     let _ = provider.shutdown();
     provider
 }
 
 impl Tracing {
-    /// With a provider of the application's own.
+    /// Uses a provider of the application.
     pub(super) fn foreign(provider: SdkTracerProvider, own: &InternalMetrics) -> Self {
         Self {
             tracer: provider.tracer_with_scope(scope()),
@@ -76,7 +78,7 @@ impl Tracing {
         }
     }
 
-    /// With a provider of ours, which gives spans to the same pipeline as we do.
+    /// Uses our provider, which exports through the same pipeline.
     pub(super) fn own(provider: SdkTracerProvider, pipeline: Pipeline, own: &InternalMetrics) -> Self {
         let mut this = Self::foreign(provider, own);
         this.own = Some(pipeline);
@@ -87,14 +89,15 @@ impl Tracing {
         &self.provider
     }
 
-    /// Decides whether a request is traced, where its trace alone decides. Says whether its span may want to know more of it.
+    /// Decides whether a request is traced, if the trace context alone decides. Returns false if
+    /// the span is certainly not recorded, so it needs no further data of the request.
     pub(crate) fn decide(&self, trace: &mut TraceContext) -> bool {
         let decided = self.own.as_ref().and_then(|own| own.decide(trace));
         decided.unwrap_or(true)
     }
 
-    /// Starts the span of a request that was [decided](Self::decide) on, and takes over its ids. What the application has given to OpenTelemetry may panic: that request has
-    /// no span then.
+    /// Starts the span of a request after [`decide`](Self::decide), and stores its ids in the trace
+    /// context. If a sampler or processor of the application panics, the request has no span.
     pub(crate) fn start(
         &self,
         start: &mut Start,
@@ -121,14 +124,14 @@ impl Tracing {
                 self.panics.add(1);
                 if !self.warned.swap(true, Ordering::Relaxed) {
                     diagnostics::warn(format_args!(
-                        "a sampler or a span processor panicked: {}; it is counted in `obs_sink_errors_total`",
+                        "a sampler or span processor panicked: {}; such panics are counted in `obs_sink_errors_total`",
                         panic.report().message
                     ));
                 }
                 return None;
             }
         };
-        // A provider that was shut down gives none; the request keeps its own then.
+        // A provider that is shut down returns no ids. Then the request keeps its own ids.
         adopt(&mut start.trace, span.span_context(), self.own.is_some())?;
         let context = with_baggage(parent, &start.trace).with_span(span);
         Some(WorkSpan { context, recorder: Recorder::Sdk })
@@ -162,7 +165,7 @@ impl Tracing {
         if self.own.is_some() { ids::with(trace, build) } else { build() }
     }
 
-    /// Ends a request's span.
+    /// Ends the span of a request.
     pub(super) fn end(&self, span: &WorkSpan, record: &Record) {
         match (&span.recorder, &self.own) {
             (Recorder::Nobody, _) | (Recorder::Ourselves(_), None) => {}
@@ -171,7 +174,7 @@ impl Tracing {
         }
     }
 
-    /// The span of a request that is worth one only because it has failed.
+    /// Creates the span of a request that has one only because it failed.
     pub(super) fn export_late(&self, record: &Record) {
         if self.own.as_ref().is_some_and(|own| own.export_late(record)) {
             return;
@@ -182,11 +185,12 @@ impl Tracing {
         ending::end(&parent.with_span(span).span(), record);
     }
 
-    /// Exports what has ended; `false` if something is left.
+    /// Exports the ended spans. Returns false if some remain.
     pub(super) fn flush(&self, deadline: Duration) -> bool {
         match &self.own {
             Some(own) => own.flush(deadline),
-            // The application's own exporters may take as long as they like.
+            // The application's exporters may ignore the deadline, so another thread waits for
+            // them.
             None => {
                 let (provider, (send, flushed)) = (self.provider.clone(), std::sync::mpsc::channel());
                 let flush = move || {
@@ -198,31 +202,32 @@ impl Tracing {
         }
     }
 
-    /// Returns whether we export the spans ourselves; a provider of the application's own keeps its own counts.
+    /// Returns true if obs exports the spans itself. A provider of the application has its own
+    /// counts.
     pub(crate) const fn exports(&self) -> bool {
         self.own.is_some()
     }
 
-    /// The counts of the spans that we export.
+    /// Returns the counts of the spans that obs exports.
     pub(crate) fn counts(&self) -> OutputCounts {
         let (delivered, lost) = self.own.as_ref().map_or((0, 0), Pipeline::exported_and_dropped);
         OutputCounts { delivered, lost }
     }
 }
 
-/// The scope of requests' spans, as the SDK has it.
+/// Returns the scope of request spans as a type of the SDK.
 fn scope() -> InstrumentationScope {
     let scope = InstrumentationScope::builder(SCOPE.name).with_version(SCOPE.version);
     scope.with_schema_url(SCOPE.schema_url).build()
 }
 
-/// What a request's head tells, for the SDK.
+/// Returns the attributes of a request's head for the SDK.
 fn attributes_at_start(
     start: &RequestStart,
     grpc: Option<&GrpcRequest>,
     identities: &IdentityPolicy,
 ) -> Vec<KeyValue> {
-    // With what comes at the end, so that it seldom grows.
+    // The capacity includes the attributes of the end, so the vector rarely grows.
     let mut all = Vec::with_capacity(16);
     attributes::at_start(&mut KeyValues(|attribute| all.push(attribute)), start, grpc, identities);
     all
@@ -232,19 +237,20 @@ pub(super) fn linked(link: &RemoteSpan) -> Link {
     Link::with_context(span_context(link, TraceState::NONE))
 }
 
-/// The context with the caller's span.
+/// Returns the context with the caller's span.
 pub(crate) fn remote_context(context: &Context, trace: &TraceContext) -> Context {
     let Some(span_id) = trace.parent_id else { return context.clone() };
     let remote = RemoteSpan { trace_id: trace.trace_id, span_id, flags: trace.flags };
     context.with_remote_span_context(span_context(&remote, state(trace)))
 }
 
-/// What tracing systems pass along. Keys that the SDK does not know yet (Trace Context level 2) stay in what we pass on.
+/// Returns the `tracestate` as a type of the SDK. The SDK rejects the keys that Trace Context level
+/// 2 added. They are still propagated, because outgoing headers do not use this value.
 pub(super) fn state(trace: &TraceContext) -> TraceState {
     if trace.state.is_empty() { TraceState::NONE } else { trace.state.as_str().parse().unwrap_or_default() }
 }
 
-/// The trace of a span; `None` if it is not a valid one.
+/// Returns the trace context of a span, or `None` if it is invalid.
 pub(crate) fn from_span_context(span: &SpanContext, propagators: Propagators) -> Option<TraceContext> {
     Some(TraceContext {
         trace_id: trace::TraceId::from_bytes(span.trace_id().to_bytes())?,
@@ -268,12 +274,12 @@ fn span_context(remote: &RemoteSpan, state: TraceState) -> SpanContext {
     )
 }
 
-/// Takes the span's ids over; `None` if it has none.
+/// Stores the span's ids in the trace context. Returns `None` if it has none.
 fn adopt(trace: &mut TraceContext, span: &SpanContext, own_ids: bool) -> Option<()> {
     trace.span_id = trace::SpanId::from_bytes(span.span_id().to_bytes())?;
     let trace_id = trace::TraceId::from_bytes(span.trace_id().to_bytes())?;
     if !own_ids && trace.trace_id != trace_id {
-        // Which bits of a generator that is not ours are random, only it can say.
+        // Only a foreign generator knows which bits of its ids are random, so its flags are used.
         trace.flags = trace::TraceFlags::from_byte(span.trace_flags().to_u8());
     }
     trace.trace_id = trace_id;

@@ -1,4 +1,4 @@
-//! A span that waits: its size, and its form when it is exported.
+//! A span in the queue: its approximate size, and its conversion for the export.
 
 use std::{backtrace::Backtrace, cell::RefCell, sync::Arc};
 
@@ -10,21 +10,21 @@ use prost::Message as _;
 use super::encoding;
 use crate::{base::text::bounded, outputs::delivery::items::Weigh};
 
-/// The event and the attribute that a panic's backtrace goes into.
+/// The event, and its attribute, that contain the backtrace of a panic.
 pub(super) const EXCEPTION: &str = "exception";
 pub(super) const STACKTRACE: &str = "exception.stacktrace";
 
-/// The longest backtrace that is exported, in bytes.
+/// The limit of an exported backtrace, in bytes.
 const MAX_BACKTRACE: usize = 16 * 1024;
 
-/// The bytes that a request's span takes beside its encoding, about.
+/// The approximate bytes of a request's span in addition to its encoding.
 const ENCODED_BYTES: usize = 64;
 
-/// The bytes that a span of the SDK's takes beside its texts, about.
+/// The approximate bytes of an SDK span in addition to its texts.
 const SPAN_BYTES: usize = 512;
 const ATTRIBUTE_BYTES: usize = 64;
 
-/// A span that has ended.
+/// An ended span.
 pub(super) struct Waiting {
     span: Span,
     bytes: usize,
@@ -37,29 +37,29 @@ impl Weigh for Waiting {
 }
 
 enum Span {
-    /// A request's, encoded.
+    /// The encoded span of a request.
     Encoded(Vec<u8>),
-    /// A request's that panicked, encoded but for the event of the panic.
+    /// The encoded span of a request that panicked, without the event of the panic.
     Panicked(Vec<u8>, Box<Event>, Arc<Backtrace>),
-    /// Of the SDK's. It has the backtrace of the panic that ended it.
+    /// A span of the SDK, and the backtrace of the panic that ended it.
     Data(Box<SpanData>, Option<Arc<Backtrace>>),
 }
 
-/// A span as it is exported.
+/// A span that is ready for the export.
 pub(super) enum Resolved {
     Encoded(Vec<u8>),
     Data(Box<SpanData>),
 }
 
 impl Waiting {
-    /// A span of the SDK's that has ended on this thread just now.
+    /// Wraps a span of the SDK that has just ended on this thread.
     pub(super) fn new(span: SpanData) -> Self {
         let backtrace = BACKTRACE.try_with(RefCell::take).ok().flatten();
         let bytes = size(&span).saturating_add(backtrace.as_ref().map_or(0, |_| MAX_BACKTRACE));
         Self { span: Span::Data(Box::new(span), backtrace), bytes }
     }
 
-    /// A request's span, and the event of the panic that has ended it, with its backtrace.
+    /// Wraps the encoded span of a request, and the event and backtrace of the panic that ended it.
     pub(super) fn encoded(span: Vec<u8>, panic: Option<(Event, Arc<Backtrace>)>) -> Self {
         let bytes = span.len().saturating_add(ENCODED_BYTES);
         match panic {
@@ -71,15 +71,15 @@ impl Waiting {
         }
     }
 
-    /// The span as it is exported: each attribute once, and its backtrace in words, whose symbols
-    /// are looked up here because that takes milliseconds.
+    /// Prepares the span for the export: each attribute occurs once, and the backtrace becomes
+    /// text. Symbols are resolved here on the worker, because that takes milliseconds.
     pub(super) fn resolved(self) -> Resolved {
         match self.span {
             Span::Encoded(span) => Resolved::Encoded(span),
             Span::Panicked(mut span, mut event, backtrace) => {
                 add_frames(&mut event, &backtrace);
                 let events = vec![encoding::event(*event)];
-                // Fields of a message may stand in any order.
+                // The fields of a message may have any order.
                 span.extend(proto::Span { events, ..proto::Span::default() }.encode_to_vec());
                 Resolved::Encoded(span)
             }
@@ -106,8 +106,8 @@ fn add_frames(event: &mut Event, backtrace: &Backtrace) {
     }
 }
 
-/// Leaves the last attribute of each name: the SDK adds one whenever it is set, and OTLP wants each
-/// once.
+/// Keeps the last attribute of each name. The SDK appends an attribute each time it is set, but
+/// OTLP requires unique names.
 fn once(attributes: &mut Vec<KeyValue>) {
     let mut n = 0;
     while let Some(attribute) = attributes.get(n) {
@@ -120,7 +120,7 @@ fn once(attributes: &mut Vec<KeyValue>) {
     }
 }
 
-/// About how many bytes a span takes.
+/// Returns the approximate bytes of a span.
 fn size(span: &SpanData) -> usize {
     let of = |attributes: &[KeyValue]| -> usize {
         attributes.iter().map(|attribute| ATTRIBUTE_BYTES.saturating_add(text(&attribute.value))).sum()
@@ -139,7 +139,7 @@ fn text(value: &Value) -> usize {
         Value::Array(opentelemetry::Array::String(texts)) => {
             texts.iter().map(|text| text.as_str().len().saturating_add(ATTRIBUTE_BYTES)).sum()
         }
-        // Of numbers, which are small, and of what is still to be invented.
+        // Arrays of numbers, which are small, and of future types.
         Value::Array(array) => array.to_string().len(),
         _ => 0,
     }
@@ -149,7 +149,7 @@ thread_local! {
     static BACKTRACE: RefCell<Option<Arc<Backtrace>>> = const { RefCell::new(None) };
 }
 
-/// Runs `end`, in which a span ends that this backtrace belongs to.
+/// Runs `end`, which ends the span to which this backtrace belongs.
 pub(super) fn with_backtrace(backtrace: Option<Arc<Backtrace>>, end: impl FnOnce()) {
     if backtrace.is_none() {
         return end();

@@ -1,9 +1,9 @@
-//! A request's span as OTLP has it (`opentelemetry.proto.trace.v1.Span`), written from the
-//! request's record.
+//! The OTLP encoding of a request's span (`opentelemetry.proto.trace.v1.Span`), written directly
+//! from the request's record.
 //!
-//! The SDK would keep each attribute in memory of its own until another thread encodes and frees
-//! it. What every request has is written here at once, where the record is at hand. What is rare
-//! goes through the SDK's types.
+//! The SDK would allocate memory for each attribute and keep it until another thread encodes it.
+//! Here, the attributes of every request are encoded when the request ends. Rare parts use the
+//! types of the SDK.
 
 pub(crate) mod span_attributes;
 
@@ -26,7 +26,7 @@ use crate::{
     write::buffer::{self, BufferWriter},
 };
 
-// Numbers of a span's fields.
+// The numbers of a span's fields.
 const TRACE_ID: u8 = 1;
 const SPAN_ID: u8 = 2;
 const TRACE_STATE: u8 = 3;
@@ -37,20 +37,20 @@ const START: u8 = 7;
 const END: u8 = 8;
 const DROPPED_ATTRIBUTES: u8 = 10;
 const STATUS: u8 = 15;
-const FLAGS_KEY: [u8; 2] = [0x85, 1]; // 16, with four bytes
+const FLAGS_KEY: [u8; 2] = [0x85, 1]; // field 16 with a value of four bytes
 
-/// A request's span that has ended.
+/// The ended span of a request.
 pub(super) struct EndedSpan<'a> {
     pub(super) record: &'a Record,
     pub(super) added: &'a Added,
     pub(super) limits: SpanLimits,
 }
 
-/// The most memory that a thread keeps for spans while it writes them, in bytes.
+/// The limit of the memory that a thread keeps for encoding spans, in bytes.
 const MOST_MEMORY: usize = 16 * 1024;
 
 impl EndedSpan<'_> {
-    /// The encoded message.
+    /// Returns the encoded message.
     pub(super) fn encoded(&self) -> Vec<u8> {
         thread_local! {
             static MEMORY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -64,7 +64,7 @@ impl EndedSpan<'_> {
             }
             span
         });
-        // The thread ends.
+        // The thread ends, so its memory is gone.
         kept.ok().flatten().unwrap_or_else(|| buffer::written(|out| self.write(out)))
     }
 
@@ -84,7 +84,8 @@ impl EndedSpan<'_> {
             name(out, attributes::name(request));
         }
         number(out, KIND, SpanKind::Server as u64);
-        // Its duration is exactly that of the metrics, whatever the system's clock does meanwhile.
+        // The end is the start plus the duration that the metrics count, regardless of the system's
+        // clock.
         fixed64(out, START, nanos(start.since_1970));
         fixed64(out, END, nanos(start.since_1970.saturating_add(record.duration)));
 
@@ -103,8 +104,7 @@ impl EndedSpan<'_> {
         rest(out, added);
         status(out, &added.status);
         let remote = if trace.parent_id.is_some() { SpanFlags::ContextIsRemoteMask as u32 } else { 0 };
-        // What is exported is sampled, also where a probe of a caller that samples nothing has
-        // failed.
+        // Every exported span is sampled. That includes failed probes whose caller samples nothing.
         let sampled = trace.flags.with_sampled(true);
         let flags = u32::from(sampled.to_byte()) | SpanFlags::ContextHasIsRemoteMask as u32 | remote;
         out.put(&FLAGS_KEY);
@@ -122,7 +122,7 @@ fn name(out: &mut BufferWriter<'_>, SpanName(first, second): SpanName<'_>) {
     }
 }
 
-/// Events and links.
+/// Writes events and links.
 fn rest(out: &mut BufferWriter<'_>, added: &Added) {
     let dropped = added.dropped;
     if added.events.is_empty() && added.links.is_empty() && dropped.events == 0 && dropped.links == 0 {
@@ -133,13 +133,13 @@ fn rest(out: &mut BufferWriter<'_>, added: &Added) {
         dropped_events_count: dropped.events,
         links: added.links.iter().cloned().map(Into::into).collect(),
         dropped_links_count: dropped.links,
-        // Fields that have no value are not written.
+        // Fields with their default value are not written.
         ..proto::Span::default()
     };
     out.put(&rest.encode_to_vec());
 }
 
-/// An event in OTLP's words.
+/// Converts an event to its OTLP type.
 pub(super) fn event(event: opentelemetry::trace::Event) -> proto::span::Event {
     let since_1970 = crate::base::clock::since_1970(event.timestamp);
     proto::span::Event {
@@ -174,7 +174,7 @@ mod tests {
         http::head::RequestHead, observer::Observer, outputs::records::Records, record::outcome::Outcome,
     };
 
-    /// A request with five attributes of ours and of its fields, and what is exported of it.
+    /// Returns the exported span of a request with five attributes: three of ours and two fields.
     fn encoded(added: &Added, limits: SpanLimits) -> proto::Span {
         let (send, records) = channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
@@ -185,7 +185,7 @@ mod tests {
         let record = records.recv().expect("a record");
         let span = EndedSpan { record: &record, added, limits };
         let encoded = span.encoded();
-        assert_eq!(encoded, span.encoded(), "in memory that was used before");
+        assert_eq!(encoded, span.encoded(), "in reused memory");
         proto::Span::decode(&*encoded).expect("a span")
     }
 

@@ -1,4 +1,4 @@
-//! A span's attributes as OTLP has them (`opentelemetry.proto.common.v1.KeyValue`).
+//! The OTLP encoding of a span's attributes (`opentelemetry.proto.common.v1.KeyValue`).
 
 use std::mem;
 
@@ -17,15 +17,16 @@ use crate::{
     write::buffer::BufferWriter,
 };
 
-/// The number of the field that is a span's list of attributes.
+/// The field number of a span's list of attributes.
 const ATTRIBUTE: u8 = 9;
 
-/// Writes attributes, as many as the limits allow, each once: what is set later wins.
+/// Writes attributes up to the limit. Each name is written once, with the value that is set last.
 pub(super) struct SpanAttributes<'a, 'b> {
     out: &'a mut BufferWriter<'b>,
-    /// The application's own: set later than those of the start, and before those of the end.
+    /// The attributes that the application added. They replace those of the start, and those of the
+    /// end replace them.
     added: &'a [KeyValue],
-    /// Names that the end has set, if there is anything else of that name.
+    /// The names that the end has set and that the application has added, too.
     written: Vec<String>,
     at_end: bool,
     left: u32,
@@ -33,18 +34,18 @@ pub(super) struct SpanAttributes<'a, 'b> {
 }
 
 impl<'a, 'b> SpanAttributes<'a, 'b> {
-    /// At most so many, with those that the application has added.
+    /// Returns a writer of at most `most` attributes, including those that the application added.
     pub(super) const fn new(out: &'a mut BufferWriter<'b>, added: &'a [KeyValue], most: u32) -> Self {
         Self { out, added, written: Vec::new(), at_end: false, left: most, dropped: 0 }
     }
 
-    /// Begins the attributes of the request's end, which win over those that the application has
-    /// added.
+    /// Begins the attributes of the request's end, which replace those that the application added.
     pub(super) const fn end(&mut self) {
         self.at_end = true;
     }
 
-    /// Writes what the application has added, and says how many of all there was no room for.
+    /// Writes the attributes that the application added. Returns the number of all attributes
+    /// beyond the limit.
     pub(super) fn finish(mut self) -> u32 {
         for attribute in mem::take(&mut self.added) {
             let name = attribute.key.as_str();
@@ -68,7 +69,7 @@ impl<'a, 'b> SpanAttributes<'a, 'b> {
         true
     }
 
-    /// Says if nothing that is set later has this name.
+    /// Returns true if this attribute is written: no attribute of this name is set later.
     #[cold]
     fn is_first(&mut self, name: &str) -> bool {
         if !self.added.iter().any(|added| added.key.as_str() == name) {
@@ -80,7 +81,7 @@ impl<'a, 'b> SpanAttributes<'a, 'b> {
         self.at_end
     }
 
-    /// Any, by the SDK's types.
+    /// Writes any attribute with the types of the SDK.
     fn any(&mut self, attribute: KeyValue) {
         for attribute in ProtoAttributes::from([attribute]).0 {
             bytes(self.out, ATTRIBUTE, &attribute.encode_to_vec());
