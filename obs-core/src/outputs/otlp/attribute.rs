@@ -1,7 +1,7 @@
-//! Attributes as OTLP has them (`opentelemetry.proto.common.v1.KeyValue`), written straight into a
-//! message.
+//! The OTLP encoding of attributes (`opentelemetry.proto.common.v1.KeyValue`), written directly
+//! into a message.
 //!
-//! Each function takes the number of the list's field in its message: 1 of a resource, 9 of a span.
+//! Each function takes the field number of the list of attributes: 1 in a resource, 9 in a span.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::{
     write::{buffer::BufferWriter, digits},
 };
 
-// Numbers of fields: an attribute's parts, and the kinds of its value.
+// The field numbers of an attribute's parts, and of the types of its value.
 const KEY: u8 = 1;
 const VALUE: u8 = 2;
 const TEXT: u8 = 1;
@@ -19,11 +19,11 @@ const BOOL: u8 = 2;
 const INTEGER: u8 = 3;
 const DOUBLE: u8 = 4;
 
-/// The greatest length that takes one byte.
+/// The largest length whose encoding is one byte.
 const ONE_BYTE: usize = 0x7f;
 
 /// Writes an attribute with a text.
-// Where a name is known at compile time, everything before and behind it is a few stores.
+// If the name is known at compile time, inlining reduces everything around it to a few stores.
 #[allow(clippy::inline_always)]
 #[inline(always)]
 pub(crate) fn text(out: &mut BufferWriter<'_>, list: u8, name: &str, text: &str) {
@@ -47,7 +47,7 @@ pub(crate) fn integer(out: &mut BufferWriter<'_>, list: u8, name: &str, value: i
 
 /// Writes an attribute with an address as text.
 pub(crate) fn address(out: &mut BufferWriter<'_>, list: u8, name: &str, address: IpAddr) {
-    // Its length is set when it is known.
+    // The lengths are set below, when they are known.
     let start = out.at();
     out.put(&[bytes_key(list), 0, bytes_key(KEY), name.len() as u8]);
     out.put(name.as_bytes());
@@ -60,7 +60,7 @@ pub(crate) fn address(out: &mut BufferWriter<'_>, list: u8, name: &str, address:
     out.replace(text.wrapping_sub(1), length);
 }
 
-/// Writes an attribute with any value. An integer that OTLP has no room for is a text.
+/// Writes an attribute with any value. An integer beyond the range of OTLP is written as text.
 pub(crate) fn value(out: &mut BufferWriter<'_>, list: u8, name: &str, value: &Value) {
     match value {
         Value::Bool(value) => varint_of(out, list, name, BOOL, u64::from(*value)),
@@ -91,8 +91,8 @@ fn varint_of(out: &mut BufferWriter<'_>, list: u8, name: &str, field: u8, value:
     number(out, field, value);
 }
 
-/// Writes everything before the value of an attribute whose length, and so all lengths within it,
-/// is one byte.
+/// Writes everything before the value of a short attribute. Its length is encoded in one byte, and
+/// so are all lengths inside it.
 #[allow(clippy::inline_always)]
 #[inline(always)]
 fn short_head(out: &mut BufferWriter<'_>, list: u8, name: &str, length: usize) {
@@ -100,7 +100,7 @@ fn short_head(out: &mut BufferWriter<'_>, list: u8, name: &str, length: usize) {
     out.put(name.as_bytes());
 }
 
-/// Writes everything before a value of so many bytes.
+/// Writes everything before a value of `value` bytes.
 #[inline(never)]
 fn head(out: &mut BufferWriter<'_>, list: u8, name: &str, value: usize) {
     bytes_head(out, list, bytes_length(name.len()).saturating_add(bytes_length(value)));

@@ -1,5 +1,5 @@
-//! OTLP over HTTP with binary protobuf (OTLP specification, "OTLP/HTTP"), from a thread that needs
-//! no runtime.
+//! The client for OTLP over HTTP with binary protobuf (OTLP specification, "OTLP/HTTP"). It blocks
+//! its thread and needs no async runtime.
 
 use std::{io::Write as _, sync::Arc, time::Duration};
 
@@ -16,26 +16,27 @@ use super::{
 };
 use crate::outputs::delivery::failure::{Delivered, Failure};
 
-/// The bytes of an answer that are read at most.
+/// The limit of bytes that are read from a response.
 const MAX_ANSWER: u64 = 64 * 1024;
 
-/// A collector's address, and the way to talk to it.
+/// The URL of a collector, and the settings of its connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Collector {
-    /// The whole URL.
+    /// The complete URL.
     pub(crate) url: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) timeout: Duration,
     pub(crate) gzip: bool,
     pub(crate) tls: Tls,
-    /// A proxy that the environment names is used.
+    /// True if the proxy of the environment is used.
     pub(crate) proxy: bool,
 }
 
-/// A connection to a collector.
+/// A client of one collector.
 pub(crate) struct CollectorClient {
     target: Collector,
-    /// Made for the first batch: reading the system's certificates takes its time.
+    /// The HTTP agent. It is created for the first batch, because reading the system's certificates
+    /// is slow.
     agent: Option<Agent>,
 }
 
@@ -44,28 +45,28 @@ impl CollectorClient {
         Self { target, agent: None }
     }
 
-    /// The URL as messages show it.
+    /// Returns the URL for messages, without secrets.
     pub(crate) fn url(&self) -> String {
         shown(&self.target.url)
     }
 
-    /// Closes its connections: after an unforeseen failure another try may succeed with new ones.
+    /// Closes the connections. After an unexpected failure, the next attempt uses new ones.
     pub(crate) fn reset(&mut self) {
         self.agent = None;
     }
 
-    /// Returns the body as it is sent.
+    /// Returns the body in the form in which it is sent, compressed if the settings say so.
     pub(crate) fn compressed(&self, body: Vec<u8>) -> Vec<u8> {
         if !self.target.gzip {
             return body;
         }
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        // Nothing fails that writes into memory.
+        // Writing to memory cannot fail.
         let _ = encoder.write_all(&body);
         encoder.finish().unwrap_or_default()
     }
 
-    /// Sends a message once. `limit` limits the time that it may take.
+    /// Sends a message once. `limit` can shorten the timeout.
     pub(crate) fn send(
         &mut self,
         body: &[u8],
@@ -98,16 +99,16 @@ impl CollectorClient {
             let seconds = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
             return Err(refused(status, seconds.map(Duration::from_secs)));
         }
-        // It was taken; what the answer says of that is worth nothing if it cannot be read.
+        // The collector accepted the message. A response that cannot be read is ignored.
         let answer = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec().unwrap_or_default();
         let Rejected { items, message } = Rejected::read(&answer);
         Ok(Delivered::all().rejected(items, message))
     }
 }
 
-/// The failure of a status (OTLP specification, "Retryable Response Codes").
+/// Returns the failure for a status (OTLP specification, "Retryable Response Codes").
 fn refused(status: u16, retry_after: Option<Duration>) -> Failure {
-    let reason = format!("it answers {status}");
+    let reason = format!("status {status}");
     match (status, retry_after) {
         (429 | 502 | 503 | 504, Some(time)) => Failure::after(time, reason),
         (429 | 502 | 503 | 504, None) => Failure::now(reason),
@@ -117,14 +118,14 @@ fn refused(status: u16, retry_after: Option<Duration>) -> Failure {
 
 fn agent(target: &Collector) -> Agent {
     let https = is_https(&target.url);
-    // OTLP exporter specification, "User Agent", with our own name before it.
+    // The name of obs precedes the text of the OTLP exporter specification ("User Agent").
     let user_agent =
         concat!("obs/", env!("CARGO_PKG_VERSION"), " OTel-OTLP-Exporter-Rust/", env!("CARGO_PKG_VERSION"));
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .user_agent(user_agent)
-        // A collector without TLS is next door.
+        // A collector without TLS is in the local network, so no proxy is used.
         .proxy((target.proxy && https).then(Proxy::try_from_env).flatten());
     if https {
         let roots = match &target.tls.ca {

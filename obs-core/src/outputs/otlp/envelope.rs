@@ -1,5 +1,5 @@
-//! The message around the items of a signal: `ExportTraceServiceRequest` and its like, which have
-//! one form.
+//! The message around the items of a signal: `ExportTraceServiceRequest` and those of other
+//! signals, which have the same form.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{base::value::Value, write::buffer};
 
-// Numbers of fields, the same for all signals.
+// Field numbers, which are the same for all signals.
 const OF_RESOURCE: u8 = 1;
 const RESOURCE: u8 = 1;
 const RESOURCE_ATTRIBUTE: u8 = 1;
@@ -23,7 +23,7 @@ const SCHEMA_URL: u8 = 3;
 /// A name and a value.
 pub(crate) type Attribute = (Cow<'static, str>, Value);
 
-/// The code that makes items.
+/// The instrumentation scope of items, which names the code that creates them.
 pub(crate) struct ItemScope {
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
@@ -31,9 +31,9 @@ pub(crate) struct ItemScope {
     pub(crate) schema_url: &'static str,
 }
 
-/// Everything around the items of an observer.
+/// The message parts around the items of an observer.
 pub(crate) struct Envelope {
-    /// The resource, and the scope of our own items, encoded as they stand in a message.
+    /// The encoded resource and, below, the encoded scope of our own items.
     resource: Vec<u8>,
     scope: Vec<u8>,
 }
@@ -56,7 +56,7 @@ impl Envelope {
         }
     }
 
-    /// A message with encoded items of our own scope, and with other scopes, which are encoded with
+    /// Returns a message with our own encoded items, and with other scopes that are encoded with
     /// their items.
     pub(crate) fn message(&self, items: &[Vec<u8>], others: &[Vec<u8>]) -> Vec<u8> {
         let lengths = |all: &[Vec<u8>]| -> usize { all.iter().map(|one| bytes_length(one.len())).sum() };

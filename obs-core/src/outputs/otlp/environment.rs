@@ -1,6 +1,7 @@
-//! The `OTEL_*` variables that say whether and how a signal is exported (OpenTelemetry's
-//! "Environment Variable Specification" and "OTLP Exporter Configuration"). A value that is invalid
-//! or not supported is named in a warning and ignored: operators set these from outside.
+//! The `OTEL_*` variables that configure the export of a signal (OpenTelemetry's "Environment
+//! Variable Specification" and "OTLP Exporter Configuration"). An invalid or unsupported value
+//! causes a warning and is ignored, because operators set these variables for many services at
+//! once.
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 
@@ -11,14 +12,14 @@ use super::{
     url::{has_path, http_url_of_grpc, is_url, shown, url_of_signal},
 };
 
-/// The variables of a signal. It collects warnings about invalid ones.
+/// A reader for the variables of one signal, which collects warnings about invalid values.
 pub(crate) struct SignalVariables<'a> {
     get: &'a dyn Fn(&str) -> Option<String>,
     warnings: &'a mut Vec<String>,
     signal: &'static Signal,
 }
 
-/// A variable that sets the collector address: its name and value.
+/// The variable that sets the collector's address: its name and its value.
 pub(crate) type UrlVariable = (String, String);
 
 impl<'a> SignalVariables<'a> {
@@ -30,14 +31,15 @@ impl<'a> SignalVariables<'a> {
         Self { get, warnings, signal }
     }
 
-    /// The variable's name and its value, unless it is empty, which is as if it were not set.
+    /// Returns the name and the value of a variable. An empty variable counts as not set.
     pub(crate) fn read(&self, name: &str) -> Option<(String, String)> {
         let value = (self.get)(name)?;
         let value = value.trim();
         (!value.is_empty()).then(|| (name.to_owned(), value.to_owned()))
     }
 
-    /// A setting of the exporter: that of the signal wins over that of all signals.
+    /// Returns a setting of the exporter. The variable of the signal takes precedence over the one
+    /// of all signals.
     fn of_signal(&self, name: &str) -> Option<(String, String)> {
         let (before, after) = name.split_once("OTLP").unwrap_or((name, ""));
         self.read(&format!("{before}OTLP_{}{after}", self.signal.variable)).or_else(|| self.read(name))
@@ -47,8 +49,8 @@ impl<'a> SignalVariables<'a> {
         self.warnings.push(format!("`{name}` is \"{value}\", but should be {expected}; it is ignored"));
     }
 
-    /// Says if everything is switched off. A boolean is false unless it is true (specification,
-    /// "Boolean value").
+    /// Returns true if OpenTelemetry is disabled. Any value other than `true` counts as false
+    /// (specification, "Boolean value").
     pub(crate) fn disabled(&mut self) -> bool {
         let Some((name, value)) = self.read("OTEL_SDK_DISABLED") else { return false };
         let value = value.to_ascii_lowercase();
@@ -58,7 +60,8 @@ impl<'a> SignalVariables<'a> {
         value == "true"
     }
 
-    /// Says if the signal is exported; `None` if nothing is said.
+    /// Returns true if the signal is exported, false if it is not, and `None` if the variable is
+    /// not set or invalid.
     pub(crate) fn exporter(&mut self) -> Option<bool> {
         let (name, value) = self.read(self.signal.exporter)?;
         let value = value.to_ascii_lowercase();
@@ -69,12 +72,12 @@ impl<'a> SignalVariables<'a> {
         if names.contains(&"otlp") { Some(true) } else { names.contains(&"none").then_some(false) }
     }
 
-    /// Returns the variable that sets the collector address, if there is one.
+    /// Returns the variable that sets the collector's address, if there is one.
     pub(crate) fn url(&self) -> Option<UrlVariable> {
         self.of_signal("OTEL_EXPORTER_OTLP_ENDPOINT")
     }
 
-    /// Changes the settings of an export.
+    /// Applies the variables to the settings of an export.
     pub(crate) fn export(&mut self, export: &mut Export, variable: Option<UrlVariable>) {
         self.signal_url(export, variable);
         self.headers(export);
@@ -112,7 +115,8 @@ impl<'a> SignalVariables<'a> {
         }
         match variable {
             Some((name, _)) if is_url(&url) => {
-                // An address for gRPC has no path, also where it is that of one signal.
+                // An address for gRPC has no path, even the address of one signal, so the path is
+                // appended.
                 let exact = name.contains(self.signal.variable) && (!moved || has_path(&url));
                 export.signal_url = Some(if exact { url } else { url_of_signal(&url, self.signal) });
             }
@@ -129,8 +133,8 @@ impl<'a> SignalVariables<'a> {
                     export.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(&header));
                     export.headers.push((header, value));
                 }
-                // They are mostly secrets.
-                None => self.warn(&name, "…", "`name=value`, several with commas between them"),
+                // The warning does not show the value, because headers usually contain secrets.
+                None => self.warn(&name, "…", "`name=value`, separated by commas"),
             }
         }
     }
@@ -161,7 +165,7 @@ impl<'a> SignalVariables<'a> {
         }
     }
 
-    /// The variable that asks for gRPC, which is not supported.
+    /// Returns the variable that requests gRPC, which is not supported.
     fn protocol(&mut self) -> Option<String> {
         let (name, value) = self.of_signal("OTEL_EXPORTER_OTLP_PROTOCOL")?;
         match value.to_ascii_lowercase().as_str() {
@@ -184,7 +188,7 @@ impl<'a> SignalVariables<'a> {
         self.number(&name, expected, valid)
     }
 
-    /// A number that is valid.
+    /// Returns the number in a variable if it is valid.
     pub(crate) fn number<N: FromStr>(
         &mut self,
         name: &str,

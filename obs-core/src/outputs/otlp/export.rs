@@ -1,6 +1,6 @@
 //! Settings of an export over OTLP, from code and from the environment.
 
-use std::{path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
 use super::{
     client::Collector,
@@ -10,18 +10,18 @@ use super::{
 };
 use crate::base::{build_error::BuildError, text::percent_decoded};
 
-/// The default collector address.
+/// The default URL of the collector.
 pub(crate) const DEFAULT_URL: &str = "http://localhost:4318";
 
-/// The time that one try may take by default.
+/// The default time limit of one attempt.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An export of one signal: its collector, and the way to talk to it.
+/// The settings for the export of one signal: its collector and the connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Export {
     /// The URL for all signals.
     pub(crate) url: Option<String>,
-    /// The URL of this signal, used unchanged.
+    /// The URL of this signal, which is used unchanged.
     pub(crate) signal_url: Option<String>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) timeout: Option<Duration>,
@@ -29,12 +29,12 @@ pub(crate) struct Export {
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) client_certificate: Option<PathBuf>,
     pub(crate) client_key: Option<PathBuf>,
-    /// A proxy that the environment names is used.
+    /// True if the proxy of the environment is used.
     pub(crate) proxy: bool,
 }
 
 impl Export {
-    /// Checks the settings, and reads the files that they name.
+    /// Checks the settings and reads the files of certificates.
     pub(crate) fn target(self, signal: &Signal) -> Result<Collector, BuildError> {
         let url = match (&self.signal_url, &self.url) {
             (Some(url), _) => checked_url(signal.endpoint_setting, url)?,
@@ -60,8 +60,8 @@ impl Export {
     fn tls(&self) -> Result<Tls, BuildError> {
         let read = |setting, path: &PathBuf| {
             std::fs::read(path).map_err(|error| {
-                let value = format!("{}: {error}", path.display());
-                BuildError::new(setting, value, "a file that can be read").with_source(error)
+                let message = format!("cannot read {}: {error}", path.display());
+                BuildError::failed(setting, io::Error::new(error.kind(), message))
             })
         };
         let mut tls = Tls::default();
@@ -85,7 +85,7 @@ impl Export {
     }
 }
 
-/// Says if a header may have this name and this value.
+/// Returns true if the name and the value are valid for a header.
 pub(super) fn is_header(name: &str, value: &str) -> bool {
     ureq::http::HeaderName::try_from(name).is_ok() && ureq::http::HeaderValue::try_from(value).is_ok()
 }
@@ -98,8 +98,8 @@ fn checked_url(setting: &'static str, url: &str) -> Result<String, BuildError> {
     Err(BuildError::new(setting, shown(url), "a URL such as `http://collector:4318`"))
 }
 
-/// The members of a list: `key=value`, percent-encoded, with commas between them. `None` for one
-/// that is no such pair.
+/// Parses a list of `key=value` pairs, separated by commas and percent-encoded. An invalid member
+/// is `None`.
 pub(super) fn pairs(list: &str) -> impl Iterator<Item = Option<(String, String)>> {
     let members = list.split(',').map(str::trim).filter(|member| !member.is_empty());
     members.map(|member| {

@@ -1,14 +1,15 @@
-//! OTLP over HTTP with binary protobuf: the wire on which all signals of OpenTelemetry travel
+//! OTLP over HTTP with binary protobuf, the export protocol for all signals of OpenTelemetry
 //! (feature `otlp`).
 //!
-//! Nothing here knows the OpenTelemetry SDK, or what an item of a signal is. A signal encodes its
-//! items and gives them to an [`Envelope`](envelope::Envelope), whose message a
-//! [`CollectorClient`](client::CollectorClient) sends.
+//! This folder does not depend on the OpenTelemetry SDK, nor on the items of a signal. A signal
+//! encodes its items and passes them to an [`Envelope`](envelope::Envelope). A
+//! [`CollectorClient`](client::CollectorClient) sends the resulting message.
 //!
 //! ```text
-//! items ─▶ attribute.rs, protobuf.rs ─▶ envelope.rs ─▶ client.rs ─▶ response.rs ─▶ delivered, rejected, or a failure
+//! items ─▶ attribute.rs, protobuf.rs ─▶ envelope.rs ─▶ client.rs ─▶ response.rs
 //!                                       resource.rs    tls.rs
-//! settings: export.rs, from the environment environment.rs, url.rs; names of a signal: signal.rs
+//! settings: export.rs; environment variables: environment.rs; URLs: url.rs; names of a signal:
+//! signal.rs
 //! ```
 
 pub(crate) mod attribute;

@@ -1,13 +1,13 @@
-//! The wire format of Protocol Buffers, as far as OTLP needs it.
+//! The parts of the Protocol Buffers wire format that OTLP needs.
 
 use crate::write::buffer::BufferWriter;
 
-/// The key of a field with bytes, a text or a message.
+/// Returns the key of a field with bytes, a text or a message.
 pub(crate) const fn bytes_key(field: u8) -> u8 {
     field << 3 | 2
 }
 
-/// Writes a number of seven bits a byte, the lowest first.
+/// Writes a number with seven bits per byte, the lowest bits first.
 #[inline]
 pub(crate) fn varint(out: &mut BufferWriter<'_>, mut value: u64) {
     while value >= 0x80 {
@@ -17,48 +17,50 @@ pub(crate) fn varint(out: &mut BufferWriter<'_>, mut value: u64) {
     out.put(&[value as u8]);
 }
 
-/// The number of bytes that [`varint`] writes.
+/// Returns the number of bytes that [`varint`] writes.
 pub(crate) const fn varint_length(value: u64) -> usize {
     (64_u32.saturating_sub((value | 1).leading_zeros())).div_ceil(7) as usize
 }
 
-/// The bytes of a field with so many bytes, if its number is below 16.
+/// Returns the encoded length of a field with a content of `bytes` bytes. Its field number must be
+/// below 16.
 pub(crate) const fn bytes_length(bytes: usize) -> usize {
     bytes.saturating_add(varint_length(bytes as u64)).saturating_add(1)
 }
 
-/// Writes everything before so many bytes of a field whose number is below 16.
+/// Writes the key and the length of a field with a content of `length` bytes. Its field number must
+/// be below 16.
 #[inline]
 pub(crate) fn bytes_head(out: &mut BufferWriter<'_>, field: u8, length: usize) {
     out.put(&[bytes_key(field)]);
     varint(out, length as u64);
 }
 
-/// Writes a field with bytes, a text or a message, whose number is below 16.
+/// Writes a field with bytes, a text or a message. Its field number must be below 16.
 #[inline]
 pub(crate) fn bytes(out: &mut BufferWriter<'_>, field: u8, value: &[u8]) {
     bytes_head(out, field, value.len());
     out.put(value);
 }
 
-/// Writes a field with a number of eight bytes, whose own number is below 16.
+/// Writes a field with a number of eight bytes. Its field number must be below 16.
 pub(crate) fn fixed64(out: &mut BufferWriter<'_>, field: u8, value: u64) {
     out.put(&[field << 3 | 1]);
     out.put(&value.to_le_bytes());
 }
 
-/// Writes a field with a number, whose own number is below 16.
+/// Writes a field with a varint. Its field number must be below 16.
 pub(crate) fn number(out: &mut BufferWriter<'_>, field: u8, value: u64) {
     out.put(&[field << 3]);
     varint(out, value);
 }
 
-/// A field as the wire has it.
+/// The value of a field.
 pub(super) enum Field<'a> {
     Number(u64),
     /// Bytes, a text or a message.
     Bytes(&'a [u8]),
-    /// A number of four or eight bytes, which nobody here reads.
+    /// A number of four or eight bytes, whose value is ignored.
     Fixed,
 }
 
@@ -70,8 +72,8 @@ impl<'a> Reader<'a> {
         Self(message)
     }
 
-    /// The next field with its number; `Some(None)` at the end, and `None` if there is no valid
-    /// one.
+    /// Returns the next field with its number, `Some(None)` at the end, and `None` if the message
+    /// is invalid.
     pub(super) fn next(&mut self) -> Option<Option<(u64, Field<'a>)>> {
         if self.0.is_empty() {
             return Some(None);

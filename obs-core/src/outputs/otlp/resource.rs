@@ -1,5 +1,4 @@
-//! The resource that items come from: service, host, process, container, and their names in
-//! Kubernetes.
+//! The resource of exported items: service, host, process, container, and the names in Kubernetes.
 
 use std::{borrow::Cow, env, fs};
 
@@ -9,7 +8,7 @@ use crate::{
     record::service::Service,
 };
 
-/// Attributes of Kubernetes, and the variables by which a manifest hands them in from the downward
+/// Attributes of Kubernetes, and the variables in which a manifest passes them from the downward
 /// API.
 const KUBERNETES: [(&str, [&str; 2]); 7] = [
     ("k8s.pod.name", ["K8S_POD_NAME", "POD_NAME"]),
@@ -21,18 +20,18 @@ const KUBERNETES: [(&str, [&str; 2]); 7] = [
     ("k8s.cluster.name", ["K8S_CLUSTER_NAME", "CLUSTER_NAME"]),
 ];
 
-/// The file in which a pod finds its own namespace.
+/// The file that contains the namespace of a pod.
 const NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
-/// The resource of `service`. Attributes that code or the environment name win over those that are
-/// found.
+/// Returns the resource of `service`. Attributes from code or the environment replace detected
+/// ones.
 pub(crate) fn detect(
     service: &Service,
     environment: &Environment,
     named: impl IntoIterator<Item = (String, String)>,
 ) -> Vec<Attribute> {
     let mut all = Vec::new();
-    // Of two with one name the later one counts.
+    // A later attribute replaces an earlier one of the same name.
     let mut add = |name: Cow<'static, str>, value: Value| {
         all.retain(|(other, _): &Attribute| *other != name);
         all.push((name, value));
@@ -59,7 +58,7 @@ pub(crate) fn detect(
     all
 }
 
-/// The names of the machine, the container and the pod, as far as there are any.
+/// Returns the detected names of the host, the executable, the container and the pod.
 fn found(environment: &Environment) -> Vec<(&'static str, String)> {
     let mut all = Vec::new();
     let mut add = |name: &'static str, value: Option<String>| {
@@ -73,18 +72,18 @@ fn found(environment: &Environment) -> Vec<(&'static str, String)> {
         let in_a_pod = variable("KUBERNETES_SERVICE_HOST").is_some();
         if in_a_pod {
             add("k8s.namespace.name", read(NAMESPACE));
-            // A pod's host name is the pod's, unless another one is named.
+            // The host name in a pod is the pod's name, unless a variable says otherwise.
             add("k8s.pod.name", host_name(environment));
         }
         for (name, [own, general]) in KUBERNETES {
-            // Elsewhere these names may mean anything.
+            // Outside a pod, the general names of variables may have another meaning.
             add(name, variable(own).or_else(|| variable(general).filter(|_| in_a_pod)));
         }
     }
     all
 }
 
-/// The attributes in `OTEL_RESOURCE_ATTRIBUTES`, but for those that name the service.
+/// Returns the attributes in `OTEL_RESOURCE_ATTRIBUTES`, except those that describe the service.
 pub(crate) fn parse_list(list: &str) -> impl Iterator<Item = (String, String)> {
     const SERVICE: [&str; 5] = [
         "service.name",
@@ -96,7 +95,7 @@ pub(crate) fn parse_list(list: &str) -> impl Iterator<Item = (String, String)> {
     pairs(list).flatten().filter(|(name, _)| !SERVICE.contains(&name.as_str()))
 }
 
-/// The processor's architecture, as OpenTelemetry names it.
+/// Returns OpenTelemetry's name of the processor's architecture.
 const fn architecture() -> &'static str {
     match env::consts::ARCH.as_bytes() {
         b"x86_64" => "amd64",
@@ -116,9 +115,9 @@ fn executable() -> Option<String> {
     Some(env::current_exe().ok()?.file_name()?.to_str()?.to_owned())
 }
 
-/// The id of the container that this process runs in: 64 hexadecimal digits in the name of its
-/// control group, or, with the second version of those, in the path from which its host name is
-/// mounted.
+/// Returns the id of this process's container, which has 64 hexadecimal digits. It is in the name
+/// of the control group, or, with version 2 of control groups, in the path from which
+/// `/etc/hostname` is mounted.
 fn container_id() -> Option<String> {
     let of_group = read("/proc/self/cgroup").and_then(|groups| groups.lines().find_map(digits));
     of_group.or_else(|| {
@@ -127,7 +126,7 @@ fn container_id() -> Option<String> {
     })
 }
 
-/// The first run of exactly 64 hexadecimal digits.
+/// Returns the first run of exactly 64 hexadecimal digits.
 fn digits(line: &str) -> Option<String> {
     let runs = line.split(|c: char| !c.is_ascii_hexdigit());
     runs.filter(|run| run.len() == 64).map(str::to_owned).next()

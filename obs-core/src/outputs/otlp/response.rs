@@ -1,14 +1,15 @@
-//! The answer of a collector: `ExportTraceServiceResponse` and its like, which have one form.
+//! The response of a collector: `ExportTraceServiceResponse` and those of other signals, which have
+//! the same form.
 
 use super::protobuf::{Field, Reader};
 
-// Numbers of fields, the same for all signals.
+// Field numbers, which are the same for all signals.
 const PARTIAL_SUCCESS: u64 = 1;
 const REJECTED: u64 = 1;
 const ERROR_MESSAGE: u64 = 2;
 
-/// The items of a batch that a collector has taken and dropped, and its reason. A message alone is
-/// a warning.
+/// The number of items of a batch that the collector rejected, and its reason. A message without
+/// rejected items is a warning.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Rejected {
     pub(super) items: usize,
@@ -16,7 +17,8 @@ pub(super) struct Rejected {
 }
 
 impl Rejected {
-    /// Reads an answer. Nothing is rejected in one that cannot be read: the items were taken.
+    /// Reads a response. A response that cannot be read rejects nothing, because the collector
+    /// accepted the items.
     pub(super) fn read(answer: &[u8]) -> Self {
         Self::of(answer).unwrap_or_default()
     }
@@ -37,7 +39,7 @@ impl Rejected {
         while let Some((number, field)) = message.next()? {
             match (number, field) {
                 (REJECTED, Field::Number(items)) => {
-                    // A negative number is nonsense.
+                    // A negative number is invalid and counts as zero.
                     let items = u64::try_from(items.cast_signed()).unwrap_or_default();
                     self.items = usize::try_from(items).unwrap_or(usize::MAX);
                 }

@@ -1,17 +1,17 @@
-//! The names by which OTLP tells its signals apart.
+//! The names that OTLP uses for each signal.
 
-/// A signal: traces, and later logs and metrics.
+/// The names of a signal: traces, and later logs and metrics.
 #[derive(Debug)]
 pub(crate) struct Signal {
-    /// The path below the URL for all signals.
+    /// The path that is appended to the URL for all signals.
     pub(crate) path: &'static str,
-    /// The part of its environment variables behind `OTEL_EXPORTER_OTLP_`.
+    /// The part of its environment variables after `OTEL_EXPORTER_OTLP_`.
     pub(crate) variable: &'static str,
-    /// The variable that chooses its exporter.
+    /// The environment variable that selects its exporter.
     pub(crate) exporter: &'static str,
     /// The name of the setting for its own URL.
     pub(crate) endpoint_setting: &'static str,
-    /// Its items, as messages call them.
+    /// The word for its items in messages.
     pub(crate) items: &'static str,
 }
 

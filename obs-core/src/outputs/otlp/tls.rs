@@ -1,11 +1,11 @@
-//! Certificates of a collector and of ours.
+//! TLS certificates: the authorities for the collector's, and the certificate of this service.
 
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts};
 
-/// Certificates as PEM.
+/// The certificates of a connection.
 #[derive(Clone, Default)]
 pub(crate) struct Tls {
-    /// The authorities that sign the collector's; the system's roots if there are none.
+    /// The authorities that sign the collector's certificate. `None` selects the system's roots.
     pub(crate) ca: Option<Vec<Certificate<'static>>>,
     pub(crate) client: Option<ClientCert>,
 }
@@ -17,7 +17,7 @@ impl std::fmt::Debug for Tls {
 }
 
 impl Tls {
-    /// Certificates in PEM.
+    /// Parses certificates in PEM. Returns `None` if there are none.
     pub(crate) fn certificates(pem: &[u8]) -> Option<Vec<Certificate<'static>>> {
         let certificate = |item| match item {
             Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(certificate),
@@ -27,7 +27,8 @@ impl Tls {
         (!all.is_empty()).then_some(all)
     }
 
-    /// A certificate of the service and its key, in PEM.
+    /// Parses the certificate of the service and its key, in PEM. Returns `None` if they are
+    /// invalid or do not match.
     pub(crate) fn identity(certificates: &[u8], key: &[u8]) -> Option<ClientCert> {
         let chain = Self::certificates(certificates)?;
         key_matches(&chain, key)?;
@@ -35,7 +36,7 @@ impl Tls {
     }
 }
 
-/// Checks that a key is that of a certificate: the client takes both as they are.
+/// Checks that a key belongs to a certificate, because the HTTP client does not check it.
 fn key_matches(chain: &[Certificate<'static>], key: &[u8]) -> Option<()> {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
     let key = PrivateKeyDer::from_pem_slice(key).ok()?;
@@ -45,7 +46,7 @@ fn key_matches(chain: &[Certificate<'static>], key: &[u8]) -> Option<()> {
     rustls::sign::CertifiedKey::new(chain, key).keys_match().ok()
 }
 
-/// The certificates of the operating system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+/// Returns the root certificates of the operating system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
 pub(super) fn system_roots() -> RootCerts {
     let found = rustls_native_certs::load_native_certs().certs;
     let certificates: Vec<_> =

@@ -1,10 +1,10 @@
-//! URLs of collectors: checked, completed, and shown without what is nobody's business.
+//! URLs of collectors: validation, completion, and a form for messages that contains no secrets.
 
 use ureq::http::Uri;
 
 use super::signal::Signal;
 
-/// Says if it is a URL of HTTP with a host.
+/// Returns true for an HTTP or HTTPS URL with a host.
 pub(crate) fn is_url(url: &str) -> bool {
     let uri = url.parse::<Uri>().ok();
     uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
@@ -14,7 +14,7 @@ pub(crate) fn is_https(url: &str) -> bool {
     url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("https"))
 }
 
-/// Returns the URL of a signal below the URL for all signals (OTLP exporter specification, "Endpoint
+/// Appends the path of a signal to the URL for all signals (OTLP exporter specification, "Endpoint
 /// URLs for OTLP/HTTP").
 pub(crate) fn url_of_signal(url: &str, signal: &Signal) -> String {
     let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
@@ -22,24 +22,23 @@ pub(crate) fn url_of_signal(url: &str, signal: &Signal) -> String {
     format!("{}{}{query}", path.trim_end_matches('/'), signal.path)
 }
 
-/// The collector address for gRPC, which is mostly without a scheme and at port 4317, as the one for HTTP
-/// beside it; and whether that is another port.
+/// Converts a collector's address for gRPC, usually without a scheme and with port 4317, to its URL
+/// for HTTP. Also returns true if the port was changed.
 pub(crate) fn http_url_of_grpc(url: &str) -> (String, bool) {
     let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
     let Ok(uri) = with_scheme.parse::<Uri>() else { return (url.to_owned(), false) };
     let moved = uri.port_u16() == Some(4317);
-    // Before the path there is no other such text but the port: a host has no colon, unless it
-    // stands in brackets.
+    // The first `:4317` is the port, because a host contains no colon except in brackets.
     let url = if moved { with_scheme.replacen(":4317", ":4318", 1) } else { with_scheme };
     (url, moved)
 }
 
-/// Says if it names a place on the server.
+/// Returns true if the URL has a path other than `/`.
 pub(crate) fn has_path(url: &str) -> bool {
     url.parse::<Uri>().is_ok_and(|uri| !matches!(uri.path(), "" | "/"))
 }
 
-/// As messages show it: without credentials, and without its query, where keys are.
+/// Returns the URL for messages, without credentials and without the query, which may contain keys.
 pub(crate) fn shown(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
