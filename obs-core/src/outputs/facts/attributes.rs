@@ -1,21 +1,21 @@
-//! The attributes of a span, wherever they go.
+//! The receiver of a span's attributes, independent of their encoding.
 
 use crate::{
     base::value::Value,
     record::{identity::Client, route::Route},
 };
 
-/// Takes attributes, each once.
+/// A receiver of attributes. Each name is set at most once.
 pub(in crate::outputs) trait Attributes {
     fn text(&mut self, name: &'static str, text: &str);
 
-    /// A text that is there for ever.
+    /// Sets a static text.
     #[inline]
     fn word(&mut self, name: &'static str, word: &'static str) {
         self.text(name, word);
     }
 
-    /// The template of a route.
+    /// Sets a route.
     #[inline]
     fn route(&mut self, name: &'static str, route: &Route) {
         self.text(name, route.as_str());

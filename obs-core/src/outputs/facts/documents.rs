@@ -1,4 +1,5 @@
-//! The documents that are made of the table: the schema of an event, and the reference of its fields.
+//! The documents that are generated from the table: the schema of an event, and the reference of
+//! its fields.
 
 use std::{collections::HashSet, fmt::Write as _, fs, path::Path};
 
@@ -10,7 +11,7 @@ use super::{
     work::{KINDS, SCHEMA},
 };
 
-/// The mark before the generated part of a document, and the one behind it.
+/// The marks before and after the generated part of a document.
 const BEGIN: &str = "<!-- generated: UPDATE_DOCS=1 cargo test -p obs-core documents -->\n";
 const END: &str = "<!-- end of the generated part -->\n";
 
@@ -23,7 +24,7 @@ fn the_schema_is_that_of_the_table() {
 fn the_reference_is_that_of_the_table() {
     generated("docs/events.md", |document| {
         let (before, rest) = document.split_once(BEGIN).expect("the mark before the generated part");
-        let (_, after) = rest.split_once(END).expect("the mark behind the generated part");
+        let (_, after) = rest.split_once(END).expect("the mark after the generated part");
         format!("{before}{BEGIN}{}{END}{after}", reference(&all()))
     });
 }
@@ -36,11 +37,12 @@ fn each_name_is_that_of_one_fact() {
     assert!(facts.iter().all(|fact| fact.kind == "all" || KINDS.contains(&fact.kind)));
 }
 
-/// Compares a file with what it should be, or writes it anew if the environment has `UPDATE_DOCS`.
+/// Compares a file with the generated text, or writes the text if the environment has
+/// `UPDATE_DOCS`.
 #[expect(clippy::disallowed_methods, reason = "a variable of the test, and not of an observer")]
 fn generated(path: &str, make: impl Fn(&str) -> String) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
-    let found = fs::read_to_string(&file).expect("the file is there");
+    let found = fs::read_to_string(&file).expect("the file exists");
     let expected = make(&found);
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&file, expected).expect("the file can be written");
@@ -49,7 +51,7 @@ fn generated(path: &str, make: impl Fn(&str) -> String) {
     }
 }
 
-/// The JSON Schema of an event, with one line for each fact.
+/// Returns the JSON Schema of an event, with one line for each fact.
 fn schema(facts: &[Fact]) -> String {
     let (patterns, properties): (Vec<_>, Vec<_>) =
         facts.iter().partition(|fact| fact.name.ends_with("<name>"));
@@ -63,18 +65,18 @@ fn schema(facts: &[Fact]) -> String {
         (
             "millis",
             json!({
-                "description": "Milliseconds, with microseconds as decimals.", "type": "number", "minimum": 0,
+                "description": "Milliseconds with three decimals.", "type": "number", "minimum": 0,
             }),
         ),
     ];
     let id = format!("urn:obs:event:{SCHEMA}");
-    let description = "Names are OpenTelemetry's where it has one. New fields may come at any time, so \
-                       others than these are allowed; new kinds of work may come too, so readers \
-                       filter by kind. When a field changes its meaning or goes, the version grows.";
+    let description = "Names follow OpenTelemetry where it defines one. New fields may be added at any \
+                           time, so other fields are allowed. New kinds of work may be added, too, so readers \
+                           filter by kind. The version changes when a field changes its meaning or is removed.";
     let members = [
         member("$schema", &"https://json-schema.org/draft/2020-12/schema".into()),
         member("$id", &id.into()),
-        member("title", &"An event of obs: one piece of work, when it has ended".into()),
+        member("title", &"An event of obs: one finished unit of work".into()),
         member("description", &description.into()),
         member("type", &"object".into()),
         member("required", &required(facts.iter().filter(|fact| fact.kind == "all")).into()),
@@ -91,7 +93,7 @@ fn schema(facts: &[Fact]) -> String {
     format!("{{\n  {}\n}}\n", members.join(",\n  "))
 }
 
-/// The names of fields that differ by the name of a header.
+/// Returns the pattern for fields whose names contain the name of a header.
 fn pattern(fact: &Fact) -> String {
     let prefix = fact.name.trim_end_matches("<name>").replace('.', r"\.");
     format!("^{prefix}[!#$%&'*+.^_`|~0-9a-z-]+$")
@@ -101,7 +103,7 @@ fn member(name: &str, value: &Value) -> String {
     format!("{}: {}", Value::from(name), line(value))
 }
 
-/// JSON on one line, with spaces; the descriptions first, and then the types.
+/// Formats JSON on one line with spaces. Descriptions come first, then types.
 fn line(value: &Value) -> String {
     match value {
         Value::Object(members) => {
@@ -125,7 +127,7 @@ fn list(name: &str, open: char, items: impl Iterator<Item = String>, close: char
     format!("\"{name}\": {open}\n    {}\n  {close}", items.join(",\n    "))
 }
 
-/// The reference: a table of the fields that each event has, and one for each kind of work.
+/// Returns the reference: a table of the fields of all events, and one for each kind of work.
 fn reference(facts: &[Fact]) -> String {
     let of_kinds = KINDS.map(|kind| table(&format!("Fields of events of the kind `{kind}`"), facts, kind));
     format!("{}{}\n", table("Fields of all events", facts, "all"), of_kinds.concat())
@@ -147,14 +149,14 @@ fn table(title: &str, facts: &[Fact], kind: &str) -> String {
     text
 }
 
-/// The members of the objects in a list.
+/// Names the members of the objects in a list.
 fn members(fact: &Fact) -> String {
     let Json::Objects(facts) = &fact.json else { return String::new() };
     let names: Vec<_> = facts.iter().map(|fact| format!("`{}`", fact.name)).collect();
     format!(" Members: {}.", names.join(", "))
 }
 
-/// The spans that have the fact as an attribute.
+/// Names the spans that have the fact as an attribute.
 fn span(fact: &Fact) -> String {
     let Some((phase, protocol)) = fact.attribute else { return String::new() };
     let phase = phase.trim_start_matches("at_");

@@ -1,4 +1,4 @@
-//! A row of the table as data, for what is generated from the rows.
+//! A row of the table as data, for the generated documents.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +8,7 @@ pub(in crate::outputs) struct Fact {
     /// The kind of work that has it, or `all`.
     pub(super) kind: &'static str,
     pub(super) json: Json,
-    /// The members of its schema beside those that its type gives.
+    /// The members of its schema in addition to those of its type.
     pub(super) schema: Value,
     /// The condition of its presence; `None` if it is always present.
     pub(super) condition: Option<&'static str>,
@@ -26,7 +26,7 @@ pub(in crate::outputs) enum Json {
 }
 
 impl Json {
-    /// The members of its schema, and its name for readers.
+    /// Returns the members of its schema, and its name in the reference.
     fn base(&self) -> (Value, &'static str) {
         let kind = match self {
             Self::Type(kind) => *kind,
@@ -53,7 +53,7 @@ impl Json {
 }
 
 impl Fact {
-    /// Its JSON Schema.
+    /// Returns its JSON Schema.
     pub(super) fn schema(&self) -> Value {
         let mut own = self.schema.as_object().cloned().unwrap_or_default();
         let decides = ["const", "enum"].iter().any(|member| own.contains_key(*member));
@@ -66,7 +66,7 @@ impl Fact {
         own.into()
     }
 
-    /// Its description with its condition, without marks.
+    /// Returns its description with its condition, without backticks.
     fn text(&self) -> String {
         let condition = match self.condition {
             Some("it is true") | None => String::new(),
@@ -75,13 +75,13 @@ impl Fact {
         format!("{}{condition}", self.description).replace('`', "")
     }
 
-    /// The name of its type for readers.
+    /// Returns the name of its type in the reference.
     pub(super) fn json_type(&self) -> &'static str {
         self.json.base().1
     }
 }
 
-/// The schema of an object with these facts, and no others.
+/// Returns the schema of an object with only these facts.
 fn object(facts: &[Fact]) -> Value {
     let properties: Map<_, _> = facts.iter().map(|fact| (fact.name.to_owned(), fact.schema())).collect();
     json!({
@@ -92,7 +92,7 @@ fn object(facts: &[Fact]) -> Value {
     })
 }
 
-/// The names of the facts that are always present.
+/// Returns the names of the facts that are always present.
 pub(super) fn required<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Vec<&'static str> {
     facts.into_iter().filter(|fact| fact.condition.is_none()).map(|fact| fact.name).collect()
 }

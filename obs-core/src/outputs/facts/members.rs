@@ -1,4 +1,4 @@
-//! Members of an event for which JSON has no type of its own.
+//! Members of an event whose type is not a type of JSON.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     reason = "see `Object`: a key that is known at compile time costs a few stores"
 )]
 impl Object<'_, '_> {
-    /// The address of a client, or its hash.
+    /// Writes the address of a client, or its hash.
     #[inline(always)]
     pub(super) fn client(&mut self, key: JsonKey, client: Client) {
         match client {
@@ -23,31 +23,31 @@ impl Object<'_, '_> {
         }
     }
 
-    /// The id of a trace.
+    /// Writes the id of a trace.
     #[inline(always)]
     pub(super) fn trace_id(&mut self, key: JsonKey, id: &TraceId) {
         self.word(key, id.hex());
     }
 
-    /// The id of a span.
+    /// Writes the id of a span.
     #[inline(always)]
     pub(super) fn span_id(&mut self, key: JsonKey, id: &SpanId) {
         self.word(key, id.hex());
     }
 
-    /// The template of a route.
+    /// Writes a route.
     #[inline(always)]
     pub(super) fn route(&mut self, key: JsonKey, route: &Route) {
         self.known_text(key, route.as_str(), route.is_plain());
     }
 
-    /// The application's own fields, as an object.
+    /// Writes the application's own fields as an object.
     #[inline(always)]
     pub(super) fn fields(&mut self, key: JsonKey, fields: &Fields) {
         self.object(key, |object| template::write(object, fields));
     }
 
-    /// A member for each list of texts, with the list's name in the place of `<name>`.
+    /// Writes a member for each list of texts, with the list's name in place of `<name>`.
     #[inline(always)]
     pub(super) fn texts_by_name(&mut self, name: &'static str, lists: &[(Arc<str>, Vec<String>)]) {
         for (list, texts) in lists {

@@ -1,15 +1,15 @@
-//! The table of facts: one row for each fact that events and spans tell about finished work.
+//! The table of facts: one row for each fact about finished work that events and spans contain.
 //!
 //! A row has the name of the event's field, its JSON type, the condition of its presence, its
-//! description, and the expression that reads it. From the rows come
+//! description, and the expression that reads it. The rows generate:
 //!
 //! * the members of an event (`event`),
 //! * the attributes of a span (`at_start` and `at_end`), and the names that they reserve,
 //! * the JSON Schema of an event (`schema/event-1.json`) and the reference in `docs/events.md`. A
-//!   test compares both with the rows; with `UPDATE_DOCS=1` it writes them.
+//!   test compares both with the rows. With `UPDATE_DOCS=1` it writes them.
 //!
-//! Rows stand in groups, and one function writes a group. The function of a group that few events
-//! have is not inlined: its instructions would lie between those that each event needs.
+//! Rows form groups, and one function writes a group. The function of a rare group is not inlined,
+//! because its instructions would separate those that every event needs.
 
 #[cfg(feature = "otel")]
 pub(crate) mod attributes;
@@ -23,16 +23,16 @@ pub(crate) mod request;
 mod template;
 pub(crate) mod work;
 
-/// Defines the functions that ask all groups, in the order of an event's members.
+/// Defines the functions over all groups, in the order of an event's members.
 macro_rules! groups {
     ($($group:ty),+ $(,)?) => {
-        /// Returns whether a fact is an attribute of this name.
+        /// Returns true if a fact is a span attribute of this name.
         #[cfg(feature = "otel")]
         pub(in crate::outputs) fn has_attribute(name: &str) -> bool {
             false $(|| <$group>::has_attribute(name))+
         }
 
-        /// All facts, in their order in an event.
+        /// Returns all facts in their order in an event.
         #[cfg(test)]
         fn all() -> Vec<fact::Fact> {
             [$(<$group>::facts()),+].into_iter().flatten().collect()
@@ -59,15 +59,16 @@ groups!(
 
 /// Defines a group of facts, all of one kind of work, or of `all` kinds.
 ///
-/// A row is `/// description`, `"name": type`, these parts as far as they apply, and `= source;`.
+/// A row consists of `/// description`, `"name": type`, optional parts, and `= source;`. The
+/// optional parts are:
 ///
-/// * `plain_if(expression)`: the text has nothing to escape if this is true.
-/// * `{ … }`: members of its JSON Schema, beside those that the type gives.
-/// * `if "condition"`: the condition of its presence. The source is an `Option` then; of a `flag`,
-///   it is a `bool`. A row without a condition has that of its group.
+/// * `plain_if(expression)`: if this is true, the text needs no escaping.
+/// * `{ … }`: members of its JSON Schema in addition to those of its type.
+/// * `if "condition"`: the condition of its presence. Then the source is an `Option`, or a `bool`
+///   for a `flag`. A row without a condition has that of its group.
 /// * `, at_start(protocol)` or `, at_end(protocol)`: it is also an attribute of the spans of
-///   `http`, `grpc` or `any` requests. With `by_rules` behind the protocol, code in `otel::attributes` sets
-///   it, because spans have rules for it that events do not have.
+///   `http`, `grpc` or `any` requests. With `by_rules` after the protocol, code in
+///   `otel::attributes` sets it, because spans have rules for it that events do not have.
 ///
 /// A type is the method of [`Object`](crate::write::json::Object) that writes it. The type
 /// `[Group]` is a list of objects with the facts of that group.
@@ -136,7 +137,7 @@ macro_rules! facts {
                 })+
             }
 
-            /// Sets those that are known at its end.
+            /// Sets the attributes of a span that are known at its end.
             #[cfg(feature = "otel")]
             #[inline]
             $(#[$unused])?
@@ -152,7 +153,7 @@ macro_rules! facts {
                 })+
             }
 
-            /// Returns whether one of the facts is an attribute of this name.
+            /// Returns true if one of the facts is a span attribute of this name.
             #[cfg(feature = "otel")]
             #[allow(dead_code, reason = "an object in a list has no attributes")]
             pub(in crate::outputs) fn has_attribute(name: &str) -> bool {
@@ -160,7 +161,7 @@ macro_rules! facts {
                 false $(|| $crate::outputs::facts::is_attribute!(name, $name $(, $at)?))+
             }
 
-            /// The rows as data.
+            /// Returns the rows as data.
             #[cfg(test)]
             pub(in crate::outputs) fn facts() -> Vec<$crate::outputs::facts::fact::Fact> {
                 let condition: Option<&str> = None$(.or(Some($condition)))?;
@@ -239,7 +240,7 @@ macro_rules! attribute {
     ($($other:tt)*) => {};
 }
 
-/// Returns whether a row is an attribute of this name.
+/// Returns true if a row is a span attribute of this name.
 #[cfg(feature = "otel")]
 macro_rules! is_attribute {
     ($name:ident, $own:literal) => {
@@ -250,7 +251,7 @@ macro_rules! is_attribute {
     };
 }
 
-/// The JSON type of a row, as data.
+/// Returns the JSON type of a row as data.
 #[cfg(test)]
 macro_rules! json_type {
     ([$group:ident]) => {

@@ -1,4 +1,5 @@
-//! The application's fields as an object in which dots nest: `user.plan` is `{"user":{"plan":…}}`.
+//! The nesting of the application's fields: dots create objects, so `user.plan` becomes
+//! `{"user":{"plan":…}}`.
 
 use std::cmp::Ordering;
 
@@ -9,16 +10,16 @@ use crate::{
     write::{buffer, json::Object},
 };
 
-/// The greatest depth of objects. Dots below it do not nest.
+/// The maximal depth of objects. Dots beyond it do not nest.
 const MAX_DEPTH: usize = 8;
 
-/// A field: the rest of its key, and its place among all fields.
+/// A field: the rest of its key, and its index among all fields.
 type FieldEntry<'a> = (&'a str, usize);
 
-/// Returns the text around the values.
+/// Returns the template of these fields: the text around their values.
 pub(super) fn template(fields: &Fields) -> Template {
     let mut entries: Vec<FieldEntry<'_>> = fields.iter().map(|(key, _)| key).zip(0..).collect();
-    // Sorting by segments brings the fields of one object together. Without dots, the order stays.
+    // Sorting by segments groups the fields of one object. Without dots, the order is kept.
     if entries.iter().any(|(key, _)| key.contains('.')) {
         sort_by(&mut entries, |(a, _), (b, _)| by_segments(a, b));
     }
@@ -30,7 +31,7 @@ pub(super) fn template(fields: &Fields) -> Template {
     Template { text: text.into(), holes }
 }
 
-/// Compares the first byte in which they differ. A dot ends a segment, so it is less than any other.
+/// Compares two keys by their segments. A dot ends a segment, so it sorts before any other byte.
 fn by_segments(a: &str, b: &str) -> Ordering {
     let differ = a.bytes().zip(b.bytes()).find(|(a, b)| a != b);
     match differ {
@@ -48,7 +49,8 @@ fn level(object: &mut Object<'_, '_>, entries: &[FieldEntry<'_>], depth: usize, 
         let together = rest.iter().take_while(|(key, _)| segment(key) == name).count();
         let (group, after) = rest.split_at_checked(together).unwrap_or((rest, &[]));
         rest = after;
-        // A key that is also an object's name, an empty name, and a key that is too deep do not nest.
+        // A key does not nest if another field has the object's name, if a name is empty, or if it
+        // is too deep.
         let nests = depth < MAX_DEPTH
             && group.iter().all(|(key, _)| {
                 key.len() > name.len() && is_nested_key(key.get(name.len()..).unwrap_or_default())
@@ -72,7 +74,7 @@ fn segment(key: &str) -> &str {
     key.split('.').next().unwrap_or(key)
 }
 
-/// Returns whether it is a dot with a name behind it, as in `.b.c`.
+/// Returns true for a dot that is followed by a name, as in `.b.c`.
 fn is_nested_key(rest: &str) -> bool {
     rest.strip_prefix('.').is_some_and(|rest| !rest.is_empty() && !rest.starts_with('.'))
 }
@@ -124,7 +126,7 @@ mod tests {
         assert_eq!(deep["x"]["x"]["x"]["x"]["x"]["x"]["x"].as_object().map(serde_json::Map::len), Some(1));
     }
 
-    /// All values of the leaves.
+    /// Collects the values of all leaves.
     fn leaves(value: &serde_json::Value, found: &mut Vec<i64>) {
         match value {
             serde_json::Value::Object(object) => object.values().for_each(|value| leaves(value, found)),

@@ -7,22 +7,22 @@ use crate::{
 };
 
 facts! {
-    /// The operation that a request asks for: its method and its route.
+    /// The requested operation: the method and the route.
     OperationFacts of request;
     #[inline]
     event(request: &RequestStart, end: &RequestEnd);
     attributes at_start(request: &RequestStart), at_end(end: &RequestEnd);
     {
-        /// The method: one that the settings know, or `_OTHER` for those that clients make up.
+        /// The method, or `_OTHER` if it is not one of those in the settings.
         "http.request.method": word { "pattern": "^([A-Z-]+|_OTHER)$" }, at_start(http)
             = request.method.as_str();
 
-        /// The text of the method.
+        /// The method that the client sent.
         "http.request.method_original": text { "maxLength": 32 }
             if "the method is `_OTHER`", at_start(http)
             = &request.method_original;
 
-        /// The template of the route.
+        /// The route that matched, such as `/items/{id}`.
         "http.route": route if "a route matched", at_end(http) = &end.route;
     }
 }
@@ -34,27 +34,27 @@ facts! {
     event(request: &RequestStart, end: &RequestEnd, identities: &IdentityPolicy, plain: bool);
     attributes at_start(request: &RequestStart), at_end();
     {
-        /// The path. Secrets are masked, here and in every other text.
+        /// The path. Secrets are masked, as in every other text.
         "url.path": text plain_if(plain), at_start(http) = request.path();
 
-        /// The text behind the question mark of the URL.
+        /// The query of the URL, without the question mark.
         "url.query": text plain_if(plain) if "there is one", at_start(http) = request.query();
 
-        /// The version of HTTP.
+        /// The HTTP version.
         "network.protocol.version": word { "enum": ["0.9", "1.0", "1.1", "2", "3"] }
             if "it is known", at_start(any)
             = request.version.map(|version| version.as_str());
 
-        /// The client that trusted proxies name, else the other end of the connection. It is
-        /// truncated unless the settings keep, hash or omit it.
-        "client.address": client if "it is known, and not switched off", at_start(any, by_rules)
+        /// The client's address: the one that trusted proxies report, or else the peer address. It
+        /// is truncated unless the settings keep, hash or omit it.
+        "client.address": client if "it is known, and the settings do not omit it", at_start(any, by_rules)
             = request.client.and_then(|address| identities.client(address));
 
         /// The `User-Agent` header.
         "user_agent.original": text plain_if(plain) if "it was sent", at_start(http)
             = request.user_agent();
 
-        /// The values of a request header.
+        /// The values of the request header.
         "http.request.header.<name>": texts_by_name { "maxItems": 8 }
             if "the settings name the header, and it was sent", at_start(http, by_rules)
             = &request.headers;
@@ -73,7 +73,7 @@ facts! {
     event(end: &RequestEnd, call: &GrpcCall);
     attributes at_start(), at_end(call: &GrpcCall);
     {
-        /// The system of remote procedure calls.
+        /// The RPC system.
         "rpc.system.name": word { "const": "grpc" }, at_start(grpc) = "grpc";
 
         /// The service and its method: `package.Service/Method`.
@@ -86,14 +86,14 @@ facts! {
             if "it is a gRPC call, and a status was sent", at_end(grpc)
             = call.status.map(GrpcStatus::as_str);
 
-        /// The messages that the service has read.
+        /// The number of messages that the service has read.
         "grpc.request.messages": number if "it is a gRPC call, and they could be counted"
             = call.request_messages;
 
-        /// The messages that were handed to the transport.
+        /// The number of messages that were handed to the transport.
         "grpc.response.messages": number = call.response_messages;
 
-        /// The time that the caller was ready to wait.
+        /// The time limit that the caller has set.
         "grpc.timeout_ms": millis if "it is a gRPC call with a deadline" = call.timeout;
     }
 }
@@ -107,7 +107,8 @@ facts! {
         /// The time from the request's head to the head of the response.
         "time_to_head_ms": millis if "a head was sent" = end.time_to_head;
 
-        /// The size of the request's body in bytes, declared or counted.
+        /// The size of the request's body in bytes: the declared one, or the number of bytes that
+        /// were read.
         "http.request.body.size": number { "minimum": 1 }
             if "there was a body, and its size is known"
             = end.request_bytes.filter(|bytes| *bytes > 0);
@@ -115,11 +116,11 @@ facts! {
         /// The bytes of the response's body that were handed to the transport.
         "http.response.body.size": number = end.response_bytes;
 
-        /// A long-lived answer.
+        /// True for a long-lived response, such as server-sent events.
         "stream": flag if "it is true" = end.stream;
 
-        /// A request for `/metrics`, `/health`, `/livez` or `/readyz`. It leaves an event only if
-        /// it fails.
+        /// True for a request to `/metrics`, `/health`, `/livez` or `/readyz`. It emits an event
+        /// only if it fails.
         "probe": flag if "it is true" = end.endpoint;
     }
 }

@@ -1,7 +1,8 @@
-//! The text between the values of the application's fields, made once for each set of names.
+//! Templates for the application's fields: the text between the values, created once for each set
+//! of names.
 //!
-//! Handlers set the same names in the same order, request after request. Most of the cost of a field
-//! would be to sort, nest and escape the names for every event.
+//! Handlers set the same names in the same order for every request. Sorting, nesting and escaping
+//! the names for each event would be most of the cost of a field.
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -10,7 +11,7 @@ use rustc_hash::FxBuildHasher;
 use super::nested;
 use crate::{record::fields::Fields, write::json::Object};
 
-/// The members of an object, with a hole in the place of each value.
+/// The members of an object, with a hole in place of each value.
 #[derive(Default)]
 pub(super) struct Template {
     pub(super) text: Box<[u8]>,
@@ -19,9 +20,9 @@ pub(super) struct Template {
 
 /// The place of a value.
 pub(super) struct Hole {
-    /// The number of bytes of the text before it.
+    /// The number of bytes of the text before the value.
     pub(super) at: usize,
-    /// The place of the field among all fields.
+    /// The index of the field among all fields.
     pub(super) field: usize,
 }
 
@@ -39,27 +40,28 @@ impl Template {
     }
 }
 
-/// Writes the fields as members of the object.
-// It is not inlined, because most events have no fields: without it, the rest is smaller and faster.
+/// Writes the fields as members of an object.
+// It is not inlined, because most events have no fields, and their code is smaller and faster
+// without it.
 #[inline(never)]
 pub(super) fn write(object: &mut Object<'_, '_>, fields: &Fields) {
     thread_local! {
         static TEMPLATES: RefCell<Templates> = const { RefCell::new(Templates::new()) };
     }
-    // A request may end while its thread ends, and the thread-local is gone.
+    // The thread-local is gone if the request ends while its thread ends.
     let shared = TEMPLATES.try_with(|templates| templates.borrow_mut().write(object, fields));
     if shared.is_err() {
         nested::template(fields).fill(object, fields);
     }
 }
 
-/// The templates that a thread has made, each with its names, by the hash of the names.
+/// The templates of a thread, each with its names, by the hash of the names.
 struct Templates(HashMap<u64, (Vec<&'static str>, Template), FxBuildHasher>);
 
-/// The greatest number of templates, more than most services need. Beyond it, all are dropped.
+/// The limit of templates, which most services do not reach. Beyond it, all are dropped.
 const MOST: usize = 128;
 
-/// The longest text that is kept, in bytes.
+/// The limit of a kept text, in bytes.
 const LONGEST: usize = 4 * 1024;
 
 impl Templates {
@@ -79,7 +81,8 @@ impl Templates {
         }
     }
 
-    /// Keeps a template, unless its names are made at run time: they may differ in each event.
+    /// Keeps a template, unless its names are created at run time, because these may differ in each
+    /// event.
     fn keep(&mut self, hash: u64, fields: &Fields, template: Template) {
         let Some(names) = fields.own_names() else { return };
         if template.text.len() > LONGEST {
@@ -135,7 +138,7 @@ mod tests {
             requests in prop::collection::vec(prop::collection::vec(0..NAMES.len(), 0..8), 1..40)
         ) {
             let templates = RefCell::new(Templates::new());
-            // Twice, so that each set of names comes again.
+            // All requests run twice, so each set of names occurs again.
             for (request, first) in requests.iter().chain(&requests).zip((0..).step_by(100)) {
                 let fields = fields(request, first);
                 prop_assert_eq!(with(&templates, &fields), anew(&fields));

@@ -14,11 +14,11 @@ use crate::record::{
 #[cfg(test)]
 use crate::record::outcome::Outcome;
 
-/// The version of the schema. It grows when a field changes its meaning or goes. New fields and new
-/// kinds of work may come at any time.
+/// The version of the schema. It changes when a field changes its meaning or is removed. New fields
+/// and new kinds of work may be added at any time.
 pub(super) const SCHEMA: u32 = 1;
 
-/// The kinds of work, as events name them.
+/// The kinds of work in events.
 #[cfg(test)]
 pub(super) const KINDS: [&str; 1] = ["request"];
 
@@ -36,7 +36,7 @@ facts! {
 }
 
 facts! {
-    /// The service: the same in each of its events.
+    /// The service, which is the same in each of its events.
     ServiceFacts of all;
     #[inline]
     event(service: &Service);
@@ -50,7 +50,7 @@ facts! {
         /// The version of the service.
         "service.version": text if "it is set" = &service.version;
 
-        /// The instance of the service: a new UUID for each start unless it is set.
+        /// The id of the service's instance. Unless it is set, each start creates a new UUID.
         "service.instance.id": text = &service.instance;
 
         /// The environment in which the service runs.
@@ -70,10 +70,10 @@ facts! {
         /// The id of the work.
         "request_id": word { "pattern": "^[A-Za-z0-9._:/+=@-]{1,128}$" } = start.id.as_bytes();
 
-        /// The trace that the work belongs to.
+        /// The trace to which the work belongs.
         "trace_id": trace_id = &start.trace.trace_id;
 
-        /// The work's own span.
+        /// The span of the work.
         "span_id": span_id = &start.trace.span_id;
 
         /// The caller's span.
@@ -95,7 +95,7 @@ facts! {
     #[inline]
     event(record: &Record);
     {
-        /// The way in which it ended, as in `docs/endings.md`.
+        /// The way in which the work ended: see `docs/endings.md`.
         "outcome": word { "enum": Outcome::ALL.map(Outcome::as_str) } = record.outcome.as_str();
     }
 }
@@ -106,22 +106,22 @@ facts! {
     #[inline(never)]
     event(record: &Record, error_type: Option<&'static str>);
     {
-        /// The kind of the failure: the kind or type that was reported, the 5xx code, the status of
-        /// gRPC, or the outcome.
+        /// The type of the failure: the reported kind or type, the 5xx status, the gRPC status, or
+        /// the outcome.
         "error.type": text if "it failed", at_end(any, by_rules) = error_type;
 
-        /// The kind or type of an error that was reported although the work did not fail.
-        "exception.type": text if "an error was reported, and it did not fail"
+        /// The kind or type of a reported error that did not make the work fail.
+        "exception.type": text if "an error was reported, and the work did not fail"
             = reported(record).filter(|_| error_type.is_none());
 
         /// The text of the panic, or else of the error.
         "error.message": text if "an error was reported, or it panicked" = message(record);
 
-        /// The place of the panic: `file:line:column`.
+        /// The source location of the panic: `file:line:column`.
         "error.location": text if "it panicked"
             = location(record).as_deref();
 
-        /// The sources of the error, outermost first.
+        /// The sources of the error, the outermost first.
         "error.sources": texts { "maxItems": 16 } if "the error has any" = sources(record);
     }
 }
@@ -150,8 +150,8 @@ facts! {
     #[inline]
     event(record: &Record);
     {
-        /// The time from its start to its end. Of a request, it is the time from its head to the
-        /// last byte of its response.
+        /// The time from the start to the end of the work. For a request, it ends with the last
+        /// byte of the response.
         "duration_ms": millis = record.duration;
     }
 }
@@ -162,7 +162,7 @@ facts! {
     #[inline]
     event(record: &Record);
     {
-        /// It ended while the service was shutting down.
+        /// True if the work ended while the service was shutting down.
         "draining": flag if "it is true" = record.draining;
     }
 }
@@ -174,11 +174,11 @@ facts! {
     event(user: &User);
     attributes at_start(), at_end(user: &User);
     {
-        /// The user that it served, as the settings allow.
+        /// The id of the user that the work served.
         "user.id": text if "`current().user(..)` was called, and ids are kept", at_end(any)
             = user.id();
 
-        /// The keyed hash of the user that it served.
+        /// The keyed hash of the user's id.
         "user.hash": text plain_if(true) { "pattern": "^[0-9a-f]{32}$" }
             if "`current().user(..)` was called, and users are hashed", at_end(any)
             = user.hash();
@@ -186,8 +186,8 @@ facts! {
 }
 
 facts! {
-    /// Feature flags and calls. They are lists of objects: names that differ from service to
-    /// service are values there, and no columns.
+    /// Feature flags and calls. They are lists of objects, in which names that differ between
+    /// services are values, and not columns.
     ActivityFacts of all;
     #[inline(never)]
     event(record: &Record);
@@ -196,11 +196,12 @@ facts! {
         "feature_flags": [FlagFacts] { "maxItems": 32 } if "`current().flag(..)` was called"
             = record.flags;
 
-        /// The calls that it made, added up by dependency: 16 of them, and all others as `other`.
+        /// The calls that the work made, summed by dependency: up to 16 dependencies, and all
+        /// others as `other`.
         "calls": [DependencyFacts] { "maxItems": 17 } if "`current().call(..)` was called"
             = record.calls.by_dependency();
 
-        /// The 16 slowest calls one by one, in the order in which they ended.
+        /// The 16 slowest calls individually, in the order in which they ended.
         "slowest_calls": [CallFacts] { "maxItems": 16 } if "`current().call(..)` was called"
             = record.calls.slowest();
     }
@@ -215,7 +216,7 @@ facts! {
         /// The name of the flag.
         "key": text = &flag.0;
 
-        /// The variant that the evaluation gave.
+        /// The variant that the evaluation returned.
         "variant": text = &flag.1;
     }
 }
@@ -235,7 +236,7 @@ facts! {
         /// The number of calls that failed.
         "errors": number = calls.errors;
 
-        /// The time of all calls together.
+        /// The sum of the times of all calls.
         "total_ms": millis = calls.total;
 
         /// The time of the longest call.
@@ -252,31 +253,31 @@ facts! {
         /// The name of the dependency.
         "dependency": text = &call.dependency;
 
-        /// The operation that was asked for.
+        /// The operation of the call.
         "operation": text if "it is set" = &call.operation;
 
-        /// The status of the answer.
+        /// The status of the response.
         "status": number { "maximum": 65535 } if "it is set" = call.status;
 
-        /// The call failed.
+        /// True if the call failed.
         "failed": flag if "it is true" = call.failed;
 
         /// The time from the start of the work to the start of the call.
         "start_ms": millis = call.start;
 
-        /// The time that the call took.
+        /// The duration of the call.
         "duration_ms": millis = call.duration;
     }
 }
 
 facts! {
-    /// The application's own fields, and the rate of the event.
+    /// The application's own fields, and the sample rate of the event.
     FieldFacts of all;
     #[inline]
     event(record: &Record, sample_rate: f64);
     {
-        /// The application's own fields, at most 64 and 16 KiB, texts cut with `…`. Dots in their
-        /// names nest.
+        /// The application's own fields: at most 64, and at most 16 KiB. A text that is cut ends
+        /// with `…`. Dots in names create nested objects.
         "fields": fields { "minProperties": 1 } if "`current().set(..)` was called"
             = Some(&record.fields).filter(|fields| fields.iter().next().is_some());
 
@@ -284,7 +285,8 @@ facts! {
         "fields_dropped": number { "minimum": 1 } if "there are any"
             = Some(record.fields.dropped()).filter(|dropped| *dropped > 0);
 
-        /// The rate at which the event was kept: it stands for `1/sample_rate` pieces of work.
+        /// The rate at which the event was kept. The event represents `1/sample_rate` units of
+        /// work.
         "sample_rate": share { "exclusiveMinimum": 0, "maximum": 1 } = sample_rate;
     }
 }
