@@ -1,4 +1,4 @@
-//! A batch of events as a sink sees it.
+//! A batch of events for a sink.
 
 use std::{
     fmt,
@@ -9,8 +9,8 @@ use std::{
 
 use crate::trace::ids::{SpanId, TraceId};
 
-/// The facts of an event that a sink may need beside its bytes. They are copied, and nothing is
-/// allocated for them.
+/// The facts of an event that a sink may need in addition to its bytes. They are copied without an
+/// allocation.
 #[derive(Clone, Copy)]
 pub(crate) struct EntryFacts {
     pub(crate) since_1970: Duration,
@@ -20,8 +20,8 @@ pub(crate) struct EntryFacts {
     pub(crate) route: Option<&'static str>,
 }
 
-/// Events for a [`BatchSink`](crate::output::BatchSink), in the order in which they were recorded. There is
-/// at least one.
+/// Events for a [`BatchSink`](crate::output::BatchSink), in the order in which they were recorded.
+/// There is at least one.
 ///
 /// ```
 /// use obs_core::{EventOutput, Observer, output::{Batch, BatchSink, Delivered, Failure}};
@@ -30,52 +30,55 @@ pub(crate) struct EntryFacts {
 /// impl BatchSink for ByRoute {
 ///     fn send(&mut self, batch: &Batch<'_>) -> Result<Delivered, Failure> {
 ///         for event in batch {
-///             let (topic, key) = (event.route().unwrap_or("unmatched"), event.trace_id().to_bytes());
-///             println!("{} bytes for {topic}, partitioned by {key:?}", event.bytes().len());
+///             let topic = event.route().unwrap_or("unmatched");
+///             let key = event.trace_id().to_bytes();
+///             println!("{topic}, partition {key:?}: {} bytes", event.bytes().len());
 ///         }
 ///         Ok(Delivered::all())
 ///     }
 /// }
-/// let observer = Observer::builder("shop").no_environment().events(EventOutput::batches(ByRoute)).build()?;
+/// let events = EventOutput::batches(ByRoute);
+/// let observer = Observer::builder("shop").no_environment().events(events).build()?;
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 #[derive(Clone, Copy)]
 pub struct Batch<'a> {
     pub(super) bytes: &'a [u8],
-    /// The ends of the entries.
+    /// The end position of each entry.
     pub(super) ends: &'a [usize],
-    /// The facts of the entries; none for a sink that sees bytes alone.
+    /// The facts of the entries. Empty for a sink that reads only bytes.
     pub(super) facts: &'a [EntryFacts],
-    /// The beginning of the bytes, as the ends count.
+    /// The position of the first byte, on the same scale as `ends`.
     pub(super) base: usize,
 }
 
 impl<'a> Batch<'a> {
-    /// The number of its entries.
+    /// Returns the number of entries.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Says if it has no entry, which a sink never sees.
+    /// Returns true if there are no entries. A sink never gets such a batch.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// The bytes of all entries, one behind the other: lines, each with its line feed.
+    /// Returns the bytes of all entries in sequence: lines, each with its line feed.
     #[must_use]
     pub const fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// Its entries, one by one.
+    /// Returns an iterator over the entries.
     #[must_use]
     pub fn iter(&self) -> Entries<'a> {
         Entries { bytes: self.bytes, rest: self.ends.iter().zip(self.facts), base: self.base }
     }
 
-    /// The number of entries that end within the first `bytes`, and the bytes that these have.
+    /// Returns the number of entries that end within the first `bytes` bytes, and the bytes of
+    /// these entries.
     pub(super) fn whole_within(&self, bytes: usize) -> (usize, usize) {
         if bytes >= self.bytes.len() {
             return (self.ends.len(), self.bytes.len());
@@ -137,7 +140,7 @@ impl fmt::Debug for Entries<'_> {
     }
 }
 
-/// An event of a [`Batch`], with the facts by which a sink chooses keys, labels and partitions.
+/// An event of a [`Batch`], with the facts from which a sink chooses keys, labels and partitions.
 #[derive(Clone, Copy)]
 pub struct Entry<'a> {
     bytes: &'a [u8],
@@ -145,37 +148,37 @@ pub struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// The event in the output's format: one line, with its line feed.
+    /// Returns the event in the output's format: one line with its line feed.
     #[must_use]
     pub const fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// The time at which the work started, as the event has it.
+    /// Returns the start time of the work, which is also the time in the event.
     #[must_use]
     pub fn time(&self) -> SystemTime {
         UNIX_EPOCH.checked_add(self.facts.since_1970).unwrap_or(UNIX_EPOCH)
     }
 
-    /// The trace to which the work belongs.
+    /// Returns the trace to which the work belongs.
     #[must_use]
     pub const fn trace_id(&self) -> TraceId {
         self.facts.trace_id
     }
 
-    /// The span of the work. Together with the trace it is unique, so it identifies the event.
+    /// Returns the span of the work. Together with the trace id it identifies the event.
     #[must_use]
     pub const fn span_id(&self) -> SpanId {
         self.facts.span_id
     }
 
-    /// The kind of the work, as the event has it: `request`.
+    /// Returns the kind of the work, which is also the kind in the event: `request`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         self.facts.kind
     }
 
-    /// The route of a request; `None` if it matched none, and for other kinds of work.
+    /// Returns the route of a request. `None` if no route matched, and for other kinds of work.
     #[must_use]
     pub const fn route(&self) -> Option<&'static str> {
         self.facts.route

@@ -1,4 +1,4 @@
-//! A sink that takes bytes, as one that takes batches.
+//! An adapter that turns a sink of bytes into a sink of batches.
 
 use std::io;
 
@@ -8,10 +8,10 @@ use super::{
     sink::{BatchSink, EventSink},
 };
 
-/// Writes batches to a sink of bytes, which may stop in the middle of a line.
+/// Writes batches to a sink of bytes, which may accept a part of a line.
 pub(crate) struct ByteWriter<S> {
     sink: S,
-    /// The bytes of the first entry that the sink has taken already.
+    /// The number of bytes of the first entry that the sink has already accepted.
     begun: usize,
 }
 
@@ -22,7 +22,7 @@ impl<S: EventSink> ByteWriter<S> {
 }
 
 impl<S: EventSink> BatchSink for ByteWriter<S> {
-    /// Writes until at least one entry is complete, so that progress is counted early.
+    /// Writes until at least one entry is complete, and returns then, so progress is counted early.
     fn send(&mut self, batch: &Batch<'_>) -> Result<Delivered, Failure> {
         loop {
             let (entries, bytes) = batch.whole_within(self.begun);

@@ -1,8 +1,9 @@
-//! The answer of a destination: what it has taken, or why it has not.
+//! The result of sending a batch: the delivered entries, or a failure.
 
 use std::{borrow::Cow, fmt, io, time::Duration};
 
-/// The entries that a sink has taken of a batch: always the first ones. The others come again.
+/// The entries of a batch that a sink accepted, which are always the first ones. The others are
+/// sent again.
 ///
 /// ```
 /// use obs_core::output::Delivered;
@@ -12,7 +13,7 @@ use std::{borrow::Cow, fmt, io, time::Duration};
 /// let with_losses = Delivered::all().rejected(2, "too old");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "it says which entries are delivered"]
+#[must_use = "return it from the sink"]
 pub struct Delivered {
     pub(super) entries: usize,
     pub(super) rejected: usize,
@@ -20,26 +21,26 @@ pub struct Delivered {
 }
 
 impl Delivered {
-    /// Says that the whole batch was taken.
+    /// Reports that the whole batch was accepted.
     pub const fn all() -> Self {
         Self::first(usize::MAX)
     }
 
-    /// Says that the first entries were taken. None at all is a failure.
+    /// Reports that the first `entries` were accepted. Zero counts as a failure.
     pub const fn first(entries: usize) -> Self {
         Self { entries, rejected: 0, reason: Cow::Borrowed("") }
     }
 
-    /// Says that the destination dropped some of the entries that it has taken. They are counted as
-    /// lost, and do not come again.
+    /// Reports that the destination rejected some of the accepted entries. They are counted as lost
+    /// and are not sent again.
     pub fn rejected(mut self, entries: usize, reason: impl Into<Cow<'static, str>>) -> Self {
         (self.rejected, self.reason) = (entries, reason.into());
         self
     }
 }
 
-/// The reason why a sink has taken nothing of a batch, and whether and when the same entries may be
-/// tried again.
+/// The reason why a sink accepted no entry of a batch. It also says if and when the same entries
+/// are sent again.
 ///
 /// ```
 /// use std::time::Duration;
@@ -50,13 +51,13 @@ impl Delivered {
 /// let busy = Failure::after(Duration::from_secs(5), "429 Too Many Requests");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "it says whether and when to try again"]
+#[must_use = "return it from the sink"]
 pub struct Failure {
     pub(super) again: Again,
     pub(super) reason: Cow<'static, str>,
 }
 
-/// The time at which the same entries may be tried again.
+/// The time of the next attempt with the same entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Again {
     Never,
@@ -65,22 +66,21 @@ pub(super) enum Again {
 }
 
 impl Failure {
-    /// The entries can never be delivered: they are dropped and counted, and the next batch is
-    /// tried.
+    /// The entries can never be delivered. They are dropped and counted, and the next batch
+    /// follows.
     pub fn never(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { again: Again::Never, reason: reason.into() }
     }
 
-    /// Nothing speaks against another try. The output makes it after a pause of its own, which
-    /// grows from try to try.
+    /// The entries can be sent again. The output retries after a pause that grows with each
+    /// attempt.
     pub fn now(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { again: Again::Now, reason: reason.into() }
     }
 
-    /// The destination wants to be asked again after this time, of which at most 30 seconds are
-    /// granted.
+    /// The destination asks for a retry after this time. The output waits at most 30 seconds.
     ///
-    /// A shutdown tries earlier, within its deadline.
+    /// During a shutdown, the retry happens earlier, within the deadline.
     pub fn after(time: Duration, reason: impl Into<Cow<'static, str>>) -> Self {
         Self { again: Again::After(time), reason: reason.into() }
     }
@@ -98,7 +98,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// An error of a file or a connection may pass.
+/// An error of a file or a connection may be temporary, so it is retried.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::now(error.to_string())

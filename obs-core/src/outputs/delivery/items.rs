@@ -1,4 +1,4 @@
-//! A store of items, each of which says how much memory it takes.
+//! A store of items that report their size.
 
 use std::{collections::VecDeque, mem};
 
@@ -7,16 +7,17 @@ use super::{
     store::{Store, Taken},
 };
 
-/// The bytes of a batch, about: an outlet encodes and compresses it beside the items that wait.
+/// The approximate limit of a batch in bytes. An outlet needs additional memory to encode and
+/// compress a batch, while other items wait.
 pub(crate) const BATCH_BYTES: usize = 2 * 1024 * 1024;
 
 /// An item that knows its size.
 pub(crate) trait Weigh: Send + 'static {
-    /// The bytes of memory that it takes, about.
+    /// Returns its approximate size in bytes of memory.
     fn weight(&self) -> usize;
 }
 
-/// Items that wait.
+/// The waiting items.
 pub(crate) struct ItemStore<T> {
     items: VecDeque<T>,
     bytes: usize,
@@ -29,7 +30,7 @@ impl<T> Default for ItemStore<T> {
 }
 
 impl<T: Weigh> ItemStore<T> {
-    /// The number of the first items that one batch has room for.
+    /// Returns the number of items that fit into one batch.
     fn fitting(&self, most: usize) -> usize {
         let most = most.min(self.items.len());
         if self.bytes <= BATCH_BYTES {
@@ -40,7 +41,7 @@ impl<T: Weigh> ItemStore<T> {
             bytes = bytes.saturating_add(item.weight());
             bytes <= BATCH_BYTES
         };
-        // An item that is too large goes alone.
+        // An item that is too large forms its own batch.
         self.items.iter().take(most).take_while(fits).count().max(1)
     }
 }
@@ -80,10 +81,10 @@ impl<T: Weigh> Store for ItemStore<T> {
     }
 }
 
-/// Items that the worker has taken.
+/// A batch of items that the worker has taken.
 pub(crate) struct ItemBatch<T> {
     items: VecDeque<T>,
-    /// The number of items that are not settled. They may be encoded already, and `items` be empty.
+    /// The number of items that are not settled. `items` is empty if they are already encoded.
     left: usize,
     bytes: usize,
 }
@@ -95,8 +96,8 @@ impl<T> Default for ItemBatch<T> {
 }
 
 impl<T> ItemBatch<T> {
-    /// Hands out the items of a new batch, which the outlet encodes once; `None` if it has them
-    /// already.
+    /// Returns the items of a new batch, which the outlet encodes once. `None` if the outlet has
+    /// already encoded them.
     pub(crate) fn unpack(&mut self) -> Option<impl ExactSizeIterator<Item = T> + '_> {
         (!self.items.is_empty()).then(|| self.items.drain(..))
     }
@@ -107,7 +108,8 @@ impl<T: Weigh> Taken for ItemBatch<T> {
         self.left
     }
 
-    /// The bytes count until the whole batch is settled: so long the outlet has it in memory.
+    /// Releases the bytes only when the whole batch is settled, because the outlet keeps it in
+    /// memory until then.
     fn settle(&mut self, entries: usize) -> usize {
         self.left = self.left.saturating_sub(entries);
         if self.left == 0 { mem::take(&mut self.bytes) } else { 0 }

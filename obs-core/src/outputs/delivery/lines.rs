@@ -1,4 +1,4 @@
-//! A store of event lines: bytes one behind the other, which the worker takes by swapping vectors.
+//! A store of event lines in one vector of bytes, which the worker takes by a swap.
 
 use std::mem;
 
@@ -8,12 +8,12 @@ use super::{
     store::{Store, Taken},
 };
 
-/// Lines, and beside them their ends and, if the sink sees entries, their facts.
+/// Lines, the ends of the lines, and their facts if the sink reads them.
 #[derive(Default)]
 pub(crate) struct LineStore {
     bytes: Vec<u8>,
     ends: Vec<usize>,
-    /// As many as there are ends, or none.
+    /// The facts: one for each line, or none.
     facts: Vec<EntryFacts>,
 }
 
@@ -40,8 +40,8 @@ impl Store for LineStore {
         }
     }
 
-    /// Takes all of them: a swap costs the same for any number, and a sink may take as many as it
-    /// likes.
+    /// Takes all lines. A swap costs the same for any number, and the sink decides how many it
+    /// accepts.
     fn take(&mut self, batch: &mut LineBatch, _: usize) {
         self.exchange(batch);
     }
@@ -52,17 +52,17 @@ impl Store for LineStore {
     }
 }
 
-/// The bytes that lines count for.
+/// Returns the bytes for which lines count in the queue.
 const fn weight(bytes: usize, lines: usize, with_facts: bool) -> usize {
     let each = size_of::<usize>() + if with_facts { size_of::<EntryFacts>() } else { 0 };
     bytes.saturating_add(lines.saturating_mul(each))
 }
 
-/// Lines that the worker has taken.
+/// A batch of lines that the worker has taken.
 #[derive(Default)]
 pub(crate) struct LineBatch {
     lines: LineStore,
-    /// The number of the first lines that are settled.
+    /// The number of settled lines, which are the first ones.
     settled: usize,
     bytes: Room,
     ends: Room,
@@ -70,13 +70,13 @@ pub(crate) struct LineBatch {
 }
 
 impl LineBatch {
-    /// The end of the settled lines.
+    /// Returns the end position of the settled lines.
     fn base(&self) -> usize {
         let last = self.settled.checked_sub(1).and_then(|last| self.lines.ends.get(last));
         last.copied().unwrap_or_default()
     }
 
-    /// The lines that are not settled.
+    /// Returns the lines that are not settled.
     pub(super) fn rest(&self) -> Batch<'_> {
         let base = self.base();
         Batch {

@@ -1,16 +1,16 @@
-//! The memory that a batch keeps for the next one.
+//! The memory that a batch keeps for the next batch.
 
-/// The bytes of memory that a vector keeps, however small its batches are.
+/// The bytes of memory that a vector keeps, even if its batches are small.
 pub(super) const KEPT: usize = 256 * 1024;
 
-/// The speed with which a large batch is forgotten: by one part in so many with each batch since.
+/// The decay of the remembered batch size: one part in `FORGETS` with each batch.
 const FORGETS: usize = 64;
 
-/// The room that a vector keeps: memory that every batch needs stays, memory that a burst has taken
-/// is freed.
+/// The capacity that a vector keeps. Memory that every batch needs is kept. Memory of a burst is
+/// freed.
 #[derive(Default)]
 pub(super) struct Room {
-    /// The length of the largest batch of late.
+    /// The length of the largest recent batch.
     largest: usize,
 }
 
@@ -25,14 +25,14 @@ impl Room {
         }
     }
 
-    /// Frees what is more than the least, because nothing comes any more.
+    /// Frees the memory beyond the minimum, because no entries arrive.
     pub(super) fn idle<T>(&mut self, empty: &mut Vec<T>) {
         self.largest = 0;
         empty.shrink_to(kept::<T>());
     }
 }
 
-/// The items that a vector keeps room for.
+/// The number of items for which a vector keeps capacity.
 pub(super) const fn kept<T>() -> usize {
     KEPT / if size_of::<T>() == 0 { 1 } else { size_of::<T>() }
 }

@@ -1,5 +1,5 @@
-//! Delivery: what an output sends away waits in a bounded queue, and a thread sends it and tries
-//! again.
+//! Delivery of entries to destinations outside the process. Entries wait in a bounded queue, and a
+//! thread sends them and retries.
 //!
 //! ```text
 //!            Store: lines.rs  bytes, swapped whole      Outlet: a sink of events,
@@ -7,16 +7,18 @@
 //!                      │                                          │
 //! request ─▶ push ─▶ Queue ─▶ take ─▶ Worker ─▶ send ─────────────┘
 //!                        ▲                │ delivered, rejected, failed
-//!                        └──── settle ◀───┘ pauses that grow, `Retry-After`, one warning per trouble
+//!                        └──── settle ◀───┘ growing pauses, `Retry-After`, one warning per trouble
 //! ```
-//! All outputs behave alike, because they share all of it but the store, the outlet and their
-//! numbers.
+//! All outputs behave alike, because they share everything except the store, the outlet and the
+//! limits.
 //!
-//! The stores differ in how they are taken. Lines are bytes one after the other, with their facts
-//! (time, trace, kind, route) in a vector beside them, and are taken by swapping both vectors.
-//! Items are weighed one by one. Both have the bound in bytes, which includes what is being sent,
-//! the flush with a deadline, and the counters by reason. The worker reports, and never a request,
-//! because a log may block. A loom model covers the queue over both stores (`tests/loom`).
+//! The two stores differ in the way the worker takes entries. Lines are bytes in one vector, with
+//! their facts (time, trace, kind, route) in another, and the worker swaps both vectors. Items are
+//! weighed and taken one by one. Both stores have the limit in bytes, which includes the bytes that
+//! are being sent, the flush with a deadline, and the counters by reason.
+//!
+//! Only the worker reports troubles, and never a request, because logging may block. A loom model
+//! covers the queue with both stores (`tests/loom`).
 
 pub(crate) mod batch;
 pub(crate) mod byte_writer;

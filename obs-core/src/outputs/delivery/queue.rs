@@ -1,5 +1,5 @@
-//! The queue between requests and a worker: bounded, woken as seldom as possible, flushed with a
-//! deadline.
+//! The queue between requests and a worker. It is bounded, wakes the worker as rarely as possible,
+//! and can be flushed with a deadline.
 
 use std::{
     mem,
@@ -13,63 +13,64 @@ use crate::base::{
     sync::{Condvar, Mutex, MutexGuard},
 };
 
-/// The time after which a sleeping worker wakes for work that depends on time alone.
+/// The interval at which a sleeping worker wakes for work that depends only on time.
 const PARKED_TICK: Duration = Duration::from_secs(1);
 
-/// The shortest pause between two tries while a flush is under way.
+/// The minimal pause between two attempts during a flush.
 const LEAST_PAUSE: Duration = Duration::from_millis(50);
 
-/// A flush that may take longer may take as long as this.
+/// The limit of a flush's deadline, so that the addition to the current time does not overflow.
 const LONGEST_FLUSH: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// The room of a queue.
+/// The limits of a queue.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct QueueBounds {
-    /// The entries that may wait.
+    /// The limit of waiting entries.
     pub(crate) entries: usize,
-    /// The bytes that may wait or be under way.
+    /// The limit of bytes that wait or are being delivered.
     pub(crate) bytes: usize,
-    /// The time for which a push may wait for room.
+    /// The time for which a push waits for room.
     pub(crate) patience: Duration,
 }
 
-/// The rhythm of a worker.
+/// The intervals of a worker.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
-    /// The time for which entries are gathered.
+    /// The time for which the worker collects entries.
     pub(crate) delay: Duration,
-    /// The number of entries that are delivered at once, and for which nothing more is gathered.
+    /// The limit of entries in one delivery. When as many wait, the worker stops collecting.
     pub(crate) batch: usize,
-    /// The silence after which the worker sleeps until an entry wakes it. Before, it looks once per
-    /// delay.
+    /// The idle time after which the worker sleeps until an entry wakes it. Until then it checks
+    /// the queue once per `delay`.
     pub(crate) park_after: Duration,
 }
 
 /// The counters of an output.
 pub(crate) struct DeliveryCounts {
     pub(crate) delivered: Arc<Counter>,
-    /// There was no room, because entries came faster than the destination took them.
+    /// Entries without room, because they came faster than the destination accepted them.
     pub(crate) full: Arc<Counter>,
-    /// The destination failed until they were given up, or there was no room because it failed.
+    /// Entries that were dropped because the destination failed: after the last attempt, or because
+    /// the queue was full meanwhile.
     pub(crate) failed: Arc<Counter>,
-    /// The destination took them and dropped them.
+    /// Entries that the destination rejected.
     pub(crate) rejected: Arc<Counter>,
-    /// They came after the end.
+    /// Entries that came after the shutdown.
     pub(crate) closed: Arc<Counter>,
 }
 
 impl DeliveryCounts {
-    /// All that was delivered, and all that was lost for any reason.
+    /// Returns the numbers of delivered entries and of entries that were lost for any reason.
     pub(crate) fn delivered_and_lost(&self) -> (u64, u64) {
         let lost = [&self.full, &self.failed, &self.rejected, &self.closed];
         (self.delivered.get(), lost.iter().map(|counter| counter.get()).sum())
     }
 }
 
-/// Entries that are done with.
+/// The result of a batch or a part of it: delivered and lost entries.
 #[derive(Default)]
 pub(super) struct Settled {
-    /// The bytes that they counted for.
+    /// The bytes for which they counted.
     pub(super) bytes: usize,
     pub(super) delivered: u64,
     pub(super) rejected: u64,
@@ -79,68 +80,68 @@ pub(super) struct Settled {
 #[derive(Default)]
 struct QueueState<S> {
     store: S,
-    /// Bytes that wait or are under way.
+    /// Bytes that wait or are being delivered.
     bytes: usize,
-    /// Entries that the worker has taken and not settled.
+    /// Entries that the worker has taken and not yet settled.
     under_way: u64,
-    /// Entries ever settled in any way, and those of them that were lost.
+    /// All settled entries since the start, and those of them that were lost.
     settled: u64,
     lost: u64,
-    /// Flushes that were asked for and made, and the result of the last one.
+    /// The numbers of requested and completed flushes, and the result of the last one.
     flushes_wanted: u64,
     flushes_made: u64,
     flush_failed: bool,
-    /// Entries that were pushed before the last flush was asked for.
+    /// The number of entries that were pushed before the last flush was requested.
     flush_after: u64,
-    /// The time until which somebody waits for a flush.
+    /// The time until which a caller waits for a flush.
     flush_until: Option<Instant>,
-    /// A flush was asked for: neither gather nor pause now.
+    /// True if a flush was requested: the worker skips collecting and pauses.
     urgent: bool,
-    /// The worker sleeps until something wakes it.
+    /// True if the worker sleeps until it is woken.
     parked: bool,
-    /// The destination fails.
+    /// True while the destination fails.
     failing: bool,
-    /// An entry has found no room since the worker looked.
+    /// True if an entry found no room since the worker last checked.
     overflowed: bool,
     closed: bool,
-    /// A try since the end was allowed.
+    /// True if the last attempt after the close was granted.
     last_try: bool,
-    /// There is no worker any more.
+    /// True if the worker has ended.
     ended: bool,
 }
 
 impl<S: Store> QueueState<S> {
-    /// The entries that wait or are under way.
+    /// Returns the number of entries that wait or are being delivered.
     fn waiting(&self) -> u64 {
         self.under_way.saturating_add(self.store.len() as u64)
     }
 
-    /// Entries that were pushed before a flush are settled: it is the destination's turn, whatever
-    /// has come since.
+    /// Returns true if all entries that were pushed before the flush are settled. Then the
+    /// destination is flushed, even if new entries wait.
     const fn flush_is_due(&self) -> bool {
         self.flushes_made < self.flushes_wanted && self.settled >= self.flush_after
     }
 
-    /// The time until which somebody waits for a flush that is not made.
+    /// Returns the time until which a caller waits for a flush that is not complete.
     fn awaited_until(&self, now: Instant) -> Option<Instant> {
         self.flush_until.filter(|until| now < *until && self.flushes_made < self.flushes_wanted)
     }
 }
 
-/// The next job of the worker.
+/// The next task of the worker.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Task {
-    /// Deliver the entries that are in the batch now.
+    /// Deliver the entries in the batch.
     Deliver,
-    /// Flush the destination, and report this number.
+    /// Flush the destination, and report this number as complete.
     Flush(u64),
-    /// Nothing was there for a while.
+    /// Free memory, because no entry came for a while.
     Tick,
-    /// End: nothing is left and nothing will come.
+    /// End the thread: no entries are left, and none will come.
     Closed,
 }
 
-/// A flush that was asked for.
+/// A requested flush.
 pub(crate) struct Flush {
     pushed: u64,
     lost: u64,
@@ -148,16 +149,16 @@ pub(crate) struct Flush {
     until: Instant,
 }
 
-/// Requests push entries, a worker takes them.
+/// A queue into which requests push entries, and from which a worker takes them.
 ///
 /// A push copies the entry under a lock that is otherwise held only to swap or to count. It wakes
-/// the worker only if that sleeps, or once for a full batch: a wake-up for each entry would cost
-/// more than the entry.
+/// the worker only if the worker sleeps, and once when a batch is full. A wake-up for each entry
+/// would cost more than the entry itself.
 pub(crate) struct Queue<S: Store> {
     state: Mutex<QueueState<S>>,
-    /// Something for the worker.
+    /// Signals the worker.
     wake: Condvar,
-    /// Something for a flush, and for a push that waits for room.
+    /// Signals callers that wait for a flush, and pushes that wait for room.
     settled: Condvar,
     bounds: QueueBounds,
     pace: Pace,
@@ -180,7 +181,8 @@ impl<S: Store> Queue<S> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an entry if there is room for it, or will be in time; otherwise counts it as lost.
+    /// Adds an entry if there is room, if necessary after waiting for it. Otherwise counts the
+    /// entry as lost.
     pub(crate) fn push(&self, entry: S::Entry<'_>) {
         let weight = S::weight(&entry);
         let mut state = self.lock();
@@ -211,7 +213,7 @@ impl<S: Store> Queue<S> {
         weight: usize,
     ) -> MutexGuard<'a, QueueState<S>> {
         let patience = self.bounds.patience;
-        // For an entry that can never fit nobody waits.
+        // Waiting is useless for an entry that can never fit.
         if patience.is_zero() || weight > self.bounds.bytes {
             return state;
         }
@@ -240,11 +242,11 @@ impl<S: Store> Queue<S> {
         counter.add(1);
     }
 
-    /// Waits for the worker's next task. Entries are taken into `batch`, which is empty.
+    /// Waits for the worker's next task. Moves entries into `batch`, which must be empty.
     pub(super) fn take(&self, batch: &mut S::Batch) -> Task {
         let mut state = self.lock();
         let began = Instant::now();
-        // The last time at which nothing waited: the first entry is not older.
+        // The last time at which the queue was empty. The first entry is not older than that.
         let mut empty = began;
         loop {
             let now = Instant::now();
@@ -287,7 +289,7 @@ impl<S: Store> Queue<S> {
         woken.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Counts entries of the batch that are done with.
+    /// Counts settled entries of the batch.
     pub(super) fn settle(&self, settled: &Settled) {
         let Settled { bytes, delivered, rejected, failed } = *settled;
         self.counts.delivered.add(delivered);
@@ -305,16 +307,16 @@ impl<S: Store> Queue<S> {
         self.settled.notify_all();
     }
 
-    /// Waits before the next try: as long as it is wanted, or at most half of the time for which
-    /// somebody still waits for a flush. A new flush is tried at once. Returns `false` if there is
-    /// no other try.
+    /// Waits before the next attempt for the time `wanted`, but at most for half of the time that a
+    /// caller still waits for a flush. A new flush ends the pause. Returns false if there is no
+    /// further attempt.
     pub(super) fn pause(&self, wanted: Duration) -> bool {
         let began = Instant::now();
         let mut state = self.lock();
         state.failing = true;
         loop {
             if state.closed {
-                // One last try, although the end has come.
+                // After the close, one last attempt is granted.
                 return !mem::replace(&mut state.last_try, true);
             }
             let now = Instant::now();
@@ -330,12 +332,12 @@ impl<S: Store> Queue<S> {
         }
     }
 
-    /// Says if entries have found no room since the last call.
+    /// Returns true if entries found no room since the last call.
     pub(super) fn overflowed(&self) -> bool {
         mem::take(&mut self.lock().overflowed)
     }
 
-    /// Reports a flush of the destination.
+    /// Reports the result of a flush of the destination.
     pub(super) fn flushed(&self, number: u64, ok: bool) {
         let mut state = self.lock();
         state.flushes_made = number;
@@ -344,13 +346,13 @@ impl<S: Store> Queue<S> {
         self.settled.notify_all();
     }
 
-    /// Asks the worker to settle the entries that were pushed before, and to flush the destination
-    /// then.
+    /// Requests that the worker settles all entries that were pushed so far, and then flushes the
+    /// destination.
     pub(crate) fn ask_to_flush(&self, deadline: Duration) -> Flush {
         let now = Instant::now();
         let until = now.checked_add(deadline.min(LONGEST_FLUSH)).unwrap_or(now);
         let mut state = self.lock();
-        // Of two that wait, the longer deadline counts for the worker.
+        // If several callers wait, the longest deadline counts for the worker.
         let other = state.awaited_until(now);
         state.flush_until = Some(other.map_or(until, |other| other.max(until)));
         state.flushes_wanted = state.flushes_wanted.saturating_add(1);
@@ -360,7 +362,7 @@ impl<S: Store> Queue<S> {
         Flush { pushed: state.flush_after, lost: state.lost, number: state.flushes_wanted, until }
     }
 
-    /// Waits until that is done, at most until its deadline. Returns `true` if everything was
+    /// Waits until a flush is complete, at most until its deadline. Returns true if everything was
     /// delivered.
     pub(crate) fn wait_for(&self, flush: &Flush) -> bool {
         let mut state = self.lock();
@@ -374,19 +376,19 @@ impl<S: Store> Queue<S> {
         state.settled >= flush.pushed && state.lost == flush.lost && !state.flush_failed
     }
 
-    /// The bytes that wait or are under way.
+    /// Returns the bytes that wait or are being delivered.
     pub(crate) fn waiting_bytes(&self) -> u64 {
         self.lock().bytes as u64
     }
 
-    /// Lets the worker end once it has tried what is left.
+    /// Closes the queue. The worker tries to deliver the remaining entries and then ends.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.wake.notify_one();
         self.settled.notify_all();
     }
 
-    /// The worker ends: nobody need wait for it.
+    /// Reports the end of the worker, so that no caller waits for it.
     pub(super) fn ended(&self) {
         self.lock().ended = true;
         self.settled.notify_all();
@@ -398,28 +400,28 @@ impl<S: Store> Queue<S> {
     }
 }
 
-/// For outlets that know time-outs, and for items.
+/// Methods for outlets with timeouts.
 #[cfg(any(feature = "otel", test))]
 impl<S: Store> Queue<S> {
-    /// Flushes, and waits for it.
+    /// Requests a flush and waits for it.
     pub(crate) fn flush(&self, deadline: Duration) -> bool {
         self.wait_for(&self.ask_to_flush(deadline))
     }
 
-    /// The time that one try may take: as long as it is wanted, but no longer than somebody waits
-    /// for a flush.
+    /// Returns the time that one attempt may take: `wanted`, but not longer than a caller waits for
+    /// a flush.
     pub(crate) fn patience(&self, wanted: Duration) -> Duration {
         let now = Instant::now();
         let until = self.lock().awaited_until(now);
         until.map_or(wanted, |until| wanted.min(until.saturating_duration_since(now)))
     }
 
-    /// The entries that wait or are under way.
+    /// Returns the number of entries that wait or are being delivered.
     pub(crate) fn waiting(&self) -> u64 {
         self.lock().waiting()
     }
 
-    /// Says if no entry is accepted any more.
+    /// Returns true if the queue is closed and accepts no entries.
     #[cfg(feature = "otel")]
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().closed

@@ -1,29 +1,29 @@
-//! The pauses between two tries.
+//! The pauses between two attempts.
 
 use std::time::{Duration, Instant};
 
 use super::failure::Again;
 use crate::base::random;
 
-/// The longest pause that a destination is granted (`Retry-After`).
+/// The limit of a pause that the destination asks for (`Retry-After`).
 const LONGEST_GRANTED: Duration = Duration::from_secs(30);
 
-/// The way in which an output tries again.
+/// The settings of an output's retries.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RetryPolicy {
-    /// The first pause, which doubles with each try.
+    /// The first pause. Pauses double with each attempt.
     pub(crate) first: Duration,
-    /// The longest of these pauses.
+    /// The limit of these pauses.
     pub(crate) longest: Duration,
-    /// The time after which entries are given up; `None` if they wait for ever.
+    /// The time after which entries are dropped. `None` if they wait without a limit.
     pub(crate) give_up: Option<Duration>,
 }
 
-/// The tries of one batch.
+/// The attempts to deliver one batch.
 pub(super) struct Tries {
     policy: RetryPolicy,
     pause: Duration,
-    /// The time of the first try since something was delivered.
+    /// The time of the first attempt since the last progress.
     began: Instant,
 }
 
@@ -32,12 +32,12 @@ impl Tries {
         Self { policy, pause: policy.first, began: Instant::now() }
     }
 
-    /// Begins anew, because the destination has taken something.
+    /// Starts again with the first pause, because the destination accepted something.
     pub(super) fn reset(&mut self) {
         *self = Self::new(self.policy);
     }
 
-    /// The pause before the next try; `None` if there is none.
+    /// Returns the pause before the next attempt, or `None` if there is no further attempt.
     pub(super) fn next(&mut self, again: Again) -> Option<Duration> {
         let pause = match again {
             Again::Never => return None,
@@ -50,7 +50,7 @@ impl Tries {
     }
 }
 
-/// A quarter more or less, so that services do not come all at once.
+/// Changes a pause randomly by up to a quarter, so that services do not all retry at the same time.
 fn jittered(pause: Duration) -> Duration {
     let mut byte = [0];
     random::fill(&mut byte);

@@ -1,4 +1,4 @@
-//! Destinations of events: batches with facts, or bytes alone.
+//! The traits of event destinations, for batches with facts or for bytes only.
 
 use std::io;
 
@@ -9,12 +9,12 @@ use super::{
     worker::Outlet,
 };
 
-/// A destination of events that takes them in batches: for
+/// A destination that accepts events in batches, for
 /// [`EventOutput::batches`](crate::EventOutput::batches).
 ///
-/// It is called from a thread of the output's own, so it may block; while it does, events wait in
-/// the output's queue, and no other output and no request is held up. [`EventSink`] is the simple
-/// form for destinations that take bytes.
+/// It runs on the output's own thread, so it may block. Meanwhile events wait in the output's
+/// queue, and neither other outputs nor requests are delayed. [`EventSink`] is the simpler trait
+/// for destinations of bytes.
 ///
 /// # Panics
 /// A panic counts as a [`Failure::now`].
@@ -29,19 +29,20 @@ use super::{
 ///         match post("http://search:9200/_bulk", batch.bytes())? {
 ///             200 => Ok(Delivered::all()),
 ///             429 | 503 => Err(Failure::after(std::time::Duration::from_secs(1), "busy")),
-///             status => Err(Failure::never(format!("it answers {status}"))),
+///             status => Err(Failure::never(format!("status {status}"))),
 ///         }
 ///     }
 /// }
-/// let observer = Observer::builder("shop").no_environment().events(EventOutput::batches(Bulk)).build()?;
+/// let events = EventOutput::batches(Bulk);
+/// let observer = Observer::builder("shop").no_environment().events(events).build()?;
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 pub trait BatchSink: Send + 'static {
-    /// Takes the first entries of a batch, and returns how many. The others come again with the
-    /// next call.
+    /// Accepts the first entries of a batch, and returns their number. The next call gets the
+    /// others again.
     ///
     /// # Errors
-    /// Nothing was taken. The failure says whether and when the same entries come again.
+    /// No entry was accepted. The failure says if and when the same entries are sent again.
     fn send(&mut self, batch: &Batch<'_>) -> Result<Delivered, Failure>;
 
     /// Makes everything that was taken as durable as it can be: at a shutdown, and when the last
@@ -53,16 +54,16 @@ pub trait BatchSink: Send + 'static {
         Ok(())
     }
 
-    /// Is called about once a second, also while there is nothing to send: for work that depends on
-    /// time alone.
+    /// Does work that depends only on time. It is called about once a second, also if there is
+    /// nothing to send.
     fn tick(&mut self) {}
 }
 
-/// A destination of events that takes bytes, as a file or a socket does: for
+/// A destination that accepts events as bytes, like a file or a socket, for
 /// [`EventOutput::to`](crate::EventOutput::to).
 ///
-/// It is called from a thread of the output's own, so it may block; while it does, events wait in
-/// the output's queue, and no other output and no request is held up. [`BatchSink`] is the form for
+/// It runs on the output's own thread, so it may block. Meanwhile events wait in the output's
+/// queue, and neither other outputs nor requests are delayed. [`BatchSink`] is the trait for
 /// destinations that need keys, labels or partitions.
 ///
 /// ```
@@ -76,20 +77,21 @@ pub trait BatchSink: Send + 'static {
 ///         Ok(lines.len())
 ///     }
 /// }
-/// let observer = Observer::builder("shop").no_environment().events(EventOutput::to(Counts(0))).build()?;
+/// let events = EventOutput::to(Counts(0));
+/// let observer = Observer::builder("shop").no_environment().events(events).build()?;
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 pub trait EventSink: Send + 'static {
-    /// Takes bytes of lines, and returns how many it took, as [`io::Write::write`] does: the rest
-    /// comes again with the next call.
+    /// Accepts bytes of lines, and returns their number, as [`io::Write::write`] does. The next
+    /// call gets the rest again.
     ///
-    /// `lines` begins where the last call has stopped, which may be in the middle of a line, and
-    /// ends with the end of a line.
+    /// `lines` begins where the last call stopped, which may be in the middle of a line. It ends
+    /// with a complete line.
     ///
     /// # Errors
-    /// Nothing was taken: the same bytes come again, after a pause that grows up to some seconds,
-    /// as long as the queue has room for what comes meanwhile. [`io::ErrorKind::Interrupted`] is
-    /// tried again at once.
+    /// No byte was accepted. The same bytes are sent again after a pause that grows to a few
+    /// seconds. New events wait in the queue as long as it has room. [`io::ErrorKind::Interrupted`]
+    /// is retried at once.
     ///
     /// # Panics
     /// A panic counts as an error.
@@ -104,12 +106,12 @@ pub trait EventSink: Send + 'static {
         Ok(())
     }
 
-    /// Is called about once a second, also while there is nothing to write: for work that depends
-    /// on time alone.
+    /// Does work that depends only on time. It is called about once a second, also if there is
+    /// nothing to write.
     fn tick(&mut self) {}
 }
 
-/// A sink of batches is the outlet of lines.
+/// A sink of batches is an outlet of lines.
 impl Outlet<LineBatch> for Box<dyn BatchSink> {
     fn send(&mut self, batch: &mut LineBatch) -> Result<Delivered, Failure> {
         (**self).send(&batch.rest())

@@ -1,37 +1,37 @@
-//! The place in which entries wait, and the batch into which the worker takes them.
+//! The traits of a queue's store and of the batch that the worker takes from it.
 
-/// A place in which entries wait for the worker of a queue.
+/// A store in which entries wait for the worker of a queue.
 ///
-/// All methods run under the queue's lock, so they are short.
+/// All methods run under the queue's lock, so they must be fast.
 pub(crate) trait Store: Default + Send + 'static {
-    /// An entry as it is pushed.
+    /// A pushed entry.
     type Entry<'a>;
     /// The entries that the worker takes at once.
     type Batch: Taken;
 
-    /// The bytes that an entry counts for.
+    /// Returns the bytes for which an entry counts.
     fn weight(entry: &Self::Entry<'_>) -> usize;
 
-    /// The number of entries that wait.
+    /// Returns the number of waiting entries.
     fn len(&self) -> usize;
 
-    /// Adds an entry behind the others.
+    /// Appends an entry.
     fn push(&mut self, entry: Self::Entry<'_>);
 
-    /// Moves the first entries into a batch that is empty, at most `most` of them.
+    /// Moves the first entries, at most `most`, into an empty batch.
     fn take(&mut self, batch: &mut Self::Batch, most: usize);
 
-    /// Exchanges the memory of the store and of a batch, which are both empty: by turns the worker
-    /// can free both.
+    /// Exchanges the memory of the store and of a batch, both of which are empty. This lets the
+    /// worker free the memory of both in turn.
     fn exchange(&mut self, batch: &mut Self::Batch);
 }
 
-/// Entries that the worker has taken.
+/// A batch of entries that the worker has taken.
 pub(crate) trait Taken: Default {
-    /// The number of entries that are not settled.
+    /// Returns the number of entries that are not settled.
     fn len(&self) -> usize;
 
-    /// Removes the first entries, and returns the bytes that count no longer.
+    /// Settles the first entries, and returns the bytes that no longer count.
     fn settle(&mut self, entries: usize) -> usize;
 
     /// Prepares the memory for the next batch, once all entries are settled.

@@ -1,38 +1,39 @@
-//! Troubles of an output, each of which is reported once when it begins and once when it ends.
+//! Reports of an output's troubles. A trouble is reported once when it begins and once when it
+//! ends.
 
 use std::time::{Duration, Instant};
 
 use super::failure::{Delivered, Failure};
 use crate::base::{diagnostics, text::bounded};
 
-/// The least time between two reports of the same trouble: one that comes and goes does not flood
-/// the log.
+/// The minimal time between two reports of the same trouble, so that a recurring trouble does not
+/// flood the log.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// The bytes of a destination's own words that a report repeats.
+/// The limit of a destination's message in a report, in bytes.
 const MAX_REASON: usize = 256;
 
 /// The names that reports use.
 pub(crate) struct Subject {
     /// The entries: `events`, `spans`.
     pub(crate) entries: &'static str,
-    /// The destination: an output's name, a URL without secrets.
+    /// The destination: the name of an output, or a URL without secrets.
     pub(crate) destination: String,
     /// The metric that counts losses.
     pub(crate) counter: &'static str,
 }
 
-/// A trouble that lasts from its first sign until it is over.
+/// The state of one trouble.
 #[derive(Default)]
 struct Trouble {
     lasts: bool,
     reported: Option<Instant>,
-    /// Its begin was reported, so its end is.
+    /// True if the beginning was reported, so the end is reported, too.
     end_is_due: bool,
 }
 
 impl Trouble {
-    /// Says if the begin is to be reported.
+    /// Marks the trouble as begun. Returns true if the beginning is reported.
     fn begins(&mut self, now: Instant) -> bool {
         if self.lasts {
             return false;
@@ -46,7 +47,7 @@ impl Trouble {
         self.end_is_due
     }
 
-    /// Says if the end is to be reported.
+    /// Marks the trouble as ended. Returns true if the end is reported.
     fn ends(&mut self) -> bool {
         self.lasts = false;
         std::mem::take(&mut self.end_is_due)
@@ -59,7 +60,7 @@ pub(super) struct Troubles {
     failing: Trouble,
     rejecting: Trouble,
     overflowing: Trouble,
-    /// The time of the last entry without room.
+    /// The last time at which an entry found no room.
     overflowed: Option<Instant>,
 }
 
@@ -74,7 +75,7 @@ impl Troubles {
         }
     }
 
-    /// Entries were not taken.
+    /// Reports that entries were not accepted.
     pub(super) fn failed(&mut self, failure: &Failure) {
         if !self.failing.begins(Instant::now()) {
             return;
@@ -83,17 +84,17 @@ impl Troubles {
         let reason = bounded(&failure.reason, MAX_REASON);
         if failure.may_pass() {
             diagnostics::warn(format_args!(
-                "{entries} cannot be delivered to {destination} ({reason}); they wait and are tried again, and losses are \
-                 counted in `{counter}`"
+                "cannot deliver {entries} to {destination}: {reason}; they are retried, and losses are counted in \
+                 `{counter}`"
             ));
         } else {
             diagnostics::warn(format_args!(
-                "{entries} cannot be delivered to {destination} ({reason}); they are lost and counted in `{counter}`"
+                "cannot deliver {entries} to {destination}: {reason}; they are dropped and counted in `{counter}`"
             ));
         }
     }
 
-    /// Entries were taken.
+    /// Reports that entries were accepted.
     pub(super) fn delivered(&mut self, delivered: &Delivered) {
         let Subject { entries, destination, counter } = &self.subject;
         if self.failing.ends() {
@@ -101,33 +102,39 @@ impl Troubles {
         }
         if delivered.rejected == 0 && delivered.reason.is_empty() {
             if self.rejecting.ends() {
-                diagnostics::info(format_args!("{destination} rejects no {entries} any more"));
+                diagnostics::info(format_args!("{destination} accepts all {entries} again"));
             }
         } else if self.rejecting.begins(Instant::now()) {
             let (rejected, reason) = (delivered.rejected, bounded(&delivered.reason, MAX_REASON));
+            if rejected == 0 {
+                let warning = format_args!("{destination} accepted {entries} with a warning: {reason:?}");
+                return diagnostics::warn(warning);
+            }
             diagnostics::warn(format_args!(
-                "{destination} has rejected {rejected} {entries} of a batch: {reason:?}; they are counted in `{counter}`"
+                "{destination} rejected {rejected} {entries} of a batch: {reason:?}; they are counted in `{counter}`"
             ));
         }
     }
 
-    /// The worker has looked for entries that found no room: `some` if there were any.
+    /// Reports the result of the worker's check for entries without room: `some` is true if there
+    /// were any.
     ///
-    /// The worker reports it, and not the thread that drops an entry: a log may block, and a
-    /// request must not.
+    /// The worker reports this instead of the thread that drops an entry, because logging may
+    /// block, and a request must not block.
     pub(super) fn overflow(&mut self, some: bool, now: Instant) {
         let Subject { entries, destination, counter } = &self.subject;
         if some {
             self.overflowed = Some(now);
             if self.overflowing.begins(now) {
                 diagnostics::warn(format_args!(
-                    "there are more {entries} than {destination} takes; what finds no room is dropped and counted in `{counter}`"
+                    "{entries} come faster than {destination} accepts them; those that do not fit into the queue are \
+                     dropped and counted in `{counter}`"
                 ));
             }
         } else if self.overflowed.is_some_and(|last| now.saturating_duration_since(last) >= QUIET) {
             self.overflowed = None;
             if self.overflowing.ends() {
-                diagnostics::info(format_args!("{destination} takes all {entries} again"));
+                diagnostics::info(format_args!("{entries} for {destination} fit into the queue again"));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The thread of an output: delivers batches, tries again, flushes, and reports troubles.
+//! The worker thread of an output. It delivers batches, retries, flushes, and reports troubles.
 
 use std::{
     io,
@@ -16,13 +16,13 @@ use super::{
 };
 use crate::base::{panic::catch, thread::spawn};
 
-/// The time for which dropping the last observer waits for entries that are left.
+/// The time for which the drop of the last observer waits for remaining entries.
 const DROP_FLUSH: Duration = Duration::from_secs(1);
 
 /// The time between two ticks of the outlet.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The end of a queue that leads out of the process.
+/// The destination of a queue, outside the process.
 pub(crate) trait Outlet<B> {
     /// Sends the first entries of a batch.
     fn send(&mut self, batch: &mut B) -> Result<Delivered, Failure>;
@@ -32,18 +32,18 @@ pub(crate) trait Outlet<B> {
         Ok(())
     }
 
-    /// Is called about once a second.
+    /// Does work that depends only on time. It is called about once a second.
     fn tick(&mut self) {}
 }
 
-/// A worker, as those see it who have started it.
+/// A handle of a running worker thread.
 pub(crate) struct Worker<S: Store> {
     queue: Arc<Queue<S>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl<S: Store> Worker<S> {
-    /// Starts a thread that delivers to an outlet, which is made on that thread.
+    /// Starts a thread that delivers to an outlet. The outlet is created on that thread.
     pub(crate) fn start<O: Outlet<S::Batch>>(
         thread: String,
         subject: Subject,
@@ -61,13 +61,13 @@ impl<S: Store> Worker<S> {
     }
 }
 
-/// Lets workers end when the last observer is dropped, all within one time.
+/// Flushes and ends all workers when the last observer is dropped. They share one deadline.
 pub(crate) fn end<'a, S: Store>(workers: impl Iterator<Item = &'a mut Worker<S>>) {
     let asked: Vec<_> = workers.map(|worker| (worker.queue.ask_to_flush(DROP_FLUSH), worker)).collect();
     for (flush, worker) in asked {
         let flushed = worker.queue.wait_for(&flush);
         worker.queue.close();
-        // A thread that hangs in a stuck output is left behind: it must not hold up the caller.
+        // A thread in a stuck output is not joined, because it would block the caller.
         if let Some(thread) = worker.thread.take()
             && flushed
         {
@@ -82,7 +82,7 @@ impl<S: Store> Drop for Worker<S> {
     }
 }
 
-/// A worker, as its thread has it.
+/// The state of a worker on its thread.
 struct WorkerThread<S: Store, O> {
     queue: Arc<Queue<S>>,
     outlet: O,
@@ -124,7 +124,7 @@ impl<S: Store, O: Outlet<S::Batch>> WorkerThread<S, O> {
         }
     }
 
-    /// Delivers a batch, until all of it is taken or given up.
+    /// Delivers a batch until all of it is accepted or dropped.
     fn deliver(&mut self, batch: &mut S::Batch) {
         let mut tries = Tries::new(self.policy);
         while batch.len() > 0 {
@@ -134,7 +134,7 @@ impl<S: Store, O: Outlet<S::Batch>> WorkerThread<S, O> {
                     tries.reset();
                 }
                 Ok(_) => {
-                    if !self.failed(batch, &mut tries, &Failure::now("it takes nothing")) {
+                    if !self.failed(batch, &mut tries, &Failure::now("no entry was accepted")) {
                         return;
                     }
                 }
@@ -159,7 +159,7 @@ impl<S: Store, O: Outlet<S::Batch>> WorkerThread<S, O> {
         });
     }
 
-    /// Waits for the next try, or gives the batch up and returns `false`.
+    /// Waits for the next attempt, or drops the batch and returns false.
     fn failed(&mut self, batch: &mut S::Batch, tries: &mut Tries, failure: &Failure) -> bool {
         self.troubles.failed(failure);
         if tries.next(failure.again).is_some_and(|pause| self.queue.pause(pause)) {
@@ -171,10 +171,10 @@ impl<S: Store, O: Outlet<S::Batch>> WorkerThread<S, O> {
         false
     }
 
-    /// Calls the outlet, which may be the application's and panic.
+    /// Calls the outlet and catches its panics, because it may be code of the application.
     fn call<T>(&mut self, call: impl FnOnce(&mut O) -> Result<T, Failure>) -> Result<T, Failure> {
         let outlet = &mut self.outlet;
         catch(|| call(outlet))
-            .unwrap_or_else(|_| Err(Failure { again: Again::Now, reason: "it panicked".into() }))
+            .unwrap_or_else(|_| Err(Failure { again: Again::Now, reason: "the sink panicked".into() }))
     }
 }

@@ -1,4 +1,5 @@
-//! Two requests, a worker and a flush, in every order of up to three preemptions.
+//! A model of two requests, a worker and a flush. It checks every order with up to three
+//! preemptions.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::{
 
 pub use crate::base::sync::Waits;
 
-/// An item that is nothing but its size.
+/// An item that has only a size.
 struct Unit;
 
 impl Weigh for Unit {
@@ -49,14 +50,15 @@ fn counts() -> DeliveryCounts {
     }
 }
 
-/// Each entry is delivered once or refused; a flush returns only when what was pushed before it is
-/// settled; and a destination that fails once loses nothing.
+/// Checks three properties. Each entry is delivered once, or dropped and counted. A flush returns
+/// only when all entries that were pushed before it are settled. A destination that fails once
+/// loses nothing.
 fn model<S: Store>(waits: Waits, push: fn(&Queue<S>)) {
     sync::set_waits(waits);
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.check(move || {
-        // Room for two of the three entries as long as none is taken.
+        // Two of the three entries fit until the worker takes some.
         let bounds = QueueBounds { entries: 2, bytes: usize::MAX, patience: Duration::ZERO };
         let pace = Pace { delay: Duration::ZERO, batch: usize::MAX, park_after: Duration::ZERO };
         let queue = Arc::new(Queue::<S>::new(bounds, pace, counts()));
@@ -68,8 +70,8 @@ fn model<S: Store>(waits: Waits, push: fn(&Queue<S>)) {
                     match queue.take(&mut batch) {
                         Task::Deliver => {
                             if std::mem::take(&mut fails) {
-                                // After the end there is no other try, but nobody takes that one
-                                // for the last.
+                                // After the close there is no further attempt. The result is
+                                // ignored, because this model delivers in any case.
                                 let _ = queue.pause(Duration::ZERO);
                             }
                             let entries = batch.len();
@@ -95,13 +97,16 @@ fn model<S: Store>(waits: Waits, push: fn(&Queue<S>)) {
         let flush = queue.ask_to_flush(Duration::MAX);
         assert!(queue.wait_for(&flush));
         let refused = queue.counts.full.get() + queue.counts.failed.get();
-        assert!(queue.counts.delivered.get() + refused >= 2, "what was pushed before is settled");
+        assert!(
+            queue.counts.delivered.get() + refused >= 2,
+            "all entries pushed before the flush are settled"
+        );
         other.join().expect("no panic");
         queue.close();
         let all = worker.join().expect("no panic");
         let (delivered, lost) = queue.counts.delivered_and_lost();
-        assert_eq!(delivered, all, "what was taken is delivered once");
-        assert_eq!(delivered + lost, 3, "or refused and counted");
+        assert_eq!(delivered, all, "each taken entry is delivered once");
+        assert_eq!(delivered + lost, 3, "or dropped and counted");
         assert!(delivered >= 2, "there was room for two");
     });
 }

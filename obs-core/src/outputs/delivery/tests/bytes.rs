@@ -1,4 +1,4 @@
-//! Sinks of bytes, which stop wherever they like.
+//! Tests of sinks of bytes, which may stop at any byte.
 
 use std::{
     io,
@@ -14,7 +14,7 @@ use crate::outputs::delivery::{
     sink::{BatchSink, EventSink},
 };
 
-/// Takes bytes as it is told to: so many, or none because it fails or is interrupted.
+/// A sink that follows a script: it accepts some bytes, fails, or is interrupted.
 struct Stops {
     steps: Vec<Option<usize>>,
     taken: Arc<Mutex<Vec<u8>>>,

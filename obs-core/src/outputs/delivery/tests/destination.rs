@@ -1,4 +1,4 @@
-//! A destination that answers as it is told to.
+//! A test destination with scripted results.
 
 use std::{
     collections::VecDeque,
@@ -18,27 +18,27 @@ use crate::outputs::delivery::{
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reply {
     Take,
-    /// Takes the first ones.
+    /// Accepts the first entries.
     TakeFirst(usize),
-    /// Takes all of them, and drops some.
+    /// Accepts all entries, and rejects some.
     Reject(usize),
     Now,
     After(Duration),
     Never,
     Panic,
-    /// Does not come back before it is released.
+    /// Blocks until it is released.
     Hang,
 }
 
 #[derive(Default)]
 pub(super) struct Tried {
     answers: VecDeque<Reply>,
-    /// The answer when there is no other.
+    /// The result if no other is scripted.
     always: Option<Reply>,
     released: bool,
-    /// Every number that was taken, also if it was dropped then.
+    /// Every accepted number, including rejected ones.
     pub(super) taken: Vec<u64>,
-    /// Every try, with its time and the numbers that were offered.
+    /// Every attempt, with its time and the offered numbers.
     pub(super) tries: Vec<(Instant, Vec<u64>)>,
     pub(super) flushes: u32,
 }
@@ -51,14 +51,14 @@ impl Destination {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers the next tries so, and takes everything then.
+    /// Scripts the results of the next attempts. Later attempts accept everything.
     pub(super) fn then(&self, answers: impl IntoIterator<Item = Reply>) {
         let mut seen = self.seen();
         seen.always = None;
         seen.answers = answers.into_iter().collect();
     }
 
-    /// Answers all tries so.
+    /// Returns this result for all attempts.
     pub(super) fn always(&self, answer: Reply) {
         self.seen().always = Some(answer);
     }
@@ -99,7 +99,7 @@ impl Destination {
     }
 }
 
-/// Takes lines that are numbers.
+/// Accepts lines that are numbers.
 pub(super) struct Bytes(pub(super) Destination);
 
 impl BatchSink for Bytes {
@@ -127,7 +127,7 @@ impl BatchSink for Bytes {
     }
 }
 
-/// Takes items, and unpacks a batch once, as an outlet that encodes does.
+/// Accepts items, and unpacks a batch once, like an outlet that encodes them.
 pub(super) struct Numbers {
     pub(super) destination: Destination,
     pub(super) encoded: Vec<u64>,

@@ -1,4 +1,4 @@
-//! Every entry is delivered once and in order, or counted as lost for one reason.
+//! Tests of losses: every entry is delivered once and in order, or counted as lost for one reason.
 
 use std::time::Duration;
 
@@ -108,7 +108,7 @@ on_both_stores! {
     bytes_under_way_count
 }
 
-/// Whatever the destination answers, the losses add up, and what arrives is in order.
+/// With any results of the destination, the counts add up, and entries arrive in order.
 fn adds_up<S: Numbered>(answers: &[Reply], entries: usize, bytes: usize, pushes: u64) {
     let policy = RetryPolicy {
         first: Duration::from_micros(10),

@@ -1,4 +1,4 @@
-//! Delivery as a whole, over both stores, to a destination that answers as a test wants.
+//! Tests of the whole delivery, with both stores and a scripted destination.
 
 mod bytes;
 mod destination;
@@ -28,17 +28,17 @@ use crate::{
 };
 use destination::{Bytes, Destination, Numbers};
 
-/// A time that no test reaches.
+/// A time longer than any test.
 const LONG: Duration = Duration::from_secs(120);
 
-/// Everything at once.
+/// A pace without delays.
 const AT_ONCE: Pace = Pace { delay: Duration::ZERO, batch: usize::MAX, park_after: Duration::ZERO };
 
-/// As long as a test lasts.
+/// A retry policy without a limit.
 const PATIENT: RetryPolicy =
     RetryPolicy { first: Duration::from_millis(1), longest: Duration::from_millis(4), give_up: None };
 
-/// Room for everything.
+/// Limits that no test reaches.
 const ROOM: QueueBounds = QueueBounds { entries: usize::MAX, bytes: usize::MAX, patience: Duration::ZERO };
 
 /// An item with a number and a size.
@@ -136,7 +136,7 @@ impl<S: Numbered> Delivery<S> {
         Self { queue, worker, destination }
     }
 
-    /// One that works at once and never gives up.
+    /// A queue whose worker has no delays and retries without a limit.
     fn patient() -> Self {
         Self::start(ROOM, AT_ONCE, PATIENT)
     }
@@ -145,17 +145,17 @@ impl<S: Numbered> Delivery<S> {
         numbers.into_iter().for_each(|number| S::push_number(&self.queue, number));
     }
 
-    /// Lets the worker come to its end.
+    /// Ends the worker.
     fn close(self) -> Destination {
         self.queue.close();
         let Self { queue, worker, destination } = self;
         drop(worker);
-        // The worker's thread has the other one.
+        // The worker's thread holds the other reference.
         until("the thread ends", || Arc::strong_count(&queue) == 1);
         destination
     }
 
-    /// Delivered, full, failed, rejected, closed.
+    /// The counts in this order: delivered, full, failed, rejected, closed.
     fn counted(&self) -> [u64; 5] {
         let DeliveryCounts { delivered, full, failed, rejected, closed } = &self.queue.counts;
         [delivered, full, failed, rejected, closed].map(|counter| counter.get())

@@ -1,4 +1,4 @@
-//! The queue alone, with the test as its worker.
+//! Tests of the queue without a worker thread: the test takes the entries.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::outputs::delivery::{
 mod cases {
     use super::*;
 
-    /// A sleeping worker is woken by one entry.
+    /// One entry wakes a sleeping worker.
     pub(super) fn a_parked_worker_is_woken<S: Numbered>() {
         let queue = Queue::<S>::new(ROOM, Pace { delay: Duration::from_millis(1), ..AT_ONCE }, counts());
         std::thread::scope(|scope| {
@@ -38,7 +38,7 @@ mod cases {
         });
     }
 
-    /// A flush comes after what was pushed before it, and before what was pushed later.
+    /// A flush comes after the entries that were pushed before it, and before later entries.
     pub(super) fn a_flush_has_its_turn_under_traffic<S: Numbered>() {
         let queue = Queue::<S>::new(ROOM, Pace { delay: LONG, ..AT_ONCE }, counts());
         let mut batch = S::Batch::default();

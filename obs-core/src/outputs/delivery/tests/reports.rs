@@ -1,4 +1,4 @@
-//! One warning when a trouble begins, and one message when it is over.
+//! Tests of reports: one warning when a trouble begins, and one message when it ends.
 
 use std::{
     fmt,
@@ -19,7 +19,7 @@ use crate::outputs::delivery::{
     worker::Outlet,
 };
 
-/// Collects messages.
+/// A subscriber that collects messages.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -62,9 +62,10 @@ impl Subscriber for Log {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// A subscriber of the whole process that takes nothing, and closes no callsite either.
+/// A global subscriber that ignores all messages but keeps callsites enabled.
 ///
-/// Without one, a callsite that is met first while no log listens may stay closed to the logs of other threads.
+/// Without it, a callsite that is first reached on a thread without a subscriber may stay disabled
+/// for the subscribers of other threads.
 struct Deaf;
 
 impl Subscriber for Deaf {
@@ -91,7 +92,7 @@ impl Subscriber for Deaf {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// An outlet on whose thread the log listens.
+/// An outlet whose thread has the subscriber.
 struct Logged<O> {
     outlet: O,
     _log: DefaultGuard,
@@ -128,8 +129,8 @@ mod cases {
         delivery.push([2]);
         assert!(delivery.queue.flush(LONG));
         let expected = [
-            "WARN numbers cannot be delivered to the test (no reason); they wait and are tried again, and losses are \
-             counted in `lost_total`",
+            "WARN cannot deliver numbers to the test: no reason; they are retried, and losses are counted in \
+             `lost_total`",
             "INFO numbers are delivered to the test again",
         ];
         assert_eq!(log.lines(), expected);
@@ -147,7 +148,7 @@ mod cases {
             let _ = delivery.queue.flush(LONG);
         }
         let expected = [
-            "WARN numbers cannot be delivered to the test (invalid); they are lost and counted in `lost_total`",
+            "WARN cannot deliver numbers to the test: invalid; they are dropped and counted in `lost_total`",
             "INFO numbers are delivered to the test again",
         ];
         assert_eq!(log.lines(), expected);
@@ -161,8 +162,8 @@ mod cases {
             let _ = delivery.queue.flush(LONG);
         }
         let expected = [
-            "WARN the test has rejected 1 numbers of a batch: \"unwanted\"; they are counted in `lost_total`",
-            "INFO the test rejects no numbers any more",
+            "WARN the test rejected 1 numbers of a batch: \"unwanted\"; they are counted in `lost_total`",
+            "INFO the test accepts all numbers again",
         ];
         assert_eq!(log.lines(), expected);
     }
@@ -176,8 +177,8 @@ mod cases {
         assert!(log.lines().is_empty(), "a request reports nothing");
         delivery.destination.release();
         assert!(delivery.queue.flush(LONG));
-        let expected = "WARN there are more numbers than the test takes; what finds no room is dropped and counted in \
-                        `lost_total`";
+        let expected = "WARN numbers come faster than the test accepts them; those that do not fit into the queue are \
+                        dropped and counted in `lost_total`";
         until("the worker reports it", || log.lines() == [expected]);
     }
 }

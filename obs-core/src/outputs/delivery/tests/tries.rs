@@ -1,4 +1,4 @@
-//! Tries, pauses, flushes and the end.
+//! Tests of attempts, pauses, flushes and the shutdown.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::outputs::delivery::{
 
 const SHORT: Duration = Duration::from_millis(20);
 
-/// The first pause is longer than any test.
+/// A retry policy whose first pause is longer than any test.
 const NEVER_AGAIN: RetryPolicy = RetryPolicy { first: LONG, longest: LONG, give_up: None };
 
 mod cases {
@@ -76,7 +76,7 @@ mod cases {
         delivery.destination.then([Reply::Now, Reply::Now, Reply::Now]);
         delivery.push([1]);
         until("it is refused", || delivery.destination.tried() == 1);
-        // Each pause is at most half of what is left of it.
+        // Each pause is at most half of the remaining time.
         assert!(delivery.queue.flush(Duration::from_secs(3)));
         assert_eq!(delivery.destination.tried(), 4);
     }
