@@ -1,4 +1,4 @@
-//! Exemplars: one request per bucket to look at, found by its trace or its id.
+//! Exemplars: one example request per bucket, identified by its trace or its id.
 
 use std::{
     sync::{
@@ -14,30 +14,31 @@ use crate::{
     trace::ids::TraceId,
 };
 
-/// After this time any request takes the place of the one that was kept.
+/// The time after which any request replaces the kept one.
 const KEPT_FOR: Duration = Duration::from_secs(60);
 
-/// OpenMetrics 1.0, "Exemplars": names and values of the labels together have at most 128 characters.
+/// The limit of the names and values of an exemplar's labels together, in characters (OpenMetrics
+/// 1.0, "Exemplars").
 const MAX_LABELS: usize = 128;
 
 const TRACE_ID: &str = "trace_id";
 const REQUEST_ID: &str = "request_id";
 
-/// A request that stands for the others of its bucket.
+/// A request that represents the others of its bucket.
 #[derive(Clone, Debug)]
 pub(crate) struct Exemplar {
     trace: Option<TraceId>,
     request: Option<RequestId>,
-    /// What was observed, in raw units.
+    /// The observed value in raw units.
     pub(crate) raw: u64,
     pub(crate) at: SystemTime,
 }
 
 impl Exemplar {
-    /// `None` if nothing may be said of the request.
+    /// Returns the exemplar of a request, or `None` if neither its trace nor its id can be shown.
     fn of(record: &Record, raw: u64, at: SystemTime) -> Option<Self> {
         let start = record.start();
-        // The trace of one that is not sampled, or that leaves nothing, cannot be looked up.
+        // A trace cannot be looked up if it is not sampled, or if the request emits nothing.
         let traced = start.trace.flags.is_sampled() && !record.is_quiet();
         let trace = traced.then_some(start.trace.trace_id);
         let used = trace.map_or(0, |_| TRACE_ID.len().saturating_add(32));
@@ -47,7 +48,7 @@ impl Exemplar {
         (trace.is_some() || id.is_some()).then_some(Self { trace, request: id, raw, at })
     }
 
-    /// Its labels' names and values, none of which needs escaping.
+    /// Returns the names and values of its labels, none of which needs escaping.
     pub(crate) fn labels(&self) -> impl Iterator<Item = (&'static str, String)> {
         let trace = self.trace.iter().map(|id| (TRACE_ID, id.to_string()));
         trace.chain(self.request.iter().map(|id| (REQUEST_ID, id.to_string())))
@@ -58,7 +59,8 @@ impl Exemplar {
 #[derive(Debug)]
 pub(crate) struct Exemplars(Box<[Slot]>);
 
-/// The numbers tell without a lock whether a request has a chance; most have none.
+/// A slot for one exemplar. The two numbers show without a lock if a request can replace it. Most
+/// requests cannot.
 #[derive(Debug, Default)]
 struct Slot {
     rank: AtomicU64,
@@ -70,7 +72,7 @@ struct Slot {
 impl Slot {
     fn wants(&self, rank: u64, now: u64) -> bool {
         const KEPT: u64 = KEPT_FOR.as_millis() as u64;
-        // Older than that, or the clock was set back by as much.
+        // It is also replaced if the clock was set back by this time.
         let expired = self.kept_at.load(Ordering::Relaxed).abs_diff(now) > KEPT;
         rank > self.rank.load(Ordering::Relaxed) || expired
     }
@@ -78,7 +80,7 @@ impl Slot {
     #[inline(never)]
     fn keep(&self, rank: u64, now: u64, record: &Record, raw: u64) {
         let Ok(mut kept) = self.kept.try_lock() else { return };
-        // Another may have come in between.
+        // Another thread may have replaced it in the meantime.
         if !self.wants(rank, now) {
             return;
         }
@@ -96,25 +98,25 @@ impl Exemplars {
         Self((0..slots).map(|_| Slot::default()).collect())
     }
 
-    /// Offers a request. What is kept yields to an error, then to one whose trace is recorded, then to a slower one, then to anything
-    /// after a minute.
+    /// Offers a request as exemplar. Errors take precedence, then requests whose trace is recorded,
+    /// then slower requests. After a minute, any request replaces the kept one.
     ///
-    /// It never waits: while somebody else writes or reads the slot, the request goes without.
+    /// It never waits: while another thread reads or writes the slot, the offer is ignored.
     pub(crate) fn offer(&self, slot: usize, failed: bool, record: &Record, raw: u64) {
         let Some(slot) = self.0.get(slot) else { return };
         let now = millis(record.start().since_1970).saturating_add(millis(record.duration));
         let sampled = record.start().trace.flags.is_sampled();
-        // Two bits of the time make room for what counts more.
+        // The duration loses its two lowest bits to the two flags that take precedence.
         let rank = (u64::from(failed) << 63) | (u64::from(sampled) << 62) | (nanos(record.duration) >> 2);
         if slot.wants(rank, now) {
             slot.keep(rank, now, record, raw);
         }
     }
 
-    /// Calls `f` with the number of each slot that keeps something, and with that.
+    /// Calls `f` with the number and the exemplar of each slot that has one.
     pub(crate) fn each(&self, f: &mut dyn FnMut(usize, &Exemplar)) {
         for (number, slot) in self.0.iter().enumerate() {
-            // Most slots have never kept anything, and then there is nothing to lock.
+            // Most slots never had an exemplar, so they need no lock.
             if slot.kept_at.load(Ordering::Relaxed) == 0 {
                 continue;
             }
@@ -124,7 +126,7 @@ impl Exemplars {
         }
     }
 
-    /// What is kept in each slot.
+    /// Returns the exemplar of each slot.
     #[cfg(test)]
     fn snapshot(&self) -> Vec<Option<Exemplar>> {
         let mut kept = vec![None; self.0.len()];
@@ -187,7 +189,7 @@ mod tests {
         assert_eq!(offer("error", 500, 1), "error");
         assert_eq!(offer("much-slower", 200, 40_000), "error");
         assert_eq!(offer("slower-error", 500, 2), "slower-error");
-        // A request that took two minutes ended two minutes later than one that began with it.
+        // This request ends two minutes after one that started at the same time and ended at once.
         assert_eq!(offer("a-minute-later", 200, 120_000), "a-minute-later");
     }
 

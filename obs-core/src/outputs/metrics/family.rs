@@ -1,32 +1,33 @@
-//! A family of metrics at a scrape: ours and the user's in one shape, for one encoder.
+//! A family of metrics at a scrape. Our families and the user's have the same type, for one
+//! encoder.
 
 use std::{borrow::Cow, sync::Arc};
 
 use super::{exemplar::Exemplar, histogram::Unit};
 
-/// Names and values of a sample's labels.
+/// The names and values of a sample's labels.
 pub(crate) type LabelSet = Arc<[(Cow<'static, str>, String)]>;
 
-/// All samples of one name.
+/// A family: all samples of one name.
 pub(crate) struct Family {
     pub(crate) name: Cow<'static, str>,
     pub(crate) help: Cow<'static, str>,
     pub(crate) kind: Kind,
     pub(crate) unit: Option<Unit>,
-    /// Ours of the requests, which are made while they are written.
+    /// The source of our samples of requests, which are created while the page is written.
     pub(crate) source: Option<Arc<dyn SampleSource>>,
-    /// Those that are there already.
+    /// The samples that already exist.
     pub(crate) samples: Vec<Sample>,
-    /// Labels of every sample, behind its own.
+    /// The labels that every sample has after its own labels.
     pub(crate) common: LabelSet,
-    /// Ours, not the user's.
+    /// True for our families, false for the user's.
     pub(crate) own: bool,
-    /// Whether there are samples of the user's among them.
+    /// True if some samples are the user's.
     #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
     pub(crate) others: bool,
 }
 
-/// Without the feature `prometheus`, only those of ours.
+/// The kind of a family. Without the feature `prometheus`, only the kinds of our families exist.
 #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -41,13 +42,13 @@ pub(crate) enum Kind {
 pub(crate) struct Sample {
     pub(crate) labels: LabelSet,
     pub(crate) value: SampleValue,
-    /// Seconds since 1970 at which it began to count.
+    /// The time since which it counts, in seconds since 1970.
     pub(crate) created: Option<f64>,
-    /// Milliseconds since 1970, where the user's collector has set them.
+    /// The time that the user's collector has set, in milliseconds since 1970.
     pub(crate) timestamp: Option<i64>,
 }
 
-/// Without the feature `prometheus`, only those of ours.
+/// The value of a sample. Without the feature `prometheus`, only the kinds of our families exist.
 #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
 #[derive(Clone, Debug)]
 pub(crate) enum SampleValue {
@@ -59,12 +60,13 @@ pub(crate) enum SampleValue {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Histogram {
-    /// The buckets' upper bounds, without the last one's, which is `+Inf`.
+    /// The upper bounds of the buckets, without the last one, which is `+Inf`.
     pub(crate) bounds: Arc<[f64]>,
-    /// Cumulative, of each bucket.
+    /// The cumulative count of each bucket.
     pub(crate) counts: Vec<u64>,
     pub(crate) sum: f64,
-    /// Few buckets have one: the bucket's number, and the exemplar with its value in the family's unit.
+    /// The exemplars, which few buckets have: the number of the bucket, the exemplar, and its value
+    /// in the unit of the family.
     pub(crate) exemplars: Vec<(usize, Exemplar, f64)>,
 }
 
@@ -74,12 +76,13 @@ impl Histogram {
     }
 }
 
-/// Makes the samples of a family, one at a time.
+/// A source that creates the samples of a family one by one.
 pub(crate) trait SampleSource: Send + Sync {
-    /// Numbers of samples are less than this.
+    /// Returns the number of possible samples. The index of a sample is below it.
     fn len(&self) -> usize;
 
-    /// The sample of this number, if there is one: with exemplars only where somebody shows them.
+    /// Returns the sample with this index, if it exists. It has exemplars only if `exemplars` is
+    /// true.
     fn sample(&self, number: usize, exemplars: bool) -> Option<Sample>;
 }
 
@@ -98,7 +101,7 @@ impl Family {
         }
     }
 
-    /// Numbers of samples are less than this.
+    /// Returns the number of possible samples. The index of a sample is below it.
     pub(crate) fn len(&self) -> usize {
         self.source_len().saturating_add(self.samples.len())
     }
@@ -107,7 +110,8 @@ impl Family {
         self.source.as_ref().map_or(0, |source| source.len())
     }
 
-    /// The sample of this number, if there is one: with exemplars only where somebody shows them.
+    /// Returns the sample with this index, if it exists. It has exemplars only if `exemplars` is
+    /// true.
     pub(crate) fn sample(&self, number: usize, exemplars: bool) -> Option<Cow<'_, Sample>> {
         match number.checked_sub(self.source_len()) {
             Some(there) => self.samples.get(there).map(Cow::Borrowed),
@@ -115,13 +119,13 @@ impl Family {
         }
     }
 
-    /// Those that a source makes, without exemplars.
+    /// Returns the samples of the source, without exemplars.
     pub(crate) fn samples_of_source(&self) -> impl Iterator<Item = Sample> {
         let source = self.source.iter();
         source.flat_map(|source| (0..source.len()).filter_map(|number| source.sample(number, false)))
     }
 
-    /// All samples, without exemplars.
+    /// Returns all samples, without exemplars.
     pub(crate) fn each(&self) -> impl Iterator<Item = Cow<'_, Sample>> {
         self.samples_of_source().map(Cow::Owned).chain(self.samples.iter().map(Cow::Borrowed))
     }
@@ -136,7 +140,7 @@ impl Family {
 }
 
 impl Sample {
-    /// A gauge: it has no beginning.
+    /// Returns the sample of a gauge, which has no time of creation.
     pub(crate) fn gauge(labels: LabelSet, value: u64) -> Self {
         let value = SampleValue::Count { value, exemplar: None };
         Self { labels, value, created: None, timestamp: None }

@@ -1,7 +1,8 @@
-//! What the series of requests are at a scrape, and the families that show them.
+//! A snapshot of all series of requests for a scrape, and the families that show it.
 //!
-//! There may be thousands. So their numbers are read at once, into as little memory as they need, and a family holds no samples
-//! but makes one after the other while the page is written: however slowly it is read, all of it is of one time.
+//! There may be thousands of series. So all numbers are read at once, into compact memory. A family
+//! stores no samples. It creates one after the other while the page is written. Even if a client
+//! reads slowly, the whole page shows the values of one point in time.
 
 use std::sync::Arc;
 
@@ -18,14 +19,14 @@ use crate::base::sort::sort_by;
 /// All series of requests, in the order of the page.
 struct Gathered(Vec<RequestSnapshot>);
 
-/// One snapshot serves all families: they agree within a scrape.
+/// The snapshot of one series. All families use it, so they are consistent within a scrape.
 struct RequestSnapshot {
     series: Arc<RequestSeries>,
     now: Snapshot,
     stream: Option<Snapshot>,
 }
 
-/// A family of them.
+/// The samples of one family.
 struct RequestSamples {
     gathered: Arc<Gathered>,
     what: SampledFamily,
@@ -36,17 +37,18 @@ enum SampledFamily {
     Count,
     Duration,
     Stream,
-    /// Another histogram of the block.
+    /// Another histogram of the series.
     Part(usize),
 }
 
-/// How often each had happened.
+/// The samples of the family of errors.
 struct ErrorSamples(Vec<(Arc<ErrorSeries>, u64)>);
 
-/// What there is now, for a scrape.
+/// Appends the families of requests and errors with their current values.
 pub(super) fn families(series: &Series, out: &mut Vec<Family>) {
     let (scheme, names) = (series.scheme(), series.scheme().names);
-    // An error is counted after its request, and read before it, so none is shown without its request.
+    // An error is counted after its request and read before it, so every shown error has its
+    // request.
     let errors = names.errors.map(|name| {
         let errors = ordered(scheme, series.errors.values(), |series| &series.labels);
         let errors = errors.into_iter().chain(series.errors_overflow.get().cloned());
@@ -74,7 +76,8 @@ pub(super) fn families(series: &Series, out: &mut Vec<Family>) {
     out.extend(errors);
 }
 
-/// By route, then by the other labels. What is compared is looked up once for each, not once for each comparison.
+/// Sorts series by route, then by the other labels. The sort keys are computed once for each
+/// series, and not for each comparison.
 fn ordered<S>(scheme: &Scheme, series: Vec<Arc<S>>, labels: impl Fn(&S) -> &LabelSet) -> Vec<Arc<S>> {
     let mut keyed: Vec<_> = series.iter().map(|series| (scheme.order(labels(series)), series)).collect();
     sort_by(&mut keyed, |(one, _), (other, _)| one.cmp(other));
@@ -92,7 +95,7 @@ impl RequestSnapshot {
         self.series.histograms.state(&self.now, part)
     }
 
-    /// Streams, with their histogram and their exemplars.
+    /// Returns the histogram of streams and its exemplars, if there were streams.
     fn streams(&self) -> Option<(HistogramState<'_>, &Histograms, &Exemplars)> {
         let (histograms, exemplars) = self.series.stream.get()?;
         Some((histograms.state(self.stream.as_ref()?, 0)?, histograms, exemplars))
@@ -115,7 +118,7 @@ impl SampleSource for RequestSamples {
             }
             SampledFamily::Duration => {
                 let state = of.part(DURATION_PART)?;
-                // A series that has only streams has no latency.
+                // A series that has only streams has no durations to show.
                 if of.stream.is_some() && state.count() == 0 {
                     return None;
                 }
@@ -151,7 +154,8 @@ fn sample(labels: &LabelSet, value: SampleValue, created: f64) -> Sample {
     Sample { labels: Arc::clone(labels), value, created: Some(created), timestamp: None }
 }
 
-/// Exemplars are too large to be kept with the numbers: they are looked up now, and may be younger.
+/// Returns the value of a histogram. Its exemplars are read now, because they are too large for the
+/// snapshot. So they may be newer than the snapshot.
 fn histogram(
     histograms: &Histograms,
     part: usize,

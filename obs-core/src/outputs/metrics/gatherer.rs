@@ -1,4 +1,4 @@
-//! Gathers everything that a page of metrics shows.
+//! The gatherer of all families that a page of metrics shows.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use crate::base::sort::sort_by;
 #[cfg(feature = "prometheus")]
 use crate::outputs::metrics::registry::Bridge;
 
-/// The families of one observer: ours, and with the feature `prometheus` all others of the registry.
+/// A gatherer of an observer's families: our own and, with the feature `prometheus`, the others of
+/// the registry.
 pub(crate) struct Gatherer {
     metrics: Arc<MetricSink>,
     #[cfg(feature = "prometheus")]
@@ -18,15 +19,15 @@ pub(crate) struct Gatherer {
 
 #[cfg(feature = "prometheus")]
 impl Gatherer {
-    /// Puts our metrics into the registry of the settings, or into a new one.
+    /// Registers our metrics in the registry of the settings, or in a new one.
     ///
     /// # Errors
-    /// The registry has our metrics already, or another metric of one of their names.
+    /// The registry already contains our metrics, or another metric with one of their names.
     pub(crate) fn new(settings: &Metrics, metrics: Arc<MetricSink>) -> Result<Self, BuildError> {
         let registry = settings.registry.clone().unwrap_or_default();
         let bridge = Bridge::new(registry, Arc::clone(&metrics)).map_err(|refused| {
             let expected =
-                "a registry that no other observer uses and that has no metric of one of our names";
+                "a registry that no other observer uses and that contains no metric with one of our names";
             BuildError::new("registry", refused.to_string(), expected).with_source(refused)
         })?;
         Ok(Self { metrics, bridge: Arc::new(bridge) })
@@ -36,13 +37,15 @@ impl Gatherer {
         self.bridge.registry()
     }
 
-    /// Returns all families of the registry as they are now, ours among them, by name.
+    /// Returns all families of the registry with their current values, including ours, sorted by
+    /// name.
     pub(crate) fn families(&self) -> Vec<Family> {
         self.bridge.families()
     }
 }
 
-/// The registry may live on, and another observer may be built with it.
+/// Unregisters our metrics on drop, because the registry may live longer and be used by another
+/// observer.
 #[cfg(feature = "prometheus")]
 impl Drop for Gatherer {
     fn drop(&mut self) {
@@ -53,12 +56,12 @@ impl Drop for Gatherer {
 #[cfg(not(feature = "prometheus"))]
 impl Gatherer {
     /// # Errors
-    /// None without the feature `prometheus`.
+    /// Never fails without the feature `prometheus`.
     pub(crate) fn new(_: &Metrics, metrics: Arc<MetricSink>) -> Result<Self, BuildError> {
         Ok(Self { metrics })
     }
 
-    /// Returns our families as they are now, by name.
+    /// Returns our families with their current values, sorted by name.
     pub(crate) fn families(&self) -> Vec<Family> {
         let mut families = self.metrics.families();
         families.retain(|family| !family.is_empty());
@@ -68,7 +71,7 @@ impl Gatherer {
 }
 
 impl Gatherer {
-    /// Counts something that cannot be shown, and warns of the first.
+    /// Counts something that cannot be shown. Warns at the first time.
     pub(crate) fn skipped(&self, what: &str) {
         self.metrics.skipped(what);
     }

@@ -1,13 +1,13 @@
-//! Cumulative histograms: several of them, of one time series, in one block of numbers.
+//! Cumulative histograms. All histograms of a time series share one block of numbers.
 
 use std::sync::Arc;
 
 use super::sharded::{Shard, Sharded};
 
-/// What a histogram measures. Observations are whole raw numbers, exposition has the base unit.
+/// The unit of a histogram. Observations are whole numbers in a raw unit. Pages show the base unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
-    /// Kept in nanoseconds.
+    /// Seconds, with nanoseconds as the raw unit.
     Seconds,
     Bytes,
 }
@@ -35,11 +35,11 @@ impl Unit {
     }
 }
 
-/// The upper bounds of a histogram's buckets, ascending, without `+Inf`.
+/// The ascending upper bounds of a histogram's buckets, without `+Inf`.
 #[derive(Debug)]
 pub(crate) struct BucketBounds {
     pub(crate) unit: Unit,
-    /// As they are shown.
+    /// The bounds in the base unit.
     pub(crate) upper: Arc<[f64]>,
     raw: Box<[u64]>,
 }
@@ -50,20 +50,22 @@ impl BucketBounds {
         Self { unit, upper: upper.into(), raw }
     }
 
-    /// The bucket that `raw` falls into; a bound belongs to its own.
+    /// Returns the bucket of `raw`. A bucket includes its upper bound.
     ///
-    /// Most observations fall into the first ones, so counting up finds them sooner than halving.
+    /// Most observations fall into the first buckets, so a linear search is faster than a binary
+    /// one.
     pub(crate) fn bucket(&self, raw: u64) -> usize {
         self.raw.iter().take_while(|bound| **bound < raw).count()
     }
 
-    /// How many buckets there are, `+Inf` included.
+    /// Returns the number of buckets, including `+Inf`.
     pub(crate) fn buckets(&self) -> usize {
         self.upper.len().saturating_add(1)
     }
 }
 
-/// Which histograms a block holds: each has its sum, then one number per bucket.
+/// The layout of a block of histograms. Each histogram has its sum, followed by one number per
+/// bucket.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     parts: Arc<[HistogramPart]>,
@@ -94,24 +96,24 @@ impl Layout {
 
 /// The histograms of one time series.
 ///
-/// A sum is kept in whole raw units: nanoseconds last for 584 years, and need no compare-and-swap loop. A count is
-/// the sum of the buckets, so it always equals the `+Inf` bucket.
+/// A sum is a whole number of raw units, which needs no compare-and-swap loop. Nanoseconds suffice
+/// for 584 years. A count is the sum of the buckets, so it always equals the `+Inf` bucket.
 #[derive(Debug)]
 pub(crate) struct Histograms {
     layout: Layout,
     numbers: Sharded,
 }
 
-/// What all histograms of a block were at a scrape, in the block's layout.
+/// The numbers of all histograms of a block at a scrape, in the layout of the block.
 #[derive(Debug)]
 pub(crate) struct Snapshot(Box<[u64]>);
 
 /// One histogram of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HistogramState<'a> {
-    /// In raw units.
+    /// The sum in raw units.
     pub(crate) sum: u64,
-    /// Cumulative, one per bound and one for `+Inf`.
+    /// The cumulative counts: one per bound, and one for `+Inf`.
     pub(crate) buckets: &'a [u64],
 }
 
@@ -130,12 +132,12 @@ impl Histograms {
         self.layout.bounds(part)
     }
 
-    /// What this thread counts in.
+    /// Returns the numbers of this thread.
     pub(crate) fn current_shard(&self) -> CurrentHistograms<'_> {
         CurrentHistograms { parts: &self.layout.parts, numbers: self.numbers.current_shard() }
     }
 
-    /// All of them as they are now.
+    /// Reads the current numbers of all histograms.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let mut numbers = self.numbers.sums(self.layout.numbers);
         for part in &*self.layout.parts {
@@ -148,7 +150,7 @@ impl Histograms {
         Snapshot(numbers)
     }
 
-    /// What one of them was.
+    /// Returns one histogram of a snapshot.
     pub(crate) fn state<'a>(&self, snapshot: &'a Snapshot, part: usize) -> Option<HistogramState<'a>> {
         let part = self.layout.parts.get(part)?;
         let (sum, rest) = snapshot.0.get(part.sum..)?.split_first()?;
@@ -156,7 +158,7 @@ impl Histograms {
     }
 }
 
-/// A thread's own numbers of one time series.
+/// The numbers of one time series in one shard.
 #[derive(Clone, Copy)]
 pub(crate) struct CurrentHistograms<'a> {
     parts: &'a [HistogramPart],
@@ -164,7 +166,7 @@ pub(crate) struct CurrentHistograms<'a> {
 }
 
 impl CurrentHistograms<'_> {
-    /// Counts an observation and says which bucket it fell into.
+    /// Counts an observation and returns its bucket.
     pub(crate) fn observe(self, part: usize, raw: u64) -> usize {
         let Some(part) = self.parts.get(part) else { return 0 };
         let bucket = part.bounds.bucket(raw);
@@ -184,7 +186,7 @@ mod tests {
         BucketBounds::new(Unit::Bytes, upper).into()
     }
 
-    /// Sum and buckets of each histogram.
+    /// Returns the sum and the buckets of each histogram.
     fn states(histograms: &Histograms) -> Vec<(u64, Vec<u64>)> {
         let snapshot = histograms.snapshot();
         let states = (0..).map_while(|part| histograms.state(&snapshot, part));

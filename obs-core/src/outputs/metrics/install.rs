@@ -1,4 +1,4 @@
-//! Installs the metrics into an observer.
+//! Installation of metrics into an observer.
 
 use std::sync::Arc;
 

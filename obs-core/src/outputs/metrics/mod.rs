@@ -2,19 +2,22 @@
 //!
 //! ```text
 //! record ─▶ series ─▶ histogram, exemplar          (the request's thread)
-//!              └────▶ family ─▶ page  (a scrape's thread) ─▶ pieces  (whoever sends them)
-//! the user's registry ──▲ registry ▼── anybody who gathers it
+//!              └────▶ family ─▶ page  (a scrape's thread) ─▶ pieces  (the thread that sends them)
+//! the user's registry ──▲ registry ▼── other code that gathers it
 //! ```
 //!
-//! A request takes two look-ups, for the route and for the series, in insert-only maps. Each place
-//! of these maps is written once, so readers never wait, and they load only cache lines that
-//! nobody writes any more. Then each histogram takes two relaxed additions to numbers of which
-//! each thread has its own cache lines. Sums are whole nanoseconds or bytes, and counts are the
-//! sums of the buckets, so `_count` always equals `+Inf`. `http_requests_total` is read from the
-//! same histogram. A loom model checks this (`tests/loom`).
+//! A request needs two look-ups in insert-only maps: one for the route, and one for the series.
+//! Each slot of these maps is written once, so readers never wait, and they load only cache lines
+//! that are no longer written. Then each histogram needs two relaxed additions. Each thread adds to
+//! its own cache lines.
 //!
-//! The rank and the time of an exemplar are two numbers beside it. So most requests see without a
-//! lock that they cannot replace it. A request that can tries a lock, and gives up if it is taken.
+//! Sums are whole nanoseconds or bytes. Counts are the sums of the buckets, so `_count` always
+//! equals `+Inf`. `http_requests_total` is read from the same histogram. A loom model checks this
+//! (`tests/loom`).
+//!
+//! The rank and the time of an exemplar are stored as two separate numbers. So most requests find
+//! out without a lock that they cannot replace it. A request that can replace it tries to take a
+//! lock, and gives up if the lock is held.
 
 pub(crate) mod exemplar;
 pub(crate) mod exposition;
@@ -48,17 +51,17 @@ use scheme::{Facts, Scheme};
 use series::Series;
 use sharded::Sharded;
 
-/// The sink that counts: all metrics of one observer.
+/// The sink that counts requests: all metrics of one observer.
 pub(crate) struct MetricSink {
     series: Series,
-    /// One number per method and scheme.
+    /// Requests in flight: one number per method and scheme.
     in_flight: Sharded,
     internal: Arc<InternalMetrics>,
-    /// Since when they count.
+    /// The time since which the metrics count, in seconds since 1970.
     since: f64,
-    /// OpenMetrics shows since when a series counts.
+    /// True if OpenMetrics shows the time since which a series counts.
     created: bool,
-    /// Families and samples of the user's that could not be shown, and collectors that panicked.
+    /// Counts the user's families and samples that could not be shown, and panics of collectors.
     skipped: Arc<Counter>,
 }
 
@@ -67,12 +70,12 @@ impl MetricSink {
         let shards = sharded::default_shards();
         let overflowed = internal.counter(
             "obs_series_overflow_total",
-            "Observations that an overflow series has because the family is full.",
+            "Observations in overflow series, because the family has reached its limit.",
             &[],
         );
         let skipped = internal.counter(
             "obs_metrics_left_out_total",
-            "Metrics of the registry that could not be shown, once for each page, and collectors that panicked.",
+            "Metrics of the registry that could not be shown, once for each page, and panics of collectors.",
             &[],
         );
         let scheme = Scheme::new(settings);
@@ -86,7 +89,7 @@ impl MetricSink {
         }
     }
 
-    /// Counts something that the page cannot show, and warns of the first.
+    /// Counts something that the page cannot show. Warns at the first time.
     fn skipped(&self, what: &str) {
         if self.skipped.get() == 0 {
             diagnostics::warn(format_args!("{what}; it is counted in `obs_metrics_left_out_total`"));
@@ -94,20 +97,20 @@ impl MetricSink {
         self.skipped.add(1);
     }
 
-    /// Requests that have started and not ended.
+    /// Returns the number of requests that have started and not ended.
     pub(crate) fn in_flight(&self) -> u64 {
         let slots = 0..in_flight_slot(Method::ALL.len(), UrlScheme::Http);
         slots.map(|slot| self.in_flight.level(slot)).sum()
     }
 
-    /// Makes the series of a route whose requests are still to come.
+    /// Creates the series of a route before its first request.
     pub(crate) fn declare(&self, method: Method, route: &Route) {
         if !route.excluded().metrics {
             self.series.declare(Facts::expected(method, route));
         }
     }
 
-    /// Everything of ours as it is now; families without samples, too.
+    /// Returns all our families with their current values, including families without samples.
     fn families(&self) -> Vec<Family> {
         let mut families = Vec::new();
         gathered::families(&self.series, &mut families);
@@ -123,13 +126,13 @@ impl MetricSink {
         for method in Method::ALL.iter().copied() {
             for url_scheme in UrlScheme::ALL {
                 let running = self.in_flight.level(in_flight_slot(method.index(), url_scheme));
-                // What was never used would only be noise.
+                // Combinations that were never used are skipped.
                 let used = url_scheme == UrlScheme::Http && methods.contains(&method);
                 if running == 0 && !used {
                     continue;
                 }
                 let labels = scheme.in_flight_labels(method, url_scheme);
-                // Without labels that tell them apart, they are one.
+                // Samples that the labels do not distinguish are added up.
                 match family.samples.iter_mut().find(|sample| sample.labels == labels) {
                     Some(sample) => sample.add(running),
                     None => family.samples.push(Sample::gauge(labels, running)),
@@ -143,7 +146,7 @@ impl MetricSink {
     }
 }
 
-/// The place of a method, by its index, and a scheme.
+/// Returns the slot of a scheme and of a method, which is given by its index.
 fn in_flight_slot(method: usize, scheme: UrlScheme) -> usize {
     method.saturating_mul(UrlScheme::ALL.len()).saturating_add(scheme as usize)
 }
@@ -164,7 +167,7 @@ impl RecordSink for MetricSink {
         if !record.excluded.metrics {
             self.series.record(record, &request);
         }
-        // At last: a request that is not in flight any more has been counted.
+        // This comes last, so a request that is no longer in flight is already counted.
         let slot = in_flight_slot(request.start.method.index(), request.start.scheme);
         self.in_flight.add(slot, 1_u64.wrapping_neg());
     }

@@ -1,4 +1,4 @@
-//! The names, helps and buckets of the HTTP metrics, in both namings.
+//! The names, help texts and buckets of the HTTP metrics, in both namings.
 
 /// Bounds of the duration's buckets in seconds.
 pub(super) const PROMETHEUS_DURATION: [f64; 11] =
@@ -6,12 +6,12 @@ pub(super) const PROMETHEUS_DURATION: [f64; 11] =
 pub(super) const OPENTELEMETRY_DURATION: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
-/// A family's name and help.
+/// The name and the help text of a family.
 pub(super) type FamilyName = (&'static str, &'static str);
 
 /// The families of a naming.
 pub(super) struct FamilyNames {
-    /// OpenTelemetry has none: a histogram counts its requests.
+    /// The counter of requests. OpenTelemetry has none, because the histogram counts them.
     pub(super) requests: Option<FamilyName>,
     pub(super) duration: FamilyName,
     pub(super) stream: FamilyName,
@@ -19,7 +19,8 @@ pub(super) struct FamilyNames {
     pub(super) request_size: FamilyName,
     pub(super) response_size: FamilyName,
     pub(super) in_flight: FamilyName,
-    /// OpenTelemetry has none: the failure is a label of the histogram.
+    /// The counter of errors. OpenTelemetry has none, because the failure is a label of the
+    /// histogram.
     pub(super) errors: Option<FamilyName>,
 }
 
@@ -41,8 +42,8 @@ pub(super) static PROMETHEUS: FamilyNames = FamilyNames {
     errors: Some(("http_request_errors_total", "Requests that failed, by the kind of failure.")),
 };
 
-/// Stable and development metrics of the semantic conventions for HTTP, as Prometheus writes them; for what the
-/// conventions lack, names in their manner.
+/// The stable and development metrics of the semantic conventions for HTTP, in the notation of
+/// Prometheus. Metrics that the conventions do not define have names in the same style.
 pub(super) static OPENTELEMETRY: FamilyNames = FamilyNames {
     requests: None,
     duration: ("http_server_request_duration_seconds", DURATION),

@@ -1,4 +1,4 @@
-//! The internal metrics as families of the page.
+//! The families of the internal metrics.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,7 +28,7 @@ pub(super) fn families(metrics: &InternalMetrics, created: f64, out: &mut Vec<Fa
     });
 }
 
-/// With milliseconds, as OpenMetrics' timestamps are mostly written.
+/// Returns a time in seconds with milliseconds, the usual precision of timestamps in OpenMetrics.
 pub(super) fn seconds_since_1970(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_millis() as f64 / 1e3)
 }

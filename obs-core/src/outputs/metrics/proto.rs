@@ -1,13 +1,14 @@
-//! The registry's types and ours, one made of the other.
+//! Conversions between our types and those of the `prometheus` crate.
 
 use prometheus::proto;
 
 use super::family::{Family, Histogram, Kind, LabelSet, SampleValue};
 
-/// What both builds of the `prometheus` crate understand.
+/// Access to numbers that compiles with both builds of the `prometheus` crate.
 ///
-/// With its feature `protobuf` a number is read by `value()`, without it by `get_value()`, and somebody else's dependency may switch
-/// the feature on. An inherent method wins over a trait's, so whichever exists is called.
+/// With its feature `protobuf`, a number is read with `value()`, and without it with `get_value()`.
+/// Any other dependency may enable the feature. An inherent method takes precedence over a trait's
+/// method, so the existing one is called.
 #[allow(dead_code)] // in each build one of the two
 trait Compat {
     fn value(&self) -> f64;
@@ -44,7 +45,8 @@ pub(super) const fn kind(kind: proto::MetricType) -> Kind {
     }
 }
 
-/// `None` for untyped metrics: no accessor of theirs exists in both builds, and nothing in the crate makes them.
+/// Converts a value. Returns `None` for untyped metrics: they have no accessor that exists in both
+/// builds, and the crate never creates them.
 pub(super) fn value(kind: Kind, metric: &proto::Metric) -> Option<SampleValue> {
     Some(match kind {
         Kind::Untyped => return None,
@@ -55,7 +57,7 @@ pub(super) fn value(kind: Kind, metric: &proto::Metric) -> Option<SampleValue> {
             let buckets = histogram.get_bucket();
             let mut bounds: Vec<_> = buckets.iter().map(proto::Bucket::upper_bound).collect();
             let mut counts: Vec<_> = buckets.iter().map(proto::Bucket::cumulative_count).collect();
-            // The count is that of the last bucket, whatever the collector says.
+            // The count must not be less than the last bucket, even if the collector reports that.
             let count = counts.last().copied().unwrap_or(0).max(histogram.get_sample_count());
             if bounds.pop_if(|last| *last == f64::INFINITY).is_some() {
                 counts.pop();
@@ -76,7 +78,8 @@ pub(super) fn value(kind: Kind, metric: &proto::Metric) -> Option<SampleValue> {
     })
 }
 
-/// For whoever gathers the registry without us. Only our own families come here: counters, gauges and histograms.
+/// Converts a family of ours for other code that gathers the registry. Our families are only
+/// counters, gauges and histograms.
 pub(super) fn to_proto(family: &Family) -> proto::MetricFamily {
     let mut out = proto::MetricFamily::default();
     out.set_name(family.name.to_string());

@@ -1,4 +1,5 @@
-//! The bridge to a `prometheus::Registry`, in both directions: ours as a collector in it, its others in our page.
+//! The bridge to a `prometheus::Registry`. Our metrics are a collector in the registry, and our
+//! page shows the other metrics of the registry.
 
 use std::{
     cell::Cell,
@@ -22,23 +23,25 @@ use super::{
 use crate::base::{panic::catch, thread_timeout::run_with_timeout};
 
 thread_local! {
-    /// Whose page this thread gathers for: the address of its metrics, 0 if it is nobody's. A user's collector may gather
-    /// another registry meanwhile, in which another observer's metrics are, or show another observer's page.
+    /// The observer for whose page this thread gathers: the address of its metrics, or 0 for none.
+    /// Meanwhile, a user's collector may gather another registry with another observer's metrics,
+    /// or show another observer's page.
     static PAGE_OF: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The time of placeholders: no collector has it.
+/// The timestamp of the first placeholder, which no collector uses.
 ///
-/// For a page of our own, our collector only leaves a placeholder per family, whose time is this and the family's number.
-/// The registry's prefix and labels come to it as to every other, and the encoder writes the family itself in its place,
-/// with what the registry's types have no room for: exemplars, units, time of creation.
+/// For our own page, our collector returns only a placeholder for each family. Its timestamp is
+/// this value plus the number of the family. The registry adds its prefix and its labels to the
+/// placeholder. Then the encoder replaces the placeholder by the family, with the data that the
+/// registry's types cannot contain: exemplars, units and times of creation.
 const PLACEHOLDER: i64 = i64::MIN;
 
-/// Our metrics as a collector, and the registry that it is in.
+/// Our metrics as a collector, and the registry that contains it.
 pub(crate) struct Bridge {
     registry: Registry,
     metrics: Arc<MetricSink>,
-    /// The names and common labels that the registry gave to our families the last time.
+    /// The names and common labels that the registry last gave to our families.
     given: Mutex<Vec<(String, LabelSet)>>,
 }
 
@@ -48,10 +51,11 @@ struct OurCollector {
 }
 
 impl Bridge {
-    /// Puts our metrics into `registry`.
+    /// Registers our metrics in `registry`.
     ///
     /// # Errors
-    /// If they are there already, another observer's for instance, or a metric of one of their names is.
+    /// The registry already contains them, for example those of another observer, or a metric with
+    /// one of their names.
     pub(crate) fn new(registry: Registry, metrics: Arc<MetricSink>) -> prometheus::Result<Self> {
         registry.register(OurCollector::boxed(&metrics)?)?;
         Ok(Self { registry, metrics, given: Mutex::default() })
@@ -61,7 +65,8 @@ impl Bridge {
         &self.registry
     }
 
-    /// All families of the registry as they are now, ours among them, by name.
+    /// Returns all families of the registry with their current values, including ours, sorted by
+    /// name.
     pub(crate) fn families(&self) -> Vec<Family> {
         let gathered = catch(|| {
             struct Back(usize);
@@ -80,14 +85,15 @@ impl Bridge {
             return self.named_as_before(ours);
         };
         let mut given: Vec<_> = (0..ours.len()).map(|_| None).collect();
-        // One family after the other, so that the user's are not there twice.
+        // Families are converted one by one, so that two copies of the user's never exist.
         let families =
             gathered.into_iter().map(|gathered| self.family(&gathered, &mut ours, &mut given)).collect();
         *self.lock_given() = given.into_iter().map(Option::unwrap_or_default).collect();
         families
     }
 
-    /// Our families without the registry's help.
+    /// Returns our families without gathering the registry, with the names and labels of the last
+    /// time.
     fn named_as_before(&self, ours: Vec<Option<Family>>) -> Vec<Family> {
         let mut given = self.lock_given().clone().into_iter();
         let families = ours.into_iter().flatten().map(|mut family| {
@@ -141,7 +147,8 @@ impl Bridge {
         });
         for metric in others {
             match value(kind, metric) {
-                // Somebody else's of our name must be of our kind, so that ours stays what it is.
+                // A foreign metric with one of our names must have our kind, so that our family
+                // stays valid.
                 Some(value) if family.kind == kind && (!family.own || is_legal(kind, &value)) => {
                     family.others = true;
                     family.samples.push(Sample {
@@ -152,7 +159,7 @@ impl Bridge {
                     });
                 }
                 _ => self.metrics.skipped(
-                    "the registry holds a metric whose type cannot be shown; /metrics leaves it out",
+                    "the registry contains a metric whose type cannot be shown, so /metrics skips it",
                 ),
             }
         }
@@ -162,8 +169,8 @@ impl Bridge {
         family
     }
 
-    /// Takes our metrics out of the registry, on a thread of its own: a collector that hangs holds the registry's lock, and must
-    /// not hold up whoever drops the last observer.
+    /// Removes our metrics from the registry, on a separate thread. A stuck collector holds the
+    /// registry's lock, and it must not block the drop of the last observer.
     pub(crate) fn unregister(bridge: Arc<Self>) {
         const TIMEOUT: Duration = Duration::from_secs(1);
         let unregister = move || {
@@ -229,7 +236,7 @@ mod tests {
     use super::*;
     use crate::{observer::Observer, outputs::metrics::settings::Metrics};
 
-    /// A collector of one gauge that does something else first.
+    /// A collector of one gauge that first runs a function.
     struct First<F>(Desc, F);
 
     impl<F: Fn() + Send + Sync> Collector for First<F> {

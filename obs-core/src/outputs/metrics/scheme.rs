@@ -1,4 +1,4 @@
-//! How the HTTP metrics are called, and which labels and buckets they have.
+//! The names, labels and buckets of the HTTP metrics.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -26,14 +26,14 @@ use crate::{
 /// The value of every label of an overflow series.
 const OVERFLOW: &str = "overflow";
 
-/// What labels tell of a request.
+/// The facts of a request that labels can show.
 #[derive(Clone, Copy)]
 pub(super) struct Facts<'a> {
     pub(super) method: Method,
     pub(super) route: Option<&'a Route>,
-    /// What was sent.
+    /// The status that was sent.
     pub(super) status: Option<u16>,
-    /// What counts as sent.
+    /// The status that the metrics count.
     pub(super) status_label: u16,
     pub(super) error_type: Option<&'static str>,
     pub(super) grpc: bool,
@@ -58,7 +58,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// What is known of a request that is still to come.
+    /// Returns the facts of a future request, as far as they are known.
     pub(super) const fn expected(method: Method, route: &'a Route) -> Self {
         Self {
             method,
@@ -73,13 +73,14 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The same request, had it been answered with `status`.
+    /// Returns the facts of the same request with the response status `status`.
     pub(super) fn answered(self, status: u16) -> Self {
         let error_type = (status >= 500).then(|| text::status(status));
         Self { status: Some(status), status_label: status, error_type, ..self }
     }
 
-    /// The same request, had it failed: over gRPC failures are answered with 200, too.
+    /// Returns the facts of the same request with a failure. With gRPC, failures also have the HTTP
+    /// status 200.
     pub(super) fn failed(self) -> Self {
         if !self.grpc {
             return self.answered(500);
@@ -89,20 +90,20 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Tells one label set from another: what no label tells is the same for all.
+/// The key of a label set. It contains only the facts that some label shows.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct SeriesKey {
-    /// Route (32 bits), status (16), method (6), gRPC's status (5), scheme (2) and version (3) side by side: one number is hashed
-    /// faster than six.
+    /// Route (32 bits), status (16), method (6), gRPC status (5), scheme (2) and version (3) in one
+    /// number, because one number is hashed faster than six.
     packed: u64,
     error_type: Option<&'static str>,
 }
 
-/// Makes the keys of a family.
+/// A builder of the keys of one family.
 struct SeriesKeys {
-    /// The bits of [`SeriesKey::packed`] that some label tells.
+    /// The bits of [`SeriesKey::packed`] that some label shows.
     label_bits: u64,
-    /// Of the status only its class.
+    /// True if the key contains only the class of the status.
     class_only: bool,
     error_type: bool,
 }
@@ -117,7 +118,7 @@ impl SeriesKeys {
             this.label_bits |= match source {
                 LabelSource::Route => 0xffff_ffff << 32,
                 LabelSource::Status => Self::STATUS,
-                // Where there are both, the code tells the class.
+                // If both labels exist, the code determines the class.
                 LabelSource::StatusClass => {
                     this.class_only = !has_code;
                     Self::STATUS
@@ -158,17 +159,17 @@ pub(super) struct Scheme {
     pub(super) names: &'static FamilyNames,
     naming: MetricNaming,
     labels: Vec<(LabelSource, Cow<'static, str>)>,
-    /// The same without the status, with the kind of failure.
+    /// The labels of errors: without the status, and with the kind of failure.
     error_labels: Vec<(LabelSource, Cow<'static, str>)>,
     keys: SeriesKeys,
     error_keys: SeriesKeys,
-    /// Duration, both sizes, and the head's time if it is measured.
+    /// The histograms of the duration, both sizes, and the time to the head if it is measured.
     pub(super) layout: Layout,
     pub(super) stream: Layout,
     pub(super) head: bool,
 }
 
-/// Places in the layout.
+/// The index of each histogram in the layout.
 pub(super) const DURATION_PART: usize = 0;
 pub(super) const REQUEST_SIZE_PART: usize = 1;
 pub(super) const RESPONSE_SIZE_PART: usize = 2;
@@ -240,7 +241,8 @@ impl Scheme {
         self.set_of(&self.error_labels, facts)
     }
 
-    /// A label without a value is left out, which is the same to Prometheus.
+    /// Returns the label set. A label without a value is skipped, which Prometheus treats as an
+    /// empty one.
     fn set_of(&self, labels: &[(LabelSource, Cow<'static, str>)], facts: &Facts<'_>) -> LabelSet {
         let value = |source: LabelSource| match source {
             LabelSource::Method => Some(facts.method.as_str().to_owned()),
@@ -271,7 +273,7 @@ impl Scheme {
     fn overflow_of(&self, labels: &[(LabelSource, Cow<'static, str>)]) -> LabelSet {
         match self.naming {
             MetricNaming::Prometheus => {
-                // Only some series have the label of gRPC's status.
+                // Only some series have the label of the gRPC status.
                 let every = labels.iter().filter(|(source, _)| *source != LabelSource::GrpcStatus);
                 every.map(|(_, name)| (name.clone(), OVERFLOW.to_owned())).collect()
             }
@@ -280,7 +282,7 @@ impl Scheme {
         }
     }
 
-    /// The labels of what is in flight: of what a request's head tells alone.
+    /// Returns the labels of requests in flight, which use only facts of the request's head.
     pub(super) fn in_flight_labels(&self, method: Method, scheme: UrlScheme) -> LabelSet {
         let labels = self.labels.iter().filter_map(|(source, name)| match source {
             LabelSource::Method => Some((name.clone(), method.as_str().to_owned())),
@@ -290,7 +292,7 @@ impl Scheme {
         labels.collect()
     }
 
-    /// The place of a series in the page: by route, then by its other labels.
+    /// Returns the sort key of a series in the page: its route, then its other labels.
     pub(super) fn order<'a>(&self, labels: &'a LabelSet) -> (Option<&'a str>, &'a LabelSet) {
         let route = self.labels.iter().find(|(source, _)| *source == LabelSource::Route);
         let value = route.and_then(|(_, name)| labels.iter().find(|(n, _)| n == name));
@@ -334,7 +336,7 @@ const fn default_name(naming: MetricNaming, source: LabelSource) -> &'static str
 }
 
 impl Metrics {
-    /// The names of all labels that a sample may have, in the order of the settings.
+    /// Returns the names of all labels that a sample may have, in the order of the settings.
     pub(crate) fn label_names(&self) -> Vec<Cow<'static, str>> {
         let scheme = Scheme::new(self);
         scheme.labels.into_iter().map(|(_, name)| name).collect()

@@ -21,7 +21,7 @@ use crate::{
     record::finished::{FinishedRequest, Record, RequestEnd},
 };
 
-/// The histograms of one label set. Requests are counted by them, so no request is in one family and missing in another.
+/// The histograms of one label set. They also count the requests, so all families agree.
 #[derive(Debug)]
 pub(super) struct RequestSeries {
     pub(super) labels: LabelSet,
@@ -29,7 +29,7 @@ pub(super) struct RequestSeries {
     method: Method,
     pub(super) histograms: Histograms,
     pub(super) exemplars: Exemplars,
-    /// Streams are rare.
+    /// The histogram of streams, which is created for the first stream because streams are rare.
     pub(super) stream: OnceLock<(Histograms, Exemplars)>,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Series {
     pub(super) errors: ReadMostly<SeriesKey, Arc<ErrorSeries>>,
     pub(super) errors_overflow: OnceLock<Arc<ErrorSeries>>,
     overflowed: Arc<Counter>,
-    /// Of the families of requests, and of errors.
+    /// True if the limit was reported: for the families of requests, and for those of errors.
     warned: [AtomicBool; 2],
 }
 
@@ -131,7 +131,7 @@ impl Series {
         }
     }
 
-    /// Makes the series of a route whose requests are still to come.
+    /// Creates the series of a route before its first request.
     pub(super) fn declare(&self, facts: Facts<'_>) {
         if self.exists(&facts.answered(200)).is_none() {
             self.warn_of_overflow(self.scheme.names.duration.0, 0);
@@ -139,7 +139,7 @@ impl Series {
         self.create_error_series(facts);
     }
 
-    /// The series of a request that no snapshot knows yet.
+    /// Returns the series of a request for which the map has no entry yet.
     #[inline(never)]
     fn new_to_requests(&self, facts: &Facts<'_>, key: SeriesKey) -> Arc<RequestSeries> {
         let mut is_new = false;
@@ -158,15 +158,17 @@ impl Series {
         Arc::clone(self.requests_overflow.get_or_init(overflow))
     }
 
-    /// The series of these labels; `None` if there is no room for it.
+    /// Returns the series of these labels, which is created if necessary. `None` if the limit is
+    /// reached.
     fn exists(&self, facts: &Facts<'_>) -> Option<Arc<RequestSeries>> {
         let make = |_| Arc::new(self.new_series(facts.method, self.scheme.label_set(facts)));
         self.requests.get_or_insert(self.scheme.key(facts), self.limit, make)
     }
 
-    /// A rate sees only what grows, so a series that begins with its first error hides it: errors begin at 0.
+    /// Creates the error series of a route with the value 0. A rate sees only increases, so it
+    /// would not see the first error of a series that starts at 1.
     ///
-    /// What may never happen takes no more than half of the room from what does.
+    /// Such series, whose errors may never happen, use at most half of the limit.
     fn create_error_series(&self, facts: Facts<'_>) {
         let failed = facts.failed();
         if self.requests.len() <= self.limit / 2 {
@@ -193,7 +195,8 @@ impl Series {
         }
     }
 
-    /// Histograms, and an exemplar for each bucket of the first of them, which is that of the duration.
+    /// Creates histograms, and an exemplar slot for each bucket of the first one, which counts the
+    /// duration.
     fn with_exemplars(&self, layout: &Layout) -> (Histograms, Exemplars) {
         let histograms = Histograms::new(layout, self.shards);
         let slots = histograms.bounds(DURATION_PART).map_or(0, |bounds| bounds.buckets());
@@ -230,12 +233,12 @@ impl Series {
         if self.warned.get(which).is_some_and(|warned| !warned.swap(true, Ordering::Relaxed)) {
             let limit = self.limit;
             diagnostics::warn(format_args!(
-                "`{family}` has {limit} label sets, which is its limit; what comes with others is counted in its overflow series"
+                "`{family}` has reached its limit of {limit} label sets; further label sets are counted in its overflow series"
             ));
         }
     }
 
-    /// The methods of which there are series.
+    /// Returns the methods for which series exist.
     pub(super) fn methods(&self) -> Vec<Method> {
         let mut methods: Vec<Method> = Vec::new();
         for series in self.requests.values() {
@@ -282,7 +285,8 @@ mod tests {
         assert_eq!(count(&text, "http_request_errors_total{"), 2_001);
         let overflow = r#"http_requests_total{method="overflow",endpoint="overflow",status="overflow"} 500"#;
         assert!(text.contains(overflow));
-        // Each route has two kinds of errors from the start, until half of the room is taken: so by 501 panics at 0.
+        // Each route has two kinds of errors from the start, until half of the limit is used. So
+        // there are 501 series of panics with the value 0.
         assert!(text.contains("obs_series_overflow_total 1501"), "500 requests, and as errors 1,001");
     }
 
@@ -300,7 +304,8 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "{line} in {text}");
         }
-        // What is only foreseen leaves half of the room to what happens, and warns of nothing.
+        // Series that are created in advance leave half of the limit to real requests, and cause no
+        // warning.
         answer(&observer, "/other", 200);
         answer(&observer, "/third", 200);
         let text = observer.metrics_text();
@@ -362,7 +367,7 @@ mod tests {
         for labels in [
             r#"http_request_method="GET",http_route="/items/{id}",http_response_status_code="200",url_scheme="http""#,
             r#"http_request_method="GET",http_route="/items/{id}",http_response_status_code="503",error_type="503",url_scheme="http""#,
-            // Neither a status nor a route.
+            // A request with neither a status nor a route.
             r#"http_request_method="GET",error_type="cancelled_before_response",url_scheme="http""#,
         ] {
             assert!(text.contains(&format!("{name}_count{{{labels}}} 1")), "{labels} in {text}");

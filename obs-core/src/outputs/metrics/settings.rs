@@ -1,4 +1,4 @@
-//! Settings of the metrics.
+//! Settings of metrics.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::base::{
     settings::{settings, test_value},
 };
 
-/// Whose names, labels and buckets the HTTP metrics have.
+/// The scheme of names, labels and buckets for the HTTP metrics.
 ///
 /// ```
 /// use obs_core::{MetricNaming, Metrics, Observer};
@@ -24,15 +24,15 @@ use crate::base::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MetricNaming {
-    /// `http_requests_total` and its like, which dashboards and the common middlewares have.
+    /// `http_requests_total` and similar names, which common dashboards and middlewares use.
     #[default]
     Prometheus,
-    /// `http.server.request.duration` and its like, from OpenTelemetry's semantic conventions, as
-    /// Prometheus writes them.
+    /// `http.server.request.duration` and similar names from OpenTelemetry's semantic conventions,
+    /// in the notation of Prometheus.
     OpenTelemetry,
 }
 
-/// One label of the HTTP metrics: what it tells, and its name.
+/// A label of the HTTP metrics: its source and its name.
 ///
 /// ```
 /// use obs_core::{MetricLabel, Metrics};
@@ -49,7 +49,7 @@ pub struct MetricLabel {
     pub(crate) name: Option<Cow<'static, str>>,
 }
 
-/// What a label tells.
+/// The source of a label's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LabelSource {
     Method,
@@ -67,21 +67,21 @@ impl MetricLabel {
         Self { source, name: None }
     }
 
-    /// The method, folded to the known ones and `_OTHER`.
+    /// The method, or `_OTHER` if it is not one of those in the settings.
     #[must_use]
     pub const fn method() -> Self {
         Self::new(LabelSource::Method)
     }
 
-    /// The route's template. What matched none is `unmatched`; in OpenTelemetry's naming the label
-    /// is absent then.
+    /// The route, or `unmatched` if no route matched. In OpenTelemetry's naming the label is absent
+    /// in that case.
     #[must_use]
     pub const fn route() -> Self {
         Self::new(LabelSource::Route)
     }
 
-    /// The status code. In OpenTelemetry's naming it is absent if none was sent; else it is then
-    /// `499` for a request that was cancelled and `500` for one that failed.
+    /// The status code. If none was sent, it is `499` for a cancelled request and `500` for a
+    /// failed one. In OpenTelemetry's naming it is absent in that case.
     #[must_use]
     pub const fn status() -> Self {
         Self::new(LabelSource::Status)
@@ -93,32 +93,33 @@ impl MetricLabel {
         Self::new(LabelSource::StatusClass)
     }
 
-    /// [The kind of failure](crate::output::Record::error_type); absent if it did not fail.
+    /// [The kind of failure](crate::output::Record::error_type). Absent if the request did not
+    /// fail.
     #[must_use]
     pub const fn error_type() -> Self {
         Self::new(LabelSource::ErrorType)
     }
 
-    /// The status of a gRPC call (`OK`, `NOT_FOUND`); absent for all other requests, and if none
-    /// was sent.
+    /// The status of a gRPC call, such as `OK` or `NOT_FOUND`. Absent for other requests, and if
+    /// none was sent.
     #[must_use]
     pub const fn grpc_status() -> Self {
         Self::new(LabelSource::GrpcStatus)
     }
 
-    /// `http` or `https`, `_OTHER` for anything else.
+    /// The scheme: `http`, `https`, or `_OTHER`.
     #[must_use]
     pub const fn scheme() -> Self {
         Self::new(LabelSource::Scheme)
     }
 
-    /// The version of HTTP: `1.1`, `2`.
+    /// The HTTP version, such as `1.1` or `2`.
     #[must_use]
     pub const fn protocol_version() -> Self {
         Self::new(LabelSource::ProtocolVersion)
     }
 
-    /// The same under another name.
+    /// Changes the name of the label.
     #[must_use]
     pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = Some(name.into());
@@ -127,7 +128,7 @@ impl MetricLabel {
 }
 
 settings! {
-    /// Settings of the metrics, for [`ObserverBuilder::metrics`](crate::ObserverBuilder::metrics).
+    /// Settings of metrics, for [`ObserverBuilder::metrics`](crate::ObserverBuilder::metrics).
     ///
     /// ```
     /// use obs_core::{Metrics, Observer, prometheus};
@@ -152,8 +153,8 @@ settings! {
     }
 
     pub(crate) duration: Option<Vec<f64>> = None, "those of the naming" {
-        /// Sets the upper bounds of the duration's buckets in seconds. The time to the response's
-        /// head has the same.
+        /// Sets the upper bounds of the duration buckets in seconds. The histogram of the time to
+        /// the response's head has the same bounds.
         fn duration_buckets(mut self, seconds: impl IntoIterator<Item = f64>) {
             self.duration = Some(seconds.into_iter().collect());
         }
@@ -163,7 +164,7 @@ settings! {
 
     pub(crate) stream: Vec<f64> = vec![1.0, 5.0, 30.0, 60.0, 300.0, 1_800.0, 7_200.0],
         "1, 5, 30, 60, 300, 1,800, 7,200" {
-        /// Sets the upper bounds of the stream duration's buckets in seconds.
+        /// Sets the upper bounds of the buckets for the duration of streams, in seconds.
         fn stream_buckets(mut self, seconds: impl IntoIterator<Item = f64>) {
             self.stream = seconds.into_iter().collect();
         }
@@ -194,7 +195,7 @@ settings! {
     }
 
     pub(crate) excluded: Vec<String> = Vec::new(), "none" {
-        /// Excludes routes from the HTTP metrics; a trailing `*` matches every end. Their requests
+        /// Excludes routes from the HTTP metrics. A trailing `*` matches any suffix. Their requests
         /// still count as in flight.
         fn exclude_routes(mut self, routes: impl IntoIterator<Item = impl Into<String>>) {
             self.excluded = routes.into_iter().map(Into::into).collect();
@@ -209,22 +210,22 @@ settings! {
     }
 
     pub(crate) exemplars: bool = true, "`true`" {
-        /// Shows the trace of a recent request beside each bucket, in the format OpenMetrics.
+        /// Shows a recent request's trace with each bucket, in the OpenMetrics format.
         fn exemplars(mut self, keep: bool) { self.exemplars = keep }
     }
 
     pub(crate) created: bool = true, "`true`" {
-        /// Shows the time since which a counter or histogram counts (`_created`), in the format
-        /// OpenMetrics.
+        /// Shows the time since which a counter or histogram counts (`_created`), in the
+        /// OpenMetrics format.
         fn created(mut self, show: bool) { self.created = show }
     }
 
     #[cfg(feature = "prometheus")]
     pub(crate) registry: Option<Registry> = None, "a new one" {
-        /// Sets the registry that holds the metrics of the observer, and whose other metrics
-        /// `/metrics` shows. See [`Observer::registry`](crate::Observer::registry).
+        /// Sets the registry in which the observer registers its metrics. `/metrics` also shows the
+        /// other metrics of the registry. See [`Observer::registry`](crate::Observer::registry).
         fn registry(mut self, registry: Registry) { self.registry = Some(registry) }
-        valid "a registry that no other observer uses and that has no metric of one of our names";
+        valid "a registry that no other observer uses and that contains no metric with one of our names";
     }
 }
 
@@ -235,7 +236,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// The defaults.
+    /// Returns the default settings.
     pub fn new() -> Self {
         Self::default()
     }
@@ -253,7 +254,7 @@ impl Metrics {
                 return Err(BuildError::new(setting, name.clone(), "a label name such as `endpoint`"));
             }
             if names.iter().take(n).any(|other| other == name) {
-                return Err(BuildError::new(setting, name.clone(), "a name of its own for each label"));
+                return Err(BuildError::new(setting, name.clone(), "a different name for each label"));
             }
         }
         Ok(())
@@ -275,7 +276,7 @@ impl MetricNaming {
     }
 }
 
-/// Returns `true` for valid bounds of buckets.
+/// Returns true for valid bounds of buckets.
 fn are_bounds(bounds: &[f64]) -> bool {
     let ascending = bounds.iter().zip(bounds.iter().skip(1)).all(|(a, b)| a < b);
     !bounds.is_empty() && ascending && bounds.iter().all(|bound| (1e-9..1e15).contains(bound))

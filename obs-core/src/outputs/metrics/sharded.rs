@@ -1,21 +1,23 @@
-//! Numbers that many threads add to and few read: one copy per shard, a thread always adds to its own.
+//! Numbers that many threads change and few threads read. Each shard has a copy, and a thread
+//! always adds to the same shard.
 
 use crate::base::{
     sync::{AtomicU64, Ordering},
     thread,
 };
 
-/// Words of a line: two cache lines of 64 bytes, because processors fetch them in pairs.
+/// The number of words in a line. A line is two cache lines of 64 bytes, because processors fetch
+/// them in pairs.
 const WORDS: usize = 16;
 
 #[repr(align(128))]
 #[derive(Debug)]
 struct CacheLine([AtomicU64; WORDS]);
 
-/// A fixed set of numbers, each kept once per shard.
+/// A fixed set of numbers with a copy per shard.
 ///
-/// Additions are relaxed: a reader sees each number grow, and all of them once the writers are joined. It may
-/// see one number of an observation before another.
+/// Additions are relaxed. A reader sees each number grow, and it sees all additions once the
+/// writers are joined. It may see one number of an observation before another.
 #[derive(Debug)]
 pub(crate) struct Sharded {
     lines: Box<[CacheLine]>,
@@ -32,29 +34,29 @@ impl Sharded {
         Self { lines, lines_per_shard, shards }
     }
 
-    /// Adds to a number; wraps around, so that adding `n.wrapping_neg()` takes `n` away.
+    /// Adds to a number. The addition wraps around, so adding `n.wrapping_neg()` subtracts `n`.
     pub(crate) fn add(&self, number: usize, n: u64) {
         self.current_shard().add(number, n);
     }
 
-    /// The numbers that this thread adds to.
+    /// Returns the shard of this thread.
     pub(crate) fn current_shard(&self) -> Shard<'_> {
         self.shard(thread::number())
     }
 
-    /// The numbers of a shard.
+    /// Returns a shard.
     fn shard(&self, shard: usize) -> Shard<'_> {
         let first = (shard & self.shards.wrapping_sub(1)).wrapping_mul(self.lines_per_shard);
         Shard(self.lines.get(first..first.wrapping_add(self.lines_per_shard)).unwrap_or_default())
     }
 
-    /// The number over all shards.
+    /// Returns the sum of a number over all shards.
     pub(crate) fn sum(&self, number: usize) -> u64 {
         let shards = (0..self.shards).filter_map(|shard| self.shard(shard).word(number));
         shards.fold(0, |sum, word| sum.wrapping_add(word.load(Ordering::Relaxed)))
     }
 
-    /// The first `count` numbers, each over all shards.
+    /// Returns the sums of the first `count` numbers over all shards.
     pub(crate) fn sums(&self, count: usize) -> Box<[u64]> {
         let mut sums = vec![0_u64; count].into_boxed_slice();
         for shard in 0..self.shards {
@@ -66,14 +68,15 @@ impl Sharded {
         sums
     }
 
-    /// The sum of a number that is added to and taken from: shards are read one after the other, so what
-    /// started in one and ended in another meanwhile may seem to be less than nothing.
+    /// Returns the sum of a number that grows and shrinks. The shards are read one after the other,
+    /// so a request that moves between shards meanwhile could make the sum negative. Such a sum
+    /// counts as 0.
     pub(crate) fn level(&self, number: usize) -> u64 {
         u64::try_from(self.sum(number).cast_signed()).unwrap_or_default()
     }
 }
 
-/// A thread's own copy of the numbers.
+/// The copy of the numbers in one shard.
 #[derive(Clone, Copy)]
 pub(crate) struct Shard<'a>(&'a [CacheLine]);
 
@@ -89,7 +92,7 @@ impl<'a> Shard<'a> {
     }
 }
 
-/// How many shards this machine is worth.
+/// Returns the number of shards for this machine.
 pub(crate) fn default_shards() -> usize {
     std::thread::available_parallelism().map_or(4, std::num::NonZero::get).clamp(1, 16)
 }

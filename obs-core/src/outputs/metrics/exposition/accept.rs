@@ -1,10 +1,10 @@
-//! Which format, and which encoding of it, a client wants (RFC 9110 §12.5).
+//! The format and the encoding that a client prefers (RFC 9110 §12.5).
 
 use super::Format;
 use crate::{base::text::fraction, http::headers::HeaderLookup};
 
-/// The format that `Accept` prefers. A wildcard means the text format, and so does what cannot be served, as Prometheus
-/// has it: a scrape is never refused.
+/// Returns the format that `Accept` prefers. A wildcard selects the text format. An unsupported
+/// format selects it, too, like in Prometheus, so a scrape is never rejected.
 pub(crate) fn format(headers: &dyn HeaderLookup) -> Format {
     let mut best: Option<(u16, Format)> = None;
     each_item(headers, "accept", &mut |range, parameter| {
@@ -21,7 +21,7 @@ pub(crate) fn format(headers: &dyn HeaderLookup) -> Format {
             _ => return,
         };
         let quality = quality(parameter("q"));
-        // Of two that are as good, the first.
+        // The first one wins a tie.
         if quality > best.map_or(0, |(best, _)| best) {
             best = Some((quality, format));
         }
@@ -29,7 +29,7 @@ pub(crate) fn format(headers: &dyn HeaderLookup) -> Format {
     best.map_or(Format::Text, |(_, format)| format)
 }
 
-/// Returns true if `Accept-Encoding` takes gzip.
+/// Returns true if `Accept-Encoding` allows gzip.
 #[cfg(feature = "gzip")]
 pub(crate) fn accepts_gzip(headers: &dyn HeaderLookup) -> bool {
     let (mut gzip, mut any) = (None, None);
@@ -44,10 +44,10 @@ pub(crate) fn accepts_gzip(headers: &dyn HeaderLookup) -> bool {
     gzip.or(any).unwrap_or(false)
 }
 
-/// Looks a parameter of an item up.
+/// A function that looks up a parameter of an item.
 type Parameter<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-/// Calls `f` with each item of a list header and a look-up of its parameters.
+/// Calls `f` with each item of a list header and with a function that looks up its parameters.
 fn each_item(headers: &dyn HeaderLookup, name: &str, f: &mut dyn FnMut(&str, &Parameter<'_>)) {
     headers.each(name, &mut |value| {
         let Ok(value) = std::str::from_utf8(value) else { return };
@@ -63,7 +63,8 @@ fn each_item(headers: &dyn HeaderLookup, name: &str, f: &mut dyn FnMut(&str, &Pa
     });
 }
 
-/// The weight in thousandths (RFC 9110 §12.4.2). One that is not valid counts as absent, so as 1.
+/// Returns the weight in thousandths (RFC 9110 §12.4.2). An invalid one counts as absent, which
+/// means 1.
 fn quality(text: Option<String>) -> u16 {
     let weight = text.and_then(|text| fraction(&text)).unwrap_or(1.0);
     (weight * 1000.0).round() as u16
@@ -86,7 +87,7 @@ mod tests {
     #[test]
     fn the_format_that_real_clients_want() {
         for (accept, expected) in [
-            // Prometheus 2.42, 3.5, 2.5; curl; browsers.
+            // The headers of Prometheus 2.42, 3.5 and 2.5, of curl, and of browsers.
             (
                 &[
                     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
@@ -106,12 +107,12 @@ mod tests {
             (&["*/*"], Format::Text),
             (&["text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8"], Format::Text),
             (&[], Format::Text),
-            // The weight decides, wherever it stands; then the order.
+            // The weight decides at any position, and then the order.
             (&["application/openmetrics-text;q=0.1, text/plain;q=0.2"], Format::Text),
             (&["text/plain;q=0.2", "application/openmetrics-text"], OPEN),
             (&["text/plain, application/openmetrics-text"], Format::Text),
             (&["Application/OpenMetrics-Text; Version=\"1.0.0\"; Q=1"], OPEN),
-            // What is not served.
+            // Unsupported formats.
             (&["application/openmetrics-text;version=2.0.0"], Format::Text),
             (
                 &[

@@ -1,13 +1,15 @@
-//! Labels as both formats write them, and which names are valid.
+//! The encoding of labels, which is the same in both formats, and the validation of names.
 
 use crate::outputs::metrics::family::{Family, Kind, Sample};
 
-/// A label's name and value.
+/// The name and the value of a label.
 pub(super) type Label<'a> = (&'a str, &'a str);
 
-/// The labels of a sample, its own before the common ones, each name once, put into `out`.
+/// Collects the labels of a sample into `out`: its own labels, then the common ones, each name
+/// once.
 ///
-/// A registry puts its common labels behind those of the user's metrics, whatever names they have.
+/// A registry appends its common labels to those of the user's metrics, even if a name occurs
+/// twice.
 pub(super) fn collect<'a>(family: &'a Family, sample: &'a Sample, out: &mut Vec<Label<'a>>) {
     let reserved = match family.kind {
         Kind::Histogram => "le",
@@ -21,13 +23,13 @@ pub(super) fn collect<'a>(family: &'a Family, sample: &'a Sample, out: &mut Vec<
     }
 }
 
-/// Whether all labels of a sample have valid names.
+/// Returns true if all labels of a sample have valid names.
 #[cfg(feature = "prometheus")]
 pub(super) fn are_valid(family: &Family, sample: &Sample) -> bool {
     sample.labels.iter().chain(family.common.iter()).all(|(name, _)| is_label_name(name))
 }
 
-/// What stands between the braces.
+/// Writes the text between the braces.
 pub(super) fn write(out: &mut Vec<u8>, labels: &[Label<'_>]) {
     for (number, (name, value)) in labels.iter().enumerate() {
         if number > 0 {
@@ -41,7 +43,7 @@ pub(super) fn write(out: &mut Vec<u8>, labels: &[Label<'_>]) {
 }
 
 pub(super) fn escape(out: &mut Vec<u8>, text: &str, quotes: bool) {
-    // Hardly any text has something to escape, and then it is copied at once.
+    // Nearly all texts need no escaping and are copied as a whole.
     if !text.bytes().any(|byte| matches!(byte, b'\\' | b'\n' | b'"')) {
         return out.extend_from_slice(text.as_bytes());
     }
@@ -55,13 +57,14 @@ pub(super) fn escape(out: &mut Vec<u8>, text: &str, quotes: bool) {
     }
 }
 
-/// `[a-zA-Z_:][a-zA-Z0-9_:]*`
+/// Returns true for a text that matches `[a-zA-Z_:][a-zA-Z0-9_:]*`.
 pub(super) fn is_metric_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b':';
     !name.is_empty() && name.bytes().all(allowed) && !name.starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// `[a-zA-Z_][a-zA-Z0-9_]*`, but not the name that stands for the metric's.
+/// Returns true for a text that matches `[a-zA-Z_][a-zA-Z0-9_]*`, except the reserved name for the
+/// metric's name.
 #[cfg(feature = "prometheus")]
 fn is_label_name(name: &str) -> bool {
     is_metric_name(name) && !name.contains(':') && name != "__name__"

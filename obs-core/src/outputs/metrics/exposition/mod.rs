@@ -1,24 +1,23 @@
-//! Families as text: Prometheus' format 0.0.4, or OpenMetrics 1.0.
+//! The encoding of families as text, in Prometheus' format 0.0.4 or in OpenMetrics 1.0.
 //!
-//! At a scrape everything becomes a list of families, ours and the user's alike, and one encoder
-//! writes it.
+//! At a scrape, our metrics and the user's become one list of families, which one encoder writes.
 //!
-//! - Our families are a snapshot of all numbers, 8 bytes each. Samples are made from it one by one
-//!   while the page is written, because there may be hundreds of thousands.
-//! - The user's families come from `Registry::gather()`. Ours are in that registry, too, for other
-//!   code that gathers it, but its types have no room for exemplars, units and times of creation.
-//!   So while we gather for ourselves, our collector leaves placeholders. The registry adds its
-//!   prefix and labels to them, and the encoder writes our families in their places.
-//! - A thread of its own gathers, not one of the runtime's blocking threads. A service whose
-//!   database hangs may have used those up, and then its metrics are needed most.
-//! - Metrics are gathered once at a time. Scrapes that come meanwhile wait for the next run and
-//!   share it, so a page always shows what had ended before its scrape. Everything that can fail
-//!   has then been done, and invalid samples have been skipped.
-//! - The page never exists as a whole. It is an `AnswerBody`, which writes 64 KiB when the server
-//!   asks for more. Each scrape writes its own page, so the pace of one client does not slow
-//!   another. Between two pieces the task yields until the runtime has polled its sockets, because
-//!   servers ask on for as long as the client takes what they send.
-//! - A page of one piece has a `Content-Length`, as any response.
+//! * Our families are a snapshot of all numbers, 8 bytes each. Samples are created from it one by
+//!   one while the page is written, because there may be hundreds of thousands.
+//! * The user's families come from `Registry::gather()`. Our families are in that registry, too,
+//!   for other code that gathers it. But its types cannot contain exemplars, units and times of
+//!   creation. So for our own page, our collector returns placeholders. The registry adds its
+//!   prefix and labels to them, and the encoder replaces them by our families.
+//! * A separate thread gathers, and not one of the runtime's blocking threads. If a database hangs,
+//!   it may block all of those, and then the metrics are needed most.
+//! * Only one run gathers at a time. Scrapes that arrive meanwhile wait for the next run and share
+//!   it, so a page always includes the requests that ended before its scrape. After a run, nothing
+//!   can fail any more, and invalid samples are already skipped.
+//! * The page never exists as a whole. It is an `AnswerBody`, which writes 64 KiB each time the
+//!   server polls it. Each scrape writes its own page, so a slow client does not slow others.
+//!   Between two pieces the task yields until the runtime has polled its sockets, because servers
+//!   continue to poll as long as the client accepts data.
+//! * A page of one piece has a `Content-Length`, like any other response.
 
 pub(crate) mod accept;
 pub(crate) mod labels;
@@ -43,7 +42,7 @@ use super::family::{Family, Kind};
 pub(crate) enum Format {
     /// Prometheus' text format 0.0.4.
     Text,
-    /// OpenMetrics 1.0, which older servers ask for by the version of its draft.
+    /// OpenMetrics 1.0. Older servers request it with the version of its draft.
     OpenMetrics { draft: bool },
 }
 
@@ -59,21 +58,21 @@ impl Format {
     }
 }
 
-/// What a page is to hold.
+/// The content that a client requests from a page.
 pub(crate) struct PageRequest<'a> {
     pub(crate) format: Format,
-    /// Names of families or samples; all families if it is empty.
+    /// The names of families or samples. Empty for all families.
     pub(crate) names: &'a [String],
-    /// Whether OpenMetrics says since when a series counts.
+    /// True if OpenMetrics shows the time since which a series counts.
     pub(crate) created: bool,
     pub(crate) gzip: bool,
 }
 
 impl PageRequest<'_> {
-    /// The page of these families; `on_skipped` hears of those that it cannot show.
+    /// Returns the page of these families. Calls `on_skipped` for each family that it cannot show.
     pub(crate) fn page(&self, families: &Arc<[Family]>, on_skipped: &dyn Fn(&str)) -> Page {
         let mut taken = Vec::new();
-        // Ours come first when names are given out, whatever their place in the page.
+        // Our families reserve their names first, regardless of their position in the page.
         let kinds = [true, false].map(|own| {
             let kinds = families.iter().map(|family| {
                 (family.own == own).then(|| self.shown_kind(family, &mut taken, on_skipped)).flatten()
@@ -100,7 +99,8 @@ impl PageRequest<'_> {
         names.is_empty() || reserved_names(family, family.kind).iter().any(|name| names.contains(name))
     }
 
-    /// As which kind a family can be shown without breaking the page for all; `None` if it cannot.
+    /// Returns the kind with which a family can be shown without making the page invalid. `None` if
+    /// it cannot be shown.
     fn shown_kind(
         &self,
         family: &Family,
@@ -111,7 +111,7 @@ impl PageRequest<'_> {
             return None;
         }
         if !labels::is_metric_name(&family.name) {
-            on_skipped("the registry holds a metric whose name is not valid; /metrics leaves it out");
+            on_skipped("the registry contains a metric with an invalid name, so /metrics skips it");
             return None;
         }
         let mut take = |names: Vec<String>| {
@@ -126,22 +126,24 @@ impl PageRequest<'_> {
             if take(text_names(family)) {
                 return Some(family.kind);
             }
-            on_skipped("two metrics have names that collide; /metrics leaves one of them out");
+            on_skipped("two metrics have names that collide, so /metrics skips one of them");
             return None;
         }
-        // What OpenMetrics forbids for its kind goes out under the same names, without a kind.
+        // A family that violates OpenMetrics' rules for its kind is shown without a kind, under the
+        // same names.
         let legal = family_is_legal(family).then_some(family.kind);
         let shown = legal.into_iter().chain([Kind::Untyped]).find(|kind| take(reserved_names(family, *kind)));
         if shown.is_none() {
             on_skipped(
-                "two metrics have names that collide in OpenMetrics; /metrics leaves one of them out there",
+                "two metrics have names that collide in OpenMetrics, so /metrics skips one of them in that format",
             );
         }
         shown
     }
 }
 
-/// Without its kind, each of a family's names is one of its own.
+/// Returns the parts of a family. If it is shown without its kind, each of its names becomes a
+/// separate family.
 const fn parts(family: &Family, kind: Kind) -> &'static [FamilyPart] {
     match (kind, family.kind) {
         (Kind::Untyped, Kind::Histogram) => &[Some("_bucket"), Some("_sum"), Some("_count")],

@@ -1,8 +1,8 @@
-//! Numbers as the formats want them.
+//! The encoding of numbers.
 
 use std::io::Write as _;
 
-/// A sample's value: the shortest digits that read back as the same number.
+/// Writes a sample's value with the shortest digits that parse to the same number.
 pub(super) fn write(out: &mut Vec<u8>, value: f64) {
     // Writing to a vector cannot fail, here and below.
     let magnitude = value.abs();
@@ -17,13 +17,14 @@ pub(super) fn write(out: &mut Vec<u8>, value: f64) {
     };
 }
 
-/// A count.
+/// Writes a count.
 pub(super) fn whole(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// The value of an `le` or `quantile` label, which identifies a series, so everybody has to write it in the same way: as
-/// Go's `%g` does. OpenMetrics 1.0, "Considerations: Canonical Numbers", adds that it is never a whole number's `1`.
+/// Writes the value of an `le` or `quantile` label. The value identifies a series, so all programs
+/// must write it in the same way: like Go's `%g`. OpenMetrics 1.0 ("Considerations: Canonical
+/// Numbers") adds that a whole number has a fraction, so it is `1.0` and not `1`.
 pub(super) fn label(value: f64, openmetrics: bool) -> String {
     if !value.is_finite() {
         let mut text = Vec::new();

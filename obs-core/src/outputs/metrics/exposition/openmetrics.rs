@@ -1,11 +1,11 @@
-//! What OpenMetrics 1.0 allows, and Prometheus' text format does not mind.
+//! The rules of OpenMetrics 1.0 that Prometheus' text format does not have.
 
 use crate::outputs::metrics::family::{Family, Histogram, Kind, Sample, SampleValue};
 
-/// What a counter's samples end with.
+/// The suffix of a counter's samples.
 pub(super) const TOTAL: &str = "_total";
 
-/// The names of a family's samples, as both formats write them.
+/// Returns the names of a family's samples, which are the same in both formats.
 pub(super) fn sample_names(family: &Family, kind: Kind) -> impl Iterator<Item = String> {
     let suffixes: &[&str] = match kind {
         Kind::Histogram => &["_bucket", "_sum", "_count"],
@@ -15,7 +15,7 @@ pub(super) fn sample_names(family: &Family, kind: Kind) -> impl Iterator<Item = 
     suffixes.iter().map(|suffix| format!("{}{suffix}", family.name))
 }
 
-/// The family's name: a counter's is its sample's without `_total`.
+/// Returns the name of the family. The name of a counter has no `_total`, unlike its sample.
 pub(super) fn family_name(family: &Family, kind: Kind) -> &str {
     match kind {
         Kind::Counter => family.name.strip_suffix(TOTAL).unwrap_or(&family.name),
@@ -23,16 +23,17 @@ pub(super) fn family_name(family: &Family, kind: Kind) -> &str {
     }
 }
 
-/// Every name that no other family may have in the text format, whose parsers take `a_count` for a part of a histogram `a`.
+/// Returns the names that no other family may use in the text format. Its parsers treat `a_count`
+/// as a part of a histogram `a`.
 pub(super) fn text_names(family: &Family) -> Vec<String> {
     let mut names: Vec<_> = sample_names(family, family.kind).collect();
     names.push(family.name.to_string());
     names
 }
 
-/// The same in OpenMetrics.
+/// Returns the names that no other family may use in OpenMetrics.
 pub(super) fn reserved_names(family: &Family, kind: Kind) -> Vec<String> {
-    // Without a kind, each sample's name is a family.
+    // Without a kind, the name of each sample is a family.
     let mut names: Vec<_> =
         sample_names(family, if kind == Kind::Untyped { family.kind } else { kind }).collect();
     let base = family_name(family, kind);
@@ -45,7 +46,7 @@ pub(super) fn reserved_names(family: &Family, kind: Kind) -> Vec<String> {
     names
 }
 
-/// Whether the family is what its kind promises: OpenMetrics 1.0, "Metric Types".
+/// Returns true if the family follows the rules for its kind (OpenMetrics 1.0, "Metric Types").
 pub(super) fn family_is_legal(family: &Family) -> bool {
     let named = match family.kind {
         Kind::Counter => family.name.ends_with(TOTAL) && family.name.len() > TOTAL.len(),
@@ -53,13 +54,13 @@ pub(super) fn family_is_legal(family: &Family) -> bool {
         Kind::Gauge | Kind::Histogram | Kind::Summary => true,
     };
     let legal = |sample: &Sample| is_legal(family.kind, &sample.value);
-    // Ours all have the same bounds, and count upwards by themselves: one of them speaks for all.
+    // All our samples have the same bounds and valid counts, so checking one of them is enough.
     named
         && family.samples_of_source().next().is_none_or(|sample| legal(&sample))
         && family.samples.iter().all(legal)
 }
 
-/// Whether a sample's value is what its kind promises.
+/// Returns true if a sample's value follows the rules for its kind.
 pub(in crate::outputs::metrics) fn is_legal(kind: Kind, value: &SampleValue) -> bool {
     let counts = |value: f64| value >= 0.0; // not so for NaN
     match value {
@@ -73,7 +74,7 @@ pub(in crate::outputs::metrics) fn is_legal(kind: Kind, value: &SampleValue) -> 
     }
 }
 
-/// Bounds and counts grow, from no less than 0.
+/// Returns true if bounds and counts ascend, and no bound is negative.
 fn ascending(Histogram { bounds, counts, .. }: &Histogram) -> bool {
     bounds.first().is_none_or(|first| *first >= 0.0)
         && bounds.iter().chain([&f64::INFINITY]).is_sorted_by(|a, b| a < b)

@@ -1,4 +1,4 @@
-//! A page, and the pieces in which it is written.
+//! A page and its pieces.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use crate::{
     outputs::metrics::family::{Family, Kind},
 };
 
-/// Which families are shown, and as what. Nothing of it changes any more, so it can be written at any time, and by several at once.
+/// The families that are shown, and their kinds. A page is immutable, so several threads can write
+/// it at any time.
 #[derive(Clone)]
 pub(crate) struct Page {
     pub(super) families: Arc<[Family]>,
@@ -20,38 +21,38 @@ pub(crate) struct Page {
     pub(super) gzip: bool,
 }
 
-/// The lines of one name: its head, and its samples.
+/// A section of the page: the head and the samples of one name.
 pub(super) struct PageSection {
-    /// The family's number.
+    /// The index of the family.
     pub(super) family: usize,
     pub(super) kind: Kind,
     pub(super) part: FamilyPart,
 }
 
-/// What of a family's samples is written: all of it, or one of its names where each name is a family.
+/// The written part of a family's samples: everything, or only the samples with one suffix.
 pub(super) type FamilyPart = Option<&'static str>;
 
 impl Page {
-    /// Begins to write.
+    /// Starts to write the page.
     pub(crate) fn pieces(&self) -> PagePieces {
         let writer = Writer::new(self.format, self.created, self.gzip);
         PagePieces { page: self.clone(), writer, run: 0, sample: 0, ended: false }
     }
 }
 
-/// A page that is being written: each piece when it is asked for, so that no more than one of them is ever there.
+/// A writer of a page. It creates each piece on demand, so only one piece exists at a time.
 pub(crate) struct PagePieces {
     page: Page,
     writer: Writer,
-    /// Numbers of what comes next.
+    /// The indices of the next section and sample.
     run: usize,
     sample: usize,
     ended: bool,
 }
 
 impl Pieces for PagePieces {
-    /// Writes on for about 64 KiB, or to the end of the page, and hands over what can be: nothing sometimes, because a compressor
-    /// keeps much before it gives any.
+    /// Writes about 64 KiB more, or the rest of the page, and returns the available bytes. They can
+    /// be empty, because a compressor buffers much data before it returns any.
     fn next(&mut self) -> Bytes {
         while !self.ended && !self.writer.is_full() {
             self.step();
@@ -59,14 +60,14 @@ impl Pieces for PagePieces {
         if self.ended { self.writer.finish() } else { self.writer.take() }
     }
 
-    /// Whether the last piece has been handed over.
+    /// Returns true if the last piece was returned.
     fn has_ended(&self) -> bool {
         self.ended
     }
 }
 
 impl PagePieces {
-    /// Writes a sample, and the head before the first one.
+    /// Writes a sample, and before the first one also the head.
     fn step(&mut self) {
         let Self { page, writer, run, sample, ended } = self;
         let Some((now, family)) =

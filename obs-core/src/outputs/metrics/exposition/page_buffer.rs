@@ -1,4 +1,4 @@
-//! Where a page is written to: memory that is handed over in pieces, compressed on the way or not.
+//! The buffer of a page, which returns its content in pieces and can compress them.
 
 #[cfg(feature = "gzip")]
 use std::io::Write as _;
@@ -11,14 +11,16 @@ use flate2::Compression;
 #[cfg(feature = "gzip")]
 use crate::write::gzip::GzipEncoder;
 
-/// A piece is full with so much text. The sample that fills it is still in it, and mostly has room within 64 KiB.
+/// The bytes of text after which a piece is full. The sample that reaches this limit is still a
+/// part of the piece, and usually fits into 64 KiB.
 const PIECE: usize = 60 * 1024;
 
-/// A compressed piece is handed over when it has so much; a compressor that is full gives out several times as much at once.
+/// The minimal size of a compressed piece in bytes. A full compressor returns several times as much
+/// at once.
 #[cfg(feature = "gzip")]
 const COMPRESSED: usize = 8 * 1024;
 
-/// What has been written of a page and not been handed over.
+/// The part of a page that is written and not yet returned.
 pub(super) struct PageBuffer {
     pub(super) text: Vec<u8>,
     #[cfg(feature = "gzip")]
@@ -34,12 +36,12 @@ impl PageBuffer {
         }
     }
 
-    /// Whether it is time to take a piece.
+    /// Returns true if a piece is full.
     pub(super) const fn is_full(&self) -> bool {
         self.text.len() >= PIECE
     }
 
-    /// What can be handed over: nothing sometimes if it is compressed.
+    /// Returns the available bytes, which can be empty with compression.
     pub(super) fn take(&mut self) -> Bytes {
         #[cfg(feature = "gzip")]
         if let Some(gzip) = &mut self.gzip {
@@ -53,7 +55,7 @@ impl PageBuffer {
         mem::replace(&mut self.text, room).into()
     }
 
-    /// The last piece.
+    /// Returns the last piece.
     pub(super) fn finish(&mut self) -> Bytes {
         let text = mem::take(&mut self.text);
         #[cfg(feature = "gzip")]

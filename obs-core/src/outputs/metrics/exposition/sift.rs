@@ -1,4 +1,4 @@
-//! What of the user's samples would break a page for all.
+//! Removal of the user's samples that would make a page invalid.
 
 use std::collections::HashSet;
 
@@ -8,29 +8,30 @@ use crate::{
     outputs::metrics::family::{Family, Sample},
 };
 
-/// Takes out samples whose labels are not valid, and all but the first of those with the same ones; `on_skipped` hears of each.
+/// Removes samples with invalid labels, and all but the first of those with the same labels. Calls
+/// `on_skipped` for each.
 ///
-/// A registry knows what is registered, but not what a collector collects.
+/// A registry validates registered metrics, but not the samples that a collector returns.
 pub(in crate::outputs::metrics) fn sift(family: &mut Family, on_skipped: &dyn Fn(&str)) {
-    /// The labels in the order of their names, and the time.
+    /// Returns the labels in the order of their names, and the time.
     fn key(family: &Family, sample: &Sample) -> String {
         let mut labels = Vec::new();
         labels::collect(family, sample, &mut labels);
         sort_by(&mut labels, Ord::cmp);
         format!("{labels:?} {:?}", sample.timestamp)
     }
-    // Where ours have the same name, they come first.
+    // Our samples of the same name come first.
     let ours: Vec<_> = family.samples_of_source().collect();
     let mut seen: HashSet<_> = ours.iter().map(|sample| key(family, sample)).collect();
     let shown = |sample| {
         if !labels::are_valid(family, sample) {
-            on_skipped("the registry holds a metric with a label that is not valid; /metrics leaves it out");
+            on_skipped("the registry contains a metric with an invalid label, so /metrics skips it");
             return false;
         }
         let first = seen.insert(key(family, sample));
         if !first {
             on_skipped(
-                "the registry holds two metrics of one name with the same labels; /metrics shows the first",
+                "the registry contains two metrics with the same name and labels, so /metrics shows only the first",
             );
         }
         first

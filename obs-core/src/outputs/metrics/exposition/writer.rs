@@ -1,4 +1,4 @@
-//! Writes families line by line.
+//! The writer of families, line by line.
 
 use std::{io::Write as _, sync::Arc};
 
@@ -20,14 +20,15 @@ pub(super) struct Writer {
     out: PageBuffer,
     openmetrics: bool,
     created: bool,
-    /// The labels of the sample that is being written, as they stand between the braces.
+    /// The encoded labels of the current sample, without braces.
     labels: Vec<u8>,
-    /// How each line of the buckets of the sample begins.
+    /// The beginning of each bucket line of the current sample.
     bucket: Vec<u8>,
     bounds: BucketLabels,
 }
 
-/// The last bounds that were written, and the ends of their labels: thousands of series have the same.
+/// The last written bounds, and the ends of their labels. They are kept because thousands of series
+/// have the same bounds.
 struct BucketLabels {
     of: Arc<[f64]>,
     ends: Vec<Vec<u8>>,
@@ -46,12 +47,12 @@ impl Writer {
         }
     }
 
-    /// Exemplars under any other format would break the scrape.
+    /// Returns true if the format allows exemplars. In another format they would break the scrape.
     pub(super) const fn shows_exemplars(&self) -> bool {
         self.openmetrics
     }
 
-    /// See [`PageBuffer::is_full`], and so on.
+    /// Forwards to [`PageBuffer::is_full`], as the next two methods forward to theirs.
     pub(super) const fn is_full(&self) -> bool {
         self.out.is_full()
     }
@@ -71,7 +72,7 @@ impl Writer {
         }
     }
 
-    /// Writes what stands before the samples.
+    /// Writes the lines before the samples.
     pub(super) fn head(&mut self, family: &Family, run: &PageSection) {
         let PageSection { kind, part, .. } = *run;
         let name = if self.openmetrics { family_name(family, kind) } else { &family.name };
@@ -98,7 +99,7 @@ impl Writer {
         }
     }
 
-    /// Makes the labels of a sample the current ones.
+    /// Encodes the labels of a sample as the current ones.
     fn take_labels(&mut self, family: &Family, sample: &Sample) {
         let mut all = Vec::with_capacity(sample.labels.len().saturating_add(family.common.len()));
         labels::collect(family, sample, &mut all);
@@ -116,7 +117,7 @@ impl Writer {
         match &sample.value {
             SampleValue::Count { value, exemplar } => {
                 self.count(name, "", *value);
-                // A request counts for one.
+                // The value of an exemplar on a counter is one request.
                 self.end(time, exemplar.as_ref().map(|exemplar| (exemplar, 1.0)));
             }
             SampleValue::Number(value) => self.number(name, "", *value, time),
@@ -144,7 +145,8 @@ impl Writer {
         }
     }
 
-    /// Most lines of a page are those of buckets. Those of one sample differ in their ends alone.
+    /// Writes the lines of buckets, which are most lines of a page. The lines of one sample differ
+    /// only at the end.
     fn buckets(&mut self, name: &str, histogram: &Histogram, time: Option<i64>) {
         let Self { openmetrics, labels, bucket, bounds, .. } = self;
         bounds.take(&histogram.bounds, *openmetrics);
@@ -190,7 +192,7 @@ impl Writer {
         whole(&mut self.out.text, value);
     }
 
-    /// A sample's name and labels.
+    /// Writes the name and the labels of a sample.
     fn line(&mut self, name: &str, suffix: &str, last: Option<(&str, &str)>) {
         let Self { out, labels, .. } = self;
         let out = &mut out.text;
@@ -208,7 +210,7 @@ impl Writer {
         out.push(b' ');
     }
 
-    /// What comes behind a sample's value.
+    /// Writes the text after a sample's value.
     fn end(&mut self, time: Option<i64>, exemplar: Option<(&Exemplar, f64)>) {
         let out = &mut self.out.text;
         if let Some(millis) = time {
