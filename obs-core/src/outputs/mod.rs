@@ -1,4 +1,4 @@
-//! The readers of finished records: metrics, events, spans.
+//! The outputs that read finished records: metrics, events and spans.
 
 pub(crate) mod delivery;
 pub(crate) mod events;
@@ -6,7 +6,7 @@ pub(crate) mod facts;
 pub(crate) mod metrics;
 #[cfg(feature = "otel")]
 pub(crate) mod otel;
-// Spans are the first signal. Without them nobody uses the wire yet.
+// Spans are the only signal so far. Without them, this folder is unused.
 #[cfg(feature = "otlp")]
 #[cfg_attr(not(feature = "otel"), allow(dead_code))]
 pub(crate) mod otlp;

@@ -1,4 +1,4 @@
-//! A sink for unit tests, which hands each record on.
+//! A sink for unit tests that sends each record through a channel.
 
 use std::sync::mpsc::Sender;
 
@@ -22,7 +22,7 @@ impl RecordSink for Records {
     }
 }
 
-/// The parts of a record that is a request's.
+/// Access to the parts of a request's record.
 pub(crate) trait OfRequest {
     fn head(&self) -> &RequestStart;
     fn end(&self) -> &RequestEnd;
