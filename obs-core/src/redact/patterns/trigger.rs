@@ -67,7 +67,7 @@ impl Triggers {
         let is_harmless = |byte: &u8| class(byte) == Class::Harmless;
         let mut next = from;
         loop {
-            // In prose, most bytes are plain: tests eight at a time, without a branch for each.
+            // In prose, most bytes are harmless: tests eight at a time, without a branch for each.
             if text.len() >= LONG {
                 while let Some(eight) = text.get(next..)?.first_chunk::<8>()
                     && eight.iter().fold(true, |harmless, byte| harmless & is_harmless(byte))
