@@ -45,12 +45,18 @@ pub struct Start {
     pub id: RequestId,
     /// The position in its trace.
     pub trace: TraceContext,
-    /// The time of the start by the system's clock.
-    pub started_at: SystemTime,
     /// The part that differs by kind.
     pub kind: StartKind,
-    /// The time of `started_at` since 1970.
+    /// The time of the start.
     pub(crate) since_1970: Duration,
+}
+
+impl Start {
+    /// Returns the time of the start, by the system's clock.
+    #[must_use]
+    pub fn started_at(&self) -> SystemTime {
+        UNIX_EPOCH.checked_add(self.since_1970).unwrap_or(UNIX_EPOCH)
+    }
 }
 
 /// The part of a [`Start`] that differs by the kind of work.
@@ -62,11 +68,13 @@ pub enum StartKind {
 }
 
 impl StartKind {
+    pub(crate) const REQUEST: &'static str = "request";
+
     /// The kind's name in events: `request`.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::Request(_) => "request",
+            Self::Request(_) => Self::REQUEST,
         }
     }
 }
@@ -104,7 +112,6 @@ impl Start {
             service: Arc::clone(&policy.service),
             id: RequestId::empty(),
             trace: TraceContext::start(&(), policy.propagators, || false),
-            started_at: UNIX_EPOCH,
             kind: StartKind::Request(RequestStart::empty()),
             since_1970: Duration::ZERO,
         }
@@ -120,7 +127,7 @@ impl Start {
 
     /// Resets everything that belongs to one request. The capacity for its texts is kept.
     pub(crate) fn reset(&mut self) {
-        let Self { service: _, id, trace, started_at: _, kind, since_1970: _ } = self;
+        let Self { service: _, id, trace, kind, since_1970: _ } = self;
         *id = RequestId::empty();
         trace.reset();
         match kind {

@@ -16,12 +16,8 @@ use crate::{
         start::{MAX_METHOD, StartKind},
         state::WorkState,
     },
-    trace::TraceContext,
 };
-use std::{
-    sync::{Arc, PoisonError},
-    time::UNIX_EPOCH,
-};
+use std::sync::{Arc, PoisonError};
 
 /// The largest body size that is accepted, in bytes. A greater `Content-Length` is false, and it
 /// would spoil the sum of all sizes.
@@ -52,7 +48,6 @@ impl WorkState {
     fn open(&mut self) {
         let now = Moment::now();
         self.started = now.instant;
-        self.start.started_at = UNIX_EPOCH.checked_add(now.since_1970).unwrap_or(UNIX_EPOCH);
         self.start.since_1970 = now.since_1970;
         self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner).finished = false;
     }
@@ -72,7 +67,7 @@ impl WorkState {
             (start.id, start.trace) = (outer.start.id.clone(), outer.start.trace.clone());
         } else {
             start.id = policy.ids.choose(headers, &policy.redactor, start.since_1970);
-            start.trace = TraceContext::start(headers, policy.propagators, || policy.trusts_trace(head));
+            start.trace.begin(headers, policy.propagators, || policy.trusts_trace(head));
         }
         self.outer = outer.cloned();
     }

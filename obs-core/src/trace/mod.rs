@@ -75,37 +75,57 @@ impl TraceContext {
         propagators: Propagators,
         trusted: impl FnOnce() -> bool,
     ) -> Self {
+        let mut trace = Self {
+            trace_id: TraceId::random(),
+            span_id: SpanId::random(),
+            parent_id: None,
+            flags: TraceFlags::default(),
+            state: TraceState::default(),
+            link: None,
+            baggage: Baggage::default(),
+            propagators,
+        };
+        trace.begin(headers, propagators, trusted);
+        trace
+    }
+
+    /// Does the same in the memory of a trace that was [reset](Self::reset). A new value would be
+    /// copied over it, and that costs more than the new ids.
+    #[inline]
+    pub(crate) fn begin(
+        &mut self,
+        headers: &(impl HeaderLookup + ?Sized),
+        propagators: Propagators,
+        trusted: impl FnOnce() -> bool,
+    ) {
+        debug_assert!(self.parent_id.is_none() && self.link.is_none(), "the trace was not reset");
+        debug_assert!(self.state.is_empty() && self.baggage.is_empty(), "the trace was not reset");
         let remote = propagators.extract(headers);
         let trusted = trusted();
-        let baggage = if trusted && propagators.contains(Propagator::Baggage) {
-            Baggage::find(headers)
-        } else {
-            Baggage::default()
-        };
-        let link = remote.as_ref().map(|(span, _)| *span);
-        match remote.filter(|_| trusted) {
-            Some((parent, state)) => Self {
-                trace_id: parent.trace_id,
-                span_id: SpanId::random(),
-                parent_id: Some(parent.span_id),
-                flags: parent.flags,
-                state,
-                link: None,
-                baggage,
-                propagators,
-            },
-            // All bytes of a new trace id are random. There is no sampler here, so a new trace is
-            // sampled: its events are always recorded.
-            None => Self {
-                trace_id: TraceId::random(),
-                span_id: SpanId::random(),
-                parent_id: None,
-                flags: TraceFlags(TraceFlags::SAMPLED.0 | TraceFlags::RANDOM.0),
-                state: TraceState::default(),
-                link,
-                baggage,
-                propagators,
-            },
+        if trusted && propagators.contains(Propagator::Baggage) {
+            let baggage = Baggage::find(headers);
+            if !baggage.is_empty() {
+                self.baggage = baggage;
+            }
+        }
+        self.propagators = propagators;
+        self.span_id = SpanId::random();
+        match remote {
+            Some((parent, state)) if trusted => {
+                self.trace_id = parent.trace_id;
+                self.parent_id = Some(parent.span_id);
+                self.flags = parent.flags;
+                if !state.is_empty() {
+                    self.state = state;
+                }
+            }
+            untrusted => {
+                // All bytes are random. Without a sampler a new trace counts as sampled, because each
+                // request leaves an event.
+                self.trace_id = TraceId::random();
+                self.flags = TraceFlags(TraceFlags::SAMPLED.0 | TraceFlags::RANDOM.0);
+                self.link = untrusted.map(|(span, _)| span);
+            }
         }
     }
 

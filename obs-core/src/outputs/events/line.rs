@@ -11,6 +11,7 @@ use crate::{
     record::{
         finished::{FinishedRequest, Record},
         service::Service,
+        start::StartKind,
     },
     write::{
         buffer::{self, BufferWriter},
@@ -23,8 +24,8 @@ pub(super) struct Event<'a> {
     pub(super) record: &'a Record,
     /// The sample rate at which the event is kept.
     pub(super) sample_rate: f64,
-    /// The JSON members that all events of the service have in common: see [`service`].
-    pub(super) service: &'a [u8],
+    /// The JSON members that all events of a kind of work have in common.
+    pub(super) common: &'a CommonMembers,
 }
 
 /// The JSON line of an event. It is written once for all outputs, into memory that the next event
@@ -67,7 +68,7 @@ pub(super) fn write(out: &mut BufferWriter<'_>, event: &Event<'_>) {
     let mut object = Object::open(out);
     let start = record.start();
     TimeFacts::event(&mut object, start);
-    object.members(event.service);
+    object.members(event.common.of(&start.kind));
     IdFacts::event(&mut object, start);
     let request = record.request();
     if let Some(FinishedRequest { start, end, .. }) = request {
@@ -98,7 +99,21 @@ pub(super) fn write(out: &mut BufferWriter<'_>, event: &Event<'_>) {
     object.close_line();
 }
 
-/// The JSON members that are the same in every event of a service.
-pub(super) fn service(service: &Service) -> Vec<u8> {
-    buffer::written(|out| ServiceFacts::event(&mut Object::open(out), service))
+/// The members that are the same in every event of a kind of work, written once.
+pub(super) struct CommonMembers {
+    request: Vec<u8>,
+}
+
+impl CommonMembers {
+    pub(super) fn new(service: &Service) -> Self {
+        let members =
+            |kind| buffer::written(|out| ServiceFacts::event(&mut Object::open(out), service, kind));
+        Self { request: members(StartKind::REQUEST) }
+    }
+
+    fn of(&self, kind: &StartKind) -> &[u8] {
+        match kind {
+            StartKind::Request(_) => &self.request,
+        }
+    }
 }

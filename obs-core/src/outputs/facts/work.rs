@@ -36,10 +36,10 @@ facts! {
 }
 
 facts! {
-    /// The service, which is the same in each of its events.
+    /// The service and the kind of the work, which are the same in each event of a kind.
     ServiceFacts of all;
     #[inline]
-    event(service: &Service);
+    event(service: &Service, kind: &'static str);
     {
         /// The version of the schema.
         "schema": number { "const": SCHEMA } = SCHEMA;
@@ -55,18 +55,18 @@ facts! {
 
         /// The environment in which the service runs.
         "deployment.environment.name": text if "it is set" = &service.environment;
+
+        /// The kind of the work.
+        "kind": word { "enum": KINDS } = kind;
     }
 }
 
 facts! {
-    /// The kind of the work, its ids and its place in its trace.
+    /// The ids of the work and its place in its trace.
     IdFacts of all;
     #[inline]
     event(start: &Start);
     {
-        /// The kind of the work.
-        "kind": word { "enum": KINDS } = start.kind.as_str();
-
         /// The id of the work.
         "request_id": word { "pattern": "^[A-Za-z0-9._:/+=@-]{1,128}$" } = start.id.as_bytes();
 

@@ -84,7 +84,7 @@ impl Slot {
         if !self.wants(rank, now) {
             return;
         }
-        let at = record.start().started_at.checked_add(record.duration).unwrap_or(UNIX_EPOCH);
+        let at = record.start().started_at().checked_add(record.duration).unwrap_or(UNIX_EPOCH);
         if let Some(exemplar) = Exemplar::of(record, raw, at) {
             *kept = Some(exemplar);
             self.rank.store(rank, Ordering::Relaxed);
@@ -225,7 +225,7 @@ mod tests {
                 for kept in exemplars.snapshot().into_iter().flatten() {
                     let (n, record) = &records[usize::try_from(kept.raw).expect("small") - 1];
                     assert_eq!(kept.request.expect("an id").to_string(), n.to_string());
-                    assert_eq!(kept.at, record.start().started_at + record.duration);
+                    assert_eq!(kept.at, record.start().started_at() + record.duration);
                 }
             }
         });

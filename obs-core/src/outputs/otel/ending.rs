@@ -19,7 +19,7 @@ use crate::{
 /// Returns the end time of the span: its start plus the duration that the metrics count. Changes of
 /// the system's clock do not affect the duration.
 fn time(record: &Record) -> SystemTime {
-    record.start().started_at.checked_add(record.duration).unwrap_or_else(SystemTime::now)
+    record.start().started_at().checked_add(record.duration).unwrap_or_else(SystemTime::now)
 }
 
 /// Ends a span of the SDK.

@@ -147,7 +147,7 @@ impl Tracing {
         let StartKind::Request(request) = &start.kind;
         let mut builder = SpanBuilder::from_name(attributes::name_at_start(request, grpc))
             .with_kind(SpanKind::Server)
-            .with_start_time(start.started_at)
+            .with_start_time(start.started_at())
             .with_attributes(attributes_at_start(request, grpc, identities));
         if let Some(link) = &start.trace.link {
             builder = builder.with_links(vec![linked(link)]);
