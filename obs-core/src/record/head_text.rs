@@ -11,7 +11,7 @@ use crate::{
     },
     record::user_agents,
     redact::Redactor,
-    write::json,
+    write::json_text,
 };
 
 /// The longest texts that are kept, in bytes.
@@ -80,7 +80,7 @@ impl HeadText {
     /// Returns true if nothing in the path, query and user agent needs an escape in JSON.
     pub(crate) fn is_plain(&self) -> bool {
         self.user_agent_is_plain
-            && json::is_plain(self.all.get(..self.user_agent_at.into()).unwrap_or_default())
+            && json_text::is_plain(self.all.get(..self.user_agent_at.into()).unwrap_or_default())
     }
 
     /// Clears the texts and keeps their capacity, up to a limit.

@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use crate::{base::read_mostly::ReadMostly, http::grpc, write::json};
+use crate::{base::read_mostly::ReadMostly, http::grpc, write::json_text};
 
 /// The route label of requests that matched no route.
 pub(crate) const UNMATCHED: &str = "unmatched";
@@ -179,7 +179,7 @@ impl RouteTable {
         let make = |n: usize| Route {
             id: u32::try_from(n.saturating_add(Self::FIRST)).unwrap_or(Self::OVERFLOW),
             excluded: self.excluded.of(template),
-            plain: json::is_plain(template),
+            plain: json_text::is_plain(template),
             template,
         };
         let route = self.routes.get_or_insert(template, MAX_ROUTES, make);

@@ -5,7 +5,7 @@ use std::{cell::RefCell, hash::BuildHasher as _};
 
 use rustc_hash::FxBuildHasher;
 
-use crate::{base::text::bounded, redact::Redactor, write::json};
+use crate::{base::text::bounded, redact::Redactor, write::json_text};
 
 /// The longest user agent that is recorded, in bytes.
 pub(crate) const MAX_USER_AGENT: usize = 256;
@@ -71,7 +71,7 @@ fn redacted(redactor: &Redactor, raw: &[u8], out: &mut String) -> Option<bool> {
     // Mask first, cut last: a secret that is cut in half would not be recognised.
     let text = bounded(&text, MAX_USER_AGENT);
     out.push_str(&text);
-    Some(json::is_plain(&text))
+    Some(json_text::is_plain(&text))
 }
 
 #[cfg(test)]
@@ -83,7 +83,7 @@ mod tests {
         let mut out = String::from("before ");
         let plain = append(redactor, raw, &mut out)?;
         let text = out.split_off("before ".len());
-        assert_eq!(plain, json::is_plain(&text));
+        assert_eq!(plain, json_text::is_plain(&text));
         Some(text)
     }
 

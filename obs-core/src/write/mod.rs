@@ -6,4 +6,5 @@ pub(crate) mod digits;
 pub(crate) mod gzip;
 pub(crate) mod hex;
 pub(crate) mod json;
+pub(crate) mod json_text;
 pub(crate) mod rfc3339;

@@ -25,7 +25,9 @@ pub(crate) mod keep;
 pub(crate) mod line;
 pub(crate) mod output;
 pub(crate) mod readable;
+mod running_output;
 pub(crate) mod settings;
+mod writer_sink;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -40,7 +42,7 @@ use std::{cell::RefCell, io, time::Duration};
 
 use keep::Keep;
 use line::{CommonMembers, JsonLine};
-use output::RunningOutput;
+use running_output::RunningOutput;
 
 /// The JSON Schema of an event (draft 2020-12). Every event in JSON is valid against it.
 ///

@@ -10,14 +10,14 @@ use std::{
 
 use super::{
     file::EventFile,
-    line::{self, JsonLine},
     readable::{self, Style},
+    running_output::RunningOutput,
+    writer_sink::WriterSink,
 };
 use crate::{
-    base::{build_error::BuildError, environment::Environment, panic::catch, settings::settings},
+    base::{build_error::BuildError, environment::Environment, settings::settings},
     extension::internal_metrics::InternalMetrics,
     outputs::delivery::{
-        batch::EntryFacts,
         byte_writer::ByteWriter,
         lines::LineStore,
         queue::{DeliveryCounts, Pace, Queue, QueueBounds},
@@ -26,7 +26,7 @@ use crate::{
         trouble::Subject,
         worker::Worker,
     },
-    record::{finished::Record, route::Route, service::Service},
+    record::{finished::Record, service::Service},
 };
 
 /// The minimal capacity of an output, enough for about a hundred events. An event that is larger
@@ -79,7 +79,7 @@ pub enum Overflow {
     Block(Duration),
 }
 
-type Filter = Box<dyn Fn(&Record) -> bool + Send + Sync>;
+pub(super) type Filter = Box<dyn Fn(&Record) -> bool + Send + Sync>;
 
 settings! {
     /// An output of events, for [`Events::output`](crate::Events::output).
@@ -270,97 +270,6 @@ fn bytes(sink: impl EventSink) -> Target {
 impl fmt::Debug for EventOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventOutput").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// A sink that writes to a [`Write`].
-struct WriterSink<W> {
-    writer: W,
-    /// True if the writer may still buffer bytes.
-    holds: bool,
-}
-
-impl<W> WriterSink<W> {
-    const fn new(writer: W) -> Self {
-        Self { writer, holds: false }
-    }
-}
-
-impl<W: Write + Send + 'static> EventSink for WriterSink<W> {
-    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        if self.holds {
-            self.flush()?;
-        }
-        let taken = self.writer.write(lines)?;
-        self.holds = true;
-        // The bytes are accepted even if the flush fails: after an error they would be written
-        // again.
-        let _ = self.flush();
-        Ok(taken)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()?;
-        self.holds = false;
-        Ok(())
-    }
-
-    fn tick(&mut self) {
-        if self.holds {
-            let _ = self.flush();
-        }
-    }
-}
-
-/// A running output.
-pub(super) struct RunningOutput {
-    /// The style of readable events. `None` for JSON.
-    readable: Option<Style>,
-    filter: Option<Filter>,
-    /// True if the sink reads the facts of each event, and not only its bytes.
-    facts: bool,
-    pub(super) queue: Arc<Queue<LineStore>>,
-    pub(super) worker: Worker<LineStore>,
-}
-
-impl RunningOutput {
-    /// Returns true if the filter accepts the event, or if there is no filter.
-    pub(super) fn wants(&self, record: &Record) -> bool {
-        self.filter.as_ref().is_none_or(|filter| catch(|| filter(record)).unwrap_or(true))
-    }
-
-    /// Pushes the event into the queue. `json` caches the event's JSON for all outputs.
-    #[inline]
-    pub(super) fn push(&self, event: &line::Event<'_>, json: &mut JsonLine) {
-        if let Some(style) = &self.readable {
-            return self.push_line(&style.line(event), event.record);
-        }
-        let line = json.of(event);
-        if self.facts {
-            return self.push_line(line, event.record);
-        }
-        self.queue.push((line, None));
-    }
-
-    /// The push of a readable line or of an event with facts. It is separate from the common path,
-    /// which stays small.
-    #[inline(never)]
-    fn push_line(&self, line: &[u8], record: &Record) {
-        let facts = self.facts.then(|| facts(record));
-        self.queue.push((line, facts.as_ref()));
-    }
-}
-
-/// Returns the facts that accompany the event's bytes.
-fn facts(record: &Record) -> EntryFacts {
-    let start = record.start();
-    let route = record.request().and_then(|request| request.end.route.as_ref());
-    EntryFacts {
-        since_1970: start.since_1970,
-        trace_id: start.trace.trace_id,
-        span_id: start.trace.span_id,
-        kind: start.kind.as_str(),
-        route: route.map(Route::as_str),
     }
 }
 
