@@ -108,11 +108,7 @@ pub use self::{
         service::Service,
     },
     redact::{Redactor, patterns::kind::SecretPattern, settings::Redaction},
-    work::{
-        call_guard::CallGuard,
-        handle::{Scoped, Work},
-        scope::current,
-    },
+    work::{call_guard::CallGuard, handle::Work, scope::current, scoped::Scoped},
 };
 
 pub mod adapter {

@@ -13,8 +13,8 @@ use crate::{
     observer::{Inner, Observer, drain::Drain},
     outputs::metrics::{MetricSink, gatherer::Gatherer},
     record::{
+        id_policy::IdPolicy,
         policy::{LateWrites, Policy},
-        request_id::IdPolicy,
         route::{Exclusions, RouteTable},
         service::Service,
     },

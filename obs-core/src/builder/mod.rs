@@ -22,8 +22,8 @@ use crate::{
     outputs::{events::settings::Events, metrics::settings::Metrics},
     record::{
         endpoint::Endpoint,
+        id_policy::IdGenerator,
         policy::{PanicPolicy, PublicEndpoint, TraceHeader},
-        request_id::IdGenerator,
     },
     redact::settings::Redaction,
     trace::propagation::{Propagator, Propagators},

@@ -15,8 +15,8 @@ use crate::{
         method::KnownMethods,
     },
     record::{
+        id_policy::IdPolicy,
         identity::IdentityPolicy,
-        request_id::IdPolicy,
         route::RouteTable,
         service::Service,
         start::{RequestStart, Start},

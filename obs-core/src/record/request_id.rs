@@ -1,19 +1,9 @@
-//! Request ids: generated, or taken from a trusted caller.
+//! Request ids: their form, and new ones.
 
-use std::{
-    borrow::Cow,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    base::{clock, diagnostics, panic::catch, random, value::Value},
-    http::headers::HeaderLookup,
-    redact::Redactor,
+    base::{clock, random, value::Value},
     write::hex,
 };
 
@@ -81,7 +71,7 @@ impl RequestId {
     }
 
     /// Returns true for a UUID, which cannot contain a secret.
-    const fn is_uuid(&self) -> bool {
+    pub(super) const fn is_uuid(&self) -> bool {
         matches!(self.0, IdText::Uuid(_))
     }
 
@@ -161,94 +151,6 @@ impl From<&RequestId> for Value {
     }
 }
 
-/// Returns a new id for a request without a valid one.
-pub(crate) type IdGenerator = Box<dyn Fn() -> String + Send + Sync>;
-
-/// The source of a request's id, and its header names.
-pub(crate) struct IdPolicy {
-    /// Header names in lower case. All are read, in this order; responses carry the first.
-    headers: Vec<String>,
-    trust_inbound: bool,
-    generator: Option<IdGenerator>,
-    /// True once the warning about an invalid generator was logged.
-    warned: AtomicBool,
-    /// The first name, parsed in advance: parsing it for each request would allocate.
-    #[cfg(feature = "http")]
-    response_name: http::HeaderName,
-}
-
-impl IdPolicy {
-    /// Makes the policy. `headers` are valid header names, at least one.
-    pub(crate) fn new(headers: Vec<String>, trust_inbound: bool, generator: Option<IdGenerator>) -> Self {
-        Self {
-            #[cfg(feature = "http")]
-            response_name: headers
-                .first()
-                .and_then(|name| name.parse().ok())
-                .unwrap_or(http::HeaderName::from_static("x-request-id")),
-            headers,
-            trust_inbound,
-            generator,
-            warned: AtomicBool::new(false),
-        }
-    }
-
-    /// The header name for responses.
-    pub(crate) fn response_header(&self) -> &str {
-        self.headers.first().map_or("x-request-id", String::as_str)
-    }
-
-    #[cfg(feature = "http")]
-    pub(crate) const fn response_name(&self) -> &http::HeaderName {
-        &self.response_name
-    }
-
-    /// Returns the caller's id if it is trusted, valid and contains no secret; otherwise a new id.
-    pub(crate) fn choose(
-        &self,
-        headers: &(impl HeaderLookup + ?Sized),
-        redactor: &Redactor,
-        since_1970: Duration,
-    ) -> RequestId {
-        if self.trust_inbound
-            && let Some(id) = self.inbound(headers)
-            && (id.is_uuid() || matches!(redactor.text(id.as_str()), Cow::Borrowed(_)))
-        {
-            return id;
-        }
-        self.generated().unwrap_or_else(|| RequestId::uuid_v7(since_1970))
-    }
-
-    /// Returns an id from the application's generator, if it is valid.
-    fn generated(&self) -> Option<RequestId> {
-        let generate = self.generator.as_ref()?;
-        let id = catch(generate).ok().and_then(|text| RequestId::parse(text.as_bytes()));
-        if id.is_none() && !self.warned.swap(true, Ordering::Relaxed) {
-            diagnostics::warn(format_args!(
-                "the request id generator panicked or returned an id that is not 1 to {MAX_REQUEST_ID} bytes of \
-                 [A-Za-z0-9._:/+=@-]; UUIDs are used instead"
-            ));
-        }
-        id
-    }
-
-    /// Returns the first valid value of the first header that has one.
-    fn inbound(&self, headers: &(impl HeaderLookup + ?Sized)) -> Option<RequestId> {
-        let mut found = None;
-        for name in &self.headers {
-            headers.each(name, &mut |value| {
-                if found.is_none() {
-                    found = RequestId::parse(value);
-                }
-            });
-            if found.is_some() {
-                break;
-            }
-        }
-        found
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -256,21 +158,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn redactor() -> Redactor {
-        crate::redact::settings::Redaction::new().build().expect("valid")
-    }
-
-    struct Pairs<'a>(&'a [(&'a str, &'a [u8])]);
-    impl HeaderLookup for Pairs<'_> {
-        fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
-            self.0.iter().filter(|(n, _)| *n == name).for_each(|(_, value)| f(value));
-        }
-    }
-
-    fn policy(names: &[&str]) -> IdPolicy {
-        IdPolicy::new(names.iter().map(|name| (*name).to_owned()).collect(), true, None)
-    }
 
     #[test]
     fn uuid_v7_carries_its_time_version_and_variant() {
@@ -290,30 +177,6 @@ mod tests {
         let all: HashSet<_> =
             threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect();
         assert_eq!(all.len(), 40_000);
-    }
-
-    #[test]
-    fn names_are_tried_in_order_and_invalid_values_skipped() {
-        let headers = Pairs(&[("b", b"from-b"), ("a", b"not valid"), ("a", b"from-a")]);
-        let now = Duration::from_secs(1_795_000_000);
-        assert_eq!(policy(&["a", "b"]).choose(&headers, &redactor(), now).as_str(), "from-a");
-        assert_eq!(policy(&["b", "a"]).choose(&headers, &redactor(), now).as_str(), "from-b");
-        assert_eq!(policy(&["c"]).choose(&headers, &redactor(), now).as_str().len(), UUID_TEXT);
-    }
-
-    #[test]
-    fn untrusted_callers_and_broken_generators_get_a_uuid() {
-        let headers = Pairs(&[("a", b"mine")]);
-        let now = Duration::from_secs(1_795_000_000);
-        let mut untrusting = policy(&["a"]);
-        untrusting.trust_inbound = false;
-        assert_ne!(untrusting.choose(&headers, &redactor(), now).as_str(), "mine");
-        untrusting.generator = Some(Box::new(|| "order-7".to_owned()));
-        assert_eq!(untrusting.choose(&headers, &redactor(), now).as_str(), "order-7");
-        untrusting.generator = Some(Box::new(|| "not valid".to_owned()));
-        assert_eq!(untrusting.choose(&headers, &redactor(), now).as_str().len(), UUID_TEXT);
-        untrusting.generator = Some(Box::new(|| panic!("a generator's own")));
-        assert_eq!(untrusting.choose(&headers, &redactor(), now).as_str().len(), UUID_TEXT);
     }
 
     proptest! {

@@ -4,14 +4,9 @@ use std::{
     borrow::Cow,
     error::Error,
     fmt,
-    future::Future,
     panic::{RefUnwindSafe, UnwindSafe},
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
 };
-
-use pin_project_lite::pin_project;
 
 #[cfg(feature = "otel")]
 use crate::record::span::WorkSpan;
@@ -28,7 +23,7 @@ use crate::{
         state::WorkState,
     },
     trace::TraceContext,
-    work::{call_guard::CallGuard, scope::Scope},
+    work::{call_guard::CallGuard, scope::Scope, scoped::Scoped},
 };
 
 /// The maximum length, in bytes, of a user id and of a key or variant of a feature flag, and the
@@ -291,36 +286,5 @@ impl RefUnwindSafe for Work {}
 impl fmt::Debug for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Work").field("id", &self.id()).finish()
-    }
-}
-
-pin_project! {
-    /// A future that runs in a piece of work: see [`Work::scope`].
-    #[derive(Debug)]
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Scoped<F> {
-        scope: Scope,
-        #[pin]
-        future: Option<F>,
-    }
-
-    impl<F> PinnedDrop for Scoped<F> {
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            this.scope.enter(|| this.future.set(None));
-        }
-    }
-}
-
-impl<F: Future> Future for Scoped<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        match this.future.as_pin_mut() {
-            Some(future) => this.scope.enter(|| future.poll(cx)),
-            // Only drop empties the field.
-            None => Poll::Pending,
-        }
     }
 }

@@ -4,3 +4,4 @@ pub(crate) mod call_guard;
 pub(crate) mod handle;
 pub(crate) mod not_observed;
 pub(crate) mod scope;
+pub(crate) mod scoped;

@@ -1,5 +1,7 @@
 //! Sampling that depends only on the trace context of a request.
 
+use std::any::Any;
+
 use opentelemetry::trace::{SpanKind, TraceId};
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision, ShouldSample};
 
@@ -39,5 +41,26 @@ impl BuiltInSampler {
     /// Converts it for the SDK, which samples the application's own spans with it.
     pub(super) fn into_sampler(self) -> Sampler {
         if self.parent_based { Sampler::ParentBased(Box::new(self.root)) } else { self.root }
+    }
+}
+
+/// The sampler that decides which requests are recorded.
+#[derive(Clone, Debug)]
+pub(super) enum SamplerChoice {
+    BuiltIn(BuiltInSampler),
+    /// A sampler that may read attributes.
+    Other(Box<dyn ShouldSample>),
+}
+
+impl SamplerChoice {
+    pub(super) fn new(sampler: impl ShouldSample + 'static) -> Self {
+        // These three samplers of the SDK read no attributes. A parent-based sampler hides its
+        // inner one, so it counts as `Other`.
+        match (&sampler as &dyn Any).downcast_ref() {
+            Some(root @ (Sampler::AlwaysOn | Sampler::AlwaysOff | Sampler::TraceIdRatioBased(_))) => {
+                Self::BuiltIn(BuiltInSampler::always(root.clone()))
+            }
+            _ => Self::Other(Box::new(sampler)),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Settings of spans and of their export, as code sets them.
 
-use std::{any::Any, io, mem, path::PathBuf, sync::Arc, time::Duration};
+use std::{io, mem, path::PathBuf, sync::Arc, time::Duration};
 
 use opentelemetry_sdk::{
     Resource,
@@ -14,7 +14,7 @@ use super::{
     outlet,
     pipeline::Pipeline,
     queue::{self, Handing, SpanQueueLimits},
-    sampling::BuiltInSampler,
+    sampling::{BuiltInSampler, SamplerChoice},
     tracing::{SCOPE, Tracing},
 };
 use crate::{
@@ -183,27 +183,6 @@ settings! {
         variable "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT": "the attributes of a link";
         variable "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "ignored with a warning: values have no limit";
         variable "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": "ignored with a warning: values have no limit";
-    }
-}
-
-/// The sampler that decides which requests are recorded.
-#[derive(Clone, Debug)]
-pub(super) enum SamplerChoice {
-    BuiltIn(BuiltInSampler),
-    /// A sampler that may read attributes.
-    Other(Box<dyn ShouldSample>),
-}
-
-impl SamplerChoice {
-    fn new(sampler: impl ShouldSample + 'static) -> Self {
-        // These three samplers of the SDK read no attributes. A parent-based sampler hides its
-        // inner one, so it counts as `Other`.
-        match (&sampler as &dyn Any).downcast_ref() {
-            Some(root @ (Sampler::AlwaysOn | Sampler::AlwaysOff | Sampler::TraceIdRatioBased(_))) => {
-                Self::BuiltIn(BuiltInSampler::always(root.clone()))
-            }
-            _ => Self::Other(Box::new(sampler)),
-        }
     }
 }
 
