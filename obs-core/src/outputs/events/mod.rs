@@ -30,7 +30,7 @@ pub(crate) mod settings;
 mod writer_sink;
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 use super::events::output::EventOutput;
 use crate::{

@@ -1,229 +1,17 @@
-//! Tests of the whole pipeline: written events, lost and counted events, and requests that never
-//! wait.
+//! Tests of filters, formats and settings.
 
-use std::{
-    io::{self, Write},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
-    time::{Duration, Instant},
-};
+use std::io;
 
-use super::*;
+use super::{LONG, Shared, observer};
 use crate::{
-    extension::sink::RecordSink,
     http::head::RequestHead,
     observer::Observer,
-    record::{finished::Record, outcome::Outcome},
-};
-use crate::{
-    outputs::{
-        delivery::sink::EventSink,
-        events::{output::EventFormat, settings::Events},
+    outputs::events::{
+        output::{EventFormat, EventOutput},
+        settings::Events,
     },
-    record::identity::Identity,
+    record::{identity::Identity, outcome::Outcome},
 };
-
-const LONG: Duration = Duration::from_secs(60);
-
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
-
-impl Shared {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()).expect("UTF-8")
-    }
-}
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A sink that fails on demand and accepts at most 100 bytes per call.
-#[derive(Clone)]
-struct Flaky {
-    fails: Arc<AtomicBool>,
-    taken: Shared,
-}
-
-impl EventSink for Flaky {
-    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        if self.fails.load(Ordering::SeqCst) {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        self.taken.write(&lines[..lines.len().min(100)])
-    }
-}
-
-/// A sink that blocks until the test drops the channel's sender.
-struct Stuck(mpsc::Receiver<()>);
-
-impl EventSink for Stuck {
-    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        let _ = self.0.recv();
-        Ok(lines.len())
-    }
-}
-
-fn observer(events: impl Into<Events>) -> Observer {
-    Observer::builder("test").no_environment().events(events).build().expect("valid")
-}
-
-fn request(observer: &Observer) {
-    observer.start(&RequestHead::new("GET", "/", &())).finish(Outcome::Completed);
-}
-
-fn until(condition: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !condition() {
-        assert!(began.elapsed() < LONG, "the condition stays false");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
-#[test]
-fn a_shutdown_flushes_and_says_so() {
-    let output = Shared::default();
-    let observer = observer(EventOutput::writer(output.clone()));
-    (0..1000).for_each(|_| request(&observer));
-    let report = observer.shutdown(LONG);
-    assert!(report.flushed);
-    assert_eq!(
-        (
-            report.output("events").unwrap_or_default().delivered,
-            report.output("events").unwrap_or_default().lost
-        ),
-        (1000, 0)
-    );
-    assert_eq!(output.text().lines().count(), 1000);
-}
-
-#[test]
-fn a_sink_that_fails_is_tried_again_and_nothing_is_lost_or_torn() {
-    let flaky = Flaky { fails: Arc::new(AtomicBool::new(true)), taken: Shared::default() };
-    let observer = observer(EventOutput::to(flaky.clone()));
-    (0..50).for_each(|_| request(&observer));
-    assert!(!observer.shutdown(Duration::from_millis(50)).flushed, "not yet");
-    (0..50).for_each(|_| request(&observer));
-    flaky.fails.store(false, Ordering::SeqCst);
-    let report = observer.shutdown(LONG);
-    assert!(report.flushed);
-    assert_eq!(
-        (
-            report.output("events").unwrap_or_default().delivered,
-            report.output("events").unwrap_or_default().lost
-        ),
-        (100, 0)
-    );
-    let text = flaky.taken.text();
-    assert_eq!(text.lines().count(), 100);
-    text.lines()
-        .for_each(|line| drop(serde_json::from_str::<serde_json::Value>(line).expect("a complete line")));
-}
-
-/// A sink that reports more bytes than it was given.
-struct Boasts;
-
-impl EventSink for Boasts {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Ok(usize::MAX)
-    }
-}
-
-#[test]
-fn a_sink_that_claims_too_much_has_what_it_was_given() {
-    let observer = observer(EventOutput::to(Boasts));
-    (0..3).for_each(|_| request(&observer));
-    let report = observer.shutdown(LONG);
-    assert_eq!(
-        (
-            report.flushed,
-            report.output("events").unwrap_or_default().delivered,
-            report.output("events").unwrap_or_default().lost
-        ),
-        (true, 3, 0)
-    );
-}
-
-#[test]
-fn what_a_failing_sink_never_took_is_counted() {
-    let flaky = Flaky { fails: Arc::new(AtomicBool::new(true)), taken: Shared::default() };
-    let output = EventOutput::to(flaky).capacity(64 * 1024);
-    let observer = observer(output);
-    (0..1000).for_each(|_| request(&observer));
-    let kept = || {
-        observer.metrics_text().contains(r#"obs_events_dropped_total{output="sink",reason="output_error"} 0"#)
-    };
-    // The queue is full, and the worker has noticed that the sink fails.
-    until(|| {
-        request(&observer);
-        !kept()
-    });
-    let report = observer.shutdown(Duration::from_millis(10));
-    assert!(
-        !report.flushed
-            && report.output("events").unwrap_or_default().delivered == 0
-            && report.output("events").unwrap_or_default().lost > 0,
-        "{report:?}"
-    );
-}
-
-#[test]
-fn a_stuck_output_costs_its_own_events_and_no_request() {
-    let (release, stuck) = mpsc::channel();
-    let shared = Shared::default();
-    let events = Events::new()
-        .output(EventOutput::to(Stuck(stuck)).named("stuck").capacity(64 * 1024))
-        .output(EventOutput::writer(shared.clone()));
-    let observer = observer(events);
-    (0..1000).for_each(|_| request(&observer));
-    assert!(!observer.shutdown(Duration::from_millis(10)).flushed, "within its deadline");
-    // The other output is flushed nevertheless.
-    until(|| observer.metrics_text().contains(r#"obs_events_written_total{output="writer"} 1000"#));
-    assert_eq!(shared.text().lines().count(), 1000);
-    let text = observer.metrics_text();
-    assert!(text.contains(r#"obs_events_written_total{output="stuck"} 0"#), "{text}");
-    let number = |page: &str, name: &str| {
-        let line = page.lines().find(|line| line.starts_with(name)).expect("the metric");
-        line.rsplit(' ').next().and_then(|value| value.parse::<u64>().ok()).expect("a number")
-    };
-    let dropped = number(&text, r#"obs_events_dropped_total{output="stuck",reason="overflow"}"#);
-    assert!((1..1000).contains(&dropped), "{dropped}");
-    assert!(number(&text, r#"obs_events_queued_bytes{output="stuck"}"#) <= 64 * 1024);
-    // All events that were not dropped are written once the sink continues.
-    drop(release);
-    let written = r#"obs_events_written_total{output="stuck"}"#;
-    until(|| number(&observer.metrics_text(), written) == 1000 - dropped);
-}
-
-/// A record does not keep the observer alive, even if a sink stores it.
-#[test]
-fn dropping_the_last_observer_flushes_although_a_sink_keeps_records() {
-    struct Keeps(Mutex<Vec<Record>>);
-    impl RecordSink for Keeps {
-        fn name(&self) -> &str {
-            "keeps"
-        }
-        fn on_finish(&self, record: &Record) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
-        }
-    }
-    let output = Shared::default();
-    let builder = Observer::builder("test").no_environment().sink(Keeps(Mutex::default()));
-    let observer = builder.events(EventOutput::writer(output.clone())).build().expect("valid");
-    let handle = observer.start(&RequestHead::new("GET", "/", &())).work();
-    drop(observer);
-    assert_eq!(output.text().lines().count(), 1);
-    handle.set("too", "late");
-}
 
 #[test]
 fn each_output_has_its_filter_and_rules_keep_what_the_rate_drops() {
@@ -368,74 +156,9 @@ fn a_key_in_the_environment_needs_the_feature() {
     );
 }
 
-/// A writer that accepts bytes and whose first calls of `flush` fail.
-struct Holds(Shared, u32);
-
-impl Write for Holds {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        self.1 = self.1.saturating_sub(1);
-        if self.1 > 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
-    }
-}
-
 #[test]
-fn a_writer_that_cannot_flush_gets_nothing_twice() {
-    let output = Shared::default();
-    let observer = observer(EventOutput::writer(Holds(output.clone(), 4)));
-    (0..3).for_each(|_| request(&observer));
-    until(|| observer.shutdown(LONG).flushed);
-    assert_eq!(output.text().lines().count(), 3);
-}
-
-/// A sink whose writes are slow.
-struct Slow(Arc<AtomicBool>);
-
-impl EventSink for Slow {
-    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        std::thread::sleep(Duration::from_millis(5));
-        Ok(lines.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.store(true, Ordering::SeqCst);
-        Ok(())
-    }
-}
-
-#[test]
-fn a_flush_comes_to_its_end_under_traffic() {
-    let (flushed, stop) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));
-    let observer = observer(EventOutput::to(Slow(Arc::clone(&flushed))));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !stop.load(Ordering::SeqCst) {
-                request(&observer);
-            }
-        });
-        until(|| observer.metrics_text().contains("http_requests_total"));
-        let report = observer.shutdown(LONG);
-        stop.store(true, Ordering::SeqCst);
-        assert!(report.flushed && flushed.load(Ordering::SeqCst), "{report:?}");
-    });
-}
-
-#[test]
-fn a_sink_that_is_well_again_is_tried_at_the_end() {
-    let flaky = Flaky { fails: Arc::new(AtomicBool::new(true)), taken: Shared::default() };
-    let observer = observer(EventOutput::to(flaky.clone()));
-    request(&observer);
-    // After this time the pauses between retries are long.
-    assert!(!observer.shutdown(Duration::from_millis(500)).flushed);
-    flaky.fails.store(false, Ordering::SeqCst);
-    drop(observer);
-    until(|| flaky.taken.text().lines().count() == 1);
-}
-
-#[test]
-fn users_are_hashed_as_they_are_and_told_without_secrets() {
-    let told = |identity, id: &str| {
+fn users_are_hashed_as_they_are_and_written_without_secrets() {
+    let event_of = |identity, id: &str| {
         let output = Shared::default();
         let events = Events::new().user(identity);
         #[cfg(feature = "hash")]
@@ -458,12 +181,13 @@ fn users_are_hashed_as_they_are_and_told_without_secrets() {
     };
     #[cfg(feature = "hash")]
     {
-        let [alice, bob] = ["alice@example.com", "bob@example.com"].map(|id| told(Identity::Hashed, id).1);
+        let [alice, bob] =
+            ["alice@example.com", "bob@example.com"].map(|id| event_of(Identity::Hashed, id).1);
         assert!(alice.is_string() && alice != bob, "{alice:?} {bob:?}");
     }
-    assert_eq!(told(Identity::Kept, "42").0, "42");
-    assert_eq!(told(Identity::Kept, "alice@example.com").0, "[REDACTED]");
-    assert!(told(Identity::Off, "42").0.is_null());
+    assert_eq!(event_of(Identity::Kept, "42").0, "42");
+    assert_eq!(event_of(Identity::Kept, "alice@example.com").0, "[REDACTED]");
+    assert!(event_of(Identity::Off, "42").0.is_null());
 }
 
 proptest::proptest! {
