@@ -32,33 +32,20 @@ pub(crate) fn of_actix(observation: &Observation, size: Option<u64>) -> BodyRule
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, Sender, channel};
-
     use obs_core::{
-        Observer, Outcome,
+        Outcome,
         adapter::{BodyObservation, RequestHead},
-        output::{Record, RecordSink},
+        testing::TestObserver,
     };
 
     use super::*;
 
-    struct Outcomes(Sender<Outcome>);
-    impl RecordSink for Outcomes {
-        fn name(&self) -> &'static str {
-            "outcomes"
-        }
-        fn on_finish(&self, record: &Record) {
-            let _ = self.0.send(record.outcome);
-        }
-    }
-
-    fn responded(method: &str, status: u16, version: HttpVersion) -> (Observation, Receiver<Outcome>) {
-        let (send, outcomes) = channel();
-        let observer = Observer::builder("test").no_environment().sink(Outcomes(send)).build();
+    fn responded(method: &str, status: u16, version: HttpVersion) -> (Observation, TestObserver) {
+        let test = TestObserver::new();
         let head = RequestHead::new(method, "/", &()).version(version);
-        let mut observation = observer.expect("valid").start(&head);
+        let mut observation = test.observer().start(&head);
         observation.responded(status, &());
-        (observation, outcomes)
+        (observation, test)
     }
 
     /// An event of a body: five bytes, the end.
@@ -95,7 +82,7 @@ mod tests {
         ];
         for case in cases {
             let (method, status, size, version, seen, outcome) = *case;
-            let (observation, outcomes) = responded(method, status, version);
+            let (observation, test) = responded(method, status, version);
             let rule = of_actix(&observation, size);
             let mut body = BodyObservation::new(observation, rule);
             for seen in seen {
@@ -105,7 +92,8 @@ mod tests {
                 }
             }
             drop(body);
-            assert_eq!(outcomes.try_iter().collect::<Vec<_>>(), [outcome], "{case:?}");
+            let outcomes: Vec<_> = test.records().iter().map(|record| record.outcome).collect();
+            assert_eq!(outcomes, [outcome], "{case:?}");
         }
     }
 }

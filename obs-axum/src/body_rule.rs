@@ -28,25 +28,13 @@ pub(crate) fn of_hyper(observation: &Observation, size: Option<u64>, ended: bool
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, Sender, channel};
-
     use obs_core::{
-        Observer, Outcome,
+        Outcome,
         adapter::{BodyObservation, HeaderLookup, RequestHead},
-        output::{Record, RecordSink},
+        testing::TestObserver,
     };
 
     use super::*;
-
-    struct Outcomes(Sender<Outcome>);
-    impl RecordSink for Outcomes {
-        fn name(&self) -> &'static str {
-            "outcomes"
-        }
-        fn on_finish(&self, record: &Record) {
-            let _ = self.0.send(record.outcome);
-        }
-    }
 
     struct Length(Option<&'static str>);
     impl HeaderLookup for Length {
@@ -57,16 +45,11 @@ mod tests {
         }
     }
 
-    fn responded(
-        method: &str,
-        status: u16,
-        length: Option<&'static str>,
-    ) -> (Observation, Receiver<Outcome>) {
-        let (send, outcomes) = channel();
-        let observer = Observer::builder("test").no_environment().sink(Outcomes(send)).build();
-        let mut observation = observer.expect("valid").start(&RequestHead::new(method, "/", &()));
+    fn responded(method: &str, status: u16, length: Option<&'static str>) -> (Observation, TestObserver) {
+        let test = TestObserver::new();
+        let mut observation = test.observer().start(&RequestHead::new(method, "/", &()));
         observation.responded(status, &Length(length));
-        (observation, outcomes)
+        (observation, test)
     }
 
     /// An event of a body: five bytes, trailers, the end.
@@ -105,7 +88,7 @@ mod tests {
         ];
         for case in cases {
             let (method, status, length, exact, ended, seen, outcome) = *case;
-            let (observation, outcomes) = responded(method, status, length);
+            let (observation, test) = responded(method, status, length);
             let rule = of_hyper(&observation, exact, ended);
             let mut body = BodyObservation::new(observation, rule);
             for seen in seen {
@@ -116,7 +99,8 @@ mod tests {
                 }
             }
             drop(body);
-            assert_eq!(outcomes.try_iter().collect::<Vec<_>>(), [outcome], "{case:?}");
+            let outcomes: Vec<_> = test.records().iter().map(|record| record.outcome).collect();
+            assert_eq!(outcomes, [outcome], "{case:?}");
         }
     }
 }

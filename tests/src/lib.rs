@@ -13,7 +13,6 @@
 //! * [`users`]: a user's own metrics, of every type.
 //! * [`of_request`]: the parts of a record that only requests have.
 //! * [`judge`]: an independent parser of metrics pages.
-//! * [`generated`]: a check of the tables in documents that are generated from the code.
 //! * [`scrape`]: scrapes of the application.
 //! * [`prometheus`]: a running Prometheus that scrapes services and answers queries.
 //! * [`programs`]: programs that are not part of the workspace.
@@ -63,7 +62,6 @@ pub mod caller;
 pub mod cases;
 pub mod client;
 pub mod collector;
-pub mod generated;
 pub mod judge;
 pub mod of_request;
 pub mod postgres;

@@ -8,7 +8,10 @@ use obs_core::{
     MetricNaming, Metrics, Observer, Outcome,
     adapter::{Observation, RequestHead},
 };
-use obs_tests::{app::OutOfStock, generated::check_generated, watch::Watch};
+use obs_tests::{app::OutOfStock, watch::Watch};
+
+#[path = "../../obs-core/src/outputs/facts/generated.rs"]
+mod generated;
 
 const EVENTS: &str = include_str!("../../docs/events.md");
 const METRICS: &str = include_str!("../../docs/metrics.md");
@@ -171,7 +174,11 @@ fn every_field_of_an_event_is_documented() {
 /// Checks the reference of the settings, which is generated from the table in the code.
 #[test]
 fn every_setting_is_documented() {
-    check_generated("configuration.md", "settings", &format!("{}{}", variables(), settings()));
+    let reference = format!("{}{}", variables(), settings());
+    generated::check_file("docs/configuration.md", |document| {
+        let (begin, end) = ("<!-- settings: generated -->\n", "<!-- settings: end -->");
+        generated::with_part(document, begin, end, &reference)
+    });
 }
 
 /// Escapes a text for a cell of a table.

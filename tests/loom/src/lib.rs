@@ -37,6 +37,8 @@ mod delivery {
     pub(crate) mod queue;
     #[path = "../../../../obs-core/src/outputs/delivery/store.rs"]
     pub(crate) mod store;
+    #[path = "../../../../obs-core/src/outputs/delivery/test_counts.rs"]
+    mod test_counts;
 }
 
 mod metrics {

@@ -32,6 +32,8 @@ pub(crate) mod retry;
 pub(crate) mod sink;
 pub(crate) mod store;
 #[cfg(test)]
+mod test_counts;
+#[cfg(test)]
 mod tests;
 pub(crate) mod trouble;
 pub(crate) mod worker;

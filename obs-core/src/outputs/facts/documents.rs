@@ -1,13 +1,14 @@
 //! The documents that are generated from the table: the schema of an event, and the reference of
 //! its fields.
 
-use std::{collections::HashSet, fmt::Write as _, fs, path::Path};
+use std::{collections::HashSet, fmt::Write as _};
 
 use serde_json::{Value, json};
 
 use super::{
     all,
     fact::{Fact, Json, required},
+    generated::{check_file, with_part},
     work::{KINDS, SCHEMA},
 };
 
@@ -17,16 +18,12 @@ const END: &str = "<!-- end of the generated part -->\n";
 
 #[test]
 fn the_schema_is_that_of_the_table() {
-    generated("obs-core/schema/event-1.json", |_| schema(&all()));
+    check_file("obs-core/schema/event-1.json", |_| schema(&all()));
 }
 
 #[test]
 fn the_reference_is_that_of_the_table() {
-    generated("docs/events.md", |document| {
-        let (before, rest) = document.split_once(BEGIN).expect("the mark before the generated part");
-        let (_, after) = rest.split_once(END).expect("the mark after the generated part");
-        format!("{before}{BEGIN}{}{END}{after}", reference(&all()))
-    });
+    check_file("docs/events.md", |document| with_part(document, BEGIN, END, &reference(&all())));
 }
 
 #[test]
@@ -35,20 +32,6 @@ fn each_name_is_that_of_one_fact() {
     let names: HashSet<_> = facts.iter().map(|fact| fact.name).collect();
     assert_eq!(names.len(), facts.len());
     assert!(facts.iter().all(|fact| fact.kind == "all" || KINDS.contains(&fact.kind)));
-}
-
-/// Compares a file with the generated text, or writes the text if the environment has
-/// `UPDATE_DOCS`.
-#[expect(clippy::disallowed_methods, reason = "a variable of the test, and not of an observer")]
-fn generated(path: &str, make: impl Fn(&str) -> String) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
-    let found = fs::read_to_string(&file).expect("the file exists");
-    let expected = make(&found);
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&file, expected).expect("the file can be written");
-    } else {
-        assert!(found == expected, "{path} differs from the table: run the test with UPDATE_DOCS=1");
-    }
 }
 
 /// Returns the JSON Schema of an event, with one line for each fact.

@@ -17,6 +17,8 @@ pub(crate) mod attributes;
 mod documents;
 #[cfg(test)]
 mod fact;
+#[cfg(test)]
+mod generated;
 mod members;
 mod nested;
 pub(crate) mod request;

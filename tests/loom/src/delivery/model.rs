@@ -9,11 +9,12 @@ use super::{
     batch::EntryFacts,
     items::{ItemStore, Weigh},
     lines::LineStore,
-    queue::{DeliveryCounts, Pace, Queue, QueueBounds, Settled, Task},
+    queue::{Pace, Queue, QueueBounds, Settled, Task},
     store::{Store, Taken as _},
+    test_counts::counts,
 };
 use crate::{
-    base::{counter::Counter, sync},
+    base::sync,
     trace::ids::{SpanId, TraceId},
 };
 
@@ -37,17 +38,6 @@ fn line(queue: &Queue<LineStore>) {
         route: None,
     };
     queue.push((b"a\n", Some(&facts)));
-}
-
-fn counts() -> DeliveryCounts {
-    let counter = || std::sync::Arc::new(Counter::new());
-    DeliveryCounts {
-        delivered: counter(),
-        full: counter(),
-        failed: counter(),
-        rejected: counter(),
-        closed: counter(),
-    }
 }
 
 /// Checks three properties. Each entry is delivered once, or dropped and counted. A flush returns

@@ -19,13 +19,11 @@ use super::{
     queue::{DeliveryCounts, Pace, Queue, QueueBounds},
     retry::RetryPolicy,
     store::Store,
+    test_counts::counts,
     trouble::Subject,
     worker::{Outlet, Worker},
 };
-use crate::{
-    base::counter::Counter,
-    trace::ids::{SpanId, TraceId},
-};
+use crate::trace::ids::{SpanId, TraceId};
 use destination::{Bytes, Destination, Numbers};
 
 /// A time longer than any test.
@@ -93,17 +91,6 @@ fn facts(number: u64) -> EntryFacts {
         span_id: SpanId::from_bytes([2; 8]).expect("valid"),
         kind: "request",
         route: Some("/items/{id}"),
-    }
-}
-
-fn counts() -> DeliveryCounts {
-    let counter = || Arc::new(Counter::new());
-    DeliveryCounts {
-        delivered: counter(),
-        full: counter(),
-        failed: counter(),
-        rejected: counter(),
-        closed: counter(),
     }
 }
 
