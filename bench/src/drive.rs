@@ -50,7 +50,7 @@ pub(crate) fn listener() -> TcpListener {
 
 /// Waits until the parent process closes this process's standard input. This needs no signal, and
 /// no process stays behind if the parent ends.
-pub(crate) fn until_told() -> impl Future<Output = ()> {
+pub(crate) fn until_stopped() -> impl Future<Output = ()> {
     let (sender, receiver) = oneshot::channel::<()>();
     thread::spawn(move || {
         // The input is empty, and an error also ends it.

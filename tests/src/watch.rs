@@ -66,7 +66,7 @@ impl Watch {
             // Cases of the shutdown set other values.
             .drain_delay(Duration::ZERO)
             .drain_timeout(Duration::ZERO)
-            .events(Events::new().headers(["x-told"]).output(EventOutput::writer(lines.clone())))
+            .events(Events::new().headers(["x-tenant"]).output(EventOutput::writer(lines.clone())))
             .sink(Records(send));
         let observer = settings(builder).build().expect("valid settings");
         Self { observer, lines, records }

@@ -120,11 +120,11 @@ async fn a_watched_inventory_shuts_down_gracefully() {
     assert_eq!(reserved.trailers.expect("trailers")["grpc-status"], "0");
     let (status, events) = service.ended().await;
     assert_eq!(status.code(), Some(0), "{status}");
-    let told: Vec<_> = events.iter().map(|event| (&event["url.path"], &event["outcome"])).collect();
+    let recorded: Vec<_> = events.iter().map(|event| (&event["url.path"], &event["outcome"])).collect();
     let [watch, reserve] =
         ["Watch", "Reserve"].map(|method| format!("/inventory.v1.Inventory/{method}").into());
     assert_eq!(
-        told,
+        recorded,
         [
             (&"/readyz".into(), &"completed".into()),
             (&reserve, &"completed".into()),

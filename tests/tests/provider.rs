@@ -79,7 +79,7 @@ fn request(observer: &Observer) {
     let mut headers = HeaderMap::new();
     headers.insert("host", http::HeaderValue::from_static("shop.example:8443"));
     headers.insert("user-agent", http::HeaderValue::from_static("curl"));
-    headers.insert("x-told", http::HeaderValue::from_static("yes"));
+    headers.insert("x-tenant", http::HeaderValue::from_static("yes"));
     let head = RequestHead::new("GET", "/items/7", &headers)
         .query(Some("page=2"))
         .version(HttpVersion::Http2)
@@ -107,7 +107,7 @@ fn a_sampler_gets_the_attributes_that_the_conventions_require() {
         names,
         [
             "client.address",
-            "http.request.header.x-told",
+            "http.request.header.x-tenant",
             "http.request.method",
             "network.peer.address",
             "network.peer.port",

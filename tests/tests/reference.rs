@@ -47,7 +47,7 @@ fn traffic(watch: &Watch) {
     let mut completed = start(
         watch,
         "GET",
-        &[("traceparent", PARENT), ("content-length", "3"), ("user-agent", "curl"), ("x-told", "yes")],
+        &[("traceparent", PARENT), ("content-length", "3"), ("user-agent", "curl"), ("x-tenant", "yes")],
     );
     completed.set_route("/items/{id}");
     let handle = completed.work();
@@ -166,7 +166,7 @@ fn every_field_of_an_event_is_documented() {
     let keys = lines.iter().flat_map(|line| line.as_object().expect("an object").keys());
     let mut shown: BTreeSet<_> = keys.cloned().collect();
     // Some fields exclude others, so these do not appear here.
-    assert!(shown.remove("http.request.header.x-told"));
+    assert!(shown.remove("http.request.header.x-tenant"));
     shown.extend(["user.hash", "probe", "http.request.header.<name>"].map(str::to_owned));
     assert_eq!(shown, documented);
 }

@@ -83,9 +83,9 @@ fn spans(
         ("baggage", "tenant=blue"),
         ("user-agent", "agent/1.0 \"x\""),
         ("host", "shop.example:8443"),
-        ("x-told", "one, two"),
+        ("x-tenant", "one, two"),
     ];
-    let grpc = [("content-type", "application/grpc"), ("te", "trailers"), ("x-told", "told")];
+    let grpc = [("content-type", "application/grpc"), ("te", "trailers"), ("x-tenant", "told")];
     let run = |method: &str, path: &str, headers: &HeaderMap, serve: &dyn Fn(Observation)| {
         let head = RequestHead::new(method, path, headers).query(Some("page=2&token=hunter2"));
         let head = head.version(HttpVersion::Http11).peer(Some(([192, 0, 2, 7], 4711).into()));

@@ -104,7 +104,7 @@ where
     let server = server.listen(drive::listener()).expect("a listening socket").run();
     let handle = server.handle();
     let server = actix_web::rt::spawn(server);
-    drive::until_told().await;
+    drive::until_stopped().await;
     handle.stop(true).await;
     server.await.expect("no panic").expect("the server ends");
 }

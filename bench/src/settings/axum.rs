@@ -84,7 +84,7 @@ where
         Drive::Server => single_thread::serve(async {
             let listener = TcpListener::from_std(drive::listener()).expect("a listening socket");
             let server = axum::serve(listener, with_addresses(app()));
-            server.with_graceful_shutdown(drive::until_told()).await.expect("the server ends");
+            server.with_graceful_shutdown(drive::until_stopped()).await.expect("the server ends");
         }),
     }
     drive.requests()

@@ -173,27 +173,27 @@ mod tests {
 
     #[test]
     fn addresses() {
-        let told = |identity, address: &str| {
+        let address_of = |identity, address: &str| {
             let policy = IdentityPolicy::new(identity, Identity::Off, None);
             policy.client(address.parse().expect("an address")).map(|client| client.to_string())
         };
-        assert_eq!(told(Identity::Off, "192.0.2.7"), None);
-        assert_eq!(told(Identity::Kept, "::ffff:192.0.2.7").as_deref(), Some("192.0.2.7"));
-        assert_eq!(told(Identity::Truncated, "192.0.2.7").as_deref(), Some("192.0.2.0"));
-        assert_eq!(told(Identity::Truncated, "2001:db8:1:2:3::4").as_deref(), Some("2001:db8:1::"));
+        assert_eq!(address_of(Identity::Off, "192.0.2.7"), None);
+        assert_eq!(address_of(Identity::Kept, "::ffff:192.0.2.7").as_deref(), Some("192.0.2.7"));
+        assert_eq!(address_of(Identity::Truncated, "192.0.2.7").as_deref(), Some("192.0.2.0"));
+        assert_eq!(address_of(Identity::Truncated, "2001:db8:1:2:3::4").as_deref(), Some("2001:db8:1::"));
     }
 
     #[cfg(feature = "hash")]
     #[test]
     fn hashes_of_addresses() {
-        let told = |address: &str| {
+        let address_of = |address: &str| {
             let policy = IdentityPolicy::new(Identity::Hashed, Identity::Off, Some(KEY));
             policy.client(address.parse().expect("an address")).map(|client| client.to_string())
         };
-        let hash = told("192.0.2.7").expect("a hash");
+        let hash = address_of("192.0.2.7").expect("a hash");
         assert_eq!(hash.len(), 32);
-        assert_eq!(told("::ffff:192.0.2.7"), Some(hash.clone()));
-        assert_ne!(told("192.0.2.8"), Some(hash));
+        assert_eq!(address_of("::ffff:192.0.2.7"), Some(hash.clone()));
+        assert_ne!(address_of("192.0.2.8"), Some(hash));
     }
 
     #[cfg(feature = "hash")]

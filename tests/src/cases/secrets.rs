@@ -14,7 +14,7 @@ use crate::{
 pub async fn no_output_has_a_secret(stack: Stack) {
     let (output, events) = EventOutput::channel();
     let events_settings =
-        Events::new().headers(["authorization", "cookie", "x-note", "x-told"]).output(output);
+        Events::new().headers(["authorization", "cookie", "x-note", "x-tenant"]).output(output);
     let collector = Collector::start();
     let otel = Otel::new().endpoint(collector.endpoint());
     let watch = Watch::with(|builder| builder.events(events_settings).otel(otel));
@@ -31,7 +31,7 @@ pub async fn no_output_has_a_secret(stack: Stack) {
             ("authorization", bearer),
             ("cookie", password),
             ("x-note", iban),
-            ("x-told", email),
+            ("x-tenant", email),
             ("user-agent", jwt),
             ("x-request-id", jwt),
         ] {

@@ -72,8 +72,8 @@ impl Traced {
                 assert_eq!(event.get(name), span.attributes.get(name), "{name} of {span:#?}");
             }
             let millis = (span.end_nanos - span.start_nanos) as f64 / 1e6;
-            let told = event["duration_ms"].as_f64().expect("a duration");
-            assert!((millis - told).abs() < 0.002, "the same duration: {millis} and {told}");
+            let in_event = event["duration_ms"].as_f64().expect("a duration");
+            assert!((millis - in_event).abs() < 0.002, "the same duration: {millis} and {in_event}");
         }
         spans
     }
@@ -196,7 +196,7 @@ pub async fn unknown_method_and_untrusted_headers(stack: Stack) {
     let mut client = server.connect().await;
     let mut brew = request("BREW", "/plain");
     brew.headers_mut().insert("user-agent", HeaderValue::from_static("pot/1.0"));
-    brew.headers_mut().insert("x-told", HeaderValue::from_static("yes"));
+    brew.headers_mut().insert("x-tenant", HeaderValue::from_static("yes"));
     brew.headers_mut().insert("x-forwarded-for", HeaderValue::from_static("203.0.113.7"));
     client.send(brew).await.expect("a response");
     traced.watch.ended(1).await;
@@ -206,7 +206,7 @@ pub async fn unknown_method_and_untrusted_headers(stack: Stack) {
     assert!(span.name == "HTTP" || span.name.starts_with("HTTP /"), "{}", span.name);
     span.has("http.request.method", "_OTHER").has("http.request.method_original", "BREW");
     span.has("user_agent.original", "pot/1.0");
-    span.has("http.request.header.x-told", serde_json::json!(["yes"]));
+    span.has("http.request.header.x-tenant", serde_json::json!(["yes"]));
     span.has("client.address", "127.0.0.0"); // no proxy is trusted
     span.has("server.address", "test").has("server.port", 80);
 }

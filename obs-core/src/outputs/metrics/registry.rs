@@ -16,7 +16,7 @@ use prometheus::{
 
 use super::{
     MetricSink,
-    exposition::{openmetrics::is_legal, sift::sift},
+    exposition::{invalid_samples::remove_invalid_samples, openmetrics::is_legal},
     family::{Family, LabelSet, Sample},
     proto::{kind, labels, to_proto, value},
 };
@@ -164,7 +164,7 @@ impl Bridge {
             }
         }
         if family.others {
-            sift(&mut family, &|what| self.metrics.skipped(what));
+            remove_invalid_samples(&mut family, &|what| self.metrics.skipped(what));
         }
         family
     }

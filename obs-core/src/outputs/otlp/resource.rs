@@ -107,8 +107,9 @@ const fn architecture() -> &'static str {
 }
 
 fn host_name(environment: &Environment) -> Option<String> {
-    let told = || ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|variable| environment.get(variable));
-    read("/proc/sys/kernel/hostname").or_else(told)
+    let from_environment =
+        || ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|variable| environment.get(variable));
+    read("/proc/sys/kernel/hostname").or_else(from_environment)
 }
 
 fn executable() -> Option<String> {
@@ -160,7 +161,7 @@ mod tests {
     fn what_is_told_wins() {
         let mut service = Service::new("shop".to_owned());
         service.version = Some("1.2".to_owned());
-        let named = [("host.name", "told"), ("cloud.region", "eu-1"), ("service.name", "other")];
+        let named = [("host.name", "box-7"), ("cloud.region", "eu-1"), ("service.name", "other")];
         let named = named.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let resource = detect(&service, &Environment::none(), named);
         let value = |name: &str| {
@@ -175,7 +176,7 @@ mod tests {
         assert_eq!(value("service.name").as_deref(), Some("shop"));
         assert_eq!(value("service.version").as_deref(), Some("1.2"));
         assert_eq!(value("service.instance.id"), Some(service.instance.clone()));
-        assert_eq!(value("host.name").as_deref(), Some("told"));
+        assert_eq!(value("host.name").as_deref(), Some("box-7"));
         assert_eq!(value("cloud.region").as_deref(), Some("eu-1"));
         assert!(value("process.pid").is_some());
     }

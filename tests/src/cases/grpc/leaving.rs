@@ -9,8 +9,8 @@ use obs_core::Outcome;
 use tonic::Request;
 
 use super::{
+    expected::{ExpectedCall, Running},
     texts,
-    told::{Running, Told},
 };
 use crate::{
     caller::Caller,
@@ -33,7 +33,7 @@ pub async fn cancelled(stack: Stack) {
         () = until(|| world.entered.load(Ordering::SeqCst) == 1) => {}
     }
     let ended = running.end(1).await;
-    Told::ended("/test.Shop/Hang", Outcome::CancelledBeforeResponse).without_a_head().check(&ended);
+    ExpectedCall::ended("/test.Shop/Hang", Outcome::CancelledBeforeResponse).without_a_head().check(&ended);
     assert_eq!(ended.events[0]["grpc.timeout_ms"], 3_600_000.0);
 }
 
@@ -44,8 +44,8 @@ pub async fn cancelled_within_a_stream(stack: Stack) {
     assert_eq!(answers.message().await.expect("an answer").as_deref(), Some("one"));
     drop(answers);
     let ended = running.end(1).await;
-    let told = Told::ended("/test.Shop/HangWithin", Outcome::CancelledInBody);
-    told.messages(1, &["one"]).stream().check(&ended);
+    let expected = ExpectedCall::ended("/test.Shop/HangWithin", Outcome::CancelledInBody);
+    expected.messages(1, &["one"]).stream().check(&ended);
 }
 
 const DEADLINE: Duration = Duration::from_millis(50);
@@ -72,7 +72,7 @@ pub async fn deadline(stack: Stack) {
     drop(caller);
     client.leave().await;
     let ended = running.end(1).await;
-    Told::ended("/test.Shop/Hang", Outcome::DeadlineExceeded).without_a_head().check(&ended);
+    ExpectedCall::ended("/test.Shop/Hang", Outcome::DeadlineExceeded).without_a_head().check(&ended);
     assert_eq!(ended.events[0]["grpc.timeout_ms"], 50.0);
 }
 
@@ -81,7 +81,7 @@ pub async fn deadline_of_the_client(stack: Stack) {
     let mut running = Running::start(stack).await;
     running.caller.unary("Hang", within(Duration::from_secs(2))).await.expect_err("a status");
     let ended = running.end(1).await;
-    Told::ended("/test.Shop/Hang", Outcome::DeadlineExceeded).without_a_head().check(&ended);
+    ExpectedCall::ended("/test.Shop/Hang", Outcome::DeadlineExceeded).without_a_head().check(&ended);
 }
 
 /// tonic enforces deadlines only until the head of the response. Other clients also cancel in the
@@ -100,6 +100,6 @@ pub async fn deadline_within_a_stream(stack: Stack) {
     drop((answers, caller));
     client.leave().await;
     let ended = running.end(1).await;
-    let told = Told::ended("/test.Shop/HangWithin", Outcome::DeadlineExceeded);
-    told.messages(1, &["one"]).stream().check(&ended);
+    let expected = ExpectedCall::ended("/test.Shop/HangWithin", Outcome::DeadlineExceeded);
+    expected.messages(1, &["one"]).stream().check(&ended);
 }

@@ -1,8 +1,8 @@
 //! Cases of gRPC: each kind of method and each ending of a call, with its record, event, metrics
 //! and span.
 
+mod expected;
 mod leaving;
-mod told;
 
 use crate::of_request::OfRequest as _;
 use std::{collections::BTreeSet, time::Instant};
@@ -12,8 +12,8 @@ use obs_core::{MetricNaming, Metrics, Outcome};
 use tokio::sync::mpsc;
 use tonic::{Code, Request};
 
+use self::expected::{ExpectedCall, Running};
 pub use self::leaving::*;
-use self::told::{Running, Told};
 use super::spans::Traced;
 use crate::stacks::Stack;
 
@@ -28,7 +28,7 @@ pub async fn unary(stack: Stack) {
     assert_eq!(answer.get_ref(), "hello");
     let port = running.server.addr.port();
     let ended = running.end(1).await;
-    Told::answered("/test.Shop/Get", "OK").messages(1, &["hello"]).check(&ended);
+    ExpectedCall::answered("/test.Shop/Get", "OK").messages(1, &["hello"]).check(&ended);
     ended.spans[0].has("server.address", "127.0.0.1").has("server.port", port);
     assert_eq!(ended.records[0].end().request_bytes, Some(12), "the message and its prefix");
 }
@@ -40,7 +40,7 @@ pub async fn rejected_by_the_method(stack: Stack) {
     let status = running.caller.unary("Missing", "it".to_owned()).await.expect_err("a status");
     assert_eq!(status.code(), Code::NotFound);
     let ended = running.end(1).await;
-    Told::answered("/test.Shop/Missing", "NOT_FOUND").message("no such item").check(&ended);
+    ExpectedCall::answered("/test.Shop/Missing", "NOT_FOUND").message("no such item").check(&ended);
 }
 
 pub async fn failed(stack: Stack) {
@@ -50,8 +50,8 @@ pub async fn failed(stack: Stack) {
     let id = status.metadata().get("x-request-id").expect("an id").to_str().expect("ASCII").to_owned();
     let ended = running.end(1).await;
     assert_eq!(ended.events[0]["request_id"], id.as_str());
-    let told = Told::answered("/test.Shop/Broken", "INTERNAL").failure("INTERNAL");
-    told.message("the disk is gone").check(&ended);
+    let expected = ExpectedCall::answered("/test.Shop/Broken", "INTERNAL").failure("INTERNAL");
+    expected.message("the disk is gone").check(&ended);
     assert!(
         ended.spans[0].events.is_empty(),
         "the status already has the error: {:?}",
@@ -76,7 +76,7 @@ pub async fn streamed_by_the_client(stack: Stack) {
     let (answers, open) = tokio::join!(running.caller.read("Join", requests), sends);
     assert_eq!(answers.expect("answers"), ["one two three"]);
     let ended = running.end(1).await;
-    Told::answered("/test.Shop/Join", "OK").messages(3, &["one two three"]).stream().check(&ended);
+    ExpectedCall::answered("/test.Shop/Join", "OK").messages(3, &["one two three"]).stream().check(&ended);
     assert!(ended.records[0].duration >= open);
 }
 
@@ -85,7 +85,10 @@ pub async fn streamed_by_the_server(stack: Stack) {
     let answers = running.caller.read("List", texts(["all"])).await.expect("answers");
     assert_eq!(answers, ["one", "two", "three"]);
     let ended = running.end(1).await;
-    Told::answered("/test.Shop/List", "OK").messages(1, &["one", "two", "three"]).stream().check(&ended);
+    ExpectedCall::answered("/test.Shop/List", "OK")
+        .messages(1, &["one", "two", "three"])
+        .stream()
+        .check(&ended);
 }
 
 /// A bidirectional stream ends when the client ends it, and its duration is measured until then.
@@ -104,7 +107,7 @@ pub async fn streamed_both_ways(stack: Stack) {
     drop(send);
     assert_eq!(answers.message().await.expect("the end"), None);
     let ended = running.end(1).await;
-    Told::answered("/test.Shop/Echo", "OK").messages(2, &["one", "two"]).stream().check(&ended);
+    ExpectedCall::answered("/test.Shop/Echo", "OK").messages(2, &["one", "two"]).stream().check(&ended);
     let record = &ended.records[0];
     assert!(record.duration >= open, "{:?} of at least {open:?}", record.duration);
     assert!(record.end().time_to_head.expect("a head") < record.duration);
@@ -116,22 +119,23 @@ pub async fn failed_stream(stack: Stack) {
     let status = running.caller.read("Break", texts(["all"])).await.expect_err("a status");
     assert_eq!((status.code(), status.message()), (Code::Unavailable, "going away"));
     let ended = running.end(1).await;
-    let told = Told::answered("/test.Shop/Break", "UNAVAILABLE").messages(1, &["one", "two"]).stream();
-    told.failure("UNAVAILABLE").message("going away").check(&ended);
+    let expected =
+        ExpectedCall::answered("/test.Shop/Break", "UNAVAILABLE").messages(1, &["one", "two"]).stream();
+    expected.failure("UNAVAILABLE").message("going away").check(&ended);
 }
 
 /// A stream that fails before or after its first message is still recorded as a stream.
 pub async fn failed_stream_early(stack: Stack) {
-    let told = [
-        Told::answered("/test.Shop/BreakAfterOne", "UNAVAILABLE").messages(1, &["one"]),
-        Told::answered("/test.Shop/BreakAtOnce", "UNAVAILABLE"),
+    let expected = [
+        ExpectedCall::answered("/test.Shop/BreakAfterOne", "UNAVAILABLE").messages(1, &["one"]),
+        ExpectedCall::answered("/test.Shop/BreakAtOnce", "UNAVAILABLE"),
     ];
-    for (method, told) in ["BreakAfterOne", "BreakAtOnce"].into_iter().zip(told) {
+    for (method, expected) in ["BreakAfterOne", "BreakAtOnce"].into_iter().zip(expected) {
         let mut running = Running::start(stack).await;
         let status = running.caller.read(method, texts(["all"])).await.expect_err("a status");
         assert_eq!(status.code(), Code::Unavailable);
         let ended = running.end(1).await;
-        told.stream().failure("UNAVAILABLE").message("going away").check(&ended);
+        expected.stream().failure("UNAVAILABLE").message("going away").check(&ended);
     }
 }
 
@@ -141,8 +145,8 @@ pub async fn panicked(stack: Stack) {
     let status = running.caller.unary("Panic", "now".to_owned()).await.expect_err("a status");
     assert_eq!((status.code(), status.message()), (Code::Internal, "internal error"));
     let ended = running.end(1).await;
-    let told = Told::ended("/test.Shop/Panic", Outcome::Panicked).status("INTERNAL");
-    told.message("in a method").check(&ended);
+    let expected = ExpectedCall::ended("/test.Shop/Panic", Outcome::Panicked).status("INTERNAL");
+    expected.message("in a method").check(&ended);
     let location = ended.events[0]["error.location"].as_str().expect("a location");
     assert!(location.contains("tests/src/stacks/tonic.rs:"), "{location}");
     assert_eq!(ended.spans[0].events.len(), 1);
@@ -153,8 +157,9 @@ pub async fn panicked_within_a_stream(stack: Stack) {
     let mut running = Running::start(stack).await;
     assert!(running.caller.read("PanicWithin", texts(["all"])).await.is_err(), "the stream is aborted");
     let ended = running.end(1).await;
-    let told = Told::ended("/test.Shop/PanicWithin", Outcome::Panicked).messages(1, &["one"]).stream();
-    told.message("in a stream").check(&ended);
+    let expected =
+        ExpectedCall::ended("/test.Shop/PanicWithin", Outcome::Panicked).messages(1, &["one"]).stream();
+    expected.message("in a stream").check(&ended);
 }
 
 pub async fn unknown_method(stack: Stack) {
@@ -170,8 +175,8 @@ async fn unknown(stack: Stack, path: &'static str) {
     let status = running.caller.unary(path, "it".to_owned()).await.expect_err("a status");
     assert_eq!(status.code(), Code::Unimplemented);
     let ended = running.end(1).await;
-    let told = Told::answered(path, "UNIMPLEMENTED").unknown().failure("UNIMPLEMENTED");
-    told.messages(0, &[]).check(&ended);
+    let expected = ExpectedCall::answered(path, "UNIMPLEMENTED").unknown().failure("UNIMPLEMENTED");
+    expected.messages(0, &[]).check(&ended);
 }
 
 /// All methods that clients invent are counted in one series.
@@ -232,7 +237,7 @@ pub async fn continued(stack: Stack) {
     let answer = running.caller.unary("Get", request).await.expect("an answer");
     assert_eq!(answer.metadata().get("x-request-id").expect("an id"), "find-me");
     let ended = running.end(1).await;
-    Told::answered("/test.Shop/Get", "OK").messages(1, &["hello"]).check(&ended);
+    ExpectedCall::answered("/test.Shop/Get", "OK").messages(1, &["hello"]).check(&ended);
     let (event, span) = (&ended.events[0], &ended.spans[0]);
     assert_eq!((&event["request_id"], &event["trace_id"]), (&"find-me".into(), &TRACE.into()));
     assert_eq!((span.trace_id.as_str(), span.trace_state.as_str()), (TRACE, "a=1"));

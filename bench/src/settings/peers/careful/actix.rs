@@ -38,7 +38,7 @@ pub(in crate::settings::peers) static ACTIX: Setting = Setting {
                     .wrap(from_fn(catch_panic))
                     .wrap(metrics.clone())
                     .wrap(from_fn(answer))
-                    .wrap(TracingLogger::<Lean>::new())
+                    .wrap(TracingLogger::<MinimalRootSpan>::new())
                     .wrap(Sentry::new())
             })
         };
@@ -51,9 +51,9 @@ pub(in crate::settings::peers) static ACTIX: Setting = Setting {
 };
 
 /// A builder of root spans with only the useful fields.
-struct Lean;
+struct MinimalRootSpan;
 
-impl RootSpanBuilder for Lean {
+impl RootSpanBuilder for MinimalRootSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
         let method = request.method().as_str();
         let route = request.match_pattern().unwrap_or_default();

@@ -20,13 +20,13 @@
 //! * A page of one piece has a `Content-Length`, like any other response.
 
 pub(crate) mod accept;
+#[cfg(feature = "prometheus")]
+pub(crate) mod invalid_samples;
 pub(crate) mod labels;
 pub(crate) mod number;
 pub(crate) mod openmetrics;
 pub(crate) mod page;
 pub(crate) mod page_buffer;
-#[cfg(feature = "prometheus")]
-pub(crate) mod sift;
 pub(crate) mod writer;
 
 use super::exposition::page::Page;
@@ -308,7 +308,7 @@ t_seconds_created{path="a\\b\"c\nd"} 1.5
         labelled.samples[0].labels = bad_label;
         let skipped = Cell::new(0);
         for family in [&mut doubled, &mut labelled] {
-            super::sift::sift(family, &|_| skipped.set(skipped.get() + 1));
+            super::invalid_samples::remove_invalid_samples(family, &|_| skipped.set(skipped.get() + 1));
         }
         assert_eq!(skipped.get(), 2);
         let families =

@@ -12,7 +12,7 @@ use crate::{
 /// `on_skipped` for each.
 ///
 /// A registry validates registered metrics, but not the samples that a collector returns.
-pub(in crate::outputs::metrics) fn sift(family: &mut Family, on_skipped: &dyn Fn(&str)) {
+pub(in crate::outputs::metrics) fn remove_invalid_samples(family: &mut Family, on_skipped: &dyn Fn(&str)) {
     /// Returns the labels in the order of their names, and the time.
     fn key(family: &Family, sample: &Sample) -> String {
         let mut labels = Vec::new();

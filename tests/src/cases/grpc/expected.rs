@@ -69,7 +69,7 @@ pub(super) struct Ended {
 }
 
 /// The expected ending of a call.
-pub(super) struct Told {
+pub(super) struct ExpectedCall {
     /// The path of the called method.
     path: &'static str,
     known: bool,
@@ -83,7 +83,7 @@ pub(super) struct Told {
     message: Option<&'static str>,
 }
 
-impl Told {
+impl ExpectedCall {
     /// A call that gets a response, and ends with this gRPC status.
     pub(super) const fn answered(path: &'static str, status: &'static str) -> Self {
         Self {
