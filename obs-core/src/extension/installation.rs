@@ -12,7 +12,8 @@ use crate::{
 ///
 /// ```
 /// use std::sync::Arc;
-/// use obs_core::{BuildError, Observer, adapter::Answer, output::{Counter, Environment, Extension, Record, RecordSink, Setup}};
+/// use obs_core::{BuildError, Observer, adapter::Answer};
+/// use obs_core::output::{Counter, Environment, Extension, Record, RecordSink, Setup};
 ///
 /// /// Counts requests that took too long.
 /// struct SlowRequests {
@@ -31,15 +32,18 @@ use crate::{
 ///     fn name(&self) -> &str { "slow_requests" }
 ///
 ///     fn configure(&mut self, environment: &Environment) -> Result<(), BuildError> {
-///         let parsed = environment.parse("SHOP_SLOW_MS", "milliseconds", |text| text.parse().ok())?;
+///         let parse = |text: &str| text.parse::<u64>().ok();
+///         let parsed = environment.parse("SHOP_SLOW_MS", "milliseconds", parse)?;
 ///         self.milliseconds = parsed.unwrap_or(self.milliseconds);
 ///         Ok(())
 ///     }
 ///
 ///     fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
-///         let count = setup.counter("obs_slow_requests_total", "Requests that took too long.", &[])?;
+///         let help = "Requests that took too long.";
+///         let count = setup.counter("obs_slow_requests_total", help, &[])?;
 ///         setup.sink(Slow(self.milliseconds, Arc::clone(&count)));
-///         setup.endpoint("/slow", move |_| Answer::new(200, "text/plain", count.get().to_string()).into());
+///         let answer = move || Answer::new(200, "text/plain", count.get().to_string());
+///         setup.endpoint("/slow", move |_| answer().into());
 ///         Ok(())
 ///     }
 /// }
