@@ -45,8 +45,8 @@ pub trait BatchSink: Send + 'static {
     /// No entry was accepted. The failure says if and when the same entries are sent again.
     fn send(&mut self, batch: &Batch<'_>) -> Result<Delivered, Failure>;
 
-    /// Makes everything that was taken as durable as it can be: at a shutdown, and when the last
-    /// observer is dropped.
+    /// Makes all accepted events as durable as possible. It is called at a shutdown, and when the
+    /// last observer is dropped.
     ///
     /// # Errors
     /// The shutdown reports that not everything was flushed.
@@ -97,8 +97,8 @@ pub trait EventSink: Send + 'static {
     /// A panic counts as an error.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize>;
 
-    /// Makes everything that was taken as durable as it can be: at a shutdown, and when the last
-    /// observer is dropped.
+    /// Makes all accepted events as durable as possible. It is called at a shutdown, and when the
+    /// last observer is dropped.
     ///
     /// # Errors
     /// The shutdown reports that not everything was flushed.

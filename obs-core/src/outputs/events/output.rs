@@ -279,7 +279,7 @@ mod tests {
 
     fn read(output: EventOutput, environment: &Environment) -> (Option<EventFormat>, bool) {
         let mut output = output;
-        output.read_environment(environment).expect("all right");
+        output.read_environment(environment).expect("valid");
         (output.format, output.colours)
     }
 

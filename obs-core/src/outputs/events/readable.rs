@@ -7,13 +7,13 @@
 //! the size of the response, and the first digits of the trace id. A text that is too long for its
 //! column is cut in the middle, so all services that share a terminal have the same columns. The
 //! error follows, which is never cut, and then the details. Details that do not fit are only
-//! counted (`+3`). The same event in JSON contains everything.
+//! counted (`+3`), except on a line with an error. The same event in JSON contains everything.
 
 use std::{fmt::Write as _, time::Duration};
 
 use super::line::Event;
 use crate::{
-    base::value::Value,
+    base::{text, value::Value},
     http::grpc::status::GrpcStatus,
     record::{
         finished::{FinishedRequest, Record},
@@ -88,8 +88,11 @@ impl Style {
         let trace = start.trace.trace_id.hex();
         let _ = write!(out, " {dim}{}{reset}", trace.get(..TRACE).unwrap_or(&trace));
 
+        let end_of_columns = out.len();
         self.failure(&mut out, record, colour);
-        self.details(&mut out, record);
+        // A line with an error may be longer, and shows all details.
+        let width = if out.len() == end_of_columns { self.width } else { usize::MAX };
+        self.details(&mut out, record, width);
         out.push('\n');
         out.into_bytes()
     }
@@ -99,12 +102,16 @@ impl Style {
     fn failure(&self, out: &mut String, record: &Record, colour: &str) {
         let grpc = record.request().and_then(|request| request.end.grpc.as_ref()?.status);
         let status = grpc.filter(|status| *status != GrpcStatus::Ok).map(GrpcStatus::as_str);
-        // An error below 500 is not a failure, but worth reading.
-        let reported = record.error.as_ref().map(|error| error.type_name.unwrap_or("error"));
-        let kind = record.error_type().or(reported).filter(|kind| Some(*kind) != status);
-        let outcome = Some(record.outcome.as_str()).filter(|_| record.outcome != Outcome::Completed);
-        let outcome = outcome.filter(|_| kind.is_none() && status.is_none());
-        for word in [status, kind, outcome].into_iter().flatten() {
+        let http_status = record.request().and_then(|request| request.end.status).map(text::status);
+        // An error below 500 is not a failure, but it is shown.
+        let reported = record.error.as_ref().and_then(|error| error.type_name);
+        let kind = record.error_type().or(reported);
+        let kind = kind.filter(|kind| Some(*kind) != status && Some(*kind) != http_status);
+        let named = kind.is_some() || status.is_some();
+        let unnamed = (!named && record.error.is_some()).then_some("error");
+        let ended = !named && unnamed.is_none() && record.outcome != Outcome::Completed;
+        let outcome = ended.then(|| record.outcome.as_str());
+        for word in [status, kind, unnamed, outcome].into_iter().flatten() {
             let _ = write!(out, " {colour}{}{}", printable(word), self.paint(RESET));
         }
         if let Some(panic) = &record.panic {
@@ -120,12 +127,12 @@ impl Style {
     }
 
     /// Writes the details that fit into the width, and the number of the others.
-    fn details(&self, out: &mut String, record: &Record) {
+    fn details(&self, out: &mut String, record: &Record, line_width: usize) {
         let details = details(record);
         let width = |(name, value): &(String, String)| {
             characters(name).saturating_add(characters(value)).saturating_add(2)
         };
-        let mut room = self.width.saturating_sub(ALL);
+        let mut room = line_width.saturating_sub(ALL);
         if details.iter().map(width).sum::<usize>() > room {
             room = room.saturating_sub(" +99".len());
         }
@@ -192,10 +199,10 @@ fn without_package(path: &str) -> &str {
 
 /// Returns the user, the calls and the fields, as names and values.
 fn details(record: &Record) -> Vec<(String, String)> {
-    let text = |text: &str| cut(&printable(text), DETAIL);
+    let short = |text: &str| cut(&printable(text), DETAIL);
     let mut details = Vec::new();
     if let Some(User::Id(user) | User::Hash(user)) = &record.user {
-        details.push(("user".to_owned(), text(user)));
+        details.push(("user".to_owned(), short(user)));
     }
     for calls in record.calls.by_dependency() {
         let mut value = duration(calls.total);
@@ -205,7 +212,7 @@ fn details(record: &Record) -> Vec<(String, String)> {
             (count, 0) => write!(value, "({count})"),
             (count, errors) => write!(value, "({count}, {errors} failed)"),
         };
-        details.push((text(&calls.dependency), value));
+        details.push((short(&calls.dependency), value));
     }
     for (name, value) in record.fields.iter() {
         let value = match value {
@@ -213,7 +220,7 @@ fn details(record: &Record) -> Vec<(String, String)> {
             Value::I64(value) => value.to_string(),
             Value::U64(value) => value.to_string(),
             Value::F64(value) => value.to_string(),
-            Value::Str(value) => text(value),
+            Value::Str(value) => short(value),
         };
         details.push((printable(name), value));
     }

@@ -110,7 +110,7 @@ mod tests {
         assert!((0..40).all(|number| sharded.sum(number) == number as u64));
         assert!(sharded.sums(40).iter().copied().eq(0..40));
         sharded.add(7, 8_u64.wrapping_neg());
-        assert_eq!(sharded.level(7), 0, "not less than nothing");
+        assert_eq!(sharded.level(7), 0, "not negative");
         assert_eq!(sharded.level(8), 8);
     }
 }

@@ -1,4 +1,4 @@
-//! The `OTEL_*` variables about spans, beside those of every
+//! The `OTEL_*` variables about spans, in addition to those of every
 //! [export](crate::outputs::otlp::environment).
 
 use std::time::Duration;

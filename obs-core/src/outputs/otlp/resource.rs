@@ -72,7 +72,7 @@ fn found(environment: &Environment) -> Vec<(&'static str, String)> {
         let in_a_pod = variable("KUBERNETES_SERVICE_HOST").is_some();
         if in_a_pod {
             add("k8s.namespace.name", read(NAMESPACE));
-            // The host name in a pod is the pod's name, unless a variable says otherwise.
+            // The host name in a pod is the pod's name, unless a variable sets another one.
             add("k8s.pod.name", host_name(environment));
         }
         for (name, [own, general]) in KUBERNETES {

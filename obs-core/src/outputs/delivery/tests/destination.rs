@@ -106,7 +106,7 @@ impl BatchSink for Bytes {
     fn send(&mut self, batch: &Batch<'_>) -> Result<Delivered, Failure> {
         let number = |bytes: &[u8]| -> u64 {
             let line = std::str::from_utf8(bytes).expect("a text").strip_suffix('\n');
-            line.and_then(|line| line.parse().ok()).expect("a whole line")
+            line.and_then(|line| line.parse().ok()).expect("a complete line")
         };
         let numbers: Vec<_> = batch.iter().map(|entry| number(entry.bytes())).collect();
         for (entry, number) in batch.iter().zip(&numbers) {

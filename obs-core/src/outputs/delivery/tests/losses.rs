@@ -14,7 +14,7 @@ mod cases {
         let delivery = Delivery::<S>::patient();
         delivery.destination.then([Reply::Hang, Reply::TakeFirst(3), Reply::Now, Reply::TakeFirst(1)]);
         delivery.push([0]);
-        until("it hangs", || delivery.destination.tried() == 1);
+        until("the destination blocks", || delivery.destination.tried() == 1);
         delivery.push(1..=10);
         delivery.destination.release();
         assert!(delivery.queue.flush(LONG));
@@ -22,14 +22,14 @@ mod cases {
         assert_eq!(delivery.counted(), [11, 0, 0, 0, 0]);
         let seen = delivery.destination.seen();
         let offered: Vec<_> = seen.tries.iter().map(|(_, numbers)| numbers.len()).collect();
-        assert_eq!(offered, [1, 10, 7, 7, 6], "what was not taken comes again");
+        assert_eq!(offered, [1, 10, 7, 7, 6], "entries that were not accepted are sent again");
     }
 
     pub(super) fn never_drops_exactly_what_was_refused<S: Numbered>() {
         let delivery = Delivery::<S>::patient();
         delivery.destination.then([Reply::Hang, Reply::TakeFirst(3), Reply::Never]);
         delivery.push([0]);
-        until("it hangs", || delivery.destination.tried() == 1);
+        until("the destination blocks", || delivery.destination.tried() == 1);
         delivery.push(1..=10);
         let flush = delivery.queue.ask_to_flush(LONG);
         delivery.destination.release();
@@ -44,7 +44,7 @@ mod cases {
         let delivery = Delivery::<S>::patient();
         delivery.destination.then([Reply::Hang, Reply::Reject(2), Reply::Reject(99)]);
         delivery.push([0]);
-        until("it hangs", || delivery.destination.tried() == 1);
+        until("the destination blocks", || delivery.destination.tried() == 1);
         delivery.push(1..=5);
         let flush = delivery.queue.ask_to_flush(LONG);
         delivery.destination.release();
@@ -52,7 +52,7 @@ mod cases {
         assert_eq!(delivery.counted(), [4, 0, 0, 2, 0]);
         delivery.push([6]);
         let _ = delivery.queue.flush(LONG);
-        assert_eq!(delivery.counted(), [4, 0, 0, 3, 0], "no more than there were");
+        assert_eq!(delivery.counted(), [4, 0, 0, 3, 0], "not more than were pushed");
     }
 
     pub(super) fn a_destination_that_takes_nothing_or_panics_fails<S: Numbered>() {
@@ -68,17 +68,17 @@ mod cases {
         let delivery = Delivery::<S>::start(bounds, AT_ONCE, RetryPolicy { first: LONG, ..PATIENT });
         delivery.destination.then([Reply::Hang, Reply::Now]);
         delivery.push([0]);
-        until("it hangs", || delivery.destination.tried() == 1);
+        until("the destination blocks", || delivery.destination.tried() == 1);
         delivery.push(1..=4);
         assert_eq!(delivery.counted(), [0, 2, 0, 0, 0], "it is slow");
         delivery.destination.release();
-        until("the first two are taken", || delivery.destination.tried() == 2);
-        until("it pauses", || {
+        until("the first two are accepted", || delivery.destination.tried() == 2);
+        until("the worker pauses", || {
             delivery.push(5..=7);
             delivery.counted()[2] > 0
         });
         delivery.queue.close();
-        until("the rest is tried", || delivery.queue.waiting() == 0);
+        until("the rest is attempted", || delivery.queue.waiting() == 0);
         delivery.push([8]);
         assert_eq!(delivery.counted()[4], 1, "it is closed");
     }
@@ -88,7 +88,7 @@ mod cases {
         let delivery = Delivery::<S>::start(bounds, AT_ONCE, PATIENT);
         delivery.destination.then([Reply::Hang]);
         delivery.push([0]);
-        until("it hangs", || delivery.destination.tried() == 1);
+        until("the destination blocks", || delivery.destination.tried() == 1);
         delivery.push(1..=100);
         assert!(delivery.queue.waiting_bytes() <= 350);
         let [_, full, ..] = delivery.counted();

@@ -85,7 +85,7 @@ fn lines_are_swapped_and_come_in_order() {
     batch.recycle();
     LineStore::push_number(&queue, 14);
     let _ = queue.take(&mut batch);
-    assert_eq!(batch.rest().bytes().as_ptr(), memory, "the same memory, by turns");
+    assert_eq!(batch.rest().bytes().as_ptr(), memory, "both memories alternate");
 }
 
 #[test]
@@ -107,6 +107,6 @@ fn batches_of_items_are_bounded_in_number_and_bytes() {
         batch.settle(count);
         batch.recycle();
     }
-    assert_eq!(sizes, [4, 1, 2, 1], "one that is too large goes alone");
+    assert_eq!(sizes, [4, 1, 2, 1], "an entry that is too large forms its own batch");
     assert!(numbers.is_sorted() && numbers.len() == 8);
 }

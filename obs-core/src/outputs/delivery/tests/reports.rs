@@ -124,7 +124,7 @@ mod cases {
         let (delivery, log) = logged::<S>(ROOM);
         delivery.push([1]);
         assert!(delivery.queue.flush(LONG));
-        assert!(log.lines().is_empty(), "all is well: {:?}", log.lines());
+        assert!(log.lines().is_empty(), "no report without a trouble: {:?}", log.lines());
         delivery.destination.then([Reply::Now, Reply::Panic, Reply::Now]);
         delivery.push([2]);
         assert!(delivery.queue.flush(LONG));
@@ -137,7 +137,7 @@ mod cases {
         delivery.destination.then([Reply::Never]);
         delivery.push([3]);
         let _ = delivery.queue.flush(LONG);
-        assert_eq!(log.lines(), expected, "not again within a minute");
+        assert_eq!(log.lines(), expected, "no second report within a minute");
     }
 
     pub(super) fn refusals<S: Numbered>() {
@@ -172,7 +172,7 @@ mod cases {
         let (delivery, log) = logged::<S>(QueueBounds { entries: 1, ..ROOM });
         delivery.destination.then([Reply::Hang]);
         delivery.push([1]);
-        until("it hangs", || delivery.destination.tried() == 1);
+        until("the destination blocks", || delivery.destination.tried() == 1);
         delivery.push(2..=9);
         assert!(log.lines().is_empty(), "a request reports nothing");
         delivery.destination.release();

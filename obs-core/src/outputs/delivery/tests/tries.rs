@@ -24,7 +24,10 @@ mod cases {
         until("it is delivered", || delivery.destination.taken() == [1]);
         let seen = delivery.destination.seen();
         let [(first, _), (second, _)] = &seen.tries[..] else { panic!("two tries: {}", seen.tries.len()) };
-        assert!(second.duration_since(*first) >= WANTED, "not earlier, as its own pauses would be");
+        assert!(
+            second.duration_since(*first) >= WANTED,
+            "not earlier, although the output's own pauses are shorter"
+        );
     }
 
     pub(super) fn entries_are_given_up_after_a_time<S: Numbered>() {
@@ -36,7 +39,7 @@ mod cases {
         assert!(delivery.destination.tried() > 1);
         delivery.destination.then([Reply::After(LONG)]);
         delivery.push([2]);
-        until("it is lost, too", || delivery.counted() == [0, 0, 2, 0, 0]);
+        until("this entry is lost, too", || delivery.counted() == [0, 0, 2, 0, 0]);
     }
 
     pub(super) fn a_flush_keeps_its_deadline<S: Numbered>() {
@@ -44,7 +47,7 @@ mod cases {
         delivery.destination.then([Reply::Hang]);
         delivery.push([1]);
         let began = Instant::now();
-        assert!(!delivery.queue.flush(SHORT), "it hangs");
+        assert!(!delivery.queue.flush(SHORT), "the destination blocks");
         assert!(began.elapsed() >= SHORT && began.elapsed() < LONG / 2);
         assert_eq!(delivery.destination.seen().flushes, 0);
         delivery.destination.release();
@@ -66,7 +69,7 @@ mod cases {
             let delivery = Delivery::<S>::start(ROOM, AT_ONCE, NEVER_AGAIN);
             delivery.destination.then([answer]);
             delivery.push([1]);
-            until("it is refused", || delivery.destination.tried() == 1);
+            until("the attempt fails", || delivery.destination.tried() == 1);
             assert!(delivery.queue.flush(LONG / 2));
         }
     }
@@ -75,7 +78,7 @@ mod cases {
         let delivery = Delivery::<S>::start(ROOM, AT_ONCE, NEVER_AGAIN);
         delivery.destination.then([Reply::Now, Reply::Now, Reply::Now]);
         delivery.push([1]);
-        until("it is refused", || delivery.destination.tried() == 1);
+        until("the attempt fails", || delivery.destination.tried() == 1);
         // Each pause is at most half of the remaining time.
         assert!(delivery.queue.flush(Duration::from_secs(3)));
         assert_eq!(delivery.destination.tried(), 4);
@@ -83,10 +86,10 @@ mod cases {
 
     pub(super) fn a_try_may_take_as_long_as_a_flush_waits<S: Numbered>() {
         let delivery = Delivery::<S>::patient();
-        assert_eq!(delivery.queue.patience(LONG), LONG, "nobody waits");
+        assert_eq!(delivery.queue.patience(LONG), LONG, "no caller waits");
         delivery.destination.then([Reply::Hang]);
         delivery.push([1]);
-        until("it hangs", || delivery.destination.tried() == 1);
+        until("the destination blocks", || delivery.destination.tried() == 1);
         let flush = delivery.queue.ask_to_flush(LONG / 2);
         assert!(delivery.queue.patience(LONG) <= LONG / 2);
         delivery.destination.release();
@@ -98,7 +101,7 @@ mod cases {
         let delivery = Delivery::<S>::patient();
         delivery.destination.then([Reply::Hang, Reply::Never]);
         delivery.push([1]);
-        until("it hangs", || delivery.destination.tried() == 1);
+        until("the destination blocks", || delivery.destination.tried() == 1);
         delivery.push([2]);
         let flush = delivery.queue.ask_to_flush(LONG);
         delivery.destination.release();
@@ -111,21 +114,21 @@ mod cases {
         let delivery = Delivery::<S>::start(ROOM, pace, NEVER_AGAIN);
         delivery.destination.always(Reply::Now);
         delivery.push([1]);
-        until("it is refused", || delivery.destination.tried() == 1);
+        until("the attempt fails", || delivery.destination.tried() == 1);
         delivery.push([2]);
         delivery.queue.close();
-        until("it is given up", || delivery.counted() == [0, 0, 2, 0, 0]);
+        until("the entry is dropped", || delivery.counted() == [0, 0, 2, 0, 0]);
         delivery.push([3]);
         assert_eq!(delivery.counted(), [0, 0, 2, 0, 1]);
         let destination = delivery.close();
-        assert!(destination.tried() <= 4, "no more than once for each at the end");
+        assert!(destination.tried() <= 4, "at most one attempt for each after the close");
     }
 
     pub(super) fn a_destination_that_comes_back_at_the_end_gets_everything<S: Numbered>() {
         let delivery = Delivery::<S>::start(ROOM, AT_ONCE, NEVER_AGAIN);
         delivery.destination.then([Reply::Now]);
         delivery.push([1]);
-        until("it is refused", || delivery.destination.tried() == 1);
+        until("the attempt fails", || delivery.destination.tried() == 1);
         delivery.push([2, 3]);
         assert_eq!(delivery.close().taken(), [1, 2, 3]);
     }
@@ -157,7 +160,7 @@ mod cases {
         let delivery = Delivery::<S>::start(bounds, AT_ONCE, PATIENT);
         delivery.destination.then([Reply::Hang]);
         delivery.push([1]);
-        until("it hangs", || delivery.destination.tried() == 1);
+        until("the destination blocks", || delivery.destination.tried() == 1);
         delivery.push([2]);
         std::thread::scope(|scope| {
             let pushed = scope.spawn(|| delivery.push([3]));

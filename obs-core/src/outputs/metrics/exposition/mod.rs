@@ -283,7 +283,7 @@ t_seconds_created{path="a\\b\"c\nd"} 1.5
             others("more_total", Kind::Counter, SampleValue::Number(4.0)),
         ]);
         let (open, skipped) = page(OPEN, &families);
-        assert!(!open.contains("hits{"), "ours wins: {open}");
+        assert!(!open.contains("hits{"), "our sample takes precedence: {open}");
         assert!(open.contains("# TYPE hits counter"), "{open}");
         assert!(open.contains("# TYPE more gauge") && open.contains("# TYPE more_total unknown"), "{open}");
         assert_eq!(skipped, 1);
@@ -339,7 +339,7 @@ t_seconds_created{path="a\\b\"c\nd"} 1.5
             read
         };
         let uncompressed = read(&page(false));
-        assert_eq!(read(&page(false)), uncompressed, "as often as somebody reads it");
+        assert_eq!(read(&page(false)), uncompressed, "a page can be written several times");
         assert!(
             uncompressed.len() > 3 && uncompressed.iter().all(|piece| piece.ends_with(b"\n")),
             "lines are whole"

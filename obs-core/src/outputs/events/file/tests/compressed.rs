@@ -38,7 +38,7 @@ fn compressed_segments_count_as_they_are() {
     }
     until("all are compressed", || gz(&folder) == 19);
     drop(sink);
-    assert_eq!(folder.segments().len(), 20, "a hundred to one");
+    assert_eq!(folder.segments().len(), 20, "compressed to a hundredth");
     // Random digits compress less.
     let mut sink =
         open(folder.file().rotate_size(100_000).keep_bytes(100_000).keep_files(100).gzip(true), &system);
@@ -68,12 +68,12 @@ fn a_segment_that_cannot_be_compressed_stays_and_the_others_are_still_kept_few()
     drop(sink);
     let names = FileNames::new(folder.path()).expect("a name");
     let keeper = Keeper { names, keep_files: 2, keep_bytes: None, gzip: true };
-    until("nothing is in the way of these", || keeper.run(&AtomicBool::new(false)).is_ok());
+    until("the other segments can be compressed", || keeper.run(&AtomicBool::new(false)).is_ok());
     put(&folder, 2, "", "1\n");
     let newer = put(&folder, 3, "", "1\n");
     fs::create_dir(folder.0.join(format!("{newer}.gz.tmp"))).expect("a folder");
     let keeper = Keeper { keep_files: 1_000_000, ..keeper };
-    keeper.run(&AtomicBool::new(false)).expect_err("so it is tried again");
+    keeper.run(&AtomicBool::new(false)).expect_err("the failure causes another run");
     assert!(folder.files().iter().any(|name| name.starts_with(&third)));
 }
 
@@ -89,17 +89,17 @@ fn dropping_gives_up_a_compression_and_the_next_start_resumes_it() {
     // because of it.
     let file = || folder.file().keep_bytes(24_000_000).gzip(true);
     let sink = open(file(), &system);
-    until("it has begun", || folder.files().contains(&format!("{name}.gz.tmp")));
+    until("the compression has begun", || folder.files().contains(&format!("{name}.gz.tmp")));
     let start = Instant::now();
     drop(sink);
-    until("it was given up", || !folder.files().contains(&format!("{name}.gz.tmp")));
+    until("the compression was stopped", || !folder.files().contains(&format!("{name}.gz.tmp")));
     let given_up = start.elapsed();
     let all = format!("older\n{digits}");
-    assert!(folder.all() == all, "whole, compressed or not");
+    assert!(folder.all() == all, "complete, compressed or not");
     let start = Instant::now();
     let sink = open(file(), &system);
     until("it is compressed", || gz(&folder) == 2);
-    assert!(given_up < start.elapsed() / 2, "a block of hundreds, not the rest of it: {given_up:?}");
+    assert!(given_up < start.elapsed() / 2, "it stops after one of hundreds of blocks: {given_up:?}");
     assert!(folder.all() == all);
     drop(sink);
 }

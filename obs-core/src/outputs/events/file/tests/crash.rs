@@ -24,7 +24,7 @@ fn a_torn_last_line_is_cut_off() {
         fs::write(folder.path(), &before).expect("a file");
         let mut sink = open(folder.file().rotate_size(6), &system);
         assert_eq!(folder.current(), after);
-        assert_eq!(system.faults().warnings.len(), usize::from(before != after), "it is said");
+        assert_eq!(system.faults().warnings.len(), usize::from(before != after), "a warning reports it");
         write_all(&mut sink, b"next\n");
         assert_eq!(folder.all(), format!("{after}next\n"));
     }
@@ -79,7 +79,7 @@ fn what_counts_as_written_survives_kill_9() {
     });
     drop(sink);
     assert_eq!(written(&folder), lines);
-    assert!(folder.all().ends_with('\n'), "the torn line is cut off");
+    assert!(folder.all().ends_with('\n'), "the torn line is removed");
 }
 
 /// Checks that all complete lines exist in order, and returns their number. Only the last line may
@@ -100,7 +100,7 @@ fn written(folder: &Folder) -> u64 {
     let text = String::from_utf8(all).expect("UTF-8");
     let mut lines = 0;
     for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
-        assert_eq!(line, self::line(lines), "no line is lost, doubled or torn");
+        assert_eq!(line, self::line(lines), "no line is lost, duplicated or torn");
         lines += 1;
     }
     lines

@@ -35,7 +35,7 @@ fn a_full_device_takes_nothing_and_says_so() {
     system.faults().rename_fails = true;
     let file =
         EventFile::new("/dev/full").rotate_size(1).rotate_age(Duration::from_nanos(1)).keep_files(1_000_000);
-    file.check(&Environment::none()).expect("a device is no folder");
+    file.check(&Environment::none()).expect("a device is not a folder");
     let mut sink = open(file, &system);
     for _ in 0..3 {
         system.pass(Duration::from_secs(60));
@@ -45,7 +45,7 @@ fn a_full_device_takes_nothing_and_says_so() {
     }
     let device = File::open("/dev/full").expect("it can be opened");
     crate::outputs::events::file::system::Real.sync(&device).expect("a device has nothing to synchronise");
-    assert_eq!(system.faults().warnings, [""; 0], "nobody tries to rename a device");
+    assert_eq!(system.faults().warnings, [""; 0], "a device is never renamed");
 }
 
 /// A real kernel limits the size of the file: it writes a part, then returns an error. The limit
@@ -126,7 +126,7 @@ fn child_that_fills_its_disk(path: &OsStr) {
         }
     };
     assert!(taken % 20 > 0, "in the middle of a line");
-    assert_eq!(fs::metadata(path).expect("the file").len(), taken as u64, "exactly what it said");
+    assert_eq!(fs::metadata(path).expect("the file").len(), taken as u64, "exactly the reported bytes");
     let Some(ballast) = std::env::var_os("OBS_FILE_BALLAST") else {
         return assert_eq!(error.kind(), io::ErrorKind::FileTooLarge, "{error}");
     };
@@ -242,10 +242,10 @@ fn a_rotation_that_fails_costs_no_line_and_is_tried_again() {
     assert_eq!(folder.current(), "1\n2\n3\n4\n5\n6\n3\n4\n5\n6\n");
     system.pass(Duration::from_secs(5));
     write_all(&mut sink, b"6\n");
-    assert_eq!(system.faults().warnings.len(), 1, "said once");
+    assert_eq!(system.faults().warnings.len(), 1, "reported once");
     system.faults().rename_fails = false;
     write_all(&mut sink, b"7\n");
-    assert_eq!(folder.files().len(), 1, "not at once");
+    assert_eq!(folder.files().len(), 1, "not immediately");
     system.pass(Duration::from_secs(5));
     write_all(&mut sink, b"8\n");
     assert_eq!((folder.files().len(), folder.current().as_str()), (2, "8\n"));
@@ -268,7 +268,7 @@ fn a_disk_that_fails_is_told_of_by_the_flush_and_not_forgotten() {
     write_all(&mut sink, b"no rotation\n");
     assert_eq!(folder.files().len(), 1, "it is not closed before it is on the disk");
     system.faults().sync_fails = false;
-    let error = sink.flush().expect_err("what was lost then is lost");
+    let error = sink.flush().expect_err("the earlier failure is reported");
     assert!(error.to_string().contains("the disk is gone"), "{error}");
-    sink.flush().expect("told once");
+    sink.flush().expect("reported once");
 }

@@ -94,7 +94,7 @@ fn read(path: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut file = File::open(path).expect("a segment");
     if path.extension().is_some_and(|extension| extension == "gz") {
-        GzDecoder::new(file).read_to_end(&mut bytes).expect("whole and compressed");
+        GzDecoder::new(file).read_to_end(&mut bytes).expect("complete and compressed");
     } else {
         file.read_to_end(&mut bytes).expect("readable");
     }
