@@ -1,7 +1,7 @@
 //! An event as a line for people: a summary in columns, with colours if the terminal has them.
 //!
 //! ```text
-//! 18:01:24.650Z shop      201 POST    /orders            28.1ms  114B 63aa9f01 item.id=1 +3
+//! 18:01:24.650Z shop      201 POST   /orders           28.1ms  114B 63aa9f0 item.id=1 +3
 //! ```
 //! The columns are the time in UTC, the service, the status, the method, the path, the duration,
 //! the size of the response, and the first digits of the trace id. A text that is too long for its
@@ -32,11 +32,11 @@ const CYAN: &str = "\x1b[36m";
 // The widths of the columns, in characters.
 const SERVICE: usize = 9;
 /// The method and the path together: a long method takes space from the path.
-const REQUEST: usize = 34;
-const TRACE: usize = 8;
+const REQUEST: usize = 31;
+const TRACE: usize = 7;
 /// All columns with the spaces between them: the time has 13 characters, the status 3, the duration
-/// 7 and the size 5.
-const ALL: usize = 13 + SERVICE + 3 + REQUEST + 7 + 5 + TRACE + 6;
+/// 6 and the size 5.
+const ALL: usize = 13 + SERVICE + 3 + REQUEST + 6 + 5 + TRACE + 6;
 
 /// The limit of a text among the details.
 const DETAIL: usize = 20;
@@ -80,10 +80,10 @@ impl Style {
         if let Some(request) = record.request() {
             let (status, request_text) = (status(&request), cut(&request_text(&request), REQUEST));
             let size = size(request.end.response_bytes);
-            let _ = write!(out, "{colour}{status:<3}{reset} {request_text:<REQUEST$} {took:>7} {size:>5}");
+            let _ = write!(out, "{colour}{status:<3}{reset} {request_text:<REQUEST$} {took:>6} {size:>5}");
         } else {
             let (kind, width) = (start.kind.as_str(), REQUEST.saturating_add(4));
-            let _ = write!(out, "{colour}{kind:<width$}{reset} {took:>7} {:>5}", "");
+            let _ = write!(out, "{colour}{kind:<width$}{reset} {took:>6} {:>5}", "");
         }
         let trace = start.trace.trace_id.hex();
         let _ = write!(out, " {dim}{}{reset}", trace.get(..TRACE).unwrap_or(&trace));
@@ -182,7 +182,7 @@ fn status(request: &FinishedRequest<'_>) -> String {
 fn request_text(FinishedRequest { start, end, .. }: &FinishedRequest<'_>) -> String {
     let method = if end.grpc.is_some() { "gRPC" } else { start.method.as_str() };
     let path = if end.grpc.is_some() { without_package(start.path()) } else { start.path() };
-    let mut text = format!("{method:<7} {path}");
+    let mut text = format!("{method:<6} {path}");
     if let Some(query) = start.query() {
         text.extend(["?", query]);
     }
@@ -227,12 +227,13 @@ fn details(record: &Record) -> Vec<(String, String)> {
     details
 }
 
-/// Formats a duration in at most 7 characters, up to eleven days.
+/// Formats a duration in at most 6 characters, for up to a day.
 fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     match seconds {
-        ..0.999_95 => format!("{:.1}ms", seconds * 1e3),
-        ..999.995 => format!("{seconds:.2}s"),
+        ..0.099_95 => format!("{:.1}ms", seconds * 1e3),
+        ..0.999_5 => format!("{:.0}ms", seconds * 1e3),
+        ..99.995 => format!("{seconds:.2}s"),
         _ => format!("{seconds:.0}s"),
     }
 }
@@ -280,9 +281,9 @@ mod tests {
     #[test]
     fn durations_and_sizes_fit_into_their_columns() {
         let took = |micros| duration(Duration::from_micros(micros));
-        let all = [0, 400, 999_949, 999_960, 1_002_800, 99_999_900, 999_994_000, 999_996_000, 86_400_000_000];
+        let all = [0, 400, 99_940, 99_960, 483_800, 999_400, 999_600, 1_002_800, 99_990_000, 99_996_000];
         let expected =
-            ["0.0ms", "0.4ms", "999.9ms", "1.00s", "1.00s", "100.00s", "999.99s", "1000s", "86400s"];
+            ["0.0ms", "0.4ms", "99.9ms", "100ms", "484ms", "999ms", "1.00s", "1.00s", "99.99s", "100s"];
         assert_eq!(all.map(took), expected);
         let all = [0, 9_999, 10_000, 999_999, 1_000_000, 9_999_999, 10_000_000, 999_999_999, 1_250_000_000];
         let expected = ["0B", "9999B", "10kB", "999kB", "1.0MB", "9.9MB", "10MB", "999MB", "1.2GB"];
