@@ -33,7 +33,7 @@ mod delivery {
     #[path = "../../../../obs-core/src/outputs/delivery/memory.rs"]
     mod memory;
     pub mod model;
-    #[path = "../../../../obs-core/src/outputs/delivery/queue.rs"]
+    #[path = "../../../../obs-core/src/outputs/delivery/queue/mod.rs"]
     pub(crate) mod queue;
     #[path = "../../../../obs-core/src/outputs/delivery/store.rs"]
     pub(crate) mod store;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::queue::DeliveryCounts;
+use super::queue::counts::DeliveryCounts;
 use crate::base::counter::Counter;
 
 /// Returns counters at 0 that no page shows.

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     failure::{Again, Delivered, Failure},
-    queue::{Queue, Settled, Task},
+    queue::{Queue, Task, counts::Settled},
     retry::{RetryPolicy, Tries},
     store::{Store, Taken},
     trouble::{Subject, Troubles},

@@ -20,7 +20,11 @@ use crate::{
     outputs::delivery::{
         byte_writer::ByteWriter,
         lines::LineStore,
-        queue::{DeliveryCounts, Pace, Queue, QueueBounds},
+        queue::{
+            Queue,
+            counts::DeliveryCounts,
+            limits::{Pace, QueueBounds},
+        },
         retry::RetryPolicy,
         sink::{BatchSink, EventSink},
         trouble::Subject,

@@ -13,7 +13,11 @@ use crate::{
     extension::internal_metrics::InternalMetrics,
     outputs::delivery::{
         items::ItemStore,
-        queue::{DeliveryCounts, Pace, Queue, QueueBounds},
+        queue::{
+            Queue,
+            counts::DeliveryCounts,
+            limits::{Pace, QueueBounds},
+        },
     },
 };
 

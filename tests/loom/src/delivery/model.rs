@@ -9,7 +9,11 @@ use super::{
     batch::EntryFacts,
     items::{ItemStore, Weigh},
     lines::LineStore,
-    queue::{Pace, Queue, QueueBounds, Settled, Task},
+    queue::{
+        Queue, Task,
+        counts::Settled,
+        limits::{Pace, QueueBounds},
+    },
     store::{Store, Taken as _},
     test_counts::counts,
 };

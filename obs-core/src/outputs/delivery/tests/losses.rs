@@ -5,7 +5,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{AT_ONCE, Delivery, LONG, Numbered, PATIENT, ROOM, destination::Reply, on_both_stores, until};
-use crate::outputs::delivery::{items::ItemStore, lines::LineStore, queue::QueueBounds, retry::RetryPolicy};
+use crate::outputs::delivery::{
+    items::ItemStore, lines::LineStore, queue::limits::QueueBounds, retry::RetryPolicy,
+};
 
 mod cases {
     use super::*;

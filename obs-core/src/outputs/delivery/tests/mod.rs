@@ -16,7 +16,11 @@ use super::{
     batch::EntryFacts,
     items::{ItemStore, Weigh},
     lines::LineStore,
-    queue::{DeliveryCounts, Pace, Queue, QueueBounds},
+    queue::{
+        Queue,
+        counts::DeliveryCounts,
+        limits::{Pace, QueueBounds},
+    },
     retry::RetryPolicy,
     store::Store,
     test_counts::counts,

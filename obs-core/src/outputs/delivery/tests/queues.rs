@@ -5,13 +5,16 @@ use std::time::Duration;
 use super::{AT_ONCE, Item, LONG, Numbered, ROOM, counts, on_both_stores};
 use crate::outputs::delivery::{
     items::BATCH_BYTES,
-    queue::{Settled, Task},
+    queue::{Task, counts::Settled},
     store::Taken as _,
 };
 use crate::outputs::delivery::{
     items::{ItemBatch, ItemStore},
     lines::{LineBatch, LineStore},
-    queue::{Pace, Queue, QueueBounds},
+    queue::{
+        Queue,
+        limits::{Pace, QueueBounds},
+    },
 };
 
 mod cases {

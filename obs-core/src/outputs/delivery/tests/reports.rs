@@ -13,7 +13,7 @@ use tracing::{
 };
 
 use super::{AT_ONCE, Delivery, LONG, Numbered, PATIENT, ROOM, destination::Reply, on_both_stores, until};
-use crate::outputs::delivery::queue::QueueBounds;
+use crate::outputs::delivery::queue::limits::QueueBounds;
 use crate::outputs::delivery::{
     failure::{Delivered, Failure},
     worker::Outlet,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{AT_ONCE, Delivery, LONG, Numbered, PATIENT, ROOM, destination::Reply, on_both_stores, until};
 use crate::outputs::delivery::{
-    queue::{Pace, QueueBounds},
+    queue::limits::{Pace, QueueBounds},
     retry::RetryPolicy,
 };
 

@@ -1,81 +1,26 @@
 //! The queue between requests and a worker. It is bounded, wakes the worker as rarely as possible,
 //! and can be flushed with a deadline.
 
+pub(crate) mod counts;
+pub(crate) mod flush;
+pub(crate) mod limits;
+
 use std::{
     mem,
-    sync::{Arc, PoisonError},
+    sync::PoisonError,
     time::{Duration, Instant},
 };
 
 use super::store::{Store, Taken as _};
-use crate::base::{
-    counter::Counter,
-    sync::{Condvar, Mutex, MutexGuard},
-};
+use crate::base::sync::{Condvar, Mutex, MutexGuard};
+use counts::{DeliveryCounts, Settled};
+use limits::{Pace, QueueBounds};
 
 /// The interval at which a sleeping worker wakes for work that depends only on time.
 const PARKED_TICK: Duration = Duration::from_secs(1);
 
 /// The minimal pause between two attempts during a flush.
 const LEAST_PAUSE: Duration = Duration::from_millis(50);
-
-/// The limit of a flush's deadline, so that the addition to the current time does not overflow.
-const LONGEST_FLUSH: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// The limits of a queue.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct QueueBounds {
-    /// The limit of waiting entries.
-    pub(crate) entries: usize,
-    /// The limit of bytes that wait or are being delivered.
-    pub(crate) bytes: usize,
-    /// The time for which a push waits for room.
-    pub(crate) patience: Duration,
-}
-
-/// The intervals of a worker.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
-    /// The time for which the worker collects entries.
-    pub(crate) delay: Duration,
-    /// The limit of entries in one delivery. When as many wait, the worker stops collecting.
-    pub(crate) batch: usize,
-    /// The idle time after which the worker sleeps until an entry wakes it. Until then it checks
-    /// the queue once per `delay`.
-    pub(crate) park_after: Duration,
-}
-
-/// The counters of an output.
-pub(crate) struct DeliveryCounts {
-    pub(crate) delivered: Arc<Counter>,
-    /// Entries without room, because they came faster than the destination accepted them.
-    pub(crate) full: Arc<Counter>,
-    /// Entries that were dropped because the destination failed: after the last attempt, or because
-    /// the queue was full meanwhile.
-    pub(crate) failed: Arc<Counter>,
-    /// Entries that the destination rejected.
-    pub(crate) rejected: Arc<Counter>,
-    /// Entries that came after the shutdown.
-    pub(crate) closed: Arc<Counter>,
-}
-
-impl DeliveryCounts {
-    /// Returns the numbers of delivered entries and of entries that were lost for any reason.
-    pub(crate) fn delivered_and_lost(&self) -> (u64, u64) {
-        let lost = [&self.full, &self.failed, &self.rejected, &self.closed];
-        (self.delivered.get(), lost.iter().map(|counter| counter.get()).sum())
-    }
-}
-
-/// The result of a batch or a part of it: delivered and lost entries.
-#[derive(Default)]
-pub(super) struct Settled {
-    /// The bytes for which they counted.
-    pub(super) bytes: usize,
-    pub(super) delivered: u64,
-    pub(super) rejected: u64,
-    pub(super) failed: u64,
-}
 
 #[derive(Default)]
 struct QueueState<S> {
@@ -139,14 +84,6 @@ pub(super) enum Task {
     Tick,
     /// End the thread: no entries are left, and none will come.
     Closed,
-}
-
-/// A requested flush.
-pub(crate) struct Flush {
-    pushed: u64,
-    lost: u64,
-    number: u64,
-    until: Instant,
 }
 
 /// A queue into which requests push entries, and from which a worker takes them.
@@ -337,45 +274,6 @@ impl<S: Store> Queue<S> {
         mem::take(&mut self.lock().overflowed)
     }
 
-    /// Reports the result of a flush of the destination.
-    pub(super) fn flushed(&self, number: u64, ok: bool) {
-        let mut state = self.lock();
-        state.flushes_made = number;
-        state.flush_failed = !ok;
-        drop(state);
-        self.settled.notify_all();
-    }
-
-    /// Requests that the worker settles all entries that were pushed so far, and then flushes the
-    /// destination.
-    pub(crate) fn ask_to_flush(&self, deadline: Duration) -> Flush {
-        let now = Instant::now();
-        let until = now.checked_add(deadline.min(LONGEST_FLUSH)).unwrap_or(now);
-        let mut state = self.lock();
-        // If several callers wait, the longest deadline counts for the worker.
-        let other = state.awaited_until(now);
-        state.flush_until = Some(other.map_or(until, |other| other.max(until)));
-        state.flushes_wanted = state.flushes_wanted.saturating_add(1);
-        state.flush_after = state.settled.saturating_add(state.waiting());
-        state.urgent = true;
-        self.wake.notify_one();
-        Flush { pushed: state.flush_after, lost: state.lost, number: state.flushes_wanted, until }
-    }
-
-    /// Waits until a flush is complete, at most until its deadline. Returns true if everything was
-    /// delivered.
-    pub(crate) fn wait_for(&self, flush: &Flush) -> bool {
-        let mut state = self.lock();
-        while (state.settled < flush.pushed || state.flushes_made < flush.number) && !state.ended {
-            let left = flush.until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            state = self.wait(&self.settled, state, left);
-        }
-        state.settled >= flush.pushed && state.lost == flush.lost && !state.flush_failed
-    }
-
     /// Returns the bytes that wait or are being delivered.
     pub(crate) fn waiting_bytes(&self) -> u64 {
         self.lock().bytes as u64
@@ -400,22 +298,9 @@ impl<S: Store> Queue<S> {
     }
 }
 
-/// Methods for outlets with timeouts.
+/// Methods for items.
 #[cfg(any(feature = "otel", test))]
 impl<S: Store> Queue<S> {
-    /// Requests a flush and waits for it.
-    pub(crate) fn flush(&self, deadline: Duration) -> bool {
-        self.wait_for(&self.ask_to_flush(deadline))
-    }
-
-    /// Returns the time that one attempt may take: `wanted`, but not longer than a caller waits for
-    /// a flush.
-    pub(crate) fn patience(&self, wanted: Duration) -> Duration {
-        let now = Instant::now();
-        let until = self.lock().awaited_until(now);
-        until.map_or(wanted, |until| wanted.min(until.saturating_duration_since(now)))
-    }
-
     /// Returns the number of entries that wait or are being delivered.
     pub(crate) fn waiting(&self) -> u64 {
         self.lock().waiting()
