@@ -267,8 +267,8 @@ fn cut(text: &str, width: usize) -> String {
     head.chain(['…']).chain(text.chars().skip(length.saturating_sub(tail))).collect()
 }
 
-/// Replaces the characters that would move the cursor, change colours or the direction of the text,
-/// or begin a new line: texts may come from an attacker.
+/// Replaces characters that move the cursor, change colours or the direction of the text, or begin
+/// a new line. Texts may come from an attacker.
 fn printable(text: &str) -> String {
     let hidden = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if hidden(c) { '·' } else { c }).collect()
