@@ -215,7 +215,7 @@ mod tests {
             ),
             (
                 &[("OBS_EVENTS", "stdout,stdout")],
-                "`OBS_EVENTS` is \"stdout\", but should be a name of its own",
+                "`OBS_EVENTS` is \"stdout\", but should be a different name for each output",
             ),
             (&[("OBS_EVENTS", "file:/no/such/folder/events")], "`OBS_EVENTS` is \"/no/such/folder/events\""),
             (&[("OBS_EVENTS_SAMPLE_RATE", "7")], "`OBS_EVENTS_SAMPLE_RATE` is \"7\", but should be a number"),

@@ -133,7 +133,10 @@ mod tests {
             (Metrics::new().size_buckets([f64::INFINITY]), "without `+Inf`"),
             (Metrics::new().stream_buckets([f64::NAN]), "`stream_buckets`"),
             (Metrics::new().labels([MetricLabel::method().named("le")]), "`labels` is \"le\""),
-            (Metrics::new().labels([MetricLabel::method(), MetricLabel::method()]), "a name of its own"),
+            (
+                Metrics::new().labels([MetricLabel::method(), MetricLabel::method()]),
+                "a different name for each label",
+            ),
             (Metrics::new().exclude_routes([""]), "`exclude_routes`"),
             (Metrics::new().series_limit(0), "`series_limit` is \"0\""),
         ] {
