@@ -87,7 +87,8 @@ impl ObserverBuilder {
             &[],
         );
         let sinks = Sinks::new(parts.sinks, &internal);
-        // Last: by now all our metrics exist, and nothing else fails that would leave them in a user's registry.
+        // This comes last. All our metrics exist now, and no later step can fail and leave them in
+        // a user's registry.
         let scrapes = Scrapes::new(Gatherer::new(&metric_settings, Arc::clone(&metrics))?);
         environment.emit_warnings();
         let header_names = (recorded_headers.iter().map(AsRef::as_ref))

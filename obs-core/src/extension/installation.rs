@@ -5,10 +5,11 @@ use crate::{
     extension::setup::Setup,
 };
 
-/// A subsystem that installs itself into an observer: sinks, internal metrics, endpoints, health checks, a step of the shutdown
-/// and its row in the report.
+/// A subsystem that installs itself into an observer: sinks, internal metrics, endpoints, health
+/// checks, a step of the shutdown and its row in the report.
 ///
-/// [`ObserverBuilder::extension`](crate::ObserverBuilder::extension) takes one. Metrics, events and spans are extensions, too.
+/// [`ObserverBuilder::extension`](crate::ObserverBuilder::extension) takes one. Metrics, events and
+/// spans are extensions, too.
 ///
 /// ```
 /// use std::sync::Arc;

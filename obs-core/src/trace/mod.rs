@@ -120,8 +120,8 @@ impl TraceContext {
                 }
             }
             untrusted => {
-                // All bytes are random. Without a sampler a new trace counts as sampled, because each
-                // request leaves an event.
+                // All bytes are random. Without a sampler, a new trace counts as sampled, because
+                // each request emits an event.
                 self.trace_id = TraceId::random();
                 self.flags = TraceFlags(TraceFlags::SAMPLED.0 | TraceFlags::RANDOM.0);
                 self.link = untrusted.map(|(span, _)| span);

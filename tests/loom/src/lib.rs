@@ -1,4 +1,5 @@
-//! Models of what the core's threads share, which loom checks in every order of their steps.
+//! Models of the data that threads of the core share. loom checks them in every order of the
+//! threads' steps.
 //!
 //! The modules of the core are compiled here as they are. `base::sync` and `base::thread` are
 //! replaced: loom decides which thread runs next, and a model chooses the numbers of its threads.
@@ -14,7 +15,7 @@ mod base {
 }
 
 mod trace {
-    /// Ids without their formats.
+    /// Stand-ins for the ids, without their formats.
     pub(crate) mod ids {
         #[derive(Clone, Copy, Debug)]
         pub struct TraceId;

@@ -1,4 +1,4 @@
-//! Runs the models.
+//! The tests that run the models.
 
 use obs_loom::{
     histograms,

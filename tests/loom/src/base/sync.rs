@@ -1,4 +1,5 @@
-//! loom's primitives. A wait ends when it is notified, or at once, because loom knows no time.
+//! A replacement of `base::sync` by loom's primitives. A wait ends when it is notified, or at once,
+//! because loom has no clock.
 
 use std::{
     cell::Cell,
@@ -14,18 +15,19 @@ pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
 /// The end of the waits of a model.
 #[derive(Clone, Copy, Debug)]
 pub enum Waits {
-    /// Only a notification ends a wait. A model in which one is lost does not end, and fails.
+    /// Only a notification ends a wait. If a notification is lost, the model does not end, and
+    /// fails.
     Notified,
-    /// Every wait ends at once, as if its time were over.
+    /// Every wait ends at once, as if it had timed out.
     TimedOut,
 }
 
 thread_local! {
-    /// loom runs all threads of a model on one thread of the system.
+    /// The end of the waits. loom runs all threads of a model on one thread of the system.
     static WAITS: Cell<Waits> = const { Cell::new(Waits::Notified) };
 }
 
-/// Sets how the waits of the model end that is checked next on this thread of the system.
+/// Sets the end of the waits, for the next model on this thread of the system.
 pub(crate) fn set_waits(waits: Waits) {
     WAITS.set(waits);
 }

@@ -1,9 +1,10 @@
-//! The numbers of threads, which the models choose.
+//! A replacement of `base::thread`: the models choose the numbers of threads.
 
 use std::cell::Cell;
 
 thread_local! {
-    /// loom runs all threads of a model on one thread of the system.
+    /// The number of the running thread. loom runs all threads of a model on one thread of the
+    /// system.
     static NUMBER: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -11,7 +12,7 @@ pub(crate) fn number() -> usize {
     NUMBER.get()
 }
 
-/// Sets the number of the thread that runs now, until another thread runs.
+/// Sets the number of the running thread, until another thread runs.
 pub(crate) fn set_number(number: usize) {
     NUMBER.set(number);
 }

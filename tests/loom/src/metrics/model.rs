@@ -1,11 +1,13 @@
-//! Two threads observe while a third scrapes, in every order of their steps.
+//! The model of the histograms: two threads observe while a third scrapes, in every order of their
+//! steps.
 
 use loom::{sync::Arc, thread};
 
 use super::histogram::{BucketBounds, HistogramState, Histograms, Layout, Unit};
 use crate::base::thread::set_number;
 
-/// Each observation counts once and whole. `shards` are those of the threads that observe.
+/// Checks that each observation is counted once and completely. `shards` are the shards of the two
+/// observing threads.
 pub fn lose_nothing(shards: [usize; 2]) {
     loom::model(move || {
         let layout = Layout::new([std::sync::Arc::new(BucketBounds::new(Unit::Bytes, &[10.0]))]);
