@@ -62,7 +62,8 @@ impl ObserveLayer {
     /// use obs_axum::{Observer, ObserverExt, RouterExt};
     /// use tower::ServiceBuilder;
     /// # let files = get_service(tower::service_fn(|_: axum::extract::Request| async {
-    /// #     Ok::<_, std::convert::Infallible>(axum::response::Response::default())
+    /// #     let response = axum::response::Response::new(axum::body::Body::empty());
+    /// #     Ok::<_, std::convert::Infallible>(response)
     /// # }));
     ///
     /// let observer = Observer::builder("shop").build()?;
