@@ -10,7 +10,7 @@ use std::{
 
 use obs_core::{
     BuildError, Observer, ObserverBuilder, Outcome,
-    adapter::{Answer, EndpointFuture, RequestHead},
+    adapter::{Answer, EndpointFuture, HeaderLookup, RequestHead},
     output::{Counter, Environment, Extension, OutputCounts, Record, RecordSink, Setup},
 };
 
@@ -199,4 +199,81 @@ fn its_variable_takes_precedence_and_is_checked() {
     assert!(run("").contains("size: GET: 0 of 3"), "an empty variable counts as unset");
     let expected = "error: `BATCHES_SIZE` is \"many\", but should be a whole number";
     assert!(run("many").contains(expected));
+}
+
+/// An extension with a check of its settings, a recorded header, a page, and a step that runs after
+/// all extensions have installed their parts.
+struct Tenants {
+    limit: u64,
+}
+
+/// The header of the last request.
+#[derive(Default)]
+struct LastTenant(Mutex<Option<String>>);
+
+impl RecordSink for LastTenant {
+    fn name(&self) -> &str {
+        "tenants"
+    }
+
+    fn on_finish(&self, record: &Record) {
+        let request = record.request().expect("a request");
+        let values = request.start.headers.iter().filter(|(name, _)| **name == *"x-tenant");
+        *self.0.lock().expect("no panic") = values.flat_map(|(_, values)| values.first().cloned()).next();
+    }
+}
+
+impl Extension for Tenants {
+    fn name(&self) -> &str {
+        "tenants"
+    }
+
+    fn check(&self, environment: &Environment) -> Result<(), BuildError> {
+        if self.limit == 0 {
+            let setting = environment.name_of(&["TENANTS_LIMIT"], &["limit"]);
+            return Err(BuildError::new(setting, "0", "at least 1"));
+        }
+        Ok(())
+    }
+
+    fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
+        let last = Arc::new(LastTenant::default());
+        setup.record_header("X-Tenant");
+        setup.share(Arc::clone(&last));
+        setup.when_all_are_installed(|setup| {
+            setup.sink(last);
+            setup.gauge("obs_tenants_limit", "The limit.", &[], move || self.limit)?;
+            setup.page("/tenants", |_| Answer::new(200, "text/plain", "tenants").into());
+            Ok(())
+        });
+        Ok(())
+    }
+}
+
+/// The headers of a request that has one.
+struct OneHeader(&'static str, &'static str);
+
+impl HeaderLookup for OneHeader {
+    fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+        if name.eq_ignore_ascii_case(self.0) {
+            f(self.1.as_bytes());
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_may_use_what_the_built_in_extensions_use() {
+    let observer = builder().extension(Tenants { limit: 7 }).build().expect("valid");
+    observer.start(&RequestHead::new("GET", "/", &OneHeader("x-tenant", "blue"))).finish(Outcome::Completed);
+    let last = observer.shared::<LastTenant>().expect("shared");
+    assert_eq!(last.0.lock().expect("no panic").as_deref(), Some("blue"));
+    let page = observer.metrics_text();
+    for line in ["obs_tenants_limit 7", r#"obs_sink_errors_total{sink="tenants"} 0"#] {
+        assert!(page.lines().any(|shown| shown == line), "{line} in {page}");
+    }
+    assert_eq!(get(&observer, "GET", "/tenants", None).await, Some((200, "tenants".to_owned())));
+    let (status, _) = get(&observer, "POST", "/tenants", None).await.expect("an answer");
+    assert_eq!(status, 405);
+    let error = builder().extension(Tenants { limit: 0 }).build().expect_err("invalid").to_string();
+    assert_eq!(error, "`limit` is \"0\", but should be at least 1");
 }

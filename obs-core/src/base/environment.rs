@@ -84,17 +84,32 @@ impl Environment {
         expected: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, BuildError> {
-        let Some(raw) = self.raw(name) else { return Ok(None) };
+        let (mut parse, mut parsed) = (Some(parse), None);
+        self.read(name, expected, &mut |text| {
+            parsed = parse.take().and_then(|parse| parse(text));
+            parsed.is_some()
+        })?;
+        Ok(parsed)
+    }
+
+    /// Calls `parse` with the value of a variable that is set. If it returns `false`, the value is
+    /// ignored for an `OTEL_*` variable and rejected for any other. This code exists once, and
+    /// [`parse`](Self::parse) for each type.
+    fn read(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+        parse: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<(), BuildError> {
+        let Some(raw) = self.raw(name) else { return Ok(()) };
         let shown = match raw.to_str() {
-            Some(text) => match parse(text.trim()) {
-                Some(value) => return Ok(Some(value)),
-                None => text,
-            },
+            Some(text) if parse(text.trim()) => return Ok(()),
+            Some(text) => text,
             None => "not Unicode",
         };
         if name.starts_with("OTEL_") {
             self.ignored(name, shown, expected);
-            return Ok(None);
+            return Ok(());
         }
         Err(BuildError::new(name, shown, expected))
     }
@@ -111,7 +126,8 @@ impl Environment {
 
     /// The name of a setting in an error: the variable if one is set, otherwise the method. An
     /// `OTEL_*` variable is never named, because its invalid values are ignored.
-    pub(crate) fn name_of(&self, variables: &[&'static str], methods: &[&'static str]) -> &'static str {
+    #[must_use]
+    pub fn name_of(&self, variables: &[&'static str], methods: &[&'static str]) -> &'static str {
         let set = variables.iter().find(|name| !name.starts_with("OTEL_") && self.raw(name).is_some());
         set.or(methods.first()).or(variables.first()).copied().unwrap_or_default()
     }

@@ -43,8 +43,8 @@ mod tests {
         assert_eq!(number, Some(Duration::from_secs(7)));
         assert_eq!(rest, [None; 5]);
         assert_eq!(
-            ["0", "0.25", "1", "1.1", "-0.1", "NaN", "x"].map(share).map(|share| share.is_some()),
-            [true, true, true, false, false, false, false]
+            ["0", "0.25", "1", "1e-3", " .5 ", "1.1", "-0.1", "NaN", "x"].map(|text| share(text).is_some()),
+            [true, true, true, true, true, false, false, false, false]
         );
         assert_eq!(list(" a,, b ,").collect::<Vec<_>>(), ["a", "b"]);
     }

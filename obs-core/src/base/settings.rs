@@ -112,7 +112,13 @@ pub(crate) fn test_value<T: fmt::Debug>(
     value: &T,
     test: impl FnOnce(&T) -> bool,
 ) -> Result<(), BuildError> {
-    if test(value) { Ok(()) } else { Err(BuildError::new(setting, format!("{value:?}"), expected)) }
+    if test(value) { Ok(()) } else { Err(rejected(setting, format_args!("{value:?}"), expected)) }
+}
+
+/// The error of an invalid value. The checks of all types share this code.
+#[cold]
+fn rejected(setting: &'static str, value: fmt::Arguments<'_>, expected: &'static str) -> BuildError {
+    BuildError::new(setting, value.to_string(), expected)
 }
 
 /// Rejects the first value for which `test` returns `false`.
@@ -124,7 +130,7 @@ pub(crate) fn test_each<'a, T: fmt::Display + 'a>(
 ) -> Result<(), BuildError> {
     match values.into_iter().find(|value| !test(value)) {
         None => Ok(()),
-        Some(value) => Err(BuildError::new(setting, value.to_string(), expected)),
+        Some(value) => Err(rejected(setting, format_args!("{value}"), expected)),
     }
 }
 

@@ -1,6 +1,10 @@
 //! Helpers for short texts: cutting, masking, decoding and parsing.
 
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    fmt,
+    num::{IntErrorKind, ParseIntError},
+};
 
 /// Returns `text`, or its beginning with `…` at the end, in at most `max` bytes.
 #[inline]
@@ -115,28 +119,60 @@ pub(crate) fn percent_decoded(value: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Parses a decimal number from 0 to 1, such as `0.25`. The standard library's parser accepts all
-/// numbers, but adds 20 KB of code and tables.
+/// Parses a number from 0 to 1 in all forms that the standard library accepts, such as `0.25`, `.5`
+/// and `1e-3`. The parser of the standard library accepts all numbers, but adds 20 KB of code and
+/// tables.
 pub(crate) fn fraction(text: &str) -> Option<f64> {
-    /// The number of decimals that are used. A number with so many digits, and its power of ten,
-    /// are exact in an `f64`.
-    const DIGITS: usize = 15;
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    if !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
+    /// Further digits of so large a number do not change the result.
+    const LARGE: u64 = 10_u64.pow(17);
+    let (number, exponent) = match text.split_once(['e', 'E']) {
+        Some((number, exponent)) => (number, saturating_exponent(exponent)?),
+        None => (text, 0),
+    };
+    let unsigned = number.strip_prefix(['+', '-']).unwrap_or(number);
+    let (whole, decimals) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    if whole.is_empty() && decimals.is_empty() {
         return None;
     }
-    let decimals = decimals.get(..DIGITS).unwrap_or(decimals);
-    let mut scaled = match whole {
-        "0" => 0_u64,
-        "1" => 1,
-        _ => return None,
-    };
-    let mut one = 1_u64;
-    for digit in decimals.bytes() {
-        scaled = scaled.saturating_mul(10).saturating_add(u64::from(digit.saturating_sub(b'0')));
-        one = one.saturating_mul(10);
+    // The number is `digits` times ten to the power of `power`.
+    let (mut digits, mut power) = (0_u64, exponent);
+    let whole = whole.bytes().map(|byte| (byte, false));
+    for (byte, is_decimal) in whole.chain(decimals.bytes().map(|byte| (byte, true))) {
+        let digit = char::from(byte).to_digit(10)?;
+        if digits < LARGE {
+            digits = digits.saturating_mul(10).saturating_add(u64::from(digit));
+            power = power.saturating_sub(i32::from(is_decimal));
+        } else {
+            power = power.saturating_add(i32::from(!is_decimal));
+        }
     }
-    (scaled <= one).then(|| scaled as f64 / one as f64)
+    if digits == 0 {
+        return Some(0.0);
+    }
+    if number.starts_with('-') || power > 0 {
+        return None;
+    }
+    // Up to 15 digits and this power of ten are exact, so one division gives the nearest number.
+    let mut value = digits as f64;
+    let mut left = power.unsigned_abs().min(400);
+    while left > 0 {
+        let step = left.min(19);
+        value /= 10_u64.saturating_pow(step) as f64;
+        left = left.saturating_sub(step);
+    }
+    (value <= 1.0).then_some(value)
+}
+
+/// The exponent of a number; `None` if it is none.
+fn saturating_exponent(text: &str) -> Option<i32> {
+    text.parse().map_or_else(
+        |error: ParseIntError| match error.kind() {
+            IntErrorKind::PosOverflow => Some(i32::MAX),
+            IntErrorKind::NegOverflow => Some(i32::MIN),
+            _ => None,
+        },
+        Some,
+    )
 }
 
 #[cfg(test)]
@@ -171,15 +207,79 @@ mod tests {
         assert_eq!(bounded("äöü", 4), "…");
     }
 
+    /// The same numbers as the parser of the standard library.
     #[test]
     fn fractions() {
-        for text in
-            ["0", "1", "0.", "1.000", "0.25", "0.1", "0.333", "0.000000000000001", "0.123456789012345"]
-        {
-            assert_eq!(fraction(text), text.parse().ok(), "{text}");
+        let numbers = [
+            "0",
+            "1",
+            "0.",
+            "1.000",
+            "0.25",
+            "0.1",
+            "0.333",
+            "0.000000000000001",
+            "0.123456789012345",
+            ".5",
+            "1.",
+            "+0.5",
+            "+.5",
+            "-0",
+            "-0.0e7",
+            "00.5",
+            "1e-3",
+            "1E-3",
+            "1.5e-1",
+            "5e-324",
+            "1e-400",
+            "25e-2",
+            "2500e-0004",
+            "0.0000025e+5",
+            "0e999999999999",
+            "1e-999999999999",
+            "0.99999999999999999999",
+            "1.00000000000000000000",
+            "100000000000000000000e-20",
+            "0.12345678901234567890123",
+        ];
+        for text in numbers {
+            let expected: f64 = text.parse().expect("a number");
+            let found = fraction(text).unwrap_or_else(|| panic!("{text} is a number"));
+            assert!((found - expected).abs() <= expected * f64::EPSILON, "{text}: {found}");
         }
-        assert_eq!(fraction("0.99999999999999999999"), Some(0.999_999_999_999_999));
-        for text in ["", ".", "-0", "+1", "2", "1.001", "0.2x", "1e-3", "NaN", "0.٣"] {
+        for text in ["0.1", "0.333", "0.123456789012345", "1e-3", "25e-2"] {
+            assert_eq!(fraction(text), text.parse().ok(), "{text} is exact");
+        }
+        for text in [
+            "",
+            ".",
+            "+",
+            "-",
+            "e",
+            "e1",
+            "1e",
+            "1e+",
+            ".e1",
+            "1e1.5",
+            "1e1e1",
+            "+1.5",
+            "-0.5",
+            "2",
+            "1.001",
+            "10e-1x",
+            "0.2x",
+            "1e1",
+            "0.05e2",
+            "1e999999999999",
+            "NaN",
+            "inf",
+            "infinity",
+            "0.٣",
+            " 0.5",
+            "0 .5",
+            "0,5",
+            "--0",
+        ] {
             assert_eq!(fraction(text), None, "{text}");
         }
     }

@@ -1,8 +1,7 @@
-//! The environment of the builder: variables that set several settings, or a part of one.
+//! The environment of the builder: variables that set several settings, or a part of one. An
+//! extension reads its own.
 
 use super::ObserverBuilder;
-#[cfg(feature = "otel")]
-use crate::outputs::otel;
 use crate::{
     base::{build_error::BuildError, environment::Environment, parse, text::percent_decoded},
     http::method::KnownMethods,
@@ -21,12 +20,9 @@ impl ObserverBuilder {
         if let Some(list) = environment.get("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS") {
             self.read_methods(&list, environment);
         }
-        self.read_otel(environment)?;
         // After the resource: `OTEL_SERVICE_NAME` wins over its `service.name`.
         self.read_variables(environment)?;
-        self.metrics.read_variables(environment)?;
-        self.redaction.read_variables(environment)?;
-        self.events.read_environment(environment)
+        self.redaction.read_variables(environment)
     }
 
     /// Reads the attributes that identify the service.
@@ -69,35 +65,6 @@ impl ObserverBuilder {
             ));
         }
     }
-
-    #[cfg(feature = "otel")]
-    fn read_otel(&mut self, environment: &Environment) -> Result<(), BuildError> {
-        if !environment.is_read() {
-            return Ok(());
-        }
-        let mut warnings = Vec::new();
-        self.otel = otel::environment::apply(self.otel.take(), &|name| environment.get(name), &mut warnings);
-        warnings.into_iter().for_each(|warning| environment.warn(warning));
-        if let Some(list) = environment.get("OTEL_RESOURCE_ATTRIBUTES") {
-            otel::environment::resource(&mut self.otel, &list);
-        }
-        self.otel.iter_mut().try_for_each(|otel| otel.read_variables(environment))
-    }
-
-    /// Warns an operator who wants spans, because this build makes none.
-    #[cfg(not(feature = "otel"))]
-    fn read_otel(&mut self, environment: &Environment) -> Result<(), BuildError> {
-        let names = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
-        let off =
-            environment.get("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
-                || environment.get("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
-        if let Some(name) = names.iter().find(|name| environment.get(name).is_some()).filter(|_| !off) {
-            environment.warn(format!(
-                "`{name}` is set, but this service is built without the feature `otel`, so no spans are exported"
-            ));
-        }
-        Ok(())
-    }
 }
 
 /// Parses `key=value` pairs with commas between them. Values are percent-encoded as in baggage
@@ -114,12 +81,18 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::outputs::metrics::settings::MetricNaming;
+    use crate::{
+        extension::installation::Extension as _,
+        outputs::{
+            events::settings::Events,
+            metrics::settings::{MetricNaming, Metrics},
+        },
+    };
 
     fn read(pairs: &'static [(&str, &str)]) -> (ObserverBuilder, Environment, Result<(), BuildError>) {
         let mut settings = ObserverBuilder::new("test".to_owned());
         let environment = Environment::of_pairs(pairs);
-        let result = settings.read_environment(&environment).and_then(|()| settings.validate(&environment));
+        let result = settings.prepare(&environment).map(drop);
         (settings, environment, result)
     }
 
@@ -153,11 +126,13 @@ mod tests {
         let warned = |text: &str| warnings.iter().filter(|warning| warning.contains(text)).count();
         assert_eq!((warned("BREW"), warned("xray"), warnings.len()), (1, 1, 2));
         assert_eq!(settings.service_version.as_deref(), Some("1.2 beta"));
-        assert_eq!(settings.events.outputs.as_ref().map(Vec::len), Some(2));
-        assert!((settings.events.sample_rate - 0.25).abs() < f64::EPSILON);
+        let (mut events, mut metrics) = (Events::new(), Metrics::new());
+        events.configure(&environment).and_then(|()| metrics.configure(&environment)).expect("all right");
+        assert_eq!(events.outputs.as_ref().map(Vec::len), Some(2));
+        assert!((events.sample_rate - 0.25).abs() < f64::EPSILON);
         #[cfg(feature = "hash")]
-        assert_eq!(settings.events.hash_key.as_deref(), Some(&b"sixteen secret bytes"[..]));
-        assert_eq!(settings.metrics.naming, MetricNaming::OpenTelemetry);
+        assert_eq!(events.hash_key.as_deref(), Some(&b"sixteen secret bytes"[..]));
+        assert_eq!(metrics.naming, MetricNaming::OpenTelemetry);
         assert_eq!(settings.drain_delay, Duration::from_millis(250));
         assert_eq!(settings.drain_timeout, Duration::from_secs(7));
     }
@@ -168,7 +143,7 @@ mod tests {
     fn every_variable_is_in_the_table() {
         use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 
-        use crate::outputs::events::{file::EventFile, output::EventOutput, settings::Events};
+        use crate::outputs::events::{file::EventFile, output::EventOutput};
 
         let read = Rc::new(RefCell::new(BTreeSet::new()));
         let seen = Rc::clone(&read);
@@ -193,11 +168,29 @@ mod tests {
             .output(EventOutput::stdout())
             .output(EventOutput::file(EventFile::new("events.jsonl")));
         let mut settings = ObserverBuilder::new("test".to_owned()).events(events);
-        settings.read_environment(&environment).expect("all right");
+        settings.prepare(&environment).map(drop).expect("all right");
         assert_eq!(environment.warnings(), [""; 0]);
         let variables = crate::observer::Observer::settings().flat_map(|setting| setting.variables);
         let table: BTreeSet<_> = variables.map(|variable| variable.name.to_owned()).collect();
         assert_eq!(*read.borrow(), table);
+    }
+
+    #[test]
+    fn a_share_is_a_number_in_any_form() {
+        const NAME: &str = "OBS_EVENTS_SAMPLE_RATE";
+        for pairs in [&[(NAME, "1e-3")], &[(NAME, ".5")], &[(NAME, "1.")], &[(NAME, "+25E-2")]] {
+            let expected: f64 = pairs[0].1.parse().expect("a number");
+            let mut events = Events::new();
+            events.configure(&Environment::of_pairs(pairs)).expect("valid");
+            assert!((events.sample_rate - expected).abs() < f64::EPSILON, "{pairs:?}");
+        }
+        for pairs in
+            [&[(NAME, "1.5")], &[(NAME, "-0.5")], &[(NAME, "NaN")], &[(NAME, "inf")], &[(NAME, "1e")]]
+        {
+            let message = read(pairs).2.expect_err("invalid").to_string();
+            let expected = format!("`{NAME}` is {:?}, but should be a number between 0 and 1", pairs[0].1);
+            assert_eq!(message, expected);
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The settings of an observer, from code and from the environment.
 
 pub(crate) mod build;
+pub(crate) mod built_in;
 pub(crate) mod environment;
-pub(crate) mod table;
 pub(crate) mod validation;
 
 use std::{fmt, time::Duration};

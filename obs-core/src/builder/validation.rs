@@ -3,7 +3,7 @@
 use super::ObserverBuilder;
 use crate::{
     base::{build_error::BuildError, environment::Environment},
-    extension::setup::Parts,
+    extension::{installation::Extension, setup::Parts},
     http::{
         forwarded::network::{Network, TrustedProxies},
         method::KnownMethods,
@@ -11,22 +11,15 @@ use crate::{
     record::endpoint::Endpoint,
 };
 
-/// The names of the built-in sinks, whether they are enabled or not.
-const RESERVED: [&str; 3] = ["metrics", "events", "spans"];
-
 /// The longest name of a sink in bytes. It is the value of a label.
 const MAX_SINK_NAME: usize = 64;
 
 type Checked = Result<(), BuildError>;
 
 impl ObserverBuilder {
-    /// Rejects the first invalid setting.
+    /// Rejects the first invalid setting that belongs to no extension.
     pub(super) fn validate(&self, environment: &Environment) -> Checked {
         self.check_values(environment)?;
-        #[cfg(feature = "otel")]
-        self.otel.iter().try_for_each(|otel| otel.check_values(environment))?;
-        self.events.check(environment)?;
-        self.metrics.check_values(environment)?;
         self.redaction.check_values(environment)
     }
 
@@ -61,35 +54,47 @@ impl ObserverBuilder {
     }
 }
 
-/// Rejects checks and sinks with the name of another, and paths that are invalid or taken.
-pub(super) fn parts(parts: &Parts, paths: &[(Endpoint, String)]) -> Checked {
-    #[cfg(feature = "tokio")]
-    for (n, check) in parts.checks.iter().enumerate() {
-        let taken = parts.checks.iter().take(n).any(|other| other.name == check.name);
-        if check.name.is_empty() || taken {
-            return Err(BuildError::new("check", &*check.name, "a name that no other check has"));
+/// Rejects an extension with the name of another.
+pub(super) fn names(extensions: &[Box<dyn Extension>]) -> Checked {
+    let mut names = Vec::new();
+    for extension in extensions {
+        let name = extension.name();
+        if names.contains(&name) {
+            return Err(BuildError::new("extension", name, "a name that no other extension has"));
         }
+        names.push(name);
     }
+    Ok(())
+}
+
+/// Rejects sinks with the name of another, and paths that are invalid or taken.
+///
+/// The names of built-in extensions belong to their sinks, also to a sink that is switched off.
+pub(super) fn parts(parts: &Parts, built_in: &[String]) -> Checked {
     for (n, sink) in parts.sinks.iter().enumerate() {
         let name = sink.name();
         if name.is_empty() || name.len() > MAX_SINK_NAME || name.contains(char::is_control) {
             let expected = "a name of 1 to 64 bytes, without control characters";
             return Err(BuildError::new("sink", name, expected));
         }
-        let others = parts.sinks.iter().take(n).map(|other| other.name()).chain(RESERVED);
+        let others =
+            parts.sinks.iter().take(n).map(|other| other.name()).chain(built_in.iter().map(String::as_str));
         let own = n < parts.own_sinks;
         if !own && others.into_iter().any(|other| other == name) {
             return Err(BuildError::new("sink", name, "a name that no other sink has"));
         }
     }
-    let own = paths.iter().map(|(_, path)| ("endpoint_path", path));
-    let paths: Vec<_> = own.chain(parts.endpoints.iter().map(|(path, _)| ("extension", path))).collect();
-    for (n, (setting, path)) in paths.iter().enumerate() {
+    for (n, installed) in parts.endpoints.iter().enumerate() {
+        let path = &*installed.path;
+        let setting = match installed.endpoint {
+            Endpoint::Extension(_) => "extension",
+            _ => "endpoint_path",
+        };
         if !path.starts_with('/') || path.contains(['?', '#', '{', ' ']) {
-            return Err(BuildError::new(setting, *path, "a plain path such as `/metrics`"));
+            return Err(BuildError::new(setting, path, "a plain path such as `/metrics`"));
         }
-        if paths.iter().take(n).any(|(_, other)| other == path) {
-            return Err(BuildError::new(setting, *path, "a path of its own for each endpoint"));
+        if parts.endpoints.iter().take(n).any(|other| other.path == path) {
+            return Err(BuildError::new(setting, path, "a path of its own for each endpoint"));
         }
     }
     Ok(())
@@ -176,7 +181,7 @@ mod tests {
         }
         let message = refused(builder().sink(named("queue")).sink(named("queue")));
         assert_eq!(message, "`sink` is \"queue\", but should be a name that no other sink has");
-        for name in ["metrics", "events", "spans"] {
+        for name in ["metrics", "events", "spans", "health pages"] {
             assert!(refused(builder().sink(named(name))).contains("no other sink has"));
         }
         for name in ["", "a\nb", &"x".repeat(65)] {

@@ -1,22 +1,12 @@
-//! The endpoints that the middleware answers itself: `/metrics`, `/health`, `/livez`, `/readyz`.
+//! The endpoints that the middleware answers itself, and the health pages among them.
 
-#[cfg(feature = "tokio")]
-pub(crate) mod flights;
 pub(crate) mod health;
-pub(crate) mod scrape;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::{
     base::{diagnostics, panic::catch},
-    endpoints::{
-        health::Health,
-        scrape::{Scrape, Scrapes},
-    },
-    extension::setup::Respond,
+    extension::setup::{InstalledEndpoint, Respond},
     http::{
         answer::{Answer, EndpointFuture},
         head::RequestHead,
@@ -25,13 +15,11 @@ use crate::{
     record::endpoint::Endpoint,
 };
 
-/// The endpoints of one observer: their paths, and the data that they show.
+/// The endpoints of one observer.
 pub(crate) struct Endpoints {
     places: Vec<EndpointPath>,
-    pub(crate) health: Health,
-    pub(crate) scrapes: Scrapes,
-    /// The endpoints of extensions, by their numbers.
-    extensions: Vec<Respond>,
+    /// The function that answers each of them, in the same order.
+    responds: Vec<Respond>,
 }
 
 struct EndpointPath {
@@ -41,20 +29,12 @@ struct EndpointPath {
 }
 
 impl Endpoints {
-    pub(crate) fn new(
-        paths: impl IntoIterator<Item = (Endpoint, String)>,
-        extensions: Vec<(String, Respond)>,
-        health: Health,
-        scrapes: Scrapes,
-    ) -> Self {
-        let place = |(endpoint, path): (Endpoint, String)| EndpointPath {
-            endpoint,
-            path: path.into(),
-            warned: AtomicBool::new(false),
+    pub(crate) fn new(installed: Vec<InstalledEndpoint>) -> Self {
+        let place = |InstalledEndpoint { endpoint, path, respond }| {
+            (EndpointPath { endpoint, path: path.into(), warned: AtomicBool::new(false) }, respond)
         };
-        let (of_extensions, extensions): (Vec<_>, Vec<_>) = extensions.into_iter().unzip();
-        let numbered = of_extensions.into_iter().enumerate().map(|(n, path)| (Endpoint::Extension(n), path));
-        Self { places: paths.into_iter().chain(numbered).map(place).collect(), health, scrapes, extensions }
+        let (places, responds) = installed.into_iter().map(place).unzip();
+        Self { places, responds }
     }
 
     fn at(&self, path: &str) -> Option<&EndpointPath> {
@@ -82,34 +62,17 @@ impl Endpoints {
         }
         None
     }
-}
 
-impl Endpoints {
     /// Answers a request for an endpoint.
-    pub(crate) fn answer(self: &Arc<Self>, endpoint: Endpoint, head: &RequestHead<'_>) -> EndpointFuture {
-        let (endpoints, method) = (Arc::clone(self), Method::parse(head.method));
-        if let Endpoint::Extension(number) = endpoint {
-            let respond = self.extensions.get(number);
-            let answer = respond.and_then(|respond| catch(|| respond(head)).ok());
-            return EndpointFuture::new(async move {
-                let answer = match answer {
-                    Some(answer) => answer.await,
-                    None => Answer::new(500, "text/plain; charset=utf-8", "the endpoint panicked\n"),
-                };
-                answer.to(method)
-            });
-        }
-        let scrape = (endpoint == Endpoint::Metrics).then(|| Scrape::of(head));
+    pub(crate) fn answer(&self, endpoint: Endpoint, head: &RequestHead<'_>) -> EndpointFuture {
+        let method = Method::parse(head.method);
+        let place = self.places.iter().position(|place| place.endpoint == endpoint);
+        let respond = place.and_then(|place| self.responds.get(place));
+        let answer = respond.and_then(|respond| catch(|| respond(head)).ok());
         EndpointFuture::new(async move {
-            let answer = if !matches!(method, Method::Get | Method::Head) {
-                Answer::new(405, "text/plain; charset=utf-8", "only GET and HEAD are allowed\n")
-                    .header("allow", "GET, HEAD")
-            } else {
-                match (endpoint, scrape) {
-                    (_, Some(scrape)) => endpoints.scrapes.answer(&scrape, method).await,
-                    (Endpoint::Livez, _) => Health::live(),
-                    _ => endpoints.health.ready().await,
-                }
+            let answer = match answer {
+                Some(answer) => answer.await,
+                None => Answer::new(500, "text/plain; charset=utf-8", "the endpoint panicked\n"),
             };
             answer.to(method)
         })

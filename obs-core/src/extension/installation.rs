@@ -8,8 +8,14 @@ use crate::{
 /// A subsystem that installs itself into an observer: sinks, internal metrics, endpoints, health
 /// checks, a step of the shutdown and its row in the report.
 ///
-/// [`ObserverBuilder::extension`](crate::ObserverBuilder::extension) takes one. Metrics, events and
-/// spans are extensions, too.
+/// [`ObserverBuilder::extension`](crate::ObserverBuilder::extension) takes one. Metrics, events,
+/// spans and the health pages are extensions, too.
+///
+/// The builder calls the methods in this order, each for all extensions before the next method:
+/// 1. [`configure`](Self::configure)
+/// 2. [`check`](Self::check)
+/// 3. [`install`](Self::install)
+/// 4. the steps of [`Setup::when_all_are_installed`]
 ///
 /// ```
 /// use std::sync::Arc;
@@ -36,6 +42,14 @@ use crate::{
 ///         let parse = |text: &str| text.parse::<u64>().ok();
 ///         let parsed = environment.parse("SHOP_SLOW_MS", "milliseconds", parse)?;
 ///         self.milliseconds = parsed.unwrap_or(self.milliseconds);
+///         Ok(())
+///     }
+///
+///     fn check(&self, environment: &Environment) -> Result<(), BuildError> {
+///         if self.milliseconds == 0 {
+///             let setting = environment.name_of(&["SHOP_SLOW_MS"], &["milliseconds"]);
+///             return Err(BuildError::new(setting, "0", "at least 1"));
+///         }
 ///         Ok(())
 ///     }
 ///
@@ -68,9 +82,19 @@ pub trait Extension: Send + 'static {
         Ok(())
     }
 
-    /// Checks its settings and installs its parts.
+    /// Checks the extension's settings, from the code and from the environment. It is called before
+    /// any extension installs its parts, so no thread runs yet.
     ///
     /// # Errors
-    /// A setting that is invalid, or a part that cannot be had. The build fails with it.
+    /// The first invalid setting. The build fails with this error.
+    fn check(&self, environment: &Environment) -> Result<(), BuildError> {
+        let _ = environment;
+        Ok(())
+    }
+
+    /// Installs the extension's parts.
+    ///
+    /// # Errors
+    /// A part that cannot be installed. The build fails with this error.
     fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError>;
 }

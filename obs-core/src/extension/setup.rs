@@ -8,10 +8,14 @@ use crate::{
         installation::Extension,
         internal_metrics::{InternalLabel, InternalMetrics},
         report::OutputCounts,
-        sink::RecordSink,
+        sink::{RecordSink, sink_errors},
     },
-    http::{answer::EndpointFuture, head::RequestHead},
-    record::service::Service,
+    http::{
+        answer::{Answer, EndpointFuture},
+        head::RequestHead,
+        method::Method,
+    },
+    record::{endpoint::Endpoint, identity::IdentityPolicy, route::Exclusions, service::Service},
     redact::Redactor,
 };
 
@@ -27,6 +31,16 @@ pub(crate) type ShutdownStep = Box<dyn Fn(Duration) -> bool + Send + Sync>;
 /// Reads the counts of an output.
 pub(crate) type ReadCounts = Box<dyn Fn() -> OutputCounts + Send + Sync>;
 
+/// A step of the installation that runs when all parts are installed.
+type LateStep = Box<dyn FnOnce(&mut Setup<'_>) -> Result<(), BuildError>>;
+
+/// An endpoint and the function that answers it.
+pub(crate) struct InstalledEndpoint {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) path: String,
+    pub(crate) respond: Respond,
+}
+
 /// The object with which an [`Extension`](crate::output::Extension) installs its parts.
 ///
 /// [`Extension`](crate::output::Extension) has an example.
@@ -35,6 +49,8 @@ pub struct Setup<'a> {
     pub(crate) redactor: &'a Redactor,
     pub(crate) internal: &'a Arc<InternalMetrics>,
     pub(crate) environment: &'a Environment,
+    /// The paths of the built-in endpoints; none if they are switched off.
+    pub(crate) paths: &'a [(Endpoint, String)],
     pub(crate) parts: Parts,
     /// The name of the extension that is being installed.
     pub(crate) name: String,
@@ -43,12 +59,19 @@ pub struct Setup<'a> {
 /// All parts that were installed.
 #[derive(Default)]
 pub(crate) struct Parts {
-    /// The names of all extensions.
-    names: Vec<String>,
     pub(crate) sinks: Vec<Box<dyn RecordSink>>,
     /// The number of built-in sinks, which come first.
     pub(crate) own_sinks: usize,
-    pub(crate) endpoints: Vec<(String, Respond)>,
+    /// The built-in ones come first.
+    pub(crate) endpoints: Vec<InstalledEndpoint>,
+    /// Each with the name of its extension.
+    late_steps: Vec<(String, LateStep)>,
+    /// The routes that events and metrics exclude.
+    pub(crate) exclusions: Exclusions,
+    /// The form in which records identify clients and users.
+    pub(crate) identities: IdentityPolicy,
+    /// The headers that records contain, in lower case.
+    pub(crate) recorded_headers: Vec<Arc<str>>,
     #[cfg(feature = "tokio")]
     pub(crate) checks: Vec<Check>,
     pub(crate) shutdown_steps: Vec<(String, ShutdownStep)>,
@@ -68,16 +91,19 @@ impl SharedValues {
 
 impl Setup<'_> {
     /// Installs an extension.
-    pub(crate) fn install(&mut self, mut extension: Box<dyn Extension>) -> Result<(), BuildError> {
+    pub(crate) fn install(&mut self, extension: Box<dyn Extension>) -> Result<(), BuildError> {
         extension.name().clone_into(&mut self.name);
-        if self.parts.names.contains(&self.name) {
-            return Err(BuildError::new("extension", &*self.name, "a name that no other extension has"));
-        }
-        self.parts.names.push(self.name.clone());
-        if self.environment.is_read() {
-            extension.configure(self.environment)?;
-        }
         extension.install(self)
+    }
+
+    /// Runs the late steps, the last one first. So the step of the metrics runs at the end, when
+    /// all internal metrics exist.
+    pub(crate) fn run_late_steps(&mut self) -> Result<(), BuildError> {
+        while let Some((name, step)) = self.parts.late_steps.pop() {
+            self.name = name;
+            step(self)?;
+        }
+        Ok(())
     }
 
     /// The observed service.
@@ -95,7 +121,38 @@ impl Setup<'_> {
 
     /// Adds a sink of records.
     pub fn sink(&mut self, sink: impl RecordSink) {
-        self.parts.sinks.push(Box::new(sink));
+        self.boxed_sink(Box::new(sink));
+    }
+
+    pub(crate) fn boxed_sink(&mut self, sink: Box<dyn RecordSink>) {
+        // The counter must exist before the late step of the metrics.
+        sink_errors(self.internal, sink.name());
+        self.parts.sinks.push(sink);
+    }
+
+    /// Records a request header, as [`Events::headers`](crate::Events::headers) does. Sinks find it
+    /// in [`RequestStart::headers`](crate::output::RequestStart::headers), and events contain it.
+    ///
+    /// ```
+    /// use obs_core::{BuildError, Observer, output::{Extension, Setup}};
+    ///
+    /// struct Tenants;
+    /// impl Extension for Tenants {
+    ///     fn name(&self) -> &str { "tenants" }
+    ///     fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
+    ///         setup.record_header("x-tenant");
+    ///         // … and a sink that reads it
+    ///         Ok(())
+    ///     }
+    /// }
+    /// let observer = Observer::builder("shop").no_environment().extension(Tenants).build()?;
+    /// # Ok::<(), BuildError>(())
+    /// ```
+    pub fn record_header(&mut self, name: &str) {
+        let name = Arc::from(name.to_ascii_lowercase());
+        if !self.parts.recorded_headers.contains(&name) {
+            self.parts.recorded_headers.push(name);
+        }
     }
 
     /// Adds a counter about the extension itself to `/metrics`. It exists with value 0 from the
@@ -141,7 +198,85 @@ impl Setup<'_> {
         path: impl Into<String>,
         respond: impl Fn(&RequestHead<'_>) -> EndpointFuture + Send + Sync + 'static,
     ) {
-        self.parts.endpoints.push((path.into(), Box::new(respond)));
+        self.boxed_endpoint(path.into(), Box::new(respond));
+    }
+
+    fn boxed_endpoint(&mut self, path: String, respond: Respond) {
+        let extensions = self.parts.endpoints.len().saturating_sub(self.own_endpoints());
+        let endpoint = Endpoint::Extension(extensions);
+        self.parts.endpoints.push(InstalledEndpoint { endpoint, path, respond });
+    }
+
+    /// Adds an [endpoint](Self::endpoint) that changes nothing. It answers methods other than `GET`
+    /// and `HEAD` with 405.
+    ///
+    /// ```
+    /// use obs_core::{
+    ///     BuildError, Observer,
+    ///     adapter::{Answer, RequestHead},
+    ///     output::{Extension, Setup},
+    /// };
+    ///
+    /// struct Version;
+    /// impl Extension for Version {
+    ///     fn name(&self) -> &str { "version" }
+    ///     fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
+    ///         setup.page("/version", |_| Answer::new(200, "text/plain", "1.2").into());
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), BuildError> {
+    /// let observer = Observer::builder("shop").no_environment().extension(Version).build()?;
+    /// let posted = observer.endpoint(&RequestHead::new("POST", "/version", &())).unwrap();
+    /// assert_eq!(posted.await.status(), 405);
+    /// # Ok(()) }
+    /// ```
+    pub fn page(
+        &mut self,
+        path: impl Into<String>,
+        respond: impl Fn(&RequestHead<'_>) -> EndpointFuture + Send + Sync + 'static,
+    ) {
+        self.boxed_endpoint(path.into(), read_only(Box::new(respond)));
+    }
+
+    /// Adds the page of a built-in endpoint at its path in the builder's settings.
+    pub(crate) fn own_page(&mut self, endpoint: Endpoint, respond: Respond) {
+        let Some((_, path)) = self.paths.iter().find(|(own, _)| *own == endpoint) else { return };
+        let (path, respond) = (path.clone(), read_only(respond));
+        self.parts.endpoints.insert(self.own_endpoints(), InstalledEndpoint { endpoint, path, respond });
+    }
+
+    fn own_endpoints(&self) -> usize {
+        let own = |installed: &&InstalledEndpoint| !matches!(installed.endpoint, Endpoint::Extension(_));
+        self.parts.endpoints.iter().take_while(own).count()
+    }
+
+    /// Runs `step` after all extensions have installed their parts, for a part that depends on
+    /// those of others. The step of the last extension runs first.
+    ///
+    /// ```
+    /// use obs_core::{BuildError, Observer, output::{Extension, Setup}};
+    ///
+    /// struct Pages;
+    /// impl Extension for Pages {
+    ///     fn name(&self) -> &str { "pages" }
+    ///     fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
+    ///         setup.when_all_are_installed(|setup| {
+    ///             setup.counter("obs_pages_total", "Pages that were shown.", &[])?;
+    ///             Ok(())
+    ///         });
+    ///         Ok(())
+    ///     }
+    /// }
+    /// let observer = Observer::builder("shop").no_environment().extension(Pages).build()?;
+    /// assert!(observer.metrics_text().contains("obs_pages_total 0"));
+    /// # Ok::<(), BuildError>(())
+    /// ```
+    pub fn when_all_are_installed(
+        &mut self,
+        step: impl FnOnce(&mut Setup<'_>) -> Result<(), BuildError> + 'static,
+    ) {
+        self.parts.late_steps.push((self.name.clone(), Box::new(step)));
     }
 
     /// Adds a health check, which `/readyz` and `/health` run: see
@@ -208,6 +343,17 @@ impl Setup<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// Answers methods other than `GET` and `HEAD` with 405.
+fn read_only(respond: Respond) -> Respond {
+    Box::new(move |head| match Method::parse(head.method) {
+        Method::Get | Method::Head => respond(head),
+        _ => {
+            let answer = Answer::new(405, "text/plain; charset=utf-8", "only GET and HEAD are allowed\n");
+            answer.header("allow", "GET, HEAD").into()
+        }
+    })
 }
 
 fn owned(labels: &[(&'static str, &str)]) -> Vec<InternalLabel> {

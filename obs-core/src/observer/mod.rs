@@ -21,15 +21,15 @@ use std::{
 use crate::outputs::otel::tracing::Tracing;
 use crate::{
     base::{diagnostics, panic::catch},
-    endpoints::Endpoints,
+    endpoints::{Endpoints, health::Health},
     extension::{
         report::OutputReport,
-        setup::{ReadCounts, SharedValues, ShutdownStep},
+        setup::{Parts, ReadCounts, SharedValues, ShutdownStep},
         sink::Sinks,
     },
     http::{answer::EndpointFuture, head::RequestHead},
     observer::drain::{Drain, ShutdownReport},
-    outputs::metrics::MetricSink,
+    outputs::metrics::{MetricSink, scrape::Scrapes},
     record::{finished::Record, policy::Policy, service::Service, start::Start},
     redact::Redactor,
     work::{handle::Work, scope},
@@ -71,23 +71,47 @@ impl Drop for Tunnel {
 /// The policy, and the outputs above it. The alignment separates it from its reference count, which
 /// all cores write to: a processor fetches two cache lines at once.
 #[repr(align(128))]
-pub(crate) struct Inner {
-    pub(crate) policy: Arc<Policy>,
-    pub(crate) drain: Drain,
+struct Inner {
+    policy: Arc<Policy>,
+    drain: Drain,
     #[cfg(feature = "otel")]
-    pub(crate) tracing: Option<Arc<Tracing>>,
-    pub(crate) endpoints: Arc<Endpoints>,
-    pub(crate) metrics: Arc<MetricSink>,
-    pub(crate) sinks: Sinks,
-    pub(crate) shutdown_steps: Vec<(String, ShutdownStep)>,
-    pub(crate) reports: Vec<(String, ReadCounts)>,
-    pub(crate) shared: SharedValues,
-    pub(crate) tunnels: AtomicU64,
+    tracing: Option<Arc<Tracing>>,
+    endpoints: Endpoints,
+    health: Arc<Health>,
+    metrics: Arc<MetricSink>,
+    scrapes: Arc<Scrapes>,
+    sinks: Sinks,
+    shutdown_steps: Vec<(String, ShutdownStep)>,
+    reports: Vec<(String, ReadCounts)>,
+    shared: SharedValues,
+    tunnels: AtomicU64,
+}
+
+/// Returns a value that a built-in extension shares.
+fn built_in<T: Send + Sync + 'static>(shared: &SharedValues) -> Arc<T> {
+    shared.get().unwrap_or_else(|| unreachable!("a built-in extension shares it"))
 }
 
 impl Observer {
-    pub(crate) fn new(inner: Inner) -> Self {
-        Self(Arc::new(inner))
+    /// Creates an observer from the parts that the extensions have installed. `sinks` are those of
+    /// `parts`.
+    pub(crate) fn new(policy: Policy, drain: Drain, sinks: Sinks, parts: Parts) -> Self {
+        let Parts { endpoints, shutdown_steps, reports, shared, .. } = parts;
+        Self(Arc::new(Inner {
+            policy: Arc::new(policy),
+            drain,
+            #[cfg(feature = "otel")]
+            tracing: shared.get(),
+            endpoints: Endpoints::new(endpoints),
+            health: built_in(&shared),
+            metrics: built_in(&shared),
+            scrapes: built_in(&shared),
+            sinks,
+            shutdown_steps,
+            reports,
+            shared,
+            tunnels: AtomicU64::new(0),
+        }))
     }
 
     pub(crate) fn policy(&self) -> &Arc<Policy> {
@@ -154,7 +178,7 @@ impl Observer {
     #[cfg(feature = "prometheus")]
     #[must_use]
     pub fn registry(&self) -> &prometheus::Registry {
-        self.0.endpoints.scrapes.registry()
+        self.0.scrapes.registry()
     }
 
     /// Creates the metrics of a route with value 0, before its first request, so that rates include
@@ -179,7 +203,7 @@ impl Observer {
     /// thread.
     #[must_use]
     pub fn metrics_text(&self) -> String {
-        String::from_utf8_lossy(&self.0.endpoints.scrapes.text()).into_owned()
+        String::from_utf8_lossy(&self.0.scrapes.text()).into_owned()
     }
 
     /// The number of requests that have started and not ended.
@@ -191,18 +215,18 @@ impl Observer {
     /// Ends the phase that [`starting`](crate::ObserverBuilder::starting) began. The service is now
     /// ready if its checks pass.
     pub fn started(&self) {
-        self.0.endpoints.health.started();
+        self.0.health.started();
     }
 
     /// Starts to drain: `/readyz` and `/health` answer 503 from now on. Nothing else changes.
     pub fn start_draining(&self) {
-        self.0.endpoints.health.start_draining();
+        self.0.health.start_draining();
     }
 
     /// Returns true after [`start_draining`](Self::start_draining).
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.0.endpoints.health.is_draining()
+        self.0.health.is_draining()
     }
 
     /// The times of a graceful shutdown.
@@ -271,7 +295,7 @@ impl Observer {
         Tunnel(self.clone())
     }
 
-    pub(crate) fn endpoints(&self) -> &Arc<Endpoints> {
+    pub(crate) fn endpoints(&self) -> &Endpoints {
         &self.0.endpoints
     }
 

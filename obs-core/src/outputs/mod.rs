@@ -4,6 +4,8 @@ pub(crate) mod delivery;
 pub(crate) mod events;
 pub(crate) mod facts;
 pub(crate) mod metrics;
+#[cfg(not(feature = "otel"))]
+pub(crate) mod no_spans;
 #[cfg(feature = "otel")]
 pub(crate) mod otel;
 // Spans are the only signal so far. Without them, this folder is unused.

@@ -99,6 +99,13 @@ pub(crate) struct IdentityPolicy {
     key: Option<HashKey>,
 }
 
+/// Records identify nobody.
+impl Default for IdentityPolicy {
+    fn default() -> Self {
+        Self::new(Identity::Off, Identity::Off, None)
+    }
+}
+
 impl IdentityPolicy {
     #[cfg_attr(not(feature = "hash"), allow(unused_variables))] // without the feature there is no key
     pub(crate) fn new(client_address: Identity, user: Identity, key: Option<&[u8]>) -> Self {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{EventPipeline, keep::Keep, settings::Events};
 use crate::{
-    base::build_error::BuildError,
+    base::{build_error::BuildError, environment::Environment},
     extension::{installation::Extension, setup::Setup},
 };
 
@@ -13,8 +13,19 @@ impl Extension for Events {
         "events"
     }
 
+    fn configure(&mut self, environment: &Environment) -> Result<(), BuildError> {
+        self.read_environment(environment)
+    }
+
+    fn check(&self, environment: &Environment) -> Result<(), BuildError> {
+        self.check_settings(environment)
+    }
+
     fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
-        let Self { outputs, rules, sample_rate, .. } = *self;
+        setup.parts.identities = self.identities();
+        let Self { outputs, rules, sample_rate, excluded, headers, .. } = *self;
+        setup.parts.exclusions.events = excluded;
+        headers.iter().for_each(|name| setup.record_header(name));
         let keep = Keep { rules, rate: sample_rate };
         let pipeline =
             EventPipeline::start(outputs, keep, setup.service, setup.internal).map_err(|error| {

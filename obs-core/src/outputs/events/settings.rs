@@ -133,18 +133,18 @@ impl Events {
     }
 
     /// The policy for client addresses and user ids.
-    pub(crate) fn identities(&self) -> IdentityPolicy {
+    pub(super) fn identities(&self) -> IdentityPolicy {
         IdentityPolicy::new(self.client_address, self.user, self.hash_key.as_deref())
     }
 
     /// Applies the environment variables that are set, to the outputs as well.
-    pub(crate) fn read_environment(&mut self, environment: &Environment) -> Result<(), BuildError> {
+    pub(super) fn read_environment(&mut self, environment: &Environment) -> Result<(), BuildError> {
         self.read_variables(environment)?;
         self.outputs_mut().iter_mut().try_for_each(|output| output.read_environment(environment))
     }
 
     /// Rejects the first invalid value.
-    pub(crate) fn check(&self, environment: &Environment) -> Result<(), BuildError> {
+    pub(super) fn check_settings(&self, environment: &Environment) -> Result<(), BuildError> {
         self.check_values(environment)?;
         self.outputs.iter().flatten().try_for_each(|output| output.check(environment))
     }

@@ -10,7 +10,8 @@ use super::{
     exemplar::Exemplars,
     family::{Family, Histogram, Kind, LabelSet, Sample, SampleSource, SampleValue},
     histogram::{HistogramState, Histograms, Snapshot},
-    scheme::{DURATION_PART, HEAD_PART, REQUEST_SIZE_PART, RESPONSE_SIZE_PART, Scheme},
+    request_histograms::{DURATION, REQUEST_HISTOGRAMS, RequestHistogram, STREAM},
+    scheme::Scheme,
     series::{ErrorSeries, RequestSeries, Series},
 };
 
@@ -35,9 +36,8 @@ struct RequestSamples {
 #[derive(Clone, Copy)]
 enum SampledFamily {
     Count,
-    Duration,
     Stream,
-    /// Another histogram of the series.
+    /// A row of [`REQUEST_HISTOGRAMS`].
     Part(usize),
 }
 
@@ -51,28 +51,28 @@ pub(super) fn families(series: &Series, out: &mut Vec<Family>) {
     // request.
     let errors = names.errors.map(|name| {
         let errors = ordered(scheme, series.errors.values(), |series| &series.labels);
-        let errors = errors.into_iter().chain(series.errors_overflow.get().cloned());
+        let errors = errors.into_iter().chain(series.errors.overflow_series());
         let errors = errors.map(|series| (Arc::clone(&series), series.count.get())).collect();
         Family { source: Some(Arc::new(ErrorSamples(errors))), ..Scheme::family(name, Kind::Counter) }
     });
     let requests = ordered(scheme, series.requests.values(), |series| &series.labels);
-    let requests = requests.into_iter().chain(series.requests_overflow.get().cloned());
+    let requests = requests.into_iter().chain(series.requests.overflow_series());
     let gathered = Arc::new(Gathered(requests.map(RequestSnapshot::now).collect()));
-    let unit = |part| scheme.layout.bounds(part).map(|bounds| bounds.unit);
-    let family = |name, kind, what, unit| {
+    let family = |name, kind, what| {
         let samples = RequestSamples { gathered: Arc::clone(&gathered), what };
-        Family { source: Some(Arc::new(samples)), unit, ..Scheme::family(name, kind) }
+        Family { source: Some(Arc::new(samples)), ..Scheme::family(name, kind) }
     };
-    let histogram = |name, what, part| family(name, Kind::Histogram, what, unit(part));
-    out.extend(names.requests.map(|name| family(name, Kind::Counter, SampledFamily::Count, None)));
-    out.push(histogram(names.duration, SampledFamily::Duration, DURATION_PART));
-    out.push(histogram(names.stream, SampledFamily::Stream, DURATION_PART));
-    for (name, part) in [(names.request_size, REQUEST_SIZE_PART), (names.response_size, RESPONSE_SIZE_PART)] {
-        out.push(histogram(name, SampledFamily::Part(part), part));
+    let histogram = |row: &RequestHistogram, what| {
+        let family = family((scheme.name_of(row), row.help), Kind::Histogram, what);
+        Family { unit: Some(row.unit), ..family }
+    };
+    out.extend(names.requests.map(|name| family(name, Kind::Counter, SampledFamily::Count)));
+    for (part, row) in REQUEST_HISTOGRAMS.iter().enumerate() {
+        if scheme.layout.bounds(part).is_some() {
+            out.push(histogram(row, SampledFamily::Part(part)));
+        }
     }
-    if scheme.head {
-        out.push(histogram(names.head, SampledFamily::Part(HEAD_PART), HEAD_PART));
-    }
+    out.push(histogram(&STREAM, SampledFamily::Stream));
     out.extend(errors);
 }
 
@@ -113,22 +113,23 @@ impl SampleSource for RequestSamples {
         let value = match self.what {
             SampledFamily::Count => {
                 let streams = of.streams().map_or(0, |(state, ..)| state.count());
-                let count = of.part(DURATION_PART)?.count().saturating_add(streams);
+                let count = of.part(DURATION)?.count().saturating_add(streams);
                 SampleValue::Count { value: count, exemplar: None }
-            }
-            SampledFamily::Duration => {
-                let state = of.part(DURATION_PART)?;
-                // A series that has only streams has no durations to show.
-                if of.stream.is_some() && state.count() == 0 {
-                    return None;
-                }
-                histogram(&series.histograms, DURATION_PART, state, exemplars.then_some(&series.exemplars))?
             }
             SampledFamily::Stream => {
                 let (state, histograms, kept) = of.streams()?;
                 histogram(histograms, 0, state, exemplars.then_some(kept))?
             }
-            SampledFamily::Part(part) => histogram(&series.histograms, part, of.part(part)?, None)?,
+            SampledFamily::Part(part) => {
+                let state = of.part(part)?;
+                let of_duration = part == DURATION;
+                // A series that has only streams has no durations to show.
+                if of_duration && of.stream.is_some() && state.count() == 0 {
+                    return None;
+                }
+                let kept = (exemplars && of_duration).then_some(&series.exemplars);
+                histogram(&series.histograms, part, state, kept)?
+            }
         };
         Some(sample(&series.labels, value, series.created))
     }

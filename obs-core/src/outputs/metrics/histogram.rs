@@ -74,23 +74,45 @@ pub(crate) struct Layout {
 
 #[derive(Debug)]
 struct HistogramPart {
-    bounds: Arc<BucketBounds>,
+    bounds: BucketBounds,
+    /// The place of the sum, or [`ABSENT`].
     sum: usize,
 }
 
+/// The place of a histogram that is switched off. It lies outside of every block, so nothing is
+/// counted there.
+const ABSENT: usize = usize::MAX / 2;
+
+impl HistogramPart {
+    const fn exists(&self) -> bool {
+        self.sum != ABSENT
+    }
+}
+
 impl Layout {
-    pub(crate) fn new(bounds: impl IntoIterator<Item = Arc<BucketBounds>>) -> Self {
+    /// Creates the layout of these histograms. `None` is a histogram that is switched off: it takes
+    /// no memory, and the others keep their indexes.
+    pub(crate) fn new(bounds: impl IntoIterator<Item = Option<BucketBounds>>) -> Self {
         let mut numbers = 0_usize;
-        let parts = bounds.into_iter().map(|bounds| {
+        let part = |bounds: Option<BucketBounds>| {
+            let Some(bounds) = bounds else {
+                return HistogramPart { bounds: BucketBounds::new(Unit::Bytes, &[]), sum: ABSENT };
+            };
             let sum = numbers;
             numbers = numbers.saturating_add(bounds.buckets()).saturating_add(1);
             HistogramPart { bounds, sum }
-        });
-        Self { parts: parts.collect(), numbers }
+        };
+        let parts = bounds.into_iter().map(part).collect();
+        Self { parts, numbers }
     }
 
-    pub(crate) fn bounds(&self, part: usize) -> Option<&Arc<BucketBounds>> {
-        self.parts.get(part).map(|part| &part.bounds)
+    fn part(&self, part: usize) -> Option<&HistogramPart> {
+        self.parts.get(part).filter(|part| part.exists())
+    }
+
+    /// The bounds of a histogram; `None` if it is switched off.
+    pub(crate) fn bounds(&self, part: usize) -> Option<&BucketBounds> {
+        self.part(part).map(|part| &part.bounds)
     }
 }
 
@@ -128,7 +150,7 @@ impl Histograms {
         Self { layout: layout.clone(), numbers: Sharded::new(layout.numbers, shards) }
     }
 
-    pub(crate) fn bounds(&self, part: usize) -> Option<&Arc<BucketBounds>> {
+    pub(crate) fn bounds(&self, part: usize) -> Option<&BucketBounds> {
         self.layout.bounds(part)
     }
 
@@ -140,7 +162,7 @@ impl Histograms {
     /// Reads the current numbers of all histograms.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let mut numbers = self.numbers.sums(self.layout.numbers);
-        for part in &*self.layout.parts {
+        for part in self.layout.parts.iter().filter(|part| part.exists()) {
             let buckets = numbers.iter_mut().skip(part.sum.saturating_add(1)).take(part.bounds.buckets());
             buckets.fold(0_u64, |below, bucket| {
                 *bucket = bucket.saturating_add(below);
@@ -152,7 +174,7 @@ impl Histograms {
 
     /// Returns one histogram of a snapshot.
     pub(crate) fn state<'a>(&self, snapshot: &'a Snapshot, part: usize) -> Option<HistogramState<'a>> {
-        let part = self.layout.parts.get(part)?;
+        let part = self.layout.part(part)?;
         let (sum, rest) = snapshot.0.get(part.sum..)?.split_first()?;
         Some(HistogramState { sum: *sum, buckets: rest.get(..part.bounds.buckets())? })
     }
@@ -166,6 +188,11 @@ pub(crate) struct CurrentHistograms<'a> {
 }
 
 impl CurrentHistograms<'_> {
+    /// Returns `false` for a histogram that is switched off.
+    pub(crate) fn has(self, part: usize) -> bool {
+        self.parts.get(part).is_some_and(HistogramPart::exists)
+    }
+
     /// Counts an observation and returns its bucket.
     pub(crate) fn observe(self, part: usize, raw: u64) -> usize {
         let Some(part) = self.parts.get(part) else { return 0 };
@@ -182,8 +209,8 @@ mod tests {
 
     use super::*;
 
-    fn bytes(upper: &[f64]) -> Arc<BucketBounds> {
-        BucketBounds::new(Unit::Bytes, upper).into()
+    fn bytes(upper: &[f64]) -> Option<BucketBounds> {
+        Some(BucketBounds::new(Unit::Bytes, upper))
     }
 
     /// Returns the sum and the buckets of each histogram.
@@ -214,6 +241,21 @@ mod tests {
         histograms.current_shard().observe(1, 5);
         histograms.current_shard().observe(2, 7);
         assert_eq!(states(&histograms), [(0, vec![0; 12]), (5, vec![1, 1]), (7, vec![1])]);
+    }
+
+    #[test]
+    fn a_histogram_that_is_switched_off_takes_no_place() {
+        let layout = Layout::new([bytes(&[1.0]), None, bytes(&[10.0])]);
+        let histograms = Histograms::new(&layout, 1);
+        let here = histograms.current_shard();
+        assert_eq!([0, 1, 2, 3].map(|part| here.has(part)), [true, false, true, false]);
+        for (part, value) in [(0, 3), (1, 4), (2, 5)] {
+            here.observe(part, value);
+        }
+        let snapshot = histograms.snapshot();
+        let sums = [0, 1, 2].map(|part| histograms.state(&snapshot, part).map(|state| state.sum));
+        assert_eq!((sums, layout.numbers), ([Some(3), None, Some(5)], 6));
+        assert!(layout.bounds(1).is_none());
     }
 
     #[test]

@@ -22,18 +22,24 @@
 pub(crate) mod exemplar;
 pub(crate) mod exposition;
 pub(crate) mod family;
+#[cfg(feature = "tokio")]
+pub(crate) mod flights;
 pub(crate) mod gathered;
 pub(crate) mod gatherer;
 pub(crate) mod histogram;
 pub(crate) mod install;
+pub(crate) mod limited;
 pub(crate) mod names;
 pub(crate) mod own;
 #[cfg(feature = "prometheus")]
 pub(crate) mod proto;
 #[cfg(feature = "prometheus")]
 pub(crate) mod registry;
+pub(crate) mod request_histograms;
 pub(crate) mod scheme;
+pub(crate) mod scrape;
 pub(crate) mod series;
+pub(crate) mod series_key;
 pub(crate) mod settings;
 pub(crate) mod sharded;
 
@@ -47,8 +53,9 @@ use crate::{
 use std::{sync::Arc, time::SystemTime};
 
 use family::{Family, Kind, Sample};
-use scheme::{Facts, Scheme};
+use scheme::Scheme;
 use series::Series;
+use series_key::LabelFacts;
 use sharded::Sharded;
 
 /// The sink that counts requests: all metrics of one observer.
@@ -106,7 +113,7 @@ impl MetricSink {
     /// Creates the series of a route before its first request.
     pub(crate) fn declare(&self, method: Method, route: &Route) {
         if !route.excluded().metrics {
-            self.series.declare(Facts::expected(method, route));
+            self.series.declare(LabelFacts::expected(method, route));
         }
     }
 

@@ -1,10 +1,7 @@
 //! The time series of finished requests: one per label set.
 
 use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::SystemTime,
 };
 
@@ -12,13 +9,19 @@ use super::{
     exemplar::Exemplars,
     family::LabelSet,
     histogram::{Histograms, Layout},
+    limited::Limited,
     own::seconds_since_1970,
-    scheme::{DURATION_PART, Facts, HEAD_PART, REQUEST_SIZE_PART, RESPONSE_SIZE_PART, Scheme, SeriesKey},
+    request_histograms::{self, DURATION, REQUEST_HISTOGRAMS, STREAM},
+    scheme::Scheme,
+    series_key::{LabelFacts, SeriesKey},
 };
 use crate::{
-    base::{clock::nanos, counter::Counter, diagnostics, read_mostly::ReadMostly},
+    base::counter::Counter,
     http::method::Method,
-    record::finished::{FinishedRequest, Record, RequestEnd},
+    record::{
+        finished::{FinishedRequest, Record, RequestEnd},
+        outcome::Outcome,
+    },
 };
 
 /// The histograms of one label set. They also count the requests, so all families agree.
@@ -43,16 +46,10 @@ pub(super) struct ErrorSeries {
 
 pub(super) struct Series {
     scheme: Scheme,
-    limit: usize,
     exemplars: bool,
     shards: usize,
-    pub(super) requests: ReadMostly<SeriesKey, Arc<RequestSeries>>,
-    pub(super) requests_overflow: OnceLock<Arc<RequestSeries>>,
-    pub(super) errors: ReadMostly<SeriesKey, Arc<ErrorSeries>>,
-    pub(super) errors_overflow: OnceLock<Arc<ErrorSeries>>,
-    overflowed: Arc<Counter>,
-    /// True if the limit was reported: for the families of requests, and for those of errors.
-    warned: [AtomicBool; 2],
+    pub(super) requests: Limited<RequestSeries>,
+    pub(super) errors: Limited<ErrorSeries>,
 }
 
 impl Series {
@@ -65,15 +62,10 @@ impl Series {
     ) -> Self {
         Self {
             scheme,
-            limit,
             exemplars,
             shards,
-            requests: ReadMostly::new(),
-            requests_overflow: OnceLock::new(),
-            errors: ReadMostly::new(),
-            errors_overflow: OnceLock::new(),
-            overflowed,
-            warned: [AtomicBool::new(false), AtomicBool::new(false)],
+            requests: Limited::new(limit, Arc::clone(&overflowed)),
+            errors: Limited::new(limit, overflowed),
         }
     }
 
@@ -82,7 +74,7 @@ impl Series {
     }
 
     pub(super) fn record(&self, record: &Record, request: &FinishedRequest<'_>) {
-        let facts = Facts::of(record, request);
+        let facts = LabelFacts::of(record, request);
         let key = self.scheme.key(&facts);
         if self.requests.read(&key, |series| self.observe(series, &facts, record, request.end)).is_none() {
             self.observe(&self.new_to_requests(&facts, key), &facts, record, request.end);
@@ -93,36 +85,28 @@ impl Series {
     }
 
     #[inline(never)]
-    fn record_error(&self, facts: &Facts<'_>, record: &Record) {
+    fn record_error(&self, facts: &LabelFacts<'_>, record: &Record) {
         let series = self.of_error(facts);
         series.count.add(1);
         self.offer(&series.exemplar, 0, true, record, 1);
     }
 
-    fn observe(&self, series: &RequestSeries, facts: &Facts<'_>, record: &Record, end: &RequestEnd) {
-        let took = nanos(record.duration);
-        let current_shard = series.histograms.current_shard();
+    fn observe(&self, series: &RequestSeries, facts: &LabelFacts<'_>, record: &Record, end: &RequestEnd) {
         let failed = facts.error_type.is_some();
-        if end.stream {
-            let (histograms, exemplars) =
-                series.stream.get_or_init(|| self.with_exemplars(&self.scheme.stream));
-            let bucket = histograms.current_shard().observe(0, took);
-            self.offer(exemplars, bucket, failed, record, took);
-        } else {
-            let bucket = current_shard.observe(DURATION_PART, took);
-            self.offer(&series.exemplars, bucket, failed, record, took);
+        let duration = request_histograms::observe(series.histograms.current_shard(), record, end);
+        if let Some((bucket, raw)) = duration {
+            self.offer(&series.exemplars, bucket, failed, record, raw);
         }
-        if let Some(bytes) = end.request_bytes {
-            current_shard.observe(REQUEST_SIZE_PART, bytes);
+        if let Some(raw) = (STREAM.value)(record, end) {
+            self.observe_stream(series, failed, record, raw);
         }
-        if end.status.is_some() {
-            current_shard.observe(RESPONSE_SIZE_PART, end.response_bytes);
-        }
-        if let Some(time) = end.time_to_head
-            && self.scheme.head
-        {
-            current_shard.observe(HEAD_PART, nanos(time));
-        }
+    }
+
+    #[inline(never)]
+    fn observe_stream(&self, series: &RequestSeries, failed: bool, record: &Record, raw: u64) {
+        let (histograms, exemplars) = series.stream.get_or_init(|| self.with_exemplars(&self.scheme.stream));
+        let bucket = histograms.current_shard().observe(0, raw);
+        self.offer(exemplars, bucket, failed, record, raw);
     }
 
     fn offer(&self, exemplars: &Exemplars, slot: usize, failed: bool, record: &Record, raw: u64) {
@@ -132,54 +116,55 @@ impl Series {
     }
 
     /// Creates the series of a route before its first request.
-    pub(super) fn declare(&self, facts: Facts<'_>) {
+    pub(super) fn declare(&self, facts: LabelFacts<'_>) {
         if self.exists(&facts.answered(200)).is_none() {
-            self.warn_of_overflow(self.scheme.names.duration.0, 0);
+            self.requests.warn_of_overflow(self.requests_name());
         }
         self.create_error_series(facts);
     }
 
+    /// The family that a warning about the series of requests names.
+    const fn requests_name(&self) -> &'static str {
+        self.scheme.name_of(&REQUEST_HISTOGRAMS[DURATION])
+    }
+
     /// Returns the series of a request for which the map has no entry yet.
     #[inline(never)]
-    fn new_to_requests(&self, facts: &Facts<'_>, key: SeriesKey) -> Arc<RequestSeries> {
+    fn new_to_requests(&self, facts: &LabelFacts<'_>, key: SeriesKey) -> Arc<RequestSeries> {
         let mut is_new = false;
-        let make = |_| {
+        let make = || {
             is_new = true;
-            Arc::new(self.new_series(facts.method, self.scheme.label_set(facts)))
+            self.new_series(facts.method, self.scheme.label_set(facts))
         };
-        if let Some(series) = self.requests.get_or_insert(key, self.limit, make) {
+        if let Some(series) = self.requests.get_or_insert(key, make) {
             if is_new {
                 self.create_error_series(*facts);
             }
             return series;
         }
-        self.overflow(self.scheme.names.duration.0, 0);
-        let overflow = || Arc::new(self.new_series(facts.method, self.scheme.overflow()));
-        Arc::clone(self.requests_overflow.get_or_init(overflow))
+        let overflow = || self.new_series(facts.method, self.scheme.overflow());
+        self.requests.overflow(self.requests_name(), overflow)
     }
 
     /// Returns the series of these labels, which is created if necessary. `None` if the limit is
     /// reached.
-    fn exists(&self, facts: &Facts<'_>) -> Option<Arc<RequestSeries>> {
-        let make = |_| Arc::new(self.new_series(facts.method, self.scheme.label_set(facts)));
-        self.requests.get_or_insert(self.scheme.key(facts), self.limit, make)
+    fn exists(&self, facts: &LabelFacts<'_>) -> Option<Arc<RequestSeries>> {
+        let make = || self.new_series(facts.method, self.scheme.label_set(facts));
+        self.requests.get_or_insert(self.scheme.key(facts), make)
     }
 
     /// Creates the error series of a route with the value 0. A rate sees only increases, so it
     /// would not see the first error of a series that starts at 1.
     ///
     /// Such series, whose errors may never happen, use at most half of the limit.
-    fn create_error_series(&self, facts: Facts<'_>) {
+    fn create_error_series(&self, facts: LabelFacts<'_>) {
         let failed = facts.failed();
-        if self.requests.len() <= self.limit / 2 {
+        if self.requests.is_half_empty() {
             self.exists(&failed);
         }
-        if self.scheme.names.errors.is_some() && self.errors.len() <= self.limit / 2 {
+        if self.scheme.names.errors.is_some() && self.errors.is_half_empty() {
             self.error_exists(&failed);
-            self.error_exists(&Facts {
-                error_type: Some(crate::record::outcome::Outcome::Panicked.as_str()),
-                ..failed
-            });
+            self.error_exists(&LabelFacts { error_type: Some(Outcome::Panicked.as_str()), ..failed });
         }
     }
 
@@ -199,43 +184,28 @@ impl Series {
     /// duration.
     fn with_exemplars(&self, layout: &Layout) -> (Histograms, Exemplars) {
         let histograms = Histograms::new(layout, self.shards);
-        let slots = histograms.bounds(DURATION_PART).map_or(0, |bounds| bounds.buckets());
+        let slots = histograms.bounds(DURATION).map_or(0, |bounds| bounds.buckets());
         (histograms, Exemplars::new(slots))
     }
 
-    fn of_error(&self, facts: &Facts<'_>) -> Arc<ErrorSeries> {
+    fn of_error(&self, facts: &LabelFacts<'_>) -> Arc<ErrorSeries> {
         if let Some(series) = self.errors.read(&self.scheme.error_key(facts), Arc::clone) {
             return series;
         }
         self.error_exists(facts).unwrap_or_else(|| {
-            self.overflow(self.scheme.names.errors.map_or("", |(name, _)| name), 1);
-            let overflow = || Arc::new(Self::new_error_series(self.scheme.error_overflow()));
-            Arc::clone(self.errors_overflow.get_or_init(overflow))
+            let name = self.scheme.names.errors.map_or("", |(name, _)| name);
+            self.errors.overflow(name, || Self::new_error_series(self.scheme.error_overflow()))
         })
     }
 
-    fn error_exists(&self, facts: &Facts<'_>) -> Option<Arc<ErrorSeries>> {
-        let make = |_| Arc::new(Self::new_error_series(self.scheme.error_label_set(facts)));
-        self.errors.get_or_insert(self.scheme.error_key(facts), self.limit, make)
+    fn error_exists(&self, facts: &LabelFacts<'_>) -> Option<Arc<ErrorSeries>> {
+        let make = || Self::new_error_series(self.scheme.error_label_set(facts));
+        self.errors.get_or_insert(self.scheme.error_key(facts), make)
     }
 
     fn new_error_series(labels: LabelSet) -> ErrorSeries {
         let created = seconds_since_1970(SystemTime::now());
         ErrorSeries { labels, created, count: Counter::new(), exemplar: Exemplars::new(1) }
-    }
-
-    fn overflow(&self, family: &'static str, which: usize) {
-        self.overflowed.add(1);
-        self.warn_of_overflow(family, which);
-    }
-
-    fn warn_of_overflow(&self, family: &'static str, which: usize) {
-        if self.warned.get(which).is_some_and(|warned| !warned.swap(true, Ordering::Relaxed)) {
-            let limit = self.limit;
-            diagnostics::warn(format_args!(
-                "`{family}` has reached its limit of {limit} label sets; further label sets are counted in its overflow series"
-            ));
-        }
     }
 
     /// Returns the methods for which series exist.

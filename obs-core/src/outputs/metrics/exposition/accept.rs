@@ -1,6 +1,6 @@
 //! The format and the encoding that a client prefers (RFC 9110 §12.5).
 
-use super::Format;
+use super::format::Format;
 use crate::{base::text::fraction, http::headers::HeaderLookup};
 
 /// Returns the format that `Accept` prefers. A wildcard selects the text format. An unsupported

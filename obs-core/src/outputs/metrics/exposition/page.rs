@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Format, writer::Writer};
+use super::{format::Format, writer::Writer};
 use crate::{
     http::answer_body::Pieces,
     outputs::metrics::family::{Family, Kind},

@@ -5,7 +5,8 @@ use std::{io::Write as _, sync::Arc};
 use bytes::Bytes;
 
 use super::{
-    Format, labels,
+    format::Format,
+    labels,
     number::{self, whole},
     openmetrics::family_name,
     page::PageSection,

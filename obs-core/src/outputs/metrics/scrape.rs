@@ -4,16 +4,20 @@
 use std::sync::Arc;
 
 #[cfg(feature = "tokio")]
-use crate::endpoints::flights::Flights;
-use crate::http::answer_body::Pieces as _;
-use crate::outputs::metrics::{
-    exposition::{self, Format, PageRequest, page::Page},
+use super::flights::Flights;
+use super::{
+    exposition::{accept, format::Format, page::Page, page_request::PageRequest},
     family::Family,
     gatherer::Gatherer,
 };
 use crate::{
     base::text::percent_decoded,
-    http::{answer::Answer, answer_body::AnswerBody, head::RequestHead, method::Method},
+    http::{
+        answer::Answer,
+        answer_body::{AnswerBody, Pieces as _},
+        head::RequestHead,
+        method::Method,
+    },
 };
 
 /// The request of a scrape. Scrapes with equal requests may get the same page.
@@ -36,9 +40,9 @@ impl Scrape {
             }
         }
         Self {
-            format: exposition::accept::format(head.headers),
+            format: accept::format(head.headers),
             #[cfg(feature = "gzip")]
-            gzip: exposition::accept::accepts_gzip(head.headers),
+            gzip: accept::accepts_gzip(head.headers),
             #[cfg(not(feature = "gzip"))]
             gzip: false,
             names,

@@ -1,10 +1,16 @@
-//! The table of all settings.
+//! The built-in extensions, and the types of their settings.
 
+use std::mem;
+
+#[cfg(not(feature = "otel"))]
+use crate::outputs::no_spans::NoSpans;
 #[cfg(feature = "otel")]
-use crate::outputs::otel::settings::Otel;
+use crate::outputs::otel::{install::Spans, settings::Otel};
 use crate::{
     base::settings::{Row, Setting},
     builder::ObserverBuilder,
+    endpoints::health::HealthPages,
+    extension::installation::Extension,
     observer::Observer,
     outputs::{
         events::{file::EventFile, output::EventOutput, settings::Events},
@@ -24,6 +30,26 @@ const GROUPS: &[&[Row]] = &[
     #[cfg(feature = "otel")]
     Otel::ROWS,
 ];
+
+impl ObserverBuilder {
+    /// Takes the built-in extensions, in the order of their installation. The metrics come first:
+    /// [`Sinks::on_finish`](crate::extension::sink::Sinks::on_finish) says why.
+    pub(super) fn built_in(&mut self) -> Vec<Box<dyn Extension>> {
+        vec![
+            Box::new(mem::take(&mut self.metrics)),
+            Box::new(mem::take(&mut self.events)),
+            #[cfg(feature = "otel")]
+            Box::new(Spans(self.otel.take())),
+            #[cfg(not(feature = "otel"))]
+            Box::new(NoSpans),
+            Box::new(HealthPages {
+                starting: self.starting,
+                #[cfg(feature = "tokio")]
+                checks: mem::take(&mut self.checks),
+            }),
+        ]
+    }
+}
 
 impl Observer {
     /// Lists all settings of [`ObserverBuilder`] and of the types that it takes.

@@ -1,13 +1,22 @@
-//! The health of the service: liveness, readiness, and the checks that readiness runs.
+//! The health pages: liveness, readiness, and the checks that readiness runs.
 
 #[cfg(feature = "tokio")]
 use crate::extension::check::Check;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 #[cfg(feature = "tokio")]
-use std::{sync::Arc, time::Duration};
+use std::{mem, time::Duration};
 
 use crate::{
-    http::answer::Answer,
+    base::build_error::BuildError,
+    extension::{installation::Extension, setup::Setup},
+    http::{
+        answer::{Answer, EndpointFuture},
+        head::RequestHead,
+    },
+    record::endpoint::Endpoint,
     write::{
         buffer,
         json::{Object, key},
@@ -20,7 +29,6 @@ use crate::{
 const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// The service's state: starting, serving or draining.
-#[derive(Default)]
 pub(crate) struct Health {
     starting: AtomicBool,
     draining: AtomicBool,
@@ -28,18 +36,59 @@ pub(crate) struct Health {
     checks: Vec<Arc<Check>>,
 }
 
-impl Health {
-    pub(crate) fn starting(mut self, starting: bool) -> Self {
-        self.starting = AtomicBool::new(starting);
-        self
-    }
-
+/// The health pages of an observer: their settings from code.
+pub(crate) struct HealthPages {
+    /// The service is not ready until it says so.
+    pub(crate) starting: bool,
     #[cfg(feature = "tokio")]
-    pub(crate) fn checks(mut self, checks: Vec<Check>) -> Self {
-        self.checks = checks.into_iter().map(Arc::new).collect();
-        self
+    pub(crate) checks: Vec<Check>,
+}
+
+impl Extension for HealthPages {
+    fn name(&self) -> &str {
+        "health pages"
     }
 
+    fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
+        #[cfg(feature = "tokio")]
+        setup.parts.checks.extend(self.checks);
+        let starting = self.starting;
+        setup.when_all_are_installed(move |setup| {
+            let health = Arc::new(Health {
+                starting: AtomicBool::new(starting),
+                draining: AtomicBool::new(false),
+                #[cfg(feature = "tokio")]
+                checks: valid(mem::take(&mut setup.parts.checks))?,
+            });
+            setup.own_page(Endpoint::Livez, Box::new(|_| Health::live().into()));
+            for endpoint in [Endpoint::Health, Endpoint::Readyz] {
+                let health = Arc::clone(&health);
+                let respond = move |_: &RequestHead<'_>| {
+                    let health = Arc::clone(&health);
+                    EndpointFuture::new(async move { health.ready().await })
+                };
+                setup.own_page(endpoint, Box::new(respond));
+            }
+            setup.share(health);
+            Ok(())
+        });
+        Ok(())
+    }
+}
+
+/// Rejects a check without a name, or with the name of another.
+#[cfg(feature = "tokio")]
+fn valid(checks: Vec<Check>) -> Result<Vec<Arc<Check>>, BuildError> {
+    for (n, check) in checks.iter().enumerate() {
+        let taken = checks.iter().take(n).any(|other| other.name == check.name);
+        if check.name.is_empty() || taken {
+            return Err(BuildError::new("check", &*check.name, "a name that no other check has"));
+        }
+    }
+    Ok(checks.into_iter().map(Arc::new).collect())
+}
+
+impl Health {
     pub(crate) fn started(&self) {
         self.starting.store(false, Ordering::Relaxed);
     }

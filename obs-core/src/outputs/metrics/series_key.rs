@@ -1,0 +1,145 @@
+//! The facts of a request that labels can show, and the key by which its series is found.
+
+use std::borrow::Cow;
+
+use super::settings::LabelSource;
+use crate::{
+    base::text,
+    http::{
+        grpc::status::GrpcStatus,
+        method::Method,
+        protocol::{HttpVersion, UrlScheme},
+    },
+    record::{
+        finished::{FinishedRequest, Record},
+        route::Route,
+    },
+};
+
+/// The facts of a request that labels can show.
+#[derive(Clone, Copy)]
+pub(super) struct LabelFacts<'a> {
+    pub(super) method: Method,
+    pub(super) route: Option<&'a Route>,
+    /// The status that was sent.
+    pub(super) status: Option<u16>,
+    /// The status that the metrics count.
+    pub(super) status_label: u16,
+    pub(super) error_type: Option<&'static str>,
+    pub(super) grpc: bool,
+    pub(super) grpc_status: Option<GrpcStatus>,
+    pub(super) scheme: UrlScheme,
+    pub(super) version: Option<HttpVersion>,
+}
+
+impl<'a> LabelFacts<'a> {
+    pub(super) fn of(record: &Record, request: &FinishedRequest<'a>) -> Self {
+        let FinishedRequest { start, end, .. } = *request;
+        Self {
+            method: start.method,
+            route: end.route.as_ref(),
+            status: end.status,
+            status_label: request.status_label(),
+            error_type: record.error_type(),
+            grpc: end.grpc.is_some(),
+            grpc_status: end.grpc_status(),
+            scheme: start.scheme,
+            version: start.version,
+        }
+    }
+
+    /// Returns the facts of a future request, as far as they are known.
+    pub(super) const fn expected(method: Method, route: &'a Route) -> Self {
+        Self {
+            method,
+            route: Some(route),
+            status: None,
+            status_label: 0,
+            error_type: None,
+            grpc: false,
+            grpc_status: None,
+            scheme: UrlScheme::Http,
+            version: Some(HttpVersion::Http11),
+        }
+    }
+
+    /// Returns the facts of the same request with the response status `status`.
+    pub(super) fn answered(self, status: u16) -> Self {
+        let error_type = (status >= 500).then(|| text::status(status));
+        Self { status: Some(status), status_label: status, error_type, ..self }
+    }
+
+    /// Returns the facts of the same request with a failure. With gRPC, failures also have the HTTP
+    /// status 200.
+    pub(super) fn failed(self) -> Self {
+        if !self.grpc {
+            return self.answered(500);
+        }
+        let status = GrpcStatus::Internal;
+        Self { error_type: Some(status.as_str()), grpc_status: Some(status), ..self.answered(200) }
+    }
+}
+
+/// The key of a label set. It contains only the facts that some label shows.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct SeriesKey {
+    /// Route (32 bits), status (16), method (6), gRPC status (5), scheme (2) and version (3) in one
+    /// number, because one number is hashed faster than six.
+    packed: u64,
+    error_type: Option<&'static str>,
+}
+
+/// A builder of the keys of one family.
+pub(super) struct SeriesKeys {
+    /// The bits of [`SeriesKey::packed`] that some label shows.
+    label_bits: u64,
+    /// True if the key contains only the class of the status.
+    class_only: bool,
+    error_type: bool,
+}
+
+impl SeriesKeys {
+    const STATUS: u64 = 0xffff << 16;
+
+    pub(super) fn new(labels: &[(LabelSource, Cow<'static, str>)]) -> Self {
+        let mut this = Self { label_bits: 0, class_only: false, error_type: false };
+        let has_code = labels.iter().any(|(source, _)| *source == LabelSource::Status);
+        for (source, _) in labels {
+            this.label_bits |= match source {
+                LabelSource::Route => 0xffff_ffff << 32,
+                LabelSource::Status => Self::STATUS,
+                // If both labels exist, the code determines the class.
+                LabelSource::StatusClass => {
+                    this.class_only = !has_code;
+                    Self::STATUS
+                }
+                LabelSource::Method => 0b11_1111 << 10,
+                LabelSource::GrpcStatus => 0b1_1111 << 5,
+                LabelSource::Scheme => 0b11 << 3,
+                LabelSource::ProtocolVersion => 0b111,
+                LabelSource::ErrorType => {
+                    this.error_type = true;
+                    0
+                }
+            };
+        }
+        this
+    }
+
+    pub(super) fn of(&self, facts: &LabelFacts<'_>, status: Option<u16>) -> SeriesKey {
+        let status = status.unwrap_or_default();
+        let status = if self.class_only { status / 100 } else { status };
+        let grpc = facts.grpc_status.map_or(0, |status| status.code().saturating_add(1));
+        let version = facts.version.map_or(0, |version| (version as u64).saturating_add(1));
+        let packed = u64::from(facts.route.map_or(0, Route::id)) << 32
+            | u64::from(status) << 16
+            | (facts.method as u64) << 10
+            | u64::from(grpc) << 5
+            | (facts.scheme as u64) << 3
+            | version;
+        SeriesKey {
+            packed: packed & self.label_bits,
+            error_type: facts.error_type.filter(|_| self.error_type),
+        }
+    }
+}
