@@ -45,6 +45,8 @@
 //! # Guides
 //! They are in the repository: `docs/README.md` is the index.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod body;
 mod body_rule;
 mod extract;

@@ -73,6 +73,8 @@
 //! # Guides
 //! They are in the repository: `docs/README.md` is the index.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "axum")]
 mod app;
 mod body_rule;

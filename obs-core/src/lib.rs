@@ -50,6 +50,8 @@
 //! They are in the repository: `docs/README.md` is the index, `docs/adapters.md` is for a new
 //! framework.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod base;
 mod builder;
 mod endpoints;

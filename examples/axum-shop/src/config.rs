@@ -1,11 +1,18 @@
 //! The settings, all from the environment: `LISTEN`, `DATABASE_URL`, `PAYMENTS_URL`,
 //! `INVENTORY_URL`.
-use std::env::{self, VarError};
+use std::{
+    env::{self, VarError},
+    path::PathBuf,
+};
+
+use uuid::Uuid;
 
 pub struct Config {
     pub listen: String,
     /// `sqlite:…` or `postgres://…`.
     pub database: String,
+    /// The database file that this process creates, and removes at its end.
+    pub temporary: Option<PathBuf>,
     /// The URL of the payments service, if there is one.
     pub payments: Option<String>,
     /// The URL of the inventory service.
@@ -15,12 +22,13 @@ pub struct Config {
 
 impl Config {
     pub fn from_env() -> Result<Self, String> {
+        let database = variable("DATABASE_URL")?;
         // Not the working directory: that may be a git checkout.
-        let file = env::temp_dir().join("axum-shop.db");
+        let file = env::temp_dir().join(format!("axum-shop-{}.db", Uuid::new_v4()));
         Ok(Self {
             listen: variable("LISTEN")?.unwrap_or_else(|| "127.0.0.1:3000".into()),
-            database: variable("DATABASE_URL")?
-                .unwrap_or_else(|| format!("sqlite://{}?mode=rwc", file.display())),
+            temporary: database.is_none().then(|| file.clone()),
+            database: database.unwrap_or_else(|| format!("sqlite://{}?mode=rwc", file.display())),
             payments: variable("PAYMENTS_URL")?,
             #[cfg(feature = "inventory")]
             inventory: variable("INVENTORY_URL")?,

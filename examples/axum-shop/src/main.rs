@@ -88,5 +88,8 @@ async fn main() -> Result<(), Failure> {
         inventory.stop().await?;
     }
     db.close().await;
+    if let Some(file) = config.temporary {
+        std::fs::remove_file(file)?;
+    }
     Ok(())
 }

@@ -9,7 +9,7 @@ mod tests;
 /// The messages, the service and its client, generated from `proto/inventory.proto`.
 #[allow(missing_docs, clippy::all)]
 pub mod proto {
-    tonic::include_proto!("inventory.v1");
+    include!("../proto/inventory.v1.rs");
 }
 
 use std::{error::Error, future::Future, net::TcpListener, time::Duration};

@@ -1,4 +1,6 @@
 //! Tests of the events and metrics of the inventory. Each test has its own observer in memory.
+use std::{env, fs, path::Path, process};
+
 use obs_axum::{ObserverExt, testing::TestObserver};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tonic::{
@@ -132,5 +134,26 @@ async fn a_panic_is_answered_and_recorded() -> Result<()> {
         .has("error.message", "lost count")
         .has("rpc.response.status_code", "INTERNAL");
     server.abort();
+    Ok(())
+}
+
+/// The generated code is that of the `.proto` file. `UPDATE_PROTO=1` writes it again.
+#[test]
+fn the_code_of_the_proto_file_is_up_to_date() -> Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("proto");
+    let files = protox::compile([folder.join("inventory.proto")], [&folder])?;
+    let fresh = env::temp_dir().join(format!("inventory-proto-{}", process::id()));
+    fs::create_dir_all(&fresh)?;
+    tonic_prost_build::configure().out_dir(&fresh).compile_fds(files)?;
+    let generated = fs::read_to_string(fresh.join("inventory.v1.rs"))?;
+    fs::remove_dir_all(fresh)?;
+    let file = folder.join("inventory.v1.rs");
+    if env::var_os("UPDATE_PROTO").is_some() {
+        fs::write(&file, &generated)?;
+    }
+    assert!(
+        fs::read_to_string(file)? == generated,
+        "run `UPDATE_PROTO=1 cargo test -p tonic-inventory proto`"
+    );
     Ok(())
 }

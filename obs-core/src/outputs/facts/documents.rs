@@ -13,7 +13,7 @@ use super::{
 };
 
 /// The marks before and after the generated part of a document.
-const BEGIN: &str = "<!-- generated: UPDATE_DOCS=1 cargo test -p obs-core documents -->\n";
+const BEGIN: &str = "<!-- generated: UPDATE_DOCS=1 cargo test -p obs-web-core documents -->\n";
 const END: &str = "<!-- end of the generated part -->\n";
 
 #[test]
