@@ -1,23 +1,38 @@
 #!/usr/bin/env bash
-# Installs the tools of the tests and runs all checks: format, lints, documents, tests, features,
-# models, benchmark program.
+# Runs the tests.
+#
+#   tests/run.sh          all of them; installs what they need
+#   tests/run.sh quick    format, lints, unit tests, and the cases on axum and actix-web over HTTP/1
+#   --no-install          stops where something would have to be installed
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+lane=all install=yes
+for argument in "$@"; do
+    case "$argument" in
+    quick) lane=quick ;;
+    --no-install) install=no ;;
+    *)
+        echo "usage: tests/run.sh [quick] [--no-install]" >&2
+        exit 2
+        ;;
+    esac
+done
+
 say() { printf '\n== %s\n' "$*"; }
 
-say "tools"
-packages=()
-command -v valgrind >/dev/null || packages+=(valgrind)
-command -v cc >/dev/null || packages+=(build-essential)
-command -v jq >/dev/null || packages+=(jq)
-# Debian keeps the programs of the PostgreSQL server outside PATH.
-compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
-command -v prometheus >/dev/null && command -v promtool >/dev/null || packages+=(prometheus)
-python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
-install() (
+# Announces an installation, or stops with --no-install.
+announce() {
+    if [ "$install" = no ]; then
+        echo "missing: $* (without --no-install, this command installs it)" >&2
+        exit 1
+    fi
+    echo "installing: $*"
+}
+
+install_packages() (
     root=(); [ "$(id -u)" -eq 0 ] || root=(sudo)
-    # The tests start their own servers. This keeps the packages from starting servers, too.
+    # The tests start servers of their own. Without this policy, the packages would start others.
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
         trap '"${root[@]}" rm -f "$policy"' EXIT
@@ -27,95 +42,180 @@ install() (
     "${root[@]}" apt-get update -q
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
 )
-[ ${#packages[@]} -eq 0 ] || install "${packages[@]}"
-# Independent parsers, which check our pages.
-[ -x target/judges/bin/python ] || python3 -m venv target/judges
-target/judges/bin/python -m pip install -q --disable-pip-version-check -r tests/judges/requirements.txt
-cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
-cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 
-# All steps use the same flags, so nothing is built twice.
-export RUSTFLAGS="${RUSTFLAGS:-} -D warnings" RUSTDOCFLAGS="${RUSTDOCFLAGS:-} -D warnings"
+missing=()
 
-if ! cargo deny --version >/dev/null 2>&1; then
-    cargo install cargo-deny --locked --version 0.20.2
-fi
-export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+# The tools that both lanes need.
+tools() {
+    say "tools"
+    command -v cc >/dev/null || missing+=(build-essential)
+    if [ ${#missing[@]} -gt 0 ]; then
+        announce "${missing[*]} (apt)"
+        install_packages "${missing[@]}"
+    fi
+    local component
+    for component in fmt clippy; do
+        if ! cargo "$component" --version >/dev/null 2>&1; then
+            announce "cargo $component (rustup)"
+            rustup component add "${component/#fmt/rustfmt}"
+        fi
+    done
+}
 
-say "licences and sources of all dependencies"
-cargo deny check bans licenses sources
+# The tools that only the whole command needs.
+all_tools() {
+    command -v valgrind >/dev/null || missing+=(valgrind)
+    command -v jq >/dev/null || missing+=(jq)
+    # Debian keeps the server's programs outside the path.
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
+    command -v prometheus >/dev/null && command -v promtool >/dev/null || missing+=(prometheus)
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
+    tools
+    # The parsers of other projects, which read our pages.
+    if ! cmp -s tests/judges/requirements.txt target/judges/installed; then
+        announce "$(grep -v '^#' tests/judges/requirements.txt | tr '\n' ' ')(pip, in target/judges)"
+        python3 -m venv target/judges
+        target/judges/bin/python -m pip install -q --disable-pip-version-check -r tests/judges/requirements.txt
+        cp tests/judges/requirements.txt target/judges/installed
+    fi
+}
 
-say "format"
-cargo fmt --all -- --check
+# The observers of tests and documents write no events into the log.
+run_tests() {
+    OBS_EVENTS=off cargo test "$@"
+}
 
-say "lints"
-cargo clippy --workspace --all-targets --all-features -- -D warnings
+format() {
+    say "format"
+    cargo fmt --all -- --check
+}
 
-say "feature combinations"
-# No feature, each feature alone, and the default features without each one of them.
-cargo clippy -p obs-core --no-default-features
-for feature in gzip hash patterns prometheus http tokio testing otlp otel; do
-    cargo clippy -p obs-core --no-default-features --features "$feature"
-done
-for features in hash,patterns,prometheus gzip,patterns,prometheus gzip,hash,prometheus gzip,hash,patterns; do
-    cargo clippy -p obs-core --no-default-features --features "$features,http,testing,tokio" --all-targets
-done
-cargo clippy -p obs-axum --no-default-features
-for features in axum http2 tonic otel gzip,hash,patterns,prometheus; do
-    cargo clippy -p obs-axum --no-default-features --features "$features"
-done
-cargo clippy -p obs-axum
-cargo clippy -p obs-actix --no-default-features
-cargo clippy -p obs-actix
-cargo clippy -p obs-actix --features otel
+lints() {
+    say "lints"
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
+}
 
-say "tests of the core without the features that are on by default"
-cargo test -p obs-core --no-default-features --features http,testing,tokio --lib
+quick() {
+    tools
+    format
+    lints
+    say "unit tests"
+    run_tests --workspace --all-features --lib
+    say "the cases on axum and actix-web over HTTP/1"
+    run_tests --workspace --all-features --test behaviour -- axum_h1 actix_h1
+}
 
-say "without the feature otel, no crate of OpenTelemetry and no TLS"
-for crate in obs-core obs-axum obs-actix; do
-    if cargo tree --quiet --edges normal,build --package "$crate" | grep -E ' (opentelemetry|prost|rustls|ring|ureq)[a-z_-]* v'; then
-        echo "$crate builds them" >&2
+licences() {
+    say "licences and sources of all dependencies"
+    if cargo deny --version >/dev/null 2>&1; then
+        cargo deny check bans licenses sources
+    else
+        echo "skipped: cargo-deny is not installed. The workflow checks them."
+    fi
+}
+
+features() {
+    say "feature combinations"
+    # No feature, each feature alone, and all default features but one.
+    cargo clippy -p "$core" --no-default-features -- -D warnings
+    for feature in gzip hash patterns prometheus http tokio testing otlp otel; do
+        cargo clippy -p "$core" --no-default-features --features "$feature" -- -D warnings
+    done
+    for features in hash,patterns,prometheus gzip,patterns,prometheus gzip,hash,prometheus gzip,hash,patterns; do
+        cargo clippy -p "$core" --no-default-features --features "$features,http,testing,tokio" --all-targets -- -D warnings
+    done
+    cargo clippy -p obs-axum --no-default-features -- -D warnings
+    for features in axum http2 tonic otel gzip,hash,patterns,prometheus; do
+        cargo clippy -p obs-axum --no-default-features --features "$features" -- -D warnings
+    done
+    cargo clippy -p obs-axum -- -D warnings
+    cargo clippy -p obs-actix --no-default-features -- -D warnings
+    cargo clippy -p obs-actix -- -D warnings
+    cargo clippy -p obs-actix --features otel -- -D warnings
+
+    say "tests of the core without the default features"
+    run_tests -p "$core" --no-default-features --features http,testing,tokio --lib
+
+    say "without the feature otel, no crate of OpenTelemetry and no TLS"
+    for crate in "$core" obs-axum obs-actix; do
+        brings_none "$crate" '(opentelemetry|prost|rustls|ring|ureq)[a-z_-]*'
+    done
+    say "with the feature otlp, no crate of OpenTelemetry"
+    brings_none "$core" '(opentelemetry|prost)[a-z_-]*' --no-default-features --features otlp
+    say "without features, none of their crates"
+    for crate in "$core" obs-axum obs-actix; do
+        theirs='flate2|hmac|prometheus|regex-lite|sha2'
+        # The router of actix-web has regular expressions itself.
+        [ "$crate" != obs-actix ] || theirs='flate2|hmac|prometheus|sha2'
+        brings_none "$crate" "($theirs)" --no-default-features
+    done
+}
+
+packages() {
+    say "packages"
+    # Only these are published. They are built in the folder and with the profile of the tests, so
+    # that no dependency is built twice.
+    CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}" CARGO_PROFILE_DEV_DEBUG=line-tables-only \
+        cargo package -p "$core" -p obs-axum -p obs-actix --allow-dirty --quiet
+    local crate file
+    for crate in "$core" obs-axum obs-actix; do
+        for file in README.md LICENSE-APACHE LICENSE-MIT; do
+            if ! cargo package -p "$crate" --list --allow-dirty | grep -qx "$file"; then
+                echo "the package of $crate has no $file" >&2
+                exit 1
+            fi
+        done
+    done
+}
+
+# Fails if a crate, with these options, depends on a crate whose name matches.
+brings_none() {
+    local crate="$1" names="$2"
+    shift 2
+    if cargo tree --quiet --edges normal,build --package "$crate" "$@" | grep -E " $names v"; then
+        echo "$crate depends on them" >&2
         exit 1
     fi
-done
+}
 
-say "with the feature otlp, no crate of OpenTelemetry"
-if cargo tree --quiet --edges normal,build --package obs-core --no-default-features --features otlp \
-    | grep -E ' (opentelemetry|prost)[a-z_-]* v'; then
-    echo "the wire depends on the SDK" >&2
-    exit 1
-fi
-say "without features, none of their crates"
-for crate in obs-core obs-axum obs-actix; do
-    theirs='flate2|hmac|prometheus|regex-lite|sha2'
-    # The router of actix-web itself uses regular expressions.
-    [ "$crate" != obs-actix ] || theirs='flate2|hmac|prometheus|sha2'
-    if cargo tree --quiet --edges normal,build --no-default-features --package "$crate" | grep -E " ($theirs) v"; then
-        echo "$crate builds them" >&2
-        exit 1
-    fi
-done
+costs() {
+    say "the benchmark program"
+    cargo fmt --manifest-path bench/Cargo.toml -- --check
+    cargo clippy --release --manifest-path bench/Cargo.toml --all-targets -- -D warnings
 
-say "documents"
-cargo doc --workspace --all-features --no-deps
+    say "cost of a request and of a frame: limits of instructions and allocations, and no growth of memory"
+    cargo run --release --manifest-path bench/Cargo.toml -- gate
+    cargo run --release --manifest-path bench/Cargo.toml -- scale frames traced
+    cargo run --release --manifest-path bench/Cargo.toml -- memory
 
-say "tests"
-cargo test --workspace --all-features --all-targets
+    say "the size that observation adds to a program"
+    cargo run --release --manifest-path bench/Cargo.toml -- size
+}
 
-say "examples in the documents, README included"
-cargo test --workspace --all-features --doc
+all() {
+    all_tools
+    licences
+    format
+    lints
+    features
+    packages
 
-say "the benchmark program"
-cargo fmt --manifest-path bench/Cargo.toml -- --check
-cargo clippy --release --manifest-path bench/Cargo.toml --all-targets -- -D warnings
+    say "documents"
+    RUSTDOCFLAGS="${RUSTDOCFLAGS:-} -D warnings" cargo doc --workspace --all-features --no-deps
 
-say "what a request and a frame cost: limits of instructions and allocations, and no growth of memory"
-cargo run --release --manifest-path bench/Cargo.toml -- gate
-cargo run --release --manifest-path bench/Cargo.toml -- scale frames traced
-cargo run --release --manifest-path bench/Cargo.toml -- memory
+    say "programs of the examples"
+    cargo build --workspace --all-features --all-targets
 
-say "what observation adds to a program"
-cargo run --release --manifest-path bench/Cargo.toml -- size
+    say "tests"
+    run_tests --workspace --all-features --all-targets
 
-say "all passed"
+    say "examples in the documents"
+    RUSTDOCFLAGS="${RUSTDOCFLAGS:-} -D warnings" run_tests --workspace --all-features --doc
+
+    costs
+}
+
+core=obs-web-core
+began=$SECONDS
+"$lane"
+say "all passed in $((SECONDS - began)) s"

@@ -49,8 +49,8 @@ const TIMES: usize = 3;
 pub(crate) fn check() -> Result<(), String> {
     let mut bare: Vec<(&str, Cost)> = Vec::new();
     let mut failures = Vec::new();
-    println!("| setting | net instructions | limit | net allocations | limit | spread |");
-    println!("|---|--:|--:|--:|--:|--:|");
+    println!("| setting | net instructions | limit | tolerance | net allocations | limit | spread |");
+    println!("|---|--:|--:|--:|--:|--:|--:|");
     for limit in LIMITS {
         let setting = Setting::named(limit.name)?;
         let bare_name = setting.bare.ok_or_else(|| format!("`{}` has no bare setting", limit.name))?.name;
@@ -70,8 +70,14 @@ pub(crate) fn check() -> Result<(), String> {
             spread: cost.spread.max(below.spread),
         };
         println!(
-            "| {} | {:.0} | {:.0} | {:.2} | {:.2} | {:.0} |",
-            limit.name, net.instructions, limit.instructions, net.allocations, limit.allocations, net.spread
+            "| {} | {:.0} | {:.0} | {:.0} | {:.2} | {:.2} | {:.0} |",
+            limit.name,
+            net.instructions,
+            limit.instructions,
+            limit.tolerance(net),
+            net.allocations,
+            limit.allocations,
+            net.spread
         );
         failures.extend(limit.complaints(bare_name, net));
         if let Some(hint) = limit.hint(net) {
@@ -87,11 +93,16 @@ pub(crate) fn check() -> Result<(), String> {
 }
 
 impl Limit {
+    /// The instructions that are allowed on top of the limit.
+    fn tolerance(&self, net: Cost) -> f64 {
+        (self.instructions * TOLERANCE).max(net.spread)
+    }
+
     /// Returns the reasons why the setting fails.
     fn complaints(&self, bare: &str, net: Cost) -> Vec<String> {
         let Self { name, instructions, allocations, chance } = *self;
         let mut complaints = Vec::new();
-        let tolerance = (instructions * TOLERANCE).max(net.spread);
+        let tolerance = self.tolerance(net);
         if net.instructions > instructions + tolerance {
             let found = net.instructions;
             complaints.push(format!(

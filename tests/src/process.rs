@@ -27,36 +27,6 @@ pub fn temporary(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("obs-{name}-{}", std::process::id()))
 }
 
-/// Builds an example of the workspace, as `cargo run` would, and returns the path of its program.
-#[must_use]
-pub fn example(name: &str) -> PathBuf {
-    let mut command = Command::new(env!("CARGO"));
-    // Cargo sets these variables for the package of the test. With them, `ring` and all crates that
-    // depend on it would be built again.
-    for (variable, _) in std::env::vars_os() {
-        let of_package = variable
-            .to_str()
-            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
-        if of_package {
-            command.env_remove(variable);
-        }
-    }
-    let output = command
-        .args(["build", "--quiet", "--package", name, "--message-format", "json"])
-        .current_dir(root())
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("cargo runs");
-    assert!(output.status.success(), "{name} builds");
-    let messages = String::from_utf8(output.stdout).expect("UTF-8");
-    let program = messages.lines().find_map(|line| {
-        let message: Value = serde_json::from_str(line).expect("a message of cargo's");
-        let of_program = message["target"]["name"] == name && message["target"]["kind"][0] == "bin";
-        of_program.then(|| message["executable"].as_str().expect("a path").into())
-    });
-    program.expect("a program")
-}
-
 /// Copies an example out of the repository, as a user would, and builds the copy.
 #[must_use]
 pub fn copy_and_build(name: &str) -> PathBuf {
@@ -66,10 +36,17 @@ pub fn copy_and_build(name: &str) -> PathBuf {
     let manifest = std::fs::read_to_string(source.join("Cargo.toml")).expect("the manifest");
     assert!(!manifest.contains("workspace"), "the manifest does not need the workspace: {manifest}");
     let manifest = manifest.split(DELETE).next().expect("its beginning");
+    // The workspace's own program keeps its name.
+    let copied = format!("copied-{name}");
+    let manifest = manifest.replacen(&format!("name = \"{name}\""), &format!("name = \"{copied}\""), 1);
+    let library = match source.join("src/lib.rs").exists() {
+        true => format!("\n[lib]\nname = \"{}\"\n", name.replace('-', "_")),
+        false => String::new(),
+    };
     // A copy must change these paths as long as the crates are not in a registry.
     let manifest = manifest.replace("../..", root().to_str().expect("a path in UTF-8"));
-    std::fs::write(folder.join("Cargo.toml"), manifest).expect("written");
-    let program = build(&folder, name, "");
+    std::fs::write(folder.join("Cargo.toml"), manifest + &library).expect("written");
+    let program = build(&folder, &copied, "");
     std::fs::remove_dir_all(folder).expect("removed");
     program
 }
@@ -101,7 +78,11 @@ impl Service {
         let addr = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
         let mut command = Command::new(program);
         // Enough time for a few requests after a signal, even while the machine builds something.
-        command.env("LISTEN", addr.to_string()).env("OBS_DRAIN_DELAY", "5s").envs(variables.iter().copied());
+        command
+            .env_remove("OBS_EVENTS")
+            .env("LISTEN", addr.to_string())
+            .env("OBS_DRAIN_DELAY", "5s")
+            .envs(variables.iter().copied());
         let service = Self::spawn(command, addr);
         until(|| TcpStream::connect(addr).is_ok()).await;
         until(|| service.catches_signals()).await;

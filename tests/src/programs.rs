@@ -1,9 +1,14 @@
-//! The build of programs outside the workspace, as a user would build them.
+//! The programs of the workspace, and the build of programs outside it, as a user would build them.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::Command,
+    time::SystemTime,
 };
+
+/// The command that builds the programs of the workspace for the tests.
+const BUILD: &str = "cargo build --workspace --all-features --all-targets";
 
 /// The root folder of the repository.
 #[must_use]
@@ -11,24 +16,62 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a parent").to_owned()
 }
 
+/// The folder that cargo builds into. This test is in `debug/deps` there.
+fn target() -> PathBuf {
+    let test = std::env::current_exe().expect("a path");
+    test.ancestors().nth(3).expect("a target folder").to_owned()
+}
+
+/// The program of an example of the workspace. Tests do not build it: [`BUILD`] does so once.
+///
+/// # Panics
+/// If it is not built, or if one of its sources has changed since.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    let program = target().join("debug").join(name);
+    let built = modified(&program).unwrap_or_else(|| panic!("`{name}` is not built: run `{BUILD}`"));
+    // cargo lists the sources of a program beside it.
+    let sources = fs::read_to_string(program.with_extension("d")).expect("the list of its sources");
+    let (_, sources) = sources.split_once(": ").expect("sources");
+    for source in sources.split_whitespace() {
+        let changed = modified(Path::new(source)).is_none_or(|changed| changed > built);
+        assert!(!changed, "`{name}` is older than `{source}`: run `{BUILD}`");
+    }
+    program
+}
+
+fn modified(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
+}
+
 /// Builds the crate in `folder` with these features and the workspace's `Cargo.lock`, and returns
 /// the path of its program. The next build of the same name replaces the program.
 #[must_use]
 pub fn build(folder: &Path, name: &str, features: &str) -> PathBuf {
     let lock = folder.join("Cargo.lock");
-    std::fs::copy(root().join("Cargo.lock"), &lock).expect("the lock file");
-    let target = root().join("target/copied");
-    let output = Command::new(env!("CARGO"))
+    fs::copy(root().join("Cargo.lock"), &lock).expect("the lock file");
+    let mut command = Command::new(env!("CARGO"));
+    // Cargo sets these variables for the package of the test. With them, `ring` and all crates that
+    // depend on it would be built again.
+    for (variable, _) in std::env::vars_os() {
+        let of_package = variable
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
+        if of_package {
+            command.env_remove(variable);
+        }
+    }
+    let output = command
         .args(["build", "--quiet", "--features", features])
         .current_dir(folder)
-        .env("CARGO_TARGET_DIR", &target)
-        // The flags of the tests are not for a copy.
-        .env_remove("RUSTFLAGS")
+        // The folder and the profile of the workspace, so that no dependency is built twice.
+        .env("CARGO_TARGET_DIR", target())
+        .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
         .output()
         .expect("cargo runs");
-    std::fs::remove_file(lock).expect("removed");
+    fs::remove_file(lock).expect("removed");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name} builds outside the repository: {errors}");
     assert!(!errors.contains(&format!("`{name}` (bin")), "it builds without a warning: {errors}");
-    target.join("debug").join(name)
+    target().join("debug").join(name)
 }

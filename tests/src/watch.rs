@@ -1,53 +1,18 @@
 //! An observer whose records, events and metrics a case waits for and checks.
 
 use crate::of_request::OfRequest as _;
-use std::{
-    io::{self, Write},
-    sync::{Arc, Mutex, OnceLock},
-    time::Duration,
-};
+use std::{sync::OnceLock, time::Duration};
 
-use obs_core::{
-    EventOutput, Events, Observer, ObserverBuilder, Outcome,
-    output::{Record, RecordSink},
-};
-use tokio::sync::watch;
+use obs_core::{Events, Observer, ObserverBuilder, Outcome, output::Record, testing::TestObserver};
 
 /// The bound of each wait. It is longer than any step takes on a busy machine, so only a hanging
 /// test reaches it.
 pub const BOUND: Duration = Duration::from_secs(60);
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-struct Records(watch::Sender<Vec<Record>>);
-
-impl RecordSink for Records {
-    fn name(&self) -> &str {
-        "records"
-    }
-
-    fn on_finish(&self, record: &Record) {
-        self.0.send_modify(|records| records.push(record.clone()));
-    }
-}
-
-/// One observer and all its output.
+/// The observer in memory that users test with, and the checks of this suite.
 pub struct Watch {
     pub observer: Observer,
-    lines: Lines,
-    records: watch::Receiver<Vec<Record>>,
+    test: TestObserver,
 }
 
 impl Default for Watch {
@@ -59,27 +24,16 @@ impl Default for Watch {
 impl Watch {
     #[must_use]
     pub fn with(settings: impl FnOnce(ObserverBuilder) -> ObserverBuilder) -> Self {
-        let (send, records) = watch::channel(Vec::new());
-        let lines = Lines::default();
-        let builder = Observer::builder("test")
-            .no_environment()
-            // Cases of the shutdown set other values.
-            .drain_delay(Duration::ZERO)
-            .drain_timeout(Duration::ZERO)
-            .events(Events::new().headers(["x-tenant"]).output(EventOutput::writer(lines.clone())))
-            .sink(Records(send));
-        let observer = settings(builder).build().expect("valid settings");
-        Self { observer, lines, records }
+        let events = Events::new().headers(["x-tenant"]);
+        // Cases of the shutdown set other values.
+        let test =
+            TestObserver::events_with(events, |builder| settings(builder.drain_timeout(Duration::ZERO)));
+        Self { observer: test.observer().clone(), test }
     }
 
     /// Waits until `n` requests have ended.
     pub async fn ended(&self, n: usize) -> Vec<Record> {
-        let mut records = self.records.clone();
-        let enough = records.wait_for(|records| records.len() >= n);
-        let result = tokio::time::timeout(BOUND, enough).await;
-        let records = self.records.borrow().clone();
-        assert!(result.is_ok(), "{n} requests should have ended, but only these did: {records:#?}");
-        records
+        self.test.wait_for(n).await
     }
 
     /// Waits until exactly `n` requests are running.
@@ -90,12 +44,8 @@ impl Watch {
     /// Flushes the events, and returns those written so far. Checks each against the schema.
     #[must_use]
     pub fn lines(&self) -> Vec<serde_json::Value> {
-        assert!(self.observer.shutdown(BOUND).flushed, "the events are flushed");
-        let bytes = self.lines.0.lock().unwrap().clone();
-        assert!(bytes.is_empty() || bytes.ends_with(b"\n"), "whole lines only");
-        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let lines = lines.map(|line| serde_json::from_slice(line).expect("a line of JSON"));
-        lines.inspect(fulfils_the_schema).collect()
+        let events = self.test.events().into_iter().map(|event| event.json().clone());
+        events.inspect(fulfils_the_schema).collect()
     }
 
     /// The sum of all samples of `name` whose labels contain `labels`.
@@ -116,7 +66,7 @@ impl Watch {
     /// numbers of records, histogram counts and events equal the number of requests, and nothing is
     /// in flight.
     pub fn check(&self, expected: &[Expected]) {
-        let records = self.records.borrow().clone();
+        let records = self.test.records();
         assert_eq!(records.len(), expected.len(), "one record per request: {records:#?}");
         for (record, expected) in records.iter().zip(expected) {
             expected.check(record);

@@ -1,23 +1,56 @@
 //! The tests that run every case on every stack. A test has a name such as
 //! `axum_h2::panics::in_call`.
 
-/// Defines all cases as tests for one stack, in a module for each group.
+/// A capability that a stack has. A stack imports `yes` or `no` under the name of each capability.
+macro_rules! yes {
+    ($test:item) => {
+        $test
+    };
+}
+
+/// A capability that a stack does not have: the cases that need it are not generated.
+macro_rules! no {
+    ($test:item) => {};
+}
+
+use {no, yes};
+
+/// The test of a case, and the capability that it needs.
+macro_rules! case {
+    ([] $test:item) => {
+        $test
+    };
+    ([$capability:ident] $test:item) => {
+        $capability! { $test }
+    };
+}
+
+/// Defines all cases as tests for one stack, in a module for each group. A case names the
+/// capability that it needs in parentheses:
+///
+/// * `http1`: the client speaks HTTP/1.
+/// * `extended_connect`: the server takes CONNECT for WebSockets over HTTP/2. actix-web does not.
+/// * `router`: the framework knows routes, and has extractors.
+/// * `trailers`: the framework sends trailers.
+/// * `cancels`: the framework drops the handler when the client disconnects.
 macro_rules! cases {
     ($framework:ident, $http2:literal) => {
         cases! { $framework, $http2,
             responses: plain empty head head_of_a_stream no_content not_modified unmatched method_not_allowed
-                unknown_method client_error handler_error handler_error_kind extractor_rejection early_answer nested_route;
-            bodies: chunked sized_stream too_short trailers server_sent_events websocket connect body_error huge_frame
-                unread_request_body;
-            panics: in_call before_an_await after_an_await grpc resumed in_body in_drop in_body_drop;
+                unknown_method client_error handler_error handler_error_kind extractor_rejection(router)
+                early_answer nested_route;
+            bodies: chunked sized_stream too_short trailers(trailers) server_sent_events websocket(http1)
+                connect(extended_connect) body_error huge_frame unread_request_body;
+            panics: in_call before_an_await after_an_await grpc resumed in_body in_drop(cancels) in_body_drop;
             leaving: before_the_head between_small_frames in_one_huge_frame outer_timeout inner_timeout;
             many: a_thousand_on_one_connection a_hundred_at_once;
             metrics: scrapes_share_a_page scrapers_that_disconnect a_collector_that_panics;
-            layers: service_error installed_twice two_observers sink_that_panics endpoints own_health late_write;
+            layers: service_error installed_twice two_observers sink_that_panics endpoints own_health(router)
+                late_write;
             exposition: negotiated compressed filtered_by_name head_has_no_body users_metrics sizes
                 opentelemetry_naming exemplars without_exemplars_and_created excluded_routes
                 declared_routes;
-            long_pages: complete to_a_client_of_http_1_0 unread;
+            long_pages: complete to_a_client_of_http_1_0(http1) unread;
             health: names_the_failing_check hanging too_late one_run_for_all
                 independent_of_liveness_and_disconnects panicking
                 not_ready_while_starting_or_draining;
@@ -30,36 +63,48 @@ macro_rules! cases {
             shutdown: waits_for_requests aborts_requests_after_the_timeout closes_idle_connections;
         }
     };
-    ($framework:ident, $http2:literal, $($group:ident: $($case:ident)*;)*) => {
+    ($framework:ident, $http2:literal, $($group:ident: $($case:ident $(($capability:ident))?)*;)*) => {
         $(mod $group {
+            #[allow(unused_imports)]
+            use super::*;
             use obs_tests::{cases::$group, stacks::{Framework, Stack}};
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $case() {
-                $group::$case(Stack { framework: Framework::$framework, http2: $http2 }).await;
+            $(case! {
+                [$($capability)?]
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    $group::$case(Stack { framework: Framework::$framework, http2: $http2 }).await;
+                }
             })*
         })*
     };
 }
 
 mod axum_h1 {
+    use crate::{no as extended_connect, yes as cancels, yes as http1, yes as router, yes as trailers};
     cases!(Axum, false);
 }
 mod axum_h2 {
+    use crate::{no as http1, yes as cancels, yes as extended_connect, yes as router, yes as trailers};
     cases!(Axum, true);
 }
 mod tower_h1 {
+    use crate::{no as extended_connect, no as router, yes as cancels, yes as http1, yes as trailers};
     cases!(Tower, false);
 }
 mod tower_h2 {
+    use crate::{no as http1, no as router, yes as cancels, yes as extended_connect, yes as trailers};
     cases!(Tower, true);
 }
 mod actix_h1 {
+    use crate::{no as cancels, no as extended_connect, no as trailers, yes as http1, yes as router};
     cases!(Actix, false);
 }
 mod actix_h2 {
+    use crate::{no as cancels, no as extended_connect, no as http1, no as trailers, yes as router};
     cases!(Actix, true);
 }
 mod tiny_h1 {
+    use crate::{no as extended_connect, no as trailers, yes as cancels, yes as http1, yes as router};
     cases!(Tiny, false);
 }
 

@@ -7,7 +7,8 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use obs_tests::{
     client::{Answer, Client, get},
-    process::{Service, example, temporary},
+    process::{Service, temporary},
+    programs::example,
     watch::BOUND,
 };
 use serde_json::{Value, json};

@@ -12,8 +12,8 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use obs_tests::{
     client::{Client, get, post},
-    process::{Service, copy_and_build, example, temporary},
-    programs::{build, root},
+    process::{Service, copy_and_build, temporary},
+    programs::{build, example, root},
     watch::until,
 };
 
@@ -140,6 +140,7 @@ async fn a_watched_inventory_shuts_down_gracefully() {
 async fn a_stuck_output_does_not_delay_the_exit() {
     let addr = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
     let child = Command::new(example("minimal-axum"))
+        .env_remove("OBS_EVENTS")
         .env("LISTEN", addr.to_string())
         .env("OBS_DRAIN_DELAY", "0")
         .stdout(Stdio::piped())

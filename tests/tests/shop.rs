@@ -12,7 +12,8 @@ use obs_tests::{
     client::{Answer, Client, get, post},
     collector::Collector,
     postgres::Postgres,
-    process::{Service, example, temporary},
+    process::{Service, temporary},
+    programs::example,
     watch::BOUND,
 };
 use serde_json::Value;

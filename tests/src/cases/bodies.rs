@@ -31,9 +31,6 @@ pub async fn too_short(stack: Stack) {
 }
 
 pub async fn trailers(stack: Stack) {
-    if !stack.sends_trailers() {
-        return;
-    }
     let answer = exchange(stack, get("/trailers"), Expected::completed(200, "/trailers", 6)).await;
     let answer = answer.expect("a response");
     assert_eq!(answer.body, "onetwo");
@@ -49,9 +46,6 @@ pub async fn server_sent_events(stack: Stack) {
 }
 
 pub async fn websocket(stack: Stack) {
-    if stack.http2 {
-        return; // Only HTTP/1 has the status 101.
-    }
     let watch = Watch::default();
     let server = stack.serve(Setup::new(&watch)).await;
     let mut client = server.connect().await;
@@ -69,9 +63,6 @@ pub async fn websocket(stack: Stack) {
 
 /// The extended CONNECT (RFC 8441) that WebSockets use over HTTP/2.
 pub async fn connect(stack: Stack) {
-    if !stack.http2 || stack.framework == Framework::Actix {
-        return; // actix has no CONNECT.
-    }
     let watch = Watch::default();
     let server = stack.serve(Setup::new(&watch)).await;
     let mut client = server.connect().await;

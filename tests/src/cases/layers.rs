@@ -133,9 +133,6 @@ pub async fn endpoints(stack: Stack) {
 
 /// A route of the application at the path of an endpoint takes precedence.
 pub async fn own_health(stack: Stack) {
-    if !stack.has_router() {
-        return; // Without a router, the routes are unknown.
-    }
     let watch = Watch::default();
     let setup = Setup::new(&watch).own_health();
     let expected = Expected::completed(200, "/health", 6);

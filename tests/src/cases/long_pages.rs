@@ -79,9 +79,6 @@ pub async fn complete(stack: Stack) {
 
 /// A client of HTTP/1.0 gets the page without chunks, until the connection ends.
 pub async fn to_a_client_of_http_1_0(stack: Stack) {
-    if stack.http2 {
-        return;
-    }
     let watch = watch(10);
     let server = stack.serve(Setup::new(&watch)).await;
     let mut socket = TcpStream::connect(server.addr).await.expect("the server listens");

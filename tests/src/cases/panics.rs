@@ -105,9 +105,6 @@ pub async fn in_body(stack: Stack) {
 
 /// The client disconnects, and a destructor in the handler panics.
 pub async fn in_drop(stack: Stack) {
-    if !stack.notices_leaving_in_handler() {
-        return; // The handler is not dropped then.
-    }
     let watch = Watch::default();
     let server = stack.serve(Setup::new(&watch)).await;
     let entered = server.world.clone();

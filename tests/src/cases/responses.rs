@@ -108,9 +108,6 @@ pub async fn handler_error_kind(stack: Stack) {
 }
 
 pub async fn extractor_rejection(stack: Stack) {
-    if !stack.has_router() {
-        return; // Only a router has extractors.
-    }
     let watch = Watch::default();
     let server = stack.serve(Setup::new(&watch)).await;
     let mut client = server.connect().await;

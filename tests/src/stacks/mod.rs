@@ -59,12 +59,6 @@ impl Stack {
         self.framework != Framework::Actix
     }
 
-    /// Returns `true` if the framework sends trailers.
-    #[must_use]
-    pub fn sends_trailers(self) -> bool {
-        !matches!(self.framework, Framework::Actix | Framework::Tiny)
-    }
-
     /// Returns `true` if a service may return an error instead of a response. An axum router
     /// cannot, and actix converts the error to a response.
     #[must_use]
