@@ -87,7 +87,7 @@ facts! {
             = call.status.map(GrpcStatus::as_str);
 
         /// The number of messages that the service has read.
-        "grpc.request.messages": number if "it is a gRPC call, and they could be counted"
+        "grpc.request.messages": number if "it is a gRPC call, and its messages could be counted"
             = call.request_messages;
 
         /// The number of messages that were handed to the transport.

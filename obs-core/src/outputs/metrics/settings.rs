@@ -215,7 +215,7 @@ settings! {
     }
 
     pub(crate) created: bool = true, "`true`" {
-        /// Shows the time since which a counter or histogram counts (`_created`), in the
+        /// Shows the time at which a counter or histogram began to count (`_created`), in the
         /// OpenMetrics format.
         fn created(mut self, show: bool) { self.created = show }
     }

@@ -149,7 +149,7 @@ settings! {
     }
 
     pub(super) resource: Vec<(String, String)> = Vec::new(),
-        "service, host, process, container, and the names in Kubernetes" {
+        "attributes of the service, host, process, container and Kubernetes pod" {
         /// Adds an attribute to the resource.
         fn resource_attribute(mut self, name: impl Into<String>, value: impl Into<String>) {
             self.resource.push((name.into(), value.into()));

@@ -121,8 +121,8 @@ settings! {
 
     #[cfg(feature = "gzip")]
     gzip: bool = false, "`false`" {
-        /// Compresses closed segments on a separate thread. A shutdown does not wait for it, and
-        /// the next start continues.
+        /// Compresses closed segments on a separate thread. A shutdown does not wait for it. The
+        /// next start compresses the segments that are left.
         fn gzip(mut self, compressed: bool) { self.gzip = compressed }
     }
 }
