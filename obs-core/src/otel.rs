@@ -5,8 +5,8 @@
 //! children. It ends with the request's record and has the same ids.
 //!
 //! This module re-exports types of the [`opentelemetry`] and [`opentelemetry_sdk`] crates, which
-//! are not stable yet. So it follows their releases and is not covered by this crate's version
-//! promises. No other module exposes these types.
+//! are not stable yet. A release of this crate that moves to an incompatible version of them is
+//! incompatible itself. No other module exposes these types.
 //!
 //! # How to enable it
 //! One environment variable is enough: spans are exported to `OTEL_EXPORTER_OTLP_ENDPOINT`. Or use
