@@ -1,8 +1,9 @@
 //! A layer that puts an observed body into the same box type as axum's own bodies.
 //!
-//! Otherwise axum would add an adapter for errors that every frame passes. These bodies do not need
-//! it, because their errors are axum's own. `Body::new` uses this box without another one. If a
-//! future version boxes it again, the benchmarks fail because of the additional allocation.
+//! Otherwise axum would wrap the body in an adapter that converts errors, and every frame would go
+//! through it. These bodies do not need it, because their errors are axum's own. `Body::new` uses
+//! this box without another one. If a future version boxes it again, the benchmarks fail because of
+//! the additional allocation.
 
 use std::{
     fmt::Display,

@@ -51,8 +51,8 @@ impl ObserveLayer {
 
     /// Sets the path under which the service is mounted, for a service that does not know it.
     ///
-    /// A nested axum router does not need this. Use `nest`, or put the layer on the inner router,
-    /// and the route is exact: `nest_service("/in", router.layer(observer.layer()))`.
+    /// A nested axum router does not need this. Its route is exact with `nest`, or if the layer is
+    /// on the inner router: `nest_service("/in", router.layer(observer.layer()))`.
     ///
     /// The prefix is added in front of the route, unless the route already begins with it. For a
     /// service without routes, such as a file server, the route becomes `<prefix>/{*path}`.

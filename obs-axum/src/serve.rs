@@ -43,7 +43,7 @@ const HEAD_OR_IDLE: Duration = Duration::from_secs(75);
 /// A second signal exits immediately.
 ///
 /// `listener` is any listener of axum, so Unix sockets and TLS work. Handlers get `ConnectInfo`.
-/// For other servers, [`obs_core::shutdown`] has the parts of which this is made.
+/// For other servers, use the functions of [`obs_core::shutdown`], on which this one is based.
 ///
 /// The drain also waits for a connection that is sending a request's head. For `tokio::spawn`, call
 /// `.into_future()`.

@@ -42,8 +42,10 @@
 //! | `testing` | off | an observer in memory, for tests |
 //!
 //! # Guarantees
-//! * The request path never fails, blocks or grows without bound because of telemetry.
-//! * The panic hook is the only global. `shutdown::signal` adds signal handlers.
+//! * Telemetry never makes a request fail, and its memory is bounded. A request waits for an output
+//!   only if the application chooses [`Overflow::Block`].
+//! * An observer changes nothing of the whole process, except that it adds a panic hook.
+//!   `shutdown::signal` adds signal handlers.
 //! * The crate logs its own diagnostics with `tracing`, target `obs`.
 //!
 //! # Guides
@@ -126,8 +128,10 @@ pub mod adapter {
     //! ```
     //! * An [`Observation`] cannot be cloned. It moves from the handler's future ([`Observed`])
     //!   into the response's body: [`BodyObservation`], or `ObservedBody` for `http-body` 1.
-    //! * [`Observation::finish`] takes it by value, so it happens once. A drop is a cancellation.
-    //! * The end makes one immutable [`Record`](crate::output::Record), which every output reads.
+    //! * [`Observation::finish`] takes the observation by value, so a request ends only once. A
+    //!   drop is a cancellation.
+    //! * At its end, a request becomes one immutable [`Record`](crate::output::Record), which every
+    //!   output reads.
     //!
     //! ```
     //! use obs_core::{Observer, Outcome, adapter::{Observed, RequestHead}};

@@ -1,7 +1,7 @@
 //! Spans with OpenTelemetry, exported over OTLP (feature `otel`).
 //!
 //! Each request is a server span by OpenTelemetry's conventions for HTTP (stable) or gRPC (release
-//! candidate). It is active while the service runs, so the application's own spans become its
+//! candidate). It is active while the handler runs, so the application's own spans become its
 //! children. It ends with the request's record and has the same ids.
 //!
 //! This module re-exports types of the [`opentelemetry`] and [`opentelemetry_sdk`] crates, which

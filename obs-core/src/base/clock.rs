@@ -1,4 +1,4 @@
-//! Times, and moments read from the system's two clocks.
+//! Conversions of times, and the current time on the system's two clocks.
 
 use std::{
     cell::Cell,

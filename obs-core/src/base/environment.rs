@@ -1,4 +1,4 @@
-//! The environment of a build: variables, and the kind of standard output.
+//! The environment of a build: its variables, and if standard output is a terminal.
 
 use std::{
     cell::RefCell,

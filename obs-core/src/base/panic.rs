@@ -1,9 +1,9 @@
 //! Caught panics: the catch that turns a panic into a value, and the slot in which the panic hook
 //! stores its report.
 //!
-//! The hook runs where the panic happens and sees its location. `catch_unwind` gets the payload and
-//! knows the work. A thread-local slot joins the two. Only [`catch`] empties the slot, so a panic
-//! that a handler catches itself is not reported.
+//! The hook runs where the panic happens and sees its location. The code around `catch_unwind` gets
+//! the payload and has the observation. A thread-local slot connects the two. Only [`catch`]
+//! empties the slot, so a panic that a handler catches itself is not reported.
 
 use std::{
     any::Any,
@@ -98,8 +98,8 @@ impl fmt::Display for PanicLocation {
 
 /// A caught panic: its payload and its report.
 ///
-/// [`Observation::panicked`](crate::adapter::Observation::panicked) takes it, and answers or
-/// resumes it.
+/// [`Observation::panicked`](crate::adapter::Observation::panicked) takes it. It returns a response
+/// or resumes the panic.
 pub struct Panic {
     payload: Payload,
     report: Box<PanicReport>,

@@ -1,4 +1,4 @@
-//! The threads that obs starts, and the numbers of all threads.
+//! The start of threads, and a number for each thread of the process.
 
 use std::{
     cell::Cell,

@@ -36,9 +36,9 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 settings! {
     /// A builder of an [`Observer`](crate::Observer), with all its settings.
     ///
-    /// [`build`](Self::build) reads the environment, which wins over the code, because it is what
-    /// an operator can change. [`Observer::settings`](crate::Observer::settings) lists every
-    /// setting with its variable.
+    /// [`build`](Self::build) reads the environment variables. They take precedence over the code,
+    /// because an operator can change them. [`Observer::settings`](crate::Observer::settings) lists
+    /// every setting with its variables.
     ///
     /// ```
     /// use std::time::Duration;
@@ -233,8 +233,8 @@ settings! {
         /// * A late check continues to run, and no second run is started meanwhile.
         /// * A result is reused for a second, so many probes cause one run.
         ///
-        /// The answer names the failed check and the time since when it fails. The error itself is
-        /// only logged, once for each change.
+        /// The answer contains the name of the failed check and the time at which it began to fail.
+        /// The error itself is only logged, once for each change.
         ///
         /// ```
         /// # use obs_core::Observer;
@@ -272,7 +272,8 @@ settings! {
     }
 
     drain_timeout: Duration = Duration::from_secs(20), "20 s" {
-        /// Sets the time that running requests then have to end, before they are aborted.
+        /// Sets the time after the delay in which running requests can still end. Then they are
+        /// aborted.
         fn drain_timeout(mut self, timeout: Duration) { self.drain_timeout = timeout }
         variable "OBS_DRAIN_TIMEOUT": "a duration such as `20s` or `500ms`, or whole seconds such as `20`" => parse::duration;
     }

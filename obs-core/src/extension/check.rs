@@ -1,4 +1,4 @@
-//! A named health check. Only one run is active at a time, and its result is kept for a moment.
+//! A named health check. Only one run is active at a time, and later callers reuse its result.
 
 use std::{
     fmt,
@@ -21,7 +21,7 @@ type CheckFunction = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), Stri
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) passes: bool,
-    /// The time since when it has passed, or failed, without a change.
+    /// The time of the last change between passing and failing.
     pub(crate) since: SystemTime,
 }
 

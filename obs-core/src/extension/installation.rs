@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// A subsystem that installs itself into an observer: sinks, internal metrics, endpoints, health
-/// checks, a step of the shutdown and its row in the report.
+/// checks, a step of the shutdown, and a row in the report of the shutdown.
 ///
 /// [`ObserverBuilder::extension`](crate::ObserverBuilder::extension) takes one. Metrics, events,
 /// spans and the health pages are extensions, too.
@@ -72,11 +72,11 @@ pub trait Extension: Send + 'static {
     /// report of a shutdown contain it.
     fn name(&self) -> &str;
 
-    /// Reads the extension's environment variables, which win over the code. It is not called after
-    /// [`no_environment`](crate::ObserverBuilder::no_environment).
+    /// Reads the extension's environment variables, which take precedence over the code. It is not
+    /// called after [`no_environment`](crate::ObserverBuilder::no_environment).
     ///
     /// # Errors
-    /// A variable with an invalid value. The build fails with this error.
+    /// A variable has an invalid value. The build fails with this error.
     fn configure(&mut self, environment: &Environment) -> Result<(), BuildError> {
         let _ = environment;
         Ok(())
@@ -86,7 +86,7 @@ pub trait Extension: Send + 'static {
     /// any extension installs its parts, so no thread runs yet.
     ///
     /// # Errors
-    /// The first invalid setting. The build fails with this error.
+    /// A setting is invalid. The build fails with the error of the first one.
     fn check(&self, environment: &Environment) -> Result<(), BuildError> {
         let _ = environment;
         Ok(())
@@ -95,6 +95,6 @@ pub trait Extension: Send + 'static {
     /// Installs the extension's parts.
     ///
     /// # Errors
-    /// A part that cannot be installed. The build fails with this error.
+    /// A part cannot be installed. The build fails with this error.
     fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError>;
 }

@@ -112,8 +112,7 @@ impl Setup<'_> {
         self.service
     }
 
-    /// The observer's redactor, for texts that reach an output in another way than through a
-    /// record.
+    /// The observer's redactor. The texts of a record are already masked, so it is for other texts.
     #[must_use]
     pub const fn redactor(&self) -> &Redactor {
         self.redactor
@@ -313,7 +312,7 @@ impl Setup<'_> {
         self.parts.shared.0.push(value);
     }
 
-    /// Logs a warning, for an invalid setting from outside that is ignored.
+    /// Logs a warning, such as the message that an invalid value of a variable is ignored.
     pub fn warn(&self, message: &str) {
         diagnostics::warn(format_args!("{}: {message}", self.name));
     }

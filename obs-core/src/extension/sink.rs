@@ -55,7 +55,7 @@ pub trait RecordSink: Send + Sync + 'static {
     /// Called when a piece of work has started.
     fn on_start(&self, _start: &Start) {}
 
-    /// Returns false if [`on_start`](Self::on_start) does nothing. It may then be skipped.
+    /// Returns false if [`on_start`](Self::on_start) does nothing. Then calls may be skipped.
     fn wants_starts(&self) -> bool {
         true
     }

@@ -13,7 +13,7 @@ pub struct Drain {
     /// The time for which the service still accepts requests after `/readyz` fails, so that load
     /// balancers notice. 5 s by default.
     pub delay: Duration,
-    /// The time that running requests then have to end. 20 s by default.
+    /// The time after the delay in which running requests can still end. 20 s by default.
     pub timeout: Duration,
 }
 
@@ -41,8 +41,8 @@ pub struct ShutdownReport {
     pub flushed: bool,
     /// The number of requests that had not ended.
     pub in_flight: u64,
-    /// A row for each output that counts: `events`, `spans` if this crate exports them, and those
-    /// of extensions.
+    /// A row for each output that has counters: `events`, `spans` if this crate exports them, and
+    /// the outputs of extensions.
     pub outputs: Vec<OutputReport>,
 }
 

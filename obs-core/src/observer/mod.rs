@@ -37,8 +37,8 @@ use crate::{
 
 /// An observer of the requests of one service.
 ///
-/// A clone clones one `Arc`. The panic hook is the only global. So any number of observers live in
-/// one process, each with its own metrics and outputs.
+/// A clone clones one `Arc`. A process can have any number of observers, each with its own metrics
+/// and outputs. The panic hook is installed once for all of them.
 ///
 /// ```
 /// use obs_core::Observer;
@@ -118,8 +118,8 @@ impl Observer {
         &self.0.policy
     }
 
-    /// Returns this observer's handle of the work on this thread, even if an inner layer belongs to
-    /// another observer. Outside of work the handle does nothing.
+    /// Returns the handle of the current work that belongs to this observer. It is found even if
+    /// the innermost layer belongs to another observer. Outside of work the handle does nothing.
     #[must_use]
     pub fn current(&self) -> Work {
         scope::try_current().and_then(|work| work.of_policy(self.policy())).unwrap_or_default()
@@ -309,8 +309,8 @@ impl Observer {
 }
 
 impl Work {
-    /// Returns the handle of this work that belongs to `observer`: this one, or that of an outer
-    /// layer.
+    /// Returns the handle of the same request that belongs to `observer`: this handle, or the
+    /// handle of an outer layer.
     #[must_use]
     pub fn of(&self, observer: &Observer) -> Option<Self> {
         self.of_policy(observer.policy())

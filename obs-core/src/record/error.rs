@@ -26,9 +26,9 @@ const BEHIND_THE_CUT: usize = 512;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorReport {
-    /// The kind that the handler set, otherwise the error's Rust type if it is known. A type's name
-    /// changes when the type moves, so set a [kind](crate::Work::error_kind) for lasting
-    /// dashboards.
+    /// The kind that the handler set, otherwise the error's Rust type if it is known. The
+    /// name changes if the type is renamed or moved to another module. For dashboards, set a
+    /// [kind](crate::Work::error_kind).
     pub type_name: Option<&'static str>,
     /// The error's `Display` text, at most 4 KiB.
     pub message: String,

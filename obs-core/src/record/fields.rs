@@ -1,8 +1,9 @@
 //! The application's own fields of a record.
 //!
-//! The number of fields is bounded, and each has to cost the same however many there are. A Bloom
-//! filter recognises most new names. For each set of names, the thread remembers how they are
-//! sorted, nested and escaped, so that the event copies the text between the values.
+//! The number of fields is bounded, and the cost of a field does not depend on their number. A
+//! Bloom filter recognises most new names. For each set of names, the thread stores the text
+//! between the values, with sorted, nested and escaped names. An event only copies this text and
+//! adds the values.
 
 use std::{
     borrow::Cow,

@@ -101,15 +101,15 @@ pub struct RequestEnd {
     pub response_bytes: u64,
     /// The facts of the gRPC call, if it was one.
     pub grpc: Option<GrpcCall>,
-    /// True for a long-lived response: server-sent events, an upgrade, a gRPC call with other than
-    /// one message, or [`Work::streaming`](crate::Work::streaming). Such requests are excluded from
+    /// True for a long-lived response: server-sent events, an upgrade, a gRPC call that streams
+    /// messages, or [`Work::streaming`](crate::Work::streaming). Such requests are excluded from
     /// the latency histogram.
     pub stream: bool,
     /// True if the middleware answered it itself: `/metrics`, `/health`, `/livez`, `/readyz`.
     pub endpoint: bool,
 }
 
-/// A finished request: the start and the end of a [`Record`] that is one.
+/// The start and the end of a finished request: see [`Record::request`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct FinishedRequest<'a> {

@@ -1,4 +1,4 @@
-//! Request ids: their form, and new ones.
+//! Request ids: their syntax, and the creation of new ids.
 
 use std::{fmt, sync::Arc, time::Duration};
 

@@ -2,23 +2,24 @@
 //!
 //! # Start
 //!
-//! The adapter searches the request's extensions for the handle of its own observer. It never asks
-//! the thread-local, because a sub-request is a request of its own. If there is a handle, the
-//! adapter starts nothing and only passes on the more exact route. So installing a layer twice is
-//! harmless, and a layer inside a nested service names the route that the outer layer cannot see.
+//! The adapter searches the request's extensions for the handle of its own observer. It never uses
+//! the current handle of the thread: a handler may call another service on the same thread, and
+//! that is a separate request. If there is a handle, the adapter starts nothing, and only passes on
+//! the more exact route. So installing a layer twice is harmless, and a layer inside a nested
+//! service names the route that the outer layer cannot see.
 //!
 //! # Scope
 //!
 //! An observation has one scope, which swaps the handle of the request into a thread-local around
 //! `call`, each poll and each drop. This needs no runtime and no reference count. `catch_unwind`
-//! surrounds the same places. Only small values move out of both: a frame is large, so only its
-//! data does.
+//! surrounds the same places. A frame of a body is large, so only its data is moved out of the
+//! scope and of `catch_unwind`.
 //!
 //! Most bodies without a span yield nothing but bytes. For them
 //! [`BodyObservation::poll`](body::BodyObservation::poll) has a short path, which is inlined where
 //! an adapter asks `sees_only_bytes` first. Long code that few requests need is a function that is
-//! not inlined. Between two requests the kernel displaces our code from the caches, so
-//! instructions that lie between those of every request have to be loaded, too.
+//! not inlined. Between two requests, other code displaces ours from the processor's caches. Rare
+//! code between common code would have to be loaded again, too.
 //!
 //! # End
 //!
@@ -27,17 +28,19 @@
 //! trials on hyper and actix.
 //!
 //! - hyper does not poll a body that says that it has ended, and stops after `Content-Length`. So
-//!   the bytes count, and the state of the body when it is dropped. hyper also drops a body as
-//!   soon as it has the last frame, sent or not, so frames are handed over in chunks of 64 KiB.
-//! - actix polls every body to its end, even one that it discards. So only the end counts.
+//!   the rule looks at the number of bytes, and at the state of the body when it is dropped. hyper
+//!   also drops a body as soon as it has the last frame, sent or not, so frames are handed over in
+//!   chunks of 64 KiB.
+//! - actix polls every body to its end, even one that it discards. So a response is complete
+//!   only at that end.
 //!
 //! # Memory
 //!
 //! An observation is two pointers, to its observer and to the state in flight, because frameworks
 //! move it a dozen times, in futures, responses and bodies. When it is dropped and nobody holds a
-//! handle or a record, that memory is emptied and stays with the thread for its next request. So a
-//! request allocates nothing of the core's, and of the counts that all cores share it changes only
-//! the observer's.
+//! handle or a record, the state is reset, and the thread keeps its memory for the next request. So
+//! the core usually allocates nothing for a request. Of the reference counts that threads share, a
+//! request changes only the observer's.
 
 pub(crate) mod begin;
 pub(crate) mod body;

@@ -1,8 +1,8 @@
 //! The state machine of a request: started, responded, finished.
 //!
-//! Ownership is the state. An [`Observation`] cannot be cloned. It moves from the handler's future
-//! into the response's body, and [`finish`](Observation::finish) takes it by value. A drop at any
-//! point is a cancellation. So a request is recorded exactly once.
+//! The state follows from ownership. An [`Observation`] cannot be cloned. It moves from the
+//! handler's future into the response's body, and [`finish`](Observation::finish) takes it by
+//! value. A drop at any point is a cancellation. So a request is recorded exactly once.
 
 use std::{fmt, future::Future, sync::Arc};
 
@@ -125,7 +125,7 @@ impl Observation {
         self.state().set_route(template, false);
     }
 
-    /// The endpoint of the observer that the request is for; pass it to [`answer`](Self::answer).
+    /// The observer's endpoint at the path of this request. Pass it to [`answer`](Self::answer).
     /// If the application has a [route of its own](RequestHead::own_route) with exactly this path,
     /// that route wins.
     #[must_use]
@@ -145,7 +145,7 @@ impl Observation {
     /// Counts the request's body while the service reads it. `None` if nothing needs to be counted
     /// because the size is known.
     ///
-    /// Adapters wrap a body of unknown size where the framework boxes bodies anyway.
+    /// If the framework boxes request bodies anyway, an adapter wraps the bodies of unknown size.
     #[must_use]
     pub fn request_body(&self) -> Option<RequestBody> {
         RequestBody::unknown(self.state())

@@ -1,7 +1,8 @@
 //! The panic hook, which records the location of a panic inside of work.
 //!
-//! The hook runs where the panic happens and sees its location. `catch_unwind` gets the payload and
-//! knows the work. A slot of the thread connects the two: see [`base::panic`](crate::base::panic).
+//! The hook runs where the panic happens and sees its location. The code around `catch_unwind` gets
+//! the payload and has the observation. A thread-local slot connects the two: see
+//! [`base::panic`](crate::base::panic).
 //!
 //! The hook fills the slot only inside a request, and always calls the previous hook.
 //! `catch_unwind` empties the slot and uses it only if the message is the same, so a panic that

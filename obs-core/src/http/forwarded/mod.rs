@@ -1,8 +1,8 @@
 //! The real client of a request that came through proxies, from `Forwarded` (RFC 7239), or else
 //! from `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.
 //!
-//! Anybody can send these headers. Each proxy adds to their right end the address from which it got
-//! the request. So they are read from the right end, and only as far as trusted proxies wrote them.
+//! Anybody can send these headers. Each proxy appends the address from which it got the request. So
+//! they are read from the right end, and only as far as trusted proxies wrote them.
 //!
 //! Most proxies write one kind of header and pass the other one unchanged. Which one they write is
 //! unknown here. So if both are present and name different clients, both are ignored.

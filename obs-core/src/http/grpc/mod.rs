@@ -1,12 +1,15 @@
 //! gRPC over HTTP/2: the headers, messages and trailers of a call.
 //!
 //! A request with the content type `application/grpc` is a call. Its method becomes its route if
-//! the response is gRPC and not UNIMPLEMENTED. The method of a call that was cancelled before its
-//! response may be any text, so all such calls together create at most 64 routes.
+//! a gRPC response shows that the service has this method. UNIMPLEMENTED does not show this, nor
+//! does a failure without a body, because a layer before the service may have sent it.
+//!
+//! If there is only such a failure, or no response, the method becomes the route if the router has
+//! no route for it. At most 64 routes are created in this way, because the method may be any text.
 //!
 //! Messages are counted by their length prefixes while the body passes. tonic's server enforces
-//! `grpc-timeout` outside of our layer, by dropping our future. So a drop at that time means that
-//! the deadline has passed, not that the client disconnected.
+//! `grpc-timeout` outside of our layer, by dropping our future. So if the future is dropped after
+//! this time, the deadline has passed. Otherwise, the client has disconnected.
 
 pub(crate) mod answer;
 pub(crate) mod messages;

@@ -3,22 +3,24 @@
 //!
 //! ```text
 //!            Store: lines.rs  bytes, swapped whole      Outlet: a sink of events,
-//!                   items.rs  weighed items                     a collector
+//!                   items.rs  items with sizes                     a collector
 //!                      │                                          │
 //! request ─▶ push ─▶ Queue ─▶ take ─▶ Worker ─▶ send ─────────────┘
 //!                        ▲                │ delivered, rejected, failed
-//!                        └──── settle ◀───┘ growing pauses, `Retry-After`, one warning per trouble
+//!                        └──── settle ◀───┘ growing pauses, `Retry-After`, one warning per problem
 //! ```
 //! All outputs behave alike, because they share everything except the store, the outlet and the
 //! limits.
 //!
 //! The two stores differ in the way the worker takes entries. Lines are bytes in one vector, with
-//! their facts (time, trace, kind, route) in another, and the worker swaps both vectors. Items are
-//! weighed and taken one by one. Both stores have the limit in bytes, which includes the bytes that
-//! are being sent, the flush with a deadline, and the counters by reason.
+//! their facts (time, trace, kind, route) in another, and the worker swaps both vectors. Items
+//! report their size, and the worker takes them one by one.
 //!
-//! Only the worker reports troubles, and never a request, because logging may block. A loom model
-//! covers the queue with both stores (`tests/loom`).
+//! Both stores have a limit in bytes, a flush with a deadline, and a counter for each reason of
+//! loss. The limit includes the bytes that are being sent.
+//!
+//! Only the worker logs problems, never the thread of a request, because logging may block. A loom
+//! model covers the queue with both stores (`tests/loom`).
 
 pub(crate) mod batch;
 pub(crate) mod byte_writer;
@@ -27,6 +29,7 @@ pub(crate) mod failure;
 pub(crate) mod items;
 pub(crate) mod lines;
 mod memory;
+pub(crate) mod problem;
 pub(crate) mod queue;
 pub(crate) mod retry;
 pub(crate) mod sink;
@@ -35,5 +38,4 @@ pub(crate) mod store;
 mod test_counts;
 #[cfg(test)]
 mod tests;
-pub(crate) mod trouble;
 pub(crate) mod worker;

@@ -1,4 +1,4 @@
-//! The worker thread of an output. It delivers batches, retries, flushes, and reports troubles.
+//! The worker thread of an output. It delivers batches, retries, flushes, and logs problems.
 
 use std::{
     io,
@@ -9,10 +9,10 @@ use std::{
 
 use super::{
     failure::{Again, Delivered, Failure},
+    problem::{Problems, Subject},
     queue::{Queue, Task, counts::Settled},
     retry::{RetryPolicy, Tries},
     store::{Store, Taken},
-    trouble::{Subject, Troubles},
 };
 use crate::base::{panic::catch, thread::spawn};
 
@@ -53,8 +53,8 @@ impl<S: Store> Worker<S> {
     ) -> io::Result<Self> {
         let shared = Arc::clone(&queue);
         let run = move || {
-            let troubles = Troubles::new(subject);
-            WorkerThread { queue: shared, outlet: outlet(), policy, troubles }.run();
+            let problems = Problems::new(subject);
+            WorkerThread { queue: shared, outlet: outlet(), policy, problems }.run();
         };
         let thread = spawn(&thread, Box::new(run))?;
         Ok(Self { queue, thread: Some(thread) })
@@ -87,7 +87,7 @@ struct WorkerThread<S: Store, O> {
     queue: Arc<Queue<S>>,
     outlet: O,
     policy: RetryPolicy,
-    troubles: Troubles,
+    problems: Problems,
 }
 
 impl<S: Store, O> Drop for WorkerThread<S, O> {
@@ -113,7 +113,7 @@ impl<S: Store, O: Outlet<S::Batch>> WorkerThread<S, O> {
                 Task::Tick => batch.idle(),
                 Task::Closed => return,
             }
-            self.troubles.overflow(self.queue.overflowed(), Instant::now());
+            self.problems.overflow(self.queue.overflowed(), Instant::now());
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 let _ = self.call(|outlet| {
@@ -148,7 +148,7 @@ impl<S: Store, O: Outlet<S::Batch>> WorkerThread<S, O> {
     }
 
     fn delivered(&mut self, batch: &mut S::Batch, delivered: &Delivered) {
-        self.troubles.delivered(delivered);
+        self.problems.delivered(delivered);
         let entries = delivered.entries.min(batch.len());
         let rejected = delivered.rejected.min(entries);
         self.queue.settle(&Settled {
@@ -161,7 +161,7 @@ impl<S: Store, O: Outlet<S::Batch>> WorkerThread<S, O> {
 
     /// Waits for the next attempt, or drops the batch and returns false.
     fn failed(&mut self, batch: &mut S::Batch, tries: &mut Tries, failure: &Failure) -> bool {
-        self.troubles.failed(failure);
+        self.problems.failed(failure);
         if tries.next(failure.again).is_some_and(|pause| self.queue.pause(pause)) {
             return true;
         }

@@ -85,7 +85,7 @@ impl BatchSink for Channel {
 }
 
 impl EventOutput {
-    /// Sends events to the program itself: an output, and the receiver of its events in JSON.
+    /// Returns an output for the program itself, and the receiver that gets its events as JSON.
     pub fn channel() -> (Self, EventReceiver) {
         let (send, receive) = sync_channel(WAITING);
         (Self::batches(Channel(send)).named("channel"), EventReceiver(receive))

@@ -20,6 +20,7 @@ use crate::{
     outputs::delivery::{
         byte_writer::ByteWriter,
         lines::LineStore,
+        problem::Subject,
         queue::{
             Queue,
             counts::DeliveryCounts,
@@ -27,7 +28,6 @@ use crate::{
         },
         retry::RetryPolicy,
         sink::{BatchSink, EventSink},
-        trouble::Subject,
         worker::Worker,
     },
     record::{finished::Record, service::Service},

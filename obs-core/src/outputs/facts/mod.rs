@@ -8,8 +8,8 @@
 //! * the JSON Schema of an event (`schema/event-1.json`) and the reference in `docs/events.md`. A
 //!   test compares both with the rows. With `UPDATE_DOCS=1` it writes them.
 //!
-//! Rows form groups, and one function writes a group. The function of a rare group is not inlined,
-//! because its instructions would separate those that every event needs.
+//! Rows form groups, and one function writes a group. The function of a rare group is not inlined.
+//! Otherwise its code would lie between the code that every event runs, which would be slower.
 
 #[cfg(feature = "otel")]
 pub(crate) mod attributes;

@@ -1,4 +1,4 @@
-//! Runs that are shared by all callers who ask at the same time.
+//! Single flights: callers that ask at the same time share one run of a function.
 
 use std::{
     mem,

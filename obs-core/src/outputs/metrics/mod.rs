@@ -15,9 +15,10 @@
 //! equals `+Inf`. `http_requests_total` is read from the same histogram. A loom model checks this
 //! (`tests/loom`).
 //!
-//! The rank and the time of an exemplar are stored as two separate numbers. So most requests find
-//! out without a lock that they cannot replace it. A request that can replace it tries to take a
-//! lock, and gives up if the lock is held.
+//! An exemplar has a rank: errors are above successes, and slow requests above fast ones. Its rank
+//! and its time can be read without a lock. So most requests find out without a lock that they
+//! cannot replace it. A request that can replace it tries to take a lock, and gives up if the lock
+//! is held.
 
 pub(crate) mod exemplar;
 pub(crate) mod exposition;

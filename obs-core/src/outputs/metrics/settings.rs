@@ -80,8 +80,9 @@ impl MetricLabel {
         Self::new(LabelSource::Route)
     }
 
-    /// The status code. If none was sent, it is `499` for a cancelled request and `500` for a
-    /// failed one. In OpenTelemetry's naming it is absent in that case.
+    /// The status code. If none was sent, it is `499` for a cancelled request, `504` after the
+    /// deadline of a gRPC caller, and `500` for another failure. In OpenTelemetry's naming it is
+    /// absent in that case.
     #[must_use]
     pub const fn status() -> Self {
         Self::new(LabelSource::Status)

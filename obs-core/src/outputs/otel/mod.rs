@@ -8,10 +8,11 @@
 //!
 //! # Life
 //!
-//! A span starts with the state of the request. Like every other output, it ends in a sink. Its end
-//! time is the start of the request plus the measured duration. The scope attaches its context
-//! together with the handle. A request to one of our endpoints has no span until it fails. Then the
-//! span is created with the ids that the request had from its start.
+//! A span is started when the request starts. A sink ends it, when the request's record is
+//! finished. Its end time is the start of the request plus the measured duration. While code of the
+//! request runs, the context of the span is attached to the thread. A request to one of our
+//! endpoints has no span until it fails. Then the span is created with the ids that the request had
+//! from its start.
 //!
 //! # With and without the SDK
 //!

@@ -20,8 +20,8 @@ use crate::{
         delivery::{
             failure::{Delivered, Failure},
             items::{ItemBatch, ItemStore},
+            problem::Subject,
             retry::RetryPolicy,
-            trouble::Subject,
             worker::{Outlet, Worker},
         },
         otlp::{client::CollectorClient, envelope::Envelope},

@@ -1,4 +1,5 @@
-//! TLS certificates: the authorities for the collector's, and the certificate of this service.
+//! TLS certificates: those of the authorities that sign the collector's certificate, and that of
+//! this service.
 
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts};
 

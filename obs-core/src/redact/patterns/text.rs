@@ -1,4 +1,4 @@
-//! A text, as the scanners read it.
+//! The text that the scanners read. Tests can count the bytes that are read.
 
 /// A text whose bytes are read only through these methods, so that tests can count the reads.
 #[derive(Clone, Copy)]

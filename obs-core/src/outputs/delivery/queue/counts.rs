@@ -1,4 +1,4 @@
-//! The counts of entries by what became of them.
+//! The counters of entries: delivered, or lost for one of several reasons.
 
 use std::sync::Arc;
 

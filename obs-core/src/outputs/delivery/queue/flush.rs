@@ -1,5 +1,5 @@
-//! Flushes with a deadline: a request for one, the wait for it, and the time that it leaves for an
-//! attempt.
+//! Flushes with a deadline: the request for a flush, the wait for its end, and the time that an
+//! attempt may take meanwhile.
 
 use std::time::{Duration, Instant};
 

@@ -16,6 +16,7 @@ use super::{
     batch::EntryFacts,
     items::{ItemStore, Weigh},
     lines::LineStore,
+    problem::Subject,
     queue::{
         Queue,
         counts::DeliveryCounts,
@@ -24,7 +25,6 @@ use super::{
     retry::RetryPolicy,
     store::Store,
     test_counts::counts,
-    trouble::Subject,
     worker::{Outlet, Worker},
 };
 use crate::trace::ids::{SpanId, TraceId};

@@ -1,4 +1,4 @@
-//! Tests of reports: one warning when a trouble begins, and one message when it ends.
+//! Tests of reports: one warning when a problem begins, and one message when it ends.
 
 use std::{
     fmt,
@@ -124,7 +124,7 @@ mod cases {
         let (delivery, log) = logged::<S>(ROOM);
         delivery.push([1]);
         assert!(delivery.queue.flush(LONG));
-        assert!(log.lines().is_empty(), "no report without a trouble: {:?}", log.lines());
+        assert!(log.lines().is_empty(), "no report without a problem: {:?}", log.lines());
         delivery.destination.then([Reply::Now, Reply::Panic, Reply::Now]);
         delivery.push([2]);
         assert!(delivery.queue.flush(LONG));

@@ -1,4 +1,4 @@
-//! The thread on which a keeper compresses.
+//! The thread that compresses and removes closed segments, if compression is on.
 
 use std::{
     io,

@@ -1,4 +1,5 @@
-//! Runs a keeper: at once on the output's thread, or on its own thread if it compresses.
+//! Runs the compression and removal of closed segments: on a separate thread if they are
+//! compressed, otherwise on the output's thread.
 
 use std::{io, sync::atomic::AtomicBool};
 

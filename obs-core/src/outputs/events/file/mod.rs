@@ -112,8 +112,8 @@ settings! {
     }
 
     keep_bytes: Option<u64> = None, "no limit" {
-        /// Limits the bytes of all closed segments, with the compressed size of compressed ones.
-        /// The oldest are removed first. The newest one is always kept.
+        /// Limits the bytes of all closed segments on the disk, compressed or not. The oldest are
+        /// removed first. The newest one is always kept.
         fn keep_bytes(mut self, bytes: u64) { self.keep_bytes = Some(bytes) }
         valid "at least `rotate_size`";
         check Self::check_keep_bytes;

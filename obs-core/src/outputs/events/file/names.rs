@@ -1,4 +1,5 @@
-//! The names of closed segments: they identify our files, and their order is the order of closing.
+//! The names of closed segments. A name shows that a file is ours, and names sort in the order in
+//! which the segments were closed.
 
 use std::{
     ffi::{OsStr, OsString},

@@ -1,12 +1,11 @@
-//! Reports of an output's troubles. A trouble is reported once when it begins and once when it
-//! ends.
+//! Log messages about the problems of an output: one when a problem begins, and one when it ends.
 
 use std::time::{Duration, Instant};
 
 use super::failure::{Delivered, Failure};
 use crate::base::{diagnostics, text::bounded};
 
-/// The minimal time between two reports of the same trouble, so that a recurring trouble does not
+/// The minimal time between two reports of the same problem, so that a recurring problem does not
 /// flood the log.
 const QUIET: Duration = Duration::from_secs(60);
 
@@ -23,17 +22,17 @@ pub(crate) struct Subject {
     pub(crate) counter: &'static str,
 }
 
-/// The state of one trouble.
+/// The state of one problem.
 #[derive(Default)]
-struct Trouble {
+struct Problem {
     lasts: bool,
     reported: Option<Instant>,
     /// True if the beginning was reported, so the end is reported, too.
     end_is_due: bool,
 }
 
-impl Trouble {
-    /// Marks the trouble as begun. Returns true if the beginning is reported.
+impl Problem {
+    /// Marks the problem as begun. Returns true if the beginning is reported.
     fn begins(&mut self, now: Instant) -> bool {
         if self.lasts {
             return false;
@@ -47,30 +46,30 @@ impl Trouble {
         self.end_is_due
     }
 
-    /// Marks the trouble as ended. Returns true if the end is reported.
+    /// Marks the problem as ended. Returns true if the end is reported.
     fn ends(&mut self) -> bool {
         self.lasts = false;
         std::mem::take(&mut self.end_is_due)
     }
 }
 
-/// The troubles of one output.
-pub(super) struct Troubles {
+/// The problems of one output.
+pub(super) struct Problems {
     subject: Subject,
-    failing: Trouble,
-    rejecting: Trouble,
-    overflowing: Trouble,
+    failing: Problem,
+    rejecting: Problem,
+    overflowing: Problem,
     /// The last time at which an entry found no room.
     overflowed: Option<Instant>,
 }
 
-impl Troubles {
+impl Problems {
     pub(super) fn new(subject: Subject) -> Self {
         Self {
             subject,
-            failing: Trouble::default(),
-            rejecting: Trouble::default(),
-            overflowing: Trouble::default(),
+            failing: Problem::default(),
+            rejecting: Problem::default(),
+            overflowing: Problem::default(),
             overflowed: None,
         }
     }
@@ -145,20 +144,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trouble_is_reported_when_it_begins_and_when_it_ends() {
-        let (mut trouble, now) = (Trouble::default(), Instant::now());
-        assert!(!trouble.ends(), "there was none");
-        assert_eq!([trouble.begins(now), trouble.begins(now), trouble.begins(now)], [true, false, false]);
-        assert_eq!([trouble.ends(), trouble.ends()], [true, false]);
+    fn a_problem_is_reported_when_it_begins_and_when_it_ends() {
+        let (mut problem, now) = (Problem::default(), Instant::now());
+        assert!(!problem.ends(), "there was none");
+        assert_eq!([problem.begins(now), problem.begins(now), problem.begins(now)], [true, false, false]);
+        assert_eq!([problem.ends(), problem.ends()], [true, false]);
     }
 
     #[test]
     fn an_overflow_is_over_after_a_minute_without_one() {
         let subject = Subject { entries: "events", destination: String::new(), counter: "lost_total" };
-        let (mut troubles, began) = (Troubles::new(subject), Instant::now());
+        let (mut problems, began) = (Problems::new(subject), Instant::now());
         let mut after = |seconds, some| {
-            troubles.overflow(some, began + Duration::from_secs(seconds));
-            troubles.overflowing.lasts
+            problems.overflow(some, began + Duration::from_secs(seconds));
+            problems.overflowing.lasts
         };
         assert!(!after(0, false), "there was none");
         assert!(after(0, true) && after(59, false) && after(59, true) && after(118, false));
@@ -167,11 +166,11 @@ mod tests {
 
     #[test]
     fn one_that_comes_and_goes_is_reported_once_a_minute() {
-        let (mut trouble, now) = (Trouble::default(), Instant::now());
+        let (mut problem, now) = (Problem::default(), Instant::now());
         let mut reports = 0;
         for second in 0..120 {
-            reports += u32::from(trouble.begins(now + Duration::from_secs(second)));
-            reports += u32::from(trouble.ends());
+            reports += u32::from(problem.begins(now + Duration::from_secs(second)));
+            reports += u32::from(problem.ends());
         }
         assert_eq!(reports, 4);
     }
