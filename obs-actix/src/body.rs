@@ -113,14 +113,14 @@ impl<B: MessageBody> MessageBody for ObservedMessageBody<B> {
                 Err(other) => self.other(other),
             };
         }
-        self.poll_apart(cx)
+        self.poll_slow(cx)
     }
 }
 
 /// Separate from the fast path, which most bytes take: it is smaller and faster without this code.
 impl<B: MessageBody> ObservedMessageBody<B> {
     #[inline(never)]
-    fn poll_apart(
+    fn poll_slow(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Box<dyn Error>>>> {

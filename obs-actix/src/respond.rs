@@ -31,7 +31,7 @@ pub(crate) fn response<B: MessageBody>(
     if let Some(error) = response.response().error() {
         observation.failed(ErrorReport::of_text(error));
     }
-    response.map_body(|head, body| ObservedMessageBody::body(head_done(observation, shared, head), body))
+    response.map_body(|head, body| ObservedMessageBody::body(finish_head(observation, shared, head), body))
 }
 
 /// Observes an error of an inner middleware. actix-web would convert it to a response later,
@@ -68,28 +68,28 @@ pub(crate) fn answer<B: MessageBody>(
 ) -> HttpResponse<ObservedMessageBody<B>> {
     let mut response = head_of(&answer);
     let body = answer.into_body();
-    if body.size().is_none() && knows_no_chunks(observation.request().version) {
+    if body.size().is_none() && lacks_chunked_encoding(observation.request().version) {
         // actix-web would send chunks to HTTP/1.0 clients, too. So the connection's end marks the
         // end of the body.
         let head = response.head_mut();
         head.no_chunking(true);
         head.set_connection_type(ConnectionType::Close);
     }
-    response.map_body(|head, ()| ObservedMessageBody::own(head_done(observation, shared, head), body))
+    response.map_body(|head, ()| ObservedMessageBody::own(finish_head(observation, shared, head), body))
 }
 
-const fn knows_no_chunks(version: Option<HttpVersion>) -> bool {
+const fn lacks_chunked_encoding(version: Option<HttpVersion>) -> bool {
     matches!(version, Some(HttpVersion::Http09 | HttpVersion::Http10))
 }
 
 fn boxed(observation: Observation, shared: &PerWorker, response: HttpResponse) -> HttpResponse {
     let observed = response.map_body(|head, body: BoxBody| {
-        ObservedMessageBody::body(head_done(observation, shared, head), body)
+        ObservedMessageBody::body(finish_head(observation, shared, head), body)
     });
     observed.map_into_boxed_body()
 }
 
-fn head_done(mut observation: Observation, shared: &PerWorker, head: &mut ResponseHead) -> Observation {
+fn finish_head(mut observation: Observation, shared: &PerWorker, head: &mut ResponseHead) -> Observation {
     observation.responded(head.status.as_u16(), &Headers(head.headers()));
     if let Ok(id) = HeaderValue::from_bytes(observation.start().id.as_bytes()) {
         head.headers_mut().insert(shared.id_header.clone(), id);

@@ -117,16 +117,16 @@ async fn workers(mut workers: Server, drained: oneshot::Receiver<()>, observer: 
     let result = tokio::select! {
         ended = &mut workers => ended,
         // actix-web closes only idle connections of HTTP/1. Dropping the server closes the others.
-        () = async { drop(drained.await); idle(observer).await } => Ok(()),
+        () = async { drop(drained.await); wait_until_idle(observer).await } => Ok(()),
     };
     drop(workers);
-    aborted(observer).await;
+    wait_for_aborts(observer).await;
     result
 }
 
 /// Waits until no request runs and no upgraded connection is open, for long enough that the last
 /// response has reached its socket.
-async fn idle(observer: &Observer) {
+async fn wait_until_idle(observer: &Observer) {
     let mut since = Instant::now();
     while since.elapsed() < LINGER {
         rt::time::sleep(POLL).await;
@@ -138,7 +138,7 @@ async fn idle(observer: &Observer) {
 
 /// Waits until the requests that exceeded the timeout are recorded. actix-web abandons its workers,
 /// and does not report when their threads have dropped the requests.
-async fn aborted(observer: &Observer) {
+async fn wait_for_aborts(observer: &Observer) {
     let gone = async {
         while observer.in_flight() > 0 {
             rt::time::sleep(POLL).await;

@@ -15,11 +15,11 @@ pub(crate) fn of<'a>(prefix: Option<&str>, extensions: &'a Extensions) -> Option
             Some(outer) => Cow::Owned(format!("{outer}/")),
             None => Cow::Borrowed(template),
         }),
-        Some(prefix) => Some(Cow::Owned(mounted(prefix, template))),
+        Some(prefix) => Some(Cow::Owned(route_with_prefix(prefix, template))),
     }
 }
 
-fn mounted(prefix: &str, template: Option<&str>) -> String {
+fn route_with_prefix(prefix: &str, template: Option<&str>) -> String {
     match template {
         None => format!("{prefix}/{{*path}}"),
         Some("/") => prefix.to_owned(),
@@ -73,15 +73,15 @@ pub(crate) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
-    use super::mounted;
+    use super::route_with_prefix;
 
     #[test]
-    fn the_prefix_goes_before_the_template_once() {
-        assert_eq!(mounted("/api", Some("/items/{id}")), "/api/items/{id}");
-        assert_eq!(mounted("/api", Some("/")), "/api");
-        assert_eq!(mounted("/api", Some("/api/items")), "/api/items");
-        assert_eq!(mounted("/api", Some("/api")), "/api");
-        assert_eq!(mounted("/api", Some("/apis")), "/api/apis");
-        assert_eq!(mounted("/files", None), "/files/{*path}");
+    fn the_prefix_is_added_to_the_route_once() {
+        assert_eq!(route_with_prefix("/api", Some("/items/{id}")), "/api/items/{id}");
+        assert_eq!(route_with_prefix("/api", Some("/")), "/api");
+        assert_eq!(route_with_prefix("/api", Some("/api/items")), "/api/items");
+        assert_eq!(route_with_prefix("/api", Some("/api")), "/api");
+        assert_eq!(route_with_prefix("/api", Some("/apis")), "/api/apis");
+        assert_eq!(route_with_prefix("/files", None), "/files/{*path}");
     }
 }

@@ -102,7 +102,7 @@ where
             // A drop of the sender aborts the connections, too.
             let (phase, watched) = watch::channel(Phase::Serve);
             let serve = connections(self.listener, self.app, &phase, watched);
-            stop.run(serve, || set(&phase, Phase::Drain), || set(&phase, Phase::Abort)).await
+            stop.run(serve, || set_phase(&phase, Phase::Drain), || set_phase(&phase, Phase::Abort)).await
         })
     }
 }
@@ -117,7 +117,7 @@ enum Phase {
     Abort,
 }
 
-fn set(phases: &watch::Sender<Phase>, phase: Phase) {
+fn set_phase(phases: &watch::Sender<Phase>, phase: Phase) {
     phases.send_replace(phase);
 }
 
@@ -132,7 +132,7 @@ where
     L: Listener,
     L::Addr: Clone + Sync + 'static,
 {
-    let mut drained = pin!(reached(watched.clone(), Phase::Drain));
+    let mut drained = pin!(wait_for_phase(watched.clone(), Phase::Drain));
     loop {
         tokio::select! {
             (io, addr) = listener.accept() => {
@@ -168,11 +168,11 @@ where
         biased;
         // The result of a connection is ignored, because each request has its own record.
         _ = connection.as_mut() => return,
-        () = reached(phase.clone(), Phase::Drain) => connection.as_mut().graceful_shutdown(),
+        () = wait_for_phase(phase.clone(), Phase::Drain) => connection.as_mut().graceful_shutdown(),
     }
     tokio::select! {
         _ = connection => {}
-        () = reached(phase, Phase::Abort) => {}
+        () = wait_for_phase(phase, Phase::Abort) => {}
     }
 }
 
@@ -191,13 +191,13 @@ where
         tokio::spawn(async move {
             tokio::select! {
                 _ = future => {}
-                () = reached(phase, Phase::Abort) => {}
+                () = wait_for_phase(phase, Phase::Abort) => {}
             }
         });
     }
 }
 
 /// Waits for a phase. If the sender was dropped with the server, all phases count as reached.
-async fn reached(mut phase: watch::Receiver<Phase>, goal: Phase) {
+async fn wait_for_phase(mut phase: watch::Receiver<Phase>, goal: Phase) {
     let _ = phase.wait_for(|phase| *phase >= goal).await;
 }

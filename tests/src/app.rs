@@ -121,7 +121,7 @@ pub const CANARIES: [&str; 6] = [
 ];
 
 /// Sets secrets in each place where a handler can set a text.
-fn tell_all() {
+fn set_secrets() {
     let [email, jwt, card, iban, bearer, password] = CANARIES;
     let request = current();
     request.user(email);
@@ -166,11 +166,11 @@ pub async fn handle(world: Arc<World>, template: &'static str) -> Response<Body>
             reply(500, Body::text("sorry"))
         }
         "/canary/{id}" => {
-            tell_all();
+            set_secrets();
             reply(500, Body::text("sorry"))
         }
         "/canary-panic/{id}" => {
-            tell_all();
+            set_secrets();
             let [email, jwt, card, ..] = CANARIES;
             panic!("{email} has {card} and {jwt}")
         }
@@ -238,7 +238,7 @@ pub async fn handle(world: Arc<World>, template: &'static str) -> Response<Body>
             current().inject_http(request.headers_mut());
             let mut client = Client::connect(addr, false).await;
             let answer = client.send(request).await.expect("an answer");
-            client.leave().await;
+            client.disconnect().await;
             reply(answer.status, Body::text("called"))
         }
         "/nested" => {

@@ -115,7 +115,7 @@ impl Client {
     }
 
     /// Disconnects: closes the socket at once, even during a request.
-    pub async fn leave(self) {
+    pub async fn disconnect(self) {
         self.connection.abort();
         let _ = self.connection.await;
     }

@@ -97,7 +97,7 @@ impl Service {
         }
         command.env("LISTEN", "127.0.0.1:0").env("OBS_DRAIN_DELAY", "0").envs(variables.iter().copied());
         let mut service = Self::spawn(command, SocketAddr::from(([127, 0, 0, 1], 0)));
-        let line = service.says(&format!("{name} listens on http://")).await;
+        let line = service.wait_for_line(&format!("{name} listens on http://")).await;
         service.addr = line.rsplit('/').next().and_then(|addr| addr.parse().ok()).expect("an address");
         until(|| service.catches_signals()).await;
         service
@@ -129,7 +129,7 @@ impl Service {
     }
 
     /// Waits for a line on standard error that contains `text`.
-    pub async fn says(&self, text: &str) -> String {
+    pub async fn wait_for_line(&self, text: &str) -> String {
         let found = || self.stderr.lines().into_iter().find(|line| line.contains(text));
         until(|| found().is_some() || self.stderr.ended()).await;
         found().unwrap_or_else(|| panic!("a line with {text:?}: {:#?}", self.stderr.lines()))

@@ -77,7 +77,7 @@ impl Prometheus {
         }
         let mut client = Client::connect(self.addr, false).await;
         let answer = client.send(get(&url)).await.expect("an answer");
-        client.leave().await;
+        client.disconnect().await;
         // Prometheus responds with 503 until it has read its log.
         if answer.status == 503 {
             return Value::Null;
@@ -91,7 +91,7 @@ impl Prometheus {
     pub async fn own(&self, name: &str) -> f64 {
         let mut client = Client::connect(self.addr, false).await;
         let page = client.send(get("/metrics")).await.expect("its page").body;
-        client.leave().await;
+        client.disconnect().await;
         let page = String::from_utf8_lossy(&page).into_owned();
         let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.expect("a counter of its own").parse().expect("a number")

@@ -29,7 +29,7 @@ pub fn scrape(format: Format, path: &str) -> Request<Full<Bytes>> {
 pub async fn fetch(server: &Server, request: Request<Full<Bytes>>) -> Answer {
     let mut client = server.connect().await;
     let answer = client.send(request).await.expect("a page");
-    client.leave().await;
+    client.disconnect().await;
     assert_eq!(answer.status, 200);
     answer
 }

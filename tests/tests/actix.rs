@@ -61,7 +61,7 @@ async fn routes(
         client.send(request).await.expect("an answer");
     }
     let records = watch.ended(requests.len()).await;
-    client.leave().await;
+    client.disconnect().await;
     records
         .iter()
         .map(|record| (record.end().status.expect("a status"), record.route_label().to_owned()))
@@ -135,7 +135,7 @@ async fn extractors_and_spawned_work() {
     assert_eq!(records[0].fields.get("task"), Some(&true.into()));
     assert_eq!(records[0].fields.get("thread"), Some(&true.into()));
     assert!(records[0].head().peer.is_some());
-    client.leave().await;
+    client.disconnect().await;
 }
 
 /// A handler that blocks its thread for ever cannot be aborted, but does not delay the exit.
@@ -176,7 +176,7 @@ async fn a_disconnect_is_detected_without_half_closed_connections() {
         answer = client.open(get("/hang/1")) => panic!("an answer: {answer:?}"),
         () = until(|| watch.observer.in_flight() == 1) => {}
     }
-    client.leave().await;
+    client.disconnect().await;
     let record = &watch.ended(1).await[0];
     assert_eq!(record.outcome, Outcome::CancelledBeforeResponse);
     assert_eq!(record.route_label(), "/hang/{n}");

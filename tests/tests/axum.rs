@@ -29,7 +29,7 @@ async fn routes(watch: &Watch, app: ObservedApp, paths: &[&str]) -> Vec<(u16, St
         client.send(request(path)).await.expect("an answer");
     }
     let records = watch.ended(paths.len()).await;
-    client.leave().await;
+    client.disconnect().await;
     drop(stop);
     records
         .iter()

@@ -42,7 +42,7 @@ macro_rules! cases {
             bodies: chunked sized_stream too_short trailers(trailers) server_sent_events websocket(http1)
                 connect(extended_connect) body_error huge_frame unread_request_body;
             panics: in_call before_an_await after_an_await grpc resumed in_body in_drop(cancels) in_body_drop;
-            leaving: before_the_head between_small_frames in_one_huge_frame outer_timeout inner_timeout;
+            disconnects: before_the_head between_small_frames in_one_huge_frame outer_timeout inner_timeout;
             many: a_thousand_on_one_connection a_hundred_at_once;
             metrics: scrapes_share_a_page scrapers_that_disconnect a_collector_that_panics;
             layers: service_error installed_twice two_observers sink_that_panics endpoints own_health(router)

@@ -218,7 +218,7 @@ async fn gzip_is_decompressed() {
 }
 
 #[tokio::test]
-async fn prepared_responses_come_before_the_standing_one() {
+async fn prepared_behaviours_precede_the_permanent_one() {
     let collector = Collector::start();
     collector.answer(Behaviour::Status { code: 400, retry_after: None });
     collector
@@ -268,7 +268,7 @@ async fn it_hangs_until_it_stops_and_restarts_at_the_same_address() {
         collector.refuse();
     }
     for _ in 0..2 {
-        collector.come_back();
+        collector.listen_again();
     }
     let mut client = Client::connect(collector.addr(), false).await;
     assert_eq!(client.send(post(&message)).await.expect("an answer").status, 200);

@@ -53,18 +53,18 @@ impl Tried {
     }
 
     /// Disconnects after the first frame of the body, and checks the event.
-    async fn leave_in_body(&self, path: &str) -> Value {
+    async fn disconnect_in_body(&self, path: &str) -> Value {
         let mut client = self.client().await;
         let mut response = client.open(named(path)).await.expect("a head");
         response.frame().await.expect("a frame").expect("no error");
-        client.leave().await;
+        client.disconnect().await;
         let event = self.event(path).await;
         assert_eq!(event["outcome"], "cancelled_in_body", "{event}");
         assert_eq!(event["http.response.status_code"], 200, "{event}");
         event
     }
 
-    async fn leave_before_head(&self, path: &str) -> Value {
+    async fn disconnect_before_head(&self, path: &str) -> Value {
         let mut client = self.client().await;
         let answer = {
             let mut open = Box::pin(client.open(named(path)));
@@ -74,7 +74,7 @@ impl Tried {
             }
         };
         assert!(answer.is_none(), "there is no response yet");
-        client.leave().await;
+        client.disconnect().await;
         self.event(path).await
     }
 
@@ -130,15 +130,15 @@ async fn every_ending(tried: Tried) {
     tried.whole("/slow?ms=x", 400, "completed").await;
 
     tried.whole("/slow?ms=1", 200, "completed").await;
-    let event = tried.leave_before_head("/slow?ms=60000").await;
+    let event = tried.disconnect_before_head("/slow?ms=60000").await;
     assert_eq!(event["outcome"], "cancelled_before_response", "{event}");
     assert!(event.get("http.response.status_code").is_none(), "{event}");
 
     let (answer, _) = tried.whole("/stream?chunks=3&ms=1", 200, "completed").await;
     assert_eq!(answer.text(), "chunk 1\nchunk 2\nchunk 3\n");
-    let event = tried.leave_in_body("/stream?chunks=1000&ms=10").await;
+    let event = tried.disconnect_in_body("/stream?chunks=1000&ms=10").await;
     assert!(event.get("stream").is_none(), "a long download is not a stream: {event}");
-    let event = tried.leave_in_body("/ticks").await;
+    let event = tried.disconnect_in_body("/ticks").await;
     assert_eq!(event["stream"], true, "{event}");
 
     tried.echo().await;

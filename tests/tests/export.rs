@@ -90,7 +90,7 @@ const QUEUED: &str = "obs_spans_queued";
 mod cases {
     use super::*;
 
-    pub(super) fn well(runtime: Runtime) {
+    pub(super) fn exports_all_spans(runtime: Runtime) {
         let collector = Collector::start();
         let otel = otel(&collector);
         runtime.run(async move {
@@ -110,7 +110,7 @@ mod cases {
     }
 
     /// Without a flush, the thread exports by itself.
-    pub(super) fn by_itself(runtime: Runtime) {
+    pub(super) fn exports_without_a_flush(runtime: Runtime) {
         let collector = Collector::start();
         let otel = otel(&collector);
         let observer = std::sync::Arc::new(std::sync::OnceLock::new());
@@ -122,7 +122,7 @@ mod cases {
         assert_eq!(collector.wait_for(3).len(), 3);
     }
 
-    pub(super) fn refuses_and_comes_back(runtime: Runtime) {
+    pub(super) fn is_down_and_recovers(runtime: Runtime) {
         let collector = Collector::start();
         collector.refuse();
         let observer = observer(otel(&collector));
@@ -132,7 +132,7 @@ mod cases {
         let report = observer.shutdown(Duration::from_millis(300));
         assert!(!report.flushed && started.elapsed() < BOUND, "{report:?}");
         assert_eq!(metric(&observer, QUEUED), 10, "the spans are queued");
-        collector.come_back();
+        collector.listen_again();
         assert_eq!(collector.wait_for(10).len(), 10);
     }
 
@@ -151,7 +151,7 @@ mod cases {
     }
 
     /// The collector sets `Retry-After`.
-    pub(super) fn busy(runtime: Runtime) {
+    pub(super) fn requests_a_pause(runtime: Runtime) {
         for code in [429, 503] {
             let collector = Collector::start();
             collector.then(Behaviour::Status { code, retry_after: Some(1) });
@@ -168,7 +168,7 @@ mod cases {
 
     /// When the collector is down, the memory of queued spans is bounded, and each lost span is
     /// counted.
-    pub(super) fn dead(runtime: Runtime) {
+    pub(super) fn is_down(runtime: Runtime) {
         const SPANS: usize = 100_000;
         let collector = Collector::start();
         collector.refuse();
@@ -179,11 +179,11 @@ mod cases {
         let (queued, full) = (metric(&observer, QUEUED), metric(&observer, FULL));
         assert!((2_048..=2_048 + 512).contains(&queued), "{queued}");
         assert_eq!(queued + full + metric(&observer, FAILED), SPANS as u64);
-        collector.come_back();
+        collector.listen_again();
         assert_eq!(collector.wait_for(queued as usize).len(), queued as usize);
     }
 
-    pub(super) fn closes_half_way(runtime: Runtime) {
+    pub(super) fn closes_in_the_head(runtime: Runtime) {
         let collector = Collector::start();
         collector.then(Behaviour::CloseInHead);
         let observer = observer(otel(&collector));
@@ -209,7 +209,9 @@ macro_rules! on_every_runtime {
     )*};
 }
 
-on_every_runtime! { well by_itself refuses_and_comes_back hangs busy closes_half_way dead }
+on_every_runtime! {
+    exports_all_spans exports_without_a_flush is_down_and_recovers hangs requests_a_pause closes_in_the_head is_down
+}
 
 /// An export with a permanent failure is not tried again.
 #[test]

@@ -40,7 +40,7 @@ async fn traffic(server: &Server, watch: &Watch) -> BTreeMap<(String, String, St
     client.send(upload).await.expect("an answer");
     let cut_off = client.send(get("/body-error")).await;
     assert!(cut_off.is_err(), "the body is incomplete");
-    client.leave().await;
+    client.disconnect().await;
     let mut counts = BTreeMap::new();
     for record in watch.ended(13).await {
         let method = record.head().method.as_str().to_owned();

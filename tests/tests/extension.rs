@@ -172,7 +172,7 @@ fn invalid_parts_are_rejected_by_name() {
 
 /// Runs in its own process, because the environment belongs to the process.
 #[test]
-fn its_variable_takes_precedence_and_is_checked() {
+fn the_variable_of_an_extension_takes_precedence_and_is_checked() {
     const SIZE: &str = "BATCHES_SIZE";
     if std::env::var_os("BATCHES_CHILD").is_some() {
         let observer = Observer::builder("test").extension(Batches { size: 3, ..Batches::default() }).build();
@@ -191,7 +191,11 @@ fn its_variable_takes_precedence_and_is_checked() {
     let run = |value: &str| {
         let program = std::env::current_exe().expect("this program");
         let mut command = std::process::Command::new(program);
-        command.args(["--exact", "--nocapture", "its_variable_takes_precedence_and_is_checked"]);
+        command.args([
+            "--exact",
+            "--nocapture",
+            "the_variable_of_an_extension_takes_precedence_and_is_checked",
+        ]);
         let output = command.env("BATCHES_CHILD", "1").env(SIZE, value).output().expect("it runs");
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
@@ -262,7 +266,7 @@ impl HeaderLookup for OneHeader {
 }
 
 #[tokio::test]
-async fn it_may_use_what_the_built_in_extensions_use() {
+async fn an_extension_can_use_everything_that_built_in_extensions_use() {
     let observer = builder().extension(Tenants { limit: 7 }).build().expect("valid");
     observer.start(&RequestHead::new("GET", "/", &OneHeader("x-tenant", "blue"))).finish(Outcome::Completed);
     let last = observer.shared::<LastTenant>().expect("shared");

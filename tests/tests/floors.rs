@@ -230,11 +230,11 @@ impl Source {
             UseTree::Path(path) => self.tree(&path.tree, &with(&path.ident), top),
             UseTree::Group(group) => group.items.iter().for_each(|tree| self.tree(tree, before, top)),
             UseTree::Name(name) => {
-                self.bring(top, before, &name.ident);
+                self.add_import(top, before, &name.ident);
                 self.import(name.ident.span(), with(&name.ident));
             }
             UseTree::Rename(rename) => {
-                self.bring(top, before, &rename.rename);
+                self.add_import(top, before, &rename.rename);
                 self.import(rename.ident.span(), with(&rename.ident));
             }
             UseTree::Glob(glob) => {
@@ -247,7 +247,7 @@ impl Source {
 
     /// Notes an imported name. A name from another crate counts as defined here: `sync` re-exports
     /// the types of std.
-    fn bring(&mut self, top: bool, before: &[String], name: &syn::Ident) {
+    fn add_import(&mut self, top: bool, before: &[String], name: &syn::Ident) {
         let within = matches!(before.first().map(String::as_str), Some("crate" | "self" | "super"));
         if top && within && name != "self" {
             self.brought.insert(name.to_string());

@@ -31,7 +31,7 @@ async fn spans_are_children_of_the_request_on_every_stack() {
         let server = Stack { framework, http2: false }.serve(setup).await;
         let mut client = server.connect().await;
         assert_eq!(client.send(get("/nested")).await.expect("a response").status, 200);
-        client.leave().await;
+        client.disconnect().await;
         server.stop().await;
     }
     assert!(watch.observer.shutdown(BOUND).flushed);

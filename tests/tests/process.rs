@@ -19,12 +19,12 @@ use obs_tests::{
 
 /// Checks that a copied example responds, writes one event for each request to standard output, and
 /// shuts down gracefully on SIGTERM.
-async fn leaves_in_order(program: &Path, variables: &[(&str, &str)]) {
+async fn check_graceful_shutdown(program: &Path, variables: &[(&str, &str)]) {
     let service = Service::start(program, variables).await;
     let mut client = Client::connect(service.addr, false).await;
     assert_eq!(client.send(get("/items/1")).await.expect("an answer").status, 200);
     service.signal("TERM");
-    service.says("shutting down shop").await;
+    service.wait_for_line("shutting down shop").await;
     // It is no longer ready, but still serves.
     assert_eq!(client.send(get("/readyz")).await.expect("an answer").status, 503);
     assert_eq!(client.send(get("/items/2")).await.expect("an answer").status, 200);
@@ -37,7 +37,7 @@ async fn leaves_in_order(program: &Path, variables: &[(&str, &str)]) {
 
     let service = Service::start(program, variables).await;
     service.signal("INT");
-    service.says("a second signal exits at once").await;
+    service.wait_for_line("a second signal exits at once").await;
     service.signal("TERM");
     let (status, _) = service.ended().await;
     assert_eq!(status.code(), Some(128 + 15), "{status}");
@@ -45,17 +45,17 @@ async fn leaves_in_order(program: &Path, variables: &[(&str, &str)]) {
 
 #[tokio::test]
 async fn a_copy_of_minimal_axum_shuts_down_gracefully() {
-    leaves_in_order(&copy_and_build("minimal-axum"), &[]).await;
+    check_graceful_shutdown(&copy_and_build("minimal-axum"), &[]).await;
 }
 
 #[tokio::test]
 async fn a_copy_of_minimal_actix_shuts_down_gracefully() {
-    leaves_in_order(&copy_and_build("minimal-actix"), &[]).await;
+    check_graceful_shutdown(&copy_and_build("minimal-actix"), &[]).await;
 }
 
 #[tokio::test]
 async fn a_copy_of_tower_hyper_shuts_down_gracefully() {
-    leaves_in_order(&copy_and_build("tower-hyper"), &[]).await;
+    check_graceful_shutdown(&copy_and_build("tower-hyper"), &[]).await;
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_copy_of_axum_shop_runs_without_payments_and_inventory() {
     let program = copy_and_build("axum-shop");
     let file = temporary("copied-shop.db");
     let database = format!("sqlite://{}?mode=rwc", file.display());
-    leaves_in_order(&program, &[("DATABASE_URL", &database)]).await;
+    check_graceful_shutdown(&program, &[("DATABASE_URL", &database)]).await;
 
     let shop = Service::announced("shop", &program, &[("DATABASE_URL", &database)]).await;
     let mut client = Client::connect(shop.addr, false).await;
@@ -86,7 +86,7 @@ async fn a_copy_of_tonic_inventory_shuts_down_gracefully() {
     let page = client.send(get("/metrics")).await.expect("a page");
     let count = r#"http_requests_total{method="POST",endpoint="/inventory.v1.Inventory/Reserve",status="200",grpc_status="OK"} 1"#;
     assert!(page.text().contains(count), "{}", page.text());
-    client.leave().await;
+    client.disconnect().await;
     inventory.signal("TERM");
     let (status, events) = inventory.ended().await;
     assert_eq!(status.code(), Some(0), "{status}");
@@ -113,7 +113,7 @@ async fn a_watched_inventory_shuts_down_gracefully() {
     watched.frame().await.expect("a level").expect("no error");
 
     service.signal("TERM");
-    service.says("shutting down inventory").await;
+    service.wait_for_line("shutting down inventory").await;
     // It is no longer ready, but still serves: it reserves two of item 1.
     assert_eq!(probe.send(get("/readyz")).await.expect("an answer").status, 503);
     let reserved = client.send(inventory("Reserve", b"\x08\x01\x10\x02")).await.expect("an answer");
@@ -152,7 +152,7 @@ async fn a_stuck_output_does_not_delay_the_exit() {
     for _ in 0..1_000 {
         assert_eq!(client.send(get("/items/1")).await.expect("an answer").status, 200);
     }
-    client.leave().await;
+    client.disconnect().await;
     let killed = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
     assert!(killed.expect("kill runs").success());
     let child = std::cell::RefCell::new(child);

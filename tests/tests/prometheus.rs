@@ -86,7 +86,7 @@ async fn traffic(addr: SocketAddr) -> (Counts, BTreeSet<String>) {
                 }
             }
         }
-        client.leave().await;
+        client.disconnect().await;
         (counts, traces)
     });
     let (mut counts, mut traces) = (Counts::new(), BTreeSet::new());

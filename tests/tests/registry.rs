@@ -26,7 +26,7 @@ const ITEMS: [(&str, &str); 3] = [("method", "GET"), ("endpoint", "/items/{id}")
 async fn one_item(server: &Server) {
     let mut client = server.connect().await;
     client.send(get("/items/7")).await.expect("an answer");
-    client.leave().await;
+    client.disconnect().await;
 }
 
 /// Checks that the samples of `expected` are on the page, with `prefix` before their names and with

@@ -77,9 +77,9 @@ async fn an_order_is_one_trace_across_three_frameworks() {
     assert_eq!((&paid["status"], &of_shop["calls"][1]["count"]), (&201.into(), &1.into()));
 
     shop.signal("TERM");
-    shop.says("shutting down shop").await;
-    shop.says("shutting down payments").await;
-    shop.says("shutting down inventory").await;
+    shop.wait_for_line("shutting down shop").await;
+    shop.wait_for_line("shutting down payments").await;
+    shop.wait_for_line("shutting down inventory").await;
     let (status, events) = shop.ended().await;
     assert_eq!(status.code(), Some(0), "{status}");
     assert_eq!(events.len(), 4, "one event per request: {events:#?}");
@@ -162,9 +162,12 @@ async fn unsupported_values_in_the_environment_cause_a_warning() {
         ("OTEL_PROPAGATORS", "tracecontext,xray"),
     ];
     let (shop, file) = start("warned", &variables).await;
-    shop.says("`OTEL_EXPORTER_OTLP_PROTOCOL` is \"grpc\", but spans are exported with `http/protobuf`").await;
-    shop.says("4318").await;
-    shop.says("\"xray\"").await;
+    shop.wait_for_line(
+        "`OTEL_EXPORTER_OTLP_PROTOCOL` is \"grpc\", but spans are exported with `http/protobuf`",
+    )
+    .await;
+    shop.wait_for_line("4318").await;
+    shop.wait_for_line("\"xray\"").await;
     shop.signal("TERM");
     assert_eq!(shop.ended().await.0.code(), Some(0), "a missing collector does not delay the exit");
     std::fs::remove_file(file).expect("removed");
@@ -330,7 +333,7 @@ async fn the_shop_survives_a_restart_of_postgresql() {
     let ready = json(&until_status(&shop, 503, || get("/readyz")).await);
     assert_eq!(ready["status"], "failing", "{ready}");
     assert_eq!(ready["checks"]["db"]["status"], "fail", "{ready}");
-    shop.says("pool timed out").await; // the error of the pool, for the operator only
+    shop.wait_for_line("pool timed out").await; // the error of the pool, for the operator only
     assert_eq!(send(&shop, get("/livez")).await.status, 200, "a restart would not help");
     let started = Instant::now();
     let answer = send(&shop, get("/items")).await;

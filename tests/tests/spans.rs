@@ -166,11 +166,11 @@ fn spans(
     observation.finish(Outcome::Completed);
     let report = watch.observer.shutdown(BOUND);
     assert!(report.flushed && report.output("spans").unwrap_or_default().lost == 0, "{report:?}");
-    collector.spans().into_iter().map(normal).collect()
+    collector.spans().into_iter().map(normalised).collect()
 }
 
 /// Removes the span id, the times and the frames of backtraces.
-fn normal(mut span: Span) -> Span {
+fn normalised(mut span: Span) -> Span {
     assert!(span.start_nanos > 0 && span.end_nanos >= span.start_nanos, "{span:#?}");
     span.span_id.clear();
     if span.parent_span_id.is_none() {

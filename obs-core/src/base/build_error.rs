@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_and_the_error_behind_it() {
+    fn errors_are_one_line_and_have_their_source() {
         let error = BuildError::new("ca_file", "a\nb", "a file that can be read");
         assert_eq!(error.to_string(), "`ca_file` is \"a\\nb\", but should be a file that can be read");
         assert!(error.source().is_none());

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_read_from_none() {
+    fn an_environment_without_variables_reads_nothing() {
         let environment = Environment::none();
         assert!(!environment.is_read() && !environment.is_terminal());
         assert_eq!(environment.get("PATH"), None);

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn none_is_missed_and_most_new_ones_are_told() {
+    fn added_names_are_found_and_most_new_names_are_not() {
         let mut filter = NameFilter::default();
         let hash = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
         (0..64).for_each(|n| filter.add(hash(n)));

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_shares_and_lists() {
+    fn durations_shares_and_lists_are_parsed() {
         let durations = ["20s", "500 ms", " 7 ", "", "s", "1.5s", "-1s", "soon"].map(duration);
         let [seconds, millis, number, rest @ ..] = durations;
         assert_eq!(seconds, Some(Duration::from_secs(20)));

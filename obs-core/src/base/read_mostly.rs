@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn all_are_found_however_many_there_are() {
+    fn all_values_are_found_while_the_map_grows() {
         let map = ReadMostly::new();
         for n in 0..1_000 {
             assert_eq!(map.read(&n, |value: &usize| *value), None);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_made_once_while_many_ask() {
+    fn each_value_is_created_once_by_concurrent_callers() {
         let map = ReadMostly::new();
         let made = AtomicUsize::new(0);
         std::thread::scope(|scope| {

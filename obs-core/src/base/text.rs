@@ -209,7 +209,7 @@ mod tests {
 
     /// The same numbers as the parser of the standard library.
     #[test]
-    fn fractions() {
+    fn fractions_are_parsed() {
         let numbers = [
             "0",
             "1",

@@ -52,7 +52,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[test]
-    fn the_end_of_the_thread_ends_the_wait() {
+    fn the_wait_ends_with_the_thread() {
         let start = Instant::now();
         let (send, ran) = channel();
         run_with_timeout("test", LONG, Box::new(move || send.send(()).expect("received")));
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_hangs_is_left_behind() {
+    fn the_wait_for_a_stuck_thread_ends_at_the_timeout() {
         let (release, hung) = channel::<()>();
         run_with_timeout("test", Duration::from_millis(1), Box::new(move || _ = hung.recv()));
         release.send(()).expect("it still runs");

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_wins_and_wrong_values_are_errors() {
+    fn variables_take_precedence_and_invalid_values_are_errors() {
         let folder = concat!("off, stdout,file:", env!("CARGO_MANIFEST_DIR"), "/shop.jsonl");
         let pairs = Box::leak(Box::new([
             ("OTEL_SERVICE_NAME", "canary"),

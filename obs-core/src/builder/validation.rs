@@ -113,24 +113,24 @@ mod tests {
         ObserverBuilder::new("test".to_owned()).no_environment()
     }
 
-    fn refused(builder: ObserverBuilder) -> String {
+    fn error_message(builder: ObserverBuilder) -> String {
         builder.build().expect_err("refused").to_string()
     }
 
     #[test]
-    fn what_cannot_be_is_refused_with_a_reason() {
-        let message = refused(ObserverBuilder::new(" ".to_owned()).no_environment());
+    fn invalid_settings_are_rejected_with_a_reason() {
+        let message = error_message(ObserverBuilder::new(" ".to_owned()).no_environment());
         assert_eq!(message, "`service` is \" \", but should be the name of the service");
-        let message = refused(builder().request_id_headers(Vec::<String>::new()));
+        let message = error_message(builder().request_id_headers(Vec::<String>::new()));
         assert!(message.contains("at least one header name"), "{message}");
-        let message = refused(builder().endpoint_path(Endpoint::Metrics, "metrics"));
+        let message = error_message(builder().endpoint_path(Endpoint::Metrics, "metrics"));
         assert!(message.contains("`endpoint_path` is \"metrics\""), "{message}");
-        let message = refused(builder().endpoint_path(Endpoint::Metrics, "/health"));
+        let message = error_message(builder().endpoint_path(Endpoint::Metrics, "/health"));
         assert!(message.contains("a path of its own"), "{message}");
     }
 
     #[test]
-    fn metrics_that_cannot_be() {
+    fn invalid_settings_of_metrics_are_rejected() {
         use crate::outputs::metrics::settings::{MetricLabel, Metrics};
         for (metrics, expected) in [
             (Metrics::new().duration_buckets([]), "`duration_buckets` is \"[]\""),
@@ -145,17 +145,17 @@ mod tests {
             (Metrics::new().exclude_routes([""]), "`exclude_routes`"),
             (Metrics::new().series_limit(0), "`series_limit` is \"0\""),
         ] {
-            let message = refused(builder().metrics(metrics));
+            let message = error_message(builder().metrics(metrics));
             assert!(message.contains(expected), "{message}");
         }
     }
 
     #[cfg(feature = "prometheus")]
     #[test]
-    fn two_observers_on_one_registry_are_refused_and_one_after_the_other_is_fine() {
+    fn a_registry_accepts_a_second_observer_only_after_the_first_one() {
         let metrics = crate::outputs::metrics::settings::Metrics::new().registry(prometheus::Registry::new());
         let first = builder().metrics(metrics.clone()).build().expect("the first");
-        let message = refused(builder().metrics(metrics.clone()));
+        let message = error_message(builder().metrics(metrics.clone()));
         assert!(message.starts_with("`registry` is \"Duplicate metrics collector"), "{message}");
         drop(first);
         assert!(builder().metrics(metrics).build().is_ok());
@@ -172,20 +172,20 @@ mod tests {
     }
 
     #[test]
-    fn names_of_sinks_may_be_made_at_run_time_and_are_unique() {
+    fn names_of_sinks_can_be_created_at_run_time_and_are_unique() {
         let named = |name: &str| Named(name.to_owned());
         let observer = builder().sink(named("queue-1")).sink(named("queue-2")).build().expect("two names");
         let text = observer.metrics_text();
         for name in ["queue-1", "queue-2"] {
             assert!(text.contains(&format!("obs_sink_errors_total{{sink=\"{name}\"}} 0")), "{text}");
         }
-        let message = refused(builder().sink(named("queue")).sink(named("queue")));
+        let message = error_message(builder().sink(named("queue")).sink(named("queue")));
         assert_eq!(message, "`sink` is \"queue\", but should be a name that no other sink has");
         for name in ["metrics", "events", "spans", "health pages"] {
-            assert!(refused(builder().sink(named(name))).contains("no other sink has"));
+            assert!(error_message(builder().sink(named(name))).contains("no other sink has"));
         }
         for name in ["", "a\nb", &"x".repeat(65)] {
-            assert!(refused(builder().sink(named(name))).contains("1 to 64 bytes"));
+            assert!(error_message(builder().sink(named(name))).contains("1 to 64 bytes"));
         }
     }
 
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_has_the_error_behind_it() {
+    fn an_error_of_the_system_is_the_source() {
         let file = EventFile::new(std::env::temp_dir().join("no\0name"));
         let file = source(builder().events(EventOutput::file(file)));
         assert!(file.is_some_and(|source| source.contains("event file")));
@@ -208,14 +208,14 @@ mod tests {
 
     #[cfg(feature = "patterns")]
     #[test]
-    fn an_invalid_pattern_has_its_error() {
+    fn the_error_of_an_invalid_pattern_is_the_source() {
         let redaction = crate::redact::settings::Redaction::new().pattern("p", "(");
         assert!(source(builder().redaction(redaction)).is_some());
     }
 
     #[cfg(feature = "prometheus")]
     #[test]
-    fn a_registry_that_is_taken_has_its_error() {
+    fn the_error_of_a_used_registry_is_the_source() {
         let metrics = crate::outputs::metrics::settings::Metrics::new().registry(prometheus::Registry::new());
         let _first = builder().metrics(metrics.clone()).build().expect("the first");
         let registry = source(builder().metrics(metrics));
@@ -224,7 +224,7 @@ mod tests {
 
     #[cfg(feature = "otel")]
     #[test]
-    fn a_file_that_cannot_be_read_has_its_error() {
+    fn the_error_of_an_unreadable_file_is_the_source() {
         use crate::outputs::otel::settings::Otel;
         let error = builder().otel(Otel::new().ca_file("/no/such.pem")).build().expect_err("refused");
         let source =
@@ -234,9 +234,9 @@ mod tests {
 
     #[cfg(feature = "tokio")]
     #[test]
-    fn two_checks_of_one_name_are_refused() {
+    fn two_checks_with_one_name_are_rejected() {
         let check = || async { Ok::<_, std::io::Error>(()) };
-        let message = refused(builder().check("db", check).check("db", check));
+        let message = error_message(builder().check("db", check).check("db", check));
         assert_eq!(message, "`check` is \"db\", but should be a name that no other check has");
     }
 }

@@ -1,4 +1,4 @@
-//! The endpoints that the middleware answers itself, and the health pages among them.
+//! The endpoints that the middleware answers itself. The health pages are some of them.
 
 pub(crate) mod health;
 
@@ -47,7 +47,7 @@ impl Endpoints {
 
     /// The endpoint that a request is for. If the application has a route of its own with this
     /// path, that route wins, and the first such request logs a warning.
-    pub(crate) fn asked(&self, head: &RequestHead<'_>) -> Option<Endpoint> {
+    pub(crate) fn requested(&self, head: &RequestHead<'_>) -> Option<Endpoint> {
         let place = self.at(head.path)?;
         if !head.own_route.is_some_and(|has_route| has_route()) {
             return Some(place.endpoint);
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn probes_tell_live_from_ready() {
+    fn a_draining_service_is_live_but_not_ready() {
         let observer = Observer::builder("test").no_environment().build().expect("valid");
         let status = |path| get(&observer, "GET", path).expect("an endpoint").status();
         assert_eq!([status("/livez"), status("/readyz"), status("/health")], [200; 3]);
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn only_get_and_head_and_only_the_exact_path() {
+    fn only_get_and_head_of_the_exact_path_are_answered() {
         let observer = Observer::builder("test").no_environment().build().expect("valid");
         let posted = get(&observer, "POST", "/metrics").expect("an endpoint");
         assert_eq!(posted.status(), 405);

@@ -250,8 +250,8 @@ impl Setup<'_> {
         self.parts.endpoints.iter().take_while(own).count()
     }
 
-    /// Runs `step` after all extensions have installed their parts, for a part that depends on
-    /// those of others. The step of the last extension runs first.
+    /// Runs `step` after all extensions have installed their parts. It is for a part that depends
+    /// on the parts of other extensions. The step of the last extension runs first.
     ///
     /// ```
     /// use obs_core::{BuildError, Observer, output::{Extension, Setup}};

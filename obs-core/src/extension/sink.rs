@@ -109,7 +109,7 @@ pub(crate) struct Sinks {
     all: Arc<[Guarded]>,
     /// The number of sinks, from the first one, that are called at a start. No sink after them
     /// wants starts.
-    told_of_starts: usize,
+    start_sinks: usize,
 }
 
 /// Calls a sink, and counts a panic in it.
@@ -141,11 +141,11 @@ impl Sinks {
         };
         let all: Arc<[Guarded]> = sinks.into_iter().map(guarded).collect();
         let last = all.iter().rposition(|(sink, _)| sink.wants_starts());
-        Self { all, told_of_starts: last.map_or(0, |last| last.saturating_add(1)) }
+        Self { all, start_sinks: last.map_or(0, |last| last.saturating_add(1)) }
     }
 
     pub(crate) fn on_start(&self, start: &Start) {
-        for guarded in self.all.iter().take(self.told_of_starts) {
+        for guarded in self.all.iter().take(self.start_sinks) {
             let _ = call(guarded, |sink| sink.on_start(start));
         }
     }

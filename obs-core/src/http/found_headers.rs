@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn known_headers_are_found_in_order_however_many_there_are() {
+    fn known_headers_are_found_in_order_among_few_or_many() {
         let one = [("x-tenant", "a"), ("accept", "*/*"), ("x-tenant", "b"), ("host", "shop")];
         let many: Vec<_> = std::iter::repeat_n(("tracestate", "a=1"), 40).chain(one).collect();
         for pairs in [&one[..], &many] {

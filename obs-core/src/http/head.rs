@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn content_length_is_digits_only() {
+    fn a_content_length_has_only_digits() {
         for (text, length) in [
             ("12", Some(12)),
             ("+12", None),

@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_method_is_at_its_index_and_parses_back() {
+    fn every_method_has_its_index_and_is_parsed() {
         let all = KnownMethods(u64::MAX);
         for (index, method) in Method::ALL.iter().copied().enumerate() {
             assert_eq!(method.index(), index);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn others_can_be_known() {
+    fn other_registered_methods_can_be_selected() {
         assert_eq!(Method::parse("QUERY"), Method::Query);
         assert_eq!(Method::parse("PROPFIND"), Method::Other);
         let known = KnownMethods::new(["GET", "PROPFIND"]).expect("registered");

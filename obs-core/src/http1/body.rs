@@ -319,7 +319,7 @@ mod tests {
 
     /// A server may drop a body after its last frame.
     #[test]
-    fn a_body_that_says_that_it_has_ended_is_complete_when_dropped() {
+    fn a_body_that_reports_its_end_is_complete_when_dropped() {
         let (mut body, records) = observed(b"hello");
         assert_eq!(next(&mut body).as_deref(), Some(&b"hello"[..]));
         assert!(body.is_end_stream());
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_polled_to_its_end_is_complete_then() {
+    fn a_body_is_complete_when_it_was_polled_to_its_end() {
         let (mut body, records) = observed(b"hello");
         assert!(next(&mut body).is_some());
         assert_eq!(next(&mut body), None);
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_that_is_not_polled_is_not_sent() {
+    fn chunks_that_were_not_polled_do_not_count_as_sent() {
         let (mut body, records) = observed(&[0; MAX_CHUNK + 1]);
         assert_eq!(next(&mut body).map(|chunk| chunk.len()), Some(MAX_CHUNK));
         assert!(!body.is_end_stream());

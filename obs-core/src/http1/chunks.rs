@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn more_is_cut_without_a_copy() {
+    fn longer_data_is_cut_without_a_copy() {
         let data = Bytes::from(vec![7; 2 * MAX_CHUNK + 1]);
         let Err(NotSingleChunk::Unsent(rest)) = polled(Frame::data(data.clone())) else { panic!("more") };
         let mut rest = Some(rest);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_not_a_chunk() {
+    fn trailers_errors_and_ends_are_not_chunks() {
         assert!(matches!(polled(Frame::trailers(HeaderMap::new())), Err(NotSingleChunk::Last(_))));
         type Body = Poll<Option<Result<Frame<Bytes>, &'static str>>>;
         let chunk = |polled: Body| single_chunk(polled);

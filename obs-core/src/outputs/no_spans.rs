@@ -1,11 +1,11 @@
-//! The place of the spans in a service that is built without the feature `otel`.
+//! The extension that replaces the spans in a service that is built without the feature `otel`.
 
 use crate::{
     base::{build_error::BuildError, environment::Environment},
     extension::{installation::Extension, setup::Setup},
 };
 
-/// Installs nothing. It warns an operator who wants spans.
+/// An extension that installs nothing. It warns if the environment enables spans.
 pub(crate) struct NoSpans;
 
 impl Extension for NoSpans {

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_slowest_stay_and_all_are_added_up() {
+    fn the_slowest_calls_are_kept_and_all_calls_are_summed() {
         let mut calls = Calls::default();
         (1..=100).for_each(|millis| calls.add(call("db", millis)));
         let slowest: Vec<_> = calls.slowest().iter().map(|call| call.duration.as_millis()).collect();

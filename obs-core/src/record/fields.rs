@@ -152,7 +152,7 @@ mod tests {
     use crate::base::value::MAX_FIELD_BYTES;
 
     #[test]
-    fn a_key_keeps_its_place_and_takes_the_last_value() {
+    fn a_repeated_key_keeps_its_place_and_the_last_value() {
         let mut fields = Fields::default();
         fields.set("a".into(), 1_u8.into());
         fields.set("b".into(), 2_u8.into());
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_known_by_their_texts_and_order() {
+    fn names_are_compared_by_text_and_order() {
         let of = |names: &[&'static str]| {
             let mut fields = Fields::default();
             names.iter().for_each(|name| fields.set((*name).into(), 1.into()));
@@ -202,7 +202,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn as_a_list_that_is_searched(settings in prop::collection::vec((0..90_u32, 0..9_i64), 0..200)) {
+        fn fields_behave_like_a_searched_list(settings in prop::collection::vec((0..90_u32, 0..9_i64), 0..200)) {
             let (mut fields, mut list) = (Fields::default(), Vec::<(String, Value)>::new());
             for (key, value) in settings {
                 let (key, value) = (format!("key.{key}"), Value::I64(value));

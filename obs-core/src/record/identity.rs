@@ -179,7 +179,7 @@ mod tests {
     const KEY: &[u8] = b"sixteen secret bytes";
 
     #[test]
-    fn addresses() {
+    fn addresses_are_kept_truncated_or_omitted() {
         let address_of = |identity, address: &str| {
             let policy = IdentityPolicy::new(identity, Identity::Off, None);
             policy.client(address.parse().expect("an address")).map(|client| client.to_string())
@@ -192,7 +192,7 @@ mod tests {
 
     #[cfg(feature = "hash")]
     #[test]
-    fn hashes_of_addresses() {
+    fn addresses_are_hashed() {
         let address_of = |address: &str| {
             let policy = IdentityPolicy::new(Identity::Hashed, Identity::Off, Some(KEY));
             policy.client(address.parse().expect("an address")).map(|client| client.to_string())

@@ -181,7 +181,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_an_id_exactly_if_short_and_allowed(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn bytes_are_an_id_if_they_are_few_and_allowed(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let valid = !bytes.is_empty()
                 && bytes.len() <= 128
                 && bytes.iter().all(|b| b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/+=@-".contains(b));
@@ -193,14 +193,14 @@ mod tests {
         }
 
         #[test]
-        fn what_is_allowed_survives(text in "[A-Za-z0-9._:/+=@-]{1,128}") {
+        fn a_valid_id_is_unchanged(text in "[A-Za-z0-9._:/+=@-]{1,128}") {
             let id = RequestId::parse(text.as_bytes());
             prop_assert_eq!(id.as_ref().map(RequestId::as_str), Some(&text[..]));
             prop_assert_eq!(id.map(|id| id.to_string()), Some(text));
         }
 
         #[test]
-        fn one_wrong_byte_is_enough(text in "[A-Za-z0-9]{0,60}", wrong in any::<u8>(), at in 0usize..60) {
+        fn one_invalid_byte_makes_an_id_invalid(text in "[A-Za-z0-9]{0,60}", wrong in any::<u8>(), at in 0usize..60) {
             prop_assume!(!allowed(wrong));
             let mut bytes = text.into_bytes();
             bytes.insert(at.min(bytes.len()), wrong);

@@ -175,7 +175,7 @@ impl RouteTable {
         if self.routes.len() >= MAX_ROUTES {
             return Some(self.overflow.clone());
         }
-        let template = kept(template);
+        let template = intern_text(template);
         let make = |n: usize| Route {
             id: u32::try_from(n.saturating_add(Self::FIRST)).unwrap_or(Self::OVERFLOW),
             excluded: self.excluded.of(template),
@@ -202,7 +202,7 @@ impl RouteTable {
 /// Keeps a text until the process ends. A reference count would be one memory location that all
 /// cores write to at each request. Routes come from code and observers are few; both are bounded,
 /// so this memory is bounded too.
-fn kept(template: &str) -> &'static str {
+fn intern_text(template: &str) -> &'static str {
     /// All kept texts, sorted.
     static KEPT: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
     let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn observers_share_their_texts() {
+    fn observers_share_the_texts_of_routes() {
         let [one, other] = [(); 2].map(|()| RouteTable::new(Exclusions::default()));
         let [a, b, again] = [&one, &other, &one].map(|table| table.intern("/shared/{id}").expect("a route"));
         assert!(std::ptr::eq(a.as_str(), b.as_str()) && std::ptr::eq(a.as_str(), again.as_str()));
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_is_kept_for_which_there_is_no_room() {
+    fn routes_beyond_the_limit_become_the_overflow_route() {
         let table = RouteTable::new(Exclusions::default());
         for n in 0..MAX_ROUTES + 10 {
             let route = table.intern(&format!("/many/{n}")).expect("a route");

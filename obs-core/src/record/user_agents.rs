@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_time_and_every_other_are_the_same() {
+    fn a_cached_user_agent_equals_a_new_one() {
         let (on, off) = (Redaction::new(), Redaction::off());
         let (on, off) = (on.build().expect("valid"), off.build().expect("valid"));
         let long = "x".repeat(600);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_as_there_are_places_are_remembered_and_no_more() {
+    fn the_number_of_cached_user_agents_is_bounded() {
         let redactor = Redaction::new().build().expect("valid");
         for n in 0..10_000 {
             for _ in 0..2 {

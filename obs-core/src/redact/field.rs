@@ -20,7 +20,7 @@ impl Redactor {
                 (key, secret)
             }
         };
-        (key, if secret { hidden(value) } else { self.mask_value(value) })
+        (key, if secret { mask_secret(value) } else { self.mask_value(value) })
     }
 
     /// Masks the secrets in a value whose name means no secret. Most values contain none and are
@@ -52,7 +52,7 @@ impl Redactor {
 
 /// Masks a value whose name means a secret. It still shows if the value is empty, and if a switch
 /// is on or off.
-fn hidden(value: Value) -> Value {
+fn mask_secret(value: Value) -> Value {
     match value {
         Value::Str(text) if text.is_empty() => Value::Str(text),
         Value::Bool(_) => value,
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_told_by_the_name_and_by_the_value() {
+    fn secrets_are_recognised_by_the_name_and_by_the_value() {
         let redactor = crate::redact::settings::Redaction::new().build().expect("valid");
         let mask = || Value::from(MASK);
         for (key, value, expected) in [
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_cut_and_looked_through() {
+    fn a_value_that_is_too_long_is_cut_and_masked() {
         let redactor = crate::redact::settings::Redaction::new().build().expect("valid");
         let long = format!("jane@example.com {}", "x".repeat(MAX_FIELD_BYTES));
         let (_, Value::Str(text)) = redactor.field("note".into(), long.into()) else { panic!("a text") };

@@ -165,11 +165,11 @@ impl Redactor {
     #[must_use]
     #[inline]
     pub fn path<'a>(&self, path: &'a str) -> Cow<'a, str> {
-        if self.0.patterns.cannot_match(path) { Cow::Borrowed(path) } else { self.suspicious_path(path) }
+        if self.0.patterns.cannot_match(path) { Cow::Borrowed(path) } else { self.mask_path(path) }
     }
 
     #[inline(never)]
-    fn suspicious_path<'a>(&self, path: &'a str) -> Cow<'a, str> {
+    fn mask_path<'a>(&self, path: &'a str) -> Cow<'a, str> {
         mask_until_stable(path, URL_MASK, |path| url::in_path(&self.0, path))
     }
 }

@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_mean_secrets() {
+    fn names_of_secrets_are_recognised() {
         let names = SecretNames::new();
         let all = "\
             authorization, Proxy-Authorization, Cookie, set-cookie, setCookie, token, tokens, token_count, \
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_mean_none() {
+    fn other_names_are_not_secret() {
         let names = SecretNames::new();
         let all = "\
             -, author, authority, authored_by, keyboard, key, cache_key, keys, public_key, primaryKey, \
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_signatures_in_exactly_their_case() {
+    fn query_keys_of_signatures_are_case_sensitive() {
         let names = SecretNames::new();
         for name in SIGNATURES {
             assert!(names.is_secret_key(name), "{name}");
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_users_names() {
+    fn names_can_be_added_and_removed() {
         let mut names = SecretNames::new();
         assert!(names.add("customer number") && names.add("IBAN") && names.add("CardHolder"));
         for name in

@@ -133,7 +133,7 @@ impl Redaction {
                     assert!(MAX_WORDS == 6);
                     "a name of one to six words"
                 };
-                return Err(refused(format!("name {name}"), expected));
+                return Err(build_error(format!("name {name}"), expected));
             }
         }
         let own = OwnPatterns {
@@ -153,16 +153,16 @@ impl Redaction {
 fn own_pattern((name, regex): &(String, String)) -> Result<Regex, BuildError> {
     let value = || format!("pattern {name}: {regex}");
     let pattern = Regex::new(regex).map_err(|error| {
-        refused(value(), "a regular expression of the crate `regex-lite`").with_source(error)
+        build_error(value(), "a regular expression of the crate `regex-lite`").with_source(error)
     })?;
     if pattern.is_match("") {
         // It would match everywhere, mostly without masking anything.
-        return Err(refused(value(), "a regular expression that does not match the empty text"));
+        return Err(build_error(value(), "a regular expression that does not match the empty text"));
     }
     Ok(pattern)
 }
 
-fn refused(value: String, expected: &'static str) -> BuildError {
+fn build_error(value: String, expected: &'static str) -> BuildError {
     BuildError::new("redaction", value, expected)
 }
 
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused_with_a_reason() {
+    fn invalid_names_are_rejected_with_a_reason() {
         let name = message(Redaction::new().secret_names(["--"]));
         assert_eq!(name, "`redaction` is \"name --\", but should be a name of one to six words");
         let name = message(Redaction::new().harmless_names(["a b c d e f g"]));
@@ -184,7 +184,7 @@ mod tests {
 
     #[cfg(feature = "patterns")]
     #[test]
-    fn patterns_that_cannot_be_are_refused_with_a_reason() {
+    fn invalid_patterns_are_rejected_with_a_reason() {
         let regex = message(Redaction::new().pattern("p", "("));
         assert!(
             regex.starts_with("`redaction` is \"pattern p: (\", but should be a regular expression"),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn off_is_off() {
+    fn nothing_is_masked_if_redaction_is_off() {
         let off = Redaction::off().secret_names(["plan"]);
         #[cfg(feature = "patterns")]
         let off = off.pattern("p", "pro");
@@ -210,7 +210,7 @@ mod tests {
 
     #[cfg(feature = "patterns")]
     #[test]
-    fn patterns_of_ones_own() {
+    fn own_patterns_are_masked() {
         let redactor = Redaction::new()
             .pattern("customer", "never")
             .pattern("customer", "(?i)c-[0-9]+")
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_can_be_switched_off() {
+    fn a_pattern_can_be_disabled() {
         for (pattern, text) in [
             (SecretPattern::Jwt, "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.c2ln"),
             (SecretPattern::Bearer, "Bearer mF_9.B5f-4.1JqM"),

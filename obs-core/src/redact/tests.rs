@@ -146,13 +146,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn any_text_is_harmless(text in any::<String>(), name in any::<String>()) {
+    fn any_text_is_accepted(text in any::<String>(), name in any::<String>()) {
         let redactor = redactor();
         let _ = (redactor.text(&text), redactor.query(&text), redactor.path(&text), redactor.value(&name, &text));
     }
 
     #[test]
-    fn twice_is_once(text in hostile()) {
+    fn a_second_pass_changes_nothing(text in hostile()) {
         let redactor = redactor();
         let once = redactor.text(&text).into_owned();
         prop_assert_eq!(redactor.text(&once), once.as_str());
@@ -163,7 +163,7 @@ proptest! {
     }
 
     #[test]
-    fn what_has_no_secret_comes_out_borrowed(text in HARMLESS) {
+    fn a_text_without_secrets_is_borrowed(text in HARMLESS) {
         let redactor = redactor();
         for out in [redactor.text(&text), redactor.query(&text), redactor.path(&text), redactor.value("plan", &text)] {
             prop_assert!(matches!(out, Cow::Borrowed(same) if same == text));
@@ -171,7 +171,7 @@ proptest! {
     }
 
     #[test]
-    fn a_planted_secret_never_survives(before in HARMLESS, (secret, part) in secret(), after in HARMLESS) {
+    fn an_inserted_secret_is_masked(before in HARMLESS, (secret, part) in secret(), after in HARMLESS) {
         let text = format!("{before} {secret} {after}");
         let out = redactor().text(&text).into_owned();
         prop_assert!(!out.contains(&part), "{out:?}");
@@ -179,14 +179,14 @@ proptest! {
     }
 
     #[test]
-    fn nor_among_other_secrets(before in hostile(), (secret, part) in secret(), after in hostile()) {
+    fn an_inserted_secret_among_other_secrets_is_masked(before in hostile(), (secret, part) in secret(), after in hostile()) {
         let out = redactor().text(&format!("{before}\n{secret}\n{after}")).into_owned();
         let elsewhere = format!("{before}\n{after}");
         prop_assert!(!out.contains(&part) || elsewhere.contains(&part), "{out:?}");
     }
 
     #[test]
-    fn nor_in_a_query_or_a_path((secret, part) in secret(), all in any::<bool>()) {
+    fn an_inserted_secret_in_a_query_or_a_path_is_masked((secret, part) in secret(), all in any::<bool>()) {
         let encoded: String = secret.bytes().map(|b| match b {
             b if b.is_ascii_alphanumeric() && !all => char::from(b).to_string(),
             b => format!("%{b:02X}"),
@@ -210,7 +210,7 @@ proptest! {
 
 /// Counts how often the scanners read a byte, instead of measuring time.
 #[test]
-fn no_text_takes_more_than_linear_time() {
+fn every_text_takes_linear_time() {
     let redactor = redactor();
     for piece in [
         "@",

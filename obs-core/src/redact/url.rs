@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn queries() {
+    fn secrets_in_queries_are_masked() {
         for (query, expected) in [
             ("", ""),
             ("a=1&b=2", "a=1&b=2"),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn paths() {
+    fn secrets_in_paths_are_masked() {
         for (path, expected) in [
             ("", ""),
             ("/", "/"),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_slash_in_it_is_masked_on_both_sides() {
+    fn secrets_with_slashes_are_masked_in_all_their_segments() {
         let path = redactor().path("/a/Basic%20YWxhZGRpbjpv/cGVuc2VzYW1l/b").into_owned();
         // Such a token may contain slashes, so the rest of the path is masked, too.
         assert_eq!(path, "/a/REDACTED");

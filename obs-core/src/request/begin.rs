@@ -76,7 +76,7 @@ impl WorkState {
     /// records the host that the client named.
     #[inline]
     fn decide(&mut self, observer: &Observer, head: &RequestHead<'_>) -> bool {
-        self.endpoint = observer.endpoints().asked(head);
+        self.endpoint = observer.endpoints().requested(head);
         let route = head.route.filter(|_| self.endpoint.is_none());
         let route = route.and_then(|template| observer.policy().routes.intern(template));
         self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner).route = route;

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_each_rule_makes_of_what_is_seen() {
+    fn each_rule_leads_to_the_expected_outcome() {
         let nine = BodyRule::polled().promised(Some(9));
         let after_five = BodyRule::polled().complete_after(Some(5));
         let unpolled = BodyRule::polled().complete_unless_polled();
@@ -288,7 +288,7 @@ mod tests {
 
     /// A body takes the fast path only if nothing but its bytes is observed.
     #[test]
-    fn of_which_bodies_only_the_bytes_are_seen() {
+    fn the_fast_path_is_for_bodies_of_which_only_bytes_are_counted() {
         let short = |headers: &dyn HeaderLookup, rule| {
             BodyObservation::new(responded(headers).0, rule).sees_only_bytes()
         };
@@ -303,7 +303,7 @@ mod tests {
     /// A request's span is active in its body, even if it is not sampled.
     #[cfg(feature = "otel")]
     #[test]
-    fn of_a_body_with_a_span_more_is_seen() {
+    fn a_body_with_a_span_does_not_take_the_fast_path() {
         use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
         for sampler in [Sampler::AlwaysOn, Sampler::AlwaysOff] {
             let provider = SdkTracerProvider::builder().with_sampler(sampler).build();

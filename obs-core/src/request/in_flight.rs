@@ -90,7 +90,7 @@ impl Progress {
         if self.body.counts == Counts::Messages
             && let Some(answer) = &mut self.grpc
         {
-            answer.messages.see(bytes);
+            answer.messages.read(bytes);
         }
     }
 }

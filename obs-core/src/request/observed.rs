@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_in_a_cancelled_futures_destructor_is_recorded_and_stops_there() {
+    fn a_panic_in_the_destructor_of_a_cancelled_future_is_caught_and_recorded() {
         let (observed, records) = observe(async {
             let _guard = PanicsOnDrop;
             std::future::pending::<()>().await;
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_panicked_is_recorded_so_even_if_nobody_polls() {
+    fn a_panic_in_call_is_recorded_even_without_a_poll() {
         let (send, records) = std::sync::mpsc::channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build();
         let observation = observer.expect("valid").start(&RequestHead::new("GET", "/", &()));
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn never_polled_is_cancelled() {
+    fn a_future_that_is_never_polled_is_cancelled() {
         let (observed, records) = observe(async {});
         drop(observed);
         let record = records.try_recv().expect("one record");

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_panic_does_not_take_anothers_location() {
+    fn a_panic_without_a_report_does_not_get_the_location_of_another_one() {
         let panic = in_request(|| {
             let _ = catch_unwind(|| panic!("the handler caught this one"));
             catch(|| resume_unwind(Box::new("from elsewhere")))
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_that_goes_on_keeps_its_location() {
+    fn a_resumed_panic_keeps_its_location() {
         let outer = in_request(|| {
             catch(|| match catch(|| panic!("twice")) {
                 Ok(()) => {}
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn outside_a_request_nothing_is_captured() {
+    fn no_backtrace_is_captured_outside_a_request() {
         let panic = catch(|| panic!("alone")).expect_err("panicked");
         assert!(panic.report().backtrace.is_none());
     }

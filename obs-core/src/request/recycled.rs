@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn an_observers_requests_use_the_same_memory_again() {
+    fn requests_of_an_observer_reuse_its_memory() {
         let (first, second) = (observer(), observer());
         let (a, b) = (run(&first), run(&second));
         assert_ne!(a, b);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_still_has_is_not_used_again() {
+    fn memory_with_other_references_is_not_reused() {
         let (send, records) = channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
         for path in ["/a", "/b"] {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_request_is_left_for_the_next() {
+    fn no_data_of_a_request_reaches_the_next_one() {
         let (send, records) = channel();
         let observer =
             Observer::builder("test").no_environment().sink(ButTheFirst(send, AtomicBool::new(true))).build();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_so_many_are_kept() {
+    fn the_number_of_kept_requests_is_bounded() {
         let observer = observer();
         drop((0..MOST * 2).map(|_| Recycled::take(&observer)).collect::<Vec<_>>());
         assert_eq!(KEPT.with_borrow(Vec::len), MOST);

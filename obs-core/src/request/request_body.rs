@@ -38,7 +38,7 @@ impl RequestBody {
     pub fn received(&mut self, bytes: &[u8]) {
         self.state.received.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if let Some(messages) = &mut self.messages {
-            messages.see(bytes);
+            messages.read(bytes);
             self.state.received.messages.store(messages.count(), Ordering::Relaxed);
         }
     }

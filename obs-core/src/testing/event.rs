@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_go_into_objects_and_lists() {
+    fn paths_lead_into_objects_and_lists() {
         let event = TestEvent::of_line(
             br#"{"http.route":"/a","fields":{"user":{"plan":"pro"},"a.b":1},"calls":[{"count":2}]}"#,
         );
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "`http.route` should be \"/b\", but is \"/a\"")]
-    fn a_failure_says_what_is_there() {
+    fn a_failed_check_shows_the_actual_value() {
         TestEvent::of_line(br#"{"http.route":"/a"}"#).has("http.route", "/b");
     }
 }

@@ -79,7 +79,7 @@ mod tests {
     const PAGE: &str = "# TYPE a counter\na{x=\"1\",yx=\"2\"} 3\na{x=\"2\",yx=\"1\"} 4\nab 9\n";
 
     #[test]
-    fn samples_are_chosen_by_whole_labels() {
+    fn samples_are_selected_by_whole_labels() {
         TestMetric::of_page(PAGE, "a", &[]).is(7.0);
         TestMetric::of_page(PAGE, "a", &[("x", "1")]).is(3.0);
         TestMetric::of_page(PAGE, "a", &[("x", "1"), ("yx", "1")]).is_not_there();
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "`a{x=\"1\"}` should be 5, but is 3; all samples:")]
-    fn a_failure_says_what_is_there() {
+    fn a_failed_check_shows_the_actual_value() {
         TestMetric::of_page(PAGE, "a", &[("x", "1")]).is(5.0);
     }
 }

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_single_header() {
+    fn the_single_header_is_parsed() {
         let zeros = "0".repeat(32);
         for (value, flags) in [
             (format!("{TRACE}-{SPAN}-1-{PARENT}"), Some(1)),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn several_headers() {
+    fn several_headers_are_parsed() {
         for (more, flags) in [
             (&[][..], 0),
             (&[("x-b3-sampled", "1")], 1),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn half_or_doubled_contexts_are_none() {
+    fn incomplete_and_repeated_contexts_are_ignored() {
         for pairs in [
             &[][..],
             &[("x-b3-sampled", "0")],
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_out_comes_in() {
+    fn an_injected_context_is_extracted() {
         let span = |flags| RemoteSpan {
             trace_id: TraceId::from_bytes([1; 16]).expect("not zero"),
             span_id: SpanId::from_bytes([2; 8]).expect("not zero"),
@@ -227,7 +227,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_harmless(text in "[0-9a-f]{16}-[0-9a-f]{15,17}(-[01d])?(-[0-9a-f]{16})?|.{0,80}") {
+        fn any_text_is_accepted(text in "[0-9a-f]{16}-[0-9a-f]{15,17}(-[01d])?(-[0-9a-f]{16})?|.{0,80}") {
             if let Some(span) = parse(&text) {
                 prop_assert!(text.contains(&span.span_id.to_string()));
                 prop_assert!(!span.flags.is_random());

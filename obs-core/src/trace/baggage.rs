@@ -146,7 +146,7 @@ mod tests {
     use crate::trace::tests::Pairs;
 
     #[test]
-    fn the_examples_of_the_specification() {
+    fn the_examples_of_the_specification_are_parsed() {
         let baggage = Baggage::parse(
             "key1=value1;property1;property2, key2 = value2, key3=value3; propertyKey=propertyValue",
         );
@@ -171,12 +171,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_valid_is_left_behind_alone() {
+    fn only_the_invalid_members_are_dropped() {
         assert_eq!(Baggage::parse("a=1,no value,b=2,c d=3,=4,e=\"5\",f=6;g h,ä=7").as_str(), "a=1,b=2");
     }
 
     #[test]
-    fn both_bounds_hold_and_what_is_guaranteed_goes_through() {
+    fn both_limits_apply_and_the_guaranteed_minimum_is_kept() {
         let members = |n: usize| (0..n).map(|n| format!("k{n}=1")).collect::<Vec<_>>().join(",");
         assert_eq!(Baggage::parse(&members(64)).as_str(), members(64));
         assert_eq!(Baggage::parse(&members(1_000_000)).as_str(), members(64));
@@ -188,7 +188,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_harmless_and_what_goes_out_is_valid(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn any_bytes_are_accepted_and_the_result_is_valid(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let mut collected = CollectedMembers::default();
             collected.add(&bytes);
             let baggage = collected.finish();
@@ -197,7 +197,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_valid_survives(list in "[a-z!#$%&'*+.^_`|~-]{1,9}=[!#-+\\--:<-\\[\\]-~]{0,20}(,[a-z]{1,9}=[a-z%=]{0,20}(;[a-z]{1,5}(=[a-z]{0,5})?){0,2}){0,20}") {
+        fn a_valid_list_is_unchanged(list in "[a-z!#$%&'*+.^_`|~-]{1,9}=[!#-+\\--:<-\\[\\]-~]{0,20}(,[a-z]{1,9}=[a-z%=]{0,20}(;[a-z]{1,5}(=[a-z]{0,5})?){0,2}){0,20}") {
             let baggage = Baggage::parse(&list);
             prop_assert_eq!(baggage.as_str(), &list);
         }

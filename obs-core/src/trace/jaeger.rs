@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn valid_values() {
+    fn valid_values_are_parsed() {
         for (value, flags) in [
             (format!("{TRACE}:{SPAN}:0:1"), 1),
             (format!("{TRACE}:{SPAN}:0:01"), 1),
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_are_none() {
+    fn invalid_values_are_ignored() {
         for value in [
             format!("0:{SPAN}:0:1"),
             format!("{TRACE}:0:0:1"),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_out_comes_in() {
+    fn an_injected_context_is_extracted() {
         for (flags, digit) in [(0, '0'), (1, '1'), (2, '0'), (3, '1')] {
             let trace = TraceId::from_bytes([1; 16]).expect("not zero");
             let span = SpanId::from_bytes([2; 8]).expect("not zero");
@@ -130,7 +130,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_harmless(text in "[0-9a-f]{1,33}(:|%3A)[0-9a-f]{1,17}(:|%3a)0:[0-9a-f]{1,3}|.{0,80}|[:%3A0-9]{0,60}") {
+        fn any_text_is_accepted(text in "[0-9a-f]{1,33}(:|%3A)[0-9a-f]{1,17}(:|%3a)0:[0-9a-f]{1,3}|.{0,80}|[:%3A0-9]{0,60}") {
             if let Some(span) = parse(&text) {
                 prop_assert!(!span.flags.is_random());
             }

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn continues_a_trusted_trace_with_a_span_of_its_own() {
+    fn a_trusted_trace_continues_with_a_new_span() {
         let trace = start(&[("traceparent", PARENT), ("tracestate", "a=1"), ("baggage", "k=v")], true);
         assert_eq!(trace.trace_id.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!(trace.parent_id.map(|id| id.to_string()).as_deref(), Some("00f067aa0ba902b7"));
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn links_an_untrusted_trace_and_leaves_its_luggage() {
+    fn an_untrusted_trace_is_linked_and_its_state_and_baggage_are_dropped() {
         let trace = start(&[("traceparent", PARENT), ("tracestate", "a=1"), ("baggage", "k=v")], false);
         let link = trace.link.expect("a link");
         assert_eq!(link.trace_id.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn restarts_where_there_is_no_valid_trace() {
+    fn a_new_trace_starts_without_a_valid_traceparent() {
         for pairs in [
             &[][..],
             &[("tracestate", "a=1")],
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_state_does_not_hurt_the_parent() {
+    fn an_invalid_tracestate_does_not_affect_the_traceparent() {
         let trace = start(&[("traceparent", PARENT), ("tracestate", "NOT VALID")], true);
         assert!(trace.parent_id.is_some() && trace.state.is_empty());
     }

@@ -132,12 +132,12 @@ mod tests {
     use super::*;
     use crate::trace::tests::Pairs;
 
-    fn all(propagators: Propagators) -> Vec<Propagator> {
+    fn formats_of(propagators: Propagators) -> Vec<Propagator> {
         propagators.iter().collect()
     }
 
     #[test]
-    fn every_name_is_known_in_its_own_case_only() {
+    fn names_are_case_sensitive() {
         for propagator in Propagator::ALL {
             assert_eq!(Propagator::parse(propagator.as_str()), Some(propagator));
             assert_eq!(Propagator::parse(&propagator.as_str().to_uppercase()), None);
@@ -145,15 +145,18 @@ mod tests {
     }
 
     #[test]
-    fn each_once_in_the_order_given() {
-        assert_eq!(all(Propagators::new([Jaeger, B3, Jaeger, TraceContext])), [Jaeger, B3, TraceContext]);
-        assert_eq!(all(Propagators::new(Propagator::ALL)), Propagator::ALL);
-        assert_eq!(all(Propagators::default()), [TraceContext, Baggage]);
+    fn formats_are_kept_once_in_their_order() {
+        assert_eq!(
+            formats_of(Propagators::new([Jaeger, B3, Jaeger, TraceContext])),
+            [Jaeger, B3, TraceContext]
+        );
+        assert_eq!(formats_of(Propagators::new(Propagator::ALL)), Propagator::ALL);
+        assert_eq!(formats_of(Propagators::default()), [TraceContext, Baggage]);
         assert!(!Propagators::default().contains(B3));
     }
 
     #[test]
-    fn lists_of_the_environment() {
+    fn lists_of_the_environment_are_parsed() {
         for (list, known, unknown) in [
             ("b3, jaeger ,b3", &[B3, Jaeger][..], &[][..]),
             ("none", &[], &[]),
@@ -168,7 +171,7 @@ mod tests {
             let (propagators, names) = Propagators::from_list(list);
             assert_eq!(propagators.is_empty(), known.is_empty(), "{list}");
             assert_eq!(
-                (all(propagators).as_slice(), names.as_slice()),
+                (formats_of(propagators).as_slice(), names.as_slice()),
                 (known, &strings(unknown)[..]),
                 "{list}"
             );
@@ -180,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_format_with_a_valid_context_counts() {
+    fn the_first_format_with_a_valid_context_is_used() {
         const W3C: (&str, &str) = ("traceparent", "00-11111111111111111111111111111111-1111111111111111-03");
         const SINGLE: (&str, &str) = ("b3", "2222222222222222-2222222222222222-1");
         const MULTI: [(&str, &str); 2] =

@@ -73,7 +73,7 @@ mod tests {
     const SPAN: &str = "00f067aa0ba902b7";
 
     #[test]
-    fn the_table_of_the_specification() {
+    fn the_examples_of_the_specification_are_parsed() {
         let zero_trace = "0".repeat(32);
         let zero_span = "0".repeat(16);
         for (value, valid) in [
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn known_flags_survive_and_others_do_not() {
+    fn only_known_flags_are_kept() {
         let flags =
             |text: &str| parse(format!("00-{TRACE}-{SPAN}-{text}").as_bytes()).map(|s| s.flags.to_byte());
         assert_eq!(
@@ -127,7 +127,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_harmless_and_what_goes_out_is_valid(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+        fn any_bytes_are_accepted_and_the_result_is_valid(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
             if let Some(span) = parse(&bytes) {
                 let out = format(span.trace_id, span.span_id, span.flags);
                 prop_assert_eq!(out.len(), LENGTH);
@@ -136,7 +136,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_nearly_valid_is_decided_as_written(
+        fn values_of_valid_form_are_parsed_or_rejected(
             version in "[0-9a-f]{2}", trace in "[0-9a-f]{32}", span in "[0-9a-f]{16}", flags in "[0-9a-f]{2}", rest in "(-[a-z]{0,9})?",
         ) {
             let valid = version != "ff" && (version != "00" || rest.is_empty())

@@ -34,7 +34,8 @@ impl TraceState {
         joined(headers, "tracestate", MAX_IN).map_or(Self(None), |all| Self::parse(&all))
     }
 
-    /// Parses a list. The result is empty if any member is invalid.
+    /// Parses a list. The result is empty if any member is invalid, if there are more than 32
+    /// members, or if the list has more than 20 KiB.
     ///
     /// Empty members are skipped. Of members with the same key, the first is kept. A list of more
     /// than 2 KiB is cut by whole members: first those of more than 128 characters, then from the
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_the_specification() {
+    fn the_examples_of_the_specification_are_parsed() {
         let long_key = "z".repeat(256);
         let too_long = "z".repeat(257);
         for (list, valid) in [
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn white_space_and_empty_members_are_left_out() {
+    fn white_space_and_empty_members_are_skipped() {
         assert_eq!(parsed("foo=1 \t , \t bar=2, \t baz=3"), "foo=1,bar=2,baz=3");
         assert_eq!(parsed(",foo=1,, ,bar=2,"), "foo=1,bar=2");
         assert_eq!(parsed(""), "");
@@ -163,20 +164,20 @@ mod tests {
     }
 
     #[test]
-    fn several_headers_are_joined_in_order_and_a_repeated_key_keeps_its_first() {
+    fn headers_are_joined_in_order_and_repeated_keys_are_dropped() {
         let headers = [("tracestate", "a=1,b=2"), ("tracestate", ""), ("tracestate", "c=3,a=4")];
         assert_eq!(TraceState::find(&Pairs(&headers)).as_str(), "a=1,b=2,c=3");
     }
 
     #[test]
-    fn thirty_two_members_and_no_more() {
+    fn more_than_32_members_are_invalid() {
         let list = |n: usize| (0..n).map(|n| format!("k{n}=1")).collect::<Vec<_>>().join(",");
         assert_eq!(parsed(&list(32)), list(32));
         assert_eq!(parsed(&list(33)), "");
     }
 
     #[test]
-    fn cut_by_whole_members_the_long_ones_first() {
+    fn a_long_list_loses_long_members_first() {
         let long = format!("long={}", "x".repeat(250));
         let short: Vec<_> = (0..20).map(|n| format!("k{n:02}={}", "y".repeat(100))).collect();
         let list = format!("{},{long},{}", short[..10].join(","), short[10..].join(","));
@@ -192,14 +193,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_harmless_and_what_goes_out_is_valid(list in "[ -~\t,=ä]{0,300}") {
+        fn any_text_is_accepted_and_the_result_is_valid(list in "[ -~\t,=ä]{0,300}") {
             let state = TraceState::parse(&list);
             prop_assert!(state.as_str().len() <= MAX_OUT);
             prop_assert_eq!(TraceState::parse(state.as_str()), state);
         }
 
         #[test]
-        fn what_is_valid_survives(members in prop::collection::btree_map("[a-z0-9][a-z0-9_*/@-]{0,20}", "[!-+\\--<>-~]{1,20}", 1..32)) {
+        fn a_valid_list_is_unchanged(members in prop::collection::btree_map("[a-z0-9][a-z0-9_*/@-]{0,20}", "[!-+\\--<>-~]{1,20}", 1..32)) {
             let list = members.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",");
             let state = TraceState::parse(&list);
             prop_assert_eq!(state.as_str(), &list);

@@ -67,7 +67,7 @@ mod tests {
     use crate::trace::tests::Pairs;
 
     #[test]
-    fn a_repeated_header_is_as_good_as_none() {
+    fn a_repeated_header_is_ignored() {
         let read = |pairs| only(&Pairs(pairs), "a", |text| Some(text.to_owned()));
         assert_eq!(read(&[("a", " 1\t")]).as_deref(), Some("1"));
         assert_eq!(read(&[("a", "1"), ("a", "1")]), None);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_a_number() {
+    fn hexadecimal_digits_are_parsed() {
         for (text, bytes) in [
             ("1", Some([0, 1])),
             ("1f", Some([0, 0x1f])),
@@ -94,7 +94,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_a_number_is_read_as_one(text in "[0-9a-fA-F]{1,18}|.{0,20}") {
+        fn hexadecimal_numbers_are_parsed_and_other_texts_rejected(text in "[0-9a-fA-F]{1,18}|.{0,20}") {
             let number = text.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u64::from_str_radix(&text, 16).ok());
             let expected = number.flatten().filter(|_| text.len() <= 16);
             prop_assert_eq!(padded::<8>(&text).map(u64::from_be_bytes), expected);

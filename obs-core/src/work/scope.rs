@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn outside_a_request_everything_is_a_no_op() {
+    fn a_handle_outside_a_request_does_nothing() {
         let handle = current();
         handle.set("a", 1);
         handle.streaming();
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_future_is_in_its_request_while_polled_and_dropped() {
+    fn a_future_is_polled_and_dropped_in_its_request() {
         struct OnDrop(RequestId);
         impl Drop for OnDrop {
             fn drop(&mut self) {

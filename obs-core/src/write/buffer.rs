@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_is_written_again() {
+    fn a_text_that_does_not_fit_is_written_again() {
         let mut memory = Vec::new();
         for length in [0, 1, 1_000, 1_024, 1_025, 5_000, 3] {
             let text = "x".repeat(length);

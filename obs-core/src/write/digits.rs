@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_no_zeros_before_them() {
+    fn numbers_have_no_leading_zeros() {
         for number in (0..1100).chain([9_999, 10_000, u64::MAX]) {
             assert_eq!(text(|out| super::number(out, number)), number.to_string());
         }

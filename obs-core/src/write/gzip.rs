@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_checksum_is_that_of_the_catalogue() {
+    fn the_checksum_has_the_documented_value() {
         let mut crc = Crc::NEW;
         crc.add(b"123456789");
         assert_eq!(crc.sum(), 0xcbf4_3926);
@@ -125,7 +125,7 @@ mod tests {
     proptest! {
         /// The decoder checks length and checksum.
         #[test]
-        fn what_was_written_is_read(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..9)) {
+        fn compressed_data_is_decompressed_to_the_same_data(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..9)) {
             let mut encoder = GzipEncoder::new(Vec::new(), Compression::fast()).expect("in memory");
             for piece in &pieces {
                 encoder.write_all(piece).expect("in memory");

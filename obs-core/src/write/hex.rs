@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_byte_is_a_digit_or_is_not() {
+    fn only_hexadecimal_digits_are_decoded() {
         for byte in 0..=u8::MAX {
             assert_eq!(digits(&[byte]) == 1, byte.is_ascii_hexdigit(), "{byte:#x}");
             let digit = char::from(byte).to_digit(16).filter(|_| !byte.is_ascii_uppercase());
@@ -58,7 +58,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read(bytes in any::<[u8; 16]>()) {
+        fn encoded_bytes_are_decoded_to_the_same_bytes(bytes in any::<[u8; 16]>()) {
             let text: [u8; 32] = encode(&bytes);
             prop_assert_eq!(text.to_vec(), format!("{:032x}", u128::from_be_bytes(bytes)).into_bytes());
             prop_assert_eq!(decode(&text), Some(bytes));

@@ -240,7 +240,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_value_reads_back(key in any::<String>(), float in any::<f64>(), int in any::<i64>()) {
+        fn any_value_is_parsed_as_it_was_written(key in any::<String>(), float in any::<f64>(), int in any::<i64>()) {
             let out = written(|out| {
                 let mut object = Object::open(out);
                 object.any_key("float");

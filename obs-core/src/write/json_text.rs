@@ -84,7 +84,7 @@ mod tests {
     use crate::write::buffer::written;
 
     #[test]
-    fn what_needs_an_escape_is_found_wherever_it_stands() {
+    fn characters_that_need_an_escape_are_found_at_any_position() {
         for special in ['"', '\\', '\n', '\u{0}', '\u{1f}'] {
             for at in 0..40 {
                 let text = format!(
@@ -100,7 +100,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_reads_back(text in any::<String>()) {
+        fn any_text_is_parsed_as_it_was_written(text in any::<String>()) {
             let out = written(|out| string(out, &text));
             let read: String = serde_json::from_slice(&out).expect("valid JSON");
             prop_assert_eq!(read, text);

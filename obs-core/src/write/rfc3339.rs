@@ -41,7 +41,7 @@ const SECOND: usize = 20;
 #[inline(never)]
 fn second(seconds: u64) -> [u8; SECOND] {
     let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
+    let (year, month, day) = year_month_day(days);
     let two = |number: u64| {
         let [_, tens, ones] = three(number % 100);
         [tens, ones]
@@ -55,7 +55,7 @@ fn second(seconds: u64) -> [u8; SECOND] {
 /// Converts days since 1970-01-01 to year, month and day of the Gregorian calendar.
 ///
 /// Here a year starts in March, so that the leap day is its last day. 400 years have 146,097 days.
-const fn civil(days: u64) -> (u64, u64, u64) {
+const fn year_month_day(days: u64) -> (u64, u64, u64) {
     const DAYS_0000_03_01_TO_1970: u64 = 719_468;
     let days = days + DAYS_0000_03_01_TO_1970;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_civil() {
+    fn times_are_written_as_dates() {
         // Each was checked with `date --utc --date=@…`.
         assert_eq!(time(0), "1970-01-01T00:00:00.000042Z");
         assert_eq!(time(951_782_399), "2000-02-28T23:59:59.000042Z");
@@ -90,8 +90,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_day_follows_the_one_before(days in 0_u64..200_000) {
-            let ((y1, m1, d1), (y2, m2, d2)) = (civil(days), civil(days + 1));
+        fn consecutive_days_have_consecutive_dates(days in 0_u64..200_000) {
+            let ((y1, m1, d1), (y2, m2, d2)) = (year_month_day(days), year_month_day(days + 1));
             let same_month = (y1, m1, d1 + 1) == (y2, m2, d2);
             let next_month = (y1, m1 + 1, 1) == (y2, m2, d2);
             let next_year = (y1 + 1, 12, 31, 1, 1) == (y2, m1, d1, m2, d2);

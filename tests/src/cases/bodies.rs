@@ -56,7 +56,7 @@ pub async fn websocket(stack: Stack) {
     assert_eq!(response.status(), 101);
     watch.ended(1).await;
     echoes(response).await;
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     watch.check(&[Expected::completed(101, "/ws", 0).outcome(Outcome::Upgraded).stream()]);
 }
@@ -79,7 +79,7 @@ pub async fn connect(stack: Stack) {
     watch.ended(2).await;
     echoes(response).await;
     drop(sender);
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     let upgraded = Expected::completed(200, "/ws", 0).outcome(Outcome::Upgraded).stream();
     watch.check(&[Expected::completed(200, "/plain", 5), upgraded]);
@@ -133,7 +133,7 @@ pub async fn unread_request_body(stack: Stack) {
     let record = &watch.ended(1).await[0];
     let declared = record.head().body_bytes;
     assert!(declared == Some(100_000) || stack.framework == Framework::Actix && stack.http2, "{declared:?}");
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     watch.check(&[Expected::completed(200, "/upload", 5)]);
 }

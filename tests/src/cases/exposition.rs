@@ -37,7 +37,7 @@ async fn scraped(
     client.send(first).await.expect("a response");
     watch.ended(1).await;
     let answer = client.send(scrape).await.expect("a response");
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("vary"), Some("accept, accept-encoding"));

@@ -24,7 +24,7 @@ async fn probe(server: &Server, path: &str) -> (u16, Value) {
     let mut client = server.connect().await;
     let answer = client.send(get(path)).await.expect("an answer");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
-    client.leave().await;
+    client.disconnect().await;
     (answer.status, serde_json::from_slice(&answer.body).expect("JSON"))
 }
 
@@ -167,7 +167,7 @@ pub async fn independent_of_liveness_and_disconnects(stack: Stack) {
         answer = client.open(get("/readyz")) => panic!("an answer: {answer:?}"),
         () = until(|| started.load(Ordering::SeqCst) == 1) => {}
     }
-    client.leave().await;
+    client.disconnect().await;
     gate.add_permits(1);
     until(|| ended.load(Ordering::SeqCst) == 1).await;
     server.stop().await;

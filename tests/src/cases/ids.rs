@@ -19,7 +19,7 @@ async fn id_of(stack: Stack, watch: &Watch, headers: &[(&'static str, &'static s
     }
     let answer = client.send(request).await.expect("a response");
     let record = &watch.ended(1).await[0];
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     let id = answer.header(name).expect("an id").to_owned();
     assert_eq!(record.start().id.as_str(), id);
@@ -75,6 +75,6 @@ pub async fn always_returned(stack: Stack) {
         let answer = client.send(request).await.expect("a response");
         assert_eq!(answer.header("x-request-id"), Some("given"), "{path}");
     }
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
 }

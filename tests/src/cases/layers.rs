@@ -53,7 +53,7 @@ pub async fn two_observers(stack: Stack) {
     let mut client = server.connect().await;
     let answer = client.send(get("/items/7")).await.expect("a response");
     let (a, b) = (outer.ended(1).await, inner.ended(1).await);
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     let expected = [Expected::completed(200, "/items/{id}", 5)];
     inner.check(&expected);
@@ -118,7 +118,7 @@ pub async fn endpoints(stack: Stack) {
     let head = client.send(request("HEAD", "/livez")).await.expect("a response");
     assert_eq!((head.status, head.body.len()), (200, 0));
     watch.ended(6).await;
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     watch.check(&[
         Expected::completed(200, "/metrics", sizes[0]),
@@ -150,7 +150,7 @@ pub async fn late_write(stack: Stack) {
     watch.ended(1).await;
     server.world.gate.add_permits(1);
     until(|| watch.metric("obs_late_writes_total", "") == 1.0).await;
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     watch.check(&[Expected::completed(200, "/late", 5)]);
     assert!(watch.lines()[0].get("fields").is_none());

@@ -72,7 +72,7 @@ pub async fn complete(stack: Stack) {
         assert_eq!(head.header(name), plain.header(name));
     }
     assert!(watch.ended(3).await.iter().all(|record| record.outcome == Outcome::Completed));
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     assert_eq!(watch.metric("http_requests_in_flight", ""), 0.0);
 }
@@ -110,11 +110,11 @@ pub async fn unread(stack: Stack) {
     let page = other.send(get("/metrics?name[]=http_requests_total")).await.expect("a page");
     let line = r#"http_requests_total{method="GET",endpoint="/items/{id}",status="200"} 1"#;
     assert!(page.text().lines().any(|found| found == line));
-    other.leave().await;
+    other.disconnect().await;
     assert_eq!(watch.ended(2).await.len(), 2, "the other page is not sent yet");
 
     drop(response);
-    slow.leave().await;
+    slow.disconnect().await;
     let record = &watch.ended(3).await[2];
     assert_eq!((record.outcome, record.route_label()), (Outcome::CancelledInBody, "/metrics"));
     assert!(record.end().response_bytes > 0, "the sent bytes are counted");

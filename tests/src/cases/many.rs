@@ -19,7 +19,7 @@ pub async fn a_thousand_on_one_connection(stack: Stack) {
         assert_eq!(answer.status, 200);
     }
     watch.ended(1000).await;
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     watch.check(&vec![Expected::completed(200, "/items/{id}", 5); 1000]);
     assert_eq!(watch.metric("http_requests_total", r#"endpoint="/items/{id}""#), 1000.0);
@@ -44,7 +44,7 @@ pub async fn a_hundred_at_once(stack: Stack) {
         assert_eq!(answer.expect("no panic"), "opened");
     }
     watch.ended(100).await;
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     watch.check(&vec![Expected::completed(200, "/gate", 6); 100]);
 }

@@ -155,7 +155,7 @@ pub async fn scrapers_that_disconnect(stack: Stack) {
         // Aborting the task drops the client and its connection.
         scrape.abort();
     }
-    if stack.notices_leaving_in_handler() {
+    if stack.detects_disconnects_in_handler() {
         watch.ended(3).await;
     }
     gated.open();
@@ -204,7 +204,7 @@ pub async fn a_collector_that_panics(stack: Stack) {
         let counted = [before, before + 1].map(|n| format!("obs_metrics_left_out_total {n}"));
         assert!(text.lines().any(|found| counted.iter().any(|line| line == found)), "{text}");
     }
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     assert_eq!(watch.metric("http_requests_in_flight", ""), 0.0);
 }

@@ -1,12 +1,12 @@
 //! The cases. Each takes a stack, and starts its own server.
 
 pub mod bodies;
+pub mod disconnects;
 pub mod exposition;
 pub mod grpc;
 pub mod health;
 pub mod ids;
 pub mod layers;
-pub mod leaving;
 pub mod long_pages;
 pub mod many;
 pub mod metrics;
@@ -52,7 +52,7 @@ where
     let mut client = server.connect().await;
     let answer = client.send(request).await;
     watch.ended(1).await;
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     watch.check(&[expected]);
     answer

@@ -33,7 +33,7 @@ async fn answered(stack: Stack, path: &'static str, message: &str) {
     let backtrace = panic.backtrace.as_ref().expect("a backtrace").to_string();
     assert!(backtrace.contains("app.rs"), "{backtrace}");
 
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     // Without a router, nothing set the route before `call` panicked.
     let mut expected = Expected::completed(500, path, answer.body.len() as u64).outcome(Outcome::Panicked);
@@ -92,12 +92,12 @@ pub async fn in_body(stack: Stack) {
     assert!(answer.is_err(), "the stream is aborted: {answer:?}");
     let record = &watch.ended(1).await[0];
     assert_eq!(record.panic.as_ref().expect("a panic").message, "in the body");
-    client.leave().await;
+    client.disconnect().await;
     // The server continues.
     let mut client = server.connect().await;
     assert_eq!(client.send(get("/plain")).await.expect("an answer").status, 200);
     watch.ended(2).await;
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     let panicked = Expected::completed(200, "/panic-body", 3).outcome(Outcome::Panicked);
     watch.check(&[panicked, Expected::completed(200, "/plain", 5)]);
@@ -114,14 +114,14 @@ pub async fn in_drop(stack: Stack) {
             answer = client.open(get("/panic-drop")) => panic!("an answer: {answer:?}"),
             () = until(|| entered.entered.load(std::sync::atomic::Ordering::SeqCst) == 1) => {}
         }
-        client.leave().await;
+        client.disconnect().await;
     });
     leaving.await.expect("left");
     watch.ended(1).await;
     let mut client = server.connect().await;
     assert_eq!(client.send(get("/plain")).await.expect("the server continues").status, 200);
     watch.ended(2).await;
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     let panicked = Expected::completed(500, "/panic-drop", 0).outcome(Outcome::Panicked).no_status();
     watch.check(&[panicked, Expected::completed(200, "/plain", 5)]);

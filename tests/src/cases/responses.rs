@@ -113,7 +113,7 @@ pub async fn extractor_rejection(stack: Stack) {
     let mut client = server.connect().await;
     let answer = client.send(get("/number/seven")).await.expect("a response");
     watch.ended(1).await;
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     let status = if stack.framework == Framework::Actix { 404 } else { 400 };
     assert_eq!(answer.status, status);

@@ -43,7 +43,7 @@ pub async fn no_output_has_a_secret(stack: Stack) {
         CANARIES.iter().for_each(|canary| assert!(!answered.contains(canary), "{canary} in {answered}"));
     }
     let records = watch.ended(2).await;
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     assert!(watch.observer.shutdown(crate::watch::BOUND).flushed);
     let lines: Vec<_> = std::iter::from_fn(|| events.try_recv()).collect();

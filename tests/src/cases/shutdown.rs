@@ -27,7 +27,7 @@ pub async fn waits_for_requests(stack: Stack) {
     until(|| watch.observer.is_draining()).await;
     assert_eq!(probe.send(get("/readyz")).await.expect("still serving").status, 503);
     assert_eq!(probe.send(get("/livez")).await.expect("still serving").status, 200);
-    probe.leave().await;
+    probe.disconnect().await;
 
     // The listener closes after the delay, while the request still runs.
     let addr = server.addr;
@@ -88,5 +88,5 @@ pub async fn closes_idle_connections(stack: Stack) {
     client.send(get("/plain")).await.expect("a response");
     server.stop().await;
     watch.check(&[Expected::completed(200, "/plain", 5)]);
-    client.leave().await;
+    client.disconnect().await;
 }

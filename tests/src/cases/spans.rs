@@ -161,7 +161,7 @@ pub async fn every_ending(stack: Stack) {
         // Some endings break the connection.
         let _ = client.send(request(ending.method, ending.path)).await;
         traced.watch.ended(n + 1).await;
-        client.leave().await;
+        client.disconnect().await;
     }
     server.stop().await;
     let spans = traced.spans();
@@ -200,7 +200,7 @@ pub async fn unknown_method_and_untrusted_headers(stack: Stack) {
     brew.headers_mut().insert("x-forwarded-for", HeaderValue::from_static("203.0.113.7"));
     client.send(brew).await.expect("a response");
     traced.watch.ended(1).await;
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     let span = &traced.spans()[0];
     assert!(span.name == "HTTP" || span.name.starts_with("HTTP /"), "{}", span.name);
@@ -231,7 +231,7 @@ pub async fn proxied(stack: Stack) {
         client.send(request).await.expect("a response");
     }
     traced.watch.ended(2).await;
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     let spans = traced.spans();
     for (span, port) in spans.iter().zip([8443, 443]) {
@@ -249,19 +249,19 @@ pub async fn disconnected(stack: Stack) {
     let mut client = server.connect().await;
     let entered = || world.entered.load(std::sync::atomic::Ordering::SeqCst);
     let mut expected = Vec::new();
-    if stack.notices_leaving_in_handler() {
+    if stack.detects_disconnects_in_handler() {
         tokio::select! {
             answer = client.open(get("/gate")) => panic!("an answer: {answer:?}"),
             () = crate::watch::until(|| entered() == 1) => {}
         }
-        client.leave().await;
+        client.disconnect().await;
         traced.watch.ended(1).await;
         client = server.connect().await;
         expected.push(("GET /gate", "cancelled_before_response"));
     }
     let response = client.open(get("/endless")).await.expect("a response");
     drop(response);
-    client.leave().await;
+    client.disconnect().await;
     expected.push(("GET /endless", "cancelled_in_body"));
     traced.watch.ended(expected.len()).await;
     server.stop().await;
@@ -292,7 +292,7 @@ pub async fn continued(stack: Stack) {
         responses.push(answer.header("traceresponse").expect("the header").to_owned());
     }
     let records = traced.watch.ended(2).await;
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     let spans = traced.spans();
     assert_eq!(spans.len(), 1, "the caller did not sample the other trace");
@@ -324,7 +324,7 @@ pub async fn linked(stack: Stack) {
     request.headers_mut().insert("traceparent", HeaderValue::from_static(UNSAMPLED));
     client.send(request).await.expect("a response");
     traced.watch.ended(1).await;
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     let span = &traced.spans()[0];
     assert_ne!(span.trace_id, TRACE);
@@ -345,7 +345,7 @@ pub async fn propagated(stack: Stack) {
     assert_eq!(client.send(get("/call")).await.expect("a response").status, 200);
     traced.watch.ended(1).await;
     called.watch.ended(1).await;
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     downstream.stop().await;
     let (span, child) = (&traced.spans()[0], &called.spans()[0]);
@@ -363,7 +363,7 @@ pub async fn not_sampled(stack: Stack) {
     assert_eq!(client.send(get("/call")).await.expect("a response").status, 200);
     let record = &traced.watch.ended(1).await[0];
     let child = &called.watch.ended(1).await[0];
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     downstream.stop().await;
     assert_eq!((traced.spans().len(), called.spans().len()), (0, 0));
@@ -393,7 +393,7 @@ pub async fn endpoints(stack: Stack) {
     request.headers_mut().insert("traceparent", HeaderValue::from_static(SAMPLED));
     assert_eq!(client.send(request).await.expect("a response").status, 503);
     traced.watch.ended(4 + usize::from(own)).await;
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     let spans = traced.spans();
     let names: Vec<_> = spans.iter().map(|span| span.name.as_str()).collect();
@@ -417,7 +417,7 @@ pub async fn two_observers(stack: Stack) {
     client.send(get("/plain")).await.expect("a response");
     let outer = &traced.watch.ended(1).await[0];
     let within = &inner.watch.ended(1).await[0];
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     assert_eq!(outer.start().trace.span_id, within.start().trace.span_id);
     assert_eq!((traced.spans().len(), inner.collector.spans().len()), (1, 0));

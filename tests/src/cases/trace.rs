@@ -27,7 +27,7 @@ async fn send(
     }
     let answer = client.send(request).await.expect("a response");
     watch.ended(1).await;
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
     watch.check(&[Expected::completed(200, "/plain", 5)]);
     (watch, answer)
@@ -103,7 +103,7 @@ pub async fn propagated(stack: Stack) {
     }
     assert_eq!(client.send(request).await.expect("a response").status, 200);
     let (first, second) = (front.ended(1).await, back.ended(1).await);
-    client.leave().await;
+    client.disconnect().await;
     front_server.stop().await;
     back_server.stop().await;
     assert_eq!(second[0].start().id, first[0].start().id, "both have the same id");
@@ -137,7 +137,7 @@ pub async fn formats(stack: Stack) {
         }
         assert_eq!(client.send(request).await.expect("a response").status, 200);
     }
-    client.leave().await;
+    client.disconnect().await;
     let (first, second) = (first.ended(3).await, second.ended(3).await);
     server.stop().await;
     downstream.stop().await;

@@ -31,7 +31,7 @@ pub(super) fn decode(request: &ExportTraceServiceRequest) -> (Vec<Span>, Vec<Str
         let resource = of_resource.resource.as_ref().map_or(&[][..], |resource| &resource.attributes);
         let resource = faults.attributes(resource);
         let named = resource.get("service.name").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
-        faults.unless(named, "no service.name");
+        faults.require(named, "no service.name");
         for of_scope in &of_resource.scope_spans {
             let (scope, scope_version) = match &of_scope.scope {
                 Some(scope) => (scope.name.clone(), scope.version.clone()),
@@ -50,7 +50,7 @@ pub(super) fn decode(request: &ExportTraceServiceRequest) -> (Vec<Span>, Vec<Str
         }
     }
     "a request".clone_into(&mut faults.place);
-    faults.unless(!spans.is_empty(), "no spans");
+    faults.require(!spans.is_empty(), "no spans");
     (spans, faults.found)
 }
 
@@ -60,23 +60,23 @@ struct Faults {
 }
 
 impl Faults {
-    fn unless(&mut self, holds: bool, fault: &str) {
+    fn require(&mut self, holds: bool, fault: &str) {
         if !holds {
             self.found.push(format!("{}: {fault}", self.place));
         }
     }
 
     fn span(&mut self, span: &proto::Span) -> Span {
-        self.unless(!span.name.is_empty(), "no name");
+        self.require(!span.name.is_empty(), "no name");
         let kind = match SpanKind::try_from(span.kind) {
             Ok(kind) => kind.as_str_name().trim_start_matches("SPAN_KIND_"),
             Err(_) => "UNKNOWN",
         };
-        self.unless(!["UNSPECIFIED", "UNKNOWN"].contains(&kind), "its kind is not set");
-        self.unless(span.start_time_unix_nano > 0, "no start");
-        self.unless(span.start_time_unix_nano <= span.end_time_unix_nano, "it ends before it starts");
+        self.require(!["UNSPECIFIED", "UNKNOWN"].contains(&kind), "its kind is not set");
+        self.require(span.start_time_unix_nano > 0, "no start");
+        self.require(span.start_time_unix_nano <= span.end_time_unix_nano, "it ends before it starts");
         let parent = (!span.parent_span_id.is_empty()).then(|| self.id(&span.parent_span_id, 8, "parent"));
-        self.unless(span.parent_span_id != span.span_id, "it is its own parent");
+        self.require(span.parent_span_id != span.span_id, "it is its own parent");
         Span {
             resource: Attributes::new(),
             scope: String::new(),
@@ -102,8 +102,8 @@ impl Faults {
     }
 
     fn event(&mut self, event: &proto::span::Event) -> Event {
-        self.unless(!event.name.is_empty(), "an event without a name");
-        self.unless(event.time_unix_nano > 0, "an event without a time");
+        self.require(!event.name.is_empty(), "an event without a name");
+        self.require(event.time_unix_nano > 0, "an event without a time");
         Event {
             name: event.name.clone(),
             nanos: event.time_unix_nano,
@@ -127,38 +127,38 @@ impl Faults {
     fn id(&mut self, id: &[u8], length: usize, what: &str) -> String {
         let hex = id.iter().map(|byte| format!("{byte:02x}")).collect();
         let valid = id.len() == length && id.iter().any(|byte| *byte != 0);
-        self.unless(valid, &format!("the {what} id {hex:?}"));
+        self.require(valid, &format!("the {what} id {hex:?}"));
         hex
     }
 
     fn remote(&mut self, flags: u32) -> Option<bool> {
         let (known, remote) = (flags & HAS_IS_REMOTE != 0, flags & IS_REMOTE != 0);
-        self.unless(flags & !FLAGS == 0 && (known || !remote), &format!("the flags {flags:#x}"));
+        self.require(flags & !FLAGS == 0 && (known || !remote), &format!("the flags {flags:#x}"));
         known.then_some(remote)
     }
 
     fn status(&mut self, status: Option<&proto::Status>) -> (&'static str, String) {
         let (code, message) = status.map_or((0, ""), |status| (status.code, &status.message));
         let known = StatusCode::try_from(code);
-        self.unless(known.is_ok(), &format!("the status {code}"));
+        self.require(known.is_ok(), &format!("the status {code}"));
         let code = known.unwrap_or(Unset);
-        self.unless(code == Error || message.is_empty(), "a message for a status other than an error");
+        self.require(code == Error || message.is_empty(), "a message for a status other than an error");
         (code.as_str_name().trim_start_matches("STATUS_CODE_"), message.to_owned())
     }
 
     fn attributes(&mut self, list: &[KeyValue]) -> Attributes {
         let mut attributes = Attributes::new();
         for KeyValue { key, value, .. } in list {
-            self.unless(!key.is_empty(), "an attribute without a key");
+            self.require(!key.is_empty(), "an attribute without a key");
             let Some(value) = value.as_ref().and_then(json) else {
-                self.unless(
+                self.require(
                     false,
                     &format!("the attribute {key:?} has a value of no common type: {value:?}"),
                 );
                 continue;
             };
             let before = attributes.insert(key.clone(), value);
-            self.unless(before.is_none(), &format!("the attribute {key:?} comes twice"));
+            self.require(before.is_none(), &format!("the attribute {key:?} comes twice"));
         }
         attributes
     }

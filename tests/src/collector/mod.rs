@@ -85,12 +85,12 @@ impl Collector {
     /// Closes the listening socket and all connections. When this returns, new connections are
     /// refused.
     pub fn refuse(&self) {
-        self.server.tell(Command::Refuse);
+        self.server.send_command(Command::Refuse);
     }
 
     /// Listens on the same port again.
-    pub fn come_back(&self) {
-        self.server.tell(Command::ComeBack);
+    pub fn listen_again(&self) {
+        self.server.send_command(Command::ComeBack);
     }
 
     /// The number of connections so far, including failed TLS handshakes.

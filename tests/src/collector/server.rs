@@ -50,7 +50,7 @@ impl Server {
         Self { addr, running: Some((send, thread)) }
     }
 
-    pub(super) fn tell(&self, command: Command) {
+    pub(super) fn send_command(&self, command: Command) {
         let (done, wait) = std::sync::mpsc::channel();
         let (send, _) = self.running.as_ref().expect("it runs");
         send.send((command, done)).expect("the thread runs");

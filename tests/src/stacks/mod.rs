@@ -55,7 +55,7 @@ pub struct Stack {
 impl Stack {
     /// Returns `true` if the framework drops the handler when the client disconnects.
     #[must_use]
-    pub fn notices_leaving_in_handler(self) -> bool {
+    pub fn detects_disconnects_in_handler(self) -> bool {
         self.framework != Framework::Actix
     }
 

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_of_the_specification() {
+    fn the_examples_of_the_specification_are_parsed() {
         for (text, expected) in [
             ("for=\"_gazonk\"", "  "),
             ("For=\"[2001:db8:cafe::17]:4711\"", "2001:db8:cafe::17  "),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn white_space_quotes_and_other_parameters() {
+    fn white_space_quotes_and_other_parameters_are_accepted() {
         for (text, expected) in [
             (" for = 192.0.2.60 ;\tproto = \"https\" ; ", "192.0.2.60 https "),
             (r#"host="a\.example\:80";x="\";for=\"""#, "  a.example:80"),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_well_formed() {
+    fn malformed_elements_are_rejected() {
         for text in [
             "192.0.2.60",
             "for=",

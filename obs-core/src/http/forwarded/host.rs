@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_have_the_characters_of_hosts() {
+    fn hosts_with_invalid_characters_are_rejected() {
         let (fits, too_long) = ("a".repeat(255), "a".repeat(256));
         for (text, host) in [
             ("shop.example", Some("shop.example")),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_added_where_there_is_none() {
+    fn a_port_is_added_to_a_host_without_a_port() {
         let with_port = |host, port| with_port(Host::parse(host).expect("a host"), port);
         assert_eq!(with_port("shop.example", Some(80)), "shop.example:80");
         assert_eq!(with_port("[::1]", Some(80)), "[::1]:80");

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_joined_in_order_and_empty_values_are_none() {
+    fn headers_are_joined_in_order_and_empty_values_are_skipped() {
         let list = list(&["1 ,\t2", "", " , 3,"]);
         assert_eq!(list.values().collect::<Vec<_>>(), ["3", "2", "1"]);
         assert_eq!(list.elements().collect::<Vec<_>>(), ["3", "2", "1"]);
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_header_the_right_end_counts() {
+    fn a_long_header_keeps_its_right_end() {
         let long = format!("{},whole,last", "x".repeat(MAX_BYTES));
         for list in [list(&[&long]), list(&["first", &long]), list(&[&"x,".repeat(MAX_BYTES), "whole,last"])]
         {
@@ -168,7 +168,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_well_formed_is_split_as_written(
+        fn well_formed_elements_are_split_as_written(
             elements in prop::collection::vec(r#"[a-z]{1,5}="([a-z,;]|\\["\\,a-z]){0,9}""#, 0..9),
         ) {
             let text = elements.join(" , ");
@@ -177,7 +177,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_on_the_left_changes_what_is_on_the_right(left in r#"[",;\\a ]{0,30}"#) {
+        fn elements_on_the_left_do_not_change_those_on_the_right(left in r#"[",;\\a ]{0,30}"#) {
             let list = list(&[&left, r#"a="1,2""#, "b"]);
             prop_assert_eq!(list.elements().take(2).collect::<Vec<_>>(), ["b", r#"a="1,2""#]);
         }

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_and_networks() {
+    fn addresses_and_networks_are_parsed() {
         for (network, inside, outside) in [
             ("192.0.2.7", &["192.0.2.7", "::ffff:192.0.2.7"][..], &["192.0.2.6", "::192.0.2.7"][..]),
             ("10.0.0.0/8", &["10.255.0.1", "::ffff:10.1.2.3"], &["11.0.0.0", "9.255.255.255"]),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network() {
+    fn invalid_networks_are_rejected() {
         for text in [
             "",
             "proxy",
@@ -124,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_network_is_its_first_bits(network: u32, other: u32, prefix in 0_u8..=32) {
+        fn a_network_contains_all_addresses_with_its_first_bits(network: u32, other: u32, prefix in 0_u8..=32) {
             let [network_ip, other_ip] = [network, other].map(|bits| IpAddr::from(bits.to_be_bytes()));
             let parsed = Network::parse(&format!("{network_ip}/{prefix}")).expect("valid");
             let same = format!("{network:032b}")[..prefix.into()] == format!("{other:032b}")[..prefix.into()];

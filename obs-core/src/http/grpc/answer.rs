@@ -65,12 +65,12 @@ mod tests {
     };
 
     #[test]
-    fn streams_have_other_than_one_message() {
+    fn a_call_is_a_stream_unless_it_has_one_message() {
         const ONE: &[u8] = &[0, 0, 0, 0, 1, 7];
         let is_stream = |status: Option<GrpcStatus>, head_only, body: &[u8]| {
             let status = status.map(|status| (status, None));
             let mut answer = GrpcAnswer { status, head_only, ..GrpcAnswer::default() };
-            answer.messages.see(body);
+            answer.messages.read(body);
             answer.is_stream()
         };
         let (ok, failed) = (Some(GrpcStatus::Ok), Some(GrpcStatus::Unavailable));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_method_is_the_route_once_the_service_has_shown_that_it_knows_it() {
+    fn the_method_becomes_the_route_if_the_response_shows_that_it_exists() {
         const SERVICE: Option<&str> = Some("/a.B/{*rest}");
         const OTHER: Option<&str> = Some("/{x}/{y}");
         type Case = (Option<&'static str>, Option<Pairs>, Option<&'static str>);
@@ -148,7 +148,7 @@ mod tests {
 
     /// A layer before the service rejects all calls, or the clients disconnect from all calls.
     #[test]
-    fn few_methods_that_only_clients_have_named_are_routes() {
+    fn at_most_64_unverified_methods_become_routes() {
         for head in [Some(NOT_FOUND), None] {
             let found = routes(1000, None, head);
             assert_eq!(found.len(), 1000);
@@ -159,7 +159,7 @@ mod tests {
 
     /// A call whose deadline passes before the head is sent is measured like other calls.
     #[test]
-    fn a_deadline_before_the_head_makes_no_stream() {
+    fn a_call_whose_deadline_passes_before_the_head_is_not_a_stream() {
         const NO_TIME: Pairs = &[("content-type", "application/grpc"), ("grpc-timeout", "0S")];
         let (send, records) = channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_is_no_answer_of_grpc_there_is_none() {
+    fn responses_that_are_not_grpc_are_ignored() {
         assert!(GrpcAnswer::of(&Headers(TEXT)).is_none());
         assert!(GrpcAnswer::of(&Headers(&[("grpc-status", "0")])).is_none());
         assert!(GrpcAnswer::of(&Headers(&[("content-type", "application/grpc-web")])).is_none());

@@ -17,7 +17,7 @@ pub(crate) struct Messages {
 
 impl Messages {
     /// Reads the next bytes of the body.
-    pub(crate) fn see(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) {
         while let Some((first, after)) = bytes.split_first() {
             if self.rest > 0 {
                 let here = bytes.len().min(usize::try_from(self.rest).unwrap_or(usize::MAX));
@@ -66,30 +66,30 @@ mod tests {
     }
 
     #[test]
-    fn counts_what_has_begun() {
+    fn incomplete_messages_are_counted() {
         let mut messages = Messages::default();
-        messages.see(&body(&[3, 0]));
+        messages.read(&body(&[3, 0]));
         assert_eq!((messages.count(), messages.is_inside_message()), (2, false));
-        messages.see(&[0, 0]);
+        messages.read(&[0, 0]);
         assert_eq!((messages.count(), messages.is_inside_message()), (3, true));
-        messages.see(&[0, 0, 2, 1]);
+        messages.read(&[0, 0, 2, 1]);
         assert_eq!((messages.count(), messages.is_inside_message()), (3, true));
-        messages.see(&[1]);
+        messages.read(&[1]);
         assert_eq!((messages.count(), messages.is_inside_message()), (3, false));
     }
 
     proptest! {
         #[test]
-        fn however_it_is_cut(lengths in prop::collection::vec(any::<u8>(), 0..8), cut in 1_usize..40) {
+        fn messages_are_counted_in_pieces_of_any_size(lengths in prop::collection::vec(any::<u8>(), 0..8), cut in 1_usize..40) {
             let mut messages = Messages::default();
-            body(&lengths).chunks(cut).for_each(|piece| messages.see(piece));
+            body(&lengths).chunks(cut).for_each(|piece| messages.read(piece));
             prop_assert_eq!(messages.count(), lengths.len() as u64);
             prop_assert!(!messages.is_inside_message());
         }
 
         #[test]
-        fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..256)) {
-            Messages::default().see(&bytes);
+        fn any_bytes_are_accepted(bytes in prop::collection::vec(any::<u8>(), 0..256)) {
+            Messages::default().read(&bytes);
         }
     }
 }

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn content_types() {
+    fn content_types_are_recognised() {
         for (text, native) in [
             ("application/grpc", Some(true)),
             ("Application/GRPC+proto", Some(true)),
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn timeouts() {
+    fn timeouts_are_parsed() {
         for (text, expected) in [
             ("2H", Some(Duration::from_secs(7200))),
             ("3M", Some(Duration::from_secs(180))),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deadline_is_told_from_a_cancel() {
+    fn a_cancellation_near_the_timeout_is_a_passed_deadline() {
         let with = |timeout| GrpcRequest { content_type: String::new(), native: true, timeout };
         let second = with(Some(Duration::from_secs(1)));
         assert!(second.has_expired_after(Duration::from_millis(950)));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses_have_decoded_messages() {
+    fn status_messages_are_decoded() {
         let trailers = Pairs(&[("grpc-status", "5"), ("grpc-message", "no%20such item %E2%82%AC")]);
         assert_eq!(status(&trailers), Some((GrpcStatus::NotFound, Some("no such item €".to_owned()))));
         assert_eq!(
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn methods() {
+    fn methods_are_recognised() {
         assert_eq!(method("/shop.v1.Inventory/Reserve"), Some("shop.v1.Inventory/Reserve"));
         for path in ["/", "/a", "/a/", "//b", "/a/b/c", "/a b/c", "a/b", "/ä/b", "/a/b?c"] {
             assert_eq!(method(path), None, "{path}");
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn services() {
+    fn services_are_recognised() {
         for (template, whole) in [
             ("/shop.v1.Inventory/{*rest}", true),
             ("/{*path}", true),

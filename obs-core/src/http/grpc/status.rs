@@ -98,7 +98,7 @@ mod tests {
     use super::GrpcStatus;
 
     #[test]
-    fn every_status_is_at_its_code_and_parses_back() {
+    fn every_status_has_its_code_as_index_and_is_parsed() {
         for (code, (status, name)) in GrpcStatus::ALL.into_iter().enumerate() {
             assert_eq!(usize::from(status.code()), code);
             assert_eq!(status.as_str(), name);

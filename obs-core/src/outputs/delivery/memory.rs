@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bursts_room_is_given_back_and_a_batchs_is_kept() {
+    fn memory_of_a_burst_is_freed_and_memory_of_usual_batches_is_kept() {
         const BATCH: usize = 3 * KEPT;
         let (mut room, mut bytes) = (Room::default(), vec![0_u8; 8 * BATCH]);
         room.after(&mut bytes);

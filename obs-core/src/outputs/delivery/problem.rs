@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_comes_and_goes_is_reported_once_a_minute() {
+    fn a_recurring_problem_is_reported_once_a_minute() {
         let (mut problem, now) = (Problem::default(), Instant::now());
         let mut reports = 0;
         for second in 0..120 {

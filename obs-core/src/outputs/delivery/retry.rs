@@ -68,7 +68,7 @@ mod tests {
     };
 
     #[test]
-    fn pauses_grow_and_are_jittered() {
+    fn pauses_grow_and_vary() {
         let mut tries = Tries::new(POLICY);
         for expected in [100, 200, 350, 350] {
             let expected = Duration::from_millis(expected);
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_destination_is_granted_its_pause_within_limits() {
+    fn the_pause_that_a_destination_requests_is_limited() {
         let mut tries = Tries::new(POLICY);
         let second = Duration::from_secs(1);
         assert_eq!(tries.next(Again::After(second)), Some(second), "exactly");

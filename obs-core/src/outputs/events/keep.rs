@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_keeps_its_share_of_random_and_of_counted_ids() {
+    fn a_rate_keeps_its_share_of_random_and_of_consecutive_ids() {
         for (flags, step) in [(3, 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835_u128), (1, 1)] {
             let ids = (1..=10_000_u128).map(|n| n.wrapping_mul(step));
             let kept = ids.filter(|id| share_of(*id, flags) < 0.1).count();
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn every_service_sees_the_same_share() {
+    fn the_share_of_a_trace_is_the_same_in_every_service() {
         let (id, flags) = (0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736, 1);
         assert_eq!(share_of(id, flags).to_bits(), share_of(id, flags).to_bits());
         assert!((0.0..1.0).contains(&share_of(u128::MAX, 3)));

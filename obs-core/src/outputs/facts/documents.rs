@@ -17,17 +17,17 @@ const BEGIN: &str = "<!-- generated: UPDATE_DOCS=1 cargo test -p obs-web-core do
 const END: &str = "<!-- end of the generated part -->\n";
 
 #[test]
-fn the_schema_is_that_of_the_table() {
+fn the_schema_matches_the_table() {
     check_file("obs-core/schema/event-1.json", |_| schema(&all()));
 }
 
 #[test]
-fn the_reference_is_that_of_the_table() {
+fn the_reference_matches_the_table() {
     check_file("docs/events.md", |document| with_part(document, BEGIN, END, &reference(&all())));
 }
 
 #[test]
-fn each_name_is_that_of_one_fact() {
+fn no_two_facts_have_one_name() {
     let facts = all();
     let names: HashSet<_> = facts.iter().map(|fact| fact.name).collect();
     assert_eq!(names.len(), facts.len());

@@ -100,13 +100,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_order_is_that_of_the_segments(a in "[a.\u{1}-]{0,8}|.{0,6}", b in "[a.\u{1}-]{0,8}|.{0,6}") {
+        fn names_are_sorted_by_segments(a in "[a.\u{1}-]{0,8}|.{0,6}", b in "[a.\u{1}-]{0,8}|.{0,6}") {
             prop_assert_eq!(by_segments(&a, &b), a.split('.').cmp(b.split('.')));
         }
     }
 
     #[test]
-    fn dots_nest() {
+    fn dots_create_objects() {
         let value =
             nested(&[("user.plan", 1), ("rows", 2), ("user.org.id", 3), ("user-agent", 4), ("user.age", 5)]);
         assert_eq!(
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_nest_stays_as_it_is() {
+    fn names_that_cannot_nest_are_unchanged() {
         assert_eq!(nested(&[("a", 1), ("a.b", 2), ("a.c", 3)]), json!({"a": 1, "a.b": 2, "a.c": 3}));
         assert_eq!(
             nested(&[(".a", 1), ("a.", 2), ("b..c", 3), ("", 4)]),
@@ -136,7 +136,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_field_is_lost_or_doubled(keys in prop::collection::hash_set("[ab.]{0,12}", 0..40)) {
+        fn no_field_is_lost_or_repeated(keys in prop::collection::hash_set("[ab.]{0,12}", 0..40)) {
             let fields: Vec<_> = keys.iter().zip(0..).map(|(key, n)| (key.as_str(), n)).collect();
             let mut found = Vec::new();
             leaves(&nested(&fields), &mut found);

@@ -124,24 +124,24 @@ mod tests {
         String::from_utf8(out).expect("UTF-8")
     }
 
-    fn with(templates: &RefCell<Templates>, fields: &Fields) -> String {
+    fn with_stored_template(templates: &RefCell<Templates>, fields: &Fields) -> String {
         written(|object| templates.borrow_mut().write(object, fields))
     }
 
-    fn anew(fields: &Fields) -> String {
+    fn with_new_template(fields: &Fields) -> String {
         written(|object| nested::template(fields).fill(object, fields))
     }
 
     proptest! {
         #[test]
-        fn what_is_kept_writes_as_what_is_made_anew(
+        fn a_stored_template_writes_the_same_text_as_a_new_one(
             requests in prop::collection::vec(prop::collection::vec(0..NAMES.len(), 0..8), 1..40)
         ) {
             let templates = RefCell::new(Templates::new());
             // All requests run twice, so each set of names occurs again.
             for (request, first) in requests.iter().chain(&requests).zip((0..).step_by(100)) {
                 let fields = fields(request, first);
-                prop_assert_eq!(with(&templates, &fields), anew(&fields));
+                prop_assert_eq!(with_stored_template(&templates, &fields), with_new_template(&fields));
             }
         }
     }
@@ -150,24 +150,24 @@ mod tests {
     fn the_same_names_share_a_template_and_another_order_does_not() {
         let templates = RefCell::new(Templates::new());
         for (names, kept) in [(&[1, 2][..], 1), (&[1, 2], 1), (&[2, 1], 2), (&[1], 3), (&[1, 2, 1], 3)] {
-            with(&templates, &fields(names, 0));
+            with_stored_template(&templates, &fields(names, 0));
             assert_eq!(templates.borrow().0.len(), kept, "{names:?}");
         }
     }
 
     #[test]
-    fn other_names_of_the_same_hash_are_told_apart() {
+    fn other_names_with_the_same_hash_have_another_template() {
         let (mine, other) = (fields(&[1, 2], 0), fields(&[6, 7], 0));
         let mut templates = Templates::new();
         templates.keep(mine.hash_of_names(), &other, nested::template(&other));
         let templates = RefCell::new(templates);
         for _ in 0..2 {
-            assert_eq!(with(&templates, &mine), r#"{"a":{"b":0,"c":1}}"#);
+            assert_eq!(with_stored_template(&templates, &mine), r#"{"a":{"b":0,"c":1}}"#);
         }
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn the_number_of_stored_templates_is_bounded() {
         let one = |name| {
             let mut fields = Fields::default();
             fields.set(name, 1.into());
@@ -176,12 +176,12 @@ mod tests {
         let leaked = |name: String| one(Cow::Borrowed(name.leak()));
         let templates = RefCell::new(Templates::new());
         for n in 0..MOST * 3 {
-            with(&templates, &leaked(format!("name{n}")));
+            with_stored_template(&templates, &leaked(format!("name{n}")));
             assert!((1..=MOST).contains(&templates.borrow().0.len()));
         }
         templates.borrow_mut().0.clear();
-        with(&templates, &leaked("x".repeat(LONGEST)));
-        with(&templates, &one("made at run time".to_owned().into()));
+        with_stored_template(&templates, &leaked("x".repeat(LONGEST)));
+        with_stored_template(&templates, &one("made at run time".to_owned().into()));
         assert_eq!(templates.borrow().0.len(), 0);
     }
 }

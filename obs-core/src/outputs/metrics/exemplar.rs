@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_goes_before_a_slower_one_and_after_a_minute_anything_goes() {
+    fn errors_precede_slower_requests_and_exemplars_expire_after_a_minute() {
         let exemplars = Exemplars::new(1);
         let offer = |id, status, millis| {
             let record = record(id, true, status, Duration::from_millis(millis));
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_stay_within_the_bound_and_a_trace_that_is_not_sampled_is_not_named() {
+    fn labels_are_bounded_and_unsampled_traces_are_not_shown() {
         let labels = |id: &str, sampled| {
             let exemplars = Exemplars::new(1);
             exemplars.offer(0, false, &record(id, sampled, 200, Duration::ZERO), 0);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn label_value_and_time_are_of_one_request() {
+    fn labels_value_and_time_belong_to_one_request() {
         let exemplars = Exemplars::new(1);
         let records: Vec<_> =
             (1..=64_u64).map(|n| (n, record(&n.to_string(), true, 200, Duration::from_millis(n)))).collect();

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn histograms_of_one_block_are_kept_apart() {
+    fn histograms_of_one_block_are_independent() {
         let histograms = Histograms::new(&Layout::new([bytes(&[1.0; 11]), bytes(&[10.0]), bytes(&[])]), 2);
         histograms.current_shard().observe(1, 5);
         histograms.current_shard().observe(2, 7);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_lose_nothing() {
+    fn no_observation_of_concurrent_threads_is_lost() {
         let histograms = Arc::new(Histograms::new(&Layout::new([bytes(&[10.0])]), 4));
         let threads: Vec<_> = (0..8)
             .map(|n| {

@@ -1,4 +1,4 @@
-//! The names and help texts of the HTTP metrics that are no histograms, in both namings.
+//! The names and help texts of those HTTP metrics that are not histograms, for both namings.
 
 /// The name and the help text of a family.
 pub(super) type FamilyName = (&'static str, &'static str);

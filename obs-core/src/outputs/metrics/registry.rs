@@ -82,7 +82,7 @@ impl Bridge {
         let Ok(gathered) = gathered else {
             self.metrics
                 .skipped("a collector of the registry panicked, so /metrics shows only our own metrics");
-            return self.named_as_before(ours);
+            return self.with_last_names(ours);
         };
         let mut given: Vec<_> = (0..ours.len()).map(|_| None).collect();
         // Families are converted one by one, so that two copies of the user's never exist.
@@ -94,7 +94,7 @@ impl Bridge {
 
     /// Returns our families without gathering the registry, with the names and labels of the last
     /// time.
-    fn named_as_before(&self, ours: Vec<Option<Family>>) -> Vec<Family> {
+    fn with_last_names(&self, ours: Vec<Option<Family>>) -> Vec<Family> {
         let mut given = self.lock_given().clone().into_iter();
         let families = ours.into_iter().flatten().map(|mut family| {
             if let Some((name, common)) = given.next().filter(|(name, _)| !name.is_empty()) {
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_collector_that_hangs_does_not_hold_up_the_end_of_an_observer() {
+    fn a_stuck_collector_does_not_block_the_drop_of_an_observer() {
         let registry = Registry::new();
         let observer = observer(&registry);
         let ((hang, hung), (entered, enters)): ((Sender<()>, Receiver<()>), _) =
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_collector_that_panics_leaves_our_names_as_they_were() {
+    fn our_families_keep_their_names_if_a_collector_panics() {
         let labels = HashMap::from([("env".to_owned(), "test".to_owned())]);
         let registry = Registry::new_custom(Some("api".to_owned()), Some(labels)).expect("valid");
         let observer = observer(&registry);

@@ -147,7 +147,7 @@ mod tests {
 
     /// A page shows one moment, even if it is read late.
     #[test]
-    fn a_page_is_of_one_time() {
+    fn a_page_shows_the_values_of_one_time() {
         const ROUTES: u32 = 500;
         let observer = Observer::builder("test").no_environment().metrics(Metrics::new()).build();
         let observer = observer.expect("valid");
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn names_come_from_the_query() {
+    fn names_are_read_from_the_query() {
         let of = |query| Scrape::of(&RequestHead::new("GET", "/metrics", &()).query(Some(query))).names;
         assert_eq!(of("name[]=b&x=1&name%5B%5D=a%5fc&name[]=b"), ["a_c", "b"]);
         assert!(of("").is_empty() && of("name=a").is_empty());

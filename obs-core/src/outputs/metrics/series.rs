@@ -77,7 +77,7 @@ impl Series {
         let facts = LabelFacts::of(record, request);
         let key = self.scheme.key(&facts);
         if self.requests.read(&key, |series| self.observe(series, &facts, record, request.end)).is_none() {
-            self.observe(&self.new_to_requests(&facts, key), &facts, record, request.end);
+            self.observe(&self.create_request_series(&facts, key), &facts, record, request.end);
         }
         if facts.error_type.is_some() && self.scheme.names.errors.is_some() {
             self.record_error(&facts, record);
@@ -130,7 +130,7 @@ impl Series {
 
     /// Returns the series of a request for which the map has no entry yet.
     #[inline(never)]
-    fn new_to_requests(&self, facts: &LabelFacts<'_>, key: SeriesKey) -> Arc<RequestSeries> {
+    fn create_request_series(&self, facts: &LabelFacts<'_>, key: SeriesKey) -> Arc<RequestSeries> {
         let mut is_new = false;
         let make = || {
             is_new = true;
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_begin_at_0_with_a_routes_first_request() {
+    fn the_first_request_of_a_route_creates_its_error_series() {
         let observer = observer(Metrics::new().series_limit(4));
         answer(&observer, "/items/{id}", 200);
         let text = observer.metrics_text();
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_route_is_there_from_the_start() {
+    fn a_declared_route_has_series_before_its_first_request() {
         let observer = observer(Metrics::new());
         observer.route("POST", "/orders");
         let text = observer.metrics_text();
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn opentelemetrys_names_labels_and_buckets() {
+    fn opentelemetry_has_its_names_labels_and_buckets() {
         let observer = observer(Metrics::new().naming(MetricNaming::OpenTelemetry));
         answer(&observer, "/items/{id}", 200);
         answer(&observer, "/items/{id}", 503);
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn opentelemetrys_overflow_has_one_label() {
+    fn the_overflow_series_of_opentelemetry_has_one_label() {
         let observer = observer(Metrics::new().naming(MetricNaming::OpenTelemetry).series_limit(1));
         answer(&observer, "/a", 200);
         answer(&observer, "/b", 200);
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_stand_for_something_else_are_no_routes() {
+    fn a_route_named_unmatched_counts_as_unmatched() {
         let observer = observer(Metrics::new());
         answer(&observer, "unmatched", 200);
         let mut nowhere = observer.start(&RequestHead::new("GET", "/", &()));
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_flight_has_each_label_set_once() {
+    fn requests_in_flight_have_each_label_set_once() {
         let observer = observer(Metrics::new().labels([MetricLabel::scheme(), MetricLabel::status()]));
         for method in ["GET", "POST", "PUT"] {
             observer.start(&RequestHead::new(method, "/", &())).finish(Outcome::Completed);

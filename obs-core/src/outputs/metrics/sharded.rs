@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_beyond_one_line_are_kept_apart() {
+    fn numbers_in_several_cache_lines_are_independent() {
         let sharded = Sharded::new(40, 3);
         for number in 0..40 {
             sharded.add(number, number as u64);

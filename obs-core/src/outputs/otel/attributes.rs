@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_document_names_the_attributes_that_only_spans_have() {
+    fn the_document_lists_the_attributes_that_only_spans_have() {
         let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/opentelemetry.md");
         let document = std::fs::read_to_string(file).expect("the document");
         let rows = document.lines().skip_while(|line| !line.starts_with("| attribute of spans only")).skip(2);

@@ -132,21 +132,21 @@ mod tests {
         (otel, warnings)
     }
 
-    fn quiet(pairs: &[(&str, &str)]) -> Option<Otel> {
+    fn read_without_warnings(pairs: &[(&str, &str)]) -> Option<Otel> {
         let (otel, warnings) = read(pairs, None);
         assert!(warnings.is_empty(), "{warnings:?}");
         otel
     }
 
     #[test]
-    fn what_switches_it_on_and_off() {
+    fn variables_enable_and_disable_spans() {
         const ENDPOINT: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
-        assert!(quiet(&[]).is_none());
-        assert!(quiet(&[("OTEL_EXPORTER_OTLP_ENDPOINT", " ")]).is_none());
-        assert!(quiet(&[ENDPOINT]).is_some());
-        assert!(quiet(&[("OTEL_TRACES_EXPORTER", "otlp")]).is_some());
-        assert!(quiet(&[ENDPOINT, ("OTEL_TRACES_EXPORTER", "none")]).is_none());
-        assert!(quiet(&[ENDPOINT, ("OTEL_SDK_DISABLED", "TRUE")]).is_none());
+        assert!(read_without_warnings(&[]).is_none());
+        assert!(read_without_warnings(&[("OTEL_EXPORTER_OTLP_ENDPOINT", " ")]).is_none());
+        assert!(read_without_warnings(&[ENDPOINT]).is_some());
+        assert!(read_without_warnings(&[("OTEL_TRACES_EXPORTER", "otlp")]).is_some());
+        assert!(read_without_warnings(&[ENDPOINT, ("OTEL_TRACES_EXPORTER", "none")]).is_none());
+        assert!(read_without_warnings(&[ENDPOINT, ("OTEL_SDK_DISABLED", "TRUE")]).is_none());
         let (otel, warnings) = read(&[ENDPOINT, ("OTEL_SDK_DISABLED", "1")], None);
         assert!(otel.is_some() && warnings[0].contains("OTEL_SDK_DISABLED"), "{warnings:?}");
         assert!(read(&[("OTEL_SDK_DISABLED", "true")], Some(Otel::new())).0.is_none());
@@ -160,8 +160,8 @@ mod tests {
     }
 
     #[test]
-    fn every_other_setting() {
-        let otel = quiet(&[
+    fn every_other_variable_is_read() {
+        let otel = read_without_warnings(&[
             ("OTEL_TRACES_EXPORTER", "otlp"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20b, x-tenant=shop"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "2500"),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_and_ignored_and_secrets_are_not_shown() {
+    fn invalid_values_cause_a_warning_without_secrets() {
         let wrong = [
             ("OTEL_EXPORTER_OTLP_HEADERS", "secret token"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_resource_has_the_rest() {
+    fn other_resource_attributes_are_added_to_the_resource() {
         let mut otel = Some(Otel::new());
         resource(&mut otel, "service.name=shop,k8s.pod.name=shop%2D1,broken");
         assert_eq!(otel.expect("on").resource, [("k8s.pod.name".to_owned(), "shop-1".to_owned())]);

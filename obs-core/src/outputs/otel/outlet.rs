@@ -71,7 +71,7 @@ impl Outlet<ItemBatch<Waiting>> for SpanOutlet {
             if let Some(spans) = batch.unpack() {
                 self.body = self.client.compressed(message(&self.envelope, spans));
             }
-            self.client.send(&self.body, |timeout| self.queue.patience(timeout))
+            self.client.send(&self.body, |timeout| self.queue.attempt_timeout(timeout))
         });
         sent.unwrap_or_else(|panic| {
             self.client.reset();

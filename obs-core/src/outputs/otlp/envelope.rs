@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_library_reads_it() {
+    fn prost_decodes_the_message() {
         let resource = [
             ("service.name".into(), Value::Str("shop".into())),
             ("process.pid".into(), Value::I64(7)),

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn endpoints() {
+    fn endpoints_are_read() {
         let url = |pairs: &[(&str, &str)]| read(pairs).0.signal_url;
         let base = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://otlp.example.com/tenant/");
         assert_eq!(url(&[base]).as_deref(), Some("https://otlp.example.com/tenant/v1/traces"));
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn grpc_becomes_http_with_a_hint() {
+    fn the_grpc_protocol_is_replaced_by_http_with_a_warning() {
         let (export, warnings) = read(&[
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317"),

@@ -121,7 +121,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn as_the_library_writes_it(bits in 0..64, value in any::<u64>(), text in ".{0,200}") {
+        fn fields_are_encoded_as_prost_encodes_them(bits in 0..64, value in any::<u64>(), text in ".{0,200}") {
             let value = value >> bits;
             let mut expected = Vec::new();
             prost::encoding::uint64::encode(1, &value, &mut expected);

@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn container_ids_of_both_kinds_of_control_groups() {
+    fn container_ids_are_read_from_both_versions_of_control_groups() {
         let id = "0123456789abcdef".repeat(4);
         for line in [
             format!("12:memory:/docker/{id}"),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_wins() {
+    fn configured_attributes_take_precedence() {
         let mut service = Service::new("shop".to_owned());
         service.version = Some("1.2".to_owned());
         let named = [("host.name", "box-7"), ("cloud.region", "eu-1"), ("service.name", "other")];

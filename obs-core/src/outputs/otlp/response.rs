@@ -65,7 +65,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn as_the_library_writes_it(rejected_spans in any::<i64>(), error_message in ".{0,200}", any in any::<bool>()) {
+        fn responses_that_prost_encodes_are_read(rejected_spans in any::<i64>(), error_message in ".{0,200}", any in any::<bool>()) {
             let partial = ExportTracePartialSuccess { rejected_spans, error_message: error_message.clone() };
             let response = ExportTraceServiceResponse { partial_success: any.then_some(partial) };
             let expected = Rejected {
@@ -77,7 +77,7 @@ mod tests {
         }
 
         #[test]
-        fn anything_else_is_read_without_harm(answer in proptest::collection::vec(any::<u8>(), 0..100)) {
+        fn any_bytes_are_accepted(answer in proptest::collection::vec(any::<u8>(), 0..100)) {
             let _ = Rejected::read(&answer);
         }
     }

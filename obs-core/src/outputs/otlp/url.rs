@@ -53,7 +53,7 @@ mod tests {
     use crate::outputs::otlp::signal::TRACES;
 
     #[test]
-    fn completed() {
+    fn the_path_of_the_signal_is_appended() {
         let url_of_signal = |url| url_of_signal(url, &TRACES);
         assert_eq!(url_of_signal("http://collector:4318"), "http://collector:4318/v1/traces");
         assert_eq!(url_of_signal("http://collector:4318/tenant/"), "http://collector:4318/tenant/v1/traces");
@@ -63,14 +63,14 @@ mod tests {
     }
 
     #[test]
-    fn beside_grpcs() {
+    fn the_http_port_replaces_the_grpc_port() {
         assert_eq!(http_url_of_grpc("collector:4317"), ("http://collector:4318".to_owned(), true));
         assert_eq!(http_url_of_grpc("https://[::1]:4317/a"), ("https://[::1]:4318/a".to_owned(), true));
         assert_eq!(http_url_of_grpc("http://collector:9999"), ("http://collector:9999".to_owned(), false));
     }
 
     #[test]
-    fn shown_without_secrets() {
+    fn urls_in_messages_contain_no_secrets() {
         for (url, expected) in [
             ("http://collector:4318/v1/traces", "http://collector:4318/v1/traces"),
             ("http://user:hunter2@collector/in?api_key=hunter2", "http://collector/in"),

@@ -81,7 +81,7 @@ mod tests {
     use crate::redact::patterns::tests::{check, harmless};
 
     #[test]
-    fn values() {
+    fn values_of_secret_names_are_masked() {
         check(&[
             ("password=hunter2", "password=[REDACTED]"),
             ("host=db password=hun'ter2 user=app", "host=db password=[REDACTED] user=app"),
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn no_values() {
+    fn other_values_are_not_masked() {
         harmless(&[
             "=",
             ":",

@@ -135,7 +135,7 @@ mod tests {
     use crate::redact::patterns::tests::{check, harmless};
 
     #[test]
-    fn cards() {
+    fn card_numbers_are_masked() {
         // The test numbers of payment services.
         for card in [
             "4111111111111111",
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn other_numbers() {
+    fn other_numbers_are_not_masked() {
         harmless(&[
             // A wrong check digit; too many or too few digits.
             "4111111111111112",
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_looks_like_order_numbers_few_are_taken() {
+    fn few_order_numbers_are_taken_for_card_numbers() {
         let redactor = crate::redact::settings::Redaction::new().build().expect("valid");
         let masked = |first: u64| {
             (first..first + 10_000).filter(|n| redactor.text(&n.to_string()).contains('[')).count()

@@ -27,7 +27,7 @@ mod tests {
     use crate::redact::patterns::tests::{check, harmless};
 
     #[test]
-    fn credentials() {
+    fn credentials_in_urls_are_masked() {
         check(&[
             (
                 "postgres://app:hunter2@db.example.com:5432/shop",
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn no_credentials() {
+    fn urls_without_credentials_are_not_masked() {
         harmless(&[
             "https://example.com/@jane",
             "://a@b",

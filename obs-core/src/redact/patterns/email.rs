@@ -68,7 +68,7 @@ mod tests {
     use crate::redact::patterns::tests::{check, harmless};
 
     #[test]
-    fn addresses() {
+    fn email_addresses_are_masked() {
         check(&[
             ("mail to jane@example.com bounced", "mail to [REDACTED] bounced"),
             ("<jane.doe+shop@mail.example.co.uk>, 'joe@example.com'.", "<[REDACTED]>, '[REDACTED]'."),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn no_addresses() {
+    fn other_texts_are_not_masked() {
         harmless(&[
             "@",
             "@@@@",

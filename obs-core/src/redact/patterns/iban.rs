@@ -76,7 +76,7 @@ mod tests {
     use crate::redact::patterns::tests::{check, harmless};
 
     #[test]
-    fn numbers() {
+    fn ibans_are_masked() {
         // Examples from the registry.
         for iban in [
             "DE89 3704 0044 0532 0130 00",
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn no_numbers() {
+    fn other_texts_are_not_masked() {
         harmless(&[
             "DE88370400440532013000",
             "DE8937040044053201300",

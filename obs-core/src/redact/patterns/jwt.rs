@@ -33,7 +33,7 @@ mod tests {
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
     #[test]
-    fn tokens() {
+    fn tokens_are_masked() {
         check(&[
             (TOKEN, "[REDACTED]"),
             (&format!("got {TOKEN}, expired"), "got [REDACTED], expired"),
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn no_tokens() {
+    fn other_texts_are_not_masked() {
         harmless(&[
             "eyJ",
             "eyJhbGciOiJub25lIn0",

@@ -62,7 +62,7 @@ mod tests {
     use super::SecretPattern;
 
     #[test]
-    fn every_pattern_has_its_place() {
+    fn every_pattern_has_its_index() {
         for (n, pattern) in SecretPattern::ALL.into_iter().enumerate() {
             assert_eq!(pattern as usize, n);
         }

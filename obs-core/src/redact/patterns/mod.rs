@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_become_one_where_they_meet() {
+    fn overlapping_and_adjacent_ranges_are_merged() {
         assert_eq!(merged(vec![8..9, 0..2, 1..4, 4..5, 6..7]), [0..5, 6..7, 8..9]);
         assert!(merged(Vec::new()).is_empty());
     }
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_services_write_every_day_is_harmless() {
+    fn usual_texts_of_services_are_not_masked() {
         harmless(&[
             "",
             "/items/7",

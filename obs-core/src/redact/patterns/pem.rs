@@ -31,7 +31,7 @@ mod tests {
     use crate::redact::patterns::tests::{check, harmless};
 
     #[test]
-    fn private_keys() {
+    fn private_keys_are_masked() {
         check(&[
             ("key -----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY----- end", "key [REDACTED] end"),
             ("-----BEGIN RSA PRIVATE KEY-----\\nMIIE\\n-----END RSA PRIVATE KEY-----\\n", "[REDACTED]\\n"),
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_seen() {
+    fn public_keys_and_certificates_are_not_masked() {
         harmless(&[
             "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----",
             "-----BEGIN PUBLIC KEY-----\nMIIE\n-----END PUBLIC KEY-----",

@@ -73,7 +73,7 @@ mod tests {
     use crate::redact::patterns::tests::{check, harmless};
 
     #[test]
-    fn credentials() {
+    fn credentials_after_a_scheme_are_masked() {
         check(&[
             ("Bearer mF_9.B5f-4.1JqM", "Bearer [REDACTED]"),
             ("authorization: BEARER  abcdef, next", "authorization: BEARER  [REDACTED], next"),
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn words() {
+    fn other_words_after_a_scheme_are_not_masked() {
         harmless(&[
             "the bearer of this",
             "Bearer token expired",

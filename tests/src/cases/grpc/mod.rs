@@ -1,8 +1,8 @@
 //! Cases of gRPC: each kind of method and each ending of a call, with its record, event, metrics
 //! and span.
 
+mod disconnects;
 mod expected;
-mod leaving;
 
 use crate::of_request::OfRequest as _;
 use std::{collections::BTreeSet, time::Instant};
@@ -12,8 +12,8 @@ use obs_core::{MetricNaming, Metrics, Outcome};
 use tokio::sync::mpsc;
 use tonic::{Code, Request};
 
+pub use self::disconnects::*;
 use self::expected::{ExpectedCall, Running};
-pub use self::leaving::*;
 use super::spans::Traced;
 use crate::stacks::Stack;
 

@@ -68,7 +68,7 @@ impl<S: Store> Queue<S> {
 
     /// Returns the time that one attempt may take: `wanted`, but not longer than a caller waits for
     /// a flush.
-    pub(crate) fn patience(&self, wanted: Duration) -> Duration {
+    pub(crate) fn attempt_timeout(&self, wanted: Duration) -> Duration {
         let now = Instant::now();
         let until = self.lock().awaited_until(now);
         until.map_or(wanted, |until| wanted.min(until.saturating_duration_since(now)))

@@ -39,7 +39,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn no_line_is_torn_or_doubled(
+    fn lines_are_neither_split_nor_repeated(
         steps in proptest::collection::vec(proptest::option::weighted(0.8, 0_usize..12), 0..60),
         numbers in proptest::collection::vec(any::<u64>(), 1..30),
     ) {

@@ -12,7 +12,7 @@ use crate::outputs::delivery::{
 mod cases {
     use super::*;
 
-    pub(super) fn a_batch_is_taken_in_parts<S: Numbered>() {
+    pub(super) fn a_batch_is_accepted_in_parts<S: Numbered>() {
         let delivery = Delivery::<S>::patient();
         delivery.destination.then([Reply::Hang, Reply::TakeFirst(3), Reply::Now, Reply::TakeFirst(1)]);
         delivery.push([0]);
@@ -27,7 +27,7 @@ mod cases {
         assert_eq!(offered, [1, 10, 7, 7, 6], "entries that were not accepted are sent again");
     }
 
-    pub(super) fn never_drops_exactly_what_was_refused<S: Numbered>() {
+    pub(super) fn a_permanent_failure_drops_exactly_the_rejected_entries<S: Numbered>() {
         let delivery = Delivery::<S>::patient();
         delivery.destination.then([Reply::Hang, Reply::TakeFirst(3), Reply::Never]);
         delivery.push([0]);
@@ -57,7 +57,7 @@ mod cases {
         assert_eq!(delivery.counted(), [4, 0, 0, 3, 0], "not more than were pushed");
     }
 
-    pub(super) fn a_destination_that_takes_nothing_or_panics_fails<S: Numbered>() {
+    pub(super) fn accepting_nothing_or_panicking_is_a_failure<S: Numbered>() {
         let delivery = Delivery::<S>::patient();
         delivery.destination.then([Reply::TakeFirst(0), Reply::Panic, Reply::Take]);
         delivery.push([1]);
@@ -65,7 +65,7 @@ mod cases {
         assert_eq!((delivery.destination.tried(), delivery.counted()), (3, [1, 0, 0, 0, 0]));
     }
 
-    pub(super) fn a_full_queue_tells_whose_fault_it_is<S: Numbered>() {
+    pub(super) fn losses_of_a_full_queue_are_counted_by_reason<S: Numbered>() {
         let bounds = QueueBounds { entries: 2, ..ROOM };
         let delivery = Delivery::<S>::start(bounds, AT_ONCE, RetryPolicy { first: LONG, ..PATIENT });
         delivery.destination.then([Reply::Hang, Reply::Now]);
@@ -85,7 +85,7 @@ mod cases {
         assert_eq!(delivery.counted()[4], 1, "it is closed");
     }
 
-    pub(super) fn bytes_under_way_count<S: Numbered>() {
+    pub(super) fn bytes_that_are_being_sent_count_towards_the_limit<S: Numbered>() {
         let bounds = QueueBounds { bytes: 350, ..ROOM };
         let delivery = Delivery::<S>::start(bounds, AT_ONCE, PATIENT);
         delivery.destination.then([Reply::Hang]);
@@ -102,16 +102,16 @@ mod cases {
 }
 
 on_both_stores! {
-    a_batch_is_taken_in_parts
-    never_drops_exactly_what_was_refused
+    a_batch_is_accepted_in_parts
+    a_permanent_failure_drops_exactly_the_rejected_entries
     rejected_entries_are_counted
-    a_destination_that_takes_nothing_or_panics_fails
-    a_full_queue_tells_whose_fault_it_is
-    bytes_under_way_count
+    accepting_nothing_or_panicking_is_a_failure
+    losses_of_a_full_queue_are_counted_by_reason
+    bytes_that_are_being_sent_count_towards_the_limit
 }
 
 /// With any results of the destination, the counts add up, and entries arrive in order.
-fn adds_up<S: Numbered>(answers: &[Reply], entries: usize, bytes: usize, pushes: u64) {
+fn check_sums<S: Numbered>(answers: &[Reply], entries: usize, bytes: usize, pushes: u64) {
     let policy = RetryPolicy {
         first: Duration::from_micros(10),
         longest: Duration::from_micros(50),
@@ -158,7 +158,7 @@ proptest! {
         bytes in 100_usize..4_000,
         pushes in 0_u64..60,
     ) {
-        adds_up::<LineStore>(&answers, entries, bytes, pushes);
-        adds_up::<ItemStore<super::Item>>(&answers, entries, bytes, pushes);
+        check_sums::<LineStore>(&answers, entries, bytes, pushes);
+        check_sums::<ItemStore<super::Item>>(&answers, entries, bytes, pushes);
     }
 }

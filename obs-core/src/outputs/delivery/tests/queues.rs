@@ -21,7 +21,7 @@ mod cases {
     use super::*;
 
     /// One entry wakes a sleeping worker.
-    pub(super) fn a_parked_worker_is_woken<S: Numbered>() {
+    pub(super) fn an_entry_wakes_a_parked_worker<S: Numbered>() {
         let queue = Queue::<S>::new(ROOM, Pace { delay: Duration::from_millis(1), ..AT_ONCE }, counts());
         std::thread::scope(|scope| {
             let taken = scope.spawn(|| {
@@ -42,7 +42,7 @@ mod cases {
     }
 
     /// A flush comes after the entries that were pushed before it, and before later entries.
-    pub(super) fn a_flush_has_its_turn_under_traffic<S: Numbered>() {
+    pub(super) fn a_flush_precedes_later_entries<S: Numbered>() {
         let queue = Queue::<S>::new(ROOM, Pace { delay: LONG, ..AT_ONCE }, counts());
         let mut batch = S::Batch::default();
         S::push_number(&queue, 1);
@@ -63,12 +63,12 @@ mod cases {
 }
 
 on_both_stores! {
-    a_parked_worker_is_woken
-    a_flush_has_its_turn_under_traffic
+    an_entry_wakes_a_parked_worker
+    a_flush_precedes_later_entries
 }
 
 #[test]
-fn lines_are_swapped_and_come_in_order() {
+fn lines_are_swapped_and_keep_their_order() {
     let queue = Queue::<LineStore>::new(ROOM, AT_ONCE, counts());
     for number in 10..13 {
         LineStore::push_number(&queue, number);

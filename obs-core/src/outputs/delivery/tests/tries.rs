@@ -16,7 +16,7 @@ const NEVER_AGAIN: RetryPolicy = RetryPolicy { first: LONG, longest: LONG, give_
 mod cases {
     use super::*;
 
-    pub(super) fn a_destination_is_asked_again_when_it_wants_to_be<S: Numbered>() {
+    pub(super) fn a_retry_waits_for_the_pause_that_the_destination_requests<S: Numbered>() {
         const WANTED: Duration = Duration::from_millis(150);
         let delivery = Delivery::<S>::start(ROOM, AT_ONCE, PATIENT);
         delivery.destination.then([Reply::After(WANTED)]);
@@ -30,7 +30,7 @@ mod cases {
         );
     }
 
-    pub(super) fn entries_are_given_up_after_a_time<S: Numbered>() {
+    pub(super) fn entries_are_dropped_after_the_time_limit_of_retries<S: Numbered>() {
         let policy = RetryPolicy { give_up: Some(SHORT), ..PATIENT };
         let delivery = Delivery::<S>::start(ROOM, AT_ONCE, policy);
         delivery.destination.always(Reply::Now);
@@ -56,7 +56,7 @@ mod cases {
         assert!(delivery.destination.seen().flushes > 0, "after the last entry");
     }
 
-    pub(super) fn a_flush_does_not_wait_for_others_to_come<S: Numbered>() {
+    pub(super) fn a_flush_does_not_wait_until_a_batch_is_full<S: Numbered>() {
         let pace = Pace { delay: LONG, ..AT_ONCE };
         let delivery = Delivery::<S>::start(ROOM, pace, PATIENT);
         delivery.push([1, 2]);
@@ -74,7 +74,7 @@ mod cases {
         }
     }
 
-    pub(super) fn a_flush_tries_more_than_once<S: Numbered>() {
+    pub(super) fn a_flush_retries_within_its_deadline<S: Numbered>() {
         let delivery = Delivery::<S>::start(ROOM, AT_ONCE, NEVER_AGAIN);
         delivery.destination.then([Reply::Now, Reply::Now, Reply::Now]);
         delivery.push([1]);
@@ -84,20 +84,20 @@ mod cases {
         assert_eq!(delivery.destination.tried(), 4);
     }
 
-    pub(super) fn a_try_may_take_as_long_as_a_flush_waits<S: Numbered>() {
+    pub(super) fn an_attempt_during_a_flush_is_limited_by_its_deadline<S: Numbered>() {
         let delivery = Delivery::<S>::patient();
-        assert_eq!(delivery.queue.patience(LONG), LONG, "no caller waits");
+        assert_eq!(delivery.queue.attempt_timeout(LONG), LONG, "no caller waits");
         delivery.destination.then([Reply::Hang]);
         delivery.push([1]);
         until("the destination blocks", || delivery.destination.tried() == 1);
         let flush = delivery.queue.ask_to_flush(LONG / 2);
-        assert!(delivery.queue.patience(LONG) <= LONG / 2);
+        assert!(delivery.queue.attempt_timeout(LONG) <= LONG / 2);
         delivery.destination.release();
         assert!(delivery.queue.wait_for(&flush));
-        assert_eq!(delivery.queue.patience(LONG), LONG);
+        assert_eq!(delivery.queue.attempt_timeout(LONG), LONG);
     }
 
-    pub(super) fn a_flush_reports_losses_of_its_time<S: Numbered>() {
+    pub(super) fn a_flush_reports_losses_since_its_request<S: Numbered>() {
         let delivery = Delivery::<S>::patient();
         delivery.destination.then([Reply::Hang, Reply::Never]);
         delivery.push([1]);
@@ -109,7 +109,7 @@ mod cases {
         assert!(delivery.queue.flush(LONG), "before this one");
     }
 
-    pub(super) fn a_destination_is_tried_once_more_at_the_end<S: Numbered>() {
+    pub(super) fn entries_are_attempted_once_more_after_the_close<S: Numbered>() {
         let pace = Pace { batch: 1, ..AT_ONCE };
         let delivery = Delivery::<S>::start(ROOM, pace, NEVER_AGAIN);
         delivery.destination.always(Reply::Now);
@@ -124,7 +124,7 @@ mod cases {
         assert!(destination.tried() <= 4, "at most one attempt for each after the close");
     }
 
-    pub(super) fn a_destination_that_comes_back_at_the_end_gets_everything<S: Numbered>() {
+    pub(super) fn a_destination_that_recovers_before_the_close_receives_everything<S: Numbered>() {
         let delivery = Delivery::<S>::start(ROOM, AT_ONCE, NEVER_AGAIN);
         delivery.destination.then([Reply::Now]);
         delivery.push([1]);
@@ -133,7 +133,7 @@ mod cases {
         assert_eq!(delivery.close().taken(), [1, 2, 3]);
     }
 
-    pub(super) fn nobody_waits_for_a_worker_that_has_ended<S: Numbered>() {
+    pub(super) fn a_flush_does_not_wait_for_an_ended_worker<S: Numbered>() {
         let delivery = Delivery::<S>::patient();
         delivery.push([1]);
         assert!(delivery.queue.flush(LONG));
@@ -155,7 +155,7 @@ mod cases {
         assert_eq!(delivery.close().taken(), [1, 2, 3, 4]);
     }
 
-    pub(super) fn a_push_waits_for_room_as_long_as_it_may<S: Numbered>() {
+    pub(super) fn a_push_waits_for_room_within_its_limit<S: Numbered>() {
         let bounds = QueueBounds { entries: 1, patience: LONG, ..ROOM };
         let delivery = Delivery::<S>::start(bounds, AT_ONCE, PATIENT);
         delivery.destination.then([Reply::Hang]);
@@ -177,17 +177,17 @@ mod cases {
 }
 
 on_both_stores! {
-    a_destination_is_asked_again_when_it_wants_to_be
-    entries_are_given_up_after_a_time
+    a_retry_waits_for_the_pause_that_the_destination_requests
+    entries_are_dropped_after_the_time_limit_of_retries
     a_flush_keeps_its_deadline
-    a_flush_does_not_wait_for_others_to_come
+    a_flush_does_not_wait_until_a_batch_is_full
     a_flush_ends_a_pause
-    a_flush_tries_more_than_once
-    a_try_may_take_as_long_as_a_flush_waits
-    a_flush_reports_losses_of_its_time
-    a_destination_is_tried_once_more_at_the_end
-    a_destination_that_comes_back_at_the_end_gets_everything
-    nobody_waits_for_a_worker_that_has_ended
+    a_flush_retries_within_its_deadline
+    an_attempt_during_a_flush_is_limited_by_its_deadline
+    a_flush_reports_losses_since_its_request
+    entries_are_attempted_once_more_after_the_close
+    a_destination_that_recovers_before_the_close_receives_everything
+    a_flush_does_not_wait_for_an_ended_worker
     a_full_batch_is_delivered_at_once
-    a_push_waits_for_room_as_long_as_it_may
+    a_push_waits_for_room_within_its_limit
 }

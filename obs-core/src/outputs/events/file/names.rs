@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_a_name() {
+    fn a_segment_has_its_time_as_name() {
         let now = UNIX_EPOCH + Duration::from_millis(1_795_171_708_042);
         assert_eq!(time(now), "20261120T104828.042Z");
         let path = names("/a/events.jsonl").path(&time(now), Form::Gzip);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn only_this_very_shape_is_ours() {
+    fn only_names_of_this_exact_form_are_segments() {
         let key = "20261120T104828.042Z";
         for path in ["events.jsonl", "events", ".events", "a.b.jsonl", "events.gz", "ä ö.log"] {
             let names = names(path);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_key_sorts_behind_as_a_key_and_as_a_file_name() {
+    fn later_keys_and_their_file_names_sort_after_earlier_ones() {
         let names = names("events.jsonl");
         let first = "20261120T104828.042Z".to_owned();
         let keys: Vec<_> = std::iter::successors(Some(first), |key| after(key)).take(1_200).collect();

@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[test]
-fn each_output_has_its_filter_and_rules_keep_what_the_rate_drops() {
+fn each_output_has_a_filter_and_rules_keep_events_that_the_rate_drops() {
     let (all, orders) = (Shared::default(), Shared::default());
     let only_orders = EventOutput::writer(orders.clone()).named("orders");
     let events = Events::new()
@@ -44,7 +44,7 @@ fn each_output_has_its_filter_and_rules_keep_what_the_rate_drops() {
 }
 
 #[test]
-fn readable_lines_hide_no_control_characters_and_end_once() {
+fn readable_events_are_one_line_without_control_characters() {
     let output = Shared::default();
     let observer = observer(EventOutput::writer(output.clone()).format(EventFormat::Readable));
     let observation = observer.start(&RequestHead::new("GET", "/\x1b[2Jitems\nfake", &()));
@@ -126,7 +126,7 @@ fn details_that_do_not_fit_on_a_readable_line_are_counted() {
 }
 
 #[test]
-fn settings_that_cannot_be() {
+fn invalid_settings_are_rejected_with_a_reason() {
     for (events, expected) in [
         (Events::new().sample_rate(1.5), "`sample_rate` is \"1.5\""),
         (Events::new().sample_rate(f64::NAN), "`sample_rate` is \"NaN\""),
@@ -157,7 +157,7 @@ fn a_key_in_the_environment_needs_the_feature() {
 }
 
 #[test]
-fn users_are_hashed_as_they_are_and_written_without_secrets() {
+fn users_are_hashed_before_masking_and_written_masked() {
     let event_of = |identity, id: &str| {
         let output = Shared::default();
         let events = Events::new().user(identity);

@@ -49,7 +49,7 @@ impl EventSink for Stuck {
 }
 
 #[test]
-fn a_shutdown_flushes_and_says_so() {
+fn a_shutdown_flushes_and_reports_it() {
     let output = Shared::default();
     let observer = observer(EventOutput::writer(output.clone()));
     (0..1000).for_each(|_| request(&observer));
@@ -60,7 +60,7 @@ fn a_shutdown_flushes_and_says_so() {
 }
 
 #[test]
-fn a_sink_that_fails_is_tried_again_and_nothing_is_lost_or_torn() {
+fn a_failed_write_is_retried_without_lost_or_split_lines() {
     let flaky = Flaky { fails: Arc::new(AtomicBool::new(true)), taken: Shared::default() };
     let observer = observer(EventOutput::to(flaky.clone()));
     (0..50).for_each(|_| request(&observer));
@@ -86,7 +86,7 @@ impl EventSink for Boasts {
 }
 
 #[test]
-fn a_sink_that_claims_too_much_has_what_it_was_given() {
+fn a_sink_that_reports_too_many_bytes_has_accepted_all() {
     let observer = observer(EventOutput::to(Boasts));
     (0..3).for_each(|_| request(&observer));
     let report = observer.shutdown(LONG);
@@ -94,7 +94,7 @@ fn a_sink_that_claims_too_much_has_what_it_was_given() {
 }
 
 #[test]
-fn what_a_failing_sink_never_took_is_counted() {
+fn events_that_a_failing_sink_never_accepted_are_counted() {
     let flaky = Flaky { fails: Arc::new(AtomicBool::new(true)), taken: Shared::default() };
     let output = EventOutput::to(flaky).capacity(64 * 1024);
     let observer = observer(output);
@@ -113,7 +113,7 @@ fn what_a_failing_sink_never_took_is_counted() {
 }
 
 #[test]
-fn a_stuck_output_costs_its_own_events_and_no_request() {
+fn a_stuck_output_loses_its_events_and_delays_no_request() {
     let (release, stuck) = mpsc::channel();
     let shared = Shared::default();
     let events = Events::new()
@@ -142,7 +142,7 @@ fn a_stuck_output_costs_its_own_events_and_no_request() {
 
 /// A record does not keep the observer alive, even if a sink stores it.
 #[test]
-fn dropping_the_last_observer_flushes_although_a_sink_keeps_records() {
+fn the_drop_of_the_last_observer_flushes_even_if_a_sink_keeps_records() {
     struct Keeps(Mutex<Vec<Record>>);
     impl RecordSink for Keeps {
         fn name(&self) -> &str {
@@ -175,7 +175,7 @@ impl Write for Holds {
 }
 
 #[test]
-fn a_writer_that_cannot_flush_gets_nothing_twice() {
+fn a_writer_whose_flush_fails_gets_no_event_twice() {
     let output = Shared::default();
     let observer = observer(EventOutput::writer(Holds(output.clone(), 4)));
     (0..3).for_each(|_| request(&observer));
@@ -198,7 +198,7 @@ impl EventSink for Slow {
 }
 
 #[test]
-fn a_flush_comes_to_its_end_under_traffic() {
+fn a_flush_ends_under_traffic() {
     let (flushed, stop) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));
     let observer = observer(EventOutput::to(Slow(Arc::clone(&flushed))));
     std::thread::scope(|scope| {
@@ -215,7 +215,7 @@ fn a_flush_comes_to_its_end_under_traffic() {
 }
 
 #[test]
-fn a_sink_that_is_well_again_is_tried_at_the_end() {
+fn a_recovered_sink_receives_the_events_at_the_end() {
     let flaky = Flaky { fails: Arc::new(AtomicBool::new(true)), taken: Shared::default() };
     let observer = observer(EventOutput::to(flaky.clone()));
     request(&observer);

@@ -85,7 +85,7 @@ mod tests {
     const DRAFT: Format = Format::OpenMetrics { draft: true };
 
     #[test]
-    fn the_format_that_real_clients_want() {
+    fn the_accept_headers_of_real_clients_select_a_format() {
         for (accept, expected) in [
             // The headers of Prometheus 2.42, 3.5 and 2.5, of curl, and of browsers.
             (
@@ -129,7 +129,7 @@ mod tests {
 
     #[cfg(feature = "gzip")]
     #[test]
-    fn gzip_when_it_is_asked_for() {
+    fn accept_encoding_selects_gzip() {
         for (accept, expected) in [
             (&["gzip"][..], true),
             (&["deflate, gzip;q=0.5"], true),

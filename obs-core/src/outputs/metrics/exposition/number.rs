@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_canonical() {
+    fn numbers_in_labels_are_canonical() {
         for (value, text, openmetrics) in [
             (0.0, "0", "0.0"),
             (0.005, "0.005", "0.005"),
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn values_read_back_as_they_were() {
+    fn written_numbers_are_parsed_to_the_same_values() {
         for value in [0.0, -0.0, 1.0, 0.1, 1e-7, 5e-324, 1e16, 1e17, 1.797e308, -2.5, 123_456_789.125] {
             let mut out = Vec::new();
             write(&mut out, value);

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_of_many_pieces_comes_out_whole() {
+    fn many_pieces_make_the_whole_page() {
         let line = b"a_bucket{le=\"1\"} 1\n";
         let page = |gzip| {
             let (mut output, mut page) = (PageBuffer::new(gzip), Vec::new());

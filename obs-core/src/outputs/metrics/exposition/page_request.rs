@@ -1,4 +1,4 @@
-//! A request for a page: its families, and the kind as which each of them can be shown.
+//! A request for a page: the families that it wants, and the kind that the page shows for each.
 
 use std::sync::Arc;
 

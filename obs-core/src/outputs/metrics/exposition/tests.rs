@@ -1,4 +1,4 @@
-//! Whole pages.
+//! Tests of whole pages.
 
 use std::{cell::Cell, io::Read as _, sync::Arc};
 
@@ -92,7 +92,7 @@ t_seconds_created{path="a\\b\"c\nd"} 1.5
 }
 
 #[test]
-fn what_openmetrics_forbids_keeps_its_names_and_loses_its_kind() {
+fn families_that_openmetrics_forbids_are_unknown() {
     let cases = [
         (others("hits", Kind::Counter, SampleValue::Number(1.0)), "# TYPE hits unknown\nhits{"),
         (
@@ -123,7 +123,7 @@ fn what_openmetrics_forbids_keeps_its_names_and_loses_its_kind() {
 }
 
 #[test]
-fn names_that_collide_in_openmetrics_only_hurt_themselves() {
+fn colliding_names_in_openmetrics_affect_only_themselves() {
     let families = Arc::from([
         others("hits", Kind::Gauge, SampleValue::Number(1.0)),
         family("hits_total", Kind::Counter, SampleValue::Number(2.0)),
@@ -142,7 +142,7 @@ fn names_that_collide_in_openmetrics_only_hurt_themselves() {
 
 #[cfg(feature = "prometheus")]
 #[test]
-fn invalid_names_and_doubles_are_left_out() {
+fn invalid_and_repeated_samples_are_skipped() {
     let mut doubled = others("twice", Kind::Gauge, SampleValue::Number(1.0));
     let labels = doubled.samples[0].labels.clone();
     doubled.samples.push(Sample { labels, value: SampleValue::Number(2.0), created: None, timestamp: None });
@@ -198,7 +198,7 @@ fn a_large_page_is_written_in_pieces() {
 }
 
 #[test]
-fn names_choose_families() {
+fn names_select_families() {
     let families = Arc::from([
         family("hits_total", Kind::Counter, SampleValue::Number(1.0)),
         family("t_seconds", Kind::Histogram, histogram(&[(f64::INFINITY, 1)], 1.0)),

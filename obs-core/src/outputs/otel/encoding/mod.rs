@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_attributes_are_exported_and_the_others_counted() {
+    fn attributes_beyond_the_limit_are_counted() {
         let added = Added { attributes: vec![KeyValue::new("mine", 1)], ..Added::default() };
         let all = encoded(&added, SpanLimits::default());
         let expected = ["http.request.method", "url.path", "url.scheme", "large", "small", "mine"];
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_rare_is_there_too() {
+    fn events_and_links_are_encoded_within_their_limits() {
         let limits = SpanLimits {
             max_events_per_span: 1,
             max_links_per_span: 1,

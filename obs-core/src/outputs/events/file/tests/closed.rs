@@ -14,7 +14,7 @@ pub(super) fn put(folder: &Folder, second: u32, suffix: &str, bytes: impl AsRef<
 }
 
 #[test]
-fn the_oldest_segments_go_first_by_number() {
+fn the_oldest_segments_are_removed_beyond_the_number() {
     let (folder, system) = (Folder::new(), Fake::new());
     let mut sink = open(folder.file().rotate_size(2).keep_files(2), &system);
     for line in 0..9 {
@@ -26,7 +26,7 @@ fn the_oldest_segments_go_first_by_number() {
 }
 
 #[test]
-fn the_oldest_segments_go_first_by_bytes() {
+fn the_oldest_segments_are_removed_beyond_the_bytes() {
     let (folder, system) = (Folder::new(), Fake::new());
     put(&folder, 1, "", "old\n");
     let mut sink = open(folder.file().rotate_size(10).keep_bytes(25), &system);
@@ -46,7 +46,7 @@ fn the_oldest_segments_go_first_by_bytes() {
 
 /// A start applies the current settings, which may have changed since the last start.
 #[test]
-fn a_start_removes_what_is_too_much_and_nothing_that_is_not_ours() {
+fn a_start_removes_segments_beyond_the_limits_and_no_other_files() {
     let (folder, system) = (Folder::new(), Fake::new());
     let [first, second, third] = [1, 2, 3].map(|second| put(&folder, second, "", "1\n"));
     let partial = put(&folder, 4, ".gz.tmp", "half");
@@ -73,7 +73,7 @@ fn a_start_removes_what_is_too_much_and_nothing_that_is_not_ours() {
 
 /// A crash may happen at each of these steps of a compression.
 #[test]
-fn a_crash_while_compressing_loses_and_doubles_nothing() {
+fn a_crash_during_compression_neither_loses_nor_repeats_events() {
     for gzip in [cfg!(feature = "gzip"), false] {
         let (folder, system) = (Folder::new(), Fake::new());
         // In order: in the middle, after the rename but before the removal of the original, at the
@@ -101,7 +101,7 @@ pub(super) fn gzipped(text: &str) -> Vec<u8> {
 
 /// A dropped sink may still compress a segment that its successor finds.
 #[test]
-fn what_somebody_else_compresses_is_left_alone() {
+fn a_segment_that_another_sink_compresses_is_kept() {
     let (folder, system) = (Folder::new(), Fake::new());
     let name = put(&folder, 1, "", "1\n");
     put(&folder, 1, ".gz.tmp", "half");

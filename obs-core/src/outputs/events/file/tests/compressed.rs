@@ -30,7 +30,7 @@ fn closed_segments_are_compressed_and_keep_their_lines_time_and_permissions() {
 }
 
 #[test]
-fn compressed_segments_count_as_they_are() {
+fn compressed_segments_count_with_their_compressed_size() {
     let (folder, system) = (Folder::new(), Fake::new());
     let mut sink = open(folder.file().rotate_size(100_000).keep_bytes(100_000).gzip(true), &system);
     for _ in 0..20 {
@@ -55,7 +55,7 @@ fn compressed_segments_count_as_they_are() {
 
 /// A folder has the name of the temporary file, so the compression fails, even for root.
 #[test]
-fn a_segment_that_cannot_be_compressed_stays_and_the_others_are_still_kept_few() {
+fn a_segment_that_cannot_be_compressed_does_not_disable_the_limits() {
     let (folder, system) = (Folder::new(), Fake::new());
     let [_, second, third] = [1, 2, 3].map(|second| put(&folder, second, "", "1\n"));
     fs::create_dir(folder.0.join(format!("{second}.gz.tmp"))).expect("a folder");
@@ -80,7 +80,7 @@ fn a_segment_that_cannot_be_compressed_stays_and_the_others_are_still_kept_few()
 /// A shutdown does not wait for the compression of a large segment, and a `.gz` file is never
 /// incomplete.
 #[test]
-fn dropping_gives_up_a_compression_and_the_next_start_resumes_it() {
+fn a_drop_aborts_a_compression_and_the_next_start_repeats_it() {
     let (folder, system) = (Folder::new(), Fake::new());
     let digits: String = (0..2_000_000).map(|_| format!("{:015x}\n", random() >> 4)).collect();
     put(&folder, 0, ".gz", gzipped("older\n"));

@@ -9,7 +9,7 @@ use std::{
 use super::*;
 
 #[test]
-fn a_torn_last_line_is_cut_off() {
+fn an_incomplete_last_line_is_removed() {
     let long = "x".repeat(100_000);
     for (before, after) in [
         ("1\n2\n".to_owned(), "1\n2\n"),
@@ -54,7 +54,7 @@ fn a_link_is_followed() {
 
 /// Processes are killed at random moments. Each process continues where the previous one stopped.
 #[test]
-fn what_counts_as_written_survives_kill_9() {
+fn written_events_survive_kill_9() {
     // The child process runs this same test program.
     if let Some(path) = std::env::var_os("OBS_FILE") {
         return child_that_is_killed(&path);
@@ -116,7 +116,7 @@ fn start(folder: &Folder, next: u64) -> Child {
         .args([
             "--exact",
             "--nocapture",
-            "outputs::events::file::tests::crash::what_counts_as_written_survives_kill_9",
+            "outputs::events::file::tests::crash::written_events_survive_kill_9",
         ])
         .env("OBS_FILE", folder.path())
         .env("OBS_FILE_NEXT", next.to_string())

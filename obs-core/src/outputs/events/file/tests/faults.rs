@@ -6,7 +6,7 @@ use super::*;
 use crate::base::environment::Environment;
 
 #[test]
-fn a_full_disk_goes_on_exactly_where_it_stopped() {
+fn writing_to_a_full_disk_continues_exactly_where_it_stopped() {
     let (folder, system) = (Folder::new(), Fake::new());
     let mut sink = open(folder.file().rotate_size(12), &system);
     system.faults().room = 9;
@@ -30,7 +30,7 @@ fn a_full_disk_goes_on_exactly_where_it_stopped() {
 /// device.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_device_takes_nothing_and_says_so() {
+fn a_full_device_accepts_nothing_and_returns_the_error() {
     let system = Fake::new();
     system.faults().rename_fails = true;
     let file =
@@ -52,7 +52,7 @@ fn a_full_device_takes_nothing_and_says_so() {
 /// also applies to root.
 #[test]
 #[cfg(unix)]
-fn a_real_limit_takes_a_part_of_a_line_which_a_restart_cuts_off() {
+fn a_real_limit_splits_a_line_and_a_restart_removes_the_part() {
     if let Some(path) = std::env::var_os("OBS_FILE") {
         return child_that_fills_its_disk(&path);
     }
@@ -60,7 +60,7 @@ fn a_real_limit_takes_a_part_of_a_line_which_a_restart_cuts_off() {
     // Without the `trap`, the signal would kill the process.
     let ran = shell(
         "ulimit -f 8; trap '' XFSZ; exec \"$0\" \"$@\"",
-        "a_real_limit_takes_a_part_of_a_line_which_a_restart_cuts_off",
+        "a_real_limit_splits_a_line_and_a_restart_removes_the_part",
         &folder,
     );
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
@@ -77,7 +77,7 @@ fn a_real_limit_takes_a_part_of_a_line_which_a_restart_cuts_off() {
 /// There, only the test above uses a real limit, and the other tests inject the faults.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_real_full_disk_goes_on_when_there_is_room_again() {
+fn writing_to_a_real_full_disk_continues_when_there_is_room() {
     if let Some(path) = std::env::var_os("OBS_FILE") {
         return child_that_fills_its_disk(&path);
     }
@@ -96,7 +96,7 @@ fn a_real_full_disk_goes_on_when_there_is_room_again() {
         eprintln!("skipped: no disk can be mounted here, so only the limit of a file's size is tested");
         return;
     }
-    let ran = shell(script, "a_real_full_disk_goes_on_when_there_is_room_again", &folder);
+    let ran = shell(script, "writing_to_a_real_full_disk_continues_when_there_is_room", &folder);
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     assert!(String::from_utf8_lossy(&ran.stdout).contains("went on"));
 }
@@ -143,7 +143,7 @@ fn child_that_fills_its_disk(path: &OsStr) {
 
 #[test]
 #[cfg(unix)]
-fn a_file_that_was_moved_or_removed_is_made_anew() {
+fn a_moved_or_removed_file_is_created_again() {
     let (folder, system) = (Folder::new(), Fake::new());
     let mut sink = open(folder.file(), &system);
     write_all(&mut sink, b"1\n");
@@ -169,7 +169,7 @@ fn a_file_that_was_moved_or_removed_is_made_anew() {
 
 #[test]
 #[cfg(unix)]
-fn a_line_ends_in_the_file_in_which_it_began() {
+fn a_line_is_completed_in_the_file_in_which_it_began() {
     let (folder, system) = (Folder::new(), Fake::new());
     let mut sink = open(folder.file(), &system);
     system.faults().step = 3;
@@ -185,7 +185,7 @@ fn a_line_ends_in_the_file_in_which_it_began() {
 /// Root may write everywhere, so the folder is moved away, and a file takes its place.
 #[test]
 #[cfg(unix)]
-fn a_folder_that_is_gone_heals_when_it_is_back() {
+fn writing_continues_when_a_missing_folder_is_back() {
     let (folder, system) = (Folder::new(), Fake::new());
     let mut sink = open(folder.file(), &system);
     write_all(&mut sink, b"1\n");
@@ -209,7 +209,7 @@ fn a_folder_that_is_gone_heals_when_it_is_back() {
 /// file.
 #[test]
 #[cfg(unix)]
-fn a_read_only_folder_heals_when_it_is_writable() {
+fn writing_continues_when_a_read_only_folder_is_writable() {
     use std::os::unix::fs::PermissionsExt as _;
     let (folder, system) = (Folder::new(), Fake::new());
     let mut sink = open(folder.file(), &system);
@@ -230,7 +230,7 @@ fn a_read_only_folder_heals_when_it_is_writable() {
 }
 
 #[test]
-fn a_rotation_that_fails_costs_no_line_and_is_tried_again() {
+fn a_failed_rotation_loses_no_line_and_is_retried() {
     let (folder, system) = (Folder::new(), Fake::new());
     let mut sink = open(folder.file().rotate_size(4), &system);
     system.faults().rename_fails = true;
@@ -259,7 +259,7 @@ fn a_rotation_that_fails_costs_no_line_and_is_tried_again() {
 }
 
 #[test]
-fn a_disk_that_fails_is_told_of_by_the_flush_and_not_forgotten() {
+fn a_flush_reports_an_earlier_failure_of_the_disk() {
     let (folder, system) = (Folder::new(), Fake::new());
     let mut sink = open(folder.file().rotate_size(5 * 1024 * 1024), &system);
     write_all(&mut sink, &[b'\n'; 5 * 1024 * 1024]);

@@ -6,7 +6,7 @@ use crate::base::environment::Environment;
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 #[test]
-fn it_is_closed_before_a_line_that_has_no_room() {
+fn the_file_is_closed_before_a_line_that_does_not_fit() {
     let (folder, system) = (Folder::new(), Fake::new());
     let mut sink = open(folder.file().rotate_size(10), &system);
     write_all(&mut sink, b"1234\n6789\n1\n");
@@ -17,7 +17,7 @@ fn it_is_closed_before_a_line_that_has_no_room() {
 }
 
 #[test]
-fn closed_segments_are_called_after_the_time_and_sort_whatever_the_clock_does() {
+fn segments_are_named_by_time_and_sort_even_if_the_clock_goes_back() {
     let (folder, system) = (Folder::new(), Fake::new());
     system.faults().now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_171_708_042);
     let mut sink = open(folder.file().rotate_size(2), &system);
@@ -39,7 +39,7 @@ fn closed_segments_are_called_after_the_time_and_sort_whatever_the_clock_does() 
 
 /// A rename would replace the existing folder or file.
 #[test]
-fn what_has_the_name_of_a_segment_and_is_none_stays() {
+fn a_folder_with_the_name_of_a_segment_is_kept() {
     let (folder, system) = (Folder::new(), Fake::new());
     system.faults().now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_171_708_042);
     let there = folder.0.join("events.20261120T104828.042Z.jsonl");
@@ -53,7 +53,7 @@ fn what_has_the_name_of_a_segment_and_is_none_stays() {
 }
 
 #[test]
-fn it_is_closed_by_age_also_without_traffic_and_never_empty() {
+fn the_file_is_closed_by_age_without_traffic_unless_it_is_empty() {
     let (folder, system) = (Folder::new(), Fake::new());
     let mut sink = open(folder.file().rotate_age(HOUR), &system);
     system.pass(5 * HOUR);
@@ -74,7 +74,7 @@ fn it_is_closed_by_age_also_without_traffic_and_never_empty() {
 }
 
 #[test]
-fn its_age_counts_on_over_a_restart() {
+fn the_age_continues_over_a_restart() {
     for birth_known in [true, false] {
         let (folder, system) = (Folder::new(), Fake::new());
         system.faults().birth_known = birth_known;
@@ -96,7 +96,7 @@ fn its_age_counts_on_over_a_restart() {
 }
 
 #[test]
-fn a_restart_goes_on_with_the_file_and_its_size() {
+fn a_restart_continues_the_file_and_its_size() {
     let (folder, system) = (Folder::new(), Fake::new());
     for line in [b"1\n", b"2\n", b"3\n"] {
         write_all(&mut open(folder.file().rotate_size(4), &system), line);
@@ -121,7 +121,7 @@ fn a_rotation_waits_for_the_end_of_a_line() {
 
 #[test]
 #[cfg(unix)]
-fn what_is_closed_or_flushed_is_on_the_disk() {
+fn closed_segments_and_flushed_files_are_synchronised() {
     use std::os::unix::fs::MetadataExt as _;
     let (folder, system) = (Folder::new(), Fake::new());
     let mut sink = open(folder.file().rotate_size(4), &system);
@@ -146,7 +146,7 @@ fn what_is_closed_or_flushed_is_on_the_disk() {
 }
 
 #[test]
-fn settings_that_cannot_be_are_refused_with_a_reason() {
+fn invalid_settings_are_rejected_with_a_reason() {
     let folder = Folder::new();
     let missing = folder.0.join("missing/events.jsonl");
     for (file, expected) in [

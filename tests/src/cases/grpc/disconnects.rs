@@ -70,7 +70,7 @@ pub async fn deadline(stack: Stack) {
         }
     }
     drop(caller);
-    client.leave().await;
+    client.disconnect().await;
     let ended = running.end(1).await;
     ExpectedCall::ended("/test.Shop/Hang", Outcome::DeadlineExceeded).without_a_head().check(&ended);
     assert_eq!(ended.events[0]["grpc.timeout_ms"], 50.0);
@@ -98,7 +98,7 @@ pub async fn deadline_within_a_stream(stack: Stack) {
     assert_eq!(answers.message().await.expect("an answer").as_deref(), Some("one"));
     tokio::time::sleep(DEADLINE).await;
     drop((answers, caller));
-    client.leave().await;
+    client.disconnect().await;
     let ended = running.end(1).await;
     let expected = ExpectedCall::ended("/test.Shop/HangWithin", Outcome::DeadlineExceeded);
     expected.messages(1, &["one"]).stream().check(&ended);

@@ -23,10 +23,10 @@ pub async fn before_the_head(stack: Stack) {
         answer = client.open(get("/gate")) => panic!("an answer: {answer:?}"),
         () = until(|| world.entered.load(Ordering::SeqCst) == 1) => {}
     }
-    client.leave().await;
+    client.disconnect().await;
     let mut expected =
         Expected::completed(499, "/gate", 0).outcome(Outcome::CancelledBeforeResponse).no_status();
-    if !stack.notices_leaving_in_handler() {
+    if !stack.detects_disconnects_in_handler() {
         // actix lets the handler finish. By then it may or may not have noticed that the socket is
         // closed.
         world.gate.add_permits(1);
@@ -37,7 +37,7 @@ pub async fn before_the_head(stack: Stack) {
     watch.ended(1).await;
     server.stop().await;
     watch.check(&[expected]);
-    if stack.notices_leaving_in_handler() {
+    if stack.detects_disconnects_in_handler() {
         let labels = r#"endpoint="/gate",status="499""#;
         assert_eq!(watch.metric("http_requests_total", labels), 1.0);
         let labels = r#"endpoint="/gate",error_type="cancelled_before_response""#;
@@ -54,7 +54,7 @@ async fn in_body(stack: Stack, path: &str) -> Watch {
     let frame = response.body_mut().frame().await.expect("a frame").expect("no error");
     assert!(frame.is_data());
     drop(response);
-    client.leave().await;
+    client.disconnect().await;
     watch.ended(1).await;
     server.stop().await;
     watch
