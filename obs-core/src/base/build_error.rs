@@ -67,7 +67,9 @@ impl BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.expected.is_empty() {
-            return write!(f, "`{}`: {}", self.setting, self.value.escape_debug());
+            let quoted = format!("{:?}", self.value);
+            let value = quoted.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+            return write!(f, "`{}`: {}", self.setting, value.unwrap_or_default());
         }
         write!(f, "`{}` is {:?}, but should be {}", self.setting, self.value, self.expected)
     }

@@ -14,8 +14,7 @@ use crate::base::panic::catch;
 
 /// Logs a warning.
 pub(crate) fn warn(message: fmt::Arguments<'_>) {
-    // A subscriber is user code and may panic.
-    let _ = catch(|| {
+    log(&|| {
         if tracing::enabled!(target: "obs", Level::WARN) {
             tracing::warn!(target: "obs", "{message}");
         } else {
@@ -26,13 +25,18 @@ pub(crate) fn warn(message: fmt::Arguments<'_>) {
 
 /// Logs a message that is not a warning.
 pub(crate) fn info(message: fmt::Arguments<'_>) {
-    let _ = catch(|| {
+    log(&|| {
         if tracing::enabled!(target: "obs", Level::INFO) {
             tracing::info!(target: "obs", "{message}");
         } else {
             to_stderr(format_args!("obs: {message}"));
         }
     });
+}
+
+/// Calls `log` and ignores its panic: a subscriber is user code and may panic.
+fn log(log: &dyn Fn()) {
+    let _ = catch(log);
 }
 
 /// Writes a line to standard error. `eprintln!` would panic if standard error is closed.

@@ -59,18 +59,13 @@ impl<K: Hash + Eq + Clone, V: Clone> ReadMostly<K, V> {
     }
 
     /// Returns the value of `key`. `make` creates it if the key is absent, from the number of
-    /// entries before it.
+    /// entries before it. Call [`read`](Self::read) first: this function is slow.
     ///
     /// Returns `None` if the key is absent and there are already `limit` entries.
     pub(crate) fn get_or_insert(&self, key: K, limit: usize, make: impl FnOnce(usize) -> V) -> Option<V> {
-        if let Some(value) = self.read(&key, V::clone) {
-            return Some(value);
-        }
-        // A full map is reported without waiting for the lock.
-        if self.len() >= limit {
-            return None;
-        }
-        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        // A full map is read without waiting for the lock.
+        let _adding =
+            (self.len() < limit).then(|| self.adding.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(value) = self.read(&key, V::clone) {
             return Some(value);
         }
@@ -102,6 +97,7 @@ impl<K: Hash + Eq + Clone, V: Clone> ReadMostly<K, V> {
     }
 
     /// Returns a table with `count` entries and a free place for another one.
+    #[inline(never)]
     fn with_room(&self, count: usize) -> Option<&[OnceLock<(K, V)>]> {
         let old = self.table();
         if count.saturating_mul(4) < old.len().saturating_mul(3) {

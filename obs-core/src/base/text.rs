@@ -72,29 +72,6 @@ impl fmt::Write for Bounded {
     }
 }
 
-/// Returns the three digits of a status code, or `_OTHER` if the code is invalid.
-pub(crate) fn status(code: u16) -> &'static str {
-    /// `100101102…999`
-    static DIGITS: [u8; 2700] = {
-        let mut digits = [0; 2700];
-        let mut n = 0;
-        while n < 900 {
-            let code = n + 100;
-            digits[n * 3] = b'0' + (code / 100) as u8;
-            digits[n * 3 + 1] = b'0' + (code / 10 % 10) as u8;
-            digits[n * 3 + 2] = b'0' + (code % 10) as u8;
-            n += 1;
-        }
-        digits
-    };
-    let start = usize::from(code).wrapping_sub(100).wrapping_mul(3);
-    start
-        .checked_add(3)
-        .and_then(|end| DIGITS.get(start..end))
-        .and_then(|digits| std::str::from_utf8(digits).ok())
-        .unwrap_or("_OTHER")
-}
-
 /// Replaces `%` and two hexadecimal digits by the byte (RFC 3986 §2.1). Bytes that are then not
 /// valid UTF-8 become U+FFFD.
 pub(crate) fn percent_decoded(value: &str) -> Cow<'_, str> {
@@ -178,16 +155,6 @@ fn saturating_exponent(text: &str) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_status_code_has_its_text() {
-        for code in 100..=999 {
-            assert_eq!(status(code), code.to_string());
-        }
-        for code in [0, 99, 1000, u16::MAX] {
-            assert_eq!(status(code), "_OTHER");
-        }
-    }
 
     #[test]
     fn writing_stops_at_the_bound() {

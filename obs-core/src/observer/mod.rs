@@ -92,6 +92,15 @@ fn built_in<T: Send + Sync + 'static>(shared: &SharedValues) -> Arc<T> {
     shared.get().unwrap_or_else(|| unreachable!("a built-in extension shares it"))
 }
 
+/// Starts a thread in a scope. All of them run the same closure type, as in
+/// [`spawn`](crate::base::thread::spawn).
+fn spawn_scoped<'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    run: Box<dyn FnOnce() -> bool + Send + 'scope>,
+) -> thread::ScopedJoinHandle<'scope, bool> {
+    scope.spawn(run)
+}
+
 impl Observer {
     /// Creates an observer from the parts that the extensions have installed. `sinks` are those of
     /// `parts`.
@@ -242,7 +251,7 @@ impl Observer {
     pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         self.start_draining();
         let (steps, flushed) = thread::scope(|scope| {
-            let steps = scope.spawn(|| self.run_shutdown_steps(deadline));
+            let steps = spawn_scoped(scope, Box::new(|| self.run_shutdown_steps(deadline)));
             let flushed = self.flush(deadline);
             (steps.join().unwrap_or(false), flushed)
         });
@@ -259,8 +268,12 @@ impl Observer {
             done.unwrap_or(false)
         };
         thread::scope(|scope| {
-            let running: Vec<_> =
-                self.0.shutdown_steps.iter().map(|step| scope.spawn(move || done(step))).collect();
+            let running: Vec<_> = self
+                .0
+                .shutdown_steps
+                .iter()
+                .map(|step| spawn_scoped(scope, Box::new(move || done(step))))
+                .collect();
             running.into_iter().fold(true, |all, step| all & step.join().unwrap_or(false))
         })
     }

@@ -1,7 +1,7 @@
 //! The immutable record of a finished piece of work, which every output reads.
 
 use crate::{
-    base::{panic::PanicReport, text},
+    base::panic::PanicReport,
     http::grpc::{GrpcCall, status::GrpcStatus},
     record::{
         calls::Calls,
@@ -13,6 +13,7 @@ use crate::{
         start::{RequestStart, Start},
         state::WorkState,
     },
+    write::digits,
 };
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
@@ -162,7 +163,7 @@ impl Record {
         }
         let failed = match request.grpc_status() {
             Some(status) => status.is_failure().then(|| status.as_str()),
-            None => request.status.filter(|status| *status >= 500 && !request.endpoint).map(text::status),
+            None => request.status.filter(|status| *status >= 500 && !request.endpoint).map(digits::status),
         };
         let reported = self.error.as_ref().and_then(|error| error.type_name);
         failed.map(|status| reported.unwrap_or(status))

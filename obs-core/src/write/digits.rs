@@ -21,6 +21,12 @@ pub(crate) fn three(number: u64) -> [u8; 3] {
     THREE.get((number % 1000) as usize).copied().unwrap_or_default()
 }
 
+/// Returns the three digits of a status code, or `_OTHER` if the code is invalid.
+pub(crate) fn status(code: u16) -> &'static str {
+    let digits = THREE.get(usize::from(code)).filter(|_| code >= 100);
+    digits.and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or("_OTHER")
+}
+
 /// Writes a number.
 pub(crate) fn number(out: &mut BufferWriter<'_>, value: u64) {
     let [hundreds, tens, ones] = three(value);
@@ -73,6 +79,16 @@ mod tests {
 
     fn text(write: impl Fn(&mut BufferWriter<'_>)) -> String {
         String::from_utf8(crate::write::buffer::written(write)).expect("ASCII")
+    }
+
+    #[test]
+    fn every_status_code_has_its_text() {
+        for code in 100..=999 {
+            assert_eq!(status(code), code.to_string());
+        }
+        for code in [0, 99, 1000, u16::MAX] {
+            assert_eq!(status(code), "_OTHER");
+        }
     }
 
     #[test]

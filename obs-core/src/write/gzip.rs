@@ -63,17 +63,24 @@ struct Crc(u32);
 
 /// The checksum of each byte, followed by zero to seven zero bytes.
 static TABLES: LazyLock<Box<[[u32; 256]; 8]>> = LazyLock::new(|| {
-    const POLYNOMIAL: u32 = 0xedb8_8320;
     let mut tables = Box::new([[0_u32; 256]; 8]);
-    let shifted =
-        |crc: u32| (0..8).fold(crc, |crc, _| (crc >> 1) ^ if crc & 1 == 1 { POLYNOMIAL } else { 0 });
-    let mut last: [u32; 256] = std::array::from_fn(|byte| byte as u32);
-    for table in tables.iter_mut() {
-        last = last.map(shifted);
-        *table = last;
+    for byte in 0..256 {
+        let mut crc = byte as u32;
+        for place in tables.iter_mut().filter_map(|table| table.get_mut(byte)) {
+            crc = shifted_by_a_byte(crc);
+            *place = crc;
+        }
     }
     tables
 });
+
+/// Returns the checksum after another zero byte. It is never inlined, because the compiler would
+/// unroll the loops that call it into 14 KB of code.
+#[inline(never)]
+fn shifted_by_a_byte(crc: u32) -> u32 {
+    const POLYNOMIAL: u32 = 0xedb8_8320;
+    (0..8).fold(crc, |crc, _| (crc >> 1) ^ if crc & 1 == 1 { POLYNOMIAL } else { 0 })
+}
 
 impl Crc {
     const NEW: Self = Self(!0);

@@ -9,17 +9,21 @@
 //! error follows, which is never cut, and then the details. Details that do not fit are only
 //! counted (`+3`), except on a line with an error. The same event in JSON contains everything.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{
+    fmt::{Display, Write as _},
+    time::Duration,
+};
 
 use super::line::Event;
 use crate::{
-    base::{text, value::Value},
+    base::value::Value,
     http::grpc::status::GrpcStatus,
     record::{
         finished::{FinishedRequest, Record},
         identity::User,
         outcome::Outcome,
     },
+    write::digits,
 };
 
 const RESET: &str = "\x1b[0m";
@@ -102,7 +106,7 @@ impl Style {
     fn failure(&self, out: &mut String, record: &Record, colour: &str) {
         let grpc = record.request().and_then(|request| request.end.grpc.as_ref()?.status);
         let status = grpc.filter(|status| *status != GrpcStatus::Ok).map(GrpcStatus::as_str);
-        let http_status = record.request().and_then(|request| request.end.status).map(text::status);
+        let http_status = record.request().and_then(|request| request.end.status).map(digits::status);
         // An error below 500 is not a failure, but it is shown.
         let reported = record.error.as_ref().and_then(|error| error.type_name);
         let kind = record.error_type().or(reported);
@@ -215,39 +219,46 @@ fn details(record: &Record) -> Vec<(String, String)> {
         details.push((short(&calls.dependency), value));
     }
     for (name, value) in record.fields.iter() {
-        let value = match value {
-            Value::Bool(value) => value.to_string(),
-            Value::I64(value) => value.to_string(),
-            Value::U64(value) => value.to_string(),
-            Value::F64(value) => value.to_string(),
-            Value::Str(value) => short(value),
+        let value: &dyn Display = match value {
+            Value::Bool(value) => value,
+            Value::I64(value) => value,
+            Value::U64(value) => value,
+            Value::F64(value) => value,
+            Value::Str(value) => &short(value),
         };
+        let value = value.to_string();
         details.push((printable(name), value));
     }
     details
 }
 
 /// Formats a duration in at most 6 characters, for up to a day.
+#[inline(never)]
 fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
-    match seconds {
-        ..0.099_95 => format!("{:.1}ms", seconds * 1e3),
-        ..0.999_5 => format!("{:.0}ms", seconds * 1e3),
-        ..99.995 => format!("{seconds:.2}s"),
-        _ => format!("{seconds:.0}s"),
-    }
+    let (number, decimals, unit) = match seconds {
+        ..0.099_95 => (seconds * 1e3, 1, "ms"),
+        ..0.999_5 => (seconds * 1e3, 0, "ms"),
+        ..99.995 => (seconds, 2, "s"),
+        _ => (seconds, 0, "s"),
+    };
+    format!("{number:.decimals$}{unit}")
 }
 
 /// Formats a number of bytes in at most 5 characters, up to a terabyte.
 fn size(bytes: u64) -> String {
-    match bytes {
-        0..10_000 => format!("{bytes}B"),
-        10_000..1_000_000 => format!("{}kB", bytes / 1_000),
-        1_000_000..10_000_000 => format!("{}.{}MB", bytes / 1_000_000, bytes / 100_000 % 10),
-        10_000_000..1_000_000_000 => format!("{}MB", bytes / 1_000_000),
-        1_000_000_000..10_000_000_000 => format!("{}.{}GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10),
-        _ => format!("{}GB", bytes / 1_000_000_000),
+    let (one, unit, decimal) = match bytes {
+        0..10_000 => (1, "B", false),
+        10_000..1_000_000 => (1_000, "kB", false),
+        1_000_000..1_000_000_000 => (1_000_000, "MB", bytes < 10_000_000),
+        _ => (1_000_000_000, "GB", bytes < 10_000_000_000),
+    };
+    let mut size = (bytes / one).to_string();
+    if decimal {
+        let tenth = bytes / (one / 10) % 10;
+        let _ = write!(size, ".{tenth}");
     }
+    size + unit
 }
 
 fn characters(text: &str) -> usize {
@@ -256,19 +267,29 @@ fn characters(text: &str) -> usize {
 
 /// Cuts a text in the middle to at most `width` characters. Texts usually differ at the beginning
 /// or at the end.
+#[inline(never)]
 fn cut(text: &str, width: usize) -> String {
     let length = characters(text);
     if length <= width {
         return text.to_owned();
     }
     let head = width / 2;
-    let tail = width.saturating_sub(head).saturating_sub(1);
-    let head = text.chars().take(head);
-    head.chain(['…']).chain(text.chars().skip(length.saturating_sub(tail))).collect()
+    let tail = length.saturating_sub(width.saturating_sub(head).saturating_sub(1));
+    let mut cut = String::with_capacity(text.len());
+    for (n, character) in text.chars().enumerate() {
+        if n == head {
+            cut.push('…');
+        }
+        if n < head || n >= tail {
+            cut.push(character);
+        }
+    }
+    cut
 }
 
 /// Replaces characters that move the cursor, change colours or the direction of the text, or begin
 /// a new line. Texts may come from an attacker.
+#[inline(never)]
 fn printable(text: &str) -> String {
     let hidden = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if hidden(c) { '·' } else { c }).collect()

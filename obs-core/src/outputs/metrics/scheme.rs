@@ -11,8 +11,8 @@ use super::{
     settings::{LabelSource, MetricLabel, MetricNaming, Metrics},
 };
 use crate::{
-    base::text,
     http::{method::Method, protocol::UrlScheme},
+    write::digits,
 };
 
 /// The value of every label of an overflow series.
@@ -108,7 +108,7 @@ impl Scheme {
                 None => (self.naming == MetricNaming::Prometheus)
                     .then(|| crate::record::route::UNMATCHED.to_owned()),
             },
-            LabelSource::Status => self.status(facts).map(|status| text::status(status).to_owned()),
+            LabelSource::Status => self.status(facts).map(|status| digits::status(status).to_owned()),
             LabelSource::StatusClass => self.status(facts).map(|status| format!("{}xx", status / 100)),
             LabelSource::ErrorType => facts.error_type.map(str::to_owned),
             LabelSource::GrpcStatus => facts.grpc_status.map(|status| status.as_str().to_owned()),

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use super::settings::LabelSource;
 use crate::{
-    base::text,
     http::{
         grpc::status::GrpcStatus,
         method::Method,
@@ -14,6 +13,7 @@ use crate::{
         finished::{FinishedRequest, Record},
         route::Route,
     },
+    write::digits,
 };
 
 /// The facts of a request that labels can show.
@@ -65,7 +65,7 @@ impl<'a> LabelFacts<'a> {
 
     /// Returns the facts of the same request with the response status `status`.
     pub(super) fn answered(self, status: u16) -> Self {
-        let error_type = (status >= 500).then(|| text::status(status));
+        let error_type = (status >= 500).then(|| digits::status(status));
         Self { status: Some(status), status_label: status, error_type, ..self }
     }
 

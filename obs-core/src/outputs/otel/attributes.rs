@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
 
 use crate::{
-    base::text,
     http::{
         grpc::{self, GrpcRequest},
         method::Method,
@@ -25,6 +24,7 @@ use crate::{
         route::Route,
         start::RequestStart,
     },
+    write::digits,
 };
 
 /// The attributes that only spans have.
@@ -176,7 +176,7 @@ pub(super) fn at_end(all: &mut impl Attributes, record: &Record, request: &Finis
         }
         None => status(all, end.status),
     }
-    let of_probe = || end.status.filter(|status| end.endpoint && *status >= 500).map(text::status);
+    let of_probe = || end.status.filter(|status| end.endpoint && *status >= 500).map(digits::status);
     if let Some(error_type) = record.error_type().or_else(of_probe) {
         all.word("error.type", error_type);
     }
