@@ -6,13 +6,12 @@ use std::{cmp::Ordering, mem};
 ///
 /// The standard library's sorts are faster, but add several kilobytes of code for each type. Most
 /// of this one is compiled only once.
-pub(crate) fn sort_by<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
+pub(crate) fn sort_by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
     let order = order(items.len(), &|one, other| match (items.get(one), items.get(other)) {
         (Some(one), Some(other)) => compare(one, other).is_gt(),
         _ => false,
     });
-    let mut unsorted: Vec<_> = mem::take(items).into_iter().map(Some).collect();
-    items.extend(order.into_iter().filter_map(|at| unsorted.get_mut(at)?.take()));
+    apply(order, &mut |one, other| items.swap(one, other));
 }
 
 /// Returns the indices `0..items` in sorted order. Merges runs that double in length with each
@@ -38,6 +37,20 @@ fn order(items: usize, is_behind: &dyn Fn(usize, usize) -> bool) -> Vec<usize> {
         length = length.saturating_mul(2);
     }
     order
+}
+
+/// Brings items into the given order: the item at the index `order[n]` goes to the index `n`.
+fn apply(mut order: Vec<usize>, swap: &mut dyn FnMut(usize, usize)) {
+    for first in 0..order.len() {
+        // Follows the cycle of indices that begins here. Indices that are done point to themselves.
+        let mut to = first;
+        while let Some(from) = order.get_mut(to).map(|from| mem::replace(from, to))
+            && from != first
+        {
+            swap(to, from);
+            to = from;
+        }
+    }
 }
 
 #[cfg(test)]

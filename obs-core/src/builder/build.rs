@@ -42,7 +42,7 @@ impl ObserverBuilder {
             "Fields and errors written to a request that had ended.",
             &[],
         );
-        let paths: Vec<_> = self.endpoints.take().into_iter().flatten().collect();
+        let paths = mem::take(&mut self.endpoints);
         let mut setup = Setup {
             service: &service,
             redactor: &redactor,

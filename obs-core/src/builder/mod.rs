@@ -208,17 +208,16 @@ settings! {
         fn panic_hook(mut self, install: bool) { self.panic_hook = install }
     }
 
-    endpoints: Option<[(Endpoint, String); 4]> =
-        Some(Endpoint::ALL.map(|endpoint| (endpoint, endpoint.default_path().to_owned()))),
+    endpoints: Vec<(Endpoint, String)> = default_paths(),
         "`/metrics`, `/health`, `/livez`, `/readyz`" {
         /// Sets the path of an endpoint.
         fn endpoint_path(mut self, endpoint: Endpoint, path: impl Into<String>) {
-            if let Some(place) = self.endpoints.iter_mut().flatten().find(|(e, _)| *e == endpoint) {
+            if let Some(place) = self.endpoints.iter_mut().find(|(e, _)| *e == endpoint) {
                 place.1 = path.into();
             }
         }
         /// Removes all endpoints.
-        fn without_endpoints(mut self) { self.endpoints = None }
+        fn without_endpoints(mut self) { self.endpoints.clear() }
         valid "plain paths, each used once";
     }
 
@@ -350,6 +349,11 @@ impl ObserverBuilder {
         self.last_sink = Some(Box::new(sink));
         self
     }
+}
+
+/// Returns all endpoints with their default paths.
+fn default_paths() -> Vec<(Endpoint, String)> {
+    Endpoint::ALL.iter().map(|endpoint| (*endpoint, endpoint.default_path().to_owned())).collect()
 }
 
 /// Returns true for a valid header name, which is a token (RFC 9110 §5.6.2).

@@ -160,6 +160,7 @@ impl<S: Store, O: Outlet<S::Batch>> WorkerThread<S, O> {
     }
 
     /// Waits for the next attempt, or drops the batch and returns false.
+    #[inline(never)]
     fn failed(&mut self, batch: &mut S::Batch, tries: &mut Tries, failure: &Failure) -> bool {
         self.problems.failed(failure);
         if tries.next(failure.again).is_some_and(|pause| self.queue.pause(pause)) {

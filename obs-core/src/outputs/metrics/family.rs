@@ -87,6 +87,7 @@ pub(crate) trait SampleSource: Send + Sync {
 }
 
 impl Family {
+    #[inline(never)]
     pub(crate) fn new(name: &'static str, help: &'static str, kind: Kind) -> Self {
         Self {
             name: name.into(),
@@ -121,13 +122,12 @@ impl Family {
 
     /// Returns the samples of the source, without exemplars.
     pub(crate) fn samples_of_source(&self) -> impl Iterator<Item = Sample> {
-        let source = self.source.iter();
-        source.flat_map(|source| (0..source.len()).filter_map(|number| source.sample(number, false)))
+        (0..self.source_len()).filter_map(|number| self.source.as_ref()?.sample(number, false))
     }
 
     /// Returns all samples, without exemplars.
     pub(crate) fn each(&self) -> impl Iterator<Item = Cow<'_, Sample>> {
-        self.samples_of_source().map(Cow::Owned).chain(self.samples.iter().map(Cow::Borrowed))
+        (0..self.len()).filter_map(|number| self.sample(number, false))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -50,14 +50,14 @@ pub(super) fn families(series: &Series, out: &mut Vec<Family>) {
     // An error is counted after its request and read before it, so every shown error has its
     // request.
     let errors = names.errors.map(|name| {
-        let errors = ordered(scheme, series.errors.values(), |series| &series.labels);
-        let errors = errors.into_iter().chain(series.errors.overflow_series());
-        let errors = errors.map(|series| (Arc::clone(&series), series.count.get())).collect();
+        let mut errors = ordered(scheme, series.errors.values(), |series| &series.labels);
+        errors.extend(series.errors.overflow_series());
+        let errors = errors.into_iter().map(|series| (Arc::clone(&series), series.count.get())).collect();
         Family { source: Some(Arc::new(ErrorSamples(errors))), ..Scheme::family(name, Kind::Counter) }
     });
-    let requests = ordered(scheme, series.requests.values(), |series| &series.labels);
-    let requests = requests.into_iter().chain(series.requests.overflow_series());
-    let gathered = Arc::new(Gathered(requests.map(RequestSnapshot::now).collect()));
+    let mut requests = ordered(scheme, series.requests.values(), |series| &series.labels);
+    requests.extend(series.requests.overflow_series());
+    let gathered = Arc::new(Gathered(requests.into_iter().map(RequestSnapshot::now).collect()));
     let family = |name, kind, what| {
         let samples = RequestSamples { gathered: Arc::clone(&gathered), what };
         Family { source: Some(Arc::new(samples)), ..Scheme::family(name, kind) }

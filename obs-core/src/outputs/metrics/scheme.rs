@@ -115,8 +115,7 @@ impl Scheme {
             LabelSource::Scheme => Some(facts.scheme.as_str().to_owned()),
             LabelSource::ProtocolVersion => facts.version.map(|version| version.as_str().to_owned()),
         };
-        let labels = labels.iter().filter_map(|(source, name)| Some((name.clone(), value(*source)?)));
-        labels.collect()
+        with_values(labels, &value)
     }
 
     pub(super) fn overflow(&self) -> LabelSet {
@@ -131,8 +130,9 @@ impl Scheme {
         match self.naming {
             MetricNaming::Prometheus => {
                 // Only some series have the label of the gRPC status.
-                let every = labels.iter().filter(|(source, _)| *source != LabelSource::GrpcStatus);
-                every.map(|(_, name)| (name.clone(), OVERFLOW.to_owned())).collect()
+                with_values(labels, &|source| {
+                    (source != LabelSource::GrpcStatus).then(|| OVERFLOW.to_owned())
+                })
             }
             // Metrics SDK specification, "Cardinality limits".
             MetricNaming::OpenTelemetry => [("otel_metric_overflow".into(), "true".to_owned())].into(),
@@ -141,12 +141,11 @@ impl Scheme {
 
     /// Returns the labels of requests in flight, which use only facts of the request's head.
     pub(super) fn in_flight_labels(&self, method: Method, scheme: UrlScheme) -> LabelSet {
-        let labels = self.labels.iter().filter_map(|(source, name)| match source {
-            LabelSource::Method => Some((name.clone(), method.as_str().to_owned())),
-            LabelSource::Scheme => Some((name.clone(), scheme.as_str().to_owned())),
+        with_values(&self.labels, &|source| match source {
+            LabelSource::Method => Some(method.as_str().to_owned()),
+            LabelSource::Scheme => Some(scheme.as_str().to_owned()),
             _ => None,
-        });
-        labels.collect()
+        })
     }
 
     /// Returns the sort key of a series in the page: its route, then its other labels.
@@ -166,16 +165,22 @@ impl Scheme {
     }
 }
 
+/// Returns the labels that have a value.
+fn with_values(
+    labels: &[(LabelSource, Cow<'static, str>)],
+    value: &dyn Fn(LabelSource) -> Option<String>,
+) -> LabelSet {
+    let labels = labels.iter().filter_map(|(source, name)| Some((name.clone(), value(*source)?)));
+    labels.collect()
+}
+
 fn default_labels(naming: MetricNaming) -> Vec<MetricLabel> {
-    let common =
-        [MetricLabel::method(), MetricLabel::route(), MetricLabel::status(), MetricLabel::grpc_status()]
-            .into_iter();
-    match naming {
-        MetricNaming::Prometheus => common.collect(),
-        MetricNaming::OpenTelemetry => common
-            .chain([MetricLabel::error_type(), MetricLabel::scheme(), MetricLabel::protocol_version()])
-            .collect(),
+    let mut labels =
+        vec![MetricLabel::method(), MetricLabel::route(), MetricLabel::status(), MetricLabel::grpc_status()];
+    if naming == MetricNaming::OpenTelemetry {
+        labels.extend([MetricLabel::error_type(), MetricLabel::scheme(), MetricLabel::protocol_version()]);
     }
+    labels
 }
 
 const fn default_name(naming: MetricNaming, source: LabelSource) -> &'static str {
