@@ -1,7 +1,7 @@
 //! The health pages: liveness, readiness, and the checks that readiness runs.
 
 #[cfg(feature = "tokio")]
-use crate::extension::check::Check;
+use crate::extension::check::{Check, spawn_task};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -127,14 +127,18 @@ impl Health {
     async fn checked(&self) -> Answer {
         let ask = |check: &Arc<Check>| {
             let check = Arc::clone(check);
-            tokio::spawn(async move { (Arc::clone(&check), check.status(MAX_AGE).await) })
+            spawn_task(Box::pin(async move {
+                check.status(MAX_AGE).await;
+            }))
         };
         let asked: Vec<_> = self.checks.iter().map(ask).collect();
         let mut statuses = Vec::with_capacity(asked.len());
-        for status in asked {
+        for (check, task) in self.checks.iter().zip(asked) {
             // A check's panic is caught. So this fails only if the runtime ends, and the answer is
             // then not sent.
-            statuses.extend(status.await);
+            if task.await.is_ok() {
+                statuses.extend(check.last_status().map(|status| (check, status)));
+            }
         }
         let ready = statuses.len() == self.checks.len() && statuses.iter().all(|(_, status)| status.passes);
         let (code, status) = if ready { (200, "ready") } else { (503, "failing") };

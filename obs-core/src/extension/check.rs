@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     base::{diagnostics, panic::catch},
@@ -105,7 +105,7 @@ impl Check {
     /// `CheckEndGuard`, immediately.
     fn start(self: &Arc<Self>, running: &CheckRun, end_sender: watch::Sender<()>) {
         let (end, started) = (CheckEndGuard(Arc::clone(self), running.number), running.started);
-        tokio::spawn(async move {
+        spawn_task(Box::pin(async move {
             let check = &end.0;
             let result = match catch(|| (check.run)()) {
                 Ok(future) => catch_panic(future).await,
@@ -122,7 +122,12 @@ impl Check {
             };
             check.ended(end.1, result);
             let _ = end_sender.send(());
-        });
+        }));
+    }
+
+    /// Returns the last status.
+    pub(crate) fn last_status(&self) -> Option<Status> {
+        self.lock().status
     }
 
     /// Stores the result of a run.
@@ -202,6 +207,12 @@ impl Drop for CheckEndGuard {
     fn drop(&mut self) {
         self.0.lock().ends(self.1);
     }
+}
+
+/// Starts a task on the current runtime. All tasks have the same type, because each type adds
+/// several kilobytes of code.
+pub(crate) fn spawn_task(task: Pin<Box<dyn Future<Output = ()> + Send>>) -> JoinHandle<()> {
+    tokio::spawn(task)
 }
 
 /// The future's output; `None` if it panics.

@@ -21,15 +21,18 @@ pub(super) fn padded<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.is_empty() || text.len() > N.checked_mul(2)? {
         return None;
     }
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut digits = text.bytes().rev().map(digit);
     let mut bytes = [0; N];
-    for byte in bytes.iter_mut().rev() {
-        let low = digits.next().unwrap_or(Some(0))?;
-        let high = digits.next().unwrap_or(Some(0))?;
-        *byte = high << 4 | low;
+    let mut digits = text.bytes().rev();
+    let mut places = bytes.iter_mut().rev();
+    while let Some(low) = digits.next() {
+        let high = digits.next().unwrap_or(b'0');
+        *places.next()? = digit(high)? << 4 | digit(low)?;
     }
     Some(bytes)
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 /// Joins all values of a header in their order, with commas between them (RFC 9110 §5.3). Returns

@@ -15,7 +15,7 @@ use super::{
     writer_sink::WriterSink,
 };
 use crate::{
-    base::{build_error::BuildError, environment::Environment, settings::settings},
+    base::{build_error::BuildError, counter::Counter, environment::Environment, settings::settings},
     extension::internal_metrics::InternalMetrics,
     outputs::delivery::{
         byte_writer::ByteWriter,
@@ -225,17 +225,13 @@ impl EventOutput {
 
     /// Opens the destination and starts the output's thread.
     pub(super) fn start(self, service: &Service, own: &InternalMetrics) -> io::Result<RunningOutput> {
-        let label = || ("output", self.name.clone());
-        let lost = |reason: &'static str| {
-            let labels = [label(), ("reason", reason.into())];
-            own.counter(DROPPED, "Events that were lost, by the reason.", &labels)
-        };
+        let labels = [("output", self.name.clone())];
         let counts = DeliveryCounts {
-            delivered: own.counter("obs_events_written_total", "Events handed to the output.", &[label()]),
-            full: lost("overflow"),
-            failed: lost("output_error"),
-            rejected: lost("rejected"),
-            closed: lost("shut_down"),
+            delivered: own.counter("obs_events_written_total", "Events handed to the output.", &labels),
+            full: lost(own, &self.name, "overflow"),
+            failed: lost(own, &self.name, "output_error"),
+            rejected: lost(own, &self.name, "rejected"),
+            closed: lost(own, &self.name, "shut_down"),
         };
         let patience = match self.overflow {
             Overflow::Drop => Duration::ZERO,
@@ -245,7 +241,7 @@ impl EventOutput {
         let queue = Arc::new(Queue::<LineStore>::new(bounds, PACE, counts));
         let waiting = Arc::clone(&queue);
         let help = "Bytes of events that wait for the output.";
-        own.gauge("obs_events_queued_bytes", help, &[label()], move || waiting.waiting_bytes());
+        own.gauge("obs_events_queued_bytes", help, &labels, move || waiting.waiting_bytes());
         let facts = matches!(self.target, Target::Batches(_));
         let sink = match self.target {
             Target::Stdout => Box::new(ByteWriter::new(WriterSink::new(io::stdout()))),
@@ -264,6 +260,13 @@ impl EventOutput {
             .then(|| Style::new(&service.name, self.columns, self.colours));
         Ok(RunningOutput { readable, filter: self.filter, facts, queue, worker })
     }
+}
+
+/// Returns the counter of the events that an output lost for a reason.
+#[inline(never)]
+fn lost(own: &InternalMetrics, output: &Cow<'static, str>, reason: &'static str) -> Arc<Counter> {
+    let labels = [("output", output.clone()), ("reason", reason.into())];
+    own.counter(DROPPED, "Events that were lost, by the reason.", &labels)
 }
 
 /// Wraps a sink of bytes.

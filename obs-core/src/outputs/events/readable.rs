@@ -116,7 +116,7 @@ impl Style {
         let ended = !named && unnamed.is_none() && record.outcome != Outcome::Completed;
         let outcome = ended.then(|| record.outcome.as_str());
         for word in [status, kind, unnamed, outcome].into_iter().flatten() {
-            let _ = write!(out, " {colour}{}{}", printable(word), self.paint(RESET));
+            self.word(out, colour, word);
         }
         if let Some(panic) = &record.panic {
             let _ = write!(out, ": {}", printable(&panic.message));
@@ -128,6 +128,11 @@ impl Style {
                 let _ = write!(out, "{} {}", if n == 0 { ":" } else { " <-" }, printable(text));
             }
         }
+    }
+
+    #[inline(never)]
+    fn word(&self, out: &mut String, colour: &str, word: &str) {
+        let _ = write!(out, " {colour}{}{}", printable(word), self.paint(RESET));
     }
 
     /// Writes the details that fit into the width, and the number of the others.

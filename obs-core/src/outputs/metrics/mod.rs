@@ -53,7 +53,7 @@ use crate::{
 };
 use std::{sync::Arc, time::SystemTime};
 
-use family::{Family, Kind, Sample};
+use family::{Family, Kind, LabelSet, Sample};
 use scheme::Scheme;
 use series::Series;
 use series_key::LabelFacts;
@@ -136,21 +136,24 @@ impl MetricSink {
                 let running = self.in_flight.level(in_flight_slot(method.index(), url_scheme));
                 // Combinations that were never used are skipped.
                 let used = url_scheme == UrlScheme::Http && methods.contains(&method);
-                if running == 0 && !used {
-                    continue;
-                }
-                let labels = scheme.in_flight_labels(method, url_scheme);
-                // Samples that the labels do not distinguish are added up.
-                match family.samples.iter_mut().find(|sample| sample.labels == labels) {
-                    Some(sample) => sample.add(running),
-                    None => family.samples.push(Sample::gauge(labels, running)),
+                if running > 0 || used {
+                    add_in_flight(&mut family, scheme.in_flight_labels(method, url_scheme), running);
                 }
             }
         }
         if family.samples.is_empty() && scheme.in_flight_labels(Method::Get, UrlScheme::Http).is_empty() {
-            family.samples.push(Sample::gauge(family::LabelSet::default(), 0));
+            family.samples.push(Sample::gauge(LabelSet::default(), 0));
         }
         family
+    }
+}
+
+/// Adds a number of requests in flight. Samples that the labels do not distinguish are added up.
+#[inline(never)]
+fn add_in_flight(family: &mut Family, labels: LabelSet, running: u64) {
+    match family.samples.iter_mut().find(|sample| sample.labels == labels) {
+        Some(sample) => sample.add(running),
+        None => family.samples.push(Sample::gauge(labels, running)),
     }
 }
 

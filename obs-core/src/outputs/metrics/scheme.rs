@@ -140,6 +140,7 @@ impl Scheme {
     }
 
     /// Returns the labels of requests in flight, which use only facts of the request's head.
+    #[inline(never)]
     pub(super) fn in_flight_labels(&self, method: Method, scheme: UrlScheme) -> LabelSet {
         with_values(&self.labels, &|source| match source {
             LabelSource::Method => Some(method.as_str().to_owned()),

@@ -278,6 +278,7 @@ impl MetricNaming {
 }
 
 /// Returns true for valid bounds of buckets.
+#[inline(never)]
 fn are_bounds(bounds: &[f64]) -> bool {
     let ascending = bounds.iter().zip(bounds.iter().skip(1)).all(|(a, b)| a < b);
     !bounds.is_empty() && ascending && bounds.iter().all(|bound| (1e-9..1e15).contains(bound))

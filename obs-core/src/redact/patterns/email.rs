@@ -7,7 +7,9 @@ use super::text::Text;
 /// Returns the address around the `@` from `at` to `after`. Text before `floor` belongs to an
 /// earlier `@`.
 pub(super) fn find(text: Text<'_>, at: usize, after: usize, floor: usize) -> Option<Range<usize>> {
-    let start = text.scan_back_chars(at, floor, |c| is_letter(c) || ".!$%*+-^_~'".contains(c));
+    let start = text.scan_back_chars(at, floor, |c| {
+        is_letter(c) || matches!(c, '.' | '!' | '$' | '%' | '*' | '+' | '-' | '^' | '_' | '~' | '\'')
+    });
     // Quotation marks and list markers are not part of the address.
     let start = text.run(start, |b| b".!$%*+-^~'".contains(&b));
     if start >= at {
