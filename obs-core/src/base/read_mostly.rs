@@ -36,9 +36,9 @@ type Table<K, V> = Box<[OnceLock<(K, V)>]>;
 /// The size of the first table: a power of two.
 const FIRST: usize = 16;
 
-/// The maximum number of tables. The last one has 8 million places, and no limit of entries is so
+/// The maximum number of tables. The last one has 2 million places, and no limit of entries is so
 /// large.
-const TABLES: usize = 20;
+const TABLES: usize = 18;
 
 impl<K: Hash + Eq + Clone, V: Clone> ReadMostly<K, V> {
     pub(crate) fn new() -> Self {

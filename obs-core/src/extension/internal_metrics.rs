@@ -92,6 +92,7 @@ fn place(numbers: &[(InternalSeries, Number)], series: &InternalSeries) -> Resul
 }
 
 /// Inserts a number, or replaces the number of this series.
+#[inline(never)]
 fn insert(numbers: &mut Vec<(InternalSeries, Number)>, series: InternalSeries, number: Number) {
     match place(numbers, &series) {
         Ok(place) => {

@@ -134,7 +134,7 @@ fn flush(guarded: &Guarded, deadline: Duration) -> bool {
 type Guarded = (Box<dyn RecordSink>, Arc<Counter>);
 
 impl Sinks {
-    pub(crate) fn new(sinks: impl IntoIterator<Item = Box<dyn RecordSink>>, own: &InternalMetrics) -> Self {
+    pub(crate) fn new(sinks: Vec<Box<dyn RecordSink>>, own: &InternalMetrics) -> Self {
         let guarded = |sink: Box<dyn RecordSink>| {
             let errors = sink_errors(own, sink.name());
             (sink, errors)

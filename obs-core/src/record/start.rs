@@ -111,7 +111,7 @@ impl Start {
         Self {
             service: Arc::clone(&policy.service),
             id: RequestId::empty(),
-            trace: TraceContext::start(&(), policy.propagators, || false),
+            trace: TraceContext::new(policy.propagators),
             kind: StartKind::Request(RequestStart::empty()),
             since_1970: Duration::ZERO,
         }

@@ -67,15 +67,9 @@ impl TraceContext {
         (*state, *baggage) = (TraceState::default(), Baggage::default());
     }
 
-    /// Continues the trace in `headers`, if it is valid and trusted, or starts a new one.
-    ///
-    /// An untrusted context becomes a link. Its state and its baggage are ignored.
-    pub(crate) fn start(
-        headers: &(impl HeaderLookup + ?Sized),
-        propagators: Propagators,
-        trusted: impl FnOnce() -> bool,
-    ) -> Self {
-        let mut trace = Self {
+    /// Creates the memory for traces, which [`begin`](Self::begin) fills.
+    pub(crate) fn new(propagators: Propagators) -> Self {
+        Self {
             trace_id: TraceId::random(),
             span_id: SpanId::random(),
             parent_id: None,
@@ -84,7 +78,19 @@ impl TraceContext {
             link: None,
             baggage: Baggage::default(),
             propagators,
-        };
+        }
+    }
+
+    /// Continues the trace in `headers`, if it is valid and trusted, or starts a new one.
+    ///
+    /// An untrusted context becomes a link. Its state and its baggage are ignored.
+    #[cfg(any(test, feature = "otel"))]
+    pub(crate) fn start(
+        headers: &(impl HeaderLookup + ?Sized),
+        propagators: Propagators,
+        trusted: impl FnOnce() -> bool,
+    ) -> Self {
+        let mut trace = Self::new(propagators);
         trace.begin(headers, propagators, trusted);
         trace
     }

@@ -107,7 +107,7 @@ impl<S: Store, O: Outlet<S::Batch>> WorkerThread<S, O> {
                     batch.recycle();
                 }
                 Task::Flush(number) => {
-                    let flushed = self.call(O::flush).is_ok();
+                    let flushed = self.call(&mut |outlet| outlet.flush().map(|()| Delivered::all())).is_ok();
                     self.queue.flushed(number, flushed);
                 }
                 Task::Tick => batch.idle(),
@@ -116,9 +116,9 @@ impl<S: Store, O: Outlet<S::Batch>> WorkerThread<S, O> {
             self.problems.overflow(self.queue.overflowed(), Instant::now());
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
-                let _ = self.call(|outlet| {
+                let _ = self.call(&mut |outlet| {
                     outlet.tick();
-                    Ok(())
+                    Ok(Delivered::all())
                 });
             }
         }
@@ -128,21 +128,17 @@ impl<S: Store, O: Outlet<S::Batch>> WorkerThread<S, O> {
     fn deliver(&mut self, batch: &mut S::Batch) {
         let mut tries = Tries::new(self.policy);
         while batch.len() > 0 {
-            match self.call(|outlet| outlet.send(batch)) {
+            let failure = match self.call(&mut |outlet| outlet.send(batch)) {
                 Ok(delivered) if delivered.entries > 0 => {
                     self.delivered(batch, &delivered);
                     tries.reset();
+                    continue;
                 }
-                Ok(_) => {
-                    if !self.failed(batch, &mut tries, &Failure::now("no entry was accepted")) {
-                        return;
-                    }
-                }
-                Err(failure) => {
-                    if !self.failed(batch, &mut tries, &failure) {
-                        return;
-                    }
-                }
+                Ok(_) => Failure::now("no entry was accepted"),
+                Err(failure) => failure,
+            };
+            if !self.failed(batch, &mut tries, &failure) {
+                return;
             }
         }
     }
@@ -173,7 +169,11 @@ impl<S: Store, O: Outlet<S::Batch>> WorkerThread<S, O> {
     }
 
     /// Calls the outlet and catches its panics, because it may be code of the application.
-    fn call<T>(&mut self, call: impl FnOnce(&mut O) -> Result<T, Failure>) -> Result<T, Failure> {
+    #[inline(never)]
+    fn call(
+        &mut self,
+        call: &mut dyn FnMut(&mut O) -> Result<Delivered, Failure>,
+    ) -> Result<Delivered, Failure> {
         let outlet = &mut self.outlet;
         catch(|| call(outlet))
             .unwrap_or_else(|_| Err(Failure { again: Again::Now, reason: "the sink panicked".into() }))

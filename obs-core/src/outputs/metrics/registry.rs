@@ -95,15 +95,14 @@ impl Bridge {
     /// Returns our families without gathering the registry, with the names and labels of the last
     /// time.
     fn with_last_names(&self, ours: Vec<Option<Family>>) -> Vec<Family> {
-        let mut given = self.lock_given().clone().into_iter();
-        let families = ours.into_iter().flatten().map(|mut family| {
-            if let Some((name, common)) = given.next().filter(|(name, _)| !name.is_empty()) {
-                family.name = name.into();
-                family.common = common;
+        let mut families: Vec<_> = ours.into_iter().flatten().collect();
+        for (family, (name, common)) in families.iter_mut().zip(&*self.lock_given()) {
+            if !name.is_empty() {
+                family.name = name.clone().into();
+                family.common = Arc::clone(common);
             }
-            family
-        });
-        families.collect()
+        }
+        families
     }
 
     fn lock_given(&self) -> MutexGuard<'_, Vec<(String, LabelSet)>> {
@@ -184,10 +183,11 @@ impl Bridge {
 
 impl OurCollector {
     fn boxed(metrics: &Arc<MetricSink>) -> prometheus::Result<Box<dyn Collector>> {
-        let desc = |family: Family| {
-            Desc::new(family.name.into_owned(), family.help.into_owned(), Vec::new(), HashMap::new())
-        };
-        let descs = metrics.families().into_iter().map(desc).collect::<prometheus::Result<_>>()?;
+        let mut descs = Vec::new();
+        for family in metrics.families() {
+            let (name, help) = (family.name.into_owned(), family.help.into_owned());
+            descs.push(Desc::new(name, help, Vec::new(), HashMap::new())?);
+        }
         Ok(Box::new(Self { metrics: Arc::clone(metrics), descs }))
     }
 }
