@@ -88,9 +88,8 @@ impl<B: MessageBody> Origin<B> {
     fn size(&self) -> BodySize {
         match self {
             Self::Service { body } => body.size(),
-            // Only an answer to HEAD is empty, and `Content-Length: 0` would be wrong for it (RFC
-            // 9110 §8.6).
-            Self::Own { body } if body.has_ended() => BodySize::None,
+            // Without a size, an answer to HEAD has no `Content-Length` (RFC 9110 §8.6).
+            Self::Own { body } if body.is_omitted() => body.size().map_or(BodySize::None, BodySize::Sized),
             Self::Own { body } => body.size().map_or(BodySize::Stream, BodySize::Sized),
         }
     }

@@ -54,9 +54,8 @@ pub(crate) fn error(mut observation: Observation, shared: &PerWorker, error: Err
 pub(crate) fn panic(mut observation: Observation, shared: &PerWorker, panic: Panic) -> Error {
     let message = panic.report().message.clone();
     shared.set_route_by_path(&mut observation);
-    let (observation, answer) = observation.panicked(panic);
-    let response =
-        boxed(observation, shared, head_of(&answer).set_body(BoxBody::new(answer.into_body().into_bytes())));
+    let (observation, answered) = observation.panicked(panic);
+    let response = answer::<BoxBody>(observation, shared, answered).map_into_boxed_body();
     InternalError::from_response(message, response).into()
 }
 
@@ -68,7 +67,7 @@ pub(crate) fn answer<B: MessageBody>(
 ) -> HttpResponse<ObservedMessageBody<B>> {
     let mut response = head_of(&answer);
     let body = answer.into_body();
-    if body.size().is_none() && lacks_chunked_encoding(observation.request().version) {
+    if body.size().is_none() && !body.is_omitted() && lacks_chunked_encoding(observation.request().version) {
         // actix-web would send chunks to HTTP/1.0 clients, too. So the connection's end marks the
         // end of the body.
         let head = response.head_mut();

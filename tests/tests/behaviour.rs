@@ -41,13 +41,14 @@ macro_rules! cases {
                 early_answer nested_route;
             bodies: chunked sized_stream too_short trailers(trailers) server_sent_events websocket(http1)
                 connect(extended_connect) body_error huge_frame unread_request_body;
-            panics: in_call before_an_await after_an_await grpc resumed in_body in_drop(cancels) in_body_drop;
+            panics: in_call before_an_await after_an_await claimed_as_grpc head resumed in_body
+                in_drop(cancels) in_body_drop;
             disconnects: before_the_head between_small_frames in_one_huge_frame outer_timeout inner_timeout;
             many: a_thousand_on_one_connection a_hundred_at_once;
             metrics: scrapes_share_a_page scrapers_that_disconnect a_collector_that_panics;
             layers: service_error installed_twice two_observers sink_that_panics endpoints own_health(router)
                 late_write;
-            exposition: negotiated compressed filtered_by_name head_has_no_body users_metrics sizes
+            exposition: negotiated compressed filtered_by_name empty head_has_no_body users_metrics sizes
                 opentelemetry_naming exemplars without_exemplars_and_created excluded_routes
                 declared_routes;
             long_pages: complete to_a_client_of_http_1_0(http1) unread;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use http::HeaderMap;
 use obs_core::{
     MetricNaming, Metrics, Observer, Outcome,
-    adapter::{Observation, RequestHead},
+    adapter::{HttpVersion, Observation, RequestHead},
 };
 use obs_tests::{app::OutOfStock, watch::Watch};
 
@@ -37,7 +37,7 @@ fn start(watch: &Watch, method: &str, headers: &[(&'static str, &'static str)]) 
     let head = RequestHead::new(method, "/items/7", &map)
         .query(Some("page=2"))
         .peer(Some(([192, 0, 2, 7], 1234).into()))
-        .version(obs_core::adapter::HttpVersion::Http11);
+        .version(HttpVersion::Http2);
     watch.observer.start(&head)
 }
 

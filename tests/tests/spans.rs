@@ -88,7 +88,8 @@ fn spans(
     let grpc = [("content-type", "application/grpc"), ("te", "trailers"), ("x-tenant", "told")];
     let run = |method: &str, path: &str, headers: &HeaderMap, serve: &dyn Fn(Observation)| {
         let head = RequestHead::new(method, path, headers).query(Some("page=2&token=hunter2"));
-        let head = head.version(HttpVersion::Http11).peer(Some(([192, 0, 2, 7], 4711).into()));
+        let version = if headers.contains_key("te") { HttpVersion::Http2 } else { HttpVersion::Http11 };
+        let head = head.version(version).peer(Some(([192, 0, 2, 7], 4711).into()));
         serve(watch.observer.start(&head));
     };
     let done = |mut observation: Observation, status: u16| {

@@ -50,17 +50,18 @@ impl Answer {
         self.headers.iter().map(|(name, value)| (*name, &**value))
     }
 
-    /// Returns the body, which is empty if the method of the request was HEAD.
+    /// Returns the body. It is [omitted](AnswerBody::is_omitted) if the method of the request was
+    /// HEAD.
     #[must_use]
     pub fn into_body(self) -> AnswerBody {
         self.body
     }
 
-    /// Returns the answer for this request method. An answer to HEAD has no body, and over HTTP/2
-    /// nothing else would remove it.
+    /// Returns the answer for this request method. An answer to HEAD omits its body, because over
+    /// HTTP/2 nothing else would remove it.
     pub(crate) fn to(mut self, method: Method) -> Self {
         if method == Method::Head {
-            self.body = AnswerBody::default();
+            self.body = self.body.omitted();
         }
         self
     }

@@ -50,6 +50,8 @@ pub struct AnswerBody(Body);
 enum Body {
     Whole(Bytes),
     Written(Box<Written>),
+    /// The body of an answer to HEAD, with the size that the body for GET has, if it is known.
+    Omitted(Option<u64>),
 }
 
 struct Written {
@@ -87,12 +89,31 @@ impl AnswerBody {
         Self(Body::Written(Box::new(Written { first, pieces: Box::new(pieces), others_wait: false })))
     }
 
-    /// The number of remaining bytes; `None` if it is unknown because they are not written yet.
+    /// Returns this body for an answer to HEAD: it has no bytes, and declares its size.
+    pub(crate) fn omitted(self) -> Self {
+        Self(Body::Omitted(self.size()))
+    }
+
+    /// Creates the body of an answer to HEAD whose body for GET would be written in pieces.
+    pub(crate) const fn omitted_page() -> Self {
+        Self(Body::Omitted(None))
+    }
+
+    /// Returns `true` if this is the body of an answer to HEAD. It has ended, and its
+    /// [`size`](Self::size) is only declared (RFC 9110 §8.6).
+    #[must_use]
+    pub const fn is_omitted(&self) -> bool {
+        matches!(self.0, Body::Omitted(_))
+    }
+
+    /// The number of remaining bytes, for `Content-Length`; `None` if it is unknown because they
+    /// are not written yet. In an answer to HEAD, it is the size that the body for GET has.
     #[must_use]
     pub const fn size(&self) -> Option<u64> {
         match &self.0 {
             Body::Whole(bytes) => Some(bytes.len() as u64),
             Body::Written(_) => None,
+            Body::Omitted(size) => *size,
         }
     }
 
@@ -102,6 +123,7 @@ impl AnswerBody {
         match &self.0 {
             Body::Whole(bytes) => bytes.is_empty(),
             Body::Written(written) => written.first.is_empty() && written.pieces.has_ended(),
+            Body::Omitted(_) => true,
         }
     }
 
@@ -116,6 +138,7 @@ impl AnswerBody {
                     return Some(piece);
                 }
             },
+            Body::Omitted(_) => None,
         }
     }
 

@@ -105,7 +105,7 @@ impl<B: Body> ObservedBody<B> {
         let observation = finish_head(observation, parts.status.as_u16(), &mut parts.headers);
         let rule = rule(&observation, exact, ended);
         let observation = BodyObservation::new(observation, rule);
-        let rest = if ended { None } else { Some(Box::new(UnsentBody::Own(body))) };
+        let rest = (!ended || body.is_omitted()).then(|| Box::new(UnsentBody::Own(body)));
         ::http::Response::from_parts(parts, Self { body: None, rest, observation })
     }
 

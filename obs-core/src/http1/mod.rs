@@ -152,7 +152,14 @@ impl Answer {
                 response.headers_mut().insert(HeaderName::from_static(name), value);
             }
         }
-        *response.body_mut() = self.into_body();
+        let body = self.into_body();
+        // Servers derive the length from a body, but an omitted body has no bytes.
+        if body.is_omitted()
+            && let Some(size) = body.size()
+        {
+            response.headers_mut().insert(CONTENT_LENGTH, size.into());
+        }
+        *response.body_mut() = body;
         response
     }
 }
@@ -173,6 +180,8 @@ impl Body for AnswerBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.size().map_or_else(SizeHint::default, SizeHint::with_exact)
+        // The hint for an omitted body is open, so that no layer adds `Content-Length: 0`.
+        let size = self.size().filter(|_| !self.is_omitted());
+        size.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

@@ -216,7 +216,7 @@ mod tests {
     fn responded(headers: &dyn HeaderLookup) -> (Observation, Receiver<Record>) {
         let (send, records) = channel();
         let observer = Observer::builder("test").no_environment().sink(Records(send)).build();
-        let mut observation = observer.expect("valid").start(&RequestHead::new("GET", "/", headers));
+        let mut observation = observer.expect("valid").start(&RequestHead::new("POST", "/", headers));
         observation.responded(200, headers);
         (observation, records)
     }

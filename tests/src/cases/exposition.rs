@@ -82,6 +82,22 @@ pub async fn filtered_by_name(stack: Stack) {
     assert_eq!(families, ["http_requests_total counter", "obs_late_writes_total counter"], "{text}");
 }
 
+/// A page without families has a length, so that the client does not wait for a body.
+pub async fn empty(stack: Stack) {
+    let watch = Watch::default();
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    let page = client.send(get("/metrics?name[]=none")).await.expect("a page");
+    assert_eq!((page.status, page.body.len()), (200, 0));
+    if !stack.http2 {
+        assert_eq!(page.header("content-length"), Some("0"));
+    }
+    let next = client.send(get("/plain")).await.expect("the same connection still works");
+    assert_eq!((next.status, &next.body[..]), (200, &b"hello"[..]));
+    client.leave().await;
+    server.stop().await;
+}
+
 pub async fn head_has_no_body(stack: Stack) {
     let answer = scraped(stack, &Watch::default(), get("/items/7"), request("HEAD", "/metrics")).await;
     assert!(answer.body.is_empty());

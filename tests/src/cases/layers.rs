@@ -117,6 +117,8 @@ pub async fn endpoints(stack: Stack) {
     assert_eq!((posted.status, posted.header("allow")), (405, Some("GET, HEAD")));
     let head = client.send(request("HEAD", "/livez")).await.expect("a response");
     assert_eq!((head.status, head.body.len()), (200, 0));
+    let length = sizes[2].to_string();
+    assert_eq!(head.header("content-length"), Some(length.as_str()), "the length that GET has");
     watch.ended(6).await;
     client.disconnect().await;
     server.stop().await;

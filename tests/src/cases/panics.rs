@@ -1,22 +1,30 @@
 //! Cases of panics. Each panic is recorded once with its location, the client gets a response, and
 //! the server continues.
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
 use obs_core::{Outcome, PanicPolicy};
 
 use super::exchange_with;
 use crate::{
-    client::get,
+    client::{get, request},
     stacks::{Setup, Stack},
     watch::{Expected, Watch, until},
 };
 
 /// Checks a panic before the response: the response is a problem document with the request id.
 async fn answered(stack: Stack, path: &'static str, message: &str) {
+    answered_to(stack, path, get(path), message).await;
+}
+
+async fn answered_to(stack: Stack, path: &'static str, request: Request<Full<Bytes>>, message: &str) {
     let watch = Watch::default();
     let server = stack.serve(Setup::new(&watch)).await;
     let mut client = server.connect().await;
-    let answer = client.send(get(path)).await.expect("an answer");
+    let answer = client.send(request).await.expect("an answer");
     assert_eq!(answer.status, 500);
+    assert_eq!(answer.header("grpc-status"), None);
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
     let problem: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
     assert_eq!(problem["status"], 500);
@@ -59,18 +67,25 @@ pub async fn after_an_await(stack: Stack) {
     answered(stack, "/panic-after", "after an await").await;
 }
 
-/// A gRPC client gets a gRPC status in the head, without a body and trailers.
-pub async fn grpc(stack: Stack) {
-    let watch = Watch::default();
+/// A GET is HTTP, whatever content type it claims, and its answer is HTTP.
+pub async fn claimed_as_grpc(stack: Stack) {
     let mut request = get("/panic-before");
     request.headers_mut().insert("content-type", http::HeaderValue::from_static("application/grpc+proto"));
-    let expected = Expected::completed(200, "/panic-before", 0).outcome(Outcome::Panicked);
-    let setup = Setup::new(&watch);
-    let answer = exchange_with(stack, setup, &watch, request, expected).await.expect("an answer");
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("grpc-status"), Some("13"));
-    assert_eq!(answer.header("content-type"), Some("application/grpc+proto"));
-    assert!(answer.header("x-request-id").is_some());
+    answered_to(stack, "/panic-before", request, "before an await").await;
+}
+
+/// The answer to HEAD declares the length that GET has.
+pub async fn head(stack: Stack) {
+    let watch = Watch::default();
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    let got = client.send(get("/panic-before")).await.expect("an answer");
+    let head = client.send(request("HEAD", "/panic-before")).await.expect("an answer");
+    assert_eq!((head.status, head.body.len()), (500, 0));
+    let length = got.body.len().to_string();
+    assert_eq!(head.header("content-length"), Some(length.as_str()));
+    client.leave().await;
+    server.stop().await;
 }
 
 /// With the policy `Resume`, the connection breaks as it would without obs, and the panic is still

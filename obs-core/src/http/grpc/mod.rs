@@ -1,8 +1,12 @@
 //! gRPC over HTTP/2: the headers, messages and trailers of a call.
 //!
-//! A request with the content type `application/grpc` is a call. Its method becomes its route if
-//! a gRPC response shows that the service has this method. UNIMPLEMENTED does not show this, nor
-//! does a failure without a body, because a layer before the service may have sent it.
+//! A POST over HTTP/2 with the content type `application/grpc` is a call ("Requests"). So is a POST
+//! over any version with the content type of gRPC-Web. Every other request is HTTP, whatever its
+//! content type says.
+//!
+//! The method of a call becomes its route if a gRPC response shows that the service has this
+//! method. UNIMPLEMENTED does not show this, nor does a failure without a body, because a layer
+//! before the service may have sent it.
 //!
 //! If there is only such a failure, or no response, the method becomes the route if the router has
 //! no route for it. At most 64 routes are created in this way, because the method may be any text.
@@ -20,7 +24,11 @@ use std::time::Duration;
 
 use crate::{
     base::text::percent_decoded,
-    http::headers::{HeaderLookup, first_header},
+    http::{
+        head::RequestHead,
+        headers::{HeaderLookup, first_header},
+        protocol::HttpVersion,
+    },
 };
 
 /// The maximum number of bytes read of a `grpc-message`. It is more than is stored.
@@ -71,9 +79,13 @@ pub(crate) struct GrpcRequest {
 }
 
 impl GrpcRequest {
-    pub(crate) fn of(headers: &(impl HeaderLookup + ?Sized)) -> Option<Self> {
+    /// Returns the call of a request, if it is one by its method, its protocol and its content
+    /// type. `headers` are those of the head.
+    #[inline]
+    pub(crate) fn of(head: &RequestHead<'_>, headers: &(impl HeaderLookup + ?Sized)) -> Option<Self> {
         let (content_type, native) = first_header(headers, "content-type", Self::content_type)??;
-        Some(Self { content_type, native, timeout: timeout(headers) })
+        let is_call = head.method == "POST" && (!native || may_carry_grpc(head.version));
+        is_call.then(|| Self { content_type, native, timeout: timeout(headers) })
     }
 
     /// Returns a content type of gRPC, and `true` if it is not gRPC-Web.
@@ -92,6 +104,12 @@ impl GrpcRequest {
     pub(crate) fn has_expired_after(&self, elapsed: Duration) -> bool {
         self.timeout.is_some_and(|timeout| elapsed >= timeout.saturating_sub(timeout / 10))
     }
+}
+
+/// Returns `false` for the versions that have no trailers as gRPC needs them. An adapter that does
+/// not know the version has to trust the content type.
+const fn may_carry_grpc(version: Option<HttpVersion>) -> bool {
+    matches!(version, None | Some(HttpVersion::Http2 | HttpVersion::Http3))
 }
 
 #[derive(PartialEq, Eq)]
@@ -185,9 +203,31 @@ mod tests {
             ("application/json", None),
             ("", None),
         ] {
-            let headers = [("content-type", text)];
-            let headers: &'static [_] = Box::leak(Box::new(headers));
-            assert_eq!(GrpcRequest::of(&Pairs(headers)).map(|request| request.native), native, "{text}");
+            let headers = pairs(text);
+            let head = RequestHead::new("POST", "/test.Shop/Get", &headers);
+            assert_eq!(GrpcRequest::of(&head, &headers).map(|request| request.native), native, "{text}");
+        }
+    }
+
+    fn pairs(content_type: &'static str) -> Pairs {
+        Pairs(Box::leak(Box::new([("content-type", content_type)])))
+    }
+
+    #[test]
+    fn a_content_type_alone_is_no_call() {
+        let (grpc, web) = (pairs("application/grpc"), pairs("application/grpc-web"));
+        for (headers, method, version, is_call) in [
+            (&grpc, "POST", HttpVersion::Http2, true),
+            (&grpc, "POST", HttpVersion::Http3, true),
+            (&grpc, "GET", HttpVersion::Http2, false),
+            (&grpc, "POST", HttpVersion::Http11, false),
+            (&grpc, "POST", HttpVersion::Http10, false),
+            (&web, "POST", HttpVersion::Http11, true),
+            (&web, "POST", HttpVersion::Http2, true),
+            (&web, "OPTIONS", HttpVersion::Http11, false),
+        ] {
+            let head = RequestHead::new(method, "/test.Shop/Get", headers).version(version);
+            assert_eq!(GrpcRequest::of(&head, headers).is_some(), is_call, "{method} {version:?}");
         }
     }
 

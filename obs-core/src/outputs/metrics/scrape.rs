@@ -107,7 +107,7 @@ impl Scrapes {
     /// to be written.
     pub(crate) async fn answer(&self, scrape: &Scrape, method: Method) -> Answer {
         scrape.answer(if method == Method::Head {
-            Some(AnswerBody::default())
+            Some(AnswerBody::omitted_page())
         } else {
             self.page(scrape).await.map(|page| AnswerBody::written(page.pieces()))
         })

@@ -121,8 +121,8 @@ impl<H> Observe<H> {
             response.headers.push((name.to_owned(), value.to_owned()));
         }
         let mut body = answer.into_body();
-        // Only a response to HEAD is empty, and then its `Content-Length` would be wrong.
-        let length = if body.has_ended() { None } else { body.size() };
+        // To HEAD, the server sends this length and no body.
+        let length = body.size();
         let pieces = stream::poll_fn(move |cx| body.poll_piece(cx).map(|piece| piece.map(Ok)));
         response.body = Body { length, pieces: pieces.boxed() };
         self.responded(observation, response)
