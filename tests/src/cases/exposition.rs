@@ -94,7 +94,7 @@ pub async fn empty(stack: Stack) {
     }
     let next = client.send(get("/plain")).await.expect("the same connection still works");
     assert_eq!((next.status, &next.body[..]), (200, &b"hello"[..]));
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
 }
 

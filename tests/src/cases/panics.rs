@@ -84,7 +84,7 @@ pub async fn head(stack: Stack) {
     assert_eq!((head.status, head.body.len()), (500, 0));
     let length = got.body.len().to_string();
     assert_eq!(head.header("content-length"), Some(length.as_str()));
-    client.leave().await;
+    client.disconnect().await;
     server.stop().await;
 }
 
