@@ -138,7 +138,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_harmless(text in ".{0,300}|[\\[\\]:a0]{0,20}", port: Option<u16>) {
+        fn any_text_is_accepted(text in ".{0,300}|[\\[\\]:a0]{0,20}", port: Option<u16>) {
             if let Some(host) = Host::parse(&text) {
                 let whole = with_port(host, port);
                 prop_assert!(whole.len() <= MAX_BYTES && whole.is_ascii());

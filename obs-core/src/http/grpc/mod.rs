@@ -1,8 +1,8 @@
 //! gRPC over HTTP/2: the headers, messages and trailers of a call.
 //!
-//! A POST over HTTP/2 with the content type `application/grpc` is a call ("Requests"). So is a POST
-//! over any version with the content type of gRPC-Web. Every other request is HTTP, whatever its
-//! content type says.
+//! A POST over HTTP/2 with the content type `application/grpc` is a call (gRPC over HTTP/2,
+//! "Requests"). A POST over any version with the content type of gRPC-Web is a call, too. Every
+//! other request is HTTP, whatever its content type is.
 //!
 //! The method of a call becomes its route if a gRPC response shows that the service has this
 //! method. UNIMPLEMENTED does not show this, nor does a failure without a body, because a layer
@@ -12,8 +12,8 @@
 //! no route for it. At most 64 routes are created in this way, because the method may be any text.
 //!
 //! Messages are counted by their length prefixes while the body passes. tonic's server enforces
-//! `grpc-timeout` outside of our layer, by dropping our future. So if the future is dropped after
-//! this time, the deadline has passed. Otherwise, the client has disconnected.
+//! `grpc-timeout` outside of our layer, by dropping our future. So if the future is dropped at
+//! about this time or later, the deadline has passed. Otherwise, the client has disconnected.
 
 pub(crate) mod answer;
 pub(crate) mod messages;
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_content_type_alone_is_no_call() {
+    fn a_content_type_alone_does_not_make_a_call() {
         let (grpc, web) = (pairs("application/grpc"), pairs("application/grpc-web"));
         for (headers, method, version, is_call) in [
             (&grpc, "POST", HttpVersion::Http2, true),
