@@ -264,8 +264,8 @@ impl EventOutput {
 
 /// Returns the counter of the events that an output lost for a reason.
 #[inline(never)]
-fn lost(own: &InternalMetrics, output: &Cow<'static, str>, reason: &'static str) -> Arc<Counter> {
-    let labels = [("output", output.clone()), ("reason", reason.into())];
+fn lost(own: &InternalMetrics, output: &str, reason: &'static str) -> Arc<Counter> {
+    let labels = [("output", output.to_owned().into()), ("reason", reason.into())];
     own.counter(DROPPED, "Events that were lost, by the reason.", &labels)
 }
 
