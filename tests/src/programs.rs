@@ -22,7 +22,8 @@ fn target() -> PathBuf {
     test.ancestors().nth(3).expect("a target folder").to_owned()
 }
 
-/// The program of an example of the workspace. Tests do not build it: [`BUILD`] does so once.
+/// The program of an example of the workspace. Tests do not build it; `BUILD` does so
+/// once.
 ///
 /// # Panics
 /// If it is not built, or if one of its sources has changed since.
