@@ -5,8 +5,8 @@
 //! replaced: loom decides which thread runs next, and a model chooses the numbers of its threads.
 //! `tests/models.rs` runs the models.
 
-// The modules of the core have tests of their own, which need the real primitives.
-#![cfg(not(test))]
+// The modules of the core have tests and examples of their own, which need the real primitives.
+#![cfg(not(any(test, doctest)))]
 #![allow(dead_code, unreachable_pub, clippy::missing_panics_doc, missing_docs)]
 
 mod base {

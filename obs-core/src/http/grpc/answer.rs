@@ -56,11 +56,13 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
-    use crate::outputs::records::OfRequest as _;
     use crate::{
         http::head::RequestHead,
         observer::Observer,
-        outputs::records::Records,
+        outputs::{
+            events::settings::Events,
+            records::{OfRequest as _, Records},
+        },
         record::{finished::Record, outcome::Outcome},
     };
 
@@ -103,7 +105,8 @@ mod tests {
     /// them.
     fn routes(calls: usize, template: Option<&str>, head: Option<Pairs>) -> Vec<Option<String>> {
         let (send, records) = channel();
-        let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
+        let builder = Observer::builder("test").no_environment().events(Events::off());
+        let observer = builder.sink(Records(send)).build().expect("valid");
         for n in 1..=calls {
             let mut observation =
                 observer.start(&RequestHead::new("POST", &format!("/a.B/C{n}"), &Headers(CALL)));
@@ -162,7 +165,8 @@ mod tests {
     fn a_call_whose_deadline_passes_before_the_head_is_not_a_stream() {
         const NO_TIME: Pairs = &[("content-type", "application/grpc"), ("grpc-timeout", "0S")];
         let (send, records) = channel();
-        let observer = Observer::builder("test").no_environment().sink(Records(send)).build().expect("valid");
+        let builder = Observer::builder("test").no_environment().events(Events::off());
+        let observer = builder.sink(Records(send)).build().expect("valid");
         for answered in [false, true] {
             let mut observation = observer.start(&RequestHead::new("POST", "/a.B/C", &Headers(NO_TIME)));
             if answered {

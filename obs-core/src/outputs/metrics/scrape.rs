@@ -136,7 +136,11 @@ impl Scrapes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{observer::Observer, outputs::metrics::settings::Metrics, record::outcome::Outcome};
+    use crate::{
+        observer::Observer,
+        outputs::{events::settings::Events, metrics::settings::Metrics},
+        record::outcome::Outcome,
+    };
 
     fn fail(observer: &Observer, route: u32) {
         let mut observation = observer.start(&RequestHead::new("GET", "/", &()).body_bytes(Some(1)));
@@ -149,7 +153,8 @@ mod tests {
     #[test]
     fn a_page_shows_the_values_of_one_time() {
         const ROUTES: u32 = 500;
-        let observer = Observer::builder("test").no_environment().metrics(Metrics::new()).build();
+        let builder = Observer::builder("test").no_environment().events(Events::off());
+        let observer = builder.metrics(Metrics::new()).build();
         let observer = observer.expect("valid");
         (0..ROUTES).for_each(|route| fail(&observer, route));
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");

@@ -225,12 +225,16 @@ mod tests {
     use crate::{
         http::head::RequestHead,
         observer::Observer,
-        outputs::metrics::settings::{MetricLabel, MetricNaming, Metrics},
+        outputs::{
+            events::settings::Events,
+            metrics::settings::{MetricLabel, MetricNaming, Metrics},
+        },
         record::outcome::Outcome,
     };
 
     fn observer(metrics: Metrics) -> Observer {
-        Observer::builder("test").no_environment().metrics(metrics).build().expect("valid")
+        let builder = Observer::builder("test").no_environment().events(Events::off());
+        builder.metrics(metrics).build().expect("valid")
     }
 
     fn answer(observer: &Observer, route: &str, status: u16) {
