@@ -150,10 +150,7 @@ impl IdentityPolicy {
 impl Identity {
     /// Returns true for hashes, which need a key.
     pub(crate) const fn is_hashed(self) -> bool {
-        #[cfg(feature = "hash")]
-        return matches!(self, Self::Hashed);
-        #[cfg(not(feature = "hash"))]
-        false
+        matches!(self, Self::Hashed)
     }
 }
 
