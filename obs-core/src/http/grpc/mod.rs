@@ -83,8 +83,11 @@ impl GrpcRequest {
     /// type. `headers` are those of the head.
     #[inline]
     pub(crate) fn of(head: &RequestHead<'_>, headers: &(impl HeaderLookup + ?Sized)) -> Option<Self> {
+        if head.method != "POST" {
+            return None;
+        }
         let (content_type, native) = first_header(headers, "content-type", Self::content_type)??;
-        let is_call = head.method == "POST" && (!native || may_carry_grpc(head.version));
+        let is_call = !native || may_carry_grpc(head.version);
         is_call.then(|| Self { content_type, native, timeout: timeout(headers) })
     }
 

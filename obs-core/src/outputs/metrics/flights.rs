@@ -17,7 +17,7 @@ struct Flight<W, R> {
 
 /// Shared runs. One runs at a time, and callers may join a run that has not begun.
 ///
-/// So a result always shows everything that happened before the call. And many calls at once cause
+/// A result therefore shows everything that happened before the call, and many calls at once cause
 /// few runs.
 pub(crate) struct Flights<W, R> {
     waiting: Mutex<Weak<Flight<W, R>>>,
