@@ -118,14 +118,15 @@ features() {
     say "feature combinations"
     # No feature, each feature alone, and all default features but one.
     cargo clippy -p "$core" --no-default-features -- -D warnings
-    for feature in gzip hash patterns prometheus http tokio testing otlp otel; do
+    for feature in files gzip hash patterns prometheus http tokio testing otlp otel; do
         cargo clippy -p "$core" --no-default-features --features "$feature" -- -D warnings
     done
-    for features in hash,patterns,prometheus gzip,patterns,prometheus gzip,hash,prometheus gzip,hash,patterns; do
+    for features in gzip,hash,patterns,prometheus files,hash,patterns,prometheus files,gzip,patterns,prometheus \
+        files,gzip,hash,prometheus files,gzip,hash,patterns; do
         cargo clippy -p "$core" --no-default-features --features "$features,http,testing,tokio" --all-targets -- -D warnings
     done
     cargo clippy -p obs-axum --no-default-features -- -D warnings
-    for features in axum http2 tonic otel gzip,hash,patterns,prometheus; do
+    for features in axum http2 tonic otel files,gzip,hash,patterns,prometheus; do
         cargo clippy -p obs-axum --no-default-features --features "$features" -- -D warnings
     done
     cargo clippy -p obs-axum -- -D warnings

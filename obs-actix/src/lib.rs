@@ -33,7 +33,7 @@
 //! # Features
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `gzip`, `hash`, `patterns`, `prometheus` | on | see [`obs_core`] |
+//! | `files`, `gzip`, `hash`, `patterns`, `prometheus` | on | see [`obs_core`] |
 //! | `otel`, `testing` | off | see [`obs_core`] |
 //!
 //! # Limits of actix-web

@@ -32,7 +32,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `axum` | on | routers, extractors and a server |
-//! | `gzip`, `hash`, `patterns`, `prometheus` | on | see [`obs_core`] |
+//! | `files`, `gzip`, `hash`, `patterns`, `prometheus` | on | see [`obs_core`] |
 //! | `http2` | off | HTTP/2 in [`serve()`]; it also enables axum's feature of this name |
 //! | `tonic` | off | for tonic: the client's address, and the number of messages that it sent |
 //! | `otel`, `testing` | off | see [`obs_core`] |

@@ -31,6 +31,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
+//! | `files` | on | event files that rotate |
 //! | `gzip` | on | compression of `/metrics` and of closed segments of event files |
 //! | `hash` | on | keyed hashes of client addresses and user ids |
 //! | `patterns` | on | redaction with the application's own regular expressions |
@@ -80,6 +81,8 @@ pub use prometheus;
 
 #[cfg(feature = "tokio")]
 pub use self::observer::shutdown;
+#[cfg(feature = "files")]
+pub use self::outputs::events::file::EventFile;
 pub use self::{
     base::{
         build_error::BuildError,
@@ -96,7 +99,6 @@ pub use self::{
         events::{
             EVENT_SCHEMA,
             channel::EventReceiver,
-            file::EventFile,
             output::{EventFormat, EventOutput, Overflow},
             settings::Events,
         },

@@ -13,7 +13,7 @@ use crate::{
     extension::installation::Extension,
     observer::Observer,
     outputs::{
-        events::{file::EventFile, output::EventOutput, settings::Events},
+        events::{output::EventOutput, settings::Events},
         metrics::settings::Metrics,
     },
     redact::settings::Redaction,
@@ -25,7 +25,8 @@ const GROUPS: &[&[Row]] = &[
     Metrics::ROWS,
     Events::ROWS,
     EventOutput::ROWS,
-    EventFile::ROWS,
+    #[cfg(feature = "files")]
+    crate::outputs::events::file::EventFile::ROWS,
     Redaction::ROWS,
     #[cfg(feature = "otel")]
     Otel::ROWS,

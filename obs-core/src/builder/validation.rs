@@ -105,7 +105,6 @@ mod tests {
     use super::*;
     use crate::{
         extension::sink::RecordSink,
-        outputs::events::{file::EventFile, output::EventOutput},
         record::{endpoint::Endpoint, finished::Record},
     };
 
@@ -198,11 +197,17 @@ mod tests {
         error.source().map(ToString::to_string)
     }
 
+    #[cfg(feature = "files")]
     #[test]
     fn an_error_of_the_system_is_the_source() {
+        use crate::outputs::events::{file::EventFile, output::EventOutput};
         let file = EventFile::new(std::env::temp_dir().join("no\0name"));
         let file = source(builder().events(EventOutput::file(file)));
         assert!(file.is_some_and(|source| source.contains("event file")));
+    }
+
+    #[test]
+    fn an_invalid_value_has_no_source() {
         assert_eq!(source(builder().request_id_headers(Vec::<String>::new())), None);
     }
 

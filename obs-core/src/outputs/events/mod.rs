@@ -19,6 +19,7 @@
 //! line.
 
 pub(crate) mod channel;
+#[cfg(feature = "files")]
 pub(crate) mod file;
 pub(crate) mod install;
 pub(crate) mod keep;

@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "files")]
+use super::file::EventFile;
 use super::{
-    file::EventFile,
     readable::{self, Style},
     running_output::RunningOutput,
     writer_sink::WriterSink,
@@ -156,6 +157,7 @@ enum Target {
     Stdout,
     Bytes(Box<dyn BatchSink>),
     Batches(Box<dyn BatchSink>),
+    #[cfg(feature = "files")]
     File(EventFile),
 }
 
@@ -170,6 +172,7 @@ impl EventOutput {
     }
 
     /// Writes to a file that rotates: see [`EventFile`].
+    #[cfg(feature = "files")]
     pub fn file(file: EventFile) -> Self {
         Self::new("file", Target::File(file))
     }
@@ -209,6 +212,7 @@ impl EventOutput {
                 self.format.get_or_insert(EventFormat::Readable);
                 Ok(())
             }
+            #[cfg(feature = "files")]
             Target::File(file) => file.read_variables(environment),
             Target::Stdout | Target::Bytes(_) | Target::Batches(_) => Ok(()),
         }
@@ -218,6 +222,7 @@ impl EventOutput {
     pub(super) fn check(&self, environment: &Environment) -> Result<(), BuildError> {
         self.check_values(environment)?;
         match &self.target {
+            #[cfg(feature = "files")]
             Target::File(file) => file.check(environment),
             Target::Stdout | Target::Bytes(_) | Target::Batches(_) => Ok(()),
         }
@@ -246,6 +251,7 @@ impl EventOutput {
         let sink = match self.target {
             Target::Stdout => Box::new(ByteWriter::new(WriterSink::new(io::stdout()))),
             Target::Bytes(sink) | Target::Batches(sink) => sink,
+            #[cfg(feature = "files")]
             Target::File(file) => Box::new(ByteWriter::new(file.open()?)),
         };
         let subject =

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+#[cfg(feature = "files")]
+use super::file::EventFile;
 use super::{keep::Rule, output::EventOutput};
 use crate::{
     base::{build_error::BuildError, environment::Environment, parse, settings::settings},
-    outputs::events::file::EventFile,
     record::{
         finished::Record,
         identity::{Identity, IdentityPolicy},
@@ -37,7 +38,7 @@ settings! {
     pub(crate) outputs: Option<Vec<EventOutput>> = None, "standard output" {
         /// Adds an output. The first one replaces standard output. `Events::off()` has no outputs.
         fn output(mut self, output: EventOutput) { self.outputs.get_or_insert_default().push(output) }
-        variable "OBS_EVENTS": "`stdout`, `off`, or `file:` and a path; separate several with commas"
+        variable "OBS_EVENTS": "`stdout`, `off`, or `file:` and a path (feature `files`); separate several with commas"
             => event_outputs;
         valid "outputs of different names";
         check Self::check_outputs;
@@ -205,6 +206,7 @@ impl fmt::Debug for Events {
 fn event_outputs(list: &str) -> Option<Vec<EventOutput>> {
     let names = parse::list(list).filter(|name| *name != "off");
     let output = |name: &str| match name.strip_prefix("file:") {
+        #[cfg(feature = "files")]
         Some(path) if !path.is_empty() => Some(EventOutput::file(EventFile::new(path))),
         None if name == "stdout" => Some(EventOutput::stdout()),
         _ => None,
