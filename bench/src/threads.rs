@@ -59,8 +59,8 @@ pub(crate) fn print() -> Result<(), String> {
     println!("|---|--:|--:|--:|");
     apart.row("an observation from start to finish, an observer for each thread");
     counted.row("the same with one observer, in one series");
-    excluded.row("the same on a route that metrics leave out");
-    looked_up.row("`prometheus`: a `HistogramVec` is asked and observes");
+    excluded.row("the same on a route that metrics exclude");
+    looked_up.row("`prometheus`: a `HistogramVec` looks up a series and observes");
     cached.row("`prometheus`: a cached `Histogram` observes");
     if apart.ratio() > TARGET {
         eprintln!("the machine has no two free cores now, so this result is not reliable");

@@ -28,10 +28,6 @@ impl<W: Write> GzipEncoder<W> {
         Ok(Self { deflate: DeflateEncoder::new(out, level), crc: Crc::NEW, length: 0 })
     }
 
-    pub(crate) fn get_ref(&self) -> &W {
-        self.deflate.get_ref()
-    }
-
     pub(crate) fn get_mut(&mut self) -> &mut W {
         self.deflate.get_mut()
     }

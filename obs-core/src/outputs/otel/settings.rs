@@ -174,7 +174,7 @@ settings! {
         valid "room for at least one span, and a batch that is not larger than the queue";
     }
 
-    pub(super) span_limits: SpanLimits = SpanLimits::default(), "128 each, of any length" {
+    pub(super) span_limits: SpanLimits = SpanLimits::default(), "at most 128 of each kind; values of any length" {
         variable "OTEL_ATTRIBUTE_COUNT_LIMIT": "the attributes of a span, an event and a link";
         variable "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "the attributes of a span";
         variable "OTEL_SPAN_EVENT_COUNT_LIMIT": "the events of a span";

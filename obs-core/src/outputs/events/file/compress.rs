@@ -46,7 +46,7 @@ fn write(mut lines: &File, partial: &Path, stop: &AtomicBool) -> io::Result<bool
     let metadata = lines.metadata()?;
     let mut encoder = GzipEncoder::new(File::create(partial)?, Compression::default())?;
     // Users who cannot read the original must not be able to read the copy.
-    encoder.get_ref().set_permissions(metadata.permissions())?;
+    encoder.get_mut().set_permissions(metadata.permissions())?;
     let mut block = vec![0; BLOCK];
     loop {
         if stop.load(Ordering::Relaxed) {

@@ -99,8 +99,8 @@ settings! {
     }
 
     rotate_age: Duration = Duration::from_secs(24 * 60 * 60), "24 hours" {
-        /// Limits the age of the current file since its creation, across restarts. An empty file is
-        /// not closed, and its age starts again.
+        /// Limits the age of the current file since its creation, across restarts. An empty file of
+        /// this age stays open, and its age starts again at zero.
         fn rotate_age(mut self, age: Duration) { self.rotate_age = age }
         valid "longer than zero" if |age| !age.is_zero();
     }
