@@ -53,7 +53,7 @@ macro_rules! cases {
                 declared_routes;
             long_pages: complete to_a_client_of_http_1_0(http1) unread;
             health: names_the_failing_check hanging too_late one_run_for_all
-                independent_of_liveness_and_disconnects panicking
+                independent_of_liveness_and_disconnects panicking blocking
                 not_ready_while_starting_or_draining;
             ids: generated inbound_kept inbound_invalid inbound_untrusted several_names own_generator
                 always_returned;

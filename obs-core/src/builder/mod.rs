@@ -226,7 +226,8 @@ settings! {
         /// Adds a health check of something that the service needs. `/readyz` and `/health` run it,
         /// `/livez` does not.
         ///
-        /// All checks run at the same time, each as a task on the runtime that serves the probe.
+        /// All checks run at the same time, each on its own thread inside the runtime that serves
+        /// the probe. So a check that blocks its thread does not stop the service.
         ///
         /// * A check fails if it returns an error, panics, or takes longer than a second.
         /// * A late check continues to run, and no second run is started meanwhile.

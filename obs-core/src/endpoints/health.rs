@@ -1,7 +1,7 @@
 //! The health pages: liveness, readiness, and the checks that readiness runs.
 
 #[cfg(feature = "tokio")]
-use crate::extension::check::{Check, spawn_task};
+use crate::extension::{check::Check, check_thread::spawn_task};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},

@@ -2,20 +2,20 @@
 
 use std::{
     fmt,
-    future::{Future, poll_fn},
-    pin::{Pin, pin},
+    future::Future,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::sync::watch;
 
-use crate::{
-    base::{diagnostics, panic::catch},
-    record::error::ErrorReport,
-};
+use crate::{base::diagnostics, extension::check_thread::run_on_thread, record::error::ErrorReport};
 
-type CheckFunction = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+type CheckFunction = Box<dyn Fn() -> CheckFuture + Send + Sync>;
+
+/// The future of one run, with the error as text.
+pub(crate) type CheckFuture = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
 /// The status of a check at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Check {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: fmt::Display,
     {
-        let run = move || -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
+        let run = move || -> CheckFuture {
             let future = check();
             Box::pin(async move { future.await.map_err(|error| ErrorReport::of_text(&error).message) })
         };
@@ -99,18 +99,15 @@ impl Check {
         }
     }
 
-    /// Starts a run as a separate task, so that a disconnected prober does not cancel it.
+    /// Starts a run, which a disconnected prober does not cancel.
     ///
-    /// The lock must not be held: a runtime that is ending drops the task, and with it
+    /// The lock must not be held: a runtime that is ending drops the run, and with it
     /// `CheckEndGuard`, immediately.
     fn start(self: &Arc<Self>, running: &CheckRun, end_sender: watch::Sender<()>) {
         let (end, started) = (CheckEndGuard(Arc::clone(self), running.number), running.started);
-        spawn_task(Box::pin(async move {
+        let check = Arc::clone(self);
+        let ended = move |result: Option<Result<(), String>>| {
             let check = &end.0;
-            let result = match catch(|| (check.run)()) {
-                Ok(future) => catch_panic(future).await,
-                Err(_) => None,
-            };
             let result = result.unwrap_or_else(|| Err("the check panicked".to_owned()));
             // A late success is a failure: it was already reported as one, and the next run would
             // be late as well.
@@ -122,7 +119,8 @@ impl Check {
             };
             check.ended(end.1, result);
             let _ = end_sender.send(());
-        }));
+        };
+        run_on_thread(Box::new(move || (check.run)()), Box::new(ended));
     }
 
     /// Returns the last status.
@@ -207,20 +205,4 @@ impl Drop for CheckEndGuard {
     fn drop(&mut self) {
         self.0.lock().ends(self.1);
     }
-}
-
-/// Starts a task on the current runtime. All tasks have the same type, because each type adds
-/// several kilobytes of code.
-pub(crate) fn spawn_task(task: Pin<Box<dyn Future<Output = ()> + Send>>) -> JoinHandle<()> {
-    tokio::spawn(task)
-}
-
-/// The future's output; `None` if it panics.
-async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match catch(|| future.as_mut().poll(cx)) {
-        Ok(polled) => polled.map(Some),
-        Err(_) => std::task::Poll::Ready(None),
-    })
-    .await
 }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "tokio")]
 pub(crate) mod check;
+#[cfg(feature = "tokio")]
+pub(crate) mod check_thread;
 pub(crate) mod installation;
 pub(crate) mod internal_metrics;
 pub(crate) mod report;

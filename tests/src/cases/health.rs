@@ -4,15 +4,16 @@ use std::{
     future::pending,
     io,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
     },
     time::Duration,
 };
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::{
     client::{Client, get},
@@ -171,6 +172,53 @@ pub async fn independent_of_liveness_and_disconnects(stack: Stack) {
     gate.add_permits(1);
     until(|| ended.load(Ordering::SeqCst) == 1).await;
     server.stop().await;
+}
+
+/// A check that blocks its thread does not stop the service, even if its runtime has one thread.
+pub async fn blocking(stack: Stack) {
+    let (release, blocked) = mpsc::channel::<()>();
+    let (blocked, started) = (Arc::new(Mutex::new(blocked)), Arc::new(AtomicUsize::new(0)));
+    let starts = Arc::clone(&started);
+    let watch = Watch::with(|builder| {
+        builder.check_within(BOUND, "db", move || {
+            let (blocked, starts) = (Arc::clone(&blocked), Arc::clone(&starts));
+            async move {
+                // It has the runtime of the service.
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                starts.fetch_add(1, Ordering::SeqCst);
+                let _ = blocked.lock().unwrap().recv();
+                Ok::<_, io::Error>(())
+            }
+        })
+    });
+    let setup = Setup::new(&watch);
+    let ((listens, addr), (stop, stopping)) = (oneshot::channel(), oneshot::channel::<()>());
+    let service = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async move {
+            let server = stack.serve(setup).await;
+            let _ = listens.send(server.addr);
+            let _ = stopping.await;
+            server.stop().await;
+        });
+    });
+    let addr = addr.await.expect("an address");
+    let send = move |path: &'static str| async move {
+        let mut client = Client::connect(addr, stack.http2).await;
+        client.send(get(path)).await.expect("an answer").status
+    };
+    let probe = tokio::spawn(send("/readyz"));
+    until(|| started.load(Ordering::SeqCst) == 1).await;
+    // Each worker of actix-web has its own thread, so each gets some of these connections.
+    for path in ["/items/7", "/livez", "/metrics"].iter().cycle().take(12) {
+        let answer = tokio::time::timeout(BOUND, send(path)).await;
+        assert_eq!(answer.expect("the service still runs"), 200, "{path}");
+    }
+    assert!(!probe.is_finished(), "the check still blocks");
+    drop(release);
+    assert_eq!(probe.await.expect("no panic"), 200);
+    drop(stop);
+    service.join().expect("no panic");
 }
 
 /// A check that panics, in its call or in its future, has failed.
