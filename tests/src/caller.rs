@@ -15,6 +15,7 @@ use crate::client::Client;
 
 /// A client that calls the methods of `test.Shop`. Dropping the result of a call cancels the call.
 /// Dropping the client closes the connection.
+#[derive(Clone)]
 pub struct Caller(Grpc<BoxCloneService<http::Request<Body>, http::Response<Body>, BoxError>>);
 
 impl Caller {

@@ -117,7 +117,7 @@ macro_rules! grpc_cases {
                 streamed_both_ways failed_stream failed_stream_early panicked
                 panicked_within_a_stream unknown_method unknown_service a_thousand_unknown_methods
                 a_thousand_rejected_methods cancelled cancelled_within_a_stream deadline
-                deadline_of_the_client deadline_within_a_stream continued opentelemetry_naming;
+                deadline_of_the_client a_thousand_deadlines deadline_within_a_stream continued opentelemetry_naming;
         }
     };
 }

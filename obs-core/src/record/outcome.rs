@@ -1,5 +1,7 @@
 //! The ways in which work ends.
 
+use crate::http::grpc::status::GrpcStatus;
+
 /// The way in which a request ended.
 ///
 /// ```
@@ -63,6 +65,13 @@ impl Outcome {
             Self::CancelledInBody => "cancelled_in_body",
             Self::DeadlineExceeded => "deadline_exceeded",
         }
+    }
+
+    /// Returns the kind of a call's failure in the words of OpenTelemetry's conventions for RPC. A
+    /// panic has the status that its caller got.
+    pub(crate) fn rpc_error_type(error_type: &'static str, status: Option<GrpcStatus>) -> &'static str {
+        let panicked = error_type == Self::Panicked.as_str();
+        status.filter(|status| panicked && status.is_failure()).map_or(error_type, GrpcStatus::as_str)
     }
 
     /// Returns true if the response reached its proper end, whatever its status:

@@ -78,6 +78,9 @@ pub(crate) struct GrpcRequest {
     pub(crate) timeout: Option<Duration>,
 }
 
+/// The time that a head usually needs at most from its caller to the service.
+const DELAY: Duration = Duration::from_millis(50);
+
 impl GrpcRequest {
     /// Returns the call of a request, if it is one by its method, its protocol and its content
     /// type. `headers` are those of the head.
@@ -102,10 +105,14 @@ impl GrpcRequest {
 
     /// Returns `true` if the caller's timeout had passed after `elapsed`.
     ///
-    /// The caller's clock started before ours, and its cancellation takes time to arrive. So nine
-    /// tenths of the timeout are enough.
+    /// The caller's clock started before ours: the request had to be sent and read first. So nine
+    /// tenths of the timeout are enough. A short timeout has more tolerance, because sending does
+    /// not become faster with it: up to [`DELAY`], but at most half of the timeout.
     pub(crate) fn has_expired_after(&self, elapsed: Duration) -> bool {
-        self.timeout.is_some_and(|timeout| elapsed >= timeout.saturating_sub(timeout / 10))
+        self.timeout.is_some_and(|timeout| {
+            let tolerance = (timeout / 10).max(DELAY.min(timeout / 2));
+            elapsed >= timeout.saturating_sub(tolerance)
+        })
     }
 }
 
@@ -260,6 +267,11 @@ mod tests {
         let second = with(Some(Duration::from_secs(1)));
         assert!(second.has_expired_after(Duration::from_millis(950)));
         assert!(!second.has_expired_after(Duration::from_millis(800)));
+        for (timeout, first, before) in [(100, 50, 49), (200, 150, 149), (10, 5, 4), (5_000, 4_500, 4_499)] {
+            let call = with(Some(Duration::from_millis(timeout)));
+            assert!(call.has_expired_after(Duration::from_millis(first)), "{timeout}");
+            assert!(!call.has_expired_after(Duration::from_millis(before)), "{timeout}");
+        }
         assert!(!with(None).has_expired_after(Duration::MAX));
     }
 

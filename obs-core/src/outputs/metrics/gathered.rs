@@ -10,6 +10,7 @@ use super::{
     exemplar::Exemplars,
     family::{Family, Histogram, Kind, LabelSet, Sample, SampleSource, SampleValue},
     histogram::{HistogramState, Histograms, Snapshot},
+    names::FamilyName,
     request_histograms::{DURATION, REQUEST_HISTOGRAMS, RequestHistogram, STREAM},
     scheme::Scheme,
     series::{ErrorSeries, RequestSeries, Series},
@@ -57,23 +58,41 @@ pub(super) fn families(series: &Series, out: &mut Vec<Family>) {
     });
     let mut requests = ordered(scheme, series.requests.values(), |series| &series.labels);
     requests.extend(series.requests.overflow_series());
-    let gathered = Arc::new(Gathered(requests.into_iter().map(RequestSnapshot::now).collect()));
-    let family = |name, kind, what| {
-        let samples = RequestSamples { gathered: Arc::clone(&gathered), what };
-        Family { source: Some(Arc::new(samples)), ..Scheme::family(name, kind) }
-    };
-    let histogram = |row: &RequestHistogram, what| {
-        let family = family((scheme.name_of(row), row.help), Kind::Histogram, what);
-        Family { unit: Some(row.unit), ..family }
-    };
-    out.extend(names.requests.map(|name| family(name, Kind::Counter, SampledFamily::Count)));
-    for (part, row) in REQUEST_HISTOGRAMS.iter().enumerate() {
-        if scheme.layout.bounds(part).is_some() {
-            out.push(histogram(row, SampledFamily::Part(part)));
-        }
-    }
-    out.push(histogram(&STREAM, SampledFamily::Stream));
+    let snapshots: Vec<_> = requests.into_iter().map(RequestSnapshot::now).collect();
+    let (calls, requests): (Vec<_>, Vec<_>) = snapshots.into_iter().partition(|now| now.series.is_call);
+    let requests = Arc::new(Gathered(requests));
+    out.extend(names.requests.map(|name| requests.family(name, Kind::Counter, SampledFamily::Count)));
+    requests.histograms(scheme, |row| scheme.name_of(row), out);
     out.extend(errors);
+    if scheme.has_families_of_calls() {
+        Arc::new(Gathered(calls)).histograms(scheme, |row| row.rpc, out);
+    }
+}
+
+impl Gathered {
+    fn family(self: &Arc<Self>, name: FamilyName, kind: Kind, what: SampledFamily) -> Family {
+        let samples = RequestSamples { gathered: Arc::clone(self), what };
+        Family { source: Some(Arc::new(samples)), ..Scheme::family(name, kind) }
+    }
+
+    /// Appends the families of all histograms.
+    fn histograms(
+        self: &Arc<Self>,
+        scheme: &Scheme,
+        name: impl Fn(&RequestHistogram) -> &'static str,
+        out: &mut Vec<Family>,
+    ) {
+        let mut add = |row: &RequestHistogram, what| {
+            let family = self.family((name(row), row.help), Kind::Histogram, what);
+            out.push(Family { unit: Some(row.unit), ..family });
+        };
+        for (part, row) in REQUEST_HISTOGRAMS.iter().enumerate() {
+            if scheme.layout.bounds(part).is_some() {
+                add(row, SampledFamily::Part(part));
+            }
+        }
+        add(&STREAM, SampledFamily::Stream);
+    }
 }
 
 /// Sorts series by route, then by the other labels. The sort keys are computed once for each

@@ -17,6 +17,9 @@ pub(super) struct RequestHistogram {
     /// The name in the naming of OpenTelemetry. The semantic conventions for HTTP define it, in the
     /// form that Prometheus writes. A histogram that they lack has a similar name.
     pub(super) opentelemetry: &'static str,
+    /// The name for gRPC calls in the naming of OpenTelemetry, whose conventions have metrics of
+    /// their own for calls.
+    pub(super) rpc: &'static str,
     pub(super) help: &'static str,
     pub(super) unit: Unit,
     /// Returns the upper bounds of the buckets, in the unit.
@@ -81,6 +84,7 @@ request_histograms! {
     duration: RequestHistogram {
         prometheus: "http_request_duration_seconds",
         opentelemetry: "http_server_request_duration_seconds",
+        rpc: "rpc_server_call_duration_seconds",
         help: "Time from a request's head to its response's last byte.",
         unit: Unit::Seconds,
         buckets: duration_buckets,
@@ -90,6 +94,7 @@ request_histograms! {
     request_size: RequestHistogram {
         prometheus: "http_request_size_bytes",
         opentelemetry: "http_server_request_body_size_bytes",
+        rpc: "rpc_server_request_size_bytes",
         help: "Size of the request's body, where it is known.",
         unit: Unit::Bytes,
         buckets: |settings| &settings.size,
@@ -99,6 +104,7 @@ request_histograms! {
     response_size: RequestHistogram {
         prometheus: "http_response_size_bytes",
         opentelemetry: "http_server_response_body_size_bytes",
+        rpc: "rpc_server_response_size_bytes",
         help: "Bytes of the response's body that were handed to the transport.",
         unit: Unit::Bytes,
         buckets: |settings| &settings.size,
@@ -108,6 +114,7 @@ request_histograms! {
     time_to_head: RequestHistogram {
         prometheus: "http_response_head_seconds",
         opentelemetry: "http_server_response_head_duration_seconds",
+        rpc: "rpc_server_response_head_duration_seconds",
         help: "Time from a request's head to its response's head.",
         unit: Unit::Seconds,
         buckets: duration_buckets,
@@ -121,6 +128,7 @@ request_histograms! {
 pub(super) const STREAM: RequestHistogram = RequestHistogram {
     prometheus: "http_stream_duration_seconds",
     opentelemetry: "http_server_stream_duration_seconds",
+    rpc: "rpc_server_stream_duration_seconds",
     help: "Time that long-lived streams lasted; they are not in the latency.",
     unit: Unit::Seconds,
     buckets: |settings| &settings.stream,

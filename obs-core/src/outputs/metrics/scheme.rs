@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     http::{method::Method, protocol::UrlScheme},
+    record::outcome::Outcome,
     write::digits,
 };
 
@@ -27,10 +28,18 @@ pub(super) struct Scheme {
     error_labels: Vec<(LabelSource, Cow<'static, str>)>,
     keys: SeriesKeys,
     error_keys: SeriesKeys,
+    /// The labels of gRPC calls, if these are in families of their own.
+    calls: Option<CallLabels>,
     /// The rows of [`REQUEST_HISTOGRAMS`].
     pub(super) layout: Layout,
     /// The row of [`STREAM`].
     pub(super) stream: Layout,
+}
+
+/// The labels of gRPC calls in OpenTelemetry's naming (semantic conventions, "RPC server metrics").
+struct CallLabels {
+    labels: Vec<(LabelSource, Cow<'static, str>)>,
+    keys: SeriesKeys,
 }
 
 impl Scheme {
@@ -45,6 +54,7 @@ impl Scheme {
             let name = label.name.unwrap_or(Cow::Borrowed(default_name(naming, label.source)));
             (label.source, name)
         };
+        let calls = (naming == MetricNaming::OpenTelemetry).then(|| CallLabels::of(&chosen));
         let labels: Vec<_> = chosen.into_iter().map(named).collect();
         let mut error_labels = labels.clone();
         error_labels.retain(|(source, _)| {
@@ -68,6 +78,7 @@ impl Scheme {
             naming,
             keys: SeriesKeys::new(&labels),
             error_keys: SeriesKeys::new(&error_labels),
+            calls,
             labels,
             error_labels,
             layout: Layout::new(REQUEST_HISTOGRAMS.iter().map(bounds)),
@@ -75,8 +86,28 @@ impl Scheme {
         }
     }
 
+    #[inline]
     pub(super) fn key(&self, facts: &LabelFacts<'_>) -> SeriesKey {
-        self.keys.of(facts, self.status(facts))
+        match self.calls_of(facts) {
+            Some(calls) => calls.key(facts),
+            None => self.keys.of(facts, self.status(facts)),
+        }
+    }
+
+    /// Returns the labels of calls, if the request is a call whose family is not that of requests.
+    #[inline]
+    fn calls_of(&self, facts: &LabelFacts<'_>) -> Option<&CallLabels> {
+        self.calls.as_ref().filter(|_| facts.grpc)
+    }
+
+    /// Returns true if gRPC calls are in families of their own.
+    pub(super) const fn has_families_of_calls(&self) -> bool {
+        self.calls.is_some()
+    }
+
+    /// Returns true if the series of the request belongs to the families of calls.
+    pub(super) fn is_call(&self, facts: &LabelFacts<'_>) -> bool {
+        self.calls_of(facts).is_some()
     }
 
     pub(super) fn error_key(&self, facts: &LabelFacts<'_>) -> SeriesKey {
@@ -91,6 +122,9 @@ impl Scheme {
     }
 
     pub(super) fn label_set(&self, facts: &LabelFacts<'_>) -> LabelSet {
+        if let Some(calls) = self.calls_of(facts) {
+            return calls.label_set(facts);
+        }
         self.set_of(&self.labels, facts)
     }
 
@@ -151,8 +185,10 @@ impl Scheme {
 
     /// Returns the sort key of a series in the page: its route, then its other labels.
     pub(super) fn order<'a>(&self, labels: &'a LabelSet) -> (Option<&'a str>, &'a LabelSet) {
-        let route = self.labels.iter().find(|(source, _)| *source == LabelSource::Route);
-        let value = route.and_then(|(_, name)| labels.iter().find(|(n, _)| n == name));
+        let of_calls = self.calls.iter().flat_map(|calls| &calls.labels);
+        let mut routes =
+            self.labels.iter().chain(of_calls).filter(|(source, _)| *source == LabelSource::Route);
+        let value = routes.find_map(|(_, name)| labels.iter().find(|(n, _)| n == name));
         (value.map(|(_, value)| value.as_str()), labels)
     }
 
@@ -163,6 +199,50 @@ impl Scheme {
 
     pub(super) fn family((name, help): FamilyName, kind: Kind) -> Family {
         Family::new(name, help, kind)
+    }
+}
+
+impl CallLabels {
+    /// The status in the keys of calls. No request has it, so no key of a call is one of a request.
+    const STATUS: u16 = u16::MAX;
+    const SYSTEM: &'static str = "rpc_system_name";
+
+    /// Selects the labels that calls have.
+    fn of(chosen: &[MetricLabel]) -> Self {
+        let label = |label: &MetricLabel| {
+            let name = match label.source {
+                LabelSource::Route => "rpc_method",
+                LabelSource::GrpcStatus | LabelSource::ErrorType => {
+                    default_name(MetricNaming::OpenTelemetry, label.source)
+                }
+                _ => return None,
+            };
+            Some((label.source, label.name.clone().unwrap_or(Cow::Borrowed(name))))
+        };
+        let labels: Vec<_> = chosen.iter().filter_map(label).collect();
+        Self { keys: SeriesKeys::of_calls(&labels), labels }
+    }
+
+    #[inline(never)]
+    fn key(&self, facts: &LabelFacts<'_>) -> SeriesKey {
+        let error_type = Self::error_type(facts);
+        self.keys.of(&LabelFacts { error_type, ..*facts }, Some(Self::STATUS))
+    }
+
+    fn error_type(facts: &LabelFacts<'_>) -> Option<&'static str> {
+        facts.error_type.map(|error_type| Outcome::rpc_error_type(error_type, facts.grpc_status))
+    }
+
+    /// A method that the service does not know has the name of the conventions for it.
+    fn label_set(&self, facts: &LabelFacts<'_>) -> LabelSet {
+        let method = facts.route.map(|route| route.grpc_method().unwrap_or_else(|| route.as_str()));
+        let value = |source: LabelSource| match source {
+            LabelSource::Route => Some(method.unwrap_or("_OTHER").to_owned()),
+            LabelSource::GrpcStatus => facts.grpc_status.map(|status| status.as_str().to_owned()),
+            _ => Self::error_type(facts).map(str::to_owned),
+        };
+        let labels = with_values(&self.labels, &value);
+        labels.iter().cloned().chain([(Self::SYSTEM.into(), "grpc".to_owned())]).collect()
     }
 }
 
@@ -207,6 +287,9 @@ impl Metrics {
     /// Returns the names of all labels that a sample may have, in the order of the settings.
     pub(crate) fn label_names(&self) -> Vec<Cow<'static, str>> {
         let scheme = Scheme::new(self);
-        scheme.labels.into_iter().map(|(_, name)| name).collect()
+        let of_calls = scheme.calls.map(|calls| calls.labels).unwrap_or_default();
+        let system = (!of_calls.is_empty()).then_some(Cow::Borrowed(CallLabels::SYSTEM));
+        let own = of_calls.into_iter().filter(|(source, _)| *source == LabelSource::Route);
+        scheme.labels.into_iter().chain(own).map(|(_, name)| name).chain(system).collect()
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct RequestSeries {
     pub(super) labels: LabelSet,
     pub(super) created: f64,
     method: Method,
+    /// True if the families of gRPC calls show it, and not those of requests.
+    pub(super) is_call: bool,
     pub(super) histograms: Histograms,
     pub(super) exemplars: Exemplars,
     /// The histogram of streams, which is created for the first stream because streams are rare.
@@ -134,7 +136,7 @@ impl Series {
         let mut is_new = false;
         let make = || {
             is_new = true;
-            self.new_series(facts.method, self.scheme.label_set(facts))
+            self.new_series(facts, self.scheme.label_set(facts))
         };
         if let Some(series) = self.requests.get_or_insert(key, make) {
             if is_new {
@@ -142,14 +144,14 @@ impl Series {
             }
             return series;
         }
-        let overflow = || self.new_series(facts.method, self.scheme.overflow());
+        let overflow = || self.new_series(&LabelFacts { grpc: false, ..*facts }, self.scheme.overflow());
         self.requests.overflow(self.requests_name(), overflow)
     }
 
     /// Returns the series of these labels, which is created if necessary. `None` if the limit is
     /// reached.
     fn exists(&self, facts: &LabelFacts<'_>) -> Option<Arc<RequestSeries>> {
-        let make = || self.new_series(facts.method, self.scheme.label_set(facts));
+        let make = || self.new_series(facts, self.scheme.label_set(facts));
         self.requests.get_or_insert(self.scheme.key(facts), make)
     }
 
@@ -168,12 +170,13 @@ impl Series {
         }
     }
 
-    fn new_series(&self, method: Method, labels: LabelSet) -> RequestSeries {
+    fn new_series(&self, facts: &LabelFacts<'_>, labels: LabelSet) -> RequestSeries {
         let (histograms, exemplars) = self.with_exemplars(&self.scheme.layout);
         RequestSeries {
             labels,
             created: seconds_since_1970(SystemTime::now()),
-            method,
+            method: facts.method,
+            is_call: self.scheme.is_call(facts),
             histograms,
             exemplars,
             stream: OnceLock::new(),

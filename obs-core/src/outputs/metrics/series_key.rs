@@ -126,6 +126,13 @@ impl SeriesKeys {
         this
     }
 
+    /// Returns the builder of the keys of gRPC calls. These contain the status that the caller of
+    /// [`of`](Self::of) chooses, which no label shows.
+    pub(super) fn of_calls(labels: &[(LabelSource, Cow<'static, str>)]) -> Self {
+        let keys = Self::new(labels);
+        Self { label_bits: keys.label_bits | Self::STATUS, ..keys }
+    }
+
     pub(super) fn of(&self, facts: &LabelFacts<'_>, status: Option<u16>) -> SeriesKey {
         let status = status.unwrap_or_default();
         let status = if self.class_only { status / 100 } else { status };

@@ -21,6 +21,7 @@ use crate::{
     record::{
         finished::{FinishedRequest, Record},
         identity::{Client, IdentityPolicy},
+        outcome::Outcome,
         route::Route,
         start::RequestStart,
     },
@@ -178,7 +179,7 @@ pub(super) fn at_end(all: &mut impl Attributes, record: &Record, request: &Finis
     }
     let of_probe = || end.status.filter(|status| end.endpoint && *status >= 500).map(digits::status);
     if let Some(error_type) = record.error_type().or_else(of_probe) {
-        all.word("error.type", error_type);
+        all.word("error.type", Outcome::rpc_error_type(error_type, end.grpc_status()));
     }
     if let Some(user) = &record.user {
         UserFacts::at_end(all, end.grpc.is_some(), user);

@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use obs_core::Outcome;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use obs_core::{Outcome, output::Record};
 use tonic::Request;
 
 use super::{
@@ -82,6 +83,37 @@ pub async fn deadline_of_the_client(stack: Stack) {
     running.caller.unary("Hang", within(Duration::from_secs(2))).await.expect_err("a status");
     let ended = running.end(1).await;
     ExpectedCall::ended("/test.Shop/Hang", Outcome::DeadlineExceeded).without_a_head().check(&ended);
+}
+
+/// A passed deadline is never taken for a cancellation, in a thousand tries. The callers enforce
+/// their deadlines.
+pub async fn a_thousand_deadlines(stack: Stack) {
+    const CALLS: usize = 1_000;
+    let running = Running::start(stack).await;
+    let world = Arc::clone(&running.server.world);
+    let mut callers = Vec::new();
+    // A connection carries at most 200 streams at a time.
+    for _ in 0..CALLS / 100 {
+        callers.push(Caller::connect(running.server.addr).await);
+    }
+    let mut calls = FuturesUnordered::new();
+    for n in 0..CALLS {
+        let mut caller = callers[n % callers.len()].clone();
+        calls.push(async move { caller.unary("Hang", within(Duration::from_secs(5))).await.is_err() });
+        while world.entered.load(Ordering::SeqCst) <= n {
+            tokio::select! {
+                biased;
+                _ = calls.next() => panic!("a call ended before all had started"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+    }
+    while let Some(failed) = calls.next().await {
+        assert!(failed);
+    }
+    let ended = running.end(CALLS).await;
+    let late = |record: &&Record| record.outcome == Outcome::DeadlineExceeded;
+    assert_eq!(ended.records.iter().filter(late).count(), CALLS);
 }
 
 /// tonic enforces deadlines only until the head of the response. Other clients also cancel in the

@@ -225,7 +225,9 @@ impl ExpectedCall {
             None => assert_eq!(span.status, ("UNSET", String::new())),
             Some(error_type) => {
                 keys.push("error.type");
-                span.has("error.type", error_type);
+                // The conventions name a panic by the status that the caller got.
+                let panicked = error_type == Outcome::Panicked.as_str();
+                span.has("error.type", self.status.filter(|_| panicked).unwrap_or(error_type));
                 assert_eq!(span.status, ("ERROR", self.message.unwrap_or_default().to_owned()));
             }
         }

@@ -257,18 +257,15 @@ pub async fn opentelemetry_naming(stack: Stack) {
     running.caller.unary("Gett", "it".to_owned()).await.expect_err("a status");
     let ended = running.end(3).await;
     let text = ended.traced.watch.observer.metrics_text();
-    for (route, rest) in [
-        (r#"http_route="/test.Shop/Get","#, r#"rpc_response_status_code="OK","#),
-        (
-            r#"http_route="/test.Shop/Broken","#,
-            r#"rpc_response_status_code="INTERNAL",error_type="INTERNAL","#,
-        ),
-        ("", r#"rpc_response_status_code="UNIMPLEMENTED",error_type="UNIMPLEMENTED","#),
+    for (method, rest) in [
+        ("test.Shop/Get", r#"rpc_response_status_code="OK","#),
+        ("test.Shop/Broken", r#"rpc_response_status_code="INTERNAL",error_type="INTERNAL","#),
+        ("_OTHER", r#"rpc_response_status_code="UNIMPLEMENTED",error_type="UNIMPLEMENTED","#),
     ] {
-        let labels = format!(
-            r#"{{http_request_method="POST",{route}http_response_status_code="200",{rest}url_scheme="http",network_protocol_version="2"}}"#
-        );
-        let line = format!("\nhttp_server_request_duration_seconds_count{labels} 1\n");
+        let labels = format!(r#"{{rpc_method="{method}",{rest}rpc_system_name="grpc"}}"#);
+        let line = format!("\nrpc_server_call_duration_seconds_count{labels} 1\n");
         assert!(text.contains(&line), "{line} in {text}");
     }
+    // No call is counted twice.
+    assert!(!text.contains("http_server_request_duration_seconds_count{"), "{text}");
 }
