@@ -34,9 +34,8 @@ const POLL: Duration = Duration::from_millis(10);
 ///
 /// Then it shuts down gracefully:
 ///
-/// 1. `/readyz` answers 503. The server still accepts requests for the [drain's
-///    delay](obs_core::ObserverBuilder::drain_delay) (5 s by default), so that load balancers
-///    notice.
+/// 1. `/readyz` answers 503. During the [drain's delay](obs_core::ObserverBuilder::drain_delay)
+///    (5 s by default), the server still accepts requests, so that load balancers notice the 503.
 /// 2. No new connections are accepted. Running requests have up to the [drain's
 ///    timeout](obs_core::ObserverBuilder::drain_timeout) (20 s by default; actix-web rounds up to
 ///    whole seconds).

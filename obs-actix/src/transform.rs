@@ -16,9 +16,9 @@ use crate::{ObserveMiddleware, ObservedMessageBody, service::PerWorker};
 
 /// The middleware of an observer: `App::new().wrap(Observe::new(&observer))`.
 ///
-/// As the last `wrap` of an `App` it is the outermost, and observes every request. A second one of
-/// the same observer further inside starts no second observation. Middlewares of two observers both
-/// record.
+/// As the last `wrap` of an `App` it is the outermost, and observes every request. If the same
+/// observer has a second middleware further inside, that one starts no second observation. If two
+/// observers each have a middleware, both observers record the request.
 ///
 /// ```
 /// use actix_web::{App, web};

@@ -75,13 +75,13 @@ impl ObservedApp {
         &self.observer
     }
 
-    /// Converts it for servers that need a service for each connection.
+    /// Converts the application for servers that need a service for each connection.
     pub fn into_make_service(self) -> IntoMakeService<Router> {
         self.router.into_make_service()
     }
 
-    /// Converts it as [`into_make_service`](Self::into_make_service) does, with the peer address
-    /// for `ConnectInfo`.
+    /// Converts the application as [`into_make_service`](Self::into_make_service) does, and also
+    /// provides the peer address as `ConnectInfo`.
     pub fn into_make_service_with_connect_info<C>(self) -> IntoMakeServiceWithConnectInfo<Router, C> {
         self.router.into_make_service_with_connect_info()
     }

@@ -22,9 +22,9 @@ impl ObserverExt for Observer {
 
 /// The tower layer of an observer, for any service of `http` requests: axum routers, hyper, tonic.
 ///
-/// A second layer of the same observer further inside starts no second observation. It only sets a
-/// more specific route where it knows one, as inside `nest_service`. Layers of two observers both
-/// record.
+/// If the same observer has a second layer further inside, that layer starts no second observation.
+/// It only sets a more specific route where it knows one, as inside `nest_service`. If two
+/// observers each have a layer, both observers record the request.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -51,8 +51,9 @@ impl ObserveLayer {
 
     /// Sets the path under which the service is mounted, for a service that does not know it.
     ///
-    /// A nested axum router does not need this. Its route is exact with `nest`, or if the layer is
-    /// on the inner router: `nest_service("/in", router.layer(observer.layer()))`.
+    /// A nested axum router does not need this. Its route is already complete if it is mounted with
+    /// `nest`, or if the layer is on the inner router:
+    /// `nest_service("/in", router.layer(observer.layer()))`.
     ///
     /// The prefix is added in front of the route, unless the route already begins with it. For a
     /// service without routes, such as a file server, the route becomes `<prefix>/{*path}`.

@@ -1,4 +1,5 @@
-//! The counter of a request's body: bytes of unknown number, and gRPC messages.
+//! The counter of a request's body. It counts the bytes, if their number is unknown, and gRPC
+//! messages.
 
 use std::{
     any::Any,

@@ -1,5 +1,5 @@
-//! The data that axum's router has about a request: route, full path and peer address. Without
-//! axum, only the last two.
+//! The data that axum's router has about a request: route, full path and peer address. Without the
+//! feature `axum`, only the full path and the peer address are known.
 
 use std::{borrow::Cow, net::SocketAddr};
 

@@ -45,7 +45,7 @@
 //! # Guarantees
 //! * Telemetry never makes a request fail, and its memory is bounded. A request waits for an output
 //!   only if the application chooses [`Overflow::Block`].
-//! * An observer changes nothing of the whole process, except that it adds a panic hook.
+//! * An observer changes no state of the whole process, except that it adds a panic hook.
 //!   `shutdown::signal` adds signal handlers.
 //! * The crate logs its own diagnostics with `tracing`, target `obs`.
 //!

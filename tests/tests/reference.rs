@@ -78,6 +78,14 @@ fn traffic(watch: &Watch) {
     call.responded(200, &answer);
     call.finish(Outcome::Completed);
 
+    let content_type = [("content-type", "application/grpc")];
+    let mut failed = start(watch, "POST", &content_type);
+    failed.set_route("/shop.v1.Inventory/Watch");
+    failed.work().streaming();
+    answer.insert("grpc-status", http::HeaderValue::from_static("13"));
+    failed.responded(200, &answer);
+    failed.finish(Outcome::Completed);
+
     let panicking = start(watch, "GET", &[]);
     let (panicking, result) = panicking.run(|| panic!("on purpose"));
     let (mut panicking, _) = panicking.panicked(result.unwrap_err());
@@ -108,18 +116,28 @@ fn every_metric_and_every_label_is_documented() {
         let shown: BTreeSet<_> = types.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
         let mut documented = table(METRICS, "| Prometheus | OpenTelemetry", column);
         documented.extend(table(METRICS, "| metric | labels", 1));
+        if naming == MetricNaming::OpenTelemetry {
+            documented.extend(table(METRICS, "| histogram of calls", 1));
+            assert_eq!(labels(&text, "rpc_"), table(METRICS, "| label of calls", 1));
+        }
         assert_eq!(shown, documented);
 
-        let labels = text.lines().filter(|line| line.starts_with("http_")).filter_map(|line| {
-            let (_, labels) = line.split_once('{')?;
-            labels.rsplit_once('}').map(|(labels, _)| labels)
-        });
-        let names = labels.flat_map(|labels| labels.split("\",").filter_map(|label| label.split('=').next()));
-        let shown: BTreeSet<_> = names.filter(|name| *name != "le").map(str::to_owned).collect();
         let mut documented = table(METRICS, "| Prometheus' label", column);
         documented.retain(|name| !name.starts_with("http_request_errors"));
-        assert_eq!(shown, documented);
+        // In OpenTelemetry's naming, calls are in families of their own.
+        documented.retain(|name| !name.starts_with("rpc_"));
+        assert_eq!(labels(&text, "http_"), documented);
     }
+}
+
+/// Returns the labels of the metrics whose names have this prefix.
+fn labels(text: &str, prefix: &str) -> BTreeSet<String> {
+    let labels = text.lines().filter(|line| line.starts_with(prefix)).filter_map(|line| {
+        let (_, labels) = line.split_once('{')?;
+        labels.rsplit_once('}').map(|(labels, _)| labels)
+    });
+    let names = labels.flat_map(|labels| labels.split("\",").filter_map(|label| label.split('=').next()));
+    names.filter(|name| *name != "le").map(str::to_owned).collect()
 }
 
 /// Compares the bounds of buckets in the document with those of the code.

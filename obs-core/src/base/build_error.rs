@@ -2,7 +2,8 @@
 
 use std::{error::Error, fmt, io};
 
-/// An invalid setting: its name, its value, the valid values, and the error that caused it, if any.
+/// An invalid setting: its name, its value, the valid values, and the error that the value caused,
+/// if any.
 ///
 /// ```
 /// use obs_core::Observer;

@@ -1,5 +1,5 @@
 //! The log messages of obs about itself: to `tracing` with the target `obs`, or to standard error
-//! if no subscriber is enabled for it.
+//! if no subscriber is enabled for this target.
 //!
 //! Callers log a message once, so that standard error is not flooded.
 

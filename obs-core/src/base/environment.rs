@@ -1,4 +1,4 @@
-//! The environment of a build: its variables, and if standard output is a terminal.
+//! The environment of a build: its variables, and whether standard output is a terminal.
 
 use std::{
     cell::RefCell,

@@ -2,8 +2,8 @@
 //! stores its report.
 //!
 //! The hook runs where the panic happens and sees its location. The code around `catch_unwind` gets
-//! the payload and has the observation. A thread-local slot connects the two. Only [`catch`]
-//! empties the slot, so a panic that a handler catches itself is not reported.
+//! the payload and has the observation. A thread-local slot connects the two. Only [`catch`] reads
+//! the slot and empties it, so a panic that a handler catches itself is not reported.
 
 use std::{
     any::Any,

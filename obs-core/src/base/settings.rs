@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::build_error::BuildError;
 
-/// A setting, as described by its row in the code.
+/// A setting: its method, its environment variables, its default and its valid values.
 ///
 /// [`Observer::settings`](crate::Observer::settings) lists all of them, for the `--help` of a
 /// service:

@@ -1,5 +1,5 @@
-//! The primitives by which threads share data. The models in `tests/loom` replace this module by
-//! loom's.
+//! The primitives by which threads share data. The models in `tests/loom` replace this module with
+//! the primitives of loom.
 
 pub(crate) use std::sync::{
     Condvar, Mutex, MutexGuard,

@@ -1,5 +1,5 @@
-//! The environment of the builder: variables that set several settings, or a part of one. An
-//! extension reads its own.
+//! The environment of the builder: variables that set several settings, or only a part of a
+//! setting. Each extension reads its own variables.
 
 use super::ObserverBuilder;
 use crate::{

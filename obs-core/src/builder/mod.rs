@@ -91,8 +91,8 @@ settings! {
     }
 
     request_id_headers: Vec<String> = vec!["x-request-id".to_owned()], "`x-request-id`" {
-        /// Sets the headers that carry the request id. Responses carry the first. All are read from
-        /// requests, in this order.
+        /// Sets the headers that carry the request id. Responses carry the first header. The
+        /// caller's id is the first valid id in these headers, in this order.
         fn request_id_headers(mut self, names: impl IntoIterator<Item = impl Into<String>>) {
             self.request_id_headers = names.into_iter().map(|name| name.into().to_ascii_lowercase()).collect();
         }
@@ -177,8 +177,8 @@ settings! {
         /// `Forwarded` (RFC 7239) header is used, otherwise their `X-Forwarded-For`, `-Proto`,
         /// `-Host` and `-Port` headers.
         ///
-        /// If the two name different clients, both are ignored: the proxy has forwarded a header
-        /// from the client.
+        /// If the two kinds of headers name different clients, both are ignored, because the proxy
+        /// has passed on a header from the client.
         ///
         /// ```
         /// # use obs_core::Observer;
@@ -234,7 +234,7 @@ settings! {
         /// * A result is reused for a second, so many probes cause one run.
         ///
         /// The answer contains the name of the failed check and the time at which it began to fail.
-        /// The error itself is only logged, once for each change.
+        /// The error itself is only logged, once each time the check begins to fail.
         ///
         /// ```
         /// # use obs_core::Observer;

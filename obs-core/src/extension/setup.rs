@@ -158,8 +158,8 @@ impl Setup<'_> {
     /// start.
     ///
     /// # Errors
-    /// If the name does not begin with `obs_` and end with `_total`, or if another extension has
-    /// it.
+    /// Returns an error if the name does not begin with `obs_`, if it does not end with `_total`,
+    /// or if another extension has a metric of this name.
     pub fn counter(
         &mut self,
         family: &'static str,
@@ -173,8 +173,8 @@ impl Setup<'_> {
     /// Adds a gauge about the extension itself to `/metrics`. It is read at each scrape.
     ///
     /// # Errors
-    /// If the name does not begin with `obs_`, if it ends with `_total`, or if another extension
-    /// has it.
+    /// Returns an error if the name does not begin with `obs_`, if it ends with `_total`, or if
+    /// another extension has a metric of this name.
     pub fn gauge(
         &mut self,
         family: &'static str,

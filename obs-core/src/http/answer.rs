@@ -10,8 +10,8 @@ use std::{
 
 use crate::http::{answer_body::AnswerBody, method::Method};
 
-/// A response to a request for `/metrics` or `/health`, or in place of the response of a handler
-/// that panicked.
+/// A response that the middleware creates itself: for an endpoint such as `/metrics`, or in place
+/// of the response of a handler that panicked.
 ///
 /// ```
 /// # let observer = obs_core::Observer::builder("shop").no_environment().build()?;

@@ -99,8 +99,8 @@ impl AnswerBody {
         Self(Body::Omitted(None))
     }
 
-    /// Returns `true` if this is the body of an answer to HEAD. It has ended, and its
-    /// [`size`](Self::size) is only declared (RFC 9110 §8.6).
+    /// Returns `true` if this is the body of an answer to HEAD. Such a body has already ended. Its
+    /// [`size`](Self::size) is only for `Content-Length` (RFC 9110 §8.6).
     #[must_use]
     pub const fn is_omitted(&self) -> bool {
         matches!(self.0, Body::Omitted(_))

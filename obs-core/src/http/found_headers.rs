@@ -1,8 +1,8 @@
 //! The headers that the start of a request reads, found in one pass.
 //!
 //! Each look-up in a framework's header map hashes a name. A dozen look-ups cost several times as
-//! much as one pass over all headers of a request. Most of these headers are absent. A set of bits
-//! shows this without a look-up.
+//! much as one pass over all headers of a request. Most of the headers that the core reads are
+//! absent from a request. A set of bits shows this without a look-up.
 
 use crate::http::headers::HeaderLookup;
 

@@ -23,8 +23,8 @@
 /// assert_eq!(first, Some(b"a".to_vec()));
 /// ```
 pub trait HeaderLookup {
-    /// Calls `f` with each value of the header `name` (in any case), in the order in which they
-    /// were sent.
+    /// Calls `f` with each value of the header `name`, in the order in which they were sent. `name`
+    /// may be in upper or lower case.
     ///
     /// Values are bytes, because a header need not be UTF-8.
     fn each(&self, name: &str, f: &mut dyn FnMut(&[u8]));

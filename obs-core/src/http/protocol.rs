@@ -53,7 +53,7 @@ pub enum UrlScheme {
 impl UrlScheme {
     pub(crate) const ALL: [Self; 3] = [Self::Http, Self::Https, Self::Other];
 
-    /// Returns the scheme with this text, in any case.
+    /// Returns the scheme with this text, which may be in upper or lower case.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         if text.eq_ignore_ascii_case("http") {

@@ -191,7 +191,8 @@ impl Observer {
     }
 
     /// Creates the metrics of a route with value 0, before its first request, so that rates include
-    /// that request. With OpenTelemetry's names, they have the labels of HTTP/1.1 without TLS.
+    /// that request. With OpenTelemetry's names, these metrics have the labels of a request over
+    /// HTTP/1.1 without TLS.
     ///
     /// ```
     /// let observer = obs_core::Observer::builder("shop").no_environment().build()?;

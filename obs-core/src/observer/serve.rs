@@ -90,8 +90,8 @@ impl Stop {
 
 /// Polls `serve` until `signal` completes, and then stops it in this order:
 ///
-/// 1. `/readyz` answers 503. The server still accepts requests for the [drain's
-///    delay](crate::ObserverBuilder::drain_delay).
+/// 1. `/readyz` answers 503. During the [drain's delay](crate::ObserverBuilder::drain_delay), the
+///    server still accepts requests.
 /// 2. `drain` must make the server accept no more connections and finish running requests. `serve`
 ///    ends when nothing runs.
 /// 3. After the [drain's timeout](crate::ObserverBuilder::drain_timeout), `abort` must drop the

@@ -4,8 +4,8 @@
 //! [`requested`] waits for the signal, makes the service not ready and waits for the delay. The
 //! server of axum tells its connections to drain and later to abort, through a `watch` channel.
 //! Each connection has a receiver, so the number of receivers shows how many connections are open.
-//! actix closes idle connections over HTTP/1 only, so its server is dropped as soon as no request
-//! runs.
+//! actix closes only those idle connections that use HTTP/1. So its server is dropped as soon as no
+//! request runs, which closes the others.
 
 use std::{future::Future, io, time::Duration};
 #[cfg(unix)]

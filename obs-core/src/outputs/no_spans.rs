@@ -1,4 +1,5 @@
-//! The extension that replaces the spans in a service that is built without the feature `otel`.
+//! The extension `spans` of a service that is built without the feature `otel`. It only warns if
+//! the environment enables spans.
 
 use crate::{
     base::{build_error::BuildError, environment::Environment},

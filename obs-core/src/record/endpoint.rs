@@ -19,7 +19,7 @@ pub enum Endpoint {
     ///
     /// * Format: Prometheus' text format 0.0.4 or OpenMetrics 1.0, as `Accept` prefers.
     /// * Compression: gzip, if `Accept-Encoding` allows it.
-    /// * `name[]` parameters of the query restrict it to the families that they name.
+    /// * `name[]` parameters of the query restrict the page to the families that they name.
     Metrics,
     /// `/health`: the same as `/readyz`.
     Health,

@@ -1,8 +1,8 @@
 //! The application's own fields of a record.
 //!
 //! The number of fields is bounded, and the cost of a field does not depend on their number. A
-//! Bloom filter recognises most new names. For each set of names, the thread stores the text
-//! between the values, with sorted, nested and escaped names. An event only copies this text and
+//! Bloom filter recognises most new names. For each list of names, the thread stores the JSON text
+//! around the values, with the names sorted, nested and escaped. An event only copies this text and
 //! adds the values.
 
 use std::{

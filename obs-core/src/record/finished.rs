@@ -141,7 +141,8 @@ impl Record {
     ///
     /// * An outcome that is not ok: the outcome's name.
     /// * A 5xx response: the type that the handler reported, otherwise the status.
-    /// * A gRPC status that is [the service's failure](GrpcStatus::is_failure): as a 5xx response.
+    /// * A gRPC status that is [the service's failure](GrpcStatus::is_failure): the same as for a
+    ///   5xx response.
     /// * A response below 500: none, even if its handler reported an error.
     /// * Our own 503 to a probe: none, because it is a correct answer to the probe.
     #[must_use]

@@ -87,7 +87,7 @@ pub enum Identity {
     /// key](crate::Events::hash_key) can match it to a person. This needs the feature `hash`.
     #[cfg(feature = "hash")]
     Hashed,
-    /// An address is recorded without its last part: 24 bits of IPv4, 48 bits of IPv6.
+    /// Only the first part of an address is recorded: 24 bits of IPv4, 48 bits of IPv6.
     Truncated,
 }
 

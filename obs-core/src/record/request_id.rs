@@ -37,7 +37,8 @@ enum IdText {
 }
 
 impl RequestId {
-    /// Parses `bytes` as an id: 1 to 128 bytes, all of them allowed.
+    /// Parses `bytes` as an id. The result is `None` unless there are 1 to 128 bytes, all of which
+    /// are allowed in an id.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         if let Ok(uuid) = <[u8; UUID_TEXT]>::try_from(bytes)

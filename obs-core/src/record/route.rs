@@ -1,7 +1,7 @@
-//! Routes, each text kept once.
+//! Routes. The text of each route is stored once.
 //!
-//! Routes have no reference counts. They come from code and are bounded, so each text stays for as
-//! long as the process runs.
+//! Routes have no reference counts. They come from code and their number is limited, so each text
+//! stays for as long as the process runs.
 
 use std::{
     fmt,

@@ -1,7 +1,6 @@
 //! Redaction: names that mean secrets, and secrets that are recognised by their form.
 //!
-//! Every text that is emitted (events, error messages, and later logs and spans) passes through one
-//! [`Redactor`].
+//! The texts of records, in events, spans and error messages, pass through one [`Redactor`].
 //!
 //! Secrets are masked where texts enter, not where they are emitted: when a request starts, when a
 //! handler sets a text, and when an error or a panic is reported. So no output can forget to mask
@@ -62,7 +61,7 @@ struct Rules {
 const MAX_OWN_NAMES: usize = 1024;
 
 impl Redactor {
-    /// Replaces each secret that is recognised by its form by `[REDACTED]`.
+    /// Replaces each secret that is recognised by its form with `[REDACTED]`.
     ///
     /// ```
     /// # let redactor = obs_core::Redaction::new().build()?;
@@ -91,8 +90,8 @@ impl Redactor {
 
     /// Returns `true` if a value with this name is a secret.
     ///
-    /// Names are compared by their words, in any case. So `api_key`, `X-Api-Key` and `apiKey` are
-    /// the same name, and `author` does not contain `auth`.
+    /// Names are compared word by word. Upper and lower case are the same. So `api_key`,
+    /// `X-Api-Key` and `apiKey` are the same name, and `author` does not contain `auth`.
     ///
     /// ```
     /// # let redactor = obs_core::Redaction::new().build()?;
@@ -154,7 +153,7 @@ impl Redactor {
         mask_until_stable(query, URL_MASK, |query| url::in_query(&self.0, query))
     }
 
-    /// Replaces each segment with a secret in the path of a URL by `REDACTED`.
+    /// Replaces a segment of a URL's path with `REDACTED` if the segment contains a secret.
     ///
     /// ```
     /// # let redactor = obs_core::Redaction::new().build()?;

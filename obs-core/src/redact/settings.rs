@@ -46,9 +46,9 @@ settings! {
         }
         /// Marks names as harmless.
         ///
-        /// A name that the redactor knows, such as `session`, then no longer makes longer names
-        /// secret. Any other name, such as `token_count`, is harmless only as a whole: `token`
-        /// stays secret.
+        /// A name that the redactor knows, such as `session`, then also does not make longer names
+        /// secret, such as `session_length`. Any other name, such as `token_count`, is harmless
+        /// only as a whole: `token` stays secret.
         fn harmless_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) {
             self.names.extend(names.into_iter().map(|name| (name.into(), Meaning::Harmless)));
         }

@@ -17,8 +17,8 @@ use crate::{
 ///
 /// # Cancellation
 /// If it is dropped before the end, it records [`CancelledInBody`](Outcome::CancelledInBody). It
-/// records [`Completed`](Outcome::Completed) if the [rule](BodyRule) says that the server drops a
-/// body that was sent whole.
+/// records [`Completed`](Outcome::Completed) if the whole body was sent and the [rule](BodyRule)
+/// says that the server then drops it.
 ///
 /// ```
 /// use obs_core::{Observer, adapter::{BodyObservation, BodyRule, RequestHead}};
@@ -159,7 +159,7 @@ impl BodyObservation {
         }
     }
 
-    /// Records the error that the body yielded, and ends it.
+    /// Records the error that the body yielded, and ends the body.
     pub fn failed(&mut self, report: ErrorReport) {
         if let Some(observation) = &mut self.observation {
             observation.failed(report);

@@ -1,7 +1,8 @@
 //! The part of a running request that only its observation owns.
 //!
 //! It stays in one place while the observation moves from the service's call through its future
-//! into the response's body. Frameworks move those often, so a pointer keeps the moves cheap.
+//! into the response's body. Frameworks often move the call, the future and the body, so a pointer
+//! keeps the moves cheap.
 
 use std::{sync::Arc, time::Duration};
 

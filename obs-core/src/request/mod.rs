@@ -12,14 +12,15 @@
 //!
 //! An observation has one scope, which swaps the handle of the request into a thread-local around
 //! `call`, each poll and each drop. This needs no runtime and no reference count. `catch_unwind`
-//! surrounds the same places. A frame of a body is large, so only its data is moved out of the
-//! scope and of `catch_unwind`.
+//! surrounds the same places. A frame of a body is large. So only its data leaves the scope and
+//! `catch_unwind`, not the whole frame.
 //!
-//! Most bodies without a span yield nothing but bytes. For them
-//! [`BodyObservation::poll`](body::BodyObservation::poll) has a short path, which is inlined where
-//! an adapter asks `sees_only_bytes` first. Long code that few requests need is a function that is
-//! not inlined. Between two requests, other code displaces ours from the processor's caches. Rare
-//! code between common code would have to be loaded again, too.
+//! Most bodies of requests without a span yield nothing but bytes. For them
+//! [`BodyObservation::poll`](body::BodyObservation::poll) has a short path. It is inlined where an
+//! adapter calls `sees_only_bytes` first. Long code that few requests need is in functions that are
+//! not inlined. Between two requests, other code displaces ours from the processor's caches. If
+//! rare code lay between common code, it would have to be loaded again together with the common
+//! code.
 //!
 //! # End
 //!
@@ -27,10 +28,10 @@
 //! adapter states for each response, decides what the end of the body means. The rules come from
 //! trials on hyper and actix.
 //!
-//! - hyper does not poll a body that says that it has ended, and stops after `Content-Length`. So
-//!   the rule looks at the number of bytes, and at the state of the body when it is dropped. hyper
-//!   also drops a body as soon as it has the last frame, sent or not, so frames are handed over in
-//!   chunks of 64 KiB.
+//! - hyper does not poll a body that reports its end, and stops polling after `Content-Length`
+//!   bytes. So the rule looks at the number of bytes, and at the state of the body when it is
+//!   dropped. hyper also drops a body as soon as hyper has the last frame, even if the frame is not
+//!   sent yet. So frames are handed over in chunks of 64 KiB.
 //! - actix polls every body to its end, even one that it discards. So a response is complete
 //!   only at that end.
 //!
@@ -39,8 +40,8 @@
 //! An observation is two pointers, to its observer and to the state in flight, because frameworks
 //! move it a dozen times, in futures, responses and bodies. When it is dropped and nobody holds a
 //! handle or a record, the state is reset, and the thread keeps its memory for the next request. So
-//! the core usually allocates nothing for a request. Of the reference counts that threads share, a
-//! request changes only the observer's.
+//! the core usually allocates nothing for a request. A request changes only one reference count
+//! that threads share: the observer's.
 
 pub(crate) mod begin;
 pub(crate) mod body;

@@ -47,8 +47,8 @@ use crate::{
 /// The observation itself must not go into extensions, because extensions are cloned.
 ///
 /// # Cancellation
-/// If it is dropped before [`responded`](Self::responded), it records
-/// [`CancelledBeforeResponse`](Outcome::CancelledBeforeResponse), and after it
+/// A drop before [`responded`](Self::responded) records
+/// [`CancelledBeforeResponse`](Outcome::CancelledBeforeResponse). A later drop records
 /// [`CancelledInBody`](Outcome::CancelledInBody).
 ///
 /// ```
@@ -142,10 +142,11 @@ impl Observation {
         self.observe(future)
     }
 
-    /// Counts the request's body while the service reads it. `None` if nothing needs to be counted
-    /// because the size is known.
+    /// Returns a counter of the request's body, for use while the service reads it. `None` if
+    /// nothing needs to be counted because the size is known.
     ///
-    /// If the framework boxes request bodies anyway, an adapter wraps the bodies of unknown size.
+    /// To count a body of unknown size, an adapter wraps it, if the framework boxes request bodies
+    /// anyway.
     #[must_use]
     pub fn request_body(&self) -> Option<RequestBody> {
         RequestBody::unknown(self.state())

@@ -16,8 +16,9 @@ use crate::{
 pin_project! {
     /// A future that runs in its request's scope: see [`Observation::observe`].
     ///
-    /// Its output is the observation, to move into the response's body, and the future's output or
-    /// its panic. It is `Send` if the future is `Send`.
+    /// Its output is a pair. The first part is the observation, which the adapter moves into the
+    /// response's body. The second part is the output or the panic of the future. `Observed`
+    /// is `Send` if the future is `Send`.
     ///
     /// # Cancellation
     /// A drop first drops the future in the request's scope, so that destructors in the handler can
@@ -68,7 +69,7 @@ pin_project! {
 }
 
 impl<F> Observed<F> {
-    /// Makes it without a future. Call [`make`](Self::make) once before the first poll.
+    /// Makes an `Observed` without a future. Call [`make`](Self::make) once before the first poll.
     pub const fn empty(observation: Observation) -> Self {
         Self { observation: Some(observation), panic: None, future: None }
     }
@@ -76,8 +77,8 @@ impl<F> Observed<F> {
     /// Makes the future in the request's scope. A panic of `make` becomes the output, as a panic of
     /// the future does. This is for services whose `call` may panic.
     ///
-    /// Requests and futures are large. So `make` should capture references, and the future stays
-    /// where it is made.
+    /// Requests and futures are large. So `make` should capture references. The future is stored
+    /// where it is made and is not moved.
     #[inline]
     pub fn make(&mut self, make: impl FnOnce() -> F) {
         let Self { observation: Some(observation), panic, future } = self else { return };

@@ -4,11 +4,11 @@
 //! the payload and has the observation. A thread-local slot connects the two: see
 //! [`base::panic`](crate::base::panic).
 //!
-//! The hook fills the slot only inside a request, and always calls the previous hook.
-//! `catch_unwind` empties the slot and uses it only if the message is the same, so a panic that
-//! was resumed from elsewhere gets no wrong location. The backtrace is resolved where it is
-//! printed, not on the request's thread. With `panic = "abort"` the hook itself records and
-//! flushes.
+//! The hook fills the slot only inside a request, and always calls the previous hook. The code
+//! around `catch_unwind` empties the slot. It uses the report only if the report and the payload
+//! have the same message, so a panic that was resumed from elsewhere gets no wrong location. The
+//! backtrace is resolved where it is printed, not on the request's thread. With `panic = "abort"`,
+//! the hook itself finishes the record and flushes the outputs.
 
 use crate::{
     base::panic::PanicReport,

@@ -1,10 +1,10 @@
 //! The memory of finished requests, kept for the next requests of the thread.
 //!
-//! With it, the core allocates nothing for most requests. The reference count of the observer is
-//! the only shared one that a request changes.
+//! With it, the core allocates nothing for most requests. A request changes only one reference
+//! count that threads share: the observer's.
 //!
-//! A request that ends on another thread leaves its memory there. Its data is reset first. Only the
-//! capacity for its texts stays, and the data that all requests of its observer share.
+//! A request that ends on another thread leaves its memory there. The data in it is reset first.
+//! Only the capacity for texts and the data that all requests of the observer share are kept.
 
 use std::{
     cell::RefCell,

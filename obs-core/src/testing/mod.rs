@@ -1,7 +1,7 @@
 //! A test kit (feature `testing`): an observer in memory with records, events and metrics to check.
 //!
-//! Each test has its own observer, so any number of tests run at the same time in one process. It
-//! reads no environment variables and writes no output.
+//! Each test has its own observer, so any number of tests run at the same time in one process. The
+//! observer reads no environment variables and writes no output.
 //!
 //! ```
 //! use obs_core::{Outcome, adapter::RequestHead, testing::TestObserver};
@@ -51,7 +51,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// An observer in memory, and everything that it recorded.
 ///
 /// # Panics
-/// Its checks panic, with a message that shows the actual data.
+/// A check that fails panics with a message that shows the actual data.
 #[derive(Clone)]
 pub struct TestObserver {
     observer: Observer,

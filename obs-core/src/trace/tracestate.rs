@@ -37,9 +37,9 @@ impl TraceState {
     /// Parses a list. The result is empty if any member is invalid, if there are more than 32
     /// members, or if the list has more than 20 KiB.
     ///
-    /// Empty members are skipped. Of members with the same key, the first is kept. A list of more
-    /// than 2 KiB is cut by whole members: first those of more than 128 characters, then from the
-    /// end.
+    /// Empty members are skipped. Of members with the same key, the first is kept. From a list of
+    /// more than 2 KiB, whole members are removed: first those of more than 128 characters, then
+    /// the last ones.
     #[must_use]
     pub fn parse(list: &str) -> Self {
         let mut members: Vec<&str> = Vec::new();

@@ -178,8 +178,8 @@ impl Work {
         self.start().map(|start| &start.id)
     }
 
-    /// The position in its trace, to [inject](TraceContext::inject) into outgoing calls. `None`
-    /// outside of work.
+    /// The position of the work in its trace, to [inject](TraceContext::inject) into outgoing
+    /// calls. `None` outside of work.
     ///
     /// ```
     /// # struct Outgoing; impl Outgoing { fn header(&mut self, _: &str, _: &str) {} }

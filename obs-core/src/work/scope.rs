@@ -1,8 +1,9 @@
 //! The work that runs on the current thread.
 //!
-//! A thread-local variable is swapped around every poll, call and drop of a part of the work. So no
-//! async runtime is needed, and no argument is passed. A task or thread that a handler starts is
-//! outside of the work, unless it uses [`Work::scope`] or [`Work::run`].
+//! A thread-local variable holds the handle of the current work. It is swapped around each call,
+//! poll and drop that belongs to the work. So no async runtime is needed, and no argument is
+//! passed. A task or thread that a handler starts is outside of the work, unless it uses
+//! [`Work::scope`] or [`Work::run`].
 
 use std::{
     cell::Cell,

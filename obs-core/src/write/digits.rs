@@ -1,5 +1,5 @@
-//! Decimal numbers, durations and IP addresses as text. Most numbers of a request are small, so
-//! that a table of all three-digit numbers is fast.
+//! Decimal numbers, durations and IP addresses as text. Most numbers of a request are small, so a
+//! table of all three-digit numbers is fast.
 
 use std::{fmt::Write as _, net::IpAddr, time::Duration};
 

@@ -2,7 +2,7 @@
 //! from `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.
 //!
 //! Anybody can send these headers. Each proxy appends the address from which it got the request. So
-//! they are read from the right end, and only as far as trusted proxies wrote them.
+//! the headers are read from the right end, and only the parts that trusted proxies wrote.
 //!
 //! Most proxies write one kind of header and pass the other one unchanged. Which one they write is
 //! unknown here. So if both are present and name different clients, both are ignored.

@@ -5,11 +5,12 @@
 //! other request is HTTP, whatever its content type is.
 //!
 //! The method of a call becomes its route if a gRPC response shows that the service has this
-//! method. UNIMPLEMENTED does not show this, nor does a failure without a body, because a layer
-//! before the service may have sent it.
+//! method. Two responses do not show this, because a layer before the service may have sent them:
+//! UNIMPLEMENTED, and a failure without a body.
 //!
-//! If there is only such a failure, or no response, the method becomes the route if the router has
-//! no route for it. At most 64 routes are created in this way, because the method may be any text.
+//! After a failure without a body, or without any response, the method becomes the route only if
+//! the router has no route for it. At most 64 routes are created in this way, because the method
+//! may be any text.
 //!
 //! Messages are counted by their length prefixes while the body passes. tonic's server enforces
 //! `grpc-timeout` outside of our layer, by dropping our future. So if the future is dropped at

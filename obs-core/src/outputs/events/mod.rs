@@ -10,12 +10,12 @@
 //!
 //! The event is serialised into memory that the thread keeps, and copied into the queues under a
 //! short lock. Under traffic, a worker swaps its queue every 20 ms. After a second without events
-//! it sleeps, and only the next event wakes it. The two buffers that are swapped keep about as much
-//! memory as the largest recent batches needed.
+//! it sleeps, and only the next event wakes it. Both swapped buffers keep about as much memory as
+//! the largest recent batch needed.
 //!
 //! A sink of batches returns how many entries it has accepted. A sink of bytes
 //! (`delivery/byte_writer.rs`) accepts them as `write(2)` does. The next attempt continues at the
-//! first byte that the sink did not accept, so a failed attempt neither tears nor duplicates a
+//! first byte that the sink did not accept, so a failed attempt neither breaks nor duplicates a
 //! line.
 
 pub(crate) mod channel;

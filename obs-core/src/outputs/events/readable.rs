@@ -5,8 +5,8 @@
 //! ```
 //! The columns are the time in UTC, the service, the status, the method, the path, the duration,
 //! the size of the response, and the first digits of the trace id. A text that is too long for its
-//! column is cut in the middle, so all services that share a terminal have the same columns. The
-//! error follows, which is never cut, and then the details. Details that do not fit are only
+//! column is cut in the middle, so all services that share a terminal have the same columns. Then
+//! the error follows, which is never cut. The details come last. Details that do not fit are only
 //! counted (`+3`), except on a line with an error. The same event in JSON contains everything.
 
 use std::{

@@ -1,5 +1,5 @@
-//! The documents that are generated from the table: the schema of an event, and the reference of
-//! its fields.
+//! The documents that are generated from the table of facts: the schema of an event, and the
+//! reference of its fields.
 
 use std::{collections::HashSet, fmt::Write as _};
 

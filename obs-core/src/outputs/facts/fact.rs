@@ -1,4 +1,4 @@
-//! A row of the table as data, for the generated documents.
+//! A row of the table of facts as data, for the generated documents.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! Members of an event whose type is not a type of JSON.
+//! The methods that write event members of types that JSON does not have, such as ids and routes.
 
 use std::sync::Arc;
 

@@ -4,12 +4,14 @@
 //! description, and the expression that reads it. The rows generate:
 //!
 //! * the members of an event (`event`),
-//! * the attributes of a span (`at_start` and `at_end`), and the names that they reserve,
+//! * the attributes of a span (`at_start` and `at_end`), and their names, which the application's
+//!   fields cannot use in a span,
 //! * the JSON Schema of an event (`schema/event-1.json`) and the reference in `docs/events.md`. A
-//!   test compares both with the rows. With `UPDATE_DOCS=1` it writes them.
+//!   test compares both with the rows. With `UPDATE_DOCS=1`, the test writes both documents.
 //!
 //! Rows form groups, and one function writes a group. The function of a rare group is not inlined.
-//! Otherwise its code would lie between the code that every event runs, which would be slower.
+//! Otherwise its code would lie inside the code that runs for every event, and that code would be
+//! slower.
 
 #[cfg(feature = "otel")]
 pub(crate) mod attributes;

@@ -1,8 +1,8 @@
-//! Templates for the application's fields: the text between the values, created once for each set
-//! of names.
+//! Templates of the application's fields. A template is the JSON text around the values of the
+//! fields. It is created once for each list of names.
 //!
-//! Handlers set the same names in the same order for every request. Sorting, nesting and escaping
-//! the names for each event would be most of the cost of a field.
+//! A handler usually sets the same names in the same order for every request. Sorting, nesting and
+//! escaping the names for each event would be most of the cost of a field.
 
 use std::{cell::RefCell, collections::HashMap};
 

@@ -186,8 +186,8 @@ facts! {
 }
 
 facts! {
-    /// Feature flags and calls. They are lists of objects: a name such as that of a dependency is a
-    /// value, so it does not become a column in a database of events.
+    /// Feature flags and calls. They are lists of objects, in which each name, such as the name of
+    /// a dependency, is a value. So a name does not become a column in a database of events.
     ActivityFacts of all;
     #[inline(never)]
     event(record: &Record);

@@ -1,5 +1,5 @@
-//! A family of metrics at a scrape. Our families and the user's have the same type, for one
-//! encoder.
+//! A family of metrics at a scrape. Our families and the user's have the same type, so one encoder
+//! writes both.
 
 use std::{borrow::Cow, sync::Arc};
 

@@ -15,10 +15,10 @@
 //! equals `+Inf`. `http_requests_total` is read from the same histogram. A loom model checks this
 //! (`tests/loom`).
 //!
-//! The rank of an exemplar depends on three facts, in this order: the request failed, its trace is
-//! recorded, and its duration. The rank and the time can be read without a lock. So most requests
-//! find out without a lock that they cannot replace the exemplar. A request that can replace it
-//! tries to take a lock, and gives up if the lock is held.
+//! The rank of an exemplar depends on three facts, in this order: whether the request failed,
+//! whether its trace is recorded, and its duration. The rank and the time can be read without a
+//! lock. So most requests find out without a lock that they cannot replace the exemplar. A request
+//! that can replace it tries to take a lock, and gives up if the lock is held.
 
 pub(crate) mod exemplar;
 pub(crate) mod exposition;

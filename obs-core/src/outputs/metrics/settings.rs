@@ -88,7 +88,7 @@ impl MetricLabel {
         Self::new(LabelSource::Status)
     }
 
-    /// The first digit of the status code: `2xx`.
+    /// The class of the status code, such as `2xx`.
     #[must_use]
     pub const fn status_class() -> Self {
         Self::new(LabelSource::StatusClass)

@@ -1,6 +1,6 @@
 //! The name and the attributes of a span. They follow OpenTelemetry's semantic conventions for HTTP
-//! server spans (stable) and gRPC server spans. The attributes that events contain, too, come from
-//! their [facts].
+//! server spans (stable) and gRPC server spans. The attributes that are also fields of events come
+//! from the table of [facts].
 
 use std::borrow::Cow;
 

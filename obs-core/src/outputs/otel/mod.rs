@@ -17,17 +17,17 @@
 //! # With and without the SDK
 //!
 //! If the provider is ours and the sampler is one of the SDK's samplers that read no attributes,
-//! only the collector needs the span. Then the SDK creates no span. A request that is not sampled
+//! only the collector reads the span. Then the SDK creates no span. A request that is not sampled
 //! gets a context with its ids. A sampled request gets an `OpenSpan`, which stores what the
 //! application adds to it.
 //!
 //! The rest is encoded from the record at the end, directly as OTLP ([`encoding`]), like events are
-//! written directly as JSON. A span of the SDK would allocate memory for each attribute, which
-//! another thread encodes and frees. We encode the attributes of every request ourselves, and a
-//! test compares the result with `prost`. Rare parts use `opentelemetry-proto`.
+//! written directly as JSON. A span of the SDK would allocate memory for each attribute. Another
+//! thread would encode the attribute and free the memory. We encode the attributes of every request
+//! ourselves, and a test compares the result with `prost`. Rare parts use `opentelemetry-proto`.
 //!
-//! With any other sampler, and with a provider of the application, the SDK creates the spans, with
-//! attributes at creation. `tests/tests/spans.rs` compares both ways.
+//! With any other sampler, or with a provider of the application, the SDK creates the spans. It
+//! gets the attributes when it creates a span. `tests/tests/spans.rs` compares both ways.
 //!
 //! # Export
 //!

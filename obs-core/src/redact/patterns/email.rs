@@ -1,4 +1,4 @@
-//! E-mail addresses in their usual form, without comments, quotes and bare hosts.
+//! E-mail addresses in their usual form: no comments, no quotes, and a dot in the host.
 
 use std::ops::Range;
 

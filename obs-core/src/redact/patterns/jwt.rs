@@ -1,4 +1,4 @@
-//! JSON Web Tokens (RFC 7519): base64url parts with dots between them, the first of which is a JSON
+//! JSON Web Tokens (RFC 7519): base64url parts that are separated by dots. The first part is a JSON
 //! object.
 
 use std::ops::Range;

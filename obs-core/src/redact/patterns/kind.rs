@@ -13,13 +13,13 @@
 pub enum SecretPattern {
     /// JSON Web Tokens, signed or encrypted: `eyJ….….…`.
     Jwt,
-    /// `Bearer <token>` and `Basic <credentials>`, in any case. Only the part after the scheme is
-    /// masked.
+    /// `Bearer <token>` and `Basic <credentials>`, in upper or lower case. Only the part after the
+    /// scheme is masked.
     Bearer,
     /// Private keys in PEM: the whole block, or the rest of the text if the block was cut off.
     PrivateKey,
-    /// Payment card numbers, in one piece or in groups, with a valid check digit and a prefix in
-    /// use.
+    /// Payment card numbers, in one piece or in groups, with a valid check digit and the prefix of
+    /// a card network.
     Card,
     /// E-mail addresses.
     Email,

@@ -9,7 +9,7 @@
 //!
 //! - It reads a bounded number of bytes.
 //! - It reads only as far as another byte of the same kind.
-//! - It returns the position before which it need not run again.
+//! - It returns a position, and does not run again before that position.
 
 pub(crate) mod assignment;
 pub(crate) mod card;

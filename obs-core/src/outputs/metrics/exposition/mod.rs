@@ -8,8 +8,9 @@
 //!   for other code that gathers it. But its types cannot contain exemplars, units and times of
 //!   creation. So for our own page, our collector returns placeholders. The registry adds its
 //!   prefix and labels to them, and the encoder replaces them by our families.
-//! * A separate thread gathers, and not one of the runtime's blocking threads. If a database hangs,
-//!   it may block all of those, and then the metrics are needed most.
+//! * A separate thread gathers the families, not one of the runtime's blocking threads. A database
+//!   that hangs may block all of the runtime's blocking threads, and the metrics are needed most
+//!   then.
 //! * Only one run gathers at a time. Scrapes that arrive meanwhile wait for the next run and share
 //!   it, so a page always includes the requests that ended before its scrape. After a run, nothing
 //!   can fail any more, and invalid samples are already skipped.

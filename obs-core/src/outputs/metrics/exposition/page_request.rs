@@ -1,4 +1,5 @@
-//! A request for a page: the families that it wants, and the kind that the page shows for each.
+//! A request for a page: the families that the client wants, and the metric type that the page
+//! shows for each family.
 
 use std::sync::Arc;
 
