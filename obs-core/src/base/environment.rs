@@ -7,7 +7,7 @@ use std::{
     io::{self, IsTerminal},
 };
 
-use super::{build_error::BuildError, diagnostics};
+use super::build_error::BuildError;
 
 type VariableLookup = Box<dyn Fn(&str) -> Option<OsString>>;
 
@@ -119,7 +119,7 @@ impl Environment {
         self.warn(format!("`{name}` is \"{value}\", but should be {expected}; it is ignored"));
     }
 
-    /// Stores a warning for [`emit_warnings`](Self::emit_warnings).
+    /// Stores a warning for [`take_warnings`](Self::take_warnings).
     pub(crate) fn warn(&self, warning: String) {
         self.warnings.borrow_mut().push(warning);
     }
@@ -132,11 +132,9 @@ impl Environment {
         set.or(methods.first()).or(variables.first()).copied().unwrap_or_default()
     }
 
-    /// Logs each stored warning once.
-    pub(crate) fn emit_warnings(&self) {
-        for warning in self.warnings.take() {
-            diagnostics::warn(format_args!("{warning}"));
-        }
+    /// Returns the stored warnings, each only once.
+    pub(crate) fn take_warnings(&self) -> Vec<String> {
+        self.warnings.take()
     }
 
     #[cfg(test)]

@@ -3,11 +3,11 @@
 pub(crate) mod build_error;
 pub(crate) mod clock;
 pub(crate) mod counter;
-pub(crate) mod diagnostics;
 pub(crate) mod environment;
 pub(crate) mod name_filter;
 pub(crate) mod panic;
 pub(crate) mod parse;
+pub(crate) mod printable;
 pub(crate) mod random;
 pub(crate) mod read_mostly;
 pub(crate) mod settings;

@@ -19,6 +19,7 @@ use crate::{
         route::RouteTable,
         service::Service,
     },
+    redact::diagnostics,
     request::panic_hook,
 };
 
@@ -27,7 +28,15 @@ impl ObserverBuilder {
     ///
     /// # Errors
     /// Returns an error for the first invalid setting.
-    pub fn build(mut self) -> Result<Observer, BuildError> {
+    pub fn build(self) -> Result<Observer, BuildError> {
+        // Programs print this error, and the value may be a URL with a password.
+        self.make().map_err(|mut error| {
+            error.value = diagnostics::masked(&error.value);
+            error
+        })
+    }
+
+    fn make(mut self) -> Result<Observer, BuildError> {
         // No field is moved out of the builder. So after an error, one call drops all of it.
         let environment = if self.environment { Environment::process() } else { Environment::none() };
         let (extensions, built_in) = self.prepare(&environment)?;
@@ -63,7 +72,7 @@ impl ObserverBuilder {
         setup.run_late_steps()?;
         let mut parts = setup.parts;
         validation::parts(&parts, &built_in_names)?;
-        environment.emit_warnings();
+        environment.take_warnings().iter().for_each(|warning| diagnostics::warn(format_args!("{warning}")));
 
         let recorded_headers = mem::take(&mut parts.recorded_headers);
         let header_names = (recorded_headers.iter().map(AsRef::as_ref))

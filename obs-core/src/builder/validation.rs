@@ -237,6 +237,13 @@ mod tests {
         assert_eq!(source.map(std::io::Error::kind), Some(std::io::ErrorKind::NotFound));
     }
 
+    #[test]
+    fn errors_do_not_show_secrets() {
+        let name = "postgres://shop:hunter2@db/shop";
+        let error = builder().request_id_headers([name]).build().expect_err("refused");
+        assert_eq!(error.value, "postgres://[REDACTED]@db/shop");
+    }
+
     #[cfg(feature = "tokio")]
     #[test]
     fn two_checks_with_one_name_are_rejected() {

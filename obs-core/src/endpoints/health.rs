@@ -1,7 +1,10 @@
 //! The health pages: liveness, readiness, and the checks that readiness runs.
 
 #[cfg(feature = "tokio")]
-use crate::extension::{check::Check, check_thread::spawn_task};
+use crate::{
+    extension::{check::Check, check_thread::spawn_task},
+    redact::Redactor,
+};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -58,7 +61,7 @@ impl Extension for HealthPages {
                 starting: AtomicBool::new(starting),
                 draining: AtomicBool::new(false),
                 #[cfg(feature = "tokio")]
-                checks: valid(mem::take(&mut setup.parts.checks))?,
+                checks: valid(mem::take(&mut setup.parts.checks), setup.redactor)?,
             });
             setup.own_page(Endpoint::Livez, Box::new(|_| Health::live().into()));
             for endpoint in [Endpoint::Health, Endpoint::Readyz] {
@@ -78,14 +81,14 @@ impl Extension for HealthPages {
 
 /// Rejects a check without a name, or with the name of another.
 #[cfg(feature = "tokio")]
-fn valid(checks: Vec<Check>) -> Result<Vec<Arc<Check>>, BuildError> {
+fn valid(checks: Vec<Check>, redactor: &Redactor) -> Result<Vec<Arc<Check>>, BuildError> {
     for (n, check) in checks.iter().enumerate() {
         let taken = checks.iter().take(n).any(|other| other.name == check.name);
         if check.name.is_empty() || taken {
             return Err(BuildError::new("check", &*check.name, "a name that no other check has"));
         }
     }
-    Ok(checks.into_iter().map(Arc::new).collect())
+    Ok(checks.into_iter().map(|check| Arc::new(check.masked_by(redactor))).collect())
 }
 
 impl Health {

@@ -5,7 +5,7 @@ pub(crate) mod health;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::{
-    base::{diagnostics, panic::catch},
+    base::panic::catch,
     extension::setup::{InstalledEndpoint, Respond},
     http::{
         answer::{Answer, EndpointFuture},
@@ -13,6 +13,7 @@ use crate::{
         method::Method,
     },
     record::endpoint::Endpoint,
+    redact::diagnostics,
 };
 
 /// The endpoints of one observer.

@@ -10,7 +10,11 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::{base::diagnostics, extension::check_thread::run_on_thread, record::error::ErrorReport};
+use crate::{
+    extension::check_thread::run_on_thread,
+    record::error::ErrorReport,
+    redact::{Redactor, diagnostics},
+};
 
 type CheckFunction = Box<dyn Fn() -> CheckFuture + Send + Sync>;
 
@@ -30,6 +34,8 @@ pub(crate) struct Check {
     pub(crate) name: String,
     timeout: Duration,
     run: CheckFunction,
+    /// Masks the reasons of failures, once an observer has the check.
+    redactor: Option<Redactor>,
     state: Mutex<CheckState>,
 }
 
@@ -66,7 +72,12 @@ impl Check {
             let future = check();
             Box::pin(async move { future.await.map_err(|error| ErrorReport::of_text(&error).message) })
         };
-        Self { name, timeout, run: Box::new(run), state: Mutex::default() }
+        Self { name, timeout, run: Box::new(run), redactor: None, state: Mutex::default() }
+    }
+
+    /// Returns the check with the redactor of its observer.
+    pub(crate) fn masked_by(self, redactor: &Redactor) -> Self {
+        Self { redactor: Some(redactor.clone()), ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, CheckState> {
@@ -160,6 +171,8 @@ impl Check {
         match result {
             _ if !changed => {}
             Err(reason) => {
+                let masked = self.redactor.as_ref().map(|redactor| redactor.text(&reason));
+                let reason = masked.as_deref().unwrap_or(&reason);
                 diagnostics::warn(format_args!("health check `{}` fails: {reason}", self.name));
             }
             Ok(()) => diagnostics::info(format_args!("health check `{}` passes", self.name)),

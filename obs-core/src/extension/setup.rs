@@ -3,7 +3,7 @@
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use crate::{
-    base::{build_error::BuildError, counter::Counter, diagnostics, environment::Environment},
+    base::{build_error::BuildError, counter::Counter, environment::Environment},
     extension::{
         installation::Extension,
         internal_metrics::{InternalLabel, InternalMetrics},
@@ -16,7 +16,7 @@ use crate::{
         method::Method,
     },
     record::{endpoint::Endpoint, identity::IdentityPolicy, route::Exclusions, service::Service},
-    redact::Redactor,
+    redact::{Redactor, diagnostics},
 };
 
 #[cfg(feature = "tokio")]
@@ -314,7 +314,7 @@ impl Setup<'_> {
 
     /// Logs a warning, such as the message that an invalid value of a variable is ignored.
     pub fn warn(&self, message: &str) {
-        diagnostics::warn(format_args!("{}: {message}", self.name));
+        diagnostics::warn(format_args!("{}: {}", self.name, self.redactor.text(message)));
     }
 
     fn check_family(

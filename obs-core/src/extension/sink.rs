@@ -9,9 +9,10 @@ use std::{
 };
 
 use crate::{
-    base::{counter::Counter, diagnostics, panic::catch, thread::spawn},
+    base::{counter::Counter, panic::catch, thread::spawn},
     extension::internal_metrics::InternalMetrics,
     record::{finished::Record, start::Start},
+    redact::diagnostics,
 };
 
 /// A sink of records, which sees the start and the end of every piece of work.

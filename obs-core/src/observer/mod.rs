@@ -20,7 +20,7 @@ use std::{
 #[cfg(feature = "otel")]
 use crate::outputs::otel::tracing::Tracing;
 use crate::{
-    base::{diagnostics, panic::catch},
+    base::panic::catch,
     endpoints::{Endpoints, health::Health},
     extension::{
         report::OutputReport,
@@ -31,7 +31,7 @@ use crate::{
     observer::drain::{Drain, ShutdownReport},
     outputs::metrics::{MetricSink, scrape::Scrapes},
     record::{finished::Record, policy::Policy, service::Service, start::Start},
-    redact::Redactor,
+    redact::{Redactor, diagnostics},
     work::{handle::Work, scope},
 };
 

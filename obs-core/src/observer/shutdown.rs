@@ -28,8 +28,9 @@ use tokio::sync::oneshot;
 
 pub use crate::observer::serve::{Serve, Server, Stop, run};
 use crate::{
-    base::{diagnostics, thread::spawn, thread_timeout::run_with_timeout},
+    base::{thread::spawn, thread_timeout::run_with_timeout},
     observer::{Observer, drain::ShutdownReport},
+    redact::diagnostics,
 };
 
 /// The longest time that [`flush`] waits for the outputs.

@@ -7,10 +7,10 @@ use std::{
 };
 
 use crate::{
-    base::{diagnostics, panic::catch},
+    base::panic::catch,
     http::headers::HeaderLookup,
     record::request_id::{MAX_REQUEST_ID, RequestId},
-    redact::Redactor,
+    redact::{Redactor, diagnostics},
 };
 
 /// Returns a new id for a request without a valid one.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    base::{counter::Counter, diagnostics, panic::catch},
+    base::{counter::Counter, panic::catch},
     http::{
         forwarded::network::TrustedProxies, found_headers::HeaderNameSet, head::RequestHead,
         method::KnownMethods,
@@ -21,7 +21,7 @@ use crate::{
         service::Service,
         start::{RequestStart, Start},
     },
-    redact::Redactor,
+    redact::{Redactor, diagnostics},
     trace::propagation::Propagators,
 };
 

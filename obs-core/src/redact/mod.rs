@@ -6,6 +6,7 @@
 //! handler sets a text, and when an error or a panic is reported. So no output can forget to mask
 //! them, not even a user's own output.
 
+pub(crate) mod diagnostics;
 pub(crate) mod field;
 pub(crate) mod names;
 pub(crate) mod patterns;

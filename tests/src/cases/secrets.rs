@@ -1,15 +1,97 @@
 //! Cases of secrets in each place of a request. No output contains one.
 
+use std::{io, process::Command};
+
 use http::HeaderValue;
-use obs_core::{EventOutput, Events, otel::Otel};
+use obs_core::{
+    EventOutput, Events, Redaction,
+    otel::Otel,
+    output::{Batch, BatchSink, Delivered, Failure},
+};
 
 use crate::{
     app::CANARIES,
     client::get,
-    collector::Collector,
+    collector::{Behaviour, Collector},
     stacks::{Setup, Stack},
-    watch::Watch,
+    watch::{BOUND, Watch},
 };
+
+/// The variable that tells a process to do the work of which its parent checks the standard error.
+const CHILD: &str = "OBS_TEST_STANDARD_ERROR";
+
+/// A secret of the application, and one in a URL. Each message on standard error contains both.
+const TICKET: &str = "TCK-12345678";
+const DATABASE: &str = "postgres://shop:hunter2-canary@db.internal/shop";
+
+/// Characters that change colours or the direction of a text, or begin a new line.
+const UNPRINTABLE: &str = "\u{1b}[31m\u{202e}\r\nobs: forged\u{2028}";
+
+/// A sink that accepts nothing. Its error contains secrets.
+struct SinkThatRefuses;
+
+impl BatchSink for SinkThatRefuses {
+    fn send(&mut self, _: &Batch<'_>) -> Result<Delivered, Failure> {
+        Err(Failure::never(said()))
+    }
+}
+
+fn said() -> String {
+    let [.., password] = CANARIES;
+    format!("{DATABASE} refused {TICKET}{UNPRINTABLE}: {} password={password}", CANARIES[..5].join(", "))
+}
+
+/// The errors of health checks, the answers of a collector and the errors of sinks reach the
+/// standard error of a process without secrets, each on one line.
+///
+/// The test starts itself as a process, whose standard error nothing else writes to.
+pub async fn standard_error_has_no_secret(stack: Stack) {
+    if std::env::var_os(CHILD).is_some() {
+        return fail_in_every_way(stack).await;
+    }
+    let protocol = if stack.http2 { "h2" } else { "h1" };
+    let framework = format!("{:?}", stack.framework).to_lowercase();
+    let test = format!("{framework}_{protocol}::secrets::standard_error_has_no_secret");
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.args(["--exact", "--nocapture", &test]).env(CHILD, "1");
+    let output = command.output().expect("the process runs");
+    let text = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(output.status.success(), "{text}");
+    for expected in [
+        "obs: warning: health check `db` fails: postgres://[REDACTED]@db.internal/shop refused [REDACTED]",
+        "obs: warning: cannot deliver events to the output refuses: postgres://[REDACTED]@db.internal/shop",
+        "rejected 1 spans of a batch: \"postgres://[REDACTED]@db.internal/shop refused [REDACTED]",
+    ] {
+        assert!(text.contains(expected), "{expected:?} in {text}");
+    }
+    for secret in CANARIES.iter().chain(&[TICKET, DATABASE]) {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    let hidden = |c: char| c != '\n' && (c.is_control() || ['\u{202e}', '\u{2028}'].contains(&c));
+    assert!(!text.contains(hidden), "{text:?}");
+    assert!(!text.contains("\nobs: forged"), "{text:?}");
+}
+
+async fn fail_in_every_way(stack: Stack) {
+    let collector = Collector::start();
+    collector.answer(Behaviour::Reject { spans: 1, message: said() });
+    let otel = Otel::new().endpoint(collector.endpoint());
+    let events = Events::new().output(EventOutput::batches(SinkThatRefuses).named("refuses"));
+    let watch = Watch::with(|builder| {
+        builder
+            .redaction(Redaction::new().pattern("ticket", "TCK-[0-9]{8}"))
+            .events(events)
+            .otel(otel)
+            .check("db", || async { Err(io::Error::other(said())) })
+    });
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    assert_eq!(client.send(get("/readyz")).await.expect("an answer").status, 503);
+    assert_eq!(client.send(get("/plain")).await.expect("an answer").status, 200);
+    client.disconnect().await;
+    server.stop().await;
+    watch.observer.shutdown(BOUND);
+}
 
 pub async fn no_output_has_a_secret(stack: Stack) {
     let (output, events) = EventOutput::channel();
@@ -45,7 +127,7 @@ pub async fn no_output_has_a_secret(stack: Stack) {
     let records = watch.ended(2).await;
     client.disconnect().await;
     server.stop().await;
-    assert!(watch.observer.shutdown(crate::watch::BOUND).flushed);
+    assert!(watch.observer.shutdown(BOUND).flushed);
     let lines: Vec<_> = std::iter::from_fn(|| events.try_recv()).collect();
     assert_eq!(lines.len(), 2);
     let metrics = watch.observer.metrics_text();

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::failure::{Delivered, Failure};
-use crate::base::{diagnostics, text::bounded};
+use crate::{
+    base::text::bounded,
+    redact::{Redactor, diagnostics},
+};
 
 /// The minimal time between two reports of the same problem, so that a recurring problem does not
 /// flood the log.
@@ -20,6 +23,19 @@ pub(crate) struct Subject {
     pub(crate) destination: String,
     /// The metric that counts losses.
     pub(crate) counter: &'static str,
+    /// Masks the messages of the destination.
+    pub(crate) redactor: Redactor,
+}
+
+impl Subject {
+    /// Returns a message of the destination without secrets, cut to its limit.
+    fn reason(&self, message: &str) -> String {
+        // Mask first, cut last: a secret that is cut in half would not be recognised. The first cut
+        // bounds the work.
+        let message = bounded(message, MAX_REASON.saturating_mul(8));
+        let masked = self.redactor.text(&message);
+        bounded(&masked, MAX_REASON).into_owned()
+    }
 }
 
 /// The state of one problem.
@@ -79,8 +95,8 @@ impl Problems {
         if !self.failing.begins(Instant::now()) {
             return;
         }
-        let Subject { entries, destination, counter } = &self.subject;
-        let reason = bounded(&failure.reason, MAX_REASON);
+        let Subject { entries, destination, counter, .. } = &self.subject;
+        let reason = self.subject.reason(&failure.reason);
         if failure.may_pass() {
             diagnostics::warn(format_args!(
                 "cannot deliver {entries} to {destination}: {reason}; they are retried, and losses are counted in \
@@ -95,7 +111,7 @@ impl Problems {
 
     /// Reports that entries were accepted.
     pub(super) fn delivered(&mut self, delivered: &Delivered) {
-        let Subject { entries, destination, counter } = &self.subject;
+        let Subject { entries, destination, counter, .. } = &self.subject;
         if self.failing.ends() {
             diagnostics::info(format_args!("{entries} are delivered to {destination} again"));
         }
@@ -104,7 +120,7 @@ impl Problems {
                 diagnostics::info(format_args!("{destination} accepts all {entries} again"));
             }
         } else if self.rejecting.begins(Instant::now()) {
-            let (rejected, reason) = (delivered.rejected, bounded(&delivered.reason, MAX_REASON));
+            let (rejected, reason) = (delivered.rejected, self.subject.reason(&delivered.reason));
             if rejected == 0 {
                 let warning = format_args!("{destination} accepted {entries} with a warning: {reason:?}");
                 return diagnostics::warn(warning);
@@ -121,7 +137,7 @@ impl Problems {
     /// The worker reports this instead of the thread that drops an entry, because logging may
     /// block, and a request must not block.
     pub(super) fn overflow(&mut self, some: bool, now: Instant) {
-        let Subject { entries, destination, counter } = &self.subject;
+        let Subject { entries, destination, counter, .. } = &self.subject;
         if some {
             self.overflowed = Some(now);
             if self.overflowing.begins(now) {
@@ -142,6 +158,7 @@ impl Problems {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redact::settings::Redaction;
 
     #[test]
     fn a_problem_is_reported_when_it_begins_and_when_it_ends() {
@@ -153,7 +170,9 @@ mod tests {
 
     #[test]
     fn an_overflow_is_over_after_a_minute_without_one() {
-        let subject = Subject { entries: "events", destination: String::new(), counter: "lost_total" };
+        let redactor = Redaction::new().build().expect("valid");
+        let subject =
+            Subject { entries: "events", destination: String::new(), counter: "lost_total", redactor };
         let (mut problems, began) = (Problems::new(subject), Instant::now());
         let mut after = |seconds, some| {
             problems.overflow(some, began + Duration::from_secs(seconds));

@@ -27,11 +27,10 @@ impl Extension for Events {
         setup.parts.exclusions.events = excluded;
         headers.iter().for_each(|name| setup.record_header(name));
         let keep = Keep { rules, rate: sample_rate };
-        let pipeline =
-            EventPipeline::start(outputs, keep, setup.service, setup.internal).map_err(|error| {
-                let setting = setup.environment.name_of(&["OBS_EVENTS"], &["events"]);
-                BuildError::failed(setting, error)
-            })?;
+        let pipeline = EventPipeline::start(outputs, keep, setup).map_err(|error| {
+            let setting = setup.environment.name_of(&["OBS_EVENTS"], &["events"]);
+            BuildError::failed(setting, error)
+        })?;
         if let Some(pipeline) = pipeline.map(Arc::new) {
             setup.sink(Arc::clone(&pipeline));
             setup.report(move || pipeline.counts());

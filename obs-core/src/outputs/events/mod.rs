@@ -35,9 +35,9 @@ mod tests;
 
 use super::events::output::EventOutput;
 use crate::{
-    extension::{internal_metrics::InternalMetrics, report::OutputCounts, sink::RecordSink},
+    extension::{report::OutputCounts, setup::Setup, sink::RecordSink},
     outputs::delivery::worker,
-    record::{finished::Record, service::Service},
+    record::finished::Record,
 };
 use std::{cell::RefCell, io, time::Duration};
 
@@ -64,13 +64,12 @@ impl EventPipeline {
     pub(crate) fn start(
         outputs: Option<Vec<EventOutput>>,
         keep: Keep,
-        service: &Service,
-        own: &InternalMetrics,
+        setup: &Setup<'_>,
     ) -> io::Result<Option<Self>> {
         let outputs = outputs.unwrap_or_else(|| vec![EventOutput::stdout()]);
         let outputs =
-            outputs.into_iter().map(|output| output.start(service, own)).collect::<io::Result<Vec<_>>>()?;
-        Ok((!outputs.is_empty()).then(|| Self { keep, common: CommonMembers::new(service), outputs }))
+            outputs.into_iter().map(|output| output.start(setup)).collect::<io::Result<Vec<_>>>()?;
+        Ok((!outputs.is_empty()).then(|| Self { keep, common: CommonMembers::new(setup.service), outputs }))
     }
 
     /// The sums of the counts of all outputs.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     base::{build_error::BuildError, counter::Counter, environment::Environment, settings::settings},
-    extension::internal_metrics::InternalMetrics,
+    extension::{internal_metrics::InternalMetrics, setup::Setup},
     outputs::delivery::{
         byte_writer::ByteWriter,
         lines::LineStore,
@@ -31,7 +31,7 @@ use crate::{
         sink::{BatchSink, EventSink},
         worker::Worker,
     },
-    record::{finished::Record, service::Service},
+    record::finished::Record,
 };
 
 /// The minimal capacity of an output, enough for about a hundred events. An event that is larger
@@ -229,7 +229,8 @@ impl EventOutput {
     }
 
     /// Opens the destination and starts the output's thread.
-    pub(super) fn start(self, service: &Service, own: &InternalMetrics) -> io::Result<RunningOutput> {
+    pub(super) fn start(self, setup: &Setup<'_>) -> io::Result<RunningOutput> {
+        let own = setup.internal;
         let labels = [("output", self.name.clone())];
         let counts = DeliveryCounts {
             delivered: own.counter("obs_events_written_total", "Events handed to the output.", &labels),
@@ -254,8 +255,12 @@ impl EventOutput {
             #[cfg(feature = "files")]
             Target::File(file) => Box::new(ByteWriter::new(file.open()?)),
         };
-        let subject =
-            Subject { entries: "events", destination: format!("the output {}", self.name), counter: DROPPED };
+        let subject = Subject {
+            entries: "events",
+            destination: format!("the output {}", self.name),
+            counter: DROPPED,
+            redactor: setup.redactor.clone(),
+        };
         let thread = format!("obs-events-{}", self.name);
         let worker = Worker::start(thread, subject, Arc::clone(&queue), RETRY, move || sink);
         let worker = worker.map_err(|error| {
@@ -263,7 +268,7 @@ impl EventOutput {
             io::Error::new(error.kind(), message)
         })?;
         let readable = (self.format == Some(EventFormat::Readable))
-            .then(|| Style::new(&service.name, self.columns, self.colours));
+            .then(|| Style::new(&setup.service.name, self.columns, self.colours));
         Ok(RunningOutput { readable, filter: self.filter, facts, queue, worker })
     }
 }

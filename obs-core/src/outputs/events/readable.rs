@@ -16,7 +16,7 @@ use std::{
 
 use super::line::Event;
 use crate::{
-    base::value::Value,
+    base::{printable::printable, value::Value},
     http::grpc::status::GrpcStatus,
     record::{
         finished::{FinishedRequest, Record},
@@ -290,14 +290,6 @@ fn cut(text: &str, width: usize) -> String {
         }
     }
     cut
-}
-
-/// Replaces characters that move the cursor, change colours or the direction of the text, or begin
-/// a new line. Texts may come from an attacker.
-#[inline(never)]
-fn printable(text: &str) -> String {
-    let hidden = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if hidden(c) { '·' } else { c }).collect()
 }
 
 #[cfg(test)]

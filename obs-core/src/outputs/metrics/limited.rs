@@ -6,7 +6,10 @@ use std::sync::{
 };
 
 use super::series_key::SeriesKey;
-use crate::base::{counter::Counter, diagnostics, read_mostly::ReadMostly};
+use crate::{
+    base::{counter::Counter, read_mostly::ReadMostly},
+    redact::diagnostics,
+};
 
 /// The series of a family, by their labels.
 pub(super) struct Limited<S> {

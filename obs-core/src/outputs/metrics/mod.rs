@@ -46,10 +46,11 @@ pub(crate) mod sharded;
 
 use super::metrics::settings::Metrics;
 use crate::{
-    base::{counter::Counter, diagnostics},
+    base::counter::Counter,
     extension::{internal_metrics::InternalMetrics, sink::RecordSink},
     http::{method::Method, protocol::UrlScheme},
     record::{finished::Record, route::Route, start::Start},
+    redact::diagnostics,
 };
 use std::{sync::Arc, time::SystemTime};
 

@@ -33,7 +33,8 @@ impl Extension for Spans {
 
     fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
         let Some(otel) = self.0 else { return Ok(()) };
-        let tracing = Arc::new(otel.build(setup.service, setup.internal, setup.environment)?);
+        let tracing =
+            Arc::new(otel.build(setup.service, setup.internal, setup.environment, setup.redactor)?);
         setup.share(Arc::clone(&tracing));
         setup.sink(SpanSink::new(Arc::clone(&tracing)));
         if tracing.exports() {

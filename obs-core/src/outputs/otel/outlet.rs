@@ -26,6 +26,7 @@ use crate::{
         },
         otlp::{client::CollectorClient, envelope::Envelope},
     },
+    redact::Redactor,
 };
 
 /// The retries of a batch, which end after a minute.
@@ -40,8 +41,9 @@ pub(super) fn start(
     queue: Arc<SpanQueue>,
     client: CollectorClient,
     envelope: Envelope,
+    redactor: Redactor,
 ) -> io::Result<Worker<ItemStore<Waiting>>> {
-    let subject = Subject { entries: "spans", destination: client.url(), counter: DROPPED };
+    let subject = Subject { entries: "spans", destination: client.url(), counter: DROPPED, redactor };
     let shared = Arc::clone(&queue);
     Worker::start("obs-spans".to_owned(), subject, queue, RETRY, move || SpanOutlet {
         queue: shared,

@@ -31,6 +31,7 @@ use crate::{
         },
     },
     record::service::Service,
+    redact::Redactor,
 };
 
 settings! {
@@ -250,6 +251,7 @@ impl Otel {
         service: &Service,
         own: &InternalMetrics,
         environment: &Environment,
+        redactor: &Redactor,
     ) -> Result<Tracing, BuildError> {
         if let Some(provider) = self.provider {
             return Ok(Tracing::foreign(provider, own));
@@ -272,8 +274,9 @@ impl Otel {
             SamplerChoice::Other(sampler) => (None, sampler),
         };
         let envelope = Envelope::new(&resource, &SCOPE);
+        let client = CollectorClient::new(target);
         let worker =
-            outlet::start(Arc::clone(&queue), CollectorClient::new(target), envelope).map_err(|error| {
+            outlet::start(Arc::clone(&queue), client, envelope, redactor.clone()).map_err(|error| {
                 let message = format!("cannot start the thread that exports spans: {error}");
                 BuildError::failed("otel", io::Error::new(error.kind(), message))
             })?;

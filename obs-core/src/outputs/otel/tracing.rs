@@ -25,7 +25,7 @@ use super::{
     sink::SINK,
 };
 use crate::{
-    base::{counter::Counter, diagnostics, panic::catch},
+    base::{counter::Counter, panic::catch},
     extension::{internal_metrics::InternalMetrics, report::OutputCounts, sink::sink_errors},
     http::grpc::GrpcRequest,
     outputs::otlp::envelope::ItemScope,
@@ -35,6 +35,7 @@ use crate::{
         span::{Recorder, WorkSpan},
         start::{RequestStart, Start, StartKind},
     },
+    redact::diagnostics,
     trace::{self, TraceContext, ids::RemoteSpan, propagation::Propagators},
 };
 

@@ -27,7 +27,10 @@ use super::{
     test_counts::counts,
     worker::{Outlet, Worker},
 };
-use crate::trace::ids::{SpanId, TraceId};
+use crate::{
+    redact::settings::Redaction,
+    trace::ids::{SpanId, TraceId},
+};
 use destination::{Bytes, Destination, Numbers};
 
 /// A time longer than any test.
@@ -118,8 +121,12 @@ impl<S: Numbered> Delivery<S> {
     ) -> Self {
         let queue = Arc::new(Queue::<S>::new(bounds, pace, counts()));
         let destination = Destination::default();
-        let subject =
-            Subject { entries: "numbers", destination: "the test".to_owned(), counter: "lost_total" };
+        let subject = Subject {
+            entries: "numbers",
+            destination: "the test".to_owned(),
+            counter: "lost_total",
+            redactor: Redaction::new().build().expect("valid"),
+        };
         let shared = destination.clone();
         let worker =
             Worker::start("test".to_owned(), subject, Arc::clone(&queue), policy, move || outlet(shared))

@@ -6,7 +6,7 @@ use std::{io, sync::atomic::AtomicBool};
 #[cfg(feature = "gzip")]
 use super::background::Background;
 use super::keeper::Keeper;
-use crate::base::diagnostics;
+use crate::redact::diagnostics;
 
 /// The keeper of one file.
 pub(super) enum Keeping {

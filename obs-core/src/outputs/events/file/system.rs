@@ -9,7 +9,7 @@ use std::{
     time::SystemTime,
 };
 
-use crate::base::diagnostics;
+use crate::redact::diagnostics;
 
 pub(super) trait System: Send + 'static {
     fn now(&self) -> SystemTime {

@@ -1,0 +1,96 @@
+//! The log messages of obs about itself: to `tracing` with the target `obs`, or to standard error
+//! if no subscriber is enabled for it.
+//!
+//! All messages pass through here. Secrets in them are masked by the built-in rules, whatever the
+//! redaction of an observer is, because standard error is usually stored, too. Characters that a
+//! terminal does not show are replaced. Callers that know an observer mask texts from outside with
+//! its own rules first.
+//!
+//! Callers log a message once, so that standard error is not flooded.
+
+use std::{
+    fmt,
+    fmt::Write as _,
+    io::{self, Write as _},
+    sync::LazyLock,
+};
+
+use tracing::Level;
+
+use super::{Redactor, settings::Redaction};
+use crate::base::{
+    panic::catch,
+    printable::printable,
+    text::{Bounded, bounded},
+};
+
+/// The limit of a message, in bytes.
+const MAX_MESSAGE: usize = 4 * 1024;
+
+/// The built-in rules.
+static RULES: LazyLock<Option<Redactor>> = LazyLock::new(|| Redaction::new().build().ok());
+
+/// Logs a warning.
+pub(crate) fn warn(message: fmt::Arguments<'_>) {
+    log(&|| {
+        let message = shown(message);
+        if tracing::enabled!(target: "obs", Level::WARN) {
+            tracing::warn!(target: "obs", "{message}");
+        } else {
+            to_stderr(format_args!("obs: warning: {message}"));
+        }
+    });
+}
+
+/// Logs a message that is not a warning.
+pub(crate) fn info(message: fmt::Arguments<'_>) {
+    log(&|| {
+        let message = shown(message);
+        if tracing::enabled!(target: "obs", Level::INFO) {
+            tracing::info!(target: "obs", "{message}");
+        } else {
+            to_stderr(format_args!("obs: {message}"));
+        }
+    });
+}
+
+/// Calls `log` and ignores its panic: a subscriber is user code and may panic.
+fn log(log: &dyn Fn()) {
+    let _ = catch(log);
+}
+
+/// Returns the message without secrets, in characters that a terminal shows, cut to its limit.
+fn shown(message: fmt::Arguments<'_>) -> String {
+    // Mask first, cut last: a secret that is cut in half would not be recognised.
+    let mut text = Bounded::new(MAX_MESSAGE.saturating_mul(2));
+    let _ = text.write_fmt(message);
+    bounded(&printable(&masked(&text.into_text())), MAX_MESSAGE).into_owned()
+}
+
+/// Masks secrets by the built-in rules.
+pub(crate) fn masked(text: &str) -> String {
+    RULES.as_ref().map(|rules| rules.text(text).into_owned()).unwrap_or_default()
+}
+
+/// Writes a line to standard error. `eprintln!` would panic if standard error is closed.
+fn to_stderr(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_have_no_secrets_and_one_line() {
+        for (message, expected) in [
+            ("plain: 3 of 4", "plain: 3 of 4"),
+            ("postgres://app:hunter2@db/shop\n\u{1b}[31mred", "postgres://[REDACTED]@db/shop··[31mred"),
+            ("rejected: \"Bearer mF_9.B5f-4.1JqM\"", "rejected: \"Bearer [REDACTED]\""),
+        ] {
+            assert_eq!(shown(format_args!("{message}")), expected);
+        }
+        let long = shown(format_args!("{}", "ä".repeat(1 << 20)));
+        assert!(long.len() <= MAX_MESSAGE && long.ends_with('…'));
+    }
+}
