@@ -82,13 +82,8 @@ where
         }
 
         let headers = head::Headers(request.headers());
-        let has_route = || {
-            let template = request.resource_map().match_pattern(request.path());
-            // A route without parameters matches exactly this path. A catch-all route must not hide
-            // the endpoints.
-            template.is_some_and(|template| !template.contains('{'))
-        };
-        let head = head::of(&request, &headers).own_route(&has_route);
+        let find_route = || request.resource_map().match_pattern(request.path());
+        let head = head::of(&request, &headers).find_route(&find_route);
         let observation = shared.observer.start_within(&head, found.as_ref());
         if let Some(endpoint) = observation.endpoint() {
             let answer = observation.answer(endpoint, &head);

@@ -84,14 +84,10 @@ impl<S> ObserveService<S> {
             return ResponseFuture::within(self.call_inner(place));
         }
 
-        // A route without parameters matches exactly this path. A catch-all route must not hide the
-        // endpoints.
-        let has_route = || route.as_ref().is_some_and(|route| !route.contains('{'));
         let head = RequestHead::of(request)
             .route(route.as_deref())
             .path(route::full_path(request))
-            .peer(route::peer(request.extensions()))
-            .own_route(&has_route);
+            .peer(route::peer(request.extensions()));
         let observation = self.observer.start_within(&head, found);
         if let Some(endpoint) = observation.endpoint() {
             return ResponseFuture::endpoint(observation.answer(endpoint, &head));

@@ -46,7 +46,7 @@ macro_rules! cases {
             disconnects: before_the_head between_small_frames in_one_huge_frame outer_timeout inner_timeout;
             many: a_thousand_on_one_connection a_hundred_at_once;
             metrics: scrapes_share_a_page scrapers_that_disconnect a_collector_that_panics;
-            layers: service_error installed_twice two_observers sink_that_panics endpoints own_health(router)
+            layers: service_error installed_twice two_observers sink_that_panics endpoints own_health(router) shared_path(router)
                 late_write;
             exposition: negotiated compressed filtered_by_name empty head_has_no_body users_metrics sizes
                 opentelemetry_naming exemplars without_exemplars_and_created excluded_routes

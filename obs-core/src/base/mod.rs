@@ -13,6 +13,8 @@ pub(crate) mod read_mostly;
 pub(crate) mod settings;
 pub(crate) mod sort;
 pub(crate) mod sync;
+#[cfg(test)]
+pub(crate) mod test_log;
 pub(crate) mod text;
 pub(crate) mod thread;
 #[cfg(any(feature = "prometheus", feature = "tokio"))]

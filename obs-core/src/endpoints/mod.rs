@@ -2,7 +2,10 @@
 
 pub(crate) mod health;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use crate::{
     base::panic::catch,
@@ -26,7 +29,21 @@ pub(crate) struct Endpoints {
 struct EndpointPath {
     endpoint: Endpoint,
     path: Box<str>,
+    /// True once a warning about a route at the same path is logged.
     warned: AtomicBool,
+}
+
+impl EndpointPath {
+    /// Logs a warning, the first time.
+    #[cold]
+    #[inline(never)]
+    fn warn(&self, problem: fmt::Arguments<'_>) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            diagnostics::warn(format_args!(
+                "{problem}; `endpoint_path` sets another path, `without_endpoints` disables all endpoints"
+            ));
+        }
+    }
 }
 
 impl Endpoints {
@@ -46,22 +63,26 @@ impl Endpoints {
         self.at(path).map(|place| place.endpoint)
     }
 
-    /// The endpoint that a request is for. If the application has a route of its own with this
-    /// path, that route wins, and the first such request logs a warning.
+    /// Returns the endpoint that a request is for.
+    ///
+    /// The application's route wins if its text is exactly this path, and for methods other than
+    /// GET and HEAD. Otherwise the endpoint wins. The first request for which both exist logs a
+    /// warning, but not that of another method, which loses nothing.
     pub(crate) fn requested(&self, head: &RequestHead<'_>) -> Option<Endpoint> {
         let place = self.at(head.path)?;
-        if !head.own_route.is_some_and(|has_route| has_route()) {
-            return Some(place.endpoint);
+        let Some(route) = head.application_route() else { return Some(place.endpoint) };
+        let (path, endpoint) = (head.path, place.endpoint);
+        if route == path {
+            place.warn(format_args!("the application's route {path} hides the obs endpoint {endpoint:?}"));
+            return None;
         }
-        if !place.warned.swap(true, Ordering::Relaxed) {
-            let path = head.path;
-            diagnostics::warn(format_args!(
-                "the application's own route at {path} hides the obs endpoint {:?}; `endpoint_path` sets \
-                 another path, `without_endpoints` disables all endpoints",
-                place.endpoint
-            ));
+        if !matches!(head.method, "GET" | "HEAD") {
+            return None;
         }
-        None
+        place.warn(format_args!(
+            "the obs endpoint {endpoint:?} answers GET {path}, which the application's route {route} matches, too"
+        ));
+        Some(endpoint)
     }
 
     /// Answers a request for an endpoint.
@@ -83,7 +104,7 @@ impl Endpoints {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{observer::Observer, record::endpoint::Endpoint};
+    use crate::{base::test_log::Log, observer::Observer, record::endpoint::Endpoint};
 
     fn get(observer: &Observer, method: &str, path: &str) -> Option<Answer> {
         let future = observer.endpoint(&RequestHead::new(method, path, &()))?;
@@ -108,6 +129,37 @@ mod tests {
         assert!(posted.headers().any(|header| header == ("allow", "GET, HEAD")));
         assert!(get(&observer, "GET", "/metrics/").is_none());
         assert!(get(&observer, "GET", "/").is_none());
+    }
+
+    /// A route and an endpoint at one path: the path, the route, the method, and the warning.
+    #[test]
+    fn an_endpoint_and_a_route_at_one_path_log_one_warning() {
+        const HIDDEN: &str = "WARN the application's route /health hides the obs endpoint Health; \
+            `endpoint_path` sets another path, `without_endpoints` disables all endpoints";
+        const SHARED: &str = "WARN the obs endpoint Health answers GET /health, which the application's \
+            route /<key> matches, too; `endpoint_path` sets another path, `without_endpoints` disables \
+            all endpoints";
+        for (route, method, answers, warning) in [
+            (Some("/health"), "GET", false, Some(HIDDEN)),
+            (Some("/health"), "POST", false, Some(HIDDEN)),
+            // The syntax of templates does not matter.
+            (Some("/<key>"), "GET", true, Some(SHARED)),
+            (Some("/<key>"), "HEAD", true, Some(SHARED)),
+            (Some("/<key>"), "POST", false, None),
+            (None, "POST", true, None),
+        ] {
+            let log = Log::new();
+            let _listening = log.clone().listen();
+            let observer = Observer::builder("test").no_environment().build().expect("valid");
+            let find = || route.map(str::to_owned);
+            for head in [
+                RequestHead::new(method, "/health", &()).find_route(&find),
+                RequestHead::new(method, "/health", &()).route(route),
+            ] {
+                assert_eq!(observer.endpoints().requested(&head).is_some(), answers, "{route:?} {method}");
+            }
+            assert_eq!(log.lines(), Vec::from_iter(warning), "{route:?} {method}");
+        }
     }
 
     #[test]

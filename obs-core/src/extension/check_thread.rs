@@ -26,7 +26,7 @@ type CallCheck = Box<dyn FnOnce() -> CheckFuture + Send>;
 type OnResult = Box<dyn FnOnce(Option<Result<(), String>>) + Send>;
 
 /// A run that no thread has begun.
-type WaitingChecks = Arc<Mutex<Option<(CallCheck, OnResult)>>>;
+type WaitingCheck = Arc<Mutex<Option<(CallCheck, OnResult)>>>;
 
 /// Runs a check on its own thread, inside the current runtime: its timers, sockets and tasks belong
 /// to that runtime.
@@ -34,7 +34,7 @@ type WaitingChecks = Arc<Mutex<Option<(CallCheck, OnResult)>>>;
 /// `ended` gets the result. It is dropped without a call if the runtime ends first. If no thread
 /// can be started, the check runs as a task.
 pub(crate) fn run_on_thread(call: CallCheck, ended: OnResult) {
-    let waiting: WaitingChecks = Arc::new(Mutex::new(Some((call, ended))));
+    let waiting: WaitingCheck = Arc::new(Mutex::new(Some((call, ended))));
     let (theirs, runtime) = (Arc::clone(&waiting), Handle::current());
     let (alive, runtime_ended) = oneshot::channel();
     let (running, thread_ended) = oneshot::channel();
@@ -56,7 +56,7 @@ pub(crate) fn run_on_thread(call: CallCheck, ended: OnResult) {
 }
 
 /// Runs a check until its end, or until the runtime has ended.
-async fn run(waiting: WaitingChecks, runtime_ended: Option<Receiver<()>>) {
+async fn run(waiting: WaitingCheck, runtime_ended: Option<Receiver<()>>) {
     let taken = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some((call, ended)) = taken else { return };
     let Ok(mut check) = catch(call) else { return ended(None) };

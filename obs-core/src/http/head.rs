@@ -1,6 +1,6 @@
 //! The head of a request, borrowed and independent of the framework.
 
-use std::net::SocketAddr;
+use std::{borrow::Cow, net::SocketAddr};
 
 use crate::http::{
     headers::HeaderLookup,
@@ -43,7 +43,7 @@ pub struct RequestHead<'a> {
     /// The headers.
     pub headers: &'a dyn HeaderLookup,
     pub(crate) route: Option<&'a str>,
-    pub(crate) own_route: Option<&'a dyn Fn() -> bool>,
+    pub(crate) find_route: Option<&'a dyn Fn() -> Option<String>>,
 }
 
 impl<'a> RequestHead<'a> {
@@ -61,7 +61,7 @@ impl<'a> RequestHead<'a> {
             body_bytes: None,
             headers,
             route: None,
-            own_route: None,
+            find_route: None,
         }
     }
 
@@ -119,13 +119,18 @@ impl<'a> RequestHead<'a> {
         self
     }
 
-    /// Sets a function that returns `true` if the application has its own route for exactly this
-    /// path. The route then takes precedence over our endpoint. The function is called only if
-    /// there is an endpoint.
+    /// Sets a function that returns the application's route for this path, for a framework that
+    /// routes requests after its middlewares. It is called only if there is an
+    /// [endpoint](crate::adapter::Observation::endpoint) at the path.
     #[must_use]
-    pub const fn own_route(mut self, has_route: &'a dyn Fn() -> bool) -> Self {
-        self.own_route = Some(has_route);
+    pub const fn find_route(mut self, find: &'a dyn Fn() -> Option<String>) -> Self {
+        self.find_route = Some(find);
         self
+    }
+
+    /// Returns the application's route for this path.
+    pub(crate) fn application_route(&self) -> Option<Cow<'a, str>> {
+        self.route.map(Cow::Borrowed).or_else(|| self.find_route?().map(Cow::Owned))
     }
 }
 

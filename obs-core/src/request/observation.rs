@@ -126,8 +126,9 @@ impl Observation {
     }
 
     /// The observer's endpoint at the path of this request. Pass it to [`answer`](Self::answer).
-    /// If the application has a [route of its own](RequestHead::own_route) with exactly this path,
-    /// that route wins.
+    ///
+    /// The application's route wins if its text is exactly this path, and for methods other than
+    /// GET and HEAD.
     #[must_use]
     pub fn endpoint(&self) -> Option<Endpoint> {
         self.state().endpoint

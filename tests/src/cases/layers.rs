@@ -8,9 +8,11 @@ use obs_core::{
 use super::exchange_with;
 use crate::{
     client::{get, request},
+    of_request::OfRequest as _,
     stacks::{Framework, Setup, Stack},
     watch::{Expected, Watch, until},
 };
+use http::Method;
 
 /// The service returns an error. An axum router cannot return one, and actix converts it to a
 /// response.
@@ -136,11 +138,31 @@ pub async fn endpoints(stack: Stack) {
 /// A route of the application at the path of an endpoint takes precedence.
 pub async fn own_health(stack: Stack) {
     let watch = Watch::default();
-    let setup = Setup::new(&watch).own_health();
+    let setup = Setup::new(&watch).health_route(Method::GET, "/health");
     let expected = Expected::completed(200, "/health", 6);
     let answer = exchange_with(stack, setup, &watch, get("/health"), expected).await;
     assert_eq!(answer.expect("a response").body, "my own");
     assert_eq!(watch.lines().len(), 1, "a request like any other");
+}
+
+/// A route with a parameter matches the path of an endpoint: the endpoint answers GET and HEAD, and
+/// the route gets the other methods.
+pub async fn shared_path(stack: Stack) {
+    let watch = Watch::default();
+    let setup = Setup::new(&watch).health_route(Method::POST, "/{key}");
+    let server = stack.serve(setup).await;
+    let mut client = server.connect().await;
+    let posted = client.send(request("POST", "/health")).await.expect("a response");
+    assert_eq!((posted.status, &posted.body[..]), (200, &b"my own"[..]));
+    let health = client.send(get("/health")).await.expect("a response");
+    assert_eq!(&health.body[..], br#"{"status":"ready"}"#);
+    assert_eq!(client.send(request("HEAD", "/health")).await.expect("a response").status, 200);
+    let records = watch.ended(3).await;
+    client.disconnect().await;
+    server.stop().await;
+    let routes: Vec<_> = records.iter().map(|record| record.route_label()).collect();
+    assert_eq!(routes, ["/{key}", "/health", "/health"]);
+    assert_eq!(watch.lines().len(), 1, "the probes write no event");
 }
 
 /// A field that is set after the end of the request is dropped and counted.

@@ -388,7 +388,7 @@ pub async fn endpoints(stack: Stack) {
     let traced = Traced::new();
     let own = stack.framework != Framework::Tower;
     let mut setup = Setup::new(&traced.watch);
-    setup.own_health = own;
+    setup.health_route = own.then_some((http::Method::GET, "/health"));
     let server = stack.serve(setup).await;
     let mut client = server.connect().await;
     for path in ["/metrics", "/livez", "/readyz"] {

@@ -62,8 +62,9 @@ async fn run(
             .route("/number/{n}", web::get().to(|n: web::Path<u32>| ready(n.to_string())))
             .route("/read", web::post().to(|body: web::Bytes| ready(body.len().to_string())))
             .route("/ws", web::get().to(echo));
-        if setup.own_health {
-            app = app.route("/health", web::get().to(|| ready("my own")));
+        if let Some((method, template)) = &setup.health_route {
+            let route = if *method == http::Method::POST { web::post() } else { web::get() };
+            app = app.route(template, route.to(|| ready("my own")));
         }
         let timeout = setup.outer_timeout;
         let inner = setup.inner.clone().unwrap_or_else(|| setup.observer.clone());

@@ -51,8 +51,9 @@ fn router(setup: &Setup) -> Router {
         .route("/number/{n}", get(|Path(n): Path<u32>| async move { n.to_string() }))
         .route("/read", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/ws", any(|request: Request| async { into_response(upgrade(request)) }));
-    if setup.own_health {
-        router = router.route("/health", get(|| async { "my own" }));
+    if let Some((method, template)) = setup.health_route.clone() {
+        let filter = MethodFilter::try_from(method).expect("a known method");
+        router = router.route(template, on(filter, || async { "my own" }));
     }
     router = router.layer(from_fn(early)).layer(MapRequestLayer::new(|request: Request| {
         app::in_call(request.uri().path());

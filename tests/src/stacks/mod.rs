@@ -83,8 +83,8 @@ pub struct Setup {
     pub inner: Option<Observer>,
     /// Adds a second layer of the same observer, inside the first.
     pub twice: bool,
-    /// Adds a route of the application at `/health`.
-    pub own_health: bool,
+    /// Adds a route of the application that matches `/health`: its method and its template.
+    pub health_route: Option<(http::Method, &'static str)>,
     /// A timeout outside the observed layer.
     pub outer_timeout: Option<Duration>,
 }
@@ -103,7 +103,7 @@ impl Setup {
             world: World::new(),
             inner: None,
             twice: false,
-            own_health: false,
+            health_route: None,
             outer_timeout: None,
         }
     }
@@ -134,8 +134,8 @@ impl Setup {
     }
 
     #[must_use]
-    pub fn own_health(mut self) -> Self {
-        self.own_health = true;
+    pub fn health_route(mut self, method: http::Method, template: &'static str) -> Self {
+        self.health_route = Some((method, template));
         self
     }
 }

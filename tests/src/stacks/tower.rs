@@ -87,7 +87,7 @@ impl fmt::Display for Broken {
 impl std::error::Error for Broken {}
 
 fn service(setup: &Setup) -> Handler {
-    let (world, own_health) = (Arc::clone(&setup.world), setup.own_health);
+    let world = Arc::clone(&setup.world);
     let handler = service_fn(move |request: Request<Incoming>| {
         let world = Arc::clone(&world);
         async move {
@@ -117,7 +117,6 @@ fn service(setup: &Setup) -> Handler {
                     current().set_route("/ws");
                     return Ok(upgrade(request));
                 }
-                "/health" if own_health => return Ok(status(200)),
                 _ => {}
             }
             let Some((method, template)) = find(&path) else { return Ok(status(404)) };

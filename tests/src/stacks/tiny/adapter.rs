@@ -48,7 +48,6 @@ impl<H: Handler> Handler for Observe<H> {
         }
 
         let route = self.within.route(&request.path);
-        let has_route = || route.is_some_and(|template| !template.contains('{'));
         let headers = Headers(&request.headers);
         let head = RequestHead::new(&request.method, &request.path, &headers)
             .query(request.query.as_deref())
@@ -56,8 +55,7 @@ impl<H: Handler> Handler for Observe<H> {
             .scheme(UrlScheme::Http)
             .peer(Some(request.peer))
             .body_bytes(request.body.length)
-            .route(route)
-            .own_route(&has_route);
+            .route(route);
         let observation = self.observer.start_within(&head, outer.as_ref());
 
         // The middleware responds at the paths of endpoints, unless the application has a route

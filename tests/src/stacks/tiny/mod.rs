@@ -73,8 +73,9 @@ fn router(setup: &Setup) -> Router {
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         Box::pin(async { Response { headers, upgrade: Some(echo), ..Response::new(101, "") } })
     });
-    if setup.own_health {
-        router.add("GET", "/health", |_| Box::pin(async { Response::new(200, "my own") }));
+    if let Some((method, template)) = &setup.health_route {
+        let method = if *method == http::Method::POST { "POST" } else { "GET" };
+        router.add(method, template, |_| Box::pin(async { Response::new(200, "my own") }));
     }
     router
 }

@@ -1,96 +1,14 @@
 //! Tests of reports: one warning when a problem begins, and one message when it ends.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, Once, PoisonError},
-};
-
-use tracing::{
-    Event, Metadata, Subscriber,
-    field::{Field, Visit},
-    span,
-    subscriber::{DefaultGuard, Interest},
-};
+use tracing::subscriber::DefaultGuard;
 
 use super::{AT_ONCE, Delivery, LONG, Numbered, PATIENT, ROOM, destination::Reply, on_both_stores, until};
+use crate::base::test_log::Log;
 use crate::outputs::delivery::queue::limits::QueueBounds;
 use crate::outputs::delivery::{
     failure::{Delivered, Failure},
     worker::Outlet,
 };
-
-/// A subscriber that collects messages.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Log {
-    fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        struct Message(String);
-        impl Visit for Message {
-            fn record_debug(&mut self, _: &Field, value: &dyn fmt::Debug) {
-                self.0 = format!("{value:?}");
-            }
-        }
-        if event.metadata().target() == "obs" {
-            let mut message = Message(event.metadata().level().to_string());
-            let level = message.0.clone();
-            event.record(&mut message);
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{level} {}", message.0));
-        }
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
-/// A global subscriber that ignores all messages but keeps callsites enabled.
-///
-/// Without it, a callsite that is first reached on a thread without a subscriber may stay disabled
-/// for the subscribers of other threads.
-struct Deaf;
-
-impl Subscriber for Deaf {
-    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
-        Interest::sometimes()
-    }
-
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        false
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, _: &Event<'_>) {}
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
 
 /// An outlet whose thread has the subscriber.
 struct Logged<O> {
@@ -105,14 +23,11 @@ impl<B, O: Outlet<B>> Outlet<B> for Logged<O> {
 }
 
 fn logged<S: Numbered>(bounds: QueueBounds) -> (Delivery<S>, Log) {
-    static OPEN: Once = Once::new();
-    // Another test of the process may have set one.
-    OPEN.call_once(|| drop(tracing::subscriber::set_global_default(Deaf)));
-    let log = Log::default();
+    let log = Log::new();
     let listening = log.clone();
     let delivery = Delivery::start_with(bounds, AT_ONCE, PATIENT, move |destination| Logged {
         outlet: S::outlet(destination),
-        _log: tracing::subscriber::set_default(listening),
+        _log: listening.listen(),
     });
     (delivery, log)
 }
