@@ -1,12 +1,12 @@
-//! Tests of the limits on series. Values that clients invent create no series, and routes above the
-//! limit are counted in one overflow series.
+//! Tests of the limits on series. Values that clients invent create no series, and cannot take the
+//! places of the routes that are served.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use axum::{Router, routing::get};
 use futures_util::future::join_all;
 use obs_axum::RouterExt;
-use obs_core::{Events, Observer};
+use obs_core::{Events, Metrics, Observer};
 use obs_tests::{
     stacks::{Framework, Setup, Stack},
     watch::until,
@@ -19,6 +19,13 @@ use tokio::{
 /// An observer without events and records, because there would be too many to keep.
 fn observer() -> Observer {
     let builder = Observer::builder("test").no_environment().events(Events::off());
+    builder.drain_delay(Duration::ZERO).build().expect("valid")
+}
+
+/// An observer with few buckets, so that pages with many series are short.
+fn with_series_limit(limit: usize) -> Observer {
+    let metrics = Metrics::new().series_limit(limit).duration_buckets([0.1]).size_buckets([1e3]);
+    let builder = Observer::builder("test").no_environment().events(Events::off()).metrics(metrics);
     builder.drain_delay(Duration::ZERO).build().expect("valid")
 }
 
@@ -36,7 +43,7 @@ async fn send(addr: SocketAddr, requests: &[(String, String)]) {
             let (mut ends, mut seen, mut buffer) = (0, 0, [0; 16 * 1024]);
             while ends < batch.len() {
                 let n = stream.read(&mut buffer).await.expect("an answer");
-                assert!(n > 0, "the server responds to all requests");
+                assert!(n > 0, "the server responds to all requests, such as {:?}", batch.first());
                 for byte in &buffer[..n] {
                     // A response ends with the empty line after its head.
                     seen = if *byte == b"\r\n\r\n"[seen] { seen + 1 } else { usize::from(*byte == b'\r') };
@@ -102,29 +109,87 @@ async fn a_scanner_adds_no_series_on_actix() {
     scanner(Framework::Actix, 100_000).await;
 }
 
-/// A service with five thousand routes: each request above the limit is counted in the overflow
-/// series.
+/// A service with many routes. A scanner sends every method to each of them, and asks for
+/// paths that do not exist. Then every route is used once: each has its own series.
+///
+/// The limit is two fifths of the number of routes.
+async fn every_served_route_has_its_own_series(observer: &Observer, addr: SocketAddr, routes: usize) {
+    let path = |n: usize| format!("/routes/{n}/{n}");
+    let methods = ["DELETE", "PUT", "PATCH", "OPTIONS", "TRACE", "QUERY", "BREW"];
+    for method in methods {
+        let scan: Vec<_> = (0..routes).map(|n| (method.to_owned(), path(n))).collect();
+        send(addr, &scan).await;
+    }
+    let nowhere: Vec<_> = paths(4).take(routes).map(|path| ("GET".to_owned(), path)).collect();
+    send(addr, &nowhere).await;
+    let heads: Vec<_> = (0..routes).map(|n| ("HEAD".to_owned(), path(n))).collect();
+    send(addr, &heads).await;
+    let (_, counts) = page(observer).await;
+    assert!(counts.keys().any(|labels| labels.contains("overflow")), "the scanner fills the family");
+
+    let real = |method: &'static str| (0..routes).map(move |n| (method.to_owned(), path(n)));
+    send(addr, &real("GET").chain(real("POST")).collect::<Vec<_>>()).await;
+    let (_, mut counts) = page(observer).await;
+    for method in ["GET", "POST"] {
+        for n in 0..routes {
+            let labels = format!(r#"method="{method}",endpoint="/routes/{n}/{{id}}",status="200""#);
+            assert_eq!(counts.get(&labels), Some(&1), "{labels}");
+        }
+    }
+    assert!(counts.len() <= 2 * routes + routes / 5 * 3 + 2, "{} label sets", counts.len());
+    let sum: u64 = counts.values().sum();
+    assert_eq!(sum, ((methods.len() + 4) * routes) as u64, "no request is lost");
+    let overflow = counts.remove(r#"method="overflow",endpoint="overflow",status="overflow""#);
+    assert_eq!(
+        observer.metrics_text().lines().find_map(|line| line.strip_prefix("obs_series_overflow_total ")),
+        overflow.map(|n| n.to_string()).as_deref()
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_above_the_series_limit_are_counted_in_one_series() {
-    let observer = observer();
+async fn every_served_route_has_its_own_series_on_axum() {
+    let observer = with_series_limit(2_000);
     let mut router = Router::new();
     for n in 0..5_000 {
-        router = router.route(&format!("/routes/{n}/{{id}}"), get(|| async {}));
+        router = router.route(&format!("/routes/{n}/{{id}}"), get(|| async {}).post(|| async {}));
     }
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let addr = listener.local_addr().expect("an address");
     tokio::spawn(obs_axum::serve(listener, router.observed(&observer)).into_future());
-    let requests = |n: u32| ("GET".to_owned(), format!("/routes/{}/{n}", n % 5_000));
-    let requests: Vec<_> = (0..15_000).map(requests).collect();
-    send(addr, &requests).await;
-    let (_, mut counts) = page(&observer).await;
-    assert_eq!(counts.len(), 2_001, "the limit and the overflow");
-    let overflow = counts.remove(r#"method="overflow",endpoint="overflow",status="overflow""#);
-    assert!(
-        counts.iter().all(|(labels, count)| *count == if labels.contains("status=\"200\"") { 3 } else { 0 })
-    );
-    let sum: u64 = counts.values().sum();
-    assert_eq!(overflow, Some(15_000 - sum));
-    let text = observer.metrics_text();
-    assert!(text.contains(&format!("obs_series_overflow_total {}\n", 15_000 - sum)));
+    every_served_route_has_its_own_series(&observer, addr, 5_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_served_route_has_its_own_series_on_actix() {
+    use actix_web::{App, HttpResponse, HttpServer, web};
+    // actix-web compares a path with one route after the other.
+    const ROUTES: usize = 100;
+    let observer = with_series_limit(ROUTES / 5 * 2);
+    let observed = observer.clone();
+    let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
+    let (listens, addr) = tokio::sync::oneshot::channel();
+    let service = std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let observe = obs_actix::Observe::new(&observed);
+            let server = HttpServer::new(move || {
+                let answer = || async { HttpResponse::Ok().finish() };
+                let mut app = App::new();
+                for n in 0..ROUTES {
+                    let resource = web::resource(format!("/routes/{n}/{{id}}"));
+                    let get = web::get().to(answer);
+                    app = app.service(
+                        resource.route(get).route(web::post().to(answer)).route(web::head().to(answer)),
+                    );
+                }
+                app.wrap(observe.clone())
+            });
+            let server = server.workers(1).bind("127.0.0.1:0").expect("a free port");
+            let _ = listens.send(server.addrs()[0]);
+            let serve = obs_actix::serve(server, &observed).with_signal(async { drop(stopping.await) });
+            serve.await.expect("it serves");
+        });
+    });
+    every_served_route_has_its_own_series(&observer, addr.await.expect("an address"), ROUTES).await;
+    drop(stop);
+    service.join().expect("no panic");
 }

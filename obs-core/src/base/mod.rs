@@ -10,6 +10,7 @@ pub(crate) mod parse;
 pub(crate) mod printable;
 pub(crate) mod random;
 pub(crate) mod read_mostly;
+pub(crate) mod replaceable;
 pub(crate) mod settings;
 pub(crate) mod sort;
 pub(crate) mod sync;

@@ -87,6 +87,7 @@ impl<K: Hash + Eq + Clone, V: Clone> ReadMostly<K, V> {
     }
 
     /// Returns all current values, in no order.
+    #[cfg(test)]
     pub(crate) fn values(&self) -> Vec<V> {
         self.table().iter().filter_map(OnceLock::get).map(|(_, value)| value.clone()).collect()
     }

@@ -63,9 +63,15 @@ pub async fn unmatched(stack: Stack) {
 }
 
 pub async fn method_not_allowed(stack: Stack) {
+    let watch = Watch::default();
     let expected = Expected::completed(405, "/plain", 0);
-    let answer = exchange(stack, request("DELETE", "/plain"), expected).await;
+    let setup = Setup::new(&watch);
+    let answer = exchange_with(stack, setup, &watch, request("DELETE", "/plain"), expected).await;
     assert_eq!(answer.expect("a response").status, 405);
+    assert_eq!(watch.lines()[0]["http.request.method"], "DELETE");
+    // All methods that a route does not serve have one label value.
+    assert_eq!(watch.metric("http_requests_total", r#"method="DELETE""#), 0.0);
+    assert_eq!(watch.metric("http_requests_total", r#"method="_OTHER""#), 1.0);
 }
 
 /// A method that a client invents creates no series.

@@ -4,7 +4,7 @@
 //! stores no samples. It creates one after the other while the page is written. Even if a client
 //! reads slowly, the whole page shows the values of one point in time.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use super::{
     exemplar::Exemplars,
@@ -47,6 +47,7 @@ struct ErrorSamples(Vec<(Arc<ErrorSeries>, u64)>);
 
 /// Appends the families of requests and errors with their current values.
 pub(super) fn families(series: &Series, out: &mut Vec<Family>) {
+    series.remove_idle(Instant::now());
     let (scheme, names) = (series.scheme(), series.scheme().names);
     // An error is counted after its request and read before it, so every shown error has its
     // request.

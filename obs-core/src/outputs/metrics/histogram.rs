@@ -172,6 +172,11 @@ impl Histograms {
         Snapshot(numbers)
     }
 
+    /// Returns the number of all observations of a histogram.
+    pub(crate) fn observations(&self, part: usize) -> u64 {
+        self.state(&self.snapshot(), part).map_or(0, |state| state.count())
+    }
+
     /// Returns one histogram of a snapshot.
     pub(crate) fn state<'a>(&self, snapshot: &'a Snapshot, part: usize) -> Option<HistogramState<'a>> {
         let part = self.layout.part(part)?;

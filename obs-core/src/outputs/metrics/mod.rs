@@ -7,9 +7,10 @@
 //! ```
 //!
 //! A request needs two look-ups in insert-only maps: one for the route, and one for the series.
-//! Each slot of these maps is written once, so readers never wait, and they load only cache lines
-//! that are no longer written. Then each histogram needs two relaxed additions. Each thread adds to
-//! its own cache lines.
+//! Each slot of these maps is written once, so readers load only cache lines that are no longer
+//! written. The map of the series is replaced when idle series are removed, so each thread reads it
+//! under a lock of its own cache line. Then each histogram needs two relaxed additions. Each thread
+//! adds to its own cache lines.
 //!
 //! Sums are whole nanoseconds or bytes. Counts are the sums of the buckets, so `_count` always
 //! equals `+Inf`. `http_requests_total` is read from the same histogram. A loom model checks this

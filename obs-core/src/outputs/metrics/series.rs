@@ -2,14 +2,14 @@
 
 use std::{
     sync::{Arc, OnceLock},
-    time::SystemTime,
+    time::{Instant, SystemTime},
 };
 
 use super::{
     exemplar::Exemplars,
     family::LabelSet,
     histogram::{Histograms, Layout},
-    limited::Limited,
+    limited::{Limited, Observable, Place},
     own::seconds_since_1970,
     request_histograms::{self, DURATION, REQUEST_HISTOGRAMS, STREAM},
     scheme::Scheme,
@@ -46,6 +46,19 @@ pub(super) struct ErrorSeries {
     pub(super) exemplar: Exemplars,
 }
 
+impl Observable for RequestSeries {
+    fn observations(&self) -> u64 {
+        let streams = self.stream.get().map_or(0, |(streams, _)| streams.observations(0));
+        self.histograms.observations(DURATION).saturating_add(streams)
+    }
+}
+
+impl Observable for ErrorSeries {
+    fn observations(&self) -> u64 {
+        self.count.get()
+    }
+}
+
 pub(super) struct Series {
     scheme: Scheme,
     exemplars: bool,
@@ -66,8 +79,8 @@ impl Series {
             scheme,
             exemplars,
             shards,
-            requests: Limited::new(limit, Arc::clone(&overflowed)),
-            errors: Limited::new(limit, overflowed),
+            requests: Limited::new(limit, shards, Arc::clone(&overflowed)),
+            errors: Limited::new(limit, shards, overflowed),
         }
     }
 
@@ -119,7 +132,9 @@ impl Series {
 
     /// Creates the series of a route before its first request.
     pub(super) fn declare(&self, facts: LabelFacts<'_>) {
-        if self.exists(&facts.answered(200)).is_none() {
+        let answered = facts.answered(200);
+        let first = Place::First(self.scheme.key(&answered).without_result());
+        if self.exists(&answered, first).is_none() {
             self.requests.warn_of_overflow(self.requests_name());
         }
         self.create_error_series(facts);
@@ -138,7 +153,9 @@ impl Series {
             is_new = true;
             self.new_series(facts, self.scheme.label_set(facts))
         };
-        if let Some(series) = self.requests.get_or_insert(key, make) {
+        // The first result of each route and method that serves has a place of its own.
+        let place = if facts.is_served() { Place::First(key.without_result()) } else { Place::Any };
+        if let Some(series) = self.requests.get_or_insert(key, place, make) {
             if is_new {
                 self.create_error_series(*facts);
             }
@@ -148,25 +165,29 @@ impl Series {
         self.requests.overflow(self.requests_name(), overflow)
     }
 
-    /// Returns the series of these labels, which is created if necessary. `None` if the limit is
-    /// reached.
-    fn exists(&self, facts: &LabelFacts<'_>) -> Option<Arc<RequestSeries>> {
+    /// Returns the series of these labels, which is created if necessary. `None` if there is no
+    /// place for it.
+    fn exists(&self, facts: &LabelFacts<'_>, place: Place) -> Option<Arc<RequestSeries>> {
         let make = || self.new_series(facts, self.scheme.label_set(facts));
-        self.requests.get_or_insert(self.scheme.key(facts), make)
+        self.requests.get_or_insert(self.scheme.key(facts), place, make)
     }
 
     /// Creates the error series of a route with the value 0. A rate sees only increases, so it
     /// would not see the first error of a series that starts at 1.
     ///
-    /// Such series, whose errors may never happen, use at most half of the limit.
+    /// Their errors may never happen. So such series have places of their own, and leave the limit
+    /// to others.
     fn create_error_series(&self, facts: LabelFacts<'_>) {
-        let failed = facts.failed();
-        if self.requests.is_half_empty() {
-            self.exists(&failed);
+        // Any client can send these methods to many routes.
+        if facts.is_easily_sent() {
+            return;
         }
-        if self.scheme.names.errors.is_some() && self.errors.is_half_empty() {
-            self.error_exists(&failed);
-            self.error_exists(&LabelFacts { error_type: Some(Outcome::Panicked.as_str()), ..failed });
+        let failed = facts.failed();
+        self.exists(&failed, Place::Foreseen);
+        if self.scheme.names.errors.is_some() {
+            self.error_exists(&failed, Place::Foreseen);
+            let panicked = LabelFacts { error_type: Some(Outcome::Panicked.as_str()), ..failed };
+            self.error_exists(&panicked, Place::Foreseen);
         }
     }
 
@@ -195,15 +216,30 @@ impl Series {
         if let Some(series) = self.errors.read(&self.scheme.error_key(facts), Arc::clone) {
             return series;
         }
-        self.error_exists(facts).unwrap_or_else(|| {
+        // Any client can disconnect from any route. The first other failure of each route and
+        // method has a place of its own.
+        let cancelled = [Outcome::CancelledBeforeResponse, Outcome::CancelledInBody].map(Outcome::as_str);
+        let place = match facts.error_type {
+            Some(error_type) if !cancelled.contains(&error_type) => {
+                Place::First(self.scheme.error_key(facts).without_result())
+            }
+            _ => Place::Any,
+        };
+        self.error_exists(facts, place).unwrap_or_else(|| {
             let name = self.scheme.names.errors.map_or("", |(name, _)| name);
             self.errors.overflow(name, || Self::new_error_series(self.scheme.error_overflow()))
         })
     }
 
-    fn error_exists(&self, facts: &LabelFacts<'_>) -> Option<Arc<ErrorSeries>> {
+    fn error_exists(&self, facts: &LabelFacts<'_>, place: Place) -> Option<Arc<ErrorSeries>> {
         let make = || Self::new_error_series(self.scheme.error_label_set(facts));
-        self.errors.get_or_insert(self.scheme.error_key(facts), make)
+        self.errors.get_or_insert(self.scheme.error_key(facts), place, make)
+    }
+
+    /// Removes idle series, so that label sets without a series can get one.
+    pub(super) fn remove_idle(&self, now: Instant) {
+        self.requests.remove_idle(now);
+        self.errors.remove_idle(now);
     }
 
     fn new_error_series(labels: LabelSet) -> ErrorSeries {
@@ -241,7 +277,11 @@ mod tests {
     }
 
     fn answer(observer: &Observer, route: &str, status: u16) {
-        let mut observation = observer.start(&RequestHead::new("GET", "/", &()));
+        send(observer, "GET", route, status);
+    }
+
+    fn send(observer: &Observer, method: &str, route: &str, status: u16) {
+        let mut observation = observer.start(&RequestHead::new(method, "/", &()));
         observation.set_route(route);
         observation.responded(status, &());
         observation.finish(Outcome::Completed);
@@ -255,16 +295,49 @@ mod tests {
     fn the_number_of_series_is_bounded() {
         let observer = observer(Metrics::new());
         for n in 0..2_500 {
-            answer(&observer, &format!("/route/{n}"), 500);
+            answer(&observer, &format!("/route/{n}"), 404);
         }
         let text = observer.metrics_text();
-        assert_eq!(count(&text, "http_requests_total{"), 2_001);
-        assert_eq!(count(&text, "http_request_errors_total{"), 2_001);
+        // Half as many series as the limit are created in advance.
+        assert_eq!(count(&text, "http_requests_total{"), 2_000 + 1_000 + 1);
+        assert_eq!(count(&text, "http_request_errors_total{"), 1_000);
         let overflow = r#"http_requests_total{method="overflow",endpoint="overflow",status="overflow"} 500"#;
         assert!(text.contains(overflow));
-        // Each route has two kinds of errors from the start, until half of the limit is used. So
-        // there are 501 series of panics with the value 0.
-        assert!(text.contains("obs_series_overflow_total 1501"), "500 requests, and as errors 1,001");
+        assert!(text.contains("obs_series_overflow_total 500"));
+    }
+
+    /// Failures, other statuses and easily sent methods cannot take the places of what code serves.
+    #[test]
+    fn each_served_route_and_method_has_its_own_series() {
+        let observer = observer(Metrics::new().series_limit(40));
+        let paths: Vec<_> = (0..100).map(|n| format!("/route/{n}")).collect();
+        for path in &paths {
+            for (method, status) in
+                [("DELETE", 405), ("BREW", 405), ("HEAD", 200), ("OPTIONS", 204), ("GET", 401), ("GET", 404)]
+            {
+                send(&observer, method, path, status);
+            }
+        }
+        for path in &paths {
+            for (method, status) in [("GET", 200), ("POST", 201), ("GET", 500)] {
+                send(&observer, method, path, status);
+            }
+        }
+        let text = observer.metrics_text();
+        for path in &paths {
+            for (method, status) in [("GET", 200), ("POST", 201)] {
+                let line = format!(
+                    r#"http_requests_total{{method="{method}",endpoint="{path}",status="{status}"}} 1"#
+                );
+                assert!(text.lines().any(|found| found == line), "{line}");
+            }
+            let errors =
+                format!(r#"http_request_errors_total{{method="GET",endpoint="{path}",error_type="500"}} 1"#);
+            assert!(text.lines().any(|found| found == errors), "{errors}");
+        }
+        assert!(!text.contains("DELETE"), "one label value for all methods that are not served");
+        // GET 200 and POST 201 per route, the limit, half of it in advance, and the overflow.
+        assert_eq!(count(&text, "http_requests_total{"), 200 + 40 + 20 + 1);
     }
 
     #[test]
@@ -281,12 +354,12 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "{line} in {text}");
         }
-        // Series that are created in advance leave half of the limit to real requests, and cause no
-        // warning.
-        answer(&observer, "/other", 200);
-        answer(&observer, "/third", 200);
+        // Series that are created in advance have places of their own, and cause no warning.
+        for route in ["/a", "/b", "/c", "/d"] {
+            answer(&observer, route, 404);
+        }
         let text = observer.metrics_text();
-        assert_eq!(count(&text, "http_requests_total{"), 4);
+        assert_eq!(count(&text, "http_requests_total{"), 1 + 4 + 2);
         assert_eq!(count(&text, "http_requests_total{method=\"overflow\""), 0);
         assert!(text.contains("obs_series_overflow_total 0"));
     }
@@ -359,8 +432,8 @@ mod tests {
     #[test]
     fn the_overflow_series_of_opentelemetry_has_one_label() {
         let observer = observer(Metrics::new().naming(MetricNaming::OpenTelemetry).series_limit(1));
-        answer(&observer, "/a", 200);
-        answer(&observer, "/b", 200);
+        answer(&observer, "/a", 404);
+        answer(&observer, "/b", 404);
         let line = r#"http_server_request_duration_seconds_count{otel_metric_overflow="true"} 1"#;
         assert!(observer.metrics_text().contains(line), "{}", observer.metrics_text());
     }

@@ -35,8 +35,11 @@ pub(super) struct LabelFacts<'a> {
 impl<'a> LabelFacts<'a> {
     pub(super) fn of(record: &Record, request: &FinishedRequest<'a>) -> Self {
         let FinishedRequest { start, end, .. } = *request;
+        // A stranger can send any method to any route. So the methods that a route does not serve
+        // are one.
+        let method = if end.status == Some(405) { Method::Other } else { start.method };
         Self {
-            method: start.method,
+            method,
             route: end.route.as_ref(),
             status: end.status,
             status_label: request.status_label(),
@@ -63,6 +66,21 @@ impl<'a> LabelFacts<'a> {
         }
     }
 
+    /// Returns true if a route has served the request with success, or if no route matched. Only
+    /// code decides how many routes and methods there are.
+    pub(super) fn is_served(&self) -> bool {
+        let failed = self.status_label >= 400
+            || self.error_type.is_some()
+            || self.grpc_status.is_some_and(|status| status != GrpcStatus::Ok);
+        self.route.is_none() || !failed && !self.is_easily_sent()
+    }
+
+    /// Returns true for a method to which many routes respond without a handler for it, and for the
+    /// methods that a route does not serve.
+    pub(super) const fn is_easily_sent(&self) -> bool {
+        matches!(self.method, Method::Head | Method::Options | Method::Other)
+    }
+
     /// Returns the facts of the same request with the response status `status`.
     pub(super) fn answered(self, status: u16) -> Self {
         let error_type = (status >= 500).then(|| digits::status(status));
@@ -87,6 +105,22 @@ pub(super) struct SeriesKey {
     /// number, because one number is hashed faster than six.
     packed: u64,
     error_type: Option<&'static str>,
+}
+
+impl SeriesKey {
+    /// The bits of the status and of the gRPC status.
+    const STATUSES: u64 = 0xffff << 16 | 0b1_1111 << 5;
+
+    /// Returns the key of a label set of a test.
+    #[cfg(test)]
+    pub(super) const fn of_number(n: u32) -> Self {
+        Self { packed: (n as u64) << 32, error_type: None }
+    }
+
+    /// Returns the key without the result of the request.
+    pub(super) const fn without_result(&self) -> Self {
+        Self { packed: self.packed & !Self::STATUSES, error_type: None }
+    }
 }
 
 /// A builder of the keys of one family.
