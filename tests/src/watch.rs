@@ -24,7 +24,11 @@ impl Default for Watch {
 impl Watch {
     #[must_use]
     pub fn with(settings: impl FnOnce(ObserverBuilder) -> ObserverBuilder) -> Self {
-        let events = Events::new().headers(["x-tenant"]);
+        Self::of_events(Events::new().headers(["x-tenant"]), settings)
+    }
+
+    /// An observer with these events and settings.
+    pub fn of_events(events: Events, settings: impl FnOnce(ObserverBuilder) -> ObserverBuilder) -> Self {
         // Cases of the shutdown set other values.
         let test =
             TestObserver::events_with(events, |builder| settings(builder.drain_timeout(Duration::ZERO)));

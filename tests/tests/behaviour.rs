@@ -59,7 +59,7 @@ macro_rules! cases {
                 always_returned;
             trace: continued started repeated linked returned_to_the_caller propagated formats;
             spans: every_ending unknown_method_and_untrusted_headers proxied disconnected continued
-                linked propagated not_sampled endpoints two_observers;
+                linked propagated not_sampled sampled_with_events endpoints two_observers;
             secrets: no_output_has_a_secret standard_error_has_no_secret;
             shutdown: waits_for_requests aborts_requests_after_the_timeout closes_idle_connections;
         }

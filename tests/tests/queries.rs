@@ -31,7 +31,10 @@ fn traffic(folder: &Path) {
         let mut observation = observer.start(&RequestHead::new("GET", "/items", &()));
         observation.set_route(if n % 10 == 0 { "/orders" } else { "/items/{id}" });
         let handle = observation.work();
-        handle.user((n % 3).to_string());
+        // An anonymous request counts as no user.
+        if n != 4 {
+            handle.user((n % 3).to_string());
+        }
         handle.flag("new-cart", if n % 3 == 0 { "off" } else { "on" });
         handle.set("user.plan", if n % 2 == 0 { "pro" } else { "free" });
         drop(handle.call("db"));

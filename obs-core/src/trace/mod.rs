@@ -14,6 +14,7 @@ pub(crate) mod baggage;
 pub(crate) mod ids;
 pub(crate) mod jaeger;
 pub(crate) mod propagation;
+pub(crate) mod sampling;
 pub(crate) mod traceparent;
 pub(crate) mod tracestate;
 pub(crate) mod wire;

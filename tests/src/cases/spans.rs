@@ -1,9 +1,11 @@
 //! Cases of spans as a collector receives them: one for each request, by the conventions, for each
 //! ending.
 
+use std::collections::BTreeSet;
+
 use http::HeaderValue;
 use obs_core::{
-    ObserverBuilder,
+    Events, ObserverBuilder,
     otel::{Otel, opentelemetry_sdk::trace::Sampler},
 };
 
@@ -380,6 +382,38 @@ pub async fn not_sampled(stack: Stack) {
     assert_eq!(child.start().trace.parent_id, Some(record.start().trace.span_id));
     assert!(!child.start().trace.flags.is_sampled());
     assert_eq!(traced.watch.lines()[0]["trace_id"], record.start().trace.trace_id.to_string());
+}
+
+/// At one rate, events and spans come from the same traces. A sampled trace passes its threshold
+/// on.
+pub async fn sampled_with_events(stack: Stack) {
+    const REQUESTS: usize = 300;
+    const STATE: &str = "ot=th:8";
+    let events = Events::new().sample_rate(0.5);
+    let collector = Collector::start();
+    let otel = Otel::new().endpoint(collector.endpoint()).sample_rate(0.5);
+    let watch = Watch::of_events(events, |builder| builder.otel(otel));
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    for _ in 0..REQUESTS {
+        client.send(get("/plain")).await.expect("a response");
+    }
+    let records = watch.ended(REQUESTS).await;
+    client.disconnect().await;
+    server.stop().await;
+    assert!(watch.observer.shutdown(BOUND).flushed);
+    let spans: BTreeSet<_> = collector.spans().into_iter().map(|span| span.trace_id).collect();
+    let text = |event: &serde_json::Value| event["trace_id"].as_str().unwrap_or_default().to_owned();
+    let events: BTreeSet<_> = watch.lines().iter().map(text).collect();
+    assert_eq!(events, spans);
+    // Eight standard deviations of a binomial distribution around 150.
+    assert!((80..=220).contains(&spans.len()), "{}", spans.len());
+    for record in records {
+        let trace = &record.start().trace;
+        let sampled = spans.contains(&trace.trace_id.to_string());
+        assert_eq!(trace.flags.is_sampled(), sampled);
+        assert_eq!(trace.state.as_str(), if sampled { STATE } else { "" });
+    }
 }
 
 /// Probes and scrapes make no span unless they fail. A route of the application at such a path

@@ -93,12 +93,10 @@ fn sampler(variables: &mut SignalVariables<'_>) -> Option<BuiltInSampler> {
     Some(match value.to_ascii_lowercase().as_str() {
         "always_on" => BuiltInSampler::always(Sampler::AlwaysOn),
         "always_off" => BuiltInSampler::always(Sampler::AlwaysOff),
-        "traceidratio" => BuiltInSampler::always(Sampler::TraceIdRatioBased(rate(variables))),
-        "parentbased_always_on" => BuiltInSampler::parent_based(Sampler::AlwaysOn),
-        "parentbased_always_off" => BuiltInSampler::parent_based(Sampler::AlwaysOff),
-        "parentbased_traceidratio" => {
-            BuiltInSampler::parent_based(Sampler::TraceIdRatioBased(rate(variables)))
-        }
+        "traceidratio" => BuiltInSampler::share(rate(variables)),
+        "parentbased_always_on" => BuiltInSampler::always(Sampler::AlwaysOn).parent_based(),
+        "parentbased_always_off" => BuiltInSampler::always(Sampler::AlwaysOff).parent_based(),
+        "parentbased_traceidratio" => BuiltInSampler::share(rate(variables)).parent_based(),
         _ => {
             let expected =
                 "`always_on`, `always_off` or `traceidratio`, each also with the prefix `parentbased_`";
@@ -178,7 +176,7 @@ mod tests {
         assert_eq!(otel.timeout, Some(Duration::from_millis(2500)));
         assert!(otel.gzip);
         let sampler = format!("{:?}", otel.sampler);
-        assert!(sampler.contains("BuiltIn(") && sampler.contains("TraceIdRatioBased(0.25)"), "{sampler}");
+        assert!(sampler.contains("BuiltIn(") && sampler.contains("Probability("), "{sampler}");
         assert_eq!(otel.span_limits.max_attributes_per_span, 64);
         assert_eq!((otel.limits.spans, otel.limits.batch), (100, 100));
         assert_eq!(otel.limits.delay, Duration::from_millis(250));

@@ -43,9 +43,7 @@ pub(super) struct Pipeline {
 impl Pipeline {
     /// Decides whether a request is traced. Returns `None` if the SDK must decide.
     pub(super) fn decide(&self, trace: &mut TraceContext) -> Option<bool> {
-        let sampled = self.sampler.as_ref()?.wants(trace);
-        trace.flags = trace.flags.with_sampled(sampled);
-        Some(sampled)
+        Some(self.sampler.as_ref()?.decide(trace))
     }
 
     /// Starts the span of a request after [`decide`](Self::decide), with the ids of its trace

@@ -143,7 +143,7 @@ settings! {
         /// follows the caller's decision.
         fn sample_rate(mut self, rate: f64) {
             self.sample_rate = Some(rate);
-            self.sampler = Some(SamplerChoice::BuiltIn(BuiltInSampler::parent_based(Sampler::TraceIdRatioBased(rate))));
+            self.sampler = Some(SamplerChoice::BuiltIn(BuiltInSampler::share(rate).parent_based()));
         }
         variable "OTEL_TRACES_SAMPLER_ARG": "a number between 0 and 1, for the ratio samplers";
         valid each "a number between 0 and 1" if |rate| (0.0..=1.0).contains(rate);
@@ -266,11 +266,9 @@ impl Otel {
         own.gauge("obs_spans_queued", "Spans that wait to be exported.", &[], move || {
             waiting.upgrade().map_or(0, |queue| queue.waiting())
         });
-        let everything = || SamplerChoice::BuiltIn(BuiltInSampler::parent_based(Sampler::AlwaysOn));
+        let everything = || SamplerChoice::BuiltIn(BuiltInSampler::always(Sampler::AlwaysOn).parent_based());
         let (built_in, sampler) = match self.sampler.unwrap_or_else(everything) {
-            SamplerChoice::BuiltIn(built_in) => {
-                (Some(built_in.clone()), Box::new(built_in.into_sampler()) as _)
-            }
+            SamplerChoice::BuiltIn(built_in) => (Some(built_in.clone()), built_in.into_sampler()),
             SamplerChoice::Other(sampler) => (None, sampler),
         };
         let envelope = Envelope::new(&resource, &SCOPE);
