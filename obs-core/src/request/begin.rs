@@ -1,7 +1,11 @@
 //! The start of a request, in five steps: [`WorkState::begin`].
 
 use crate::{
-    base::{clock::Moment, text::bounded},
+    base::{
+        clock::{Moment, nanos},
+        random,
+        text::bounded,
+    },
     http::{
         forwarded::Forwarded,
         found_headers::FoundHeaders,
@@ -49,6 +53,7 @@ impl WorkState {
         let now = Moment::now();
         self.started = now.instant;
         self.start.since_1970 = now.since_1970;
+        random::stir(nanos(now.since_1970));
         self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner).finished = false;
     }
 

@@ -10,12 +10,16 @@ use crate::{base::text::percent_decoded, http::headers::HeaderLookup};
 const MAX_MEMBERS: usize = 64;
 const MAX_BYTES: usize = 8192;
 
+/// The maximum number of bytes that are read. White space does not count for the limits, but there
+/// must be an end.
+const MAX_IN: usize = 64 * 1024;
+
 /// The data that callers pass along to this service and to those that it calls: keys and values.
 /// All members are valid.
 ///
 /// The limits are those that W3C Baggage §3.3.2 guarantees: 64 members and 8,192 bytes. Members
-/// beyond the limits and invalid members are dropped completely. Bytes beyond the limits are not
-/// even read.
+/// beyond the limits and invalid members are dropped completely. White space does not count. Bytes
+/// beyond 64 KiB are not even read.
 ///
 /// ```
 /// use obs_core::trace::Baggage;
@@ -82,12 +86,18 @@ impl CollectedMembers {
         for member in header.split(|byte| *byte == b',') {
             // The comma before the member counts, too.
             self.read = self.read.saturating_add(member.len()).saturating_add(1);
-            if self.read > MAX_BYTES.saturating_add(1) || self.members >= MAX_MEMBERS {
+            if self.read > MAX_IN || self.members >= MAX_MEMBERS {
                 self.members = MAX_MEMBERS;
                 return;
             }
             let Some(member) = std::str::from_utf8(member).ok().and_then(normalized) else { continue };
-            if !self.list.is_empty() {
+            let comma = usize::from(!self.list.is_empty());
+            let length = self.list.len().saturating_add(comma).saturating_add(member.len());
+            if length > MAX_BYTES {
+                self.members = MAX_MEMBERS;
+                return;
+            }
+            if comma > 0 {
                 self.list.push(',');
             }
             self.list.push_str(&member);
@@ -184,6 +194,9 @@ mod tests {
         assert_eq!(Baggage::parse(&exactly).as_str(), exactly);
         let second = format!("b=1,{exactly}");
         assert_eq!(Baggage::parse(&second).as_str(), "b=1", "whole members only");
+        let spaces = format!("{}a=1 ,{}b=2", " ".repeat(20_000), "\t".repeat(20_000));
+        assert_eq!(Baggage::parse(&spaces).as_str(), "a=1,b=2", "white space does not count");
+        assert_eq!(Baggage::parse(&format!("a=1,{}b=2", " ".repeat(MAX_IN))).as_str(), "a=1");
     }
 
     proptest! {

@@ -20,7 +20,7 @@ pub(crate) fn format(headers: &dyn HeaderLookup) -> Format {
             "text/*" | "*/*" => Format::Text,
             _ => return,
         };
-        let quality = quality(parameter("q"));
+        let Some(quality) = quality(parameter("q")) else { return };
         // The first one wins a tie.
         if quality > best.map_or(0, |(best, _)| best) {
             best = Some((quality, format));
@@ -29,19 +29,21 @@ pub(crate) fn format(headers: &dyn HeaderLookup) -> Format {
     best.map_or(Format::Text, |(_, format)| format)
 }
 
-/// Returns true if `Accept-Encoding` allows gzip.
+/// Returns true if `Accept-Encoding` allows gzip and does not prefer the page as it is.
 #[cfg(feature = "gzip")]
 pub(crate) fn accepts_gzip(headers: &dyn HeaderLookup) -> bool {
-    let (mut gzip, mut any) = (None, None);
+    let (mut gzip, mut identity, mut any) = (None, None, None);
     each_item(headers, "accept-encoding", &mut |coding, parameter| {
-        let accepted = quality(parameter("q")) > 0;
+        let Some(quality) = quality(parameter("q")) else { return };
         match coding.to_ascii_lowercase().as_str() {
-            "gzip" | "x-gzip" => gzip = Some(accepted),
-            "*" => any = Some(accepted),
+            "gzip" | "x-gzip" => gzip = Some(quality),
+            "identity" => identity = Some(quality),
+            "*" => any = Some(quality),
             _ => {}
         }
     });
-    gzip.or(any).unwrap_or(false)
+    let gzip = gzip.or(any).unwrap_or(0);
+    gzip > 0 && gzip >= identity.unwrap_or(0)
 }
 
 /// A function that looks up a parameter of an item.
@@ -63,11 +65,11 @@ fn each_item(headers: &dyn HeaderLookup, name: &str, f: &mut dyn FnMut(&str, &Pa
     });
 }
 
-/// Returns the weight in thousandths (RFC 9110 §12.4.2). An invalid one counts as absent, which
-/// means 1.
-fn quality(text: Option<String>) -> u16 {
-    let weight = text.and_then(|text| fraction(&text)).unwrap_or(1.0);
-    (weight * 1000.0).round() as u16
+/// Returns the weight in thousandths, which is 1,000 for an absent one (RFC 9110 §12.4.2). `None`
+/// for an invalid one: its item is ignored.
+fn quality(text: Option<String>) -> Option<u16> {
+    let weight = text.map_or(Some(1.0), |text| fraction(&text))?;
+    Some((weight * 1000.0).round() as u16)
 }
 
 #[cfg(test)]
@@ -121,6 +123,9 @@ mod tests {
                 Format::Text,
             ),
             (&["application/openmetrics-text;q=0"], Format::Text),
+            // An item with an invalid weight is ignored.
+            (&["application/openmetrics-text;q=high, text/plain;q=0.1"], Format::Text),
+            (&["text/plain;q=2, application/openmetrics-text;q=0.1"], OPEN),
             (&[",;=,q"], Format::Text),
         ] {
             assert_eq!(format(&Values(accept)), expected, "{accept:?}");
@@ -137,6 +142,12 @@ mod tests {
             (&["*"], true),
             (&["gzip;q=0, *"], false),
             (&["identity"], false),
+            (&["gzip;q=0.2, identity;q=0.9"], false),
+            (&["gzip;q=0.9, identity;q=0.2"], true),
+            (&["gzip, identity"], true),
+            (&["identity;q=0.5, *;q=0.1"], false),
+            (&["gzip;q=high"], false),
+            (&["gzip;q=1, identity;q="], true),
             (&[], false),
         ] {
             assert_eq!(accepts_gzip(&Values(accept)), expected, "{accept:?}");
