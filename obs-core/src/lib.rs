@@ -90,7 +90,7 @@ pub use self::{
         value::{MAX_FIELD_BYTES, Value},
     },
     builder::ObserverBuilder,
-    http::grpc::status::GrpcStatus,
+    http::{answer::Answer, grpc::status::GrpcStatus},
     observer::{
         Observer,
         drain::{Drain, ShutdownReport},
@@ -109,7 +109,7 @@ pub use self::{
         fields::MAX_FIELDS,
         identity::Identity,
         outcome::Outcome,
-        policy::{PanicPolicy, TraceHeader},
+        policy::{PanicAnswer, PanicPolicy, TraceHeader},
         request_id::{MAX_REQUEST_ID, RequestId},
         service::Service,
     },

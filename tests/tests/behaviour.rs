@@ -41,8 +41,9 @@ macro_rules! cases {
                 early_answer nested_route;
             bodies: chunked sized_stream too_short trailers(trailers) server_sent_events websocket(http1)
                 connect(extended_connect) body_error huge_frame unread_request_body;
-            panics: in_call before_an_await after_an_await claimed_as_grpc head resumed in_body
-                in_drop(cancels) in_body_drop;
+            panics: in_call before_an_await after_an_await claimed_as_grpc head resumed
+                own_answer own_answer_that_panics own_answer_without_secrets in_body in_drop(cancels)
+                in_body_drop;
             disconnects: before_the_head between_small_frames in_one_huge_frame outer_timeout inner_timeout;
             many: a_thousand_on_one_connection a_hundred_at_once;
             metrics: scrapes_share_a_page scrapers_that_disconnect a_collector_that_panics;
@@ -115,7 +116,7 @@ macro_rules! grpc_cases {
         cases! { $framework, true,
             grpc: unary rejected_by_the_method failed streamed_by_the_client streamed_by_the_server
                 streamed_both_ways failed_stream failed_stream_early panicked
-                panicked_within_a_stream unknown_method unknown_service a_thousand_unknown_methods
+                panicked_with_an_answer_for_http panicked_within_a_stream unknown_method unknown_service a_thousand_unknown_methods
                 a_thousand_rejected_methods cancelled cancelled_within_a_stream deadline
                 deadline_of_the_client a_thousand_deadlines deadline_within_a_stream continued opentelemetry_naming;
         }

@@ -89,7 +89,7 @@ impl ObserverBuilder {
                 self.trust_inbound,
                 self.generator.take(),
             ),
-            panic_policy: self.panic_policy,
+            panic_policy: mem::take(&mut self.panic_policy),
             public_endpoint: self.public_endpoint.take(),
             trace_header: self.trace_header,
             known_methods,

@@ -17,7 +17,7 @@ use crate::extension::{installation::Extension, sink::RecordSink};
 use crate::outputs::otel::settings::Otel;
 use crate::{
     base::{parse, settings::settings},
-    http::{forwarded::network::Network, head::RequestHead},
+    http::{forwarded::network::Network, head::RequestHead, headers::is_header_name},
     observer::Observer,
     outputs::{events::settings::Events, metrics::settings::Metrics},
     record::{
@@ -196,6 +196,18 @@ settings! {
 
     panic_policy: PanicPolicy = PanicPolicy::Answer, "`Answer`" {
         /// Sets the response to a panic. The panic is recorded first.
+        ///
+        /// ```
+        /// use obs_core::{Answer, Observer, PanicPolicy, current};
+        ///
+        /// let sorry = PanicPolicy::with(|_panic| {
+        ///     let id = current().id().map(|id| id.to_string()).unwrap_or_default();
+        ///     let page = format!("<h1>Sorry</h1><p>The number of this error is {id}.</p>");
+        ///     Answer::new(503, "text/html; charset=utf-8", page).header("retry-after", "5")
+        /// });
+        /// let observer = Observer::builder("shop").panic_policy(sorry).build()?;
+        /// # Ok::<(), obs_core::BuildError>(())
+        /// ```
         fn panic_policy(mut self, policy: PanicPolicy) { self.panic_policy = policy }
     }
 
@@ -355,12 +367,6 @@ impl ObserverBuilder {
 /// Returns all endpoints with their default paths.
 fn default_paths() -> Vec<(Endpoint, String)> {
     Endpoint::ALL.iter().map(|endpoint| (*endpoint, endpoint.default_path().to_owned())).collect()
-}
-
-/// Returns true for a valid header name, which is a token (RFC 9110 §5.6.2).
-fn is_header_name(name: &str) -> bool {
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    !name.is_empty() && name.len() <= 256 && name.bytes().all(token)
 }
 
 impl fmt::Debug for ObserverBuilder {

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::http::{answer_body::AnswerBody, method::Method};
+use crate::http::{answer_body::AnswerBody, headers::is_free_header, method::Method};
 
 /// A response that the middleware creates itself: for an endpoint such as `/metrics`, or in place
 /// of the response of a handler that panicked.
@@ -26,17 +26,19 @@ use crate::http::{answer_body::AnswerBody, method::Method};
 #[derive(Debug)]
 pub struct Answer {
     status: u16,
-    headers: Vec<(&'static str, Cow<'static, str>)>,
+    headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     body: AnswerBody,
 }
 
 impl Answer {
     /// Creates an answer with a status, a content type and a body.
     ///
-    /// The adapters skip an invalid content type, and replace an invalid status by 500.
+    /// An invalid content type is skipped. A status that is not the status of a final response
+    /// (200 to 999) is replaced by 500.
     #[must_use]
     pub fn new(status: u16, content_type: impl Into<Cow<'static, str>>, body: impl Into<AnswerBody>) -> Self {
-        Self { status, headers: vec![("content-type", content_type.into())], body: body.into() }
+        let status = if (200..=999).contains(&status) { status } else { 500 };
+        Self { status, headers: Vec::new(), body: body.into() }.header("content-type", content_type)
     }
 
     /// The status code.
@@ -46,8 +48,8 @@ impl Answer {
     }
 
     /// The headers, with valid names in lower case and valid values.
-    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.headers.iter().map(|(name, value)| (*name, &**value))
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (&**name, &**value))
     }
 
     /// Returns the body. It is [omitted](AnswerBody::is_omitted) if the method of the request was
@@ -66,10 +68,28 @@ impl Answer {
         self
     }
 
-    /// Adds a header: a valid name in lower case, and a valid value.
+    /// Sets a header, and replaces an earlier one of this name.
+    ///
+    /// An invalid name or value is skipped. So are `content-length` and `transfer-encoding`, which
+    /// the server writes.
+    ///
+    /// ```
+    /// use obs_core::Answer;
+    ///
+    /// let answer = Answer::new(503, "text/plain", "sorry").header("Retry-After", 5.to_string());
+    /// let headers: Vec<_> = answer.headers().collect();
+    /// assert_eq!(headers, [("content-type", "text/plain"), ("retry-after", "5")]);
+    /// ```
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: &'static str) -> Self {
-        self.headers.push((name, value.into()));
+    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
+        let (mut name, value) = (name.into(), value.into());
+        if is_free_header(&name, &value) {
+            if name.bytes().any(|b| b.is_ascii_uppercase()) {
+                name.to_mut().make_ascii_lowercase();
+            }
+            self.headers.retain(|(other, _)| *other != name);
+            self.headers.push((name, value));
+        }
         self
     }
 }

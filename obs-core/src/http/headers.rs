@@ -55,6 +55,27 @@ pub fn first_header<T>(
     found
 }
 
+/// Returns true for a token (RFC 9110 §5.6.2) that is short enough for the name of a header.
+pub(crate) fn is_header_name(name: &str) -> bool {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !name.is_empty() && name.len() <= 256 && name.bytes().all(token)
+}
+
+/// Returns true for a text that every framework accepts as the value of a header.
+fn is_header_value(value: &str) -> bool {
+    value.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b))
+}
+
+/// Returns true for a header that an application may add to an answer. The server writes the
+/// headers that state the length of the body.
+pub(crate) fn is_free_header(name: &str, value: &str) -> bool {
+    let frames = |frame: &str| name.eq_ignore_ascii_case(frame);
+    is_header_name(name)
+        && is_header_value(value)
+        && !frames("content-length")
+        && !frames("transfer-encoding")
+}
+
 /// Returns the first value of a header as a decimal number, such as `Content-Length` (RFC 9110
 /// §8.6).
 pub(crate) fn length_header(headers: &(impl HeaderLookup + ?Sized), name: &str) -> Option<u64> {

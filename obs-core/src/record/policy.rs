@@ -9,9 +9,12 @@ use std::{
 };
 
 use crate::{
-    base::{counter::Counter, panic::catch},
+    base::{
+        counter::Counter,
+        panic::{PanicReport, catch},
+    },
     http::{
-        forwarded::network::TrustedProxies, found_headers::HeaderNameSet, head::RequestHead,
+        answer::Answer, forwarded::network::TrustedProxies, found_headers::HeaderNameSet, head::RequestHead,
         method::KnownMethods,
     },
     record::{
@@ -26,7 +29,7 @@ use crate::{
 };
 
 /// The response to a panic in a handler, after the panic has been recorded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum PanicPolicy {
     /// The client gets a 500 as `application/problem+json` with the request id; over gRPC, status
@@ -36,6 +39,53 @@ pub enum PanicPolicy {
     /// The panic continues, as it would without this middleware: the connection or stream is
     /// aborted.
     Resume,
+    /// The client gets the application's own answer: see [`with`](Self::with).
+    Custom(PanicAnswer),
+}
+
+/// The application's own answer to a panic: see [`PanicPolicy::with`].
+#[derive(Clone)]
+pub struct PanicAnswer(Arc<AnswerToPanic>);
+
+struct AnswerToPanic<F: ?Sized = dyn Fn(&PanicReport) -> Answer + Send + Sync> {
+    /// True once the warning about a panic of the function was logged.
+    warned: AtomicBool,
+    make: F,
+}
+
+impl PanicPolicy {
+    /// Answers a panic with the answer that `answer` returns.
+    ///
+    /// The function runs in the scope of the request, so [`current`](crate::current) returns its
+    /// id. It gets the message with secrets masked. The request is recorded as a panic, whatever
+    /// the status of the answer is. If the function panics, the client gets the default answer.
+    ///
+    /// A gRPC call always gets the default answer: its client expects a status of gRPC.
+    pub fn with(answer: impl Fn(&PanicReport) -> Answer + Send + Sync + 'static) -> Self {
+        Self::Custom(PanicAnswer(Arc::new(AnswerToPanic { warned: AtomicBool::new(false), make: answer })))
+    }
+}
+
+impl PanicAnswer {
+    pub(crate) fn make(&self, report: &PanicReport) -> Answer {
+        (self.0.make)(report)
+    }
+
+    /// Warns about a panic of the function, once.
+    pub(crate) fn warn(&self, panic: &PanicReport) {
+        if !self.0.warned.swap(true, Ordering::Relaxed) {
+            diagnostics::warn(format_args!(
+                "the function of `PanicPolicy::with` panicked: {}; clients get the default answer instead",
+                panic.message
+            ));
+        }
+    }
+}
+
+impl fmt::Debug for PanicAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PanicAnswer").finish_non_exhaustive()
+    }
 }
 
 /// The response header that returns the trace context to the caller.

@@ -240,22 +240,32 @@ impl Observation {
     }
 
     /// Records a panic that was caught before there was a response, and returns the answer to it.
+    /// The answer of the application runs in the request's scope.
     ///
     /// # Panics
     /// With [`PanicPolicy::Resume`] the panic is recorded and then continues.
     pub fn panicked(mut self, panic: Panic) -> (Self, Answer) {
         self.note(&panic);
-        match self.observer.policy().panic_policy {
-            PanicPolicy::Answer => {
-                let content_type = self.state().grpc.as_ref().map(|request| request.content_type.as_str());
-                let answer = panic_answer::to_panic(&self.start().id, self.request().method, content_type);
-                (self, answer)
-            }
+        let own = match &self.observer.policy().panic_policy {
+            PanicPolicy::Answer => None,
+            PanicPolicy::Custom(own) => Some(own.clone()).filter(|_| self.state().grpc.is_none()),
             PanicPolicy::Resume => {
                 self.finish(Outcome::Panicked);
                 panic.resume()
             }
+        };
+        let method = self.request().method;
+        if let Some(own) = own {
+            let report = panic.report().clone().redacted(self.state().redactor());
+            let made = self.enter(|| catch(|| own.make(&report)));
+            match made {
+                Ok(answer) => return (self, answer.to(method)),
+                Err(another) => own.warn(another.report()),
+            }
         }
+        let content_type = self.state().grpc.as_ref().map(|request| request.content_type.as_str());
+        let answer = panic_answer::to_panic(&self.start().id, method, content_type);
+        (self, answer)
     }
 
     /// Records a panic that was caught while the body was sent. The response has begun, so the

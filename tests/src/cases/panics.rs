@@ -4,10 +4,11 @@
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use obs_core::{Outcome, PanicPolicy};
+use obs_core::{Answer, Outcome, PanicPolicy, current};
 
 use super::exchange_with;
 use crate::{
+    app::CANARIES,
     client::{get, request},
     stacks::{Setup, Stack},
     watch::{Expected, Watch, until},
@@ -84,6 +85,82 @@ pub async fn head(stack: Stack) {
     assert_eq!((head.status, head.body.len()), (500, 0));
     let length = got.body.len().to_string();
     assert_eq!(head.header("content-length"), Some(length.as_str()));
+    client.disconnect().await;
+    server.stop().await;
+}
+
+/// The application's own answer replaces ours, to GET and HEAD. The request is still a panic.
+pub async fn own_answer(stack: Stack) {
+    let policy = PanicPolicy::with(|panic| {
+        let id = current().id().expect("the scope of a request").to_string();
+        Answer::new(503, "text/plain", format!("{}, {id}", panic.message))
+            .header("Retry-After", "5")
+            .header("X-Request-Id", "not the id of this request")
+            .header("content-length", "1")
+            .header("two words", "an invalid name")
+            .header("x-invalid", "two\r\nlines")
+    });
+    let watch = Watch::with(|builder| builder.panic_policy(policy));
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    let mut expected = Vec::new();
+    for (path, message) in
+        [("/panic-call", "in call"), ("/panic-before", "before an await"), ("/panic-after", "after an await")]
+    {
+        let got = client.send(get(path)).await.expect("an answer");
+        assert_eq!((got.status, got.header("content-type")), (503, Some("text/plain")));
+        let id = got.header("x-request-id").expect("an id");
+        assert_eq!(got.body, format!("{message}, {id}"));
+        assert_eq!((got.header("retry-after"), got.header("x-invalid")), (Some("5"), None));
+        let head = client.send(request("HEAD", path)).await.expect("an answer");
+        assert_eq!((head.status, head.body.len()), (503, 0));
+        assert_eq!(head.header("content-length"), Some(got.body.len().to_string().as_str()));
+        for bytes in [got.body.len() as u64, 0] {
+            let expected_end = Expected::completed(503, path, bytes).outcome(Outcome::Panicked);
+            let no_route = path == "/panic-call" && !stack.has_router();
+            expected.push(if no_route { expected_end.unmatched() } else { expected_end });
+        }
+    }
+    client.disconnect().await;
+    server.stop().await;
+    watch.check(&expected);
+    assert_eq!(watch.metric("http_request_errors_total", r#"error_type="panic""#), 6.0);
+    assert_eq!(watch.metric("http_requests_total", r#"status="503""#), 6.0);
+    assert_eq!(watch.lines()[2]["error.message"], "before an await");
+}
+
+/// An answer that panics itself is replaced by ours. The first panic is the one that is recorded.
+pub async fn own_answer_that_panics(stack: Stack) {
+    let policy = PanicPolicy::with(|_| panic!("in the answer"));
+    let watch = Watch::with(|builder| builder.panic_policy(policy));
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    for _ in 0..2 {
+        let answer = client.send(get("/panic-before")).await.expect("an answer");
+        assert_eq!((answer.status, answer.header("content-type")), (500, Some("application/problem+json")));
+    }
+    assert_eq!(client.send(get("/plain")).await.expect("the server continues").status, 200);
+    for record in &watch.ended(3).await[..2] {
+        let panic = record.panic.as_ref().expect("a panic");
+        assert_eq!((record.outcome, &*panic.message), (Outcome::Panicked, "before an await"));
+        assert!(panic.location.as_ref().is_some_and(|location| location.file.ends_with("tests/src/app.rs")));
+    }
+    client.disconnect().await;
+    server.stop().await;
+}
+
+/// The secrets in the message of a panic are masked before the application's answer gets it.
+pub async fn own_answer_without_secrets(stack: Stack) {
+    let policy = PanicPolicy::with(|panic| Answer::new(500, "text/plain", panic.message.clone()));
+    let watch = Watch::with(|builder| builder.panic_policy(policy));
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    let answer = client.send(get("/canary-panic/7")).await.expect("an answer");
+    let body = std::str::from_utf8(&answer.body).expect("a text");
+    assert!(body.contains(" has "), "{body}");
+    for secret in CANARIES {
+        assert!(!body.contains(secret), "{body}");
+    }
     client.disconnect().await;
     server.stop().await;
 }

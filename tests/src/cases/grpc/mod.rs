@@ -8,7 +8,7 @@ use crate::of_request::OfRequest as _;
 use std::{collections::BTreeSet, time::Instant};
 
 use futures_util::stream;
-use obs_core::{MetricNaming, Metrics, Outcome};
+use obs_core::{Answer, MetricNaming, Metrics, Outcome, PanicPolicy};
 use tokio::sync::mpsc;
 use tonic::{Code, Request};
 
@@ -151,6 +151,17 @@ pub async fn panicked(stack: Stack) {
     assert!(location.contains("tests/src/stacks/tonic.rs:"), "{location}");
     assert_eq!(ended.spans[0].events.len(), 1);
     assert_eq!(ended.spans[0].events[0].attributes["exception.message"], "in a method");
+}
+
+/// The application's own answer to a panic is for HTTP: a gRPC call gets a gRPC status.
+pub async fn panicked_with_an_answer_for_http(stack: Stack) {
+    let policy = PanicPolicy::with(|_| Answer::new(503, "text/html", "sorry"));
+    let traced = Traced::with(|otel| otel, |builder| builder.panic_policy(policy));
+    let mut running = Running::with(stack, traced).await;
+    let status = running.caller.unary("Panic", "now".to_owned()).await.expect_err("a status");
+    assert_eq!((status.code(), status.message()), (Code::Internal, "internal error"));
+    let ended = running.end(1).await;
+    assert_eq!(ended.records[0].outcome, Outcome::Panicked);
 }
 
 pub async fn panicked_within_a_stream(stack: Stack) {
