@@ -90,7 +90,9 @@ fn boxed(observation: Observation, shared: &PerWorker, response: HttpResponse) -
 
 fn finish_head(mut observation: Observation, shared: &PerWorker, head: &mut ResponseHead) -> Observation {
     observation.responded(head.status.as_u16(), &Headers(head.headers()));
-    if let Ok(id) = HeaderValue::from_bytes(observation.start().id.as_bytes()) {
+    if !observation.keeps_id(&Headers(head.headers()))
+        && let Ok(id) = HeaderValue::from_bytes(observation.start().id.as_bytes())
+    {
         head.headers_mut().insert(shared.id_header.clone(), id);
     }
     if let Some((name, value)) = observation.trace_header()

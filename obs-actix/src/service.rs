@@ -6,7 +6,7 @@ use actix_web::{
     Error, HttpMessage,
     body::MessageBody,
     dev::{ResourceMap, Service, ServiceRequest, ServiceResponse, forward_ready},
-    http::header::HeaderName,
+    http::header::{HeaderMap, HeaderName, HeaderValue},
 };
 use obs_core::{Observer, Work, adapter::Observation};
 
@@ -47,12 +47,32 @@ impl PerWorker {
         Self { observer, id_header, resources: OnceCell::new() }
     }
 
+    /// Writes the request id into the headers of the request, if the settings ask for it.
+    #[inline]
+    fn write_id(&self, observation: &Observation, headers: &mut HeaderMap) {
+        let names = self.observer.id_headers_of_requests();
+        if !names.is_empty() {
+            write_id(observation, names, headers);
+        }
+    }
+
     /// Sets the route from the path alone. Guards are not evaluated, so if guards decide, it may be
     /// the wrong route.
     pub(crate) fn set_route_by_path(&self, observation: &mut Observation) {
         let resources = self.resources.get();
         if let Some(template) = resources.and_then(|r| r.match_pattern(observation.request().path())) {
             observation.set_route(&template);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn write_id(observation: &Observation, names: &[String], headers: &mut HeaderMap) {
+    let id = observation.start().id.as_bytes();
+    for name in names {
+        if let (Ok(name), Ok(id)) = (HeaderName::try_from(name.as_str()), HeaderValue::from_bytes(id)) {
+            headers.insert(name, id);
         }
     }
 }
@@ -91,6 +111,7 @@ where
         }
         // Keep no reference to the request from here on: routing needs the only one.
         shared.resources.get_or_init(|| request.resource_map().clone());
+        shared.write_id(&observation, request.headers_mut());
         request.extensions_mut().insert(observation.work());
         payload::count(&observation, &mut request);
         ServiceResponseFuture::observed(observation, Rc::clone(shared), || self.service.call(request))

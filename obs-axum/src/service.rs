@@ -92,6 +92,7 @@ impl<S> ObserveService<S> {
         if let Some(endpoint) = observation.endpoint() {
             return ResponseFuture::endpoint(observation.answer(endpoint, &head));
         }
+        observation.write_id(request.headers_mut());
         request.extensions_mut().insert(observation.work());
         #[cfg(any(feature = "axum", feature = "tonic"))]
         crate::request_body::count(&observation, request);

@@ -64,6 +64,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/late"),
     ("GET", "/call"),
     ("GET", "/nested"),
+    ("GET", "/seen"),
+    ("GET", "/own-id"),
     ("GET", "/canary/{id}"),
     ("GET", "/canary-panic/{id}"),
     ("POST", "/upload"),
@@ -143,9 +145,14 @@ impl Drop for PanicsOnDrop {
 
 pub const HUGE: usize = 50 * 1024 * 1024;
 
-/// Panics in `call` itself, before it returns a future. Middlewares run this first.
-pub fn in_call(path: &str) {
+/// Panics in `call` itself, before it returns a future, or records the ids that the request's
+/// headers have there. Middlewares run this first.
+pub fn in_call(path: &str, headers: impl Fn(&str) -> Vec<String>) {
     assert!(path != "/panic-call", "in call");
+    if path == "/seen" {
+        current().set("seen.id", headers("x-request-id").join("|"));
+        current().set("seen.correlation", headers("x-correlation-id").join("|"));
+    }
 }
 
 /// The response of a middleware inside the observed layer, sent before the handler runs.
@@ -174,6 +181,7 @@ pub async fn handle(world: Arc<World>, template: &'static str) -> Response<Body>
             let [email, jwt, card, ..] = CANARIES;
             panic!("{email} has {card} and {jwt}")
         }
+        "/own-id" => with_header(reply(200, Body::text("hello")), "x-request-id", "of-the-response"),
         "/fail-kind" => {
             current().error_kind("bank_is_closed");
             current().error(&OutOfStock);

@@ -57,7 +57,7 @@ macro_rules! cases {
                 independent_of_liveness_and_disconnects panicking blocking
                 not_ready_while_starting_or_draining;
             ids: generated inbound_kept inbound_invalid inbound_untrusted several_names own_generator
-                always_returned;
+                generated_from_the_head request_unchanged in_the_request of_the_response always_returned;
             trace: continued started repeated linked returned_to_the_caller propagated formats;
             spans: every_ending unknown_method_and_untrusted_headers proxied disconnected continued
                 linked propagated not_sampled sampled_with_events endpoints two_observers;

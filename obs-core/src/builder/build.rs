@@ -78,17 +78,17 @@ impl ObserverBuilder {
         let header_names = (recorded_headers.iter().map(AsRef::as_ref))
             .chain(self.request_id_headers.iter().map(String::as_str))
             .fold(HeaderNameSet::KNOWN, HeaderNameSet::with);
+        let mut ids =
+            IdPolicy::new(mem::take(&mut self.request_id_headers), self.trust_inbound, self.generator.take());
+        ids.in_request = self.request_id_in_request;
+        ids.keep_of_response = self.keep_response_id;
         let policy = Policy {
             service: Arc::new(service),
             redactor,
             identities: mem::take(&mut parts.identities),
             recorded_headers,
             header_names,
-            ids: IdPolicy::new(
-                mem::take(&mut self.request_id_headers),
-                self.trust_inbound,
-                self.generator.take(),
-            ),
+            ids,
             panic_policy: mem::take(&mut self.panic_policy),
             public_endpoint: self.public_endpoint.take(),
             trace_header: self.trace_header,

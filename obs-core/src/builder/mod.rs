@@ -105,10 +105,51 @@ settings! {
         fn trust_inbound(mut self, trust: bool) { self.trust_inbound = trust }
     }
 
+    request_id_in_request: bool = false, "`false`" {
+        /// Writes the request id into the headers of the request, in every header of
+        /// [`request_id_headers`](Self::request_id_headers). Inner layers, handlers and the
+        /// services behind a proxy then read the same id there.
+        ///
+        /// It replaces values of the caller. Recorded headers keep the caller's value.
+        ///
+        /// ```
+        /// # use obs_core::Observer;
+        /// let observer = Observer::builder("gateway").request_id_in_request(true).build()?;
+        /// # Ok::<(), obs_core::BuildError>(())
+        /// ```
+        fn request_id_in_request(mut self, write: bool) { self.request_id_in_request = write }
+    }
+
+    keep_response_id: bool = false, "`false`: it is replaced" {
+        /// Keeps a request id that a response already has, as the response of a service behind a
+        /// proxy may. If `false`, the id of our request replaces it.
+        ///
+        /// Records always have the id of our request.
+        fn keep_response_id(mut self, keep: bool) { self.keep_response_id = keep }
+    }
+
     generator: Option<IdGenerator> = None, "UUID version 7" {
-        /// Sets the function that makes request ids. If it panics or returns an invalid
-        /// [`RequestId`](crate::RequestId), a UUID is used instead.
-        fn request_id_generator(mut self, generator: impl Fn() -> String + Send + Sync + 'static) {
+        /// Sets the function that makes request ids from the request's head. If it panics or
+        /// returns an invalid [`RequestId`](crate::RequestId), a UUID is used instead.
+        ///
+        /// The id is recorded as it is: it must not contain a secret of the head.
+        ///
+        /// ```
+        /// use obs_core::{Observer, adapter::first_header};
+        ///
+        /// let builder = Observer::builder("shop").request_id_generator(|head| {
+        ///     // The id of a load balancer, without its own name for it.
+        ///     let root = first_header(head.headers, "x-amzn-trace-id", |id| {
+        ///         String::from_utf8_lossy(id).trim_start_matches("Root=").to_owned()
+        ///     });
+        ///     root.unwrap_or_default() // An empty id is invalid, so it is replaced by a UUID.
+        /// });
+        /// # builder.build()?;
+        /// # Ok::<(), obs_core::BuildError>(())
+        /// ```
+        fn request_id_generator(
+            mut self, generator: impl Fn(&RequestHead<'_>) -> String + Send + Sync + 'static,
+        ) {
             self.generator = Some(Box::new(generator));
         }
     }

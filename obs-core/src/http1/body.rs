@@ -118,8 +118,10 @@ impl<B: Body> ObservedBody<B> {
 
 fn finish_head(mut observation: Observation, status: u16, headers: &mut HeaderMap) -> Observation {
     observation.responded(status, headers);
-    let name = observation.observer().policy().ids.response_name().clone();
-    headers.insert(name, observation.start().id.header_value());
+    if !observation.keeps_id(headers) {
+        let name = observation.observer().policy().ids.response_name().clone();
+        headers.insert(name, observation.start().id.header_value());
+    }
     if let Some((name, value)) = observation.trace_header()
         && let Ok(value) = HeaderValue::from_str(&value)
     {

@@ -27,6 +27,7 @@ use crate::{
         protocol::{HttpVersion, UrlScheme},
     },
     record::request_id::RequestId,
+    request::observation::Observation,
     trace::TraceContext,
     work::handle::Work,
 };
@@ -108,6 +109,27 @@ impl RequestId {
     pub fn header_value(&self) -> HeaderValue {
         let value = HeaderValue::from_maybe_shared(in_shared_memory(self.as_bytes()));
         value.unwrap_or(HeaderValue::from_static("invalid"))
+    }
+}
+
+impl Observation {
+    /// Writes the request id into the headers of the request, before the service is called, if the
+    /// settings [ask for it](crate::ObserverBuilder::request_id_in_request).
+    #[inline]
+    pub fn write_id(&self, headers: &mut HeaderMap) {
+        let names = self.observer().id_headers_of_requests();
+        if !names.is_empty() {
+            write_id(&self.start().id, names, headers);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn write_id(id: &RequestId, names: &[String], headers: &mut HeaderMap) {
+    let value = id.header_value();
+    for name in names.iter().filter_map(|name| HeaderName::try_from(name).ok()) {
+        headers.insert(name, value.clone());
     }
 }
 

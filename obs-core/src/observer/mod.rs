@@ -162,6 +162,16 @@ impl Observer {
         self.0.policy.ids.response_header()
     }
 
+    /// The names of the headers that an adapter sets in each request before it calls the service,
+    /// in lower case. Their value is the request id. They replace existing headers.
+    ///
+    /// There are none unless
+    /// [`request_id_in_request`](crate::ObserverBuilder::request_id_in_request) is set.
+    #[must_use]
+    pub fn id_headers_of_requests(&self) -> &[String] {
+        self.0.policy.ids.request_headers()
+    }
+
     /// The answer to a request for an endpoint; `None` if there is no endpoint at its path.
     ///
     /// Adapters use [`Observation::answer`](crate::adapter::Observation::answer).

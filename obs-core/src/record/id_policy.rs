@@ -8,13 +8,13 @@ use std::{
 
 use crate::{
     base::panic::catch,
-    http::headers::HeaderLookup,
+    http::{head::RequestHead, headers::HeaderLookup},
     record::request_id::{MAX_REQUEST_ID, RequestId},
     redact::{Redactor, diagnostics},
 };
 
 /// Returns a new id for a request without a valid one.
-pub(crate) type IdGenerator = Box<dyn Fn() -> String + Send + Sync>;
+pub(crate) type IdGenerator = Box<dyn Fn(&RequestHead<'_>) -> String + Send + Sync>;
 
 /// The source of a request's id, and its header names.
 pub(crate) struct IdPolicy {
@@ -24,6 +24,10 @@ pub(crate) struct IdPolicy {
     generator: Option<IdGenerator>,
     /// True once the warning about an invalid generator was logged.
     warned: AtomicBool,
+    /// If true, the id is written into the headers of the request.
+    pub(crate) in_request: bool,
+    /// If true, a response keeps an id that it already has.
+    pub(crate) keep_of_response: bool,
     /// The first name, parsed in advance: parsing it for each request would allocate.
     #[cfg(feature = "http")]
     response_name: http::HeaderName,
@@ -41,6 +45,8 @@ impl IdPolicy {
             headers,
             trust_inbound,
             generator,
+            in_request: false,
+            keep_of_response: false,
             warned: AtomicBool::new(false),
         }
     }
@@ -48,6 +54,11 @@ impl IdPolicy {
     /// The header name for responses.
     pub(crate) fn response_header(&self) -> &str {
         self.headers.first().map_or("x-request-id", String::as_str)
+    }
+
+    /// The header names that requests carry to the service; none unless the setting is on.
+    pub(crate) fn request_headers(&self) -> &[String] {
+        if self.in_request { &self.headers } else { &[] }
     }
 
     #[cfg(feature = "http")]
@@ -59,6 +70,7 @@ impl IdPolicy {
     pub(crate) fn choose(
         &self,
         headers: &(impl HeaderLookup + ?Sized),
+        head: &RequestHead<'_>,
         redactor: &Redactor,
         since_1970: Duration,
     ) -> RequestId {
@@ -68,13 +80,13 @@ impl IdPolicy {
         {
             return id;
         }
-        self.generated().unwrap_or_else(|| RequestId::uuid_v7(since_1970))
+        self.generated(head).unwrap_or_else(|| RequestId::uuid_v7(since_1970))
     }
 
     /// Returns an id from the application's generator, if it is valid.
-    fn generated(&self) -> Option<RequestId> {
+    fn generated(&self, head: &RequestHead<'_>) -> Option<RequestId> {
         let generate = self.generator.as_ref()?;
-        let id = catch(generate).ok().and_then(|text| RequestId::parse(text.as_bytes()));
+        let id = catch(|| generate(head)).ok().and_then(|text| RequestId::parse(text.as_bytes()));
         if id.is_none() && !self.warned.swap(true, Ordering::Relaxed) {
             diagnostics::warn(format_args!(
                 "the request id generator panicked or returned an id that is not 1 to {MAX_REQUEST_ID} bytes of \
@@ -109,6 +121,10 @@ mod tests {
         crate::redact::settings::Redaction::new().build().expect("valid")
     }
 
+    fn head() -> RequestHead<'static> {
+        RequestHead::new("GET", "/items/7", &())
+    }
+
     struct Pairs<'a>(&'a [(&'a str, &'a [u8])]);
     impl HeaderLookup for Pairs<'_> {
         fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
@@ -124,9 +140,9 @@ mod tests {
     fn names_are_tried_in_order_and_invalid_values_skipped() {
         let headers = Pairs(&[("b", b"from-b"), ("a", b"not valid"), ("a", b"from-a")]);
         let now = Duration::from_secs(1_795_000_000);
-        assert_eq!(policy(&["a", "b"]).choose(&headers, &redactor(), now).as_str(), "from-a");
-        assert_eq!(policy(&["b", "a"]).choose(&headers, &redactor(), now).as_str(), "from-b");
-        assert_eq!(policy(&["c"]).choose(&headers, &redactor(), now).as_str().len(), 36);
+        assert_eq!(policy(&["a", "b"]).choose(&headers, &head(), &redactor(), now).as_str(), "from-a");
+        assert_eq!(policy(&["b", "a"]).choose(&headers, &head(), &redactor(), now).as_str(), "from-b");
+        assert_eq!(policy(&["c"]).choose(&headers, &head(), &redactor(), now).as_str().len(), 36);
     }
 
     #[test]
@@ -135,12 +151,14 @@ mod tests {
         let now = Duration::from_secs(1_795_000_000);
         let mut untrusting = policy(&["a"]);
         untrusting.trust_inbound = false;
-        assert_ne!(untrusting.choose(&headers, &redactor(), now).as_str(), "mine");
-        untrusting.generator = Some(Box::new(|| "order-7".to_owned()));
-        assert_eq!(untrusting.choose(&headers, &redactor(), now).as_str(), "order-7");
-        untrusting.generator = Some(Box::new(|| "not valid".to_owned()));
-        assert_eq!(untrusting.choose(&headers, &redactor(), now).as_str().len(), 36);
-        untrusting.generator = Some(Box::new(|| panic!("a generator's own")));
-        assert_eq!(untrusting.choose(&headers, &redactor(), now).as_str().len(), 36);
+        assert_ne!(untrusting.choose(&headers, &head(), &redactor(), now).as_str(), "mine");
+        untrusting.generator = Some(Box::new(|_| "order-7".to_owned()));
+        assert_eq!(untrusting.choose(&headers, &head(), &redactor(), now).as_str(), "order-7");
+        untrusting.generator = Some(Box::new(|head| head.path.replace('/', ".")));
+        assert_eq!(untrusting.choose(&headers, &head(), &redactor(), now).as_str(), ".items.7");
+        untrusting.generator = Some(Box::new(|_| "not valid".to_owned()));
+        assert_eq!(untrusting.choose(&headers, &head(), &redactor(), now).as_str().len(), 36);
+        untrusting.generator = Some(Box::new(|_| panic!("a generator's own")));
+        assert_eq!(untrusting.choose(&headers, &head(), &redactor(), now).as_str().len(), 36);
     }
 }

@@ -71,7 +71,7 @@ impl WorkState {
         if let Some(outer) = outer {
             (start.id, start.trace) = (outer.start.id.clone(), outer.start.trace.clone());
         } else {
-            start.id = policy.ids.choose(headers, &policy.redactor, start.since_1970);
+            start.id = policy.ids.choose(headers, head, &policy.redactor, start.since_1970);
             start.trace.begin(headers, policy.propagators, || policy.trusts_trace(head));
         }
         self.outer = outer.cloned();

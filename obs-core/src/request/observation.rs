@@ -12,7 +12,7 @@ use crate::{
         answer::{Answer, EndpointFuture},
         grpc::{self, answer::GrpcAnswer},
         head::RequestHead,
-        headers::HeaderLookup,
+        headers::{HeaderLookup, first_header},
         response_head::ResponseHead,
     },
     observer::Observer,
@@ -182,6 +182,15 @@ impl Observation {
 
     pub(crate) const fn observer(&self) -> &Observer {
         &self.observer
+    }
+
+    /// Returns true if the response keeps the request id that its headers already have: see
+    /// [`keep_response_id`](crate::ObserverBuilder::keep_response_id).
+    #[must_use]
+    #[inline]
+    pub fn keeps_id(&self, headers: &dyn HeaderLookup) -> bool {
+        let ids = &self.observer.policy().ids;
+        ids.keep_of_response && first_header(headers, ids.response_header(), |_| ()).is_some()
     }
 
     /// The response header that returns the trace context to the caller, if the settings ask for

@@ -70,7 +70,10 @@ async fn run(
         let inner = setup.inner.clone().unwrap_or_else(|| setup.observer.clone());
         let second = Condition::new(setup.twice || setup.inner.is_some(), Observe::new(&inner));
         app.wrap_fn(|request, service| {
-            app::in_call(request.path());
+            app::in_call(request.path(), |name| {
+                let values = request.headers().get_all(name);
+                values.map(|value| value.to_str().expect("a text").to_owned()).collect()
+            });
             let early = app::early(request.path());
             let broken = request.path() == "/service-error";
             let slow = request.path() == "/slow";

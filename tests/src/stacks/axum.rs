@@ -15,7 +15,7 @@ use obs_axum::{ObserverExt, RouterExt};
 use tower::util::MapRequestLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use super::{INNER_TIMEOUT, Setup, spawned, upgrade};
+use super::{INNER_TIMEOUT, Setup, spawned, upgrade, values};
 use crate::app::{self, Body, ROUTES};
 
 pub fn serve(
@@ -56,7 +56,7 @@ fn router(setup: &Setup) -> Router {
         router = router.route(template, on(filter, || async { "my own" }));
     }
     router = router.layer(from_fn(early)).layer(MapRequestLayer::new(|request: Request| {
-        app::in_call(request.uri().path());
+        app::in_call(request.uri().path(), |name| values(request.headers(), name));
         request
     }));
     if setup.twice {

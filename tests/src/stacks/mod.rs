@@ -200,6 +200,11 @@ fn spawned<F: Future<Output = ()> + Send>(
     async move { server.await.expect("the server does not panic") }
 }
 
+/// All values of a header.
+fn values(headers: &http::HeaderMap, name: &str) -> Vec<String> {
+    headers.get_all(name).iter().map(|value| value.to_str().expect("a text").to_owned()).collect()
+}
+
 /// Accepts an upgrade and echoes one message over the upgraded connection.
 fn upgrade<B: Send + 'static>(mut request: Request<B>) -> Response<Body> {
     let upgraded = hyper::upgrade::on(&mut request);

@@ -19,7 +19,7 @@ use tower::{
     util::{BoxCloneService, MapRequestLayer},
 };
 
-use super::{INNER_TIMEOUT, Setup, spawned, upgrade};
+use super::{INNER_TIMEOUT, Setup, spawned, upgrade, values};
 use crate::app::{self, Body, ROUTES};
 
 type Reply = Response<UnsyncBoxBody<Bytes, BoxError>>;
@@ -133,7 +133,7 @@ fn service(setup: &Setup) -> Handler {
         }
     });
     let handler = MapRequestLayer::new(|request: Request<Incoming>| {
-        app::in_call(request.uri().path());
+        app::in_call(request.uri().path(), |name| values(request.headers(), name));
         request
     })
     .layer(handler);

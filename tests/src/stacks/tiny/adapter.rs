@@ -70,6 +70,11 @@ impl<H: Handler> Handler for Observe<H> {
             });
         }
 
+        // The id, for inner layers that read it from the request's headers.
+        for name in self.observer.id_headers_of_requests() {
+            request.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+            request.headers.push((name.clone(), observation.start().id.to_string()));
+        }
         request.extensions.insert(observation.work());
         if let Some(mut counter) = observation.request_body() {
             let count = move |piece: &io::Result<Bytes>| {
@@ -96,9 +101,11 @@ impl<H> Observe<H> {
     /// Moves the observation into the body of the response.
     fn responded(&self, mut observation: Observation, mut response: Response) -> Response {
         observation.responded(response.status, &Headers(&response.headers));
-        let id_header = self.observer.request_id_header();
-        response.headers.retain(|(name, _)| !name.eq_ignore_ascii_case(id_header));
-        response.headers.push((id_header.to_owned(), observation.start().id.to_string()));
+        if !observation.keeps_id(&Headers(&response.headers)) {
+            let id_header = self.observer.request_id_header();
+            response.headers.retain(|(name, _)| !name.eq_ignore_ascii_case(id_header));
+            response.headers.push((id_header.to_owned(), observation.start().id.to_string()));
+        }
         if let Some((name, value)) = observation.trace_header() {
             response.headers.push((name.to_owned(), value));
         }

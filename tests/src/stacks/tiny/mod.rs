@@ -130,7 +130,10 @@ impl<H: Handler> Handler for Early<H> {
     }
 
     fn call(&self, request: Request) -> BoxFuture<'_, Response> {
-        app::in_call(&request.path);
+        app::in_call(&request.path, |name| {
+            let named = request.headers.iter().filter(|(other, _)| other == name);
+            named.map(|(_, value)| value.clone()).collect()
+        });
         match app::early(&request.path) {
             Some(response) => Box::pin(async { into_response(response) }),
             None => self.0.call(request),
