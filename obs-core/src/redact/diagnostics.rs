@@ -1,5 +1,5 @@
 //! The log messages of obs about itself: to `tracing` with the target `obs`, or to standard error
-//! if no subscriber is enabled for it.
+//! if no subscriber is enabled for this target.
 //!
 //! All messages pass through here. Secrets in them are masked by the built-in rules, whatever the
 //! redaction of an observer is, because standard error is usually stored, too. Characters that a

@@ -8,8 +8,10 @@
 
 pub(crate) mod diagnostics;
 pub(crate) mod field;
+pub(crate) mod letter_set;
 pub(crate) mod names;
 pub(crate) mod patterns;
+pub(crate) mod secret_kind;
 pub(crate) mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -135,7 +137,7 @@ impl Redactor {
     /// A value is secret in one of these cases:
     ///
     /// - Its key means a secret.
-    /// - Its key is one that OpenTelemetry lists (`X-Amz-Signature`, `sig`, …).
+    /// - Its key is one of a signature or of OAuth (`X-Amz-Signature`, `sig`, `code`, `state` …).
     /// - It contains a secret that is recognised by its form, percent-encoded or not.
     ///
     /// Everything else is unchanged, byte for byte.

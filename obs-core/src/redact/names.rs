@@ -1,6 +1,10 @@
 //! Names that mean secrets.
 
-use super::words::{Words, is_word};
+use super::{
+    letter_set::{LetterSet, letters},
+    secret_kind::SecretKind,
+    words::Words,
+};
 
 /// Words that make a name secret if it contains one of them.
 const WORDS: &str = "\
@@ -15,26 +19,47 @@ const TOGETHER: [&str; 3] = [
     signingkey sshkey storagekey subscriptionkey",
     // Names that are often written in lower case without separators, so that they cannot be split
     // into words.
-    "accesstoken apitoken authcode authtoken bearertoken clientsecret csrftoken idtoken jsessionid jwttoken \
-    oauthtoken phpsessid proxyauthorization refreshtoken sessid sessionid sessiontoken setcookie \
-    socialsecurity usertoken xsrftoken",
+    "authcode jsessionid phpsessid proxyauthorization sessid sessionid setcookie socialsecurity",
     // Words that camel case may have split, and kinds of passwords.
-    "passcode passphrase password dbpass dbpassword newpassword oldpassword userpass userpassword",
+    "passcode passphrase password adminpass dbpass ftppass mailpass mysqlpass pgpass redispass rootpass smtppass \
+    userpass",
 ];
+
+/// Words that make a name secret if its last word ends with one of them, as in `PGPASSWORD`.
+const ENDS: [&[u8]; 4] = [b"password", b"passwd", b"secret", b"token"];
+
+/// Last words of names that describe a secret and do not contain it, as in `token_type`.
+const DESCRIPTIONS: &str = "\
+    age algorithm alg at audience backend count disabled domain driver duration enabled endpoint error errors \
+    expiration expires expiry format in issuer kind len length lifetime limit manager method methods middleware mode \
+    ms name path policy provider required scheme scope scopes seconds service size status store supported timeout ttl \
+    type types uri url valid version";
+
+/// Words beside `tokens` that make it a number, as in `max_tokens`.
+const QUANTITIES: &str = "\
+    audio budget cached completion count estimated generated input left limit max min num number output per prompt \
+    reasoning remaining text thinking total used";
 
 /// The maximum number of words in a name that the user adds.
 pub(super) const MAX_WORDS: usize = 6;
 
-/// The query keys that OpenTelemetry's HTTP conventions mask, in exactly this case.
-const SIGNATURES: [&str; 7] = [
-    "AWSAccessKeyId",
-    "Signature",
-    "X-Amz-Credential",
-    "X-Amz-Security-Token",
-    "X-Amz-Signature",
-    "X-Goog-Signature",
-    "sig",
-];
+/// Returns the query keys of a length that mean a secret in a URL, in any case: those of signatures
+/// that OpenTelemetry's HTTP conventions mask, those of OAuth, and short forms. `true` means that
+/// the name is a secret in any text.
+const fn query_keys(length: usize) -> &'static [(&'static str, bool)] {
+    match length {
+        3 => &[("sig", true)],
+        4 => &[("code", false), ("pass", false)],
+        5 => &[("state", false)],
+        9 => &[("assertion", false), ("signature", true)],
+        13 => &[("code_verifier", false)],
+        14 => &[("awsaccesskeyid", true)],
+        15 => &[("x-amz-signature", true)],
+        16 => &[("client_assertion", false), ("x-amz-credential", true), ("x-goog-signature", true)],
+        20 => &[("x-amz-security-token", true)],
+        _ => &[],
+    }
+}
 
 /// The names that mean secrets.
 pub(super) struct SecretNames {
@@ -42,13 +67,13 @@ pub(super) struct SecretNames {
     together: LetterSet,
     /// Whole names that mean no secret, even if their words do.
     harmless: LetterSet,
-    signatures: bool,
+    query_keys: bool,
 }
 
 impl SecretNames {
     pub(super) fn new() -> Self {
         let (words, together) = (LetterSet::of(&[WORDS]), LetterSet::of(&TOGETHER));
-        Self { words, together, harmless: LetterSet::of(&[]), signatures: true }
+        Self { words, together, harmless: LetterSet::of(&[]), query_keys: true }
     }
 
     pub(super) fn off() -> Self {
@@ -56,12 +81,12 @@ impl SecretNames {
             words: LetterSet::of(&[]),
             together: LetterSet::of(&[]),
             harmless: LetterSet::of(&[]),
-            signatures: false,
+            query_keys: false,
         }
     }
 
     pub(super) fn is_off(&self) -> bool {
-        !self.signatures
+        !self.query_keys
     }
 
     /// Adds a name that means a secret. Returns `false` if the name has no words or too many.
@@ -96,6 +121,8 @@ impl SecretNames {
         // The positions in `letters` where the last words begin, the last word first.
         let mut starts = [0; MAX_WORDS];
         let mut end = 0;
+        // True if the words so far mean a secret, and true if the last of them do.
+        let (mut found, mut last) = (false, false);
         for (count, word) in Words::of(name).enumerate() {
             starts.copy_within(..MAX_WORDS.saturating_sub(1), 1);
             starts[0] = end;
@@ -104,82 +131,68 @@ impl SecretNames {
             }
             end = end.saturating_add(word.len());
             let since = |start: usize| letters.get(start..end).unwrap_or_default();
-            let together = starts.iter().take(count.saturating_add(1));
-            if self.words.has_variant_of(since(starts[0]))
-                || together.into_iter().any(|start| self.together.has_variant_of(since(*start)))
-            {
-                return !self.is_harmless(name);
-            }
+            let word = since(starts[0]);
+            last = self.words.has_variant_of(word)
+                || self.together.has_variant_of(word)
+                || self.ends_with_secret(word)
+                // A first word has no other words before it.
+                || count > 0
+                    && starts.iter().take(count.saturating_add(1)).skip(1).any(|start| {
+                        self.together.has_variant_of(since(*start))
+                    });
+            found |= last;
         }
-        false
+        found && self.is_value(name, last) && !self.is_harmless(name)
+    }
+
+    /// Returns `true` if a word ends with another one that means a secret, as `PGPASSWORD` does.
+    fn ends_with_secret(&self, word: &[u8]) -> bool {
+        word.len() > 6
+            && matches!(word.last(), Some(b'd' | b't' | b'n'))
+            && ENDS.iter().any(|end| word.ends_with(end) && self.words.has(end))
+    }
+
+    /// Returns `true` unless a name that contains the name of a secret only describes it. `last` is
+    /// true if the name ends with that of the secret.
+    #[inline(never)]
+    fn is_value(&self, name: &str, last: bool) -> bool {
+        let is_one_of = |word: &[u8], list: &str| {
+            list.split(' ').any(|other| word.eq_ignore_ascii_case(other.as_bytes()))
+        };
+        if !last {
+            return !Words::of(name).last().is_some_and(|word| is_one_of(word, DESCRIPTIONS));
+        }
+        if self.together.has(&letters(name)) {
+            return true;
+        }
+        // `max_tokens` is a number.
+        let tokens = name.len() > 6 && name.as_bytes().ends_with(b"okens");
+        !(tokens && Words::of(name).any(|word| is_one_of(word, QUANTITIES)))
+    }
+
+    /// Returns the kind of secret that a name means, if it means one.
+    pub(super) fn kind(&self, name: &str) -> Option<SecretKind> {
+        self.is_secret(name).then(|| SecretKind::of(name))
     }
 
     fn is_harmless(&self, name: &str) -> bool {
-        !self.harmless.0.is_empty() && self.harmless.has(&letters(name))
+        !self.harmless.is_empty() && self.harmless.has(&letters(name))
     }
 
-    /// Returns `true` if the value after `name=` is a secret.
+    /// Returns `true` if the value after `name=` in a query is a secret.
     pub(super) fn is_secret_key(&self, name: &str) -> bool {
-        let signature = self.signatures && SIGNATURES.contains(&name);
-        if signature { !self.is_harmless(name) } else { self.is_secret(name) }
-    }
-}
-
-/// Returns the letters and digits of a name in lower case, without any other bytes.
-fn letters(name: &str) -> Vec<u8> {
-    name.bytes().filter(|b| is_word(*b)).map(|b| b.to_ascii_lowercase()).collect()
-}
-
-/// A set of names, given by their letters and grouped by length. The length and the first letter
-/// usually decide a look-up.
-struct LetterSet(Vec<Vec<Box<[u8]>>>);
-
-impl LetterSet {
-    fn of(names: &[&str]) -> Self {
-        let mut set = Self(Vec::new());
-        for name in names.iter().flat_map(|names| names.split(' ')) {
-            set.insert(name.as_bytes());
-        }
-        set
+        self.query_key(name).is_some() || self.is_secret(name)
     }
 
-    fn insert(&mut self, letters: &[u8]) {
-        if self.has(letters) {
-            return;
-        }
-        if self.0.len() <= letters.len() {
-            self.0.resize_with(letters.len().saturating_add(1), Vec::new);
-        }
-        if let Some(names) = self.0.get_mut(letters.len()) {
-            names.push(letters.into());
-        }
-    }
-
-    fn remove(&mut self, letters: &[u8]) {
-        if let Some(names) = self.0.get_mut(letters.len()) {
-            names.retain(|name| **name != *letters);
-        }
-    }
-
-    fn has(&self, letters: &[u8]) -> bool {
-        let names = self.0.get(letters.len()).map(Vec::as_slice).unwrap_or_default();
-        names.iter().any(|name| name.first() == letters.first() && **name == *letters)
-    }
-
-    /// Returns `true` if the set has the name, or the name without a plural `s` or a number at its
-    /// end: `passwords`, `token2`.
-    fn has_variant_of(&self, letters: &[u8]) -> bool {
-        if self.has(letters) {
-            return true;
-        }
-        match letters.last() {
-            Some(b's') => self.has(letters.get(..letters.len().saturating_sub(1)).unwrap_or_default()),
-            Some(b'0'..=b'9') => {
-                let digits = letters.iter().rev().take_while(|b| b.is_ascii_digit()).count();
-                self.has(letters.get(..letters.len().saturating_sub(digits)).unwrap_or_default())
-            }
-            _ => false,
-        }
+    /// Returns `Some` for a key that means a secret in a query, with `true` if it means one in any
+    /// text.
+    pub(super) fn query_key(&self, name: &str) -> Option<bool> {
+        let first = name.as_bytes().first()?.to_ascii_lowercase();
+        // The first letter rejects most keys.
+        let (_, anywhere) = query_keys(name.len())
+            .iter()
+            .find(|(key, _)| key.as_bytes().first() == Some(&first) && key.eq_ignore_ascii_case(name))?;
+        (self.query_keys && !self.is_harmless(name)).then_some(*anywhere)
     }
 }
 
@@ -191,12 +204,12 @@ mod tests {
     fn names_of_secrets_are_recognised() {
         let names = SecretNames::new();
         let all = "\
-            authorization, Proxy-Authorization, Cookie, set-cookie, setCookie, token, tokens, token_count, \
-            access_token, accessToken, ACCESS_TOKEN, accesstoken, refreshtoken, idToken, X-CSRF-Token, \
+            authorization, Proxy-Authorization, Cookie, set-cookie, setCookie, token, tokens, \
+            db_token_2, access_token, accessToken, ACCESS_TOKEN, accesstoken, refreshtoken, idToken, X-CSRF-Token, \
             csrf, csrftoken, xsrf, password, PASSWORD, passWord, pass_word, Passwords, password2, _password_, \
             db.password, user[password], passwd, pwd, passphrase, pass phrase, secret, client_secret, \
             clientSecret, clientsecret, credential, credentials, session, session.id, sessionID, sessionid, \
-            JSESSIONID, PHPSESSID, connect.sid, sid, jwt, JWTToken, JWTs, bearer, sso, saml, SAMLResponse, \
+            JSESSIONID, PHPSESSID, connect.sid, sid, jwt, JWTToken, mytoken, PGPASSWORD, JWTs, bearer, sso, saml, SAMLResponse, \
             auth, x-auth-user, oauth2Token, otp, pin, pin_code, cvv, CVV2, cvc, ssn, api_key, api-key, \
             apiKey, APIKey, apikey, X-API-KEY, api keys, access_key, aws_access_key_id, accesskey, \
             privateKey, private_key, privatekey, secret_key, signing-key, Ocp-Apim-Subscription-Key, \
@@ -214,19 +227,35 @@ mod tests {
             tokenizer, tokenized, monkey, passport, passport_number, pass, bypass, passenger, compass, \
             secretary, cookiecutter, pinned, pinterest, spin, shopping, mapping, option, opinion, \
             assessment, obsession, inside, side, sidebar, residence, classname, bearing, user.plan, \
-            item.id, s_id, p_in, access, api, private, apiVersion, accessLevel, credit, sessile, übertoken";
+            item.id, s_id, p_in, access, api, private, apiVersion, accessLevel, credit, sessile, token_count, \
+            token_type, tokenType, expires_in, access_token_expires_in, max_tokens, maxTokens, total_tokens, \
+            completion_tokens, session_length, auth_method, authorization_endpoint, password_policy, csrf_enabled";
         for name in all.split(", ") {
             assert!(!names.is_secret(name), "{name}");
         }
     }
 
     #[test]
-    fn query_keys_of_signatures_are_case_sensitive() {
+    fn query_keys_of_signatures_have_any_case() {
         let names = SecretNames::new();
-        for name in SIGNATURES {
+        for length in 0..40 {
+            for (name, _) in query_keys(length) {
+                assert!(name.len() == length && names.is_secret_key(name), "{name}");
+            }
+        }
+        for name in [
+            "SIG",
+            "signature",
+            "x-amz-signature",
+            "x-goog-signature",
+            "code",
+            "State",
+            "code_verifier",
+            "PASS",
+        ] {
             assert!(names.is_secret_key(name), "{name}");
         }
-        for name in ["SIG", "signature", "x-amz-signature", "x-goog-signature", "significant"] {
+        for name in ["significant", "codes", "status", "statement", "zip_code", "passed"] {
             assert!(!names.is_secret_key(name), "{name}");
         }
     }
@@ -242,13 +271,13 @@ mod tests {
         }
         assert!(!names.is_secret("customer") && !names.is_secret("number"));
 
-        assert!(names.remove_name("session") && names.remove_name("token-count") && names.remove_name("sig"));
-        assert!(!names.is_secret("session") && !names.is_secret("session_length"));
-        assert!(!names.is_secret("tokenCount") && !names.is_secret_key("sig"));
-        assert!(names.is_secret("token") && names.is_secret("token_count_2") && names.is_secret("sessionid"));
+        assert!(names.remove_name("session") && names.remove_name("token-cart") && names.remove_name("sig"));
+        assert!(!names.is_secret("session") && !names.is_secret("session_cart"));
+        assert!(!names.is_secret("tokenCart") && !names.is_secret_key("sig"));
+        assert!(names.is_secret("token") && names.is_secret("token_cart_2") && names.is_secret("sessionid"));
 
         assert!(names.add("session"), "the last call applies");
-        assert!(names.is_secret("session") && names.is_secret("session_length"));
+        assert!(names.is_secret("session") && names.is_secret("session_cart"));
         assert!(!names.add("") && !names.add("one two three four five six seven"));
     }
 }

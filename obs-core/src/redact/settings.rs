@@ -23,12 +23,12 @@ settings! {
     ///
     /// let redactor = Redaction::new()
     ///     .secret_names(["customer number"]) // also `customer_number`, `customerNumber`, …
-    ///     .harmless_names(["token_count"])
+    ///     .harmless_names(["token_family"])
     ///     .pattern("customer", r"\bC-[0-9]{6}\b")
     ///     .without_pattern(SecretPattern::Iban)
     ///     .build()?;
     /// assert_eq!(redactor.value("customerNumber", "17"), "[REDACTED]");
-    /// assert_eq!(redactor.value("token_count", "17"), "17");
+    /// assert_eq!(redactor.value("token_family", "17"), "17");
     /// assert_eq!(redactor.text("C-123456 has left"), "[REDACTED] has left");
     /// # Ok::<(), obs_core::BuildError>(())
     /// ```
@@ -47,8 +47,8 @@ settings! {
         /// Marks names as harmless.
         ///
         /// A name that the redactor knows, such as `session`, then also does not make longer names
-        /// secret, such as `session_length`. Any other name, such as `token_count`, is harmless
-        /// only as a whole: `token` stays secret.
+        /// secret, such as `session_cart`. Any other name, such as `token_family`, is harmless only
+        /// as a whole: `token` stays secret. A query key such as `state` is then harmless, too.
         fn harmless_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) {
             self.names.extend(names.into_iter().map(|name| (name.into(), Meaning::Harmless)));
         }
@@ -233,7 +233,8 @@ mod tests {
             (SecretPattern::Email, "jane@example.com jane%40example.com"),
             (SecretPattern::Iban, "DE89 3704 0044 0532 0130 00"),
             (SecretPattern::UrlCredentials, "redis://app:hunter2@cache"),
-            (SecretPattern::NamedValue, "password=hunter2"),
+            (SecretPattern::NamedValue, "password=hunter2 <pin>4711</pin> --token abc1 token%3Dabc"),
+            (SecretPattern::ProviderKey, "ghp_0123456789abcdefABCDEF0123456789abcd AKIAIOSFODNN7EXAMPLE"),
         ] {
             let on = Redaction::new().build().expect("valid");
             assert_ne!(on.text(text), text);

@@ -82,6 +82,23 @@ fn hostile() -> impl Strategy<Value = String> {
         "%3D",
         "%2F",
         "%ff",
+        "sk-",
+        "ghp_",
+        "AKIA",
+        "AIza",
+        "SG.",
+        "hvs.",
+        "ya29.",
+        "0123456789abcdefABCDEF",
+        "%253D",
+        "--password ",
+        "</token>",
+        "<token>",
+        "Authorization: ",
+        "Cookie: ",
+        "password=",
+        "tokens: [\"",
+        "Digest a=\"b\", ",
     ]);
     prop::collection::vec(pieces, 0..14).prop_map(|pieces| pieces.concat())
 }
@@ -271,14 +288,55 @@ fn every_text_takes_linear_time() {
         "?",
         "REDACTED",
         "[REDACTED]",
+        "sk-",
+        "sk-a1B",
+        "ghp_aB1",
+        "A1_",
+        "a1-",
+        "xoxb-1A.",
+        "SG.a",
+        "SG.aB1_",
+        "hvs.a1.",
+        "AIza",
+        "SK0",
+        "ya29.",
+        "--",
+        "--a",
+        "--token ",
+        "--token a-",
+        "</a>",
+        "</token>",
+        "<token>",
+        "<token>a</",
+        "%3D",
+        "%253D",
+        "token%3Da",
+        "token: a::b",
+        "token:token::",
+        "password: a b",
+        "password=a, ",
+        "password=a,",
+        "token=${",
+        "token=****",
+        "authorization: a b=c",
+        "authorization: a:",
+        "cookie: a=b;",
+        "a://b:c/",
+        "a://b:c?",
+        "https://hooks.slack.com/services/",
+        "1:AAa",
+        "4111.",
+        "4111/1111/",
     ] {
         for (before, after) in
             [("", ""), ("token=\"", ""), ("eyJhbGci.", "."), ("a://", "@x"), ("", "@example.com")]
         {
-            // Pieces that are known to be dangerous are repeated to a megabyte. The others are
+            // Pieces that are known to be dangerous are repeated to half a megabyte. The others are
             // repeated often enough to distinguish quadratic from linear time.
-            let dangerous = ["@", "eyJ", "1", "=", "token=", "a@b.cc,"].contains(&piece) && before == after;
-            let length = if dangerous { 1 << 20 } else { 1 << 14 };
+            let dangerous = ["@", "eyJ", "1", "=", "token=", "a@b.cc,", "sk-a1B", "A1_", "--a"]
+                .contains(&piece)
+                && before == after;
+            let length = if dangerous { 1 << 19 } else { 1 << 13 };
             let text = format!("{before}{}{after}", piece.repeat(length / piece.len()));
             let looks = |what: &dyn Fn()| {
                 SCANNED.set(0);

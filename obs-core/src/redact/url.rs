@@ -40,12 +40,22 @@ fn has_secret(inner: &Rules, value: &str) -> bool {
     if !inner.find(value).is_empty() {
         return true;
     }
-    // Form parsers read `+` as a space and others as a plus sign, so both are checked.
-    match form_decoded(value) {
-        Cow::Borrowed(_) => false,
-        Cow::Owned(decoded) => !inner.find(&decoded).is_empty(),
+    // Form parsers read `+` as a space and others as a plus sign, so both are checked. A value may
+    // be encoded several times.
+    let mut value = Cow::Borrowed(value);
+    for _ in 0..DECODINGS {
+        match form_decoded(&value) {
+            Cow::Borrowed(_) => return false,
+            Cow::Owned(decoded) if !inner.find(&decoded).is_empty() => return true,
+            Cow::Owned(decoded) if decoded.bytes().any(|b| b == b'%') => value = Cow::Owned(decoded),
+            Cow::Owned(_) => return false,
+        }
     }
+    false
 }
+
+/// The number of times that a text is decoded.
+const DECODINGS: usize = 3;
 
 fn is_encoded(value: &str) -> bool {
     value.bytes().any(|b| b == b'%' || b == b'+')
@@ -65,8 +75,17 @@ pub(super) fn in_path(inner: &Rules, path: &str) -> Vec<Range<usize>> {
         return segments(path, inner.find(path).into_iter());
     }
     // The path is decoded as a whole, because a secret may contain a `/`.
-    let decoded = Decoded::of(path);
-    let found = inner.find(&decoded.text).into_iter();
+    let mut decoded = Decoded::of(path);
+    let mut found = inner.find(&decoded.text);
+    for _ in 1..DECODINGS {
+        if !found.is_empty() || !decoded.text.contains('%') {
+            break;
+        }
+        // The path is encoded several times.
+        decoded = decoded.again();
+        found = inner.find(&decoded.text);
+    }
+    let found = found.into_iter();
     segments(path, found.map(|range| decoded.source(range.start)..decoded.source(range.end)))
 }
 
@@ -122,6 +141,13 @@ impl Decoded {
         Self { text, source, end: bytes.len() }
     }
 
+    /// Decodes the text once more.
+    fn again(&self) -> Self {
+        let twice = Self::of(&self.text);
+        let source = twice.source.iter().map(|at| self.source(*at)).collect();
+        Self { text: twice.text, source, end: self.end }
+    }
+
     /// Returns the position in the encoded text for a position in the decoded text.
     fn source(&self, at: usize) -> usize {
         self.source.get(at).copied().unwrap_or(self.end)
@@ -150,7 +176,10 @@ mod tests {
                 "TOKEN=REDACTED&api%5Fkey=REDACTED&user%5Bpassword%5D=REDACTED",
             ),
             ("X-Amz-Signature=9f&x-amz-date=20260101", "X-Amz-Signature=REDACTED&x-amz-date=20260101"),
-            ("sig=1&Sig=2&Signature=3&signature=4", "sig=REDACTED&Sig=2&Signature=REDACTED&signature=4"),
+            (
+                "sig=1&Sig=2&Signature=3&signature=4",
+                "sig=REDACTED&Sig=REDACTED&Signature=REDACTED&signature=REDACTED",
+            ),
             ("to=jane@example.com", "to=REDACTED"),
             ("to=jane%40example.com&x=%40", "to=REDACTED&x=%40"),
             ("to=jane%2Bshop%40example%2Ecom", "to=REDACTED"),
@@ -160,6 +189,11 @@ mod tests {
             ("q=Basic+YWxhZGRpbjpvcGVuc2VzYW1l", "q=REDACTED"),
             ("back=https%3A%2F%2Fapp%3Aa%2Bb%40host%2F", "back=REDACTED"),
             ("back=/cart%3Ftoken%3Dabc%26x%3D1", "back=REDACTED"),
+            ("back=%252Fcart%253Ftoken%253Dabc", "back=REDACTED"),
+            (
+                "code=abc&STATE=x&code_verifier=y&pass=z&page=2",
+                "code=REDACTED&STATE=REDACTED&code_verifier=REDACTED&pass=REDACTED&page=2",
+            ),
             ("a=1;token=abc", "a=REDACTED"),
             ("jane@example.com", "REDACTED"),
             ("jane%40example.com=1&b=2", "REDACTED=1&b=2"),
@@ -179,6 +213,7 @@ mod tests {
             ("", ""),
             ("/", "/"),
             ("/items/7", "/items/7"),
+            ("/users/jane%2540example.com/orders", "/users/REDACTED/orders"),
             ("/a//b%20c/%/%4/%zz/%ff", "/a//b%20c/%/%4/%zz/%ff"),
             ("/users/jane@example.com", "/users/REDACTED"),
             ("/users/jane%40example.com/orders", "/users/REDACTED/orders"),

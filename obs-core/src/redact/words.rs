@@ -20,7 +20,12 @@ impl<'a> Words<'a> {
     /// Returns `true` if a new word starts at `at`, directly after another word.
     fn starts_word(&self, at: usize) -> bool {
         let byte = |at: usize| self.name.get(at).copied().unwrap_or_default();
-        let (before, here, next) = (byte(at.saturating_sub(1)), byte(at), byte(at.saturating_add(1)));
+        let (before, here) = (byte(at.saturating_sub(1)), byte(at));
+        // Most letters are in lower case.
+        if here.is_ascii_lowercase() && !before.is_ascii_digit() {
+            return false;
+        }
+        let next = byte(at.saturating_add(1));
         match (before, here) {
             // `apiKey`, `oauth2Token`, `oauth2token`
             (b'a'..=b'z', b'A'..=b'Z') | (b'0'..=b'9', b'a'..=b'z' | b'A'..=b'Z') => true,

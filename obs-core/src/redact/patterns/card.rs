@@ -22,19 +22,14 @@ pub(super) fn find(text: Text<'_>, run: Range<usize>) -> Option<Range<usize>> {
 }
 
 /// Returns a card number in groups: four digits, then groups of four to six, then a last group of
-/// one to six, all with the same separator.
+/// one to six, with a separator between.
 ///
 /// Other digits before or after it, such as an amount or a security code, do not hide the card:
 /// each group of four is tried as its first group.
 fn in_groups(text: Text<'_>, first: Range<usize>) -> Option<Range<usize>> {
-    let separator = text.at(first.end);
-    if separator != b' ' && separator != b'-' {
-        return None;
-    }
     let mut digits = text.slice(first.start, first.end).to_owned();
     let (mut end, mut card) = (first.end, None);
-    while text.at(end) == separator {
-        let start = end.saturating_add(1);
+    while let Some(start) = after_separator(text, end) {
         end = text.run(start, |b| b.is_ascii_digit());
         let group = text.slice(start, end);
         if !(1..=6).contains(&group.len()) || digits.len().saturating_add(group.len()) >= DIGITS.end {
@@ -49,6 +44,24 @@ fn in_groups(text: Text<'_>, first: Range<usize>) -> Option<Range<usize>> {
         }
     }
     card
+}
+
+/// Returns the end of the separator at `at`: one of `-`, `.`, `_` and `/`, a hyphen that does not
+/// break, or up to two spaces.
+fn after_separator(text: Text<'_>, at: usize) -> Option<usize> {
+    let length = match text.at(at) {
+        b' ' | b'\t' if text.at(at.saturating_add(1)) == b' ' => 2,
+        b' ' | b'-' | b'.' | b'_' | b'/' | b'\t' => 1,
+        0xc2 if text.starts_with(at, "\u{a0}") => 2,
+        0xe2 if ["\u{2009}", "\u{202f}", "\u{2010}", "\u{2011}", "\u{2013}", "\u{2007}"]
+            .iter()
+            .any(|separator| text.starts_with(at, separator)) =>
+        {
+            3
+        }
+        _ => return None,
+    };
+    Some(at.saturating_add(length))
 }
 
 /// Returns `true` if the digits that start at `at` do not continue a hexadecimal number or a
@@ -170,6 +183,15 @@ mod tests {
             ]);
         }
         check(&[
+            ("4111 1111-1111 1111, 4111  1111 1111 1111", "[REDACTED], [REDACTED]"),
+            (
+                "4111.1111.1111.1111 4111_1111_1111_1111 4111/1111/1111/1111",
+                "[REDACTED] [REDACTED] [REDACTED]",
+            ),
+            (
+                "4111\u{a0}1111\u{a0}1111\u{a0}1111 4111\u{2011}1111\u{2011}1111\u{2011}1111",
+                "[REDACTED] [REDACTED]",
+            ),
             ("12 4111 1111 1111 1111 123", "12 [REDACTED] 123"),
             ("1234 4111 1111 1111 1111 12/27", "1234 [REDACTED] 12/27"),
             ("2026-4111-1111-1111-1111", "2026-[REDACTED]"),
@@ -186,11 +208,10 @@ mod tests {
             "41111111111111111111",
             "411111111111",
             "04111111111111111111111",
-            // No issuer; two kinds of separator, two spaces, odd groups.
+            // No issuer; three spaces, odd groups.
             "0000000000000000",
             "9999999999999995",
-            "4111 1111-1111 1111",
-            "4111  1111 1111 1111",
+            "4111   1111 1111 1111",
             "41 11 11 11 11 11 11 11",
             // Times in milliseconds, microseconds and nanoseconds.
             "1795180809118",

@@ -15,6 +15,10 @@ pub(super) fn find(text: Text<'_>, at: usize, after: usize, floor: usize) -> Opt
     if start >= at {
         return None;
     }
+    // `git@github.com` is the address of a server.
+    if ["git", "hg", "svn"].contains(&text.slice(start, at)) {
+        return None;
+    }
     let end = text.scan_chars(after, |c| is_letter(c) || c == '-' || c == '.');
     let length = domain(text.slice(after, end))?;
     Some(start..after.saturating_add(length))
@@ -33,7 +37,7 @@ fn domain(name: &str) -> Option<usize> {
         match n {
             0 => first = label,
             // Rejects `serde@1.0.0.crate`, but not `jane@163.com`.
-            1 if number && first.bytes().all(|b| b.is_ascii_digit()) => return None,
+            1 if number && first.trim_start_matches('v').bytes().all(|b| b.is_ascii_digit()) => return None,
             _ => {}
         }
         end = end.saturating_add(label.len());
@@ -93,7 +97,6 @@ mod tests {
             ("a@b@example.com", "a@[REDACTED]"),
             ("x@a.bc@d.ef", "[REDACTED]"),
             ("https://api/users?email=jane%40example.com&x=1", "https://api/users?email=[REDACTED]&x=1"),
-            ("git@github.com:org/repo", "[REDACTED]:org/repo"),
         ]);
     }
 
@@ -106,6 +109,8 @@ mod tests {
             "@example.com",
             "a @example.com",
             "jane@localhost",
+            "git@github.com:org/repo",
+            "k8s.io/api@v0.29.1-alpha.next",
             "root@10.0.0.1",
             "serde@1.0.219",
             "jquery@3.7.1.min.js",

@@ -27,12 +27,17 @@ pub enum SecretPattern {
     Iban,
     /// The user and the password of a URL, as in `postgres://app:hunter2@db/shop`.
     UrlCredentials,
-    /// The value after a name that means a secret: `password=hunter2`, `"password": "hunter2"`.
+    /// The value after a name that means a secret: `password=hunter2`, `"password": "hunter2"`,
+    /// `password: hunter2`, `--password hunter2`, `<password>hunter2</password>`. The value of a
+    /// password ends before the next name or `;`, and may have spaces.
     NamedValue,
+    /// Keys whose provider is known by a prefix, such as `ghp_…`, `AKIA…` and `sk_live_…`, and the
+    /// URLs of webhooks, whose paths are secret.
+    ProviderKey,
 }
 
 impl SecretPattern {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Jwt,
         Self::Bearer,
         Self::PrivateKey,
@@ -41,6 +46,7 @@ impl SecretPattern {
         Self::Iban,
         Self::UrlCredentials,
         Self::NamedValue,
+        Self::ProviderKey,
     ];
 
     /// The bytes at which the scanner runs.
@@ -52,7 +58,8 @@ impl SecretPattern {
             Self::Card | Self::Iban => b"0123456789",
             Self::Email => b"@%",
             Self::UrlCredentials => b":",
-            Self::NamedValue => b"=:",
+            Self::NamedValue => b"=:-<%",
+            Self::ProviderKey => b"-_GIKv0123456789:",
         }
     }
 }

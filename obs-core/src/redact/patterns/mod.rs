@@ -20,9 +20,11 @@ pub(crate) mod jwt;
 pub(crate) mod kind;
 pub(crate) mod own;
 pub(crate) mod pem;
+pub(crate) mod provider;
 pub(crate) mod scheme;
 pub(crate) mod text;
 pub(crate) mod trigger;
+pub(crate) mod value;
 
 use super::patterns::kind::SecretPattern;
 use std::ops::Range;
@@ -40,6 +42,9 @@ pub(super) struct Patterns {
     own: OwnPatterns,
 }
 
+/// The length of the shortest text with a secret: `pin=1`.
+const SHORTEST: usize = 5;
+
 /// For some scanners, the position before which they need not run again.
 #[derive(Default)]
 struct Until {
@@ -47,6 +52,8 @@ struct Until {
     pem: usize,
     email: usize,
     assignment: usize,
+    element: usize,
+    key: usize,
 }
 
 impl Patterns {
@@ -83,7 +90,7 @@ impl Patterns {
     /// Returns `true` if nothing can be found, neither in the text nor in its decoded form.
     /// Decoding may also read each `+` as a space.
     pub(super) fn cannot_match(&self, text: &str) -> bool {
-        self.own.is_empty() && self.triggers.finds_none(text.as_bytes())
+        self.own.is_empty() && (text.len() < SHORTEST || self.triggers.finds_none(text.as_bytes()))
     }
 
     /// Runs the scanners for the byte at `at`, and returns the position to continue at.
@@ -103,8 +110,13 @@ impl Patterns {
                 if (length == 4 || length >= 13) && self.has(SecretPattern::Card) {
                     found.extend(card::find(text, at..end));
                 }
-                if length >= 2 && text.before(at).is_ascii_alphabetic() && self.has(SecretPattern::Iban) {
-                    found.extend(iban::find(text, at));
+                if length >= 2 && text.before(at).is_ascii_alphabetic() {
+                    if self.has(SecretPattern::Iban) {
+                        found.extend(iban::find(text, at));
+                    }
+                    if length == 2 && text.at(end) == b'.' && at >= until.key {
+                        self.key(provider::google_token(text, at), until, found);
+                    }
                 }
                 return end;
             }
@@ -115,15 +127,40 @@ impl Patterns {
                     found.extend(token);
                 }
             }
-            b'-' if at >= until.pem && text.at(next) == b'-' => {
-                if let Some(key) = pem::find(text, at) {
+            b'-' if text.at(next) == b'-' => {
+                if at >= until.pem
+                    && self.has(SecretPattern::PrivateKey)
+                    && let Some(key) = pem::find(text, at)
+                {
                     until.pem = key.end;
                     found.push(key);
+                } else if at >= until.assignment && self.has(SecretPattern::NamedValue) {
+                    assign(assignment::find_argument(text, at, names), until, found);
                 }
+            }
+            b'-' | b'_' if at >= until.key => {
+                self.key(provider::after_separator(text, at), until, found);
+                if self.has(SecretPattern::ProviderKey) {
+                    found.extend(provider::before_centre(text, at));
+                }
+            }
+            b'G' | b'I' | b'K' | b'v' if at >= until.key => {
+                self.key(provider::at_letter(text, at), until, found);
+            }
+            b'<' if self.has(SecretPattern::NamedValue) => {
+                let floor = until.element.max(until.assignment);
+                assign(assignment::find_element(text, at, floor, names), until, found);
+                until.element = at;
             }
             b'@' => {
                 found.extend(email::find(text, at, next, until.email));
                 until.email = until.email.max(next);
+            }
+            b'%' if text.at(next) != b'4'
+                && at >= until.assignment
+                && self.has(SecretPattern::NamedValue) =>
+            {
+                assign(assignment::find_encoded(text, at, names), until, found);
             }
             b'%' if self.has(SecretPattern::Email) && text.starts_with(next, "40") => {
                 let after = next.saturating_add(2);
@@ -138,16 +175,39 @@ impl Patterns {
                     until.email = until.email.max(credentials.end.saturating_add(1));
                     found.push(credentials);
                 }
+                if self.has(SecretPattern::ProviderKey) {
+                    found.extend(provider::webhook(text, at.saturating_add(3)));
+                }
             }
-            b':' | b'=' if at >= until.assignment && self.has(SecretPattern::NamedValue) => {
-                if let Some(value) = assignment::find(text, at, names) {
-                    until.assignment = value.end;
-                    found.push(value);
+            b':' | b'=' => {
+                if text.at(at) == b':' && self.has(SecretPattern::ProviderKey) {
+                    found.extend(provider::telegram_token(text, at));
+                }
+                if at >= until.assignment && self.has(SecretPattern::NamedValue) {
+                    assign(assignment::find(text, at, names), until, found);
                 }
             }
             _ => {}
         }
         next
+    }
+
+    /// Notes a key of a provider.
+    fn key(&self, key: Option<provider::Found>, until: &mut Until, found: &mut Vec<Range<usize>>) {
+        if let Some((key, end)) = key
+            && self.has(SecretPattern::ProviderKey)
+        {
+            until.key = end;
+            found.extend(key);
+        }
+    }
+}
+
+/// Notes the value of a secret name.
+fn assign(value: Option<Range<usize>>, until: &mut Until, found: &mut Vec<Range<usize>>) {
+    if let Some(value) = value {
+        until.assignment = value.end;
+        found.push(value);
     }
 }
 
@@ -201,12 +261,12 @@ mod tests {
                 "jane@example.com paid 4111111111111111 from DE89370400440532013000",
                 "[REDACTED] paid [REDACTED] from [REDACTED]",
             ),
-            ("authorization=Bearer mF_9.B5f", "authorization=[REDACTED] [REDACTED]"),
+            ("authorization=Bearer mF_9.B5f", "authorization=Bearer [REDACTED]"),
             (
                 "private_key=-----BEGIN PRIVATE KEY-----\nMII=\n-----END PRIVATE KEY-----.",
-                "private_key=[REDACTED]",
+                "private_key=[REDACTED].",
             ),
-            ("token=jane@example.com,x", "token=[REDACTED],x"),
+            ("token=jane@example.com,x=1", "token=[REDACTED],x=1"),
         ]);
     }
 

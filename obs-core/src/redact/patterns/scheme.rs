@@ -7,26 +7,9 @@ use super::text::Text;
 
 /// Words after `bearer` in texts about tokens. Everything else is masked, because masking a word
 /// does less harm than emitting a token.
-const NO_TOKENS: [&str; 18] = [
-    "and",
-    "auth",
-    "authentication",
-    "authorization",
-    "credentials",
-    "error",
-    "format",
-    "header",
-    "is",
-    "not",
-    "of",
-    "or",
-    "realm",
-    "scheme",
-    "token",
-    "tokens",
-    "type",
-    "was",
-];
+const NO_TOKENS: &str = "and auth authentication authorization challenge credential credentials error for format \
+    header headers in invalid is missing mode must not of only or prefix realm required scheme security should token \
+    tokens type was with";
 
 /// Returns the credentials after the scheme that starts with the `b` at `at`.
 pub(super) fn find(text: Text<'_>, at: usize) -> Option<Range<usize>> {
@@ -47,14 +30,19 @@ pub(super) fn find(text: Text<'_>, at: usize) -> Option<Range<usize>> {
     let end = text.run(start, |b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b));
     let padded = text.run(end, |b| b == b'=');
     // `Bearer realm="shop"` is a challenge with parameters, not a token.
-    let parameter = padded > end && text.at(padded) == b'"';
+    let parameter = padded > end && (text.at(padded) == b'"' || text.at(padded).is_ascii_alphanumeric());
     let token = text.slice(start, end).trim_end_matches('.');
     let end = if padded > end { padded } else { start.saturating_add(token.len()) };
-    (!parameter && is_token(text.slice(start, end))).then_some(start..end)
+    // A word in lower case before another word is a part of a sentence.
+    let token = text.slice(start, end);
+    let sentence = token.bytes().all(|b| b.is_ascii_lowercase())
+        && text.at(end) == b' '
+        && text.at(end.saturating_add(1)).is_ascii_lowercase();
+    (!parameter && !sentence && is_token(token)).then_some(start..end)
 }
 
 fn is_bearer_token(token: &str) -> bool {
-    !token.is_empty() && !NO_TOKENS.iter().any(|word| token.eq_ignore_ascii_case(word))
+    !token.is_empty() && !NO_TOKENS.split(' ').any(|word| token.eq_ignore_ascii_case(word))
 }
 
 /// Returns `true` if the token looks like base64: it contains a digit, one of `+/=`, or capitals
@@ -105,6 +93,8 @@ mod tests {
             "basic 2FA",
             "basically Abc1",
             "aerobic Basic",
+            "the bearer must present it",
+            "token_type=bearer expires_in=3600",
         ]);
     }
 }

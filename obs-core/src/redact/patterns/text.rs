@@ -32,6 +32,15 @@ impl<'a> Text<'a> {
         from.saturating_add(length)
     }
 
+    /// Returns the same as [`run`](Self::run), but reads at most `most` bytes.
+    pub(super) fn run_within(self, from: usize, most: usize, is: impl Fn(u8) -> bool) -> usize {
+        let end = from.saturating_add(most).min(self.0.len());
+        let rest = self.0.as_bytes().get(from..end).unwrap_or_default();
+        let length = rest.iter().position(|b| !is(*b)).unwrap_or(rest.len());
+        count_scanned(length.saturating_add(1));
+        from.saturating_add(length)
+    }
+
     /// Returns the start of the run of matching bytes that ends at `end`, but not before `floor`.
     pub(super) fn scan_back(self, end: usize, floor: usize, is: impl Fn(u8) -> bool) -> usize {
         let before = self.0.as_bytes().get(floor..end).unwrap_or_default();
