@@ -81,6 +81,10 @@ mod body_rule;
 #[cfg(feature = "axum")]
 mod boxed;
 #[cfg(feature = "axum")]
+mod connect_info;
+#[cfg(feature = "axum")]
+mod connected_app;
+#[cfg(feature = "axum")]
 mod extract;
 mod future;
 mod layer;
@@ -99,8 +103,9 @@ pub use obs_core::*;
 #[cfg(feature = "axum")]
 pub use self::{
     app::{ObservedApp, RouterExt},
+    connect_info::AcceptedStream,
     extract::{CurrentId, CurrentTrace, CurrentWork},
-    serve::{AppServer, serve, serve_router},
+    serve::{AppServer, serve, serve_router, serve_service},
 };
 pub use self::{
     future::ResponseFuture,

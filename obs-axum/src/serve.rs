@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::ConnectInfo, serve::Listener};
-use http::Request;
+use axum::{BoxError, Router, body::Body, extract::connect_info::Connected, serve::Listener};
+use http::{Request, Response};
 use hyper::{body::Incoming, rt::Executor, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -21,7 +21,7 @@ use obs_core::{
 use tokio::sync::watch;
 use tower_service::Service;
 
-use crate::ObservedApp;
+use crate::{AcceptedStream, ObservedApp, connected_app::ConnectedApp};
 
 /// The longest time for a request's head over HTTP/1, including the idle time before it: hyper
 /// counts both as one, from the connection's first bytes on. It is longer than the 60 s for which
@@ -41,8 +41,10 @@ const HEAD_OR_IDLE: Duration = Duration::from_secs(75);
 ///
 /// A second signal exits immediately.
 ///
-/// `listener` is any listener of axum, so Unix sockets and TLS work. Handlers get `ConnectInfo`.
-/// For other servers, use the functions of [`obs_core::shutdown`], on which this one is based.
+/// `listener` is any listener of axum, so Unix sockets and TLS work. Handlers get a `ConnectInfo`
+/// with its address, and [one of the application's own](ObservedApp::with_connect_info). The app
+/// may have [layers](ObservedApp::layer) around it. The page `docs/serving.md` has examples. For
+/// other servers, use the functions of [`obs_core::shutdown`], on which this one is based.
 ///
 /// The drain also waits for a connection that is sending a request's head. For `tokio::spawn`, call
 /// `.into_future()`.
@@ -52,7 +54,7 @@ const HEAD_OR_IDLE: Duration = Duration::from_secs(75);
 ///
 /// # Cancellation
 /// A drop of the future stops accepting connections and aborts the open ones.
-pub fn serve<L: Listener>(listener: L, app: ObservedApp) -> Serve<AppServer<L>> {
+pub fn serve<L: Listener, S, C>(listener: L, app: ObservedApp<S, C>) -> Serve<AppServer<L, S, C>> {
     let observer = app.observer().clone();
     Serve::new(AppServer { listener, app }, &observer)
 }
@@ -74,25 +76,52 @@ pub fn serve<L: Listener>(listener: L, app: ObservedApp) -> Serve<AppServer<L>> 
 /// # Ok(()) }
 /// ```
 pub fn serve_router<L: Listener>(listener: L, router: Router, observer: &Observer) -> Serve<AppServer<L>> {
-    serve(listener, ObservedApp::layered(router, observer))
+    serve(listener, ObservedApp::of_router(router, observer))
+}
+
+/// Serves any tower service in the same way as [`serve`]. The service contains
+/// [`observer.layer()`](crate::ObserverExt::layer) or an [`ObservedApp`].
+///
+/// It must answer requests with axum's `Body`. If it returns an error, its connection is closed.
+///
+/// ```no_run
+/// use axum::Router;
+/// use obs_axum::{Observer, RouterExt};
+/// use tower::{Layer, limit::GlobalConcurrencyLimitLayer};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let observer = Observer::builder("shop").build()?;
+/// let app = Router::new().observed(&observer);
+/// let service = GlobalConcurrencyLimitLayer::new(100).layer(app);
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+/// obs_axum::serve_service(listener, service, &observer).await?;
+/// # Ok(()) }
+/// ```
+pub fn serve_service<L: Listener, S>(listener: L, service: S, observer: &Observer) -> Serve<AppServer<L, S>> {
+    serve(listener, ObservedApp::of_service(service, observer))
 }
 
 /// An axum application on a listener, to be run by [`Serve`].
-pub struct AppServer<L> {
+pub struct AppServer<L, S = Router, C = ()> {
     listener: L,
-    app: ObservedApp,
+    app: ObservedApp<S, C>,
 }
 
-impl<L> std::fmt::Debug for AppServer<L> {
+impl<L, S, C: 'static> std::fmt::Debug for AppServer<L, S, C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AppServer").field("app", &self.app).finish_non_exhaustive()
     }
 }
 
-impl<L> Server for AppServer<L>
+impl<L, S, C, B> Server for AppServer<L, S, C>
 where
     L: Listener,
     L::Addr: Clone + Sync + 'static,
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError> + Send,
+    S::Future: Send,
+    C: for<'a> Connected<AcceptedStream<'a, L>>,
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     type Running = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
@@ -121,21 +150,26 @@ fn set_phase(phases: &watch::Sender<Phase>, phase: Phase) {
 }
 
 /// Accepts connections until the drain, and then waits until all of them have ended.
-async fn connections<L>(
+async fn connections<L, S, C, B>(
     mut listener: L,
-    app: ObservedApp,
+    app: ObservedApp<S, C>,
     phase: &watch::Sender<Phase>,
     watched: watch::Receiver<Phase>,
 ) -> io::Result<()>
 where
     L: Listener,
     L::Addr: Clone + Sync + 'static,
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError> + Send,
+    S::Future: Send,
+    C: for<'a> Connected<AcceptedStream<'a, L>>,
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     let mut drained = pin!(wait_for_phase(watched.clone(), Phase::Drain));
     loop {
         tokio::select! {
             (io, addr) = listener.accept() => {
-                tokio::spawn(connection(io, addr, app.clone(), watched.clone()));
+                tokio::spawn(connection::<L, S, C, B>(io, addr, app.clone(), watched.clone()));
             }
             () = &mut drained => break,
         }
@@ -146,20 +180,26 @@ where
     Ok(())
 }
 
-async fn connection<I, A>(io: I, addr: A, app: ObservedApp, phase: watch::Receiver<Phase>)
-where
-    I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-    A: Clone + Send + Sync + 'static,
+async fn connection<L, S, C, B>(
+    io: L::Io,
+    addr: L::Addr,
+    app: ObservedApp<S, C>,
+    phase: watch::Receiver<Phase>,
+) where
+    L: Listener,
+    L::Addr: Clone + Sync + 'static,
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError> + Send,
+    S::Future: Send,
+    C: for<'a> Connected<AcceptedStream<'a, L>>,
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
+    let app = ConnectedApp::new::<L>(&io, addr, app);
     let mut server = Builder::new(Tasks(phase.clone()));
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_OR_IDLE);
     #[cfg(feature = "http2")]
     server.http2().timer(TokioTimer::new()).enable_connect_protocol();
-    let service = service_fn(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(addr.clone()));
-        // An axum router is always ready.
-        app.clone().call(request)
-    });
+    let service = service_fn(move |request: Request<Incoming>| app.call(request));
     let mut connection = pin!(server.serve_connection_with_upgrades(TokioIo::new(io), service));
     tokio::select! {
         // The connection is polled first: a request that is already in the socket must be read

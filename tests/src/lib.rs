@@ -9,6 +9,7 @@
 //! * [`collector`]: an OpenTelemetry collector, which receives and checks spans, and fails on
 //!   request.
 //! * [`watch`]: an observer whose records, events and metrics a case waits for and checks.
+//! * [`tls_listener`]: a TLS listener for axum.
 //! * [`process`], [`postgres`]: whole processes, and a database for a test.
 //! * [`users`]: a user's own metrics, of every type.
 //! * [`of_request`]: the parts of a record that only requests have.
@@ -37,6 +38,8 @@ mod documents {
     pub struct Grpc;
     #[doc = include_str!("../../docs/health.md")]
     pub struct Health;
+    #[doc = include_str!("../../docs/serving.md")]
+    pub struct Serving;
     #[doc = include_str!("../../docs/shutdown.md")]
     pub struct Shutdown;
     #[doc = include_str!("../../docs/testing.md")]
@@ -70,5 +73,6 @@ pub mod programs;
 pub mod prometheus;
 pub mod scrape;
 pub mod stacks;
+pub mod tls_listener;
 pub mod users;
 pub mod watch;

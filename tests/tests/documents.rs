@@ -43,6 +43,13 @@ fn the_relabelling_to_old_names_is_valid() {
 }
 
 #[test]
+fn the_quoted_tls_listener_is_up_to_date() {
+    let document = include_str!("../../docs/serving.md");
+    let (_, code) = include_str!("../src/tls_listener.rs").split_once("\n\n").expect("a comment");
+    assert!(document.contains(code.trim()), "copy `tests/src/tls_listener.rs` into docs/serving.md");
+}
+
+#[test]
 fn the_quoted_adapter_is_up_to_date() {
     let quoted = block(include_str!("../../docs/adapters.md"), "rust");
     let code = include_str!("../src/stacks/tiny/adapter.rs");

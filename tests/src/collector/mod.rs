@@ -15,7 +15,7 @@ mod export;
 mod server;
 mod spans;
 mod state;
-mod tls;
+pub mod tls;
 mod wire;
 
 use std::{net::SocketAddr, sync::Arc};

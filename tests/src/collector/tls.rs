@@ -12,7 +12,7 @@ use tokio_rustls::{
 };
 
 /// Returns the acceptor, and the authority that signed its certificate, in PEM.
-pub(super) fn acceptor() -> (TlsAcceptor, String) {
+pub fn acceptor() -> (TlsAcceptor, String) {
     let key = || KeyPair::generate().expect("a key");
     let params = |names: &[&str], common_name: &str| {
         let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
