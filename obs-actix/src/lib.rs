@@ -19,7 +19,7 @@
 //! #[actix_web::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let observer = Observer::builder("shop").build()?;
-//!     let observe = Observe::new(&observer);
+//!     let observe = Observe::new(&observer); // its `wrap` must be the last one
 //!     let server = HttpServer::new(move || App::new().service(item).wrap(observe.clone()));
 //!     let server = server.bind("127.0.0.1:3000")?;
 //!     obs_actix::serve(server, &observer).await?; // shuts down gracefully at SIGTERM

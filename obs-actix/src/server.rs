@@ -59,6 +59,7 @@ const POLL: Duration = Duration::from_millis(10);
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 /// let observer = Observer::builder("shop").build()?;
 /// let observe = Observe::new(&observer);
+/// // The last `wrap` is outside all others, so it observes every request.
 /// let server = HttpServer::new(move || App::new().wrap(observe.clone()));
 /// obs_actix::serve(server.bind("127.0.0.1:3000")?, &observer).await?;
 /// # Ok(()) }

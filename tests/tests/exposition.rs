@@ -82,7 +82,7 @@ async fn the_page_of_a_new_service_is_valid() {
 
 #[tokio::test]
 async fn the_page_counts_requests_of_all_kinds() {
-    let watch = watch(Metrics::new().response_head(true));
+    let watch = watch(Metrics::new().response_head(true).created(true));
     let server = serve(&watch).await;
     let counts = traffic(&server, &watch).await;
     for format in Format::ALL {

@@ -17,10 +17,11 @@ async fn boom() -> String {
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let observer = Observer::builder("shop").build()?;
-    let observe = Observe::new(&observer);
+    let observe = Observe::new(&observer); // its `wrap` must be the last one
     let server = HttpServer::new(move || App::new().service(item).service(boom).wrap(observe.clone()));
     let addr = std::env::var("LISTEN").unwrap_or("127.0.0.1:3000".into());
+    let server = server.bind(&addr).map_err(|error| format!("cannot listen on {addr}: {error}"))?;
     eprintln!("listening on {addr}");
-    obs_actix::serve(server.bind(addr)?, &observer).await?;
+    obs_actix::serve(server, &observer).await?;
     Ok(())
 }

@@ -51,7 +51,8 @@ fn text(answer: &Answer) -> &str {
 pub async fn negotiated(stack: Stack) {
     let accept = "text/plain;q=0.5, application/openmetrics-text;version=1.0.0";
     let scrape = scrape("/metrics", &[("accept", accept)]);
-    let answer = scraped(stack, &Watch::default(), get("/items/7"), scrape).await;
+    let watch = Watch::with(|builder| builder.metrics(Metrics::new().created(true)));
+    let answer = scraped(stack, &watch, get("/items/7"), scrape).await;
     assert_eq!(answer.header("content-type"), Some(OPENMETRICS));
     let text = text(&answer);
     assert!(
@@ -178,9 +179,9 @@ pub async fn exemplars(stack: Stack) {
     );
 }
 
-/// Exemplars and creation times can be switched off.
+/// Exemplars can be switched off. Creation times are off by default.
 pub async fn without_exemplars_and_created(stack: Stack) {
-    let watch = Watch::with(|builder| builder.metrics(Metrics::new().exemplars(false).created(false)));
+    let watch = Watch::with(|builder| builder.metrics(Metrics::new().exemplars(false)));
     let scrape = scrape("/metrics", &[("accept", "application/openmetrics-text")]);
     let answer = scraped(stack, &watch, get("/fail"), scrape).await;
     let text = text(&answer);

@@ -219,9 +219,12 @@ settings! {
         fn exemplars(mut self, keep: bool) { self.exemplars = keep }
     }
 
-    pub(crate) created: bool = true, "`true`" {
+    pub(crate) created: bool = false, "`false`" {
         /// Shows the time at which a counter or histogram began to count (`_created`), in the
         /// OpenMetrics format.
+        ///
+        /// A Prometheus without the feature `created-timestamp-zero-ingestion` stores each of these
+        /// times as a series of its own, which doubles the series of a counter.
         fn created(mut self, show: bool) { self.created = show }
     }
 
