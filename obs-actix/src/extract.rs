@@ -10,7 +10,8 @@ use actix_web::{
 };
 use obs_core::{RequestId, Work, adapter::NotObserved, trace::TraceContext};
 
-const NOT_OBSERVED: NotObserved = NotObserved::new("call `.wrap(Observe::new(&observer))` on the app, as its last `wrap`");
+const NOT_OBSERVED: NotObserved =
+    NotObserved::new("call `.wrap(Observe::new(&observer))` on the app, as its last `wrap`");
 
 /// The response on a route without the middleware: 500 with an explanation.
 type Rejection = InternalError<NotObserved>;

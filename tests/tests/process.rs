@@ -161,6 +161,19 @@ async fn a_stuck_output_does_not_delay_the_exit() {
     assert_eq!(status.code(), Some(0), "{status}");
 }
 
+/// A port in use is reported in words, and no program says that it listens on it.
+#[test]
+fn a_port_in_use_is_reported_in_words() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let addr = taken.local_addr().expect("an address").to_string();
+    for name in ["minimal-axum", "minimal-actix", "tower-hyper"] {
+        let output = Command::new(example(name)).env("LISTEN", &addr).output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && !text.contains("listening on"), "{name}: {text}");
+        assert!(text.contains(&format!("cannot listen on {addr}: Address already in use")), "{name}: {text}");
+    }
+}
+
 #[test]
 fn a_panic_that_aborts_is_recorded_first() {
     let folder = root().join("tests/fixtures/panic-abort");

@@ -28,9 +28,16 @@ pub struct Environment {
     variables: Option<VariableLookup>,
     /// `true` if standard output is a terminal.
     terminal: bool,
+    /// The names of all variables that begin with [`PREFIX`].
+    named: Vec<String>,
+    /// The names among them that were read.
+    read: RefCell<Vec<String>>,
     /// The messages about ignored values, each with the reason.
     warnings: RefCell<Vec<String>>,
 }
+
+/// The prefix of our own variables.
+const PREFIX: &str = "OBS_";
 
 impl Environment {
     /// Returns the environment of this process.
@@ -38,12 +45,20 @@ impl Environment {
     pub(crate) fn process() -> Self {
         let mut environment = Self::of(|name| std::env::var_os(name));
         environment.terminal = io::stdout().is_terminal();
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        environment.named = names.filter(|name| name.starts_with(PREFIX)).collect();
         environment
     }
 
     /// Returns an environment without variables and without a terminal.
     pub(crate) const fn none() -> Self {
-        Self { variables: None, terminal: false, warnings: RefCell::new(Vec::new()) }
+        Self {
+            variables: None,
+            terminal: false,
+            named: Vec::new(),
+            read: RefCell::new(Vec::new()),
+            warnings: RefCell::new(Vec::new()),
+        }
     }
 
     /// Returns an environment whose variables come from a function.
@@ -62,6 +77,9 @@ impl Environment {
     }
 
     fn raw(&self, name: &str) -> Option<OsString> {
+        if name.starts_with(PREFIX) {
+            self.read.borrow_mut().push(name.to_owned());
+        }
         self.variables.as_ref()?(name).filter(|value| !value.to_string_lossy().trim().is_empty())
     }
 
@@ -132,6 +150,18 @@ impl Environment {
         set.or(methods.first()).or(variables.first()).copied().unwrap_or_default()
     }
 
+    /// Warns of each variable of ours that nobody read and that is not `known`, with the most similar
+    /// name.
+    pub(crate) fn warn_of_unknown(&self, known: &[&'static str]) {
+        let read = self.read.borrow();
+        let known = || known.iter().copied().chain(read.iter().map(String::as_str));
+        for name in self.named.iter().filter(|name| !known().any(|other| other == *name)) {
+            let ours = known().filter(|other| other.starts_with(PREFIX));
+            let nearest = ours.min_by_key(|other| differences(name, other)).unwrap_or_default();
+            self.warn(format!("`{name}` is not a variable of obs: did you mean `{nearest}`?"));
+        }
+    }
+
     /// Returns the stored warnings, each only once.
     pub(crate) fn take_warnings(&self) -> Vec<String> {
         self.warnings.take()
@@ -152,8 +182,27 @@ impl Environment {
     /// Returns an environment whose variables come from pairs.
     #[cfg(test)]
     pub(crate) fn of_pairs(pairs: &'static [(&str, &str)]) -> Self {
-        Self::of(|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into()))
+        let mut environment =
+            Self::of(|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into()));
+        let names = pairs.iter().map(|(name, _)| (*name).to_owned());
+        environment.named = names.filter(|name| name.starts_with(PREFIX)).collect();
+        environment
     }
+}
+
+/// Returns the number of characters to insert, remove or replace that turns one name into the other
+/// (the Levenshtein distance).
+fn differences(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (n, a) in one.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], n.saturating_add(1));
+        for (m, b) in other.bytes().enumerate() {
+            let replaced = diagonal.saturating_add(usize::from(a != b));
+            diagonal = row[m + 1];
+            row[m + 1] = replaced.min(diagonal.saturating_add(1)).min(row[m].saturating_add(1));
+        }
+    }
+    row[other.len()]
 }
 
 impl fmt::Debug for Environment {
@@ -165,6 +214,27 @@ impl fmt::Debug for Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unknown_variable_warns_with_the_nearest_name() {
+        let environment = Environment::of_pairs(&[
+            ("OBS_EVENT", "off"),
+            ("OBS_EVENTS", "off"),
+            ("OBS_DRAINDELAY", "1s"),
+            ("OBS_SHOP_LIMIT", "7"),
+            ("OTHER", "1"),
+        ]);
+        // An extension reads it.
+        assert_eq!(environment.get("OBS_SHOP_LIMIT").as_deref(), Some("7"));
+        environment.warn_of_unknown(&["OBS_EVENTS", "OBS_DRAIN_DELAY", "OTEL_SERVICE_NAME"]);
+        assert_eq!(
+            environment.warnings(),
+            [
+                "`OBS_EVENT` is not a variable of obs: did you mean `OBS_EVENTS`?",
+                "`OBS_DRAINDELAY` is not a variable of obs: did you mean `OBS_DRAIN_DELAY`?"
+            ]
+        );
+    }
 
     #[test]
     fn invalid_values_are_errors_and_those_of_opentelemetry_are_warnings() {

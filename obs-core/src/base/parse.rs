@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use super::text::fraction;
 
-/// Parses a duration such as `20s` or `500ms`. A number without a unit is in seconds. Only whole
-/// numbers are valid.
+/// Parses a duration such as `500ms`, `20s`, `5m` or `1h`. A number without a unit is in seconds.
+/// Only whole numbers are valid.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     let text = text.trim();
-    if let Some(millis) = text.strip_suffix("ms") {
-        return millis.trim().parse().ok().map(Duration::from_millis);
-    }
-    let seconds = text.strip_suffix('s').unwrap_or(text);
-    seconds.trim().parse().ok().map(Duration::from_secs)
+    let (number, millis) = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)]
+        .into_iter()
+        .find_map(|(unit, millis)| Some((text.strip_suffix(unit)?, millis)))
+        .unwrap_or((text, 1_000));
+    let number: u64 = number.trim().parse().ok()?;
+    number.checked_mul(millis).map(Duration::from_millis)
 }
 
 /// Parses a number between 0 and 1.
@@ -36,12 +37,15 @@ mod tests {
 
     #[test]
     fn durations_shares_and_lists_are_parsed() {
-        let durations = ["20s", "500 ms", " 7 ", "", "s", "1.5s", "-1s", "soon"].map(duration);
-        let [seconds, millis, number, rest @ ..] = durations;
+        let durations =
+            ["20s", "500 ms", " 7 ", "5m", "2 h", "", "s", "m", "1d", "1.5s", "-1s", "soon"].map(duration);
+        let [seconds, millis, number, minutes, hours, rest @ ..] = durations;
         assert_eq!(seconds, Some(Duration::from_secs(20)));
         assert_eq!(millis, Some(Duration::from_millis(500)));
         assert_eq!(number, Some(Duration::from_secs(7)));
-        assert_eq!(rest, [None; 5]);
+        assert_eq!(minutes, Some(Duration::from_secs(300)));
+        assert_eq!(hours, Some(Duration::from_secs(7_200)));
+        assert_eq!(rest, [None; 7]);
         assert_eq!(
             ["0", "0.25", "1", "1e-3", " .5 ", "1.1", "-0.1", "NaN", "x"].map(|text| share(text).is_some()),
             [true, true, true, true, true, false, false, false, false]

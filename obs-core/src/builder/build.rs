@@ -72,6 +72,8 @@ impl ObserverBuilder {
         setup.run_late_steps()?;
         let mut parts = setup.parts;
         validation::parts(&parts, &built_in_names)?;
+        let variables = Observer::settings().flat_map(|setting| setting.variables);
+        environment.warn_of_unknown(&variables.map(|variable| variable.name).collect::<Vec<_>>());
         environment.take_warnings().iter().for_each(|warning| diagnostics::warn(format_args!("{warning}")));
 
         let recorded_headers = mem::take(&mut parts.recorded_headers);

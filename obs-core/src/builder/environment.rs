@@ -12,7 +12,7 @@ impl ObserverBuilder {
     /// Reads the variables that are set.
     pub(super) fn read_environment(&mut self, environment: &Environment) -> Result<(), BuildError> {
         if let Some(list) = environment.get("OTEL_RESOURCE_ATTRIBUTES") {
-            self.read_resource(&list);
+            self.read_resource(&list, environment);
         }
         if let Some(list) = environment.get("OTEL_PROPAGATORS") {
             self.read_propagators(&list, environment);
@@ -20,13 +20,25 @@ impl ObserverBuilder {
         if let Some(list) = environment.get("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS") {
             self.read_methods(&list, environment);
         }
+        #[cfg(not(feature = "otel"))]
+        for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] {
+            if environment.get(name).is_some() {
+                environment.warn(format!(
+                    "`{name}` is set, but this service is built without the feature `otel`: no spans are exported"
+                ));
+            }
+        }
         // After the resource: `OTEL_SERVICE_NAME` wins over its `service.name`.
         self.read_variables(environment)?;
         self.redaction.read_variables(environment)
     }
 
     /// Reads the attributes that identify the service.
-    fn read_resource(&mut self, list: &str) {
+    fn read_resource(&mut self, list: &str, environment: &Environment) {
+        for pair in parse::list(list).filter(|pair| !pair.contains('=')) {
+            let expected = "pairs such as `service.version=1.2`, separated by commas";
+            environment.ignored("OTEL_RESOURCE_ATTRIBUTES", pair, expected);
+        }
         for (name, value) in resource_attributes(list) {
             match name {
                 "service.name" => self.service = value,
@@ -100,9 +112,9 @@ mod tests {
     fn variables_take_precedence_and_invalid_values_are_errors() {
         // A build without the feature `files` has no third output.
         #[cfg(not(feature = "files"))]
-        let outputs = "off, stdout";
+        let outputs = "stdout";
         #[cfg(feature = "files")]
-        let outputs = concat!("off, stdout,file:", env!("CARGO_MANIFEST_DIR"), "/shop.jsonl");
+        let outputs = concat!("stdout,file:", env!("CARGO_MANIFEST_DIR"), "/shop.jsonl");
         let pairs = Box::leak(Box::new([
             ("OTEL_SERVICE_NAME", "canary"),
             ("OBS_DRAIN_DELAY", "250ms"),
@@ -128,7 +140,7 @@ mod tests {
         );
         let warnings = environment.warnings();
         let warned = |text: &str| warnings.iter().filter(|warning| warning.contains(text)).count();
-        assert_eq!((warned("BREW"), warned("xray"), warnings.len()), (1, 1, 2));
+        assert_eq!((warned("BREW"), warned("xray"), warned("\"broken\""), warnings.len()), (1, 1, 1, 3));
         assert_eq!(settings.service_version.as_deref(), Some("1.2 beta"));
         let (mut events, mut metrics) = (Events::new(), Metrics::new());
         events.configure(&environment).and_then(|()| metrics.configure(&environment)).expect("all right");
@@ -209,13 +221,14 @@ mod tests {
         let file = if cfg!(feature = "files") {
             "`OBS_EVENTS` is \"/no/such/folder/events\", but should be the path of a file in a folder"
         } else {
-            "`OBS_EVENTS` is \"file:/no/such/folder/events\", but should be `stdout`, `off`, or `file:` \
-             and a path (feature `files`)"
+            "`OBS_EVENTS` is \"file:/no/such/folder/events\", but should be `off`, or outputs \
+             separated by commas: `stdout`, and `file:` with a path (feature `files`)"
         };
-        let cases: [(Pairs, &str); 9] = [
+        let cases: [(Pairs, &str); 10] = [
+            (&[("OBS_EVENTS", "kafka")], "`OBS_EVENTS` is \"kafka\", but should be `off`, or outputs"),
             (
-                &[("OBS_EVENTS", "kafka")],
-                "`OBS_EVENTS` is \"kafka\", but should be `stdout`, `off`, or `file:`",
+                &[("OBS_EVENTS", "stdout, off")],
+                "`OBS_EVENTS` is \"stdout, off\", but should be `off`, or outputs",
             ),
             (
                 &[("OBS_EVENTS", "stdout,stdout")],

@@ -142,6 +142,7 @@ mod tests {
                 "a different name for each label",
             ),
             (Metrics::new().exclude_routes([""]), "`exclude_routes`"),
+            (Metrics::new().exclude_routes(["^/internal/.*$"]), "and no regular expressions"),
             (Metrics::new().series_limit(0), "`series_limit` is \"0\""),
         ] {
             let message = error_message(builder().metrics(metrics));
@@ -155,9 +156,20 @@ mod tests {
         let metrics = crate::outputs::metrics::settings::Metrics::new().registry(prometheus::Registry::new());
         let first = builder().metrics(metrics.clone()).build().expect("the first");
         let message = error_message(builder().metrics(metrics.clone()));
-        assert!(message.starts_with("`registry` is \"Duplicate metrics collector"), "{message}");
+        assert!(message.starts_with("`registry` is \"a registry with the metric obs_"), "{message}");
         drop(first);
         assert!(builder().metrics(metrics).build().is_ok());
+    }
+
+    #[cfg(feature = "prometheus")]
+    #[test]
+    fn a_taken_metric_name_is_named() {
+        let registry = prometheus::Registry::new();
+        let own = prometheus::IntGauge::new("http_requests_in_flight", "of the application");
+        registry.register(Box::new(own.expect("a gauge"))).expect("the first");
+        let metrics = crate::outputs::metrics::settings::Metrics::new().registry(registry);
+        let message = error_message(builder().metrics(metrics));
+        assert!(message.contains("a registry with the metric http_requests_in_flight\""), "{message}");
     }
 
     struct Named(String);
@@ -204,6 +216,16 @@ mod tests {
         let file = EventFile::new(std::env::temp_dir().join("no\0name"));
         let file = source(builder().events(EventOutput::file(file)));
         assert!(file.is_some_and(|source| source.contains("event file")));
+    }
+
+    #[cfg(feature = "files")]
+    #[test]
+    fn two_outputs_cannot_share_a_file() {
+        use crate::outputs::events::{file::EventFile, output::EventOutput, settings::Events};
+        let file = |name| EventOutput::file(EventFile::new(std::env::temp_dir().join(name)));
+        let events = Events::new().output(file("obs-shared")).output(file("./obs-shared").named("second"));
+        let message = error_message(builder().events(events));
+        assert!(message.ends_with("but should be a file of its own for each output"), "{message}");
     }
 
     #[test]

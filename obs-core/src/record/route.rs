@@ -124,6 +124,23 @@ pub(crate) struct Exclusions {
     pub(crate) events: Vec<String>,
 }
 
+/// Returns true for a route that may end in `*`, and false for text that can only be meant as a
+/// regular expression. Inside braces, frameworks allow expressions: `/items/{id:[0-9]+}`.
+pub(crate) fn is_pattern(route: &str) -> bool {
+    let mut depth = 0_u32;
+    let outside: String = (route.chars())
+        .filter(|char| {
+            depth = depth.saturating_add(u32::from(*char == '{'));
+            let outside = depth == 0;
+            depth = depth.saturating_sub(u32::from(*char == '}'));
+            outside
+        })
+        .collect();
+    let body = outside.strip_suffix('*').unwrap_or(&outside);
+    let expression = body.contains(['*', '^', '$', '|', '\\', '[']) || body.ends_with('.');
+    !route.is_empty() && !expression
+}
+
 impl Exclusions {
     fn of(&self, template: &str) -> Excluded {
         Excluded { metrics: excludes(&self.metrics, template), events: excludes(&self.events, template) }
@@ -226,6 +243,29 @@ fn excludes(patterns: &[String], template: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn regular_expressions_are_no_routes() {
+        for (route, valid) in [
+            ("/internal/*", true),
+            ("/items/{id:[0-9]+}", true),
+            ("/{path:.*}", true),
+            ("/Products({id})", true),
+            ("/pkg.Service/Method", true),
+            ("*", true),
+            ("unmatched", true),
+            ("", false),
+            ("/internal/.*", false),
+            ("^/internal", false),
+            ("/internal$", false),
+            ("/(a|b)", false),
+            ("/items/[0-9]+", false),
+            (r"/items/\d+", false),
+            ("/*/items", false),
+        ] {
+            assert_eq!(is_pattern(route), valid, "{route}");
+        }
+    }
 
     #[test]
     fn observers_share_the_texts_of_routes() {

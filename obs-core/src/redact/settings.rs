@@ -153,7 +153,11 @@ impl Redaction {
 fn own_pattern((name, regex): &(String, String)) -> Result<Regex, BuildError> {
     let value = || format!("pattern {name}: {regex}");
     let pattern = Regex::new(regex).map_err(|error| {
-        build_error(value(), "a regular expression of the crate `regex-lite`").with_source(error)
+        // The error has no place. The text after the longest valid beginning shows it.
+        let starts = regex.char_indices().map(|(at, _)| regex.split_at(at)).rev();
+        let rest = starts.filter(|(start, _)| Regex::new(start).is_ok()).map(|(_, rest)| rest).next();
+        let value = format!("{}, at `{}` ({error})", value(), rest.unwrap_or(regex));
+        build_error(value, "a regular expression of the crate `regex-lite`").with_source(error)
     })?;
     if pattern.is_match("") {
         // It would match everywhere, mostly without masking anything.
@@ -187,8 +191,15 @@ mod tests {
     fn invalid_patterns_are_rejected_with_a_reason() {
         let regex = message(Redaction::new().pattern("p", "("));
         assert!(
-            regex.starts_with("`redaction` is \"pattern p: (\", but should be a regular expression"),
+            regex.starts_with(
+                "`redaction` is \"pattern p: (, at `(` (found open group without closing ')')\""
+            ),
             "{regex}"
+        );
+        let place = message(Redaction::new().pattern("customer", "C-[0-9"));
+        assert!(
+            place.contains("pattern customer: C-[0-9, at `[0-9` (found unclosed character class"),
+            "{place}"
         );
         let empty = message(Redaction::off().pattern("p", "x*"));
         assert!(empty.ends_with("does not match the empty text"), "{empty}");

@@ -15,6 +15,8 @@ pub(crate) mod ids;
 pub(crate) mod jaeger;
 pub(crate) mod propagation;
 pub(crate) mod sampling;
+#[cfg(any(test, feature = "otel"))]
+pub(crate) mod threshold_member;
 pub(crate) mod traceparent;
 pub(crate) mod tracestate;
 pub(crate) mod wire;

@@ -9,6 +9,9 @@ use std::{
 };
 
 #[cfg(feature = "files")]
+use std::path::PathBuf;
+
+#[cfg(feature = "files")]
 use super::file::EventFile;
 use super::{
     readable::{self, Style},
@@ -191,6 +194,15 @@ impl EventOutput {
     /// route.
     pub fn batches(sink: impl BatchSink) -> Self {
         Self::new("sink", Target::Batches(Box::new(sink)))
+    }
+
+    /// The absolute path of the file, if the output is one.
+    #[cfg(feature = "files")]
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        match &self.target {
+            Target::File(file) => Some(file.absolute()),
+            _ => None,
+        }
     }
 
     #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::{
     record::{
         finished::Record,
         identity::{Identity, IdentityPolicy},
+        route,
     },
 };
 
@@ -38,7 +39,7 @@ settings! {
     pub(crate) outputs: Option<Vec<EventOutput>> = None, "standard output" {
         /// Adds an output. The first one replaces standard output. `Events::off()` has no outputs.
         fn output(mut self, output: EventOutput) { self.outputs.get_or_insert_default().push(output) }
-        variable "OBS_EVENTS": "`stdout`, `off`, or `file:` and a path (feature `files`); separate several with commas"
+        variable "OBS_EVENTS": "`off`, or outputs separated by commas: `stdout`, and `file:` with a path (feature `files`)"
             => event_outputs;
         valid "outputs of different names";
         check Self::check_outputs;
@@ -71,7 +72,8 @@ settings! {
         fn exclude_routes(mut self, routes: impl IntoIterator<Item = impl Into<String>>) {
             self.excluded = routes.into_iter().map(Into::into).collect();
         }
-        valid each "routes such as `/internal/{id}` or `/internal/*`" if |route| !route.is_empty();
+        valid each "routes such as `/internal/{id}` or `/internal/*`, and no regular expressions"
+            if |route| route::is_pattern(route);
     }
 
     pub(crate) headers: Vec<String> = Vec::new(), "none" {
@@ -160,13 +162,19 @@ impl Events {
         let taken = |(n, output): &(usize, &EventOutput)| {
             outputs.iter().take(*n).any(|other| other.name == output.name)
         };
-        match outputs.iter().enumerate().find(taken) {
-            None => Ok(()),
-            Some((_, output)) => {
-                let expected = "a different name for each output: `.named(..)`";
-                Err(BuildError::new(setting, &*output.name, expected))
+        if let Some((_, output)) = outputs.iter().enumerate().find(taken) {
+            let expected = "a different name for each output: `.named(..)`";
+            return Err(BuildError::new(setting, &*output.name, expected));
+        }
+        #[cfg(feature = "files")]
+        for (n, output) in outputs.iter().enumerate() {
+            let path = output.path();
+            if path.is_some() && outputs.iter().take(n).any(|other| other.path() == path) {
+                let path = path.unwrap_or_default().display().to_string();
+                return Err(BuildError::new(setting, path, "a file of its own for each output"));
             }
         }
+        Ok(())
     }
 
     /// Rejects a key. Without the feature `hash`, only the environment can set one.
@@ -204,12 +212,15 @@ impl fmt::Debug for Events {
 /// Parses `stdout`, `off`, `file:/var/log/shop/events.jsonl`, or several of them with commas
 /// between.
 fn event_outputs(list: &str) -> Option<Vec<EventOutput>> {
-    let names = parse::list(list).filter(|name| *name != "off");
+    // `off` beside an output is a contradiction, so it is no output there.
+    if parse::list(list).eq(["off"]) {
+        return Some(Vec::new());
+    }
     let output = |name: &str| match name.strip_prefix("file:") {
         #[cfg(feature = "files")]
         Some(path) if !path.is_empty() => Some(EventOutput::file(EventFile::new(path))),
         None if name == "stdout" => Some(EventOutput::stdout()),
         _ => None,
     };
-    names.map(output).collect()
+    parse::list(list).map(output).collect()
 }

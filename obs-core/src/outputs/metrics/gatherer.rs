@@ -25,10 +25,18 @@ impl Gatherer {
     /// The registry already contains our metrics, or another metric with one of their names.
     pub(crate) fn new(settings: &Metrics, metrics: Arc<MetricSink>) -> Result<Self, BuildError> {
         let registry = settings.registry.clone().unwrap_or_default();
-        let bridge = Bridge::new(registry, Arc::clone(&metrics)).map_err(|refused| {
+        let bridge = Bridge::new(registry.clone(), Arc::clone(&metrics)).map_err(|refused| {
+            let ours = metrics.families();
+            let taken =
+                registry.gather().into_iter().find(|family| ours.iter().any(|own| own.name == family.name()));
+            let value = match taken {
+                Some(family) => format!("a registry with the metric {}", family.name()),
+                // A metric without samples is not in the list.
+                None => refused.to_string(),
+            };
             let expected =
                 "a registry that no other observer uses and that contains no metric with one of our names";
-            BuildError::new("registry", refused.to_string(), expected).with_source(refused)
+            BuildError::new("registry", value, expected).with_source(refused)
         })?;
         Ok(Self { metrics, bridge: Arc::new(bridge) })
     }

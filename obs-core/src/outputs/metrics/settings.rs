@@ -5,9 +5,12 @@ use std::borrow::Cow;
 #[cfg(feature = "prometheus")]
 use prometheus::Registry;
 
-use crate::base::{
-    build_error::BuildError,
-    settings::{settings, test_value},
+use crate::{
+    base::{
+        build_error::BuildError,
+        settings::{settings, test_value},
+    },
+    record::route,
 };
 
 /// The scheme of names, labels and buckets for the HTTP metrics.
@@ -201,7 +204,8 @@ settings! {
         fn exclude_routes(mut self, routes: impl IntoIterator<Item = impl Into<String>>) {
             self.excluded = routes.into_iter().map(Into::into).collect();
         }
-        valid each "routes such as `/internal/{id}` or `/internal/*`" if |route| !route.is_empty();
+        valid each "routes such as `/internal/{id}` or `/internal/*`, and no regular expressions"
+            if |route| route::is_pattern(route);
     }
 
     pub(crate) series_limit: usize = 2_000, "2,000" {

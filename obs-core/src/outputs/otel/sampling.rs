@@ -12,7 +12,8 @@ use super::tracing::from_span_context;
 use crate::trace::{
     self, TraceContext,
     propagation::Propagators,
-    sampling::{Threshold, has_threshold, remove_threshold, remove_wrong_threshold},
+    sampling::Threshold,
+    threshold_member::{remove_threshold, remove_wrong_threshold},
 };
 
 /// A sampler that reads only the trace context, so it can decide before the span exists.
@@ -87,8 +88,7 @@ impl BuiltInSampler {
         match threshold.filter(|_| sampled) {
             Some(threshold) => threshold.write_to(&mut trace.state),
             // The caller's threshold is not that of this decision.
-            None if has_threshold(&trace.state) => remove_threshold(&mut trace.state),
-            None => {}
+            None => remove_threshold(&mut trace.state),
         }
     }
 

@@ -150,6 +150,12 @@ impl EventFile {
         Ok(())
     }
 
+    /// The path without links and without `.`, as far as it exists.
+    pub(crate) fn absolute(&self) -> PathBuf {
+        let absolute = fs::canonicalize(&self.path).or_else(|_| std::path::absolute(&self.path));
+        absolute.unwrap_or_else(|_| self.path.clone())
+    }
+
     fn check_keep_bytes(&self, setting: &'static str, expected: &'static str) -> Result<(), BuildError> {
         match self.keep_bytes {
             Some(bytes) if bytes < self.rotate_size => {
