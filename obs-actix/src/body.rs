@@ -144,6 +144,11 @@ impl<B: MessageBody> ObservedMessageBody<B> {
         match other {
             NoBytes::Pending => Poll::Pending,
             NoBytes::End => {
+                if let OriginProj::Own { body } = this.body.project()
+                    && let Some(reason) = body.failure()
+                {
+                    this.observation.failed(ErrorReport::of_text(&reason));
+                }
                 this.observation.ended();
                 Poll::Ready(None)
             }

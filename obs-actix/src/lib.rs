@@ -49,6 +49,7 @@
 
 mod body;
 mod body_rule;
+mod connect;
 mod extract;
 mod future;
 mod head;
@@ -64,6 +65,7 @@ pub use obs_core::*;
 
 pub use self::{
     body::ObservedMessageBody,
+    connect::on_connect,
     extract::{CurrentId, CurrentTrace, CurrentWork},
     future::ServiceResponseFuture,
     server::{WorkersServer, serve},

@@ -44,6 +44,8 @@ const POLL: Duration = Duration::from_millis(10);
 ///
 /// A second signal exits immediately. The signal handlers of actix-web are disabled.
 ///
+/// Responses to clients that do not read them are bounded by [`on_connect`](crate::on_connect()).
+///
 /// # Errors
 /// The errors of the server.
 ///

@@ -16,6 +16,7 @@ use hyper_util::{
 };
 use obs_core::{
     Observer,
+    adapter::WriteTimeout,
     shutdown::{Serve, Server, Stop},
 };
 use tokio::sync::watch;
@@ -27,6 +28,10 @@ use crate::{AcceptedStream, ObservedApp, connected_app::ConnectedApp};
 /// counts both as one, from the connection's first bytes on. It is longer than the 60 s for which
 /// common load balancers keep idle connections open.
 const HEAD_OR_IDLE: Duration = Duration::from_secs(75);
+
+/// The memory of a response that waits for its client, and the largest head of a request. hyper
+/// would keep 400 KB for each client that does not read.
+const UNSENT: usize = 128 * 1024;
 
 /// Serves `app` over HTTP/1, and with the feature `http2` over HTTP/2, until SIGTERM or ctrl-c.
 ///
@@ -41,10 +46,11 @@ const HEAD_OR_IDLE: Duration = Duration::from_secs(75);
 ///
 /// A second signal exits immediately.
 ///
-/// `listener` is any listener of axum, so Unix sockets and TLS work. Handlers get a `ConnectInfo`
-/// with its address, and [one of the application's own](ObservedApp::with_connect_info). The app
-/// may have [layers](ObservedApp::layer) around it. The page `docs/serving.md` has examples. For
-/// other servers, use the functions of [`obs_core::shutdown`], on which this one is based.
+/// A connection whose client accepts no data of a response for the [stall
+/// timeout](obs_core::ObserverBuilder::stall_timeout) (30 s by default) is closed.
+///
+/// `listener` is any listener of axum, so Unix sockets and TLS work. Handlers get `ConnectInfo`.
+/// For other servers, use the functions of [`obs_core::shutdown`], on which this one is based.
 ///
 /// The drain also waits for a connection that is sending a request's head. For `tokio::spawn`, call
 /// `.into_future()`.
@@ -196,11 +202,16 @@ async fn connection<L, S, C, B>(
 {
     let app = ConnectedApp::new::<L>(&io, addr, app);
     let mut server = Builder::new(Tasks(phase.clone()));
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_OR_IDLE);
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_OR_IDLE).max_buf_size(UNSENT);
     #[cfg(feature = "http2")]
-    server.http2().timer(TokioTimer::new()).enable_connect_protocol();
-    let service = service_fn(move |request: Request<Incoming>| app.call(request));
-    let mut connection = pin!(server.serve_connection_with_upgrades(TokioIo::new(io), service));
+    server.http2().timer(TokioTimer::new()).max_send_buf_size(UNSENT).enable_connect_protocol();
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(addr.clone()));
+        // An axum router is always ready.
+        app.clone().call(request)
+    });
+    let io = TokioIo::new(WriteTimeout::new(io, app.observer().stall_timeout()));
+    let mut connection = pin!(server.serve_connection_with_upgrades(io, service));
     tokio::select! {
         // The connection is polled first: a request that is already in the socket must be read
         // before the drain.

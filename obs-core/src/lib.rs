@@ -165,6 +165,8 @@ pub mod adapter {
 
     #[cfg(feature = "http")]
     pub use crate::http1::body::ObservedBody;
+    #[cfg(feature = "tokio")]
+    pub use crate::observer::write_timeout::WriteTimeout;
     pub use crate::{
         base::panic::Panic,
         http::{

@@ -31,6 +31,7 @@ macro_rules! case {
 /// * `http1`: the client speaks HTTP/1.
 /// * `extended_connect`: the server takes CONNECT for WebSockets over HTTP/2. actix-web does not.
 /// * `router`: the framework knows routes, and has extractors.
+/// * `stalls`: the server closes connections whose client does not read.
 /// * `trailers`: the framework sends trailers.
 /// * `cancels`: the framework drops the handler when the client disconnects.
 macro_rules! cases {
@@ -40,7 +41,7 @@ macro_rules! cases {
                 unknown_method client_error handler_error handler_error_kind extractor_rejection(router)
                 early_answer nested_route;
             bodies: chunked sized_stream too_short trailers(trailers) server_sent_events websocket(http1)
-                connect(extended_connect) body_error huge_frame unread_request_body;
+                connect(extended_connect) body_error huge_frame unread(stalls) unread_request_body;
             panics: in_call before_an_await after_an_await claimed_as_grpc head resumed
                 own_answer own_answer_that_panics own_answer_without_secrets in_body in_drop(cancels)
                 in_body_drop;
@@ -52,7 +53,7 @@ macro_rules! cases {
             exposition: negotiated compressed filtered_by_name empty head_has_no_body users_metrics sizes
                 opentelemetry_naming exemplars without_exemplars_and_created excluded_routes
                 declared_routes;
-            long_pages: complete to_a_client_of_http_1_0(http1) unread;
+            long_pages: complete to_a_client_of_http_1_0(http1) unread slow_readers;
             health: names_the_failing_check hanging too_late one_run_for_all
                 independent_of_liveness_and_disconnects panicking blocking
                 not_ready_while_starting_or_draining;
@@ -82,31 +83,45 @@ macro_rules! cases {
 }
 
 mod axum_h1 {
-    use crate::{no as extended_connect, yes as cancels, yes as http1, yes as router, yes as trailers};
+    use crate::{
+        no as extended_connect, yes as cancels, yes as http1, yes as router, yes as trailers, yes as stalls,
+    };
     cases!(Axum, false);
 }
 mod axum_h2 {
-    use crate::{no as http1, yes as cancels, yes as extended_connect, yes as router, yes as trailers};
+    use crate::{
+        no as http1, no as stalls, yes as cancels, yes as extended_connect, yes as router, yes as trailers,
+    };
     cases!(Axum, true);
 }
 mod tower_h1 {
-    use crate::{no as extended_connect, no as router, yes as cancels, yes as http1, yes as trailers};
+    use crate::{
+        no as extended_connect, no as router, no as stalls, yes as cancels, yes as http1, yes as trailers,
+    };
     cases!(Tower, false);
 }
 mod tower_h2 {
-    use crate::{no as http1, no as router, yes as cancels, yes as extended_connect, yes as trailers};
+    use crate::{
+        no as http1, no as router, no as stalls, yes as cancels, yes as extended_connect, yes as trailers,
+    };
     cases!(Tower, true);
 }
 mod actix_h1 {
-    use crate::{no as cancels, no as extended_connect, no as trailers, yes as http1, yes as router};
+    use crate::{
+        no as cancels, no as extended_connect, no as trailers, yes as http1, yes as router, yes as stalls,
+    };
     cases!(Actix, false);
 }
 mod actix_h2 {
-    use crate::{no as cancels, no as extended_connect, no as http1, no as trailers, yes as router};
+    use crate::{
+        no as cancels, no as extended_connect, no as http1, no as trailers, no as stalls, yes as router,
+    };
     cases!(Actix, true);
 }
 mod tiny_h1 {
-    use crate::{no as extended_connect, no as trailers, yes as cancels, yes as http1, yes as router};
+    use crate::{
+        no as extended_connect, no as trailers, no as stalls, yes as cancels, yes as http1, yes as router,
+    };
     cases!(Tiny, false);
 }
 

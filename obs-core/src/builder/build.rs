@@ -102,7 +102,7 @@ impl ObserverBuilder {
         };
         let drain = Drain { delay: self.drain_delay, timeout: self.drain_timeout };
         let sinks = Sinks::new(mem::take(&mut parts.sinks), &internal);
-        let observer = Observer::new(policy, drain, sinks, parts);
+        let observer = Observer::new(policy, (drain, self.stall_timeout), sinks, parts);
         if self.panic_hook {
             panic_hook::install(&observer);
         }

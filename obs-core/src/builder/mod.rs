@@ -331,6 +331,17 @@ settings! {
         variable "OBS_DRAIN_TIMEOUT": "a duration such as `20s` or `500ms`, or whole seconds such as `20`" => parse::duration;
     }
 
+    stall_timeout: Duration = Duration::from_secs(30), "30 s" {
+        /// Sets the time after which a server closes a connection whose client accepts no data of a
+        /// response.
+        ///
+        /// The server of `obs-axum` applies it to each connection. With actix-web, the function
+        /// `obs_actix::on_connect` does.
+        fn stall_timeout(mut self, timeout: Duration) { self.stall_timeout = timeout }
+        variable "OBS_STALL_TIMEOUT": "a duration such as `20s` or `500ms`, or whole seconds such as `20`" => parse::duration;
+        valid "between 1 ms and a day" if |timeout| (1..=86_400_000).contains(&timeout.as_millis());
+    }
+
     metrics: Metrics = Metrics::default(), "see `Metrics`" {
         /// Sets the names, labels and buckets of the metrics, and their registry.
         fn metrics(mut self, metrics: Metrics) { self.metrics = metrics }

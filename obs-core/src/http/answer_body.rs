@@ -14,6 +14,11 @@ pub(crate) trait Pieces: Send {
 
     /// Returns `true` if there are no more pieces.
     fn has_ended(&self) -> bool;
+
+    /// Returns the reason for which the body ended early.
+    fn failure(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// The body of an [`Answer`](crate::adapter::Answer): some bytes, or a long page of metrics that is
@@ -80,12 +85,8 @@ impl Written {
 }
 
 impl AnswerBody {
-    /// Creates a body that is written in pieces. A body of only one piece is stored as bytes.
-    pub(crate) fn written(mut pieces: impl Pieces + 'static) -> Self {
-        let first = pieces.next();
-        if pieces.has_ended() {
-            return first.into();
-        }
+    /// Creates a body that is written in pieces, after a first piece.
+    pub(crate) fn written(first: Bytes, pieces: impl Pieces + 'static) -> Self {
         Self(Body::Written(Box::new(Written { first, pieces: Box::new(pieces), others_wait: false })))
     }
 
@@ -124,6 +125,16 @@ impl AnswerBody {
             Body::Whole(bytes) => bytes.is_empty(),
             Body::Written(written) => written.first.is_empty() && written.pieces.has_ended(),
             Body::Omitted(_) => true,
+        }
+    }
+
+    /// Returns the reason for which the body has ended early. Its last piece then makes a page
+    /// invalid, and the adapter reports the reason to the observation.
+    #[must_use]
+    pub fn failure(&self) -> Option<&'static str> {
+        match &self.0 {
+            Body::Written(written) => written.pieces.failure(),
+            Body::Whole(_) | Body::Omitted(_) => None,
         }
     }
 

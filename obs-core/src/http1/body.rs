@@ -221,7 +221,13 @@ where
                     other => Err(other.map(drop)),
                 });
                 match piece {
-                    Ok(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+                    Ok(piece) => {
+                        // The server may drop the body after its last piece.
+                        if let Some(reason) = own.failure() {
+                            this.observation.failed(ErrorReport::of_text(&reason));
+                        }
+                        Poll::Ready(Some(Ok(Frame::data(piece))))
+                    }
                     Err(Poll::Ready(())) => {
                         this.observation.ended();
                         Poll::Ready(None)

@@ -5,6 +5,8 @@ pub(crate) mod drain;
 pub(crate) mod serve;
 #[cfg(feature = "tokio")]
 pub mod shutdown;
+#[cfg(feature = "tokio")]
+pub(crate) mod write_timeout;
 
 use std::{
     fmt,
@@ -74,6 +76,7 @@ impl Drop for Tunnel {
 struct Inner {
     policy: Arc<Policy>,
     drain: Drain,
+    stall_timeout: Duration,
     #[cfg(feature = "otel")]
     tracing: Option<Arc<Tracing>>,
     endpoints: Endpoints,
@@ -103,12 +106,13 @@ fn spawn_scoped<'scope>(
 
 impl Observer {
     /// Creates an observer from the parts that the extensions have installed. `sinks` are those of
-    /// `parts`.
-    pub(crate) fn new(policy: Policy, drain: Drain, sinks: Sinks, parts: Parts) -> Self {
+    /// `parts`, and `times` are those of the shutdown and the stall timeout.
+    pub(crate) fn new(policy: Policy, times: (Drain, Duration), sinks: Sinks, parts: Parts) -> Self {
         let Parts { endpoints, shutdown_steps, reports, shared, .. } = parts;
         Self(Arc::new(Inner {
             policy: Arc::new(policy),
-            drain,
+            drain: times.0,
+            stall_timeout: times.1,
             #[cfg(feature = "otel")]
             tracing: shared.get(),
             endpoints: Endpoints::new(endpoints),
@@ -247,6 +251,13 @@ impl Observer {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.0.health.is_draining()
+    }
+
+    /// The time after which a server closes a connection whose client accepts no data: see
+    /// [`stall_timeout`](crate::ObserverBuilder::stall_timeout).
+    #[must_use]
+    pub fn stall_timeout(&self) -> Duration {
+        self.0.stall_timeout
     }
 
     /// The times of a graceful shutdown.

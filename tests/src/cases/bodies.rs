@@ -10,7 +10,7 @@ use crate::{
     app::HUGE,
     client::get,
     stacks::{Framework, Setup, Stack},
-    watch::{Expected, Watch},
+    watch::{Expected, Watch, until},
 };
 
 pub async fn chunked(stack: Stack) {
@@ -116,6 +116,32 @@ pub async fn huge_frame(stack: Stack) {
     let body = answer.expect("a response").body;
     assert_eq!(body.len(), HUGE);
     assert!(body.iter().all(|byte| *byte == b'x'));
+}
+
+/// A client does not read its response. The server closes the connection and records the request.
+/// Idle connections and slow handlers are not affected.
+pub async fn unread(stack: Stack) {
+    let watch = Watch::with(|builder| builder.stall_timeout(std::time::Duration::from_millis(200)));
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut idle = server.connect().await;
+    assert_eq!(idle.send(get("/plain")).await.expect("an answer").status, 200);
+    let mut slow = server.connect().await;
+    let handled = tokio::spawn(async move { slow.send(get("/gate")).await });
+    until(|| server.world.entered.load(std::sync::atomic::Ordering::SeqCst) == 1).await;
+
+    let mut client = tokio::net::TcpStream::connect(server.addr).await.expect("the server listens");
+    client.write_all(b"GET /huge HTTP/1.1\r\nhost: test\r\n\r\n").await.expect("sent");
+    let records = watch.ended(2).await;
+    assert_eq!((records[1].outcome, records[1].route_label()), (Outcome::CancelledInBody, "/huge"));
+    let mut rest = Vec::new();
+    let _ = client.read_to_end(&mut rest).await;
+    assert!(rest.len() < HUGE, "the rest was never sent");
+
+    assert_eq!(idle.send(get("/plain")).await.expect("an answer").status, 200);
+    server.world.gate.add_permits(1);
+    assert_eq!(handled.await.expect("no panic").expect("an answer").status, 200);
+    idle.disconnect().await;
+    server.stop().await;
 }
 
 /// A request body that the handler does not read causes no error.

@@ -15,7 +15,7 @@ use tokio::{
 use crate::{
     client::{get, request},
     stacks::{Setup, Stack},
-    watch::Watch,
+    watch::{BOUND, Watch},
 };
 
 /// An observer with `routes` routes. Each route takes about 150 KB of a page.
@@ -120,4 +120,56 @@ pub async fn unread(stack: Stack) {
     assert!(record.end().response_bytes > 0, "the sent bytes are counted");
     server.stop().await;
     assert_eq!(watch.observer.in_flight(), 0);
+}
+
+/// Clients that do not read their pages take all places. A new scrape then gets the place of a page
+/// that makes no progress, and that page ends with an error.
+pub async fn slow_readers(stack: Stack) {
+    const PAGES: usize = 8;
+    let watch = watch(150);
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut slow = Vec::new();
+    for _ in 0..PAGES {
+        let mut client = server.connect().await;
+        let response = client.open(scrape(&[])).await.expect("a head");
+        assert_eq!(response.status(), 200);
+        slow.push((client, response));
+    }
+    // A page with few families is short, and needs no place.
+    let mut other = server.connect().await;
+    let short = other.send(get("/metrics?name[]=http_requests_in_flight")).await.expect("a page");
+    assert_eq!(short.status, 200);
+    let page = tokio::time::timeout(BOUND, async {
+        loop {
+            let page = other.send(scrape(&[])).await.expect("an answer");
+            if page.status == 200 {
+                return page;
+            }
+            // The other pages have made progress within the last second.
+            assert_eq!((page.status, page.header("retry-after")), (503, Some("1")));
+        }
+    });
+    assert_eq!(buckets(&page.await.expect("a place").body), 300_000);
+    other.disconnect().await;
+
+    let (mut complete, mut ended_early) = (0, 0);
+    for (client, response) in slow {
+        // A framework may also disconnect at the error.
+        let page = response.into_body().collect().await.map(http_body_util::Collected::to_bytes);
+        match page {
+            Ok(page) if !page.ends_with(b"\nobs: this page was read too slowly, so it ends here\n") => {
+                assert_eq!(buckets(&page), 300_000);
+                complete += 1;
+            }
+            _ => ended_early += 1,
+        }
+        client.disconnect().await;
+    }
+    assert_eq!((complete, ended_early), (PAGES - 1, 1));
+    server.stop().await;
+    let records = watch.ended(0).await;
+    let failed: Vec<_> = records.iter().filter(|record| record.outcome == Outcome::BodyError).collect();
+    assert_eq!(failed.len(), 1, "one page has failed");
+    let error = failed[0].error.as_ref().map(|error| error.message.as_str());
+    assert_eq!(error, Some("the client reads the page too slowly"));
 }

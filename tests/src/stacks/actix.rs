@@ -112,6 +112,7 @@ async fn run(
     });
     // On a busy machine, a normal client may be slow.
     let server = server.client_request_timeout(BOUND).keep_alive(BOUND);
+    let server = server.on_connect(obs_actix::on_connect(&observer));
     let server = server.workers(1).listen_auto_h2c(listener)?;
     obs_actix::serve(server, &observer).with_signal(signal).await
 }

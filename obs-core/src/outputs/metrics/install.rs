@@ -35,7 +35,7 @@ impl Extension for Metrics {
         setup.sink(Arc::clone(&metrics));
         // A registry gets the names of all our metrics at once, so all of them must exist by then.
         setup.when_all_are_installed(move |setup| {
-            let scrapes = Arc::new(Scrapes::new(Gatherer::new(&self, metrics)?));
+            let scrapes = Arc::new(Scrapes::new(Gatherer::new(&self, metrics)?, self.page_timeout));
             setup.share(Arc::clone(&scrapes));
             let respond = move |head: &RequestHead<'_>| {
                 let (scrape, method) = (Scrape::of(head), Method::parse(head.method));

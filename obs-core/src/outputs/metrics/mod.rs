@@ -40,6 +40,7 @@ pub(crate) mod registry;
 pub(crate) mod request_histograms;
 pub(crate) mod scheme;
 pub(crate) mod scrape;
+pub(crate) mod sending;
 pub(crate) mod series;
 pub(crate) mod series_key;
 pub(crate) mod settings;

@@ -1,7 +1,10 @@
 //! The answer to a scrape: page, format and compression. Concurrent scrapes share the gathered
 //! metrics.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::{Duration, Instant},
+};
 
 #[cfg(feature = "tokio")]
 use super::flights::Flights;
@@ -9,6 +12,7 @@ use super::{
     exposition::{accept, format::Format, page::Page, page_request::PageRequest},
     family::Family,
     gatherer::Gatherer,
+    sending::PagesBeingSent,
 };
 use crate::{
     base::text::percent_decoded,
@@ -19,6 +23,12 @@ use crate::{
         method::Method,
     },
 };
+
+/// The largest age of a snapshot that another scrape shares, if many pages are being sent.
+const SHARED: Duration = Duration::from_secs(1);
+
+/// The last snapshot and its time.
+type LastSnapshot = Mutex<Option<(Instant, Weak<[Family]>)>>;
 
 /// The request of a scrape. Scrapes with equal requests may get the same page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,15 +66,7 @@ impl Scrape {
         request.page(families, &|what| gatherer.skipped(what))
     }
 
-    fn answer(&self, body: Option<AnswerBody>) -> Answer {
-        let Some(body) = body else {
-            // An empty page would look like a service without metrics.
-            return Answer::new(
-                500,
-                "text/plain; charset=utf-8",
-                "the metrics page could not be generated\n",
-            );
-        };
+    fn answer(&self, body: AnswerBody) -> Answer {
         let answer =
             Answer::new(200, self.format.content_type(), body).header("vary", "accept, accept-encoding");
         if self.gzip { answer.header("content-encoding", "gzip") } else { answer }
@@ -74,14 +76,19 @@ impl Scrape {
 /// The scrapes of one observer.
 pub(crate) struct Scrapes {
     gatherer: Arc<Gatherer>,
+    sent: Arc<PagesBeingSent>,
+    /// Only the pages that are being sent keep the snapshot in memory.
+    last: Arc<LastSnapshot>,
     #[cfg(feature = "tokio")]
     flights: Flights<Scrape, Page>,
 }
 
 impl Scrapes {
-    pub(crate) fn new(gatherer: Gatherer) -> Self {
+    pub(crate) fn new(gatherer: Gatherer, timeout: Duration) -> Self {
         Self {
             gatherer: Arc::new(gatherer),
+            sent: Arc::new(PagesBeingSent::new(timeout)),
+            last: Arc::default(),
             #[cfg(feature = "tokio")]
             flights: Flights::default(),
         }
@@ -106,18 +113,44 @@ impl Scrapes {
     /// Answers a scrape. Every step that can fail is done when this returns; only the page remains
     /// to be written.
     pub(crate) async fn answer(&self, scrape: &Scrape, method: Method) -> Answer {
-        scrape.answer(if method == Method::Head {
-            Some(AnswerBody::omitted_page())
-        } else {
-            self.page(scrape).await.map(|page| AnswerBody::written(page.pieces()))
-        })
+        if method == Method::Head {
+            return scrape.answer(AnswerBody::omitted_page());
+        }
+        let page = match self.shared(scrape) {
+            Some(page) => Some(page),
+            None => self.page(scrape).await,
+        };
+        let Some(page) = page else {
+            // An empty page would look like a service without metrics.
+            return failed(500, "the metrics page could not be generated\n");
+        };
+        let mut pieces = page.pieces();
+        let first = pieces.next();
+        if pieces.has_ended() {
+            return scrape.answer(first.into());
+        }
+        match self.sent.start(Box::new(pieces), Instant::now()) {
+            Some(pieces) => scrape.answer(AnswerBody::written(first, pieces)),
+            None => failed(503, "too many pages of metrics are being sent\n").header("retry-after", "1"),
+        }
+    }
+
+    /// Returns a page of the last snapshot, if many pages are being sent and it is not older than a
+    /// second. Otherwise, a page shows every request that ended before its scrape.
+    fn shared(&self, scrape: &Scrape) -> Option<Page> {
+        if !self.sent.are_many() {
+            return None;
+        }
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (_, families) = last.filter(|(time, _)| time.elapsed() <= SHARED)?;
+        Some(scrape.page(&self.gatherer, &families.upgrade()?))
     }
 
     #[cfg(feature = "tokio")]
     async fn page(&self, scrape: &Scrape) -> Option<Page> {
-        let gatherer = Arc::clone(&self.gatherer);
+        let (gatherer, last) = (Arc::clone(&self.gatherer), Arc::clone(&self.last));
         let pages = move |scrapes: Vec<Scrape>| {
-            let families = gatherer.families().into();
+            let families = gathered(&gatherer, &last);
             let page = |scrape: Scrape| {
                 let page = scrape.page(&gatherer, &families);
                 (scrape, page)
@@ -129,8 +162,20 @@ impl Scrapes {
 
     #[cfg(not(feature = "tokio"))]
     async fn page(&self, scrape: &Scrape) -> Option<Page> {
-        Some(scrape.page(&self.gatherer, &self.gatherer.families().into()))
+        Some(scrape.page(&self.gatherer, &gathered(&self.gatherer, &self.last)))
     }
+}
+
+/// Gathers all families, and notes the snapshot.
+fn gathered(gatherer: &Gatherer, last: &LastSnapshot) -> Arc<[Family]> {
+    let time = Instant::now();
+    let families = gatherer.families().into();
+    *last.lock().unwrap_or_else(PoisonError::into_inner) = Some((time, Arc::downgrade(&families)));
+    families
+}
+
+fn failed(status: u16, reason: &'static str) -> Answer {
+    Answer::new(status, "text/plain; charset=utf-8", reason)
 }
 
 #[cfg(test)]

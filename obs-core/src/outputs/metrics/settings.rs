@@ -1,6 +1,6 @@
 //! Settings of metrics.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 #[cfg(feature = "prometheus")]
 use prometheus::Registry;
@@ -230,6 +230,13 @@ settings! {
         /// A Prometheus without the feature `created-timestamp-zero-ingestion` stores each of these
         /// times as a series of its own, which doubles the series of a counter.
         fn created(mut self, show: bool) { self.created = show }
+    }
+
+    pub(crate) page_timeout: Duration = Duration::from_secs(60), "60 s" {
+        /// Sets the longest time for which a long page of `/metrics` may be sent. A page that takes
+        /// longer ends with an error.
+        fn page_timeout(mut self, timeout: Duration) { self.page_timeout = timeout }
+        valid "more than 0" if |timeout| !timeout.is_zero();
     }
 
     #[cfg(feature = "prometheus")]

@@ -128,7 +128,14 @@ impl<H> Observe<H> {
         let mut body = answer.into_body();
         // To HEAD, the server sends this length and no body.
         let length = body.size();
-        let pieces = stream::poll_fn(move |cx| body.poll_piece(cx).map(|piece| piece.map(Ok)));
+        let pieces = stream::poll_fn(move |cx| match body.poll_piece(cx) {
+            // The framework disconnects, so the client notices that the body is not complete.
+            Poll::Ready(None) => match body.failure() {
+                Some(reason) => Poll::Ready(Some(Err(io::Error::other(reason)))),
+                None => Poll::Ready(None),
+            },
+            piece => piece.map(|piece| piece.map(Ok)),
+        });
         response.body = Body { length, pieces: pieces.boxed() };
         self.responded(observation, response)
     }

@@ -19,6 +19,7 @@
 //!   Between two pieces the task yields until the runtime has polled its sockets, because servers
 //!   continue to poll as long as the client accepts data.
 //! * A page of one piece has a `Content-Length`, like any other response.
+//! * Only a few longer pages are sent at a time (`sending.rs`).
 
 pub(crate) mod accept;
 pub(crate) mod format;
