@@ -146,13 +146,13 @@ fn a_shutdown_keeps_its_deadline_and_reports_unsent_events() {
     let events = report.output("events").unwrap_or_default();
     // The slow output would need 40 s for all events.
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
-    assert!(!report.flushed && events.lost == 0, "{report:?}");
     assert!((1..2_000).contains(&events.delivered), "{report:?}");
+    assert!(!report.flushed && events.lost == 2_000 - events.delivered, "the others are lost: {report:?}");
     let began = Instant::now();
     drop(observer);
     assert!(
         began.elapsed() < Duration::from_secs(30),
-        "the last observer waits a second: {:?}",
+        "the last observer does not wait again: {:?}",
         began.elapsed()
     );
 }

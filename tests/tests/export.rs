@@ -329,6 +329,26 @@ fn a_shutdown_does_not_wait_for_retry_after() {
     assert_eq!(collector.spans().len(), 2);
 }
 
+/// After a shutdown that has reported the spans as lost, neither the SDK's provider nor the drop of
+/// the observer waits for them again.
+#[test]
+fn nobody_waits_twice_for_a_collector_that_does_not_answer() {
+    let collector = Collector::start();
+    collector.answer(Behaviour::Hang);
+    let observer = observer(otel(&collector).timeout(BOUND));
+    requests(&observer, 3);
+    collector.wait_for_requests(1);
+    let report = observer.shutdown(Duration::from_millis(100));
+    assert_eq!(report.output("spans").unwrap_or_default().lost, 3, "{report}");
+    let began = Instant::now();
+    let provider = observer.tracer_provider().clone();
+    assert!(provider.shutdown().is_err(), "the spans are lost");
+    drop(provider);
+    drop(observer);
+    // The SDK's limit is 5 s, and that of a drop is 1 s.
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
 #[test]
 fn exports_are_compressed_and_have_headers_and_a_resource() {
     let collector = Collector::start();

@@ -18,6 +18,5 @@ pub(crate) mod sync;
 pub(crate) mod test_log;
 pub(crate) mod text;
 pub(crate) mod thread;
-#[cfg(any(feature = "prometheus", feature = "tokio"))]
 pub(crate) mod thread_timeout;
 pub(crate) mod value;

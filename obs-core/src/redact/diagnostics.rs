@@ -13,15 +13,18 @@ use std::{
     fmt::Write as _,
     io::{self, Write as _},
     sync::LazyLock,
+    time::Duration,
 };
 
-use tracing::Level;
+use tracing::{Level, dispatcher};
 
 use super::{Redactor, settings::Redaction};
 use crate::base::{
     panic::catch,
     printable::printable,
     text::{Bounded, bounded},
+    thread::spawn,
+    thread_timeout::run_with_timeout,
 };
 
 /// The limit of a message, in bytes.
@@ -52,6 +55,23 @@ pub(crate) fn info(message: fmt::Arguments<'_>) {
             to_stderr(format_args!("obs: {message}"));
         }
     });
+}
+
+/// Logs a warning on another thread, with the subscriber of this one. It does not wait for that
+/// thread, because logging may block.
+pub(crate) fn warn_on_thread(message: String) {
+    // Without a thread, the message is lost. The losses are counted in any case.
+    let _ = spawn("obs-log", warning(message));
+}
+
+/// Logs a warning, and waits at most for `time`.
+pub(crate) fn warn_within(time: Duration, message: String) {
+    run_with_timeout("obs-log", time, warning(message));
+}
+
+fn warning(message: String) -> Box<dyn FnOnce() + Send> {
+    let subscriber = dispatcher::get_default(Clone::clone);
+    Box::new(move || dispatcher::with_default(&subscriber, || warn(format_args!("{message}"))))
 }
 
 /// Calls `log` and ignores its panic: a subscriber is user code and may panic.

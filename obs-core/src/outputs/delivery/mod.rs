@@ -19,7 +19,8 @@
 //! Both stores have a limit in bytes, a flush with a deadline, and a counter for each reason of
 //! loss. The limit includes the bytes that are being sent.
 //!
-//! Only the worker logs problems, never the thread of a request, because logging may block. A loom
+//! The thread of a request logs nothing, because logging may block. The worker logs problems. It
+//! may be stuck in its destination when the queue overflows, so another thread logs that. A loom
 //! model covers the queue with both stores (`tests/loom`).
 
 pub(crate) mod batch;
@@ -29,6 +30,7 @@ pub(crate) mod failure;
 pub(crate) mod items;
 pub(crate) mod lines;
 mod memory;
+mod overflow;
 pub(crate) mod problem;
 pub(crate) mod queue;
 pub(crate) mod retry;

@@ -1,6 +1,9 @@
 //! Log messages about the problems of an output: one when a problem begins, and one when it ends.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::failure::{Delivered, Failure};
 use crate::{
@@ -10,7 +13,7 @@ use crate::{
 
 /// The minimal time between two reports of the same problem, so that a recurring problem does not
 /// flood the log.
-const QUIET: Duration = Duration::from_secs(60);
+pub(super) const QUIET: Duration = Duration::from_secs(60);
 
 /// The limit of a destination's message in a report, in bytes.
 const MAX_REASON: usize = 256;
@@ -40,8 +43,8 @@ impl Subject {
 
 /// The state of one problem.
 #[derive(Default)]
-struct Problem {
-    lasts: bool,
+pub(super) struct Problem {
+    pub(super) lasts: bool,
     reported: Option<Instant>,
     /// True if the beginning was reported, so the end is reported, too.
     end_is_due: bool,
@@ -49,7 +52,7 @@ struct Problem {
 
 impl Problem {
     /// Marks the problem as begun. Returns true if the beginning is reported.
-    fn begins(&mut self, now: Instant) -> bool {
+    pub(super) fn begins(&mut self, now: Instant) -> bool {
         if self.lasts {
             return false;
         }
@@ -63,7 +66,7 @@ impl Problem {
     }
 
     /// Marks the problem as ended. Returns true if the end is reported.
-    fn ends(&mut self) -> bool {
+    pub(super) fn ends(&mut self) -> bool {
         self.lasts = false;
         std::mem::take(&mut self.end_is_due)
     }
@@ -71,23 +74,14 @@ impl Problem {
 
 /// The problems of one output.
 pub(super) struct Problems {
-    subject: Subject,
+    subject: Arc<Subject>,
     failing: Problem,
     rejecting: Problem,
-    overflowing: Problem,
-    /// The last time at which an entry found no room.
-    overflowed: Option<Instant>,
 }
 
 impl Problems {
-    pub(super) fn new(subject: Subject) -> Self {
-        Self {
-            subject,
-            failing: Problem::default(),
-            rejecting: Problem::default(),
-            overflowing: Problem::default(),
-            overflowed: None,
-        }
+    pub(super) fn new(subject: Arc<Subject>) -> Self {
+        Self { subject, failing: Problem::default(), rejecting: Problem::default() }
     }
 
     /// Reports that entries were not accepted.
@@ -95,7 +89,7 @@ impl Problems {
         if !self.failing.begins(Instant::now()) {
             return;
         }
-        let Subject { entries, destination, counter, .. } = &self.subject;
+        let Subject { entries, destination, counter, .. } = &*self.subject;
         let reason = self.subject.reason(&failure.reason);
         if failure.may_pass() {
             diagnostics::warn(format_args!(
@@ -111,7 +105,7 @@ impl Problems {
 
     /// Reports that entries were accepted.
     pub(super) fn delivered(&mut self, delivered: &Delivered) {
-        let Subject { entries, destination, counter, .. } = &self.subject;
+        let Subject { entries, destination, counter, .. } = &*self.subject;
         if self.failing.ends() {
             diagnostics::info(format_args!("{entries} are delivered to {destination} again"));
         }
@@ -130,35 +124,11 @@ impl Problems {
             ));
         }
     }
-
-    /// Reports the result of the worker's check for entries without room: `some` is true if there
-    /// were any.
-    ///
-    /// The worker reports this instead of the thread that drops an entry, because logging may
-    /// block, and a request must not block.
-    pub(super) fn overflow(&mut self, some: bool, now: Instant) {
-        let Subject { entries, destination, counter, .. } = &self.subject;
-        if some {
-            self.overflowed = Some(now);
-            if self.overflowing.begins(now) {
-                diagnostics::warn(format_args!(
-                    "{entries} come faster than {destination} accepts them; those that do not fit into the queue are \
-                     dropped and counted in `{counter}`"
-                ));
-            }
-        } else if self.overflowed.is_some_and(|last| now.saturating_duration_since(last) >= QUIET) {
-            self.overflowed = None;
-            if self.overflowing.ends() {
-                diagnostics::info(format_args!("{entries} for {destination} fit into the queue again"));
-            }
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redact::settings::Redaction;
 
     #[test]
     fn a_problem_is_reported_when_it_begins_and_when_it_ends() {
@@ -166,21 +136,6 @@ mod tests {
         assert!(!problem.ends(), "there was none");
         assert_eq!([problem.begins(now), problem.begins(now), problem.begins(now)], [true, false, false]);
         assert_eq!([problem.ends(), problem.ends()], [true, false]);
-    }
-
-    #[test]
-    fn an_overflow_is_over_after_a_minute_without_one() {
-        let redactor = Redaction::new().build().expect("valid");
-        let subject =
-            Subject { entries: "events", destination: String::new(), counter: "lost_total", redactor };
-        let (mut problems, began) = (Problems::new(subject), Instant::now());
-        let mut after = |seconds, some| {
-            problems.overflow(some, began + Duration::from_secs(seconds));
-            problems.overflowing.lasts
-        };
-        assert!(!after(0, false), "there was none");
-        assert!(after(0, true) && after(59, false) && after(59, true) && after(118, false));
-        assert!(!after(119, false));
     }
 
     #[test]

@@ -9,15 +9,22 @@ use std::{
 
 use super::{
     failure::{Again, Delivered, Failure},
+    overflow::QueueOverflow,
     problem::{Problems, Subject},
-    queue::{Queue, Task, counts::Settled},
+    queue::{Queue, Task, counts::Settled, flush::Flush},
     retry::{RetryPolicy, Tries},
     store::{Store, Taken},
 };
-use crate::base::{panic::catch, thread::spawn};
+use crate::{
+    base::{panic::catch, thread::spawn},
+    redact::diagnostics,
+};
 
 /// The time for which the drop of the last observer waits for remaining entries.
 const DROP_FLUSH: Duration = Duration::from_secs(1);
+
+/// The time for which the drop of the last observer waits for a log message.
+const LOG: Duration = Duration::from_millis(200);
 
 /// The time between two ticks of the outlet.
 const TICK: Duration = Duration::from_secs(1);
@@ -39,6 +46,7 @@ pub(crate) trait Outlet<B> {
 /// A handle of a running worker thread.
 pub(crate) struct Worker<S: Store> {
     queue: Arc<Queue<S>>,
+    subject: Arc<Subject>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -51,21 +59,68 @@ impl<S: Store> Worker<S> {
         policy: RetryPolicy,
         outlet: impl FnOnce() -> O + Send + 'static,
     ) -> io::Result<Self> {
+        let subject = Arc::new(subject);
+        let overflow = Arc::new(QueueOverflow::new(Arc::clone(&subject)));
+        let full = Arc::clone(&overflow);
+        queue.set_alarm(Box::new(move || full.begins(Instant::now())));
         let shared = Arc::clone(&queue);
+        let problems = Problems::new(Arc::clone(&subject));
         let run = move || {
-            let problems = Problems::new(subject);
-            WorkerThread { queue: shared, outlet: outlet(), policy, problems }.run();
+            WorkerThread { queue: shared, outlet: outlet(), policy, problems, overflow }.run();
         };
         let thread = spawn(&thread, Box::new(run))?;
-        Ok(Self { queue, thread: Some(thread) })
+        Ok(Self { queue, subject, thread: Some(thread) })
+    }
+
+    /// Waits until a flush is complete, at most until its deadline. Returns true if everything was
+    /// delivered.
+    ///
+    /// A destination that does not answer is logged here: its worker is stuck in it and logs
+    /// nothing.
+    pub(crate) fn wait_for(&self, flush: &Flush) -> bool {
+        let flushed = self.queue.wait_for(flush);
+        let waiting = self.queue.waiting();
+        if !flushed && waiting > 0 && !self.queue.is_failing() {
+            let Subject { entries, destination, .. } = &*self.subject;
+            diagnostics::warn(format_args!(
+                "{destination} did not accept {waiting} {entries} in time; they are lost if the process ends now"
+            ));
+        }
+        flushed
+    }
+
+    /// Logs the entries that are lost because the last observer was dropped.
+    fn warn_of_losses(&self) {
+        let waiting = self.queue.waiting();
+        if waiting > 0 {
+            let Subject { entries, destination, .. } = &*self.subject;
+            diagnostics::warn_within(
+                LOG,
+                format!(
+                    "the last observer was dropped before {waiting} {entries} for {destination} were delivered; they \
+                     are lost if the process ends now"
+                ),
+            );
+        }
     }
 }
 
 /// Flushes and ends all workers when the last observer is dropped. They share one deadline.
+///
+/// A shutdown has already waited for the entries that it reported as lost. There is no second wait
+/// for them.
 pub(crate) fn end<'a, S: Store>(workers: impl Iterator<Item = &'a mut Worker<S>>) {
-    let asked: Vec<_> = workers.map(|worker| (worker.queue.ask_to_flush(DROP_FLUSH), worker)).collect();
+    let ask =
+        |worker: &Worker<S>| (!worker.queue.is_given_up()).then(|| worker.queue.ask_to_flush(DROP_FLUSH));
+    let asked: Vec<_> = workers.map(|worker| (ask(worker), worker)).collect();
     for (flush, worker) in asked {
-        let flushed = worker.queue.wait_for(&flush);
+        let flushed = flush.is_some_and(|flush| {
+            let flushed = worker.queue.wait_for(&flush);
+            if !flushed {
+                worker.warn_of_losses();
+            }
+            flushed
+        });
         worker.queue.close();
         // A thread in a stuck output is not joined, because it would block the caller.
         if let Some(thread) = worker.thread.take()
@@ -88,6 +143,7 @@ struct WorkerThread<S: Store, O> {
     outlet: O,
     policy: RetryPolicy,
     problems: Problems,
+    overflow: Arc<QueueOverflow>,
 }
 
 impl<S: Store, O> Drop for WorkerThread<S, O> {
@@ -113,7 +169,7 @@ impl<S: Store, O: Outlet<S::Batch>> WorkerThread<S, O> {
                 Task::Tick => batch.idle(),
                 Task::Closed => return,
             }
-            self.problems.overflow(self.queue.overflowed(), Instant::now());
+            self.overflow.check(self.queue.overflowed(), Instant::now());
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 let _ = self.call(&mut |outlet| {

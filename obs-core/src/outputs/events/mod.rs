@@ -72,9 +72,9 @@ impl EventPipeline {
         Ok((!outputs.is_empty()).then(|| Self { keep, common: CommonMembers::new(setup.service), outputs }))
     }
 
-    /// The sums of the counts of all outputs.
+    /// The sums of the counts of all outputs, for the report of a shutdown.
     pub(crate) fn counts(&self) -> OutputCounts {
-        let counts = self.outputs.iter().map(|output| output.queue.counts.delivered_and_lost());
+        let counts = self.outputs.iter().map(|output| output.queue.report());
         counts.fold(OutputCounts::default(), |all, (delivered, lost)| OutputCounts {
             delivered: all.delivered.saturating_add(delivered),
             lost: all.lost.saturating_add(lost),
@@ -113,7 +113,7 @@ impl RecordSink for EventPipeline {
         // the others.
         let asked: Vec<_> =
             self.outputs.iter().map(|output| (output.queue.ask_to_flush(deadline), output)).collect();
-        asked.iter().fold(true, |flushed, (flush, output)| flushed & output.queue.wait_for(flush))
+        asked.iter().fold(true, |flushed, (flush, output)| flushed & output.worker.wait_for(flush))
     }
 }
 

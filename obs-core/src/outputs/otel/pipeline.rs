@@ -21,7 +21,10 @@ use super::{
     waiting::{self, Waiting},
 };
 use crate::{
-    outputs::delivery::{items::ItemStore, worker::Worker},
+    outputs::delivery::{
+        items::ItemStore,
+        worker::{self, Worker},
+    },
     record::{
         finished::Record,
         span::{Added, OpenSpan, Recorder, WorkSpan},
@@ -32,9 +35,8 @@ use crate::{
 /// The export of spans if the application has no provider of its own.
 pub(super) struct Pipeline {
     pub(super) queue: Arc<SpanQueue>,
-    /// The thread that exports. When it is dropped, the queue accepts nothing more, and the thread
-    /// exports the remaining spans.
-    pub(super) _worker: Worker<ItemStore<Waiting>>,
+    /// The thread that exports.
+    pub(super) worker: Worker<ItemStore<Waiting>>,
     pub(super) limits: SpanLimits,
     /// The sampler, if it reads only the trace context.
     pub(super) sampler: Option<BuiltInSampler>,
@@ -102,10 +104,18 @@ impl Pipeline {
     }
 
     pub(super) fn flush(&self, deadline: Duration) -> bool {
-        self.queue.flush(deadline)
+        self.worker.wait_for(&self.queue.ask_to_flush(deadline))
     }
 
-    pub(super) fn exported_and_dropped(&self) -> (u64, u64) {
-        self.queue.counts.delivered_and_lost()
+    /// Returns the numbers of exported and of lost spans, for the report of a shutdown.
+    pub(super) fn report(&self) -> (u64, u64) {
+        self.queue.report()
+    }
+}
+
+/// Exports the remaining spans. The queue accepts nothing more.
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        worker::end(std::iter::once(&mut self.worker));
     }
 }

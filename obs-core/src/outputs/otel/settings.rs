@@ -287,7 +287,7 @@ impl Otel {
             .build();
         Ok(Tracing::own(
             provider,
-            Pipeline { queue, _worker: worker, limits: self.span_limits, sampler: built_in },
+            Pipeline { queue, worker, limits: self.span_limits, sampler: built_in },
             own,
         ))
     }

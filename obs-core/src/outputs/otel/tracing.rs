@@ -209,9 +209,9 @@ impl Tracing {
         self.own.is_some()
     }
 
-    /// Returns the counts of the spans that obs exports.
+    /// Returns the counts of the spans that obs exports, for the report of a shutdown.
     pub(crate) fn counts(&self) -> OutputCounts {
-        let (delivered, lost) = self.own.as_ref().map_or((0, 0), Pipeline::exported_and_dropped);
+        let (delivered, lost) = self.own.as_ref().map_or((0, 0), Pipeline::report);
         OutputCounts { delivered, lost }
     }
 }

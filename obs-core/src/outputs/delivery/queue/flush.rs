@@ -37,7 +37,7 @@ impl<S: Store> Queue<S> {
         let other = state.awaited_until(now);
         state.flush_until = Some(other.map_or(until, |other| other.max(until)));
         state.flushes_wanted = state.flushes_wanted.saturating_add(1);
-        state.flush_after = state.settled.saturating_add(state.waiting());
+        state.flush_after = state.pushed();
         state.urgent = true;
         self.wake.notify_one();
         Flush { pushed: state.flush_after, lost: state.lost, number: state.flushes_wanted, until }
@@ -66,11 +66,14 @@ impl<S: Store> Queue<S> {
         self.wait_for(&self.ask_to_flush(deadline))
     }
 
-    /// Returns the time that one attempt may take: `wanted`, but not longer than a caller waits for
-    /// a flush.
+    /// Returns the time that one attempt may take: `wanted`, but at most three quarters of the time
+    /// that a caller still waits for a flush. So a failure is logged before the caller gives up.
     pub(crate) fn attempt_timeout(&self, wanted: Duration) -> Duration {
         let now = Instant::now();
         let until = self.lock().awaited_until(now);
-        until.map_or(wanted, |until| wanted.min(until.saturating_duration_since(now)))
+        until.map_or(wanted, |until| {
+            let rest = until.saturating_duration_since(now);
+            wanted.min(rest.saturating_sub(rest / 4))
+        })
     }
 }

@@ -7,7 +7,7 @@ pub(crate) mod limits;
 
 use std::{
     mem,
-    sync::PoisonError,
+    sync::{OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -48,6 +48,9 @@ struct QueueState<S> {
     failing: bool,
     /// True if an entry found no room since the worker last checked.
     overflowed: bool,
+    /// The number of entries that were pushed before the last report, if some of them were not
+    /// settled.
+    reported: Option<u64>,
     closed: bool,
     /// True if the last attempt after the close was granted.
     last_try: bool,
@@ -59,6 +62,11 @@ impl<S: Store> QueueState<S> {
     /// Returns the number of entries that wait or are being delivered.
     fn waiting(&self) -> u64 {
         self.under_way.saturating_add(self.store.len() as u64)
+    }
+
+    /// Returns the number of entries that were pushed since the start.
+    fn pushed(&self) -> u64 {
+        self.settled.saturating_add(self.waiting())
     }
 
     /// Returns true if all entries that were pushed before the flush are settled. Then the
@@ -99,6 +107,8 @@ pub(crate) struct Queue<S: Store> {
     settled: Condvar,
     bounds: QueueBounds,
     pace: Pace,
+    /// Called for the first entry without room since the worker last checked.
+    alarm: OnceLock<Box<dyn Fn() + Send + Sync>>,
     pub(crate) counts: DeliveryCounts,
 }
 
@@ -110,8 +120,15 @@ impl<S: Store> Queue<S> {
             settled: Condvar::new(),
             bounds,
             pace,
+            alarm: OnceLock::new(),
             counts,
         }
+    }
+
+    /// Sets the function that the first entry without room calls. It runs on the thread of a
+    /// request, so it must not block.
+    pub(crate) fn set_alarm(&self, alarm: Box<dyn Fn() + Send + Sync>) {
+        let _ = self.alarm.set(alarm);
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueState<S>> {
@@ -167,16 +184,20 @@ impl<S: Store> Queue<S> {
 
     #[cold]
     fn refuse(&self, mut state: MutexGuard<'_, QueueState<S>>) {
+        let mut first = false;
         let counter = if state.closed {
             &self.counts.closed
         } else if state.failing {
             &self.counts.failed
         } else {
-            state.overflowed = true;
+            first = !mem::replace(&mut state.overflowed, true);
             &self.counts.full
         };
         drop(state);
         counter.add(1);
+        if first && let Some(alarm) = self.alarm.get() {
+            alarm();
+        }
     }
 
     /// Waits for the worker's next task. Moves entries into `batch`, which must be empty.
@@ -229,12 +250,13 @@ impl<S: Store> Queue<S> {
     /// Counts settled entries of the batch.
     pub(super) fn settle(&self, settled: &Settled) {
         let Settled { bytes, delivered, rejected, failed } = *settled;
+        let lost = rejected.saturating_add(failed);
+        let settled = delivered.saturating_add(lost);
+        // The counters change under the lock, so that a report counts each entry once.
+        let mut state = self.lock();
         self.counts.delivered.add(delivered);
         self.counts.rejected.add(rejected);
         self.counts.failed.add(failed);
-        let lost = rejected.saturating_add(failed);
-        let settled = delivered.saturating_add(lost);
-        let mut state = self.lock();
         state.bytes = state.bytes.saturating_sub(bytes);
         state.under_way = state.under_way.saturating_sub(settled);
         state.settled = state.settled.saturating_add(settled);
@@ -274,6 +296,33 @@ impl<S: Store> Queue<S> {
         mem::take(&mut self.lock().overflowed)
     }
 
+    /// Returns true while the destination fails.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.lock().failing
+    }
+
+    /// Returns the number of entries that wait or are being delivered.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.lock().waiting()
+    }
+
+    /// Returns the numbers of delivered and of lost entries for the report of a shutdown. Entries
+    /// that are not settled count as lost.
+    pub(crate) fn report(&self) -> (u64, u64) {
+        let mut state = self.lock();
+        let waiting = state.waiting();
+        state.reported = (waiting > 0).then(|| state.pushed());
+        let (delivered, lost) = self.counts.delivered_and_lost();
+        (delivered, lost.saturating_add(waiting))
+    }
+
+    /// Returns true if the last report counted all entries that are not settled as lost. Then
+    /// nobody waits for them again.
+    pub(crate) fn is_given_up(&self) -> bool {
+        let state = self.lock();
+        state.waiting() > 0 && state.reported == Some(state.pushed())
+    }
+
     /// Returns the bytes that wait or are being delivered.
     pub(crate) fn waiting_bytes(&self) -> u64 {
         self.lock().bytes as u64
@@ -299,15 +348,9 @@ impl<S: Store> Queue<S> {
 }
 
 /// Methods for items.
-#[cfg(any(feature = "otel", test))]
+#[cfg(feature = "otel")]
 impl<S: Store> Queue<S> {
-    /// Returns the number of entries that wait or are being delivered.
-    pub(crate) fn waiting(&self) -> u64 {
-        self.lock().waiting()
-    }
-
     /// Returns true if the queue is closed and accepts no entries.
-    #[cfg(feature = "otel")]
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().closed
     }

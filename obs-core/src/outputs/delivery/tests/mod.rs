@@ -2,6 +2,7 @@
 
 mod bytes;
 mod destination;
+mod endings;
 mod losses;
 mod queues;
 mod reports;

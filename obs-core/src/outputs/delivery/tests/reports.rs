@@ -22,7 +22,7 @@ impl<B, O: Outlet<B>> Outlet<B> for Logged<O> {
     }
 }
 
-fn logged<S: Numbered>(bounds: QueueBounds) -> (Delivery<S>, Log) {
+pub(super) fn logged<S: Numbered>(bounds: QueueBounds) -> (Delivery<S>, Log) {
     let log = Log::new();
     let listening = log.clone();
     let delivery = Delivery::start_with(bounds, AT_ONCE, PATIENT, move |destination| Logged {
@@ -88,13 +88,16 @@ mod cases {
         delivery.destination.then([Reply::Hang]);
         delivery.push([1]);
         until("the destination blocks", || delivery.destination.tried() == 1);
-        delivery.push(2..=9);
-        assert!(log.lines().is_empty(), "a request reports nothing");
-        delivery.destination.release();
-        assert!(delivery.queue.flush(LONG));
         let expected = "WARN numbers come faster than the test accepts them; those that do not fit into the queue are \
                         dropped and counted in `lost_total`";
-        until("the worker reports it", || log.lines() == [expected]);
+        let listening = log.clone().listen();
+        delivery.push(2..=9);
+        until("it is reported although the worker is stuck", || log.lines() == [expected]);
+        drop(listening);
+        delivery.destination.release();
+        assert!(delivery.queue.flush(LONG));
+        delivery.push(10..=19);
+        assert_eq!(log.lines(), [expected], "no second report within a minute");
     }
 }
 

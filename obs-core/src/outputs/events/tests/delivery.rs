@@ -112,6 +112,31 @@ fn events_that_a_failing_sink_never_accepted_are_counted() {
     assert!(!report.flushed && delivered == 0 && lost > 0, "{report:?}");
 }
 
+/// A writer that panics.
+struct Panics;
+
+impl Write for Panics {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        panic!("a bug of the writer")
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn events_that_a_stuck_or_panicking_writer_never_accepted_are_reported_as_lost() {
+    let (release, stuck) = mpsc::channel();
+    for output in [EventOutput::writer(Panics), EventOutput::to(Stuck(stuck))] {
+        let observer = observer(output);
+        (0..7).for_each(|_| request(&observer));
+        let report = observer.shutdown(Duration::from_millis(50));
+        assert_eq!((report.flushed, counts(&report)), (false, (0, 7)), "{report:?}");
+        assert_eq!(report.to_string(), "events: 0 delivered, 7 lost");
+    }
+    drop(release);
+}
+
 #[test]
 fn a_stuck_output_loses_its_events_and_delays_no_request() {
     let (release, stuck) = mpsc::channel();

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     http::head::RequestHead,
-    observer::{Observer, drain::ShutdownReport},
+    observer::{Observer, report::ShutdownReport},
     outputs::events::settings::Events,
     record::outcome::Outcome,
 };
