@@ -101,6 +101,9 @@ fn finish_head(mut observation: Observation, shared: &PerWorker, head: &mut Resp
         // A `server-timing` header of the handler is kept.
         head.headers_mut().append(HeaderName::from_static(name), value);
     }
+    if observation.closes_connection() {
+        head.set_connection_type(ConnectionType::Close);
+    }
     observation
 }
 

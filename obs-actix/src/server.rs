@@ -18,12 +18,9 @@ use actix_web::{
 };
 use obs_core::{
     Observer,
-    shutdown::{self, Serve, Stop},
+    shutdown::{self, Phase, Serve, Stop},
 };
 use tokio::sync::oneshot;
-
-/// The longest time that aborted requests may take to be dropped.
-const ABORT: Duration = Duration::from_secs(5);
 
 /// The time that the last response has to reach its socket before connections are closed.
 const LINGER: Duration = Duration::from_secs(1);
@@ -36,13 +33,17 @@ const POLL: Duration = Duration::from_millis(10);
 ///
 /// 1. `/readyz` answers 503. During the [drain's delay](obs_core::ObserverBuilder::drain_delay)
 ///    (5 s by default), the server still accepts requests, so that load balancers notice the 503.
+///    Responses over HTTP/1 have `Connection: close`, so that clients lose no request at the end.
+///    actix-web cannot send GOAWAY over HTTP/2.
 /// 2. No new connections are accepted. Running requests have up to the [drain's
-///    timeout](obs_core::ObserverBuilder::drain_timeout) (20 s by default; actix-web rounds up to
-///    whole seconds).
+///    timeout](obs_core::ObserverBuilder::drain_timeout) (15 s by default; in whole seconds for
+///    actix-web).
 /// 3. Requests that still run are aborted, and each is recorded.
-/// 4. The outputs are flushed.
+/// 4. The outputs are flushed, and one line with all numbers is logged.
 ///
-/// A second signal exits immediately. The signal handlers of actix-web are disabled.
+/// All of it takes at most the
+/// [`shutdown_timeout`](obs_core::ObserverBuilder::shutdown_timeout), 25 s by default. A second
+/// signal exits immediately. The signal handlers of actix-web are disabled.
 ///
 /// Responses to clients that do not read them are bounded by [`on_connect`](crate::on_connect()).
 ///
@@ -78,8 +79,8 @@ where
     S::Service: 'static,
     B: MessageBody + 'static,
 {
-    let timeout = observer.drain().timeout;
-    let whole_seconds = timeout.as_secs().saturating_add(u64::from(timeout.subsec_nanos() > 0));
+    // Rounded down, so that actix-web aborts requests before its server is dropped.
+    let whole_seconds = observer.drain().timeout.as_secs();
     let workers = server.disable_signals().shutdown_timeout(whole_seconds).run();
     Serve::new(WorkersServer { workers }, observer)
 }
@@ -103,13 +104,18 @@ impl shutdown::Server for WorkersServer {
             let observer = stop.observer().clone();
             let handle = self.workers.handle();
             let (drain, drained) = oneshot::channel();
-            let drain = || {
-                // The command is sent immediately, and its reply is not needed.
-                drop(handle.stop(true));
-                let _ = drain.send(());
-            };
+            let mut drain = Some(drain);
             // actix-web aborts requests by itself: its timeout is the drain's timeout.
-            stop.run(workers(self.workers, drained, &observer), drain, || ()).await
+            let enter = |phase| {
+                if phase == Phase::Drain
+                    && let Some(drain) = drain.take()
+                {
+                    // The command is sent immediately, and its reply is not needed.
+                    drop(handle.stop(true));
+                    let _ = drain.send(());
+                }
+            };
+            stop.run(workers(self.workers, drained, &observer), enter).await
         })
     }
 }
@@ -146,5 +152,5 @@ async fn wait_for_aborts(observer: &Observer) {
             rt::time::sleep(POLL).await;
         }
     };
-    let _ = rt::time::timeout(ABORT, gone).await;
+    let _ = rt::time::timeout(observer.drain().abort(), gone).await;
 }

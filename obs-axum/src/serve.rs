@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use axum::{BoxError, Router, body::Body, extract::connect_info::Connected, serve::Listener};
-use http::{Request, Response};
+use axum::{Router, extract::ConnectInfo, serve::Listener};
+use http::{Request, Version};
 use hyper::{body::Incoming, rt::Executor, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -17,9 +17,12 @@ use hyper_util::{
 use obs_core::{
     Observer,
     adapter::WriteTimeout,
-    shutdown::{Serve, Server, Stop},
+    shutdown::{Phase, Serve, Server, Stop},
 };
-use tokio::sync::watch;
+use tokio::{
+    sync::{Notify, watch},
+    time::{sleep, timeout},
+};
 use tower_service::Service;
 
 use crate::{AcceptedStream, ObservedApp, connected_app::ConnectedApp};
@@ -33,18 +36,35 @@ const HEAD_OR_IDLE: Duration = Duration::from_secs(75);
 /// would keep 400 KB for each client that does not read.
 const UNSENT: usize = 128 * 1024;
 
+/// The limit of connections that are accepted after the delay, because they already waited.
+const MAX_WAITING: usize = 1024;
+
+/// The time after which no more connections wait.
+const NO_MORE: Duration = Duration::from_millis(1);
+
+/// The time for which a connection without a request stays open after the delay.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The time between the first request of an HTTP/2 connection and its GOAWAY. Some clients drop a
+/// request if GOAWAY arrives while they are still sending it.
+const GOAWAY_PAUSE: Duration = Duration::from_millis(100);
+
 /// Serves `app` over HTTP/1, and with the feature `http2` over HTTP/2, until SIGTERM or ctrl-c.
 ///
 /// Then it shuts down gracefully:
 ///
 /// 1. `/readyz` answers 503. During the [drain's delay](obs_core::ObserverBuilder::drain_delay)
 ///    (5 s by default), the server still accepts requests, so that load balancers notice the 503.
+///    Responses over HTTP/1 have `Connection: close`, and connections over HTTP/2 get GOAWAY, so
+///    that clients lose no request at the end.
 /// 2. No new connections are accepted. Running requests have up to the [drain's
-///    timeout](obs_core::ObserverBuilder::drain_timeout) (20 s by default).
+///    timeout](obs_core::ObserverBuilder::drain_timeout) (15 s by default).
 /// 3. Requests that still run are aborted, and each is recorded.
-/// 4. The outputs are flushed.
+/// 4. The outputs are flushed, and one line with all numbers is logged.
 ///
-/// A second signal exits immediately.
+/// All of it takes at most the
+/// [`shutdown_timeout`](obs_core::ObserverBuilder::shutdown_timeout), 25 s by default. A second
+/// signal exits immediately.
 ///
 /// A connection whose client accepts no data of a response for the [stall
 /// timeout](obs_core::ObserverBuilder::stall_timeout) (30 s by default) is closed.
@@ -134,33 +154,32 @@ where
     fn run(self, stop: Stop) -> Self::Running {
         Box::pin(async move {
             // A drop of the sender aborts the connections, too.
-            let (phase, watched) = watch::channel(Phase::Serve);
-            let serve = connections(self.listener, self.app, &phase, watched);
-            stop.run(serve, || set_phase(&phase, Phase::Drain), || set_phase(&phase, Phase::Abort)).await
+            let (state, watched) = watch::channel(State { phase: Phase::Serve, announced: false });
+            let serve = connections(self.listener, self.app, &state, watched);
+            let enter = |phase| {
+                state.send_modify(|state| {
+                    *state = State { phase, announced: state.announced || phase == Phase::Announce };
+                });
+            };
+            stop.run(serve, enter).await
         })
     }
 }
 
-/// The phase of the server, which the tasks of its connections watch.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Phase {
-    Serve,
-    /// Finish the running requests, and accept no more.
-    Drain,
-    /// End immediately.
-    Abort,
-}
-
-fn set_phase(phases: &watch::Sender<Phase>, phase: Phase) {
-    phases.send_replace(phase);
+/// The state of the server, which the tasks of its connections watch.
+#[derive(Clone, Copy)]
+struct State {
+    phase: Phase,
+    /// True if the end was announced for a while before the drain.
+    announced: bool,
 }
 
 /// Accepts connections until the drain, and then waits until all of them have ended.
 async fn connections<L, S, C, B>(
     mut listener: L,
-    app: ObservedApp<S, C>,
-    phase: &watch::Sender<Phase>,
-    watched: watch::Receiver<Phase>,
+    app: ObservedApp,
+    state: &watch::Sender<State>,
+    watched: watch::Receiver<State>,
 ) -> io::Result<()>
 where
     L: Listener,
@@ -171,41 +190,42 @@ where
     C: for<'a> Connected<AcceptedStream<'a, L>>,
     B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let mut drained = pin!(wait_for_phase(watched.clone(), Phase::Drain));
+    let spawn = |(io, addr)| drop(tokio::spawn(connection(io, addr, app.clone(), watched.clone())));
+    let mut drained = Box::pin(wait_for_phase(watched.clone(), Phase::Drain));
     loop {
         tokio::select! {
-            (io, addr) = listener.accept() => {
-                tokio::spawn(connection::<L, S, C, B>(io, addr, app.clone(), watched.clone()));
-            }
-            () = &mut drained => break,
+            accepted = listener.accept() => spawn(accepted),
+            _ = &mut drained => break,
+        }
+    }
+    // Connections that already wait are accepted, because closing the listener would reset them.
+    for _ in 0..MAX_WAITING {
+        match timeout(NO_MORE, listener.accept()).await {
+            Ok(accepted) => spawn(accepted),
+            Err(_) => break,
         }
     }
     // Every task holds a receiver, so `closed` returns when all tasks have ended.
-    drop((listener, watched));
-    phase.closed().await;
+    drop((listener, watched, drained));
+    state.closed().await;
     Ok(())
 }
 
-async fn connection<L, S, C, B>(
-    io: L::Io,
-    addr: L::Addr,
-    app: ObservedApp<S, C>,
-    phase: watch::Receiver<Phase>,
-) where
-    L: Listener,
-    L::Addr: Clone + Sync + 'static,
-    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
-    S::Error: Into<BoxError> + Send,
-    S::Future: Send,
-    C: for<'a> Connected<AcceptedStream<'a, L>>,
-    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+async fn connection<I, A>(io: I, addr: A, app: ObservedApp, state: watch::Receiver<State>)
+where
+    I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    A: Clone + Send + Sync + 'static,
 {
-    let app = ConnectedApp::new::<L>(&io, addr, app);
-    let mut server = Builder::new(Tasks(phase.clone()));
+    let mut server = Builder::new(Tasks(state.clone()));
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_OR_IDLE).max_buf_size(UNSENT);
     #[cfg(feature = "http2")]
     server.http2().timer(TokioTimer::new()).max_send_buf_size(UNSENT).enable_connect_protocol();
+    // Set by the first request over HTTP/2.
+    let http2 = Notify::new();
     let service = service_fn(|mut request: Request<Incoming>| {
+        if request.version() == Version::HTTP_2 {
+            http2.notify_one();
+        }
         request.extensions_mut().insert(ConnectInfo(addr.clone()));
         // An axum router is always ready.
         app.clone().call(request)
@@ -218,18 +238,42 @@ async fn connection<L, S, C, B>(
         biased;
         // The result of a connection is ignored, because each request has its own record.
         _ = connection.as_mut() => return,
-        () = wait_for_phase(phase.clone(), Phase::Drain) => connection.as_mut().graceful_shutdown(),
+        () = wait_for_end(&state, &http2) => connection.as_mut().graceful_shutdown(),
     }
     tokio::select! {
         _ = connection => {}
-        () = wait_for_phase(phase, Phase::Abort) => {}
+        _ = wait_for_phase(state, Phase::Abort) => {}
+    }
+}
+
+/// Waits until a connection must end.
+///
+/// An HTTP/2 connection gets GOAWAY as soon as the end is announced. Requests that are already
+/// under way are answered. A connection that has sent no request may still send its first one.
+///
+/// Over HTTP/1, the responses announce the end. A connection without a response stays open for a
+/// while after the delay, because its client may be sending a request.
+async fn wait_for_end(state: &watch::Receiver<State>, http2: &Notify) {
+    let mut reached = wait_for_phase(state.clone(), Phase::Announce).await;
+    if reached.phase == Phase::Announce {
+        let requested = async {
+            http2.notified().await;
+            sleep(GOAWAY_PAUSE).await;
+        };
+        tokio::select! {
+            () = requested => return,
+            next = wait_for_phase(state.clone(), Phase::Drain) => reached = next,
+        }
+    }
+    if reached.announced {
+        sleep(LINGER).await;
     }
 }
 
 /// An executor for the streams of HTTP/2, which are separate tasks. It aborts them together with
 /// their connection.
 #[derive(Clone)]
-struct Tasks(watch::Receiver<Phase>);
+struct Tasks(watch::Receiver<State>);
 
 impl<F> Executor<F> for Tasks
 where
@@ -237,17 +281,19 @@ where
     F::Output: Send,
 {
     fn execute(&self, future: F) {
-        let phase = self.0.clone();
+        let state = self.0.clone();
         tokio::spawn(async move {
             tokio::select! {
                 _ = future => {}
-                () = wait_for_phase(phase, Phase::Abort) => {}
+                _ = wait_for_phase(state, Phase::Abort) => {}
             }
         });
     }
 }
 
-/// Waits for a phase. If the sender was dropped with the server, all phases count as reached.
-async fn wait_for_phase(mut phase: watch::Receiver<Phase>, goal: Phase) {
-    let _ = phase.wait_for(|phase| *phase >= goal).await;
+/// Waits for a phase, and returns the state in which it is reached. If the sender was dropped with
+/// the server, all phases count as reached.
+async fn wait_for_phase(mut state: watch::Receiver<State>, goal: Phase) -> State {
+    let closed = State { phase: Phase::Abort, announced: false };
+    state.wait_for(|state| state.phase >= goal).await.map_or(closed, |state| *state)
 }

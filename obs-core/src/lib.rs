@@ -91,10 +91,7 @@ pub use self::{
     },
     builder::ObserverBuilder,
     http::{answer::Answer, grpc::status::GrpcStatus},
-    observer::{
-        Observer,
-        drain::{Drain, ShutdownReport},
-    },
+    observer::{Observer, drain::Drain, report::ShutdownReport},
     outputs::{
         events::{
             EVENT_SCHEMA,

@@ -49,7 +49,12 @@ impl Answer {
 
 impl Client {
     pub async fn connect(addr: SocketAddr, http2: bool) -> Self {
-        let io = TokioIo::new(TcpStream::connect(addr).await.expect("the server listens"));
+        Self::try_connect(addr, http2).await.expect("the server listens")
+    }
+
+    /// Connects; `None` if the server refuses the connection.
+    pub async fn try_connect(addr: SocketAddr, http2: bool) -> Option<Self> {
+        let io = TokioIo::new(TcpStream::connect(addr).await.ok()?);
         let (sender, connection) = if http2 {
             let (sender, connection) =
                 conn::http2::handshake(TokioExecutor::new(), io).await.expect("an HTTP/2 server");
@@ -59,7 +64,7 @@ impl Client {
             let connection = connection.with_upgrades();
             (Sender::Http1(sender), tokio::spawn(async { drop(connection.await) }))
         };
-        Self { sender, connection }
+        Some(Self { sender, connection })
     }
 
     /// Sends a request and waits for the head of the response.
@@ -112,6 +117,12 @@ impl Client {
             Sender::Http1(_) => None,
             Sender::Http2(sender) => Some(sender.clone()),
         }
+    }
+
+    /// Returns `true` if the connection has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.connection.is_finished()
     }
 
     /// Disconnects: closes the socket at once, even during a request.

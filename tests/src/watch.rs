@@ -30,8 +30,9 @@ impl Watch {
     /// An observer with these events and settings.
     pub fn of_events(events: Events, settings: impl FnOnce(ObserverBuilder) -> ObserverBuilder) -> Self {
         // Cases of the shutdown set other values.
-        let test =
-            TestObserver::events_with(events, |builder| settings(builder.drain_timeout(Duration::ZERO)));
+        let test = TestObserver::events_with(events, |builder| {
+            settings(builder.shutdown_timeout(4 * BOUND).drain_timeout(Duration::ZERO))
+        });
         Self { observer: test.observer().clone(), test }
     }
 

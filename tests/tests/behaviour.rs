@@ -34,6 +34,11 @@ macro_rules! case {
 /// * `stalls`: the server closes connections whose client does not read.
 /// * `trailers`: the framework sends trailers.
 /// * `cancels`: the framework drops the handler when the client disconnects.
+/// * `announces`: the server announces the end of a connection before it accepts no more requests.
+///   For HTTP/2, actix-web and the example of a server under hyper do not.
+/// * `lingers`: the server gives a connection without a request a second after the delay. Only the
+///   server of axum does.
+/// * `goaway`: the server ends connections with GOAWAY, or speaks HTTP/1. actix-web does not.
 macro_rules! cases {
     ($framework:ident, $http2:literal) => {
         cases! { $framework, $http2,
@@ -63,7 +68,9 @@ macro_rules! cases {
             spans: every_ending unknown_method_and_untrusted_headers proxied disconnected continued
                 linked propagated not_sampled sampled_with_events endpoints two_observers;
             secrets: no_output_has_a_secret standard_error_has_no_secret;
-            shutdown: waits_for_requests aborts_requests_after_the_timeout closes_idle_connections;
+            shutdown: waits_for_requests aborts_requests_after_the_timeout closes_idle_connections
+                announces_the_end(announces) loses_no_request(goaway)
+                answers_a_first_request_after_the_delay(lingers);
         }
     };
     ($framework:ident, $http2:literal, $($group:ident: $($case:ident $(($capability:ident))?)*;)*) => {
@@ -84,43 +91,50 @@ macro_rules! cases {
 
 mod axum_h1 {
     use crate::{
-        no as extended_connect, yes as cancels, yes as http1, yes as router, yes as trailers, yes as stalls,
+        no as extended_connect, yes as announces, yes as cancels, yes as goaway, yes as http1,
+        yes as lingers, yes as router, yes as stalls, yes as trailers,
     };
     cases!(Axum, false);
 }
 mod axum_h2 {
     use crate::{
-        no as http1, no as stalls, yes as cancels, yes as extended_connect, yes as router, yes as trailers,
+        no as http1, no as stalls, yes as announces, yes as cancels, yes as extended_connect, yes as goaway,
+        yes as lingers, yes as router, yes as trailers,
     };
     cases!(Axum, true);
 }
 mod tower_h1 {
     use crate::{
-        no as extended_connect, no as router, no as stalls, yes as cancels, yes as http1, yes as trailers,
+        no as extended_connect, no as lingers, no as router, no as stalls, yes as announces, yes as cancels,
+        yes as goaway, yes as http1, yes as trailers,
     };
     cases!(Tower, false);
 }
 mod tower_h2 {
     use crate::{
-        no as http1, no as router, no as stalls, yes as cancels, yes as extended_connect, yes as trailers,
+        no as announces, no as http1, no as lingers, no as router, no as stalls, yes as cancels,
+        yes as extended_connect, yes as goaway, yes as trailers,
     };
     cases!(Tower, true);
 }
 mod actix_h1 {
     use crate::{
-        no as cancels, no as extended_connect, no as trailers, yes as http1, yes as router, yes as stalls,
+        no as cancels, no as extended_connect, no as lingers, no as trailers, yes as announces,
+        yes as goaway, yes as http1, yes as router, yes as stalls,
     };
     cases!(Actix, false);
 }
 mod actix_h2 {
     use crate::{
-        no as cancels, no as extended_connect, no as http1, no as trailers, no as stalls, yes as router,
+        no as announces, no as cancels, no as extended_connect, no as goaway, no as http1, no as lingers,
+        no as stalls, no as trailers, yes as router,
     };
     cases!(Actix, true);
 }
 mod tiny_h1 {
     use crate::{
-        no as extended_connect, no as trailers, no as stalls, yes as cancels, yes as http1, yes as router,
+        no as extended_connect, no as lingers, no as stalls, no as trailers, yes as announces,
+        yes as cancels, yes as goaway, yes as http1, yes as router,
     };
     cases!(Tiny, false);
 }

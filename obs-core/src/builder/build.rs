@@ -12,7 +12,7 @@ use crate::{
         sink::Sinks,
     },
     http::found_headers::HeaderNameSet,
-    observer::{Observer, drain::Drain},
+    observer::{Observer, Times},
     record::{
         id_policy::IdPolicy,
         policy::{LateWrites, Policy},
@@ -100,9 +100,10 @@ impl ObserverBuilder {
             routes: RouteTable::new(mem::take(&mut parts.exclusions)),
             late_writes: LateWrites::new(late_writes),
         };
-        let drain = Drain { delay: self.drain_delay, timeout: self.drain_timeout };
+        let (drain, delay_is_set) = (self.drain(), self.drain_delay.is_some());
         let sinks = Sinks::new(mem::take(&mut parts.sinks), &internal);
-        let observer = Observer::new(policy, (drain, self.stall_timeout), sinks, parts);
+        let times = Times { drain, delay_is_set, stall: self.stall_timeout };
+        let observer = Observer::new(policy, times, sinks, parts);
         if self.panic_hook {
             panic_hook::install(&observer);
         }

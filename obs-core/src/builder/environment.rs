@@ -119,6 +119,7 @@ mod tests {
             ("OTEL_SERVICE_NAME", "canary"),
             ("OBS_DRAIN_DELAY", "250ms"),
             ("OBS_DRAIN_TIMEOUT", "7"),
+            ("OBS_SHUTDOWN_TIMEOUT", "20s"),
             ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other, service.version=1.2%20beta,broken"),
             ("OBS_EVENTS", outputs),
             ("OBS_EVENTS_SAMPLE_RATE", "0.25"),
@@ -150,8 +151,9 @@ mod tests {
         #[cfg(feature = "hash")]
         assert_eq!(events.hash_key.as_deref(), Some(&b"sixteen secret bytes"[..]));
         assert_eq!(metrics.naming, MetricNaming::OpenTelemetry);
-        assert_eq!(settings.drain_delay, Duration::from_millis(250));
-        assert_eq!(settings.drain_timeout, Duration::from_secs(7));
+        assert_eq!(settings.drain_delay, Some(Duration::from_millis(250)));
+        assert_eq!(settings.drain_timeout, Some(Duration::from_secs(7)));
+        assert_eq!(settings.shutdown_timeout, Duration::from_secs(20));
     }
 
     /// The table has every variable that is read, and no other.
@@ -224,7 +226,7 @@ mod tests {
             "`OBS_EVENTS` is \"file:/no/such/folder/events\", but should be `off`, or outputs \
              separated by commas: `stdout`, and `file:` with a path (feature `files`)"
         };
-        let cases: [(Pairs, &str); 10] = [
+        let cases: [(Pairs, &str); 14] = [
             (&[("OBS_EVENTS", "kafka")], "`OBS_EVENTS` is \"kafka\", but should be `off`, or outputs"),
             (
                 &[("OBS_EVENTS", "stdout, off")],
@@ -238,6 +240,22 @@ mod tests {
             (&[("OBS_EVENTS_SAMPLE_RATE", "7")], "`OBS_EVENTS_SAMPLE_RATE` is \"7\", but should be a number"),
             (&[("OBS_DRAIN_DELAY", "soon")], "`OBS_DRAIN_DELAY` is \"soon\", but should be a duration"),
             (&[("OBS_DRAIN_TIMEOUT", "-1s")], "`OBS_DRAIN_TIMEOUT` is \"-1s\""),
+            (
+                &[("OBS_SHUTDOWN_TIMEOUT", "0")],
+                "`OBS_SHUTDOWN_TIMEOUT` is \"0ns\", but should be more than zero",
+            ),
+            (
+                &[("OBS_DRAIN_DELAY", "21s")],
+                "`OBS_DRAIN_DELAY` is \"21s\", but should be at most `shutdown_timeout` without",
+            ),
+            (
+                &[("OBS_DRAIN_TIMEOUT", "16s")],
+                "`OBS_DRAIN_TIMEOUT` is \"16s\", but should be at most what `drain_delay`",
+            ),
+            (
+                &[("OBS_DRAIN_TIMEOUT", "5s"), ("OBS_SHUTDOWN_TIMEOUT", "5s")],
+                "`OBS_DRAIN_TIMEOUT` is \"5s\", but should be at most what `drain_delay`",
+            ),
             (
                 &[("OBS_METRICS_NAMING", "own")],
                 "`OBS_METRICS_NAMING` is \"own\", but should be `prometheus` or",

@@ -18,7 +18,7 @@ use crate::outputs::otel::settings::Otel;
 use crate::{
     base::{parse, settings::settings},
     http::{forwarded::network::Network, head::RequestHead, headers::is_header_name},
-    observer::Observer,
+    observer::{Observer, drain::TOTAL},
     outputs::{events::settings::Events, metrics::settings::Metrics},
     record::{
         endpoint::Endpoint,
@@ -317,18 +317,32 @@ settings! {
         fn starting(mut self) { self.starting = true }
     }
 
-    drain_delay: Duration = Duration::from_secs(5), "5 s" {
-        /// Sets the time for which the service still accepts requests at its shutdown, after
-        /// `/readyz` fails, so that load balancers notice.
-        fn drain_delay(mut self, delay: Duration) { self.drain_delay = delay }
-        variable "OBS_DRAIN_DELAY": "a duration such as `20s` or `500ms`, or whole seconds such as `20`" => parse::duration;
+    shutdown_timeout: Duration = TOTAL, "25 s" {
+        /// Sets the time of the whole shutdown, from the signal to the end. Its parts share this
+        /// time: `drain_delay`, `drain_timeout`, and a reserve of a fifth, at most 5 s, to abort
+        /// requests and to flush the outputs.
+        fn shutdown_timeout(mut self, timeout: Duration) { self.shutdown_timeout = timeout }
+        variable "OBS_SHUTDOWN_TIMEOUT": "a duration such as `20s` or `500ms`, or whole seconds such as `20`" => parse::duration;
+        valid "more than zero" if |timeout| !timeout.is_zero();
     }
 
-    drain_timeout: Duration = Duration::from_secs(20), "20 s" {
+    drain_delay: Option<Duration> = None,
+        "5 s; 0 at ctrl-c if no health endpoint was ever requested" {
+        /// Sets the time for which the service still accepts requests at its shutdown, after
+        /// `/readyz` fails, so that load balancers notice.
+        fn drain_delay(mut self, delay: Duration) { self.drain_delay = Some(delay) }
+        variable "OBS_DRAIN_DELAY": "a duration such as `20s` or `500ms`, or whole seconds such as `20`" => parse::duration;
+        valid "at most `shutdown_timeout` without its reserve";
+        check Self::check_drain_delay;
+    }
+
+    drain_timeout: Option<Duration> = None, "what `shutdown_timeout` leaves: 15 s" {
         /// Sets the time after the delay in which running requests can still end. Then they are
         /// aborted.
-        fn drain_timeout(mut self, timeout: Duration) { self.drain_timeout = timeout }
+        fn drain_timeout(mut self, timeout: Duration) { self.drain_timeout = Some(timeout) }
         variable "OBS_DRAIN_TIMEOUT": "a duration such as `20s` or `500ms`, or whole seconds such as `20`" => parse::duration;
+        valid "at most what `drain_delay` and the reserve leave of `shutdown_timeout`";
+        check Self::check_drain_timeout;
     }
 
     stall_timeout: Duration = Duration::from_secs(30), "30 s" {

@@ -8,8 +8,10 @@ use crate::{
         forwarded::network::{Network, TrustedProxies},
         method::KnownMethods,
     },
+    observer::drain::Drain,
     record::endpoint::Endpoint,
 };
+use std::time::Duration;
 
 /// The longest name of a sink in bytes. It is the value of a label.
 const MAX_SINK_NAME: usize = 64;
@@ -41,6 +43,20 @@ impl ObserverBuilder {
         self.parsed_methods().map(drop).map_err(|name| BuildError::new(setting, name, expected))
     }
 
+    pub(super) fn check_drain_delay(&self, setting: &'static str, expected: &'static str) -> Checked {
+        let alone = Drain::new(self.shutdown_timeout, self.drain_delay, Some(Duration::ZERO));
+        checked_time(alone, self.drain_delay, setting, expected)
+    }
+
+    pub(super) fn check_drain_timeout(&self, setting: &'static str, expected: &'static str) -> Checked {
+        checked_time(self.drain(), self.drain_timeout, setting, expected)
+    }
+
+    /// The times of a shutdown.
+    pub(super) fn drain(&self) -> Drain {
+        Drain::new(self.shutdown_timeout, self.drain_delay, self.drain_timeout)
+    }
+
     /// The known methods, or the first name that is not a registered method.
     pub(super) fn parsed_methods(&self) -> Result<KnownMethods, &str> {
         match &self.known_methods {
@@ -51,6 +67,19 @@ impl ObserverBuilder {
 
     pub(super) fn parsed_proxies(&self) -> TrustedProxies {
         TrustedProxies::new(self.trusted_proxies.iter().filter_map(|network| Network::parse(network.trim())))
+    }
+}
+
+/// Rejects a time of the drain if the parts do not fit into the time of the shutdown.
+fn checked_time(
+    drain: Drain,
+    time: Option<Duration>,
+    setting: &'static str,
+    expected: &'static str,
+) -> Checked {
+    match time {
+        Some(time) if !drain.fits() => Err(BuildError::new(setting, format!("{time:?}"), expected)),
+        _ => Ok(()),
     }
 }
 

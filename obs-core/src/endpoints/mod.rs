@@ -24,6 +24,8 @@ pub(crate) struct Endpoints {
     places: Vec<EndpointPath>,
     /// The function that answers each of them, in the same order.
     responds: Vec<Respond>,
+    /// True after the first request for a health endpoint.
+    probed: AtomicBool,
 }
 
 struct EndpointPath {
@@ -52,7 +54,7 @@ impl Endpoints {
             (EndpointPath { endpoint, path: path.into(), warned: AtomicBool::new(false) }, respond)
         };
         let (places, responds) = installed.into_iter().map(place).unzip();
-        Self { places, responds }
+        Self { places, responds, probed: AtomicBool::new(false) }
     }
 
     fn at(&self, path: &str) -> Option<&EndpointPath> {
@@ -70,6 +72,7 @@ impl Endpoints {
     /// warning, but not that of another method, which loses nothing.
     pub(crate) fn requested(&self, head: &RequestHead<'_>) -> Option<Endpoint> {
         let place = self.at(head.path)?;
+        self.note_probe(place.endpoint);
         let Some(route) = head.application_route() else { return Some(place.endpoint) };
         let (path, endpoint) = (head.path, place.endpoint);
         if route == path {
@@ -83,6 +86,19 @@ impl Endpoints {
             "the obs endpoint {endpoint:?} answers GET {path}, which the application's route {route} matches, too"
         ));
         Some(endpoint)
+    }
+
+    /// Notes a request for a health endpoint, even if the application's own route answers it.
+    fn note_probe(&self, endpoint: Endpoint) {
+        if matches!(endpoint, Endpoint::Health | Endpoint::Livez | Endpoint::Readyz) {
+            self.probed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns true if a health endpoint was ever requested.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn were_probed(&self) -> bool {
+        self.probed.load(Ordering::Relaxed)
     }
 
     /// Answers a request for an endpoint.

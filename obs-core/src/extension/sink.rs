@@ -4,8 +4,9 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc::{Sender, channel},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -156,6 +157,32 @@ impl Sinks {
     pub(crate) fn on_finish(&self, record: &Record) {
         for guarded in self.all.iter().rev() {
             let _ = call(guarded, |sink| sink.on_finish(record));
+        }
+    }
+
+    /// Calls all sinks with the last record of a process that aborts, each on its own thread, and
+    /// waits at most for `limit`. A sink that panics keeps the record from no other sink: nothing
+    /// unwinds, so a panic stops its thread.
+    pub(crate) fn on_abort(&self, record: Record, limit: Duration) {
+        let (send, done) = channel();
+        let record = Arc::new(record);
+        let start = |number| {
+            let (all, record, send) = (Arc::clone(&self.all), Arc::clone(&record), Sender::clone(&send));
+            let run = move || {
+                if let Some(guarded) = all.get(number) {
+                    let _ = call(guarded, |sink| sink.on_finish(&record));
+                }
+                let _ = send.send(());
+            };
+            spawn("obs-abort", Box::new(run)).is_ok()
+        };
+        let started = (0..self.all.len()).filter(|number| start(*number)).count();
+        let until = Instant::now().checked_add(limit);
+        for _ in 0..started {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if done.recv_timeout(left.unwrap_or(limit)).is_err() {
+                break;
+            }
         }
     }
 

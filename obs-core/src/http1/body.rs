@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use ::http::{HeaderMap, HeaderValue};
+use ::http::{HeaderMap, HeaderValue, header::CONNECTION};
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -127,6 +127,9 @@ fn finish_head(mut observation: Observation, status: u16, headers: &mut HeaderMa
     {
         // A `server-timing` header of the handler is kept.
         headers.append(name, value);
+    }
+    if observation.closes_connection() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     observation
 }

@@ -1,10 +1,12 @@
 //! The observer: policy and sinks behind one `Arc`.
 
 pub(crate) mod drain;
+pub(crate) mod report;
 #[cfg(feature = "tokio")]
 pub(crate) mod serve;
 #[cfg(feature = "tokio")]
 pub mod shutdown;
+mod stopping;
 #[cfg(feature = "tokio")]
 pub(crate) mod write_timeout;
 
@@ -30,7 +32,7 @@ use crate::{
         sink::Sinks,
     },
     http::{answer::EndpointFuture, head::RequestHead},
-    observer::drain::{Drain, ShutdownReport},
+    observer::{drain::Drain, report::ShutdownReport},
     outputs::metrics::{MetricSink, scrape::Scrapes},
     record::{finished::Record, policy::Policy, service::Service, start::Start},
     redact::{Redactor, diagnostics},
@@ -70,13 +72,23 @@ impl Drop for Tunnel {
     }
 }
 
+/// The times of a server.
+pub(crate) struct Times {
+    pub(crate) drain: Drain,
+    /// True if the delay of the drain is not the default.
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "only a server asks for it"))]
+    pub(crate) delay_is_set: bool,
+    /// The time for which a client may accept no data of a response.
+    pub(crate) stall: Duration,
+}
+
 /// The policy, and the outputs above it. The alignment separates it from its reference count, which
 /// all cores write to: a processor fetches two cache lines at once.
 #[repr(align(128))]
 struct Inner {
     policy: Arc<Policy>,
-    drain: Drain,
-    stall_timeout: Duration,
+    times: Times,
+    stopping: stopping::Stopping,
     #[cfg(feature = "otel")]
     tracing: Option<Arc<Tracing>>,
     endpoints: Endpoints,
@@ -106,13 +118,13 @@ fn spawn_scoped<'scope>(
 
 impl Observer {
     /// Creates an observer from the parts that the extensions have installed. `sinks` are those of
-    /// `parts`, and `times` are those of the shutdown and the stall timeout.
-    pub(crate) fn new(policy: Policy, times: (Drain, Duration), sinks: Sinks, parts: Parts) -> Self {
+    /// `parts`.
+    pub(crate) fn new(policy: Policy, times: Times, sinks: Sinks, parts: Parts) -> Self {
         let Parts { endpoints, shutdown_steps, reports, shared, .. } = parts;
         Self(Arc::new(Inner {
             policy: Arc::new(policy),
-            drain: times.0,
-            stall_timeout: times.1,
+            times,
+            stopping: stopping::Stopping::default(),
             #[cfg(feature = "otel")]
             tracing: shared.get(),
             endpoints: Endpoints::new(endpoints),
@@ -257,19 +269,21 @@ impl Observer {
     /// [`stall_timeout`](crate::ObserverBuilder::stall_timeout).
     #[must_use]
     pub fn stall_timeout(&self) -> Duration {
-        self.0.stall_timeout
+        self.0.times.stall
     }
 
     /// The times of a graceful shutdown.
     #[must_use]
     pub fn drain(&self) -> Drain {
-        self.0.drain
+        self.0.times.drain
     }
 
     /// Flushes all buffered data, for at most `deadline`, and starts to drain.
     ///
     /// It blocks the thread, so call it in `spawn_blocking` on an async runtime. Requests that end
     /// later are still recorded.
+    ///
+    /// Entries that an output has not delivered in time count as lost in the report.
     pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         self.start_draining();
         let (steps, flushed) = thread::scope(|scope| {
@@ -340,6 +354,11 @@ impl Observer {
 
     pub(crate) fn on_finish(&self, record: &Record) {
         self.0.sinks.on_finish(record);
+    }
+
+    /// Calls the sinks with the record of a process that is about to abort.
+    pub(crate) fn on_abort(&self, record: Record, limit: Duration) {
+        self.0.sinks.on_abort(record, limit);
     }
 }
 

@@ -6,15 +6,11 @@ use std::{
     io,
     pin::{Pin, pin},
     task::Poll,
-    time::Duration,
 };
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::observer::{Observer, shutdown};
-
-/// The longest time that aborted requests may take to be dropped.
-const ABORT: Duration = Duration::from_secs(5);
 
 /// A server that has not started. It runs when awaited, and shuts down gracefully at SIGTERM or
 /// ctrl-c.
@@ -36,6 +32,22 @@ pub trait Server {
 
     /// Runs the server until `stop` has stopped it. Call [`Stop::run`] for that.
     fn run(self, stop: Stop) -> Self::Running;
+}
+
+/// The phase of a server, from its start to the end of its shutdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Phase {
+    /// The server accepts connections and requests.
+    Serve,
+    /// The server still accepts connections and requests, but each connection must end soon. HTTP/2
+    /// connections get GOAWAY. The middleware announces the end over HTTP/1:
+    /// [`Observation::closes_connection`](crate::adapter::Observation::closes_connection).
+    Announce,
+    /// The server must accept no more connections and finish running requests.
+    Drain,
+    /// The server must drop the requests that still run.
+    Abort,
 }
 
 /// The stop condition of a server: a signal, and the observer with the times of the shutdown.
@@ -81,22 +93,23 @@ impl Stop {
     pub async fn run(
         self,
         serve: impl Future<Output = io::Result<()>>,
-        drain: impl FnOnce(),
-        abort: impl FnOnce(),
+        enter: impl FnMut(Phase),
     ) -> io::Result<()> {
-        run(&self.observer, self.signal, serve, drain, abort).await
+        run(&self.observer, self.signal, serve, enter).await
     }
 }
 
-/// Polls `serve` until `signal` completes, and then stops it in this order:
+/// Polls `serve` until `signal` completes, and then stops it. `enter` is called with each phase of
+/// the shutdown, in this order:
 ///
-/// 1. `/readyz` answers 503. During the [drain's delay](crate::ObserverBuilder::drain_delay), the
-///    server still accepts requests.
-/// 2. `drain` must make the server accept no more connections and finish running requests. `serve`
-///    ends when nothing runs.
-/// 3. After the [drain's timeout](crate::ObserverBuilder::drain_timeout), `abort` must drop the
-///    requests that still run. `serve` gets up to 5 s for that, and is then dropped.
-/// 4. The outputs are flushed.
+/// 1. [`Phase::Announce`]: `/readyz` answers 503. During the [drain's
+///    delay](crate::ObserverBuilder::drain_delay), the server still accepts requests.
+/// 2. [`Phase::Drain`]: `serve` must end when no request runs.
+/// 3. [`Phase::Abort`], after the [drain's timeout](crate::ObserverBuilder::drain_timeout): `serve`
+///    gets up to [`Drain::abort`](crate::Drain::abort) to end, and is then dropped.
+///
+/// At the end the outputs are flushed, and one line with all numbers is logged. The whole shutdown
+/// takes at most the [`shutdown_timeout`](crate::ObserverBuilder::shutdown_timeout).
 ///
 /// # Errors
 /// Returns the errors of `serve`.
@@ -107,21 +120,19 @@ impl Stop {
 /// ```no_run
 /// # async fn connections() -> std::io::Result<()> { Ok(()) }
 /// # async fn of(observer: obs_core::Observer) -> std::io::Result<()> {
-/// use obs_core::shutdown;
+/// use obs_core::shutdown::{self, Phase};
 ///
-/// let drain = || { /* tell `connections` to accept no more */ };
-/// let abort = || { /* tell it to drop what still runs */ };
-/// shutdown::run(&observer, shutdown::signal(&observer), connections(), drain, abort).await
+/// let enter = |phase: Phase| { /* tell `connections` the phase */ };
+/// shutdown::run(&observer, shutdown::signal(&observer), connections(), enter).await
 /// # }
 /// ```
 pub async fn run(
     observer: &Observer,
     signal: impl Future<Output = ()>,
     serve: impl Future<Output = io::Result<()>>,
-    drain: impl FnOnce(),
-    abort: impl FnOnce(),
+    enter: impl FnMut(Phase),
 ) -> io::Result<()> {
-    let ended = until_stopped(observer, signal, serve, drain, abort).await;
+    let ended = until_stopped(observer, signal, serve, enter).await;
     shutdown::flush(observer).await;
     ended
 }
@@ -130,21 +141,27 @@ async fn until_stopped(
     observer: &Observer,
     signal: impl Future<Output = ()>,
     serve: impl Future<Output = io::Result<()>>,
-    drain: impl FnOnce(),
-    abort: impl FnOnce(),
+    mut enter: impl FnMut(Phase),
 ) -> io::Result<()> {
-    let mut serve = pin!(serve);
-    let mut requested = pin!(shutdown::requested(observer, signal));
-    if let Some(ended) = first(serve.as_mut(), requested.as_mut()).await {
+    let (mut serve, mut signal) = (pin!(serve), pin!(signal));
+    if let Some(ended) = first(serve.as_mut(), signal.as_mut()).await {
         return ended;
     }
-    drain();
-    if let Ok(ended) = timeout(observer.drain().timeout, serve.as_mut()).await {
+    let delay = observer.begin_shutdown();
+    if !delay.is_zero() {
+        enter(Phase::Announce);
+        if let Some(ended) = first(serve.as_mut(), pin!(sleep(delay))).await {
+            return ended;
+        }
+    }
+    enter(Phase::Drain);
+    let drain = observer.drain();
+    if let Ok(ended) = timeout(drain.timeout, serve.as_mut()).await {
         return ended;
     }
-    abort();
+    enter(Phase::Abort);
     // A handler that blocks its thread cannot be aborted, and it must not delay the exit.
-    timeout(ABORT, serve).await.unwrap_or(Ok(()))
+    timeout(drain.abort(), serve).await.unwrap_or(Ok(()))
 }
 
 /// Returns the output of `serve`; `None` if `stop` completes first.

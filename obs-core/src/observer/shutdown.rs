@@ -2,8 +2,8 @@
 //! functions are its parts.
 //!
 //! [`requested`] waits for the signal, makes the service not ready and waits for the delay. The
-//! server of axum tells its connections to drain and later to abort, through a `watch` channel.
-//! Each connection has a receiver, so the number of receivers shows how many connections are open.
+//! server of axum tells its connections the phase of the shutdown, through a `watch` channel. Each
+//! connection has a receiver, so the number of receivers shows how many connections are open.
 //! actix closes only those idle connections that use HTTP/1. So its server is dropped as soon as no
 //! request runs, which closes the others.
 
@@ -26,15 +26,18 @@ use signal_hook::{
 };
 use tokio::sync::oneshot;
 
-pub use crate::observer::serve::{Serve, Server, Stop, run};
+pub use crate::observer::serve::{Phase, Serve, Server, Stop, run};
 use crate::{
     base::{thread::spawn, thread_timeout::run_with_timeout},
-    observer::{Observer, drain::ShutdownReport},
+    observer::{
+        Observer,
+        report::{ShutdownReport, flush_and_log},
+    },
     redact::diagnostics,
 };
 
-/// The longest time that [`flush`] waits for the outputs.
-const FLUSH: Duration = Duration::from_secs(5);
+/// The time for which [`flush`] waits for its log message.
+const LOG: Duration = Duration::from_millis(200);
 
 /// The time that the outputs have after a second signal.
 const LAST_FLUSH: Duration = Duration::from_millis(200);
@@ -56,7 +59,11 @@ pub fn signal(observer: &Observer) -> impl Future<Output = ()> + Send + use<> {
         // runtime hangs or has ended.
         let watch = move || {
             let Ok(mut signals) = Signals::listen() else { return };
-            signals.next();
+            if signals.next() == TERM
+                && let Some(observer) = observer.upgrade()
+            {
+                observer.note_termination();
+            }
             let _ = send.send(());
             let number = signals.next();
             if let Some(observer) = observer.upgrade() {
@@ -71,11 +78,10 @@ pub fn signal(observer: &Observer) -> impl Future<Output = ()> + Send + use<> {
     }
 }
 
-/// Flushes before the exit. A sink of the application may exceed its deadline, and it must not
-/// delay the exit.
+/// Flushes before the exit, and logs the losses. Logging may block, and it must not delay the exit.
 fn last_flush(observer: Observer) {
-    let flush = move || _ = observer.shutdown(LAST_FLUSH);
-    run_with_timeout("obs-flush", LAST_FLUSH, Box::new(flush));
+    let flush = move || _ = flush_and_log(&observer, LAST_FLUSH, "exits at once");
+    run_with_timeout("obs-flush", LAST_FLUSH.saturating_add(LOG), Box::new(flush));
 }
 
 /// Waits for `signal`, starts to drain, and waits for the drain's delay. Stop accepting connections
@@ -85,33 +91,32 @@ fn last_flush(observer: Observer) {
 /// Once draining has begun, a drop does not end it.
 pub async fn requested(observer: &Observer, signal: impl Future<Output = ()>) {
     signal.await;
-    observer.start_draining();
-    let drain = observer.drain();
-    diagnostics::info(format_args!(
-        "shutting down {}: not ready from now on; accepts requests for {:?}, then waits up to {:?} for \
-         running requests; a second signal exits at once",
-        observer.service().name,
-        drain.delay,
-        drain.timeout,
-    ));
-    tokio::time::sleep(drain.delay).await;
+    let delay = observer.begin_shutdown();
+    tokio::time::sleep(delay).await;
 }
 
-/// Flushes the outputs without blocking the runtime, for 5 s at most.
+/// Flushes the outputs without blocking the runtime, and logs the report: one line with all
+/// numbers.
+///
+/// It takes what is left of the
+/// [`shutdown_timeout`](crate::ObserverBuilder::shutdown_timeout), at most 5 s.
 pub async fn flush(observer: &Observer) -> ShutdownReport {
+    let limit = observer.flush_limit();
     let (send, flushed) = oneshot::channel();
-    let blocking = observer.clone();
+    let flushing = observer.clone();
     // Not on the runtime's blocking threads: all of them may be blocked by the service that shuts
     // down.
-    let thread = move || _ = send.send(blocking.shutdown(FLUSH));
-    let nothing = observer.report(false);
+    let thread = move || _ = send.send(flush_and_log(&flushing, limit, "has shut down"));
     if spawn("obs-flush", Box::new(thread)).is_err() {
-        return nothing;
+        return observer.report(false);
     }
-    // A sink of the application may exceed the deadline.
-    let report = tokio::time::timeout(FLUSH.saturating_mul(2), flushed).await;
-    report.ok().and_then(Result::ok).unwrap_or(nothing)
+    // Only the log message can take longer.
+    let report = tokio::time::timeout(limit.saturating_add(LOG), flushed).await;
+    report.ok().and_then(Result::ok).unwrap_or_else(|| observer.report(false))
 }
+
+/// The number of SIGTERM.
+const TERM: i32 = 15;
 
 /// A receiver of SIGTERM and ctrl-c. It works from its creation: a signal before `next` is kept.
 #[cfg(unix)]

@@ -13,6 +13,7 @@ use crate::{
         grpc::{self, answer::GrpcAnswer},
         head::RequestHead,
         headers::{HeaderLookup, first_header},
+        protocol::HttpVersion,
         response_head::ResponseHead,
     },
     observer::Observer,
@@ -293,6 +294,26 @@ impl Observation {
             let report = panic.report().clone().redacted(self.state().redactor());
             self.state().enrich(|e| e.panic = Some(report.into()));
         }
+    }
+
+    /// Returns true if the response must announce the end of its connection with
+    /// `Connection: close`, because the service shuts down. Call it after
+    /// [`responded`](Self::responded).
+    ///
+    /// So clients over HTTP/1 lose no request when the server closes its connections. Over HTTP/2,
+    /// the server announces the end of a connection with GOAWAY.
+    #[inline]
+    #[must_use]
+    pub fn closes_connection(&self) -> bool {
+        self.observer.is_draining() && self.may_close_connection()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn may_close_connection(&self) -> bool {
+        let request = self.request();
+        let http1 = matches!(request.version, Some(HttpVersion::Http10 | HttpVersion::Http11));
+        http1 && !self.status().is_some_and(|status| request.method.is_tunnel(status))
     }
 
     /// Ends the request: makes its record and passes it to every sink.

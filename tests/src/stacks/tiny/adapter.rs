@@ -109,6 +109,9 @@ impl<H> Observe<H> {
         if let Some((name, value)) = observation.trace_header() {
             response.headers.push((name.to_owned(), value));
         }
+        if observation.closes_connection() {
+            response.headers.push(("connection".to_owned(), "close".to_owned()));
+        }
         let rule = rule(&observation, response.body.length);
         let observed = ObservedPieces {
             pieces: Some(response.body.pieces),

@@ -235,9 +235,10 @@ async fn write_response(
     let length = response.body.length.filter(|_| !matches!(response.status, 204 | 304));
     let chunked = has_body && length.is_none() && http11;
     let mut out = head(&response, length, chunked).into_bytes();
+    let keep_alive = header(&response.headers, "connection") != Some("close");
     if !has_body {
         stream.write_all(&out).await?;
-        return Ok(true);
+        return Ok(keep_alive);
     }
     let (mut sent, pieces) = (0, &mut response.body.pieces);
     while length != Some(sent) {
@@ -262,7 +263,7 @@ async fn write_response(
     } else if chunked {
         stream.write_all(b"0\r\n\r\n").await?;
     }
-    Ok(chunked || length == Some(sent))
+    Ok(keep_alive && (chunked || length == Some(sent)))
 }
 
 fn head(response: &Response, length: Option<u64>, chunked: bool) -> String {

@@ -28,12 +28,13 @@ pub fn serve(
     spawned(listener, |listener| async move {
         let handler = handler(&setup);
         let (phase, watched) = watch::channel(Phase::Serve);
-        let set = |next| {
-            phase.send_replace(next);
-        };
         let serve = framework::serve(listener, handler, watched);
-        let (drain, abort) = (|| set(Phase::Drain), || set(Phase::Abort));
-        shutdown::run(&setup.observer, signal, serve, drain, abort).await.expect("it serves");
+        let enter = |next| match next {
+            shutdown::Phase::Drain => _ = phase.send_replace(Phase::Drain),
+            shutdown::Phase::Abort => _ = phase.send_replace(Phase::Abort),
+            _ => {}
+        };
+        shutdown::run(&setup.observer, signal, serve, enter).await.expect("it serves");
     })
 }
 

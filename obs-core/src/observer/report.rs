@@ -1,0 +1,99 @@
+//! The report of a shutdown, and the flush that it is made of.
+
+use std::{fmt, sync::mpsc::sync_channel, time::Duration};
+
+use super::Observer;
+use crate::{
+    base::thread::spawn,
+    extension::report::{OutputCounts, OutputReport},
+    redact::diagnostics,
+};
+
+/// The result of a shutdown. Its `Display` is one line with all numbers.
+///
+/// ```
+/// # use std::time::Duration;
+/// let observer = obs_core::Observer::builder("shop").no_environment().build()?;
+/// let report = observer.shutdown(Duration::from_secs(5));
+/// let events = report.output("events").expect("a row for the events");
+/// assert!(report.flushed && events.lost == 0);
+/// assert_eq!(report.to_string(), "events: 0 delivered, 0 lost");
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// True if all buffered data reached its output in time, and every step of the shutdown was
+    /// done in time.
+    pub flushed: bool,
+    /// The number of requests that had not ended.
+    pub in_flight: u64,
+    /// A row for each output that has counters: `events`, `spans` if this crate exports them, and
+    /// the outputs of extensions.
+    pub outputs: Vec<OutputReport>,
+}
+
+impl ShutdownReport {
+    /// The counts of the output with this name.
+    #[must_use]
+    pub fn output(&self, name: &str) -> Option<OutputCounts> {
+        self.outputs.iter().find(|output| output.name == name).map(|output| output.counts)
+    }
+
+    /// Returns true if nothing was lost since the start, and no request still runs.
+    fn is_complete(&self) -> bool {
+        self.flushed && self.in_flight == 0 && self.outputs.iter().all(|output| output.counts.lost == 0)
+    }
+}
+
+impl fmt::Display for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for OutputReport { name, counts: OutputCounts { delivered, lost } } in &self.outputs {
+            write!(f, "{separator}{name}: {delivered} delivered, {lost} lost")?;
+            separator = "; ";
+        }
+        if self.outputs.is_empty() {
+            f.write_str("no outputs with counters")?;
+        }
+        if self.in_flight > 0 {
+            write!(f, "; requests that had not ended: {}", self.in_flight)?;
+        }
+        let any_lost = self.outputs.iter().any(|output| output.counts.lost > 0);
+        if !self.flushed && !any_lost {
+            f.write_str("; a flush or a step of the shutdown was not done in time")?;
+        }
+        Ok(())
+    }
+}
+
+/// Flushes all outputs and returns after `limit` at the latest, even if a sink of the application
+/// exceeds its deadline. Then the report counts as lost what is not delivered.
+pub(crate) fn flush_within(observer: &Observer, limit: Duration) -> ShutdownReport {
+    let (send, flushed) = sync_channel(1);
+    let flushing = observer.clone();
+    // Sinks that keep their deadline are done before the limit.
+    let deadline = limit.saturating_sub(limit / 10);
+    let flush = move || _ = send.send(flushing.shutdown(deadline));
+    match spawn("obs-flush", Box::new(flush)) {
+        Ok(_) => flushed.recv_timeout(limit).unwrap_or_else(|_| observer.report(false)),
+        Err(_) => observer.report(false),
+    }
+}
+
+/// Flushes as [`flush_within`], and logs the report: one line with all numbers. `event` is what
+/// happens to the service, such as `has shut down`.
+///
+/// Logging may block. Call it on a thread that nobody waits for without a limit.
+pub(crate) fn flush_and_log(observer: &Observer, limit: Duration, event: &str) -> ShutdownReport {
+    let report = flush_within(observer, limit);
+    let name = &observer.service().name;
+    let time = observer.shutdown_time();
+    let after = time.map(|time| format!(" after {:.1} s", time.as_secs_f64())).unwrap_or_default();
+    if report.is_complete() {
+        diagnostics::info(format_args!("{name} {event}{after}; {report}"));
+    } else {
+        diagnostics::warn(format_args!("{name} {event}{after}; {report}"));
+    }
+    report
+}
