@@ -26,8 +26,9 @@ impl WorkState {
     /// Ends a request in a process that is about to abort. `None` if it has ended, or if its lock
     /// is held.
     ///
-    /// The observation is on a stack that will never unwind, so status and bytes are unknown.
-    pub(crate) fn abort(this: &Arc<Self>, panic: PanicReport, draining: bool) -> Option<Record> {
+    /// The observation is on a stack that will never unwind, so status and bytes are unknown. The
+    /// caller sets `draining`.
+    pub(crate) fn abort(this: &Arc<Self>, panic: PanicReport) -> Option<Record> {
         // The panicking thread may hold the lock, and it will never release it.
         let mut enrichment = this.enrichment.try_lock().ok()?;
         if enrichment.finished {
@@ -35,7 +36,7 @@ impl WorkState {
         }
         enrichment.panic = Some(panic.redacted(this.redactor()).into());
         let progress = &mut Progress::default();
-        Some(Self::close(this, &mut enrichment, progress, Outcome::Panicked, draining))
+        Some(Self::close(this, &mut enrichment, progress, Outcome::Panicked, false))
     }
 
     fn close(

@@ -8,22 +8,31 @@
 //! around `catch_unwind` empties the slot. It uses the report only if the report and the payload
 //! have the same message, so a panic that was resumed from elsewhere gets no wrong location. The
 //! backtrace is resolved where it is printed, not on the request's thread. With `panic = "abort"`,
-//! the hook itself finishes the record and flushes the outputs.
+//! the hook itself finishes the record and flushes the outputs, whatever thread panics.
 
 use crate::{
-    base::panic::PanicReport,
-    observer::{Observer, WeakObserver},
+    base::{panic::PanicReport, thread::spawn, thread_timeout::run_with_timeout},
+    observer::{Observer, WeakObserver, report::flush_and_log},
     record::state::WorkState,
-    work::{handle::Work, scope},
+    work::scope,
 };
 use std::{
     panic::{PanicHookInfo, set_hook, take_hook},
-    sync::{Mutex, Once, PoisonError},
+    sync::{
+        Arc, Mutex, Once, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 /// The longest time that an aborting process waits for its outputs.
 const LAST_FLUSH: Duration = Duration::from_secs(1);
+
+/// The longest time that an aborting process waits until its sinks have its last record.
+const LAST_RECORD: Duration = Duration::from_millis(500);
+
+/// The longest time that an aborting process waits in all, with its log message.
+const LIMIT: Duration = Duration::from_secs(2);
 
 /// The observers of a process whose panics abort. The hook calls their outputs, because nothing
 /// unwinds.
@@ -39,7 +48,7 @@ pub(crate) fn install(observer: &Observer) {
                 // Recording runs sinks. A panic in a sink would end the process before this message
                 // is written.
                 previous(info);
-                note(info);
+                abort(info);
             } else {
                 note(info);
                 previous(info);
@@ -55,25 +64,47 @@ pub(crate) fn install(observer: &Observer) {
 
 /// Fills the slot if the panic happens inside of work. Outside of work it does nothing.
 fn note(info: &PanicHookInfo<'_>) {
-    let Some(work) = scope::try_current() else { return };
-    let report = PanicReport::of_hook(info);
-    if cfg!(panic = "abort") {
-        record(&work, report);
-    } else {
-        report.keep();
+    if let Some(_work) = scope::try_current() {
+        PanicReport::of_hook(info).keep();
     }
 }
 
-/// Records the work of a process that is about to abort, and flushes. This is the last chance.
-fn record(work: &Work, report: PanicReport) {
-    let Some(state) = work.state() else { return };
-    let observers = OBSERVERS.lock().unwrap_or_else(PoisonError::into_inner);
-    let observer = observers.iter().filter_map(WeakObserver::upgrade).find(|o| state.is_of(o.policy()));
-    drop(observers);
-    let Some(observer) = observer else { return };
-    if let Some(record) = WorkState::abort(state, report, observer.is_draining()) {
-        observer.on_finish(&record);
-        observer.flush(LAST_FLUSH);
+/// Records the work of a process that is about to abort, and flushes the outputs of all observers.
+/// This is the last chance: the panic may come from any thread, and nothing unwinds.
+///
+/// Everything that can block or panic runs on other threads, with a limit. A second panic would
+/// otherwise end the process before the flush: on this thread at once, and on another thread when
+/// its hook returns.
+fn abort(info: &PanicHookInfo<'_>) {
+    static FIRST: AtomicBool = AtomicBool::new(true);
+    let record = scope::try_current().and_then(|work| {
+        let state = work.state()?;
+        let record = WorkState::abort(state, PanicReport::of_hook(info))?;
+        Some((Arc::clone(&state.policy), record))
+    });
+    let flushes = FIRST.swap(false, Ordering::SeqCst);
+    let run = move || {
+        let observers = OBSERVERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let observers: Vec<_> = observers.iter().filter_map(WeakObserver::upgrade).collect();
+        if let Some((policy, mut record)) = record
+            && let Some(observer) = observers.iter().find(|observer| Arc::ptr_eq(observer.policy(), &policy))
+        {
+            record.draining = observer.is_draining();
+            observer.on_abort(record, LAST_RECORD);
+        }
+        if flushes {
+            let flush = |observer: Observer| {
+                let flush = move || _ = flush_and_log(&observer, LAST_FLUSH, "aborts after a panic");
+                spawn("obs-flush", Box::new(flush))
+            };
+            let started: Vec<_> = observers.into_iter().map(flush).collect();
+            started.into_iter().flatten().for_each(|thread| _ = thread.join());
+        }
+    };
+    run_with_timeout("obs-abort", LIMIT, Box::new(run));
+    if !flushes {
+        // The first panic aborts the process after its flush. It may need this thread.
+        std::thread::sleep(LIMIT);
     }
 }
 
