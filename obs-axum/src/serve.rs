@@ -4,11 +4,12 @@ use std::{
     future::Future,
     io,
     pin::{Pin, pin},
+    sync::Arc,
     time::Duration,
 };
 
-use axum::{Router, extract::ConnectInfo, serve::Listener};
-use http::{Request, Version};
+use axum::{BoxError, Router, body::Body, extract::connect_info::Connected, serve::Listener};
+use http::{Request, Response, Version};
 use hyper::{body::Incoming, rt::Executor, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -69,8 +70,10 @@ const GOAWAY_PAUSE: Duration = Duration::from_millis(100);
 /// A connection whose client accepts no data of a response for the [stall
 /// timeout](obs_core::ObserverBuilder::stall_timeout) (30 s by default) is closed.
 ///
-/// `listener` is any listener of axum, so Unix sockets and TLS work. Handlers get `ConnectInfo`.
-/// For other servers, use the functions of [`obs_core::shutdown`], on which this one is based.
+/// `listener` is any listener of axum, so Unix sockets and TLS work. Handlers get a `ConnectInfo`
+/// with its address, and [one of the application's own](ObservedApp::with_connect_info). The app
+/// may have [layers](ObservedApp::layer) around it. The page `docs/serving.md` has examples. For
+/// other servers, use the functions of [`obs_core::shutdown`], on which this one is based.
 ///
 /// The drain also waits for a connection that is sending a request's head. For `tokio::spawn`, call
 /// `.into_future()`.
@@ -177,7 +180,7 @@ struct State {
 /// Accepts connections until the drain, and then waits until all of them have ended.
 async fn connections<L, S, C, B>(
     mut listener: L,
-    app: ObservedApp,
+    app: ObservedApp<S, C>,
     state: &watch::Sender<State>,
     watched: watch::Receiver<State>,
 ) -> io::Result<()>
@@ -190,8 +193,11 @@ where
     C: for<'a> Connected<AcceptedStream<'a, L>>,
     B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let spawn = |(io, addr)| drop(tokio::spawn(connection(io, addr, app.clone(), watched.clone())));
     let mut drained = Box::pin(wait_for_phase(watched.clone(), Phase::Drain));
+    // It owns the application, so that the future is `Send` without a `Sync` service.
+    let spawn = move |(io, addr)| {
+        drop(tokio::spawn(connection::<L, S, C, B>(io, addr, app.clone(), watched.clone())));
+    };
     loop {
         tokio::select! {
             accepted = listener.accept() => spawn(accepted),
@@ -206,31 +212,41 @@ where
         }
     }
     // Every task holds a receiver, so `closed` returns when all tasks have ended.
-    drop((listener, watched, drained));
+    drop((listener, spawn, drained));
     state.closed().await;
     Ok(())
 }
 
-async fn connection<I, A>(io: I, addr: A, app: ObservedApp, state: watch::Receiver<State>)
-where
-    I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-    A: Clone + Send + Sync + 'static,
+async fn connection<L, S, C, B>(
+    io: L::Io,
+    addr: L::Addr,
+    app: ObservedApp<S, C>,
+    state: watch::Receiver<State>,
+) where
+    L: Listener,
+    L::Addr: Clone + Sync + 'static,
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError> + Send,
+    S::Future: Send,
+    C: for<'a> Connected<AcceptedStream<'a, L>>,
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
+    let stall_timeout = app.observer().stall_timeout();
+    let app = ConnectedApp::new::<L>(&io, addr, app);
     let mut server = Builder::new(Tasks(state.clone()));
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_OR_IDLE).max_buf_size(UNSENT);
     #[cfg(feature = "http2")]
     server.http2().timer(TokioTimer::new()).max_send_buf_size(UNSENT).enable_connect_protocol();
     // Set by the first request over HTTP/2.
-    let http2 = Notify::new();
-    let service = service_fn(|mut request: Request<Incoming>| {
+    let http2 = Arc::new(Notify::new());
+    let speaks_http2 = Arc::clone(&http2);
+    let service = service_fn(move |request: Request<Incoming>| {
         if request.version() == Version::HTTP_2 {
-            http2.notify_one();
+            speaks_http2.notify_one();
         }
-        request.extensions_mut().insert(ConnectInfo(addr.clone()));
-        // An axum router is always ready.
-        app.clone().call(request)
+        app.call(request)
     });
-    let io = TokioIo::new(WriteTimeout::new(io, app.observer().stall_timeout()));
+    let io = TokioIo::new(WriteTimeout::new(io, stall_timeout));
     let mut connection = pin!(server.serve_connection_with_upgrades(io, service));
     tokio::select! {
         // The connection is polled first: a request that is already in the socket must be read
