@@ -61,8 +61,9 @@ impl HeadText {
         let user_agent = first_header(headers, "user-agent", append).flatten();
         let host_at = place(all);
         if let Some(text) = host {
-            // A host that was cut is invalid. Its validity is only checked when an output uses it.
-            let mut keep = |host: &str| all.push_str(&bounded(host, MAX_HOST));
+            // A host that was cut or masked is invalid. Its validity is only checked when an output
+            // uses it.
+            let mut keep = |host: &str| all.push_str(&bounded(&redactor.text(host), MAX_HOST));
             if let Some(host) = text {
                 keep(host);
             } else {

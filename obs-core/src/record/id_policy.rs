@@ -90,7 +90,7 @@ impl IdPolicy {
         if id.is_none() && !self.warned.swap(true, Ordering::Relaxed) {
             diagnostics::warn(format_args!(
                 "the request id generator panicked or returned an id that is not 1 to {MAX_REQUEST_ID} bytes of \
-                 [A-Za-z0-9._:/+=@-]; UUIDs are used instead"
+                 [A-Za-z0-9._:/+=@-], or that starts with one of +=@-; UUIDs are used instead"
             ));
         }
         id

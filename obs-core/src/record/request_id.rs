@@ -13,9 +13,11 @@ pub const MAX_REQUEST_ID: usize = 128;
 /// The bytes of a UUID in its hyphenated form.
 const UUID_TEXT: usize = 36;
 
-/// A valid request id: 1 to 128 bytes of `[A-Za-z0-9._:/+=@-]`.
+/// A valid request id: 1 to 128 bytes of `[A-Za-z0-9._:/+=@-]`, the first of which is none of
+/// `+=@-`.
 ///
-/// Every value is safe to write into a header, a log line or a URL's path without escaping.
+/// Every value is safe to write into a header, a log line or a URL's path without escaping, and a
+/// spreadsheet does not read it as a formula.
 /// Cloning allocates nothing.
 ///
 /// ```
@@ -47,7 +49,9 @@ impl RequestId {
             return Some(Self(IdText::Uuid(uuid)));
         }
         let allowed = |b: &u8| ALLOWED.get(usize::from(*b)).copied().unwrap_or_default();
-        let valid = (1..=MAX_REQUEST_ID).contains(&bytes.len()) && bytes.iter().all(allowed);
+        // A spreadsheet reads a text that starts so as a formula.
+        let formula = matches!(bytes.first(), Some(b'+' | b'=' | b'@' | b'-'));
+        let valid = (1..=MAX_REQUEST_ID).contains(&bytes.len()) && bytes.iter().all(allowed) && !formula;
         let text = std::str::from_utf8(bytes).ok().filter(|_| valid)?;
         Some(Self(IdText::Other(text.into())))
     }
@@ -185,6 +189,7 @@ mod tests {
         fn bytes_are_an_id_if_they_are_few_and_allowed(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let valid = !bytes.is_empty()
                 && bytes.len() <= 128
+                && !b"+=@-".contains(&bytes[0])
                 && bytes.iter().all(|b| b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/+=@-".contains(b));
             let parsed = RequestId::parse(&bytes);
             prop_assert_eq!(parsed.is_some(), valid);
@@ -194,10 +199,16 @@ mod tests {
         }
 
         #[test]
-        fn a_valid_id_is_unchanged(text in "[A-Za-z0-9._:/+=@-]{1,128}") {
+        fn a_valid_id_is_unchanged(text in "[A-Za-z0-9._:/][A-Za-z0-9._:/+=@-]{0,127}") {
             let id = RequestId::parse(text.as_bytes());
             prop_assert_eq!(id.as_ref().map(RequestId::as_str), Some(&text[..]));
             prop_assert_eq!(id.map(|id| id.to_string()), Some(text));
+        }
+
+        #[test]
+        fn an_id_does_not_start_as_a_formula_does(first in "[+=@-]", rest in "[A-Za-z0-9._:/+=@-]{0,100}") {
+            let text = [first, rest].concat();
+            prop_assert!(RequestId::parse(text.as_bytes()).is_none());
         }
 
         #[test]

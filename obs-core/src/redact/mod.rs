@@ -156,6 +156,24 @@ impl Redactor {
         mask_until_stable(query, URL_MASK, |query| url::in_query(&self.0, query))
     }
 
+    /// Masks the secrets in a URL: in its credentials, its path, its query and its fragment.
+    pub(crate) fn url<'a>(&self, url: &'a str) -> Cow<'a, str> {
+        let (before, fragment) = url.split_once('#').map_or((url, None), |(url, hash)| (url, Some(hash)));
+        let (before, query) =
+            before.split_once('?').map_or((before, None), |(path, query)| (path, Some(query)));
+        // The credentials first, so that the rest of the host is kept.
+        let path = self.text(before);
+        let mut all = self.path(&path).into_owned();
+        // A fragment may have the form of a query: OAuth passes tokens in it.
+        for (mark, part) in [('?', query), ('#', fragment)] {
+            if let Some(part) = part {
+                all.push(mark);
+                all.push_str(&self.query(part));
+            }
+        }
+        if all == url { Cow::Borrowed(url) } else { Cow::Owned(all) }
+    }
+
     /// Replaces a segment of a URL's path with `REDACTED` if the segment contains a secret.
     ///
     /// ```

@@ -208,6 +208,26 @@ mod tests {
     }
 
     #[test]
+    fn secrets_in_urls_are_masked() {
+        for (url, expected) in [
+            ("https://shop.example.com/a?page=2#top", "https://shop.example.com/a?page=2#top"),
+            (
+                "https://shop.example.com/cb?code=4a&state=b&page=2",
+                "https://shop.example.com/cb?code=REDACTED&state=REDACTED&page=2",
+            ),
+            ("https://a.example/#access_token=x&n=1", "https://a.example/#access_token=REDACTED&n=1"),
+            (
+                "https://app:hunter2@a.example/users/jane%40example.com?to=joe%2540example.com",
+                "https://[REDACTED]@a.example/users/[REDACTED]?to=REDACTED",
+            ),
+            ("/reset/?token=abc", "/reset/?token=REDACTED"),
+        ] {
+            assert_eq!(redactor().url(url), expected);
+            assert_eq!(redactor().url(expected), expected, "a second pass changes nothing");
+        }
+    }
+
+    #[test]
     fn secrets_in_paths_are_masked() {
         for (path, expected) in [
             ("", ""),

@@ -171,7 +171,12 @@ fn recorded_headers(policy: &Policy, headers: &FoundHeaders<'_>) -> Vec<(Arc<str
         headers.each(name, &mut |value| {
             if values.len() < MAX_VALUES {
                 let value = String::from_utf8_lossy(value);
-                values.push(bounded(&policy.redactor.value(name, &value), MAX_VALUE).into_owned());
+                let masked = match &**name {
+                    "referer" | "content-location" | "x-original-url" | "x-rewrite-url"
+                    | "x-forwarded-uri" => policy.redactor.url(&value),
+                    name => policy.redactor.value(name, &value),
+                };
+                values.push(bounded(&masked, MAX_VALUE).into_owned());
             }
         });
         if !values.is_empty() {

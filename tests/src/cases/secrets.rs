@@ -24,6 +24,9 @@ const CHILD: &str = "OBS_TEST_STANDARD_ERROR";
 const TICKET: &str = "TCK-12345678";
 const DATABASE: &str = "postgres://shop:hunter2-canary@db.internal/shop";
 
+/// A key in a `tracestate`.
+const KEY: &str = "ghp_0123456789abcdefABCDEF0123456789abcd";
+
 /// Characters that change colours or the direction of a text, or begin a new line.
 const UNPRINTABLE: &str = "\u{1b}[31m\u{202e}\r\nobs: forged\u{2028}";
 
@@ -96,7 +99,7 @@ async fn fail_in_every_way(stack: Stack) {
 pub async fn no_output_has_a_secret(stack: Stack) {
     let (output, events) = EventOutput::channel();
     let events_settings =
-        Events::new().headers(["authorization", "cookie", "x-note", "x-tenant"]).output(output);
+        Events::new().headers(["authorization", "cookie", "referer", "x-note", "x-tenant"]).output(output);
     let collector = Collector::start();
     let otel = Otel::new().endpoint(collector.endpoint());
     let watch = Watch::with(|builder| builder.events(events_settings).otel(otel));
@@ -109,7 +112,17 @@ pub async fn no_output_has_a_secret(stack: Stack) {
             "{path}/{email_in_url}?token={password}&next={jwt}&card={card_in_url}&to={email_in_url}&page=2"
         );
         let mut request = get(&path);
+        let state = format!("congo={KEY},rojo=00f067aa0ba902b7");
+        let referer =
+            format!("https://app:{password}@shop.example.com/{email_in_url}?state={password}&page=3");
+        // The client of HTTP/2 takes the host from the URL.
+        let host = (!stack.http2).then(|| ("host", jwt.to_owned()));
+        let more = [("tracestate", state), ("referer", referer)].into_iter().chain(host);
+        for (name, value) in more {
+            request.headers_mut().insert(name, HeaderValue::from_str(&value).expect("valid"));
+        }
         for (name, value) in [
+            ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
             ("authorization", bearer),
             ("cookie", password),
             ("x-note", iban),
@@ -145,6 +158,11 @@ pub async fn no_output_has_a_secret(stack: Stack) {
         event["url.query"].as_str().is_some_and(|query| query.contains("page=2")),
         "the rest of the query is kept: {event}"
     );
+    let referer = &event["http.request.header.referer"][0];
+    assert_eq!(*referer, "https://[REDACTED]@shop.example.com/[REDACTED]?state=REDACTED&page=3", "{event}");
+    // A record keeps the original, which is passed on.
+    assert!(!format!("{spans:#?}{lines:?}").contains(KEY));
+    assert_eq!(spans[0].trace_state, "congo=[REDACTED],rojo=00f067aa0ba902b7");
     assert_eq!(event["fields"]["order"]["password"], "[REDACTED]");
     assert_eq!(event["error.message"], "no mail to [REDACTED]");
     assert_ne!(event["request_id"], jwt, "an id that is a secret is replaced");

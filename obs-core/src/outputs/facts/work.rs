@@ -68,7 +68,7 @@ facts! {
     event(start: &Start);
     {
         /// The id of the work.
-        "request_id": word { "pattern": "^[A-Za-z0-9._:/+=@-]{1,128}$" } = start.id.as_bytes();
+        "request_id": word { "pattern": "^[A-Za-z0-9._:/][A-Za-z0-9._:/+=@-]{0,127}$" } = start.id.as_bytes();
 
         /// The trace to which the work belongs.
         "trace_id": trace_id = &start.trace.trace_id;

@@ -47,6 +47,7 @@ pub(crate) mod queue;
 pub(crate) mod sampling;
 pub(crate) mod settings;
 pub(crate) mod sink;
+pub(crate) mod trace_state;
 pub(crate) mod tracing;
 pub(crate) mod waiting;
 

@@ -12,6 +12,7 @@ use prost::Message as _;
 
 use super::{
     queue::{DROPPED, SpanQueue},
+    trace_state,
     waiting::{Resolved, Waiting},
 };
 use crate::{
@@ -43,12 +44,14 @@ pub(super) fn start(
     envelope: Envelope,
     redactor: Redactor,
 ) -> io::Result<Worker<ItemStore<Waiting>>> {
-    let subject = Subject { entries: "spans", destination: client.url(), counter: DROPPED, redactor };
+    let subject =
+        Subject { entries: "spans", destination: client.url(), counter: DROPPED, redactor: redactor.clone() };
     let shared = Arc::clone(&queue);
     Worker::start("obs-spans".to_owned(), subject, queue, RETRY, move || SpanOutlet {
         queue: shared,
         client,
         envelope,
+        redactor,
         body: Vec::new(),
         _suppressed: Context::enter_telemetry_suppressed_scope(),
     })
@@ -58,6 +61,8 @@ struct SpanOutlet {
     queue: Arc<SpanQueue>,
     client: CollectorClient,
     envelope: Envelope,
+    /// Masks the `tracestate` of spans of the SDK.
+    redactor: Redactor,
     /// The encoded batch.
     body: Vec<u8>,
     /// Suppresses the telemetry of the client's own libraries, which would otherwise be exported
@@ -71,7 +76,7 @@ impl Outlet<ItemBatch<Waiting>> for SpanOutlet {
     fn send(&mut self, batch: &mut ItemBatch<Waiting>) -> Result<Delivered, Failure> {
         let sent = catch(|| {
             if let Some(spans) = batch.unpack() {
-                self.body = self.client.compressed(message(&self.envelope, spans));
+                self.body = self.client.compressed(message(&self.envelope, spans, &self.redactor));
             }
             self.client.send(&self.body, |timeout| self.queue.attempt_timeout(timeout))
         });
@@ -89,12 +94,19 @@ impl Outlet<ItemBatch<Waiting>> for SpanOutlet {
 }
 
 /// Returns the encoded message of a batch.
-fn message(envelope: &Envelope, spans: impl ExactSizeIterator<Item = Waiting>) -> Vec<u8> {
+fn message(
+    envelope: &Envelope,
+    spans: impl ExactSizeIterator<Item = Waiting>,
+    redactor: &Redactor,
+) -> Vec<u8> {
     let (mut requests, mut others) = (Vec::with_capacity(spans.len()), Vec::new());
     for span in spans {
         match span.resolved() {
             Resolved::Encoded(span) => requests.push(span),
-            Resolved::Data(span) => others.push(*span),
+            Resolved::Data(mut span) => {
+                trace_state::mask_span(&mut span, redactor);
+                others.push(*span);
+            }
         }
     }
     envelope.message(&requests, &scopes(others))

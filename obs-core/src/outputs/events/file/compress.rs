@@ -2,7 +2,7 @@
 //! `.gz` is always complete.
 
 use std::{
-    fs::{self, File, FileTimes},
+    fs::{self, File, FileTimes, OpenOptions},
     io::{self, Read as _, Write as _},
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
@@ -13,7 +13,7 @@ use flate2::Compression;
 use super::{
     keeper::claim,
     names::{FileNames, Form},
-    system::sync_folder,
+    system::{sync_folder, with_mode},
 };
 use crate::write::gzip::GzipEncoder;
 
@@ -44,7 +44,10 @@ pub(super) fn compress(names: &FileNames, key: &str, stop: &AtomicBool) -> io::R
 /// Writes the compressed form. Returns false if it was stopped.
 fn write(mut lines: &File, partial: &Path, stop: &AtomicBool) -> io::Result<bool> {
     let metadata = lines.metadata()?;
-    let mut encoder = GzipEncoder::new(File::create(partial)?, Compression::default())?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    let mut encoder =
+        GzipEncoder::new(with_mode(&mut options, 0o600).open(partial)?, Compression::default())?;
     // Users who cannot read the original must not be able to read the copy.
     encoder.get_mut().set_permissions(metadata.permissions())?;
     let mut block = vec![0; BLOCK];

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     names::{self, FileNames, Form},
-    system::System,
+    system::{System, with_mode},
 };
 
 /// The limit of an incomplete last line, in bytes. No event is that long. A file that ends with
@@ -29,9 +29,9 @@ pub(super) struct Current {
 impl Current {
     /// Opens the existing file, or creates one. Removes an incomplete line that an earlier process
     /// left at the end.
-    pub(super) fn open(names: &FileNames, system: &impl System) -> io::Result<Self> {
+    pub(super) fn open(names: &FileNames, mode: u32, system: &impl System) -> io::Result<Self> {
         let path = &names.current;
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        let file = with_mode(OpenOptions::new().append(true).create(true), mode).open(path)?;
         let opened = file.metadata()?;
         let (mut bytes, mut since) = (opened.len(), system.now());
         // Pipes and devices cannot be cut.

@@ -119,6 +119,16 @@ settings! {
         check Self::check_keep_bytes;
     }
 
+    mode: u32 = 0o600, "`0o600`: only the user of the process" {
+        /// Sets the permissions of the files that are created, on Unix. The file mode creation mask
+        /// of the process (`umask`) also applies. A file that exists keeps its permissions, and a
+        /// segment has those of the file that was closed.
+        fn mode(mut self, mode: u32) { self.mode = mode }
+        variable "OBS_EVENTS_FILE_MODE": "the permissions of new event files in octal, such as `640`"
+            => octal;
+        valid "at most `0o777`, and the owner may write" if |mode| *mode <= 0o777 && mode & 0o200 != 0;
+    }
+
     #[cfg(feature = "gzip")]
     gzip: bool = false, "`false`" {
         /// Compresses closed segments on a separate thread. A shutdown does not wait for it. The
@@ -182,7 +192,7 @@ impl EventFile {
                 #[cfg(feature = "gzip")]
                 gzip: self.gzip,
             };
-            let limits = SegmentLimits { size: self.rotate_size, age: self.rotate_age };
+            let limits = SegmentLimits { size: self.rotate_size, age: self.rotate_age, mode: self.mode };
             Rotating::open(names, limits, keeper, system)
         };
         absolute.and_then(open).map_err(|error| {
@@ -190,6 +200,12 @@ impl EventFile {
             io::Error::new(error.kind(), message)
         })
     }
+}
+
+/// Parses permissions such as `640` and `0640`.
+fn octal(text: &str) -> Option<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+    if digits { u32::from_str_radix(text, 8).ok() } else { None }
 }
 
 /// Returns the folder of a file: the working directory if the path has no folder.

@@ -25,6 +25,8 @@ const SYNC_FROM: u64 = 4 * 1024 * 1024;
 pub(super) struct SegmentLimits {
     pub(super) size: u64,
     pub(super) age: Duration,
+    /// The permissions of a new file.
+    pub(super) mode: u32,
 }
 
 /// The sink that writes to the current file and rotates it.
@@ -51,7 +53,7 @@ impl<S: System> Rotating<S> {
         keeper: Keeper,
         system: S,
     ) -> io::Result<Self> {
-        let current = Current::open(&names, &system)?;
+        let current = Current::open(&names, limits.mode, &system)?;
         let _ = sync_folder(&names.folder);
         Ok(Self {
             keeping: Keeping::start(keeper)?,
@@ -128,7 +130,7 @@ impl<S: System> Rotating<S> {
             self.current = None;
         }
         if self.current.is_none() {
-            self.current = Some(Current::open(&self.names, &self.system)?);
+            self.current = Some(Current::open(&self.names, self.limits.mode, &self.system)?);
             self.sync_folder();
         }
         Ok(())

@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    fs::{self, File, Metadata},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, Write as _},
     path::Path,
     time::SystemTime,
@@ -37,6 +37,15 @@ pub(super) trait System: Send + 'static {
     fn warn(&self, message: fmt::Arguments<'_>) {
         diagnostics::warn(message);
     }
+}
+
+/// Sets the permissions of a file that is created. Systems other than Unix ignore them.
+pub(super) fn with_mode(options: &mut OpenOptions, mode: u32) -> &OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    options
 }
 
 pub(super) struct Real;

@@ -48,6 +48,8 @@ fn readable_events_are_one_line_without_control_characters() {
     let output = Shared::default();
     let observer = observer(EventOutput::writer(output.clone()).format(EventFormat::Readable));
     let observation = observer.start(&RequestHead::new("GET", "/\x1b[2Jitems\nfake", &()));
+    let invisible = "\u{61c}\u{200f}\u{202e}\u{2028}\u{2029}\u{2066}\u{e0041}";
+    observation.work().error(&io::Error::other(format!("x{invisible}y")));
     observation.work().set("name", "a\nb");
     observation.work().user("42");
     observation.finish(Outcome::ServiceError);
@@ -55,6 +57,7 @@ fn readable_events_are_one_line_without_control_characters() {
     let text = output.text();
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.contains("items") && !text.contains("\x1b[2J") && text.contains("a·b"), "{text}");
+    assert!(text.contains("x·······y"), "{text}");
 }
 
 /// The readable line of a request of this service, without colours, and its trace id.

@@ -17,12 +17,16 @@ use opentelemetry_proto::{
 use opentelemetry_sdk::trace::SpanLimits;
 use prost::Message as _;
 
-use super::attributes::{self, SpanName};
 use super::encoding::span_attributes::SpanAttributes;
+use super::{
+    attributes::{self, SpanName},
+    trace_state,
+};
 use crate::{
     base::clock::nanos,
     outputs::otlp::protobuf::{bytes, bytes_head, fixed64, number},
     record::{finished::Record, span::Added},
+    redact::Redactor,
     write::buffer::{self, BufferWriter},
 };
 
@@ -75,7 +79,8 @@ impl EndedSpan<'_> {
         bytes(out, TRACE_ID, &trace.trace_id.to_bytes());
         bytes(out, SPAN_ID, &trace.span_id.to_bytes());
         if !trace.state.is_empty() {
-            bytes(out, TRACE_STATE, trace.state.as_str().as_bytes());
+            let state = trace_state::masked(&trace.state, record.state.redactor());
+            bytes(out, TRACE_STATE, state.as_str().as_bytes());
         }
         if let Some(parent) = trace.parent_id {
             bytes(out, PARENT_SPAN_ID, &parent.to_bytes());
@@ -101,7 +106,7 @@ impl EndedSpan<'_> {
         if dropped > 0 {
             number(out, DROPPED_ATTRIBUTES, u64::from(dropped));
         }
-        rest(out, added);
+        rest(out, added, record.state.redactor());
         status(out, &added.status);
         let remote = if trace.parent_id.is_some() { SpanFlags::ContextIsRemoteMask as u32 } else { 0 };
         // Every exported span is sampled. That includes failed probes whose caller samples nothing.
@@ -123,7 +128,7 @@ fn name(out: &mut BufferWriter<'_>, SpanName(first, second): SpanName<'_>) {
 }
 
 /// Writes events and links.
-fn rest(out: &mut BufferWriter<'_>, added: &Added) {
+fn rest(out: &mut BufferWriter<'_>, added: &Added, redactor: &Redactor) {
     let dropped = added.dropped;
     if added.events.is_empty() && added.links.is_empty() && dropped.events == 0 && dropped.links == 0 {
         return;
@@ -131,7 +136,7 @@ fn rest(out: &mut BufferWriter<'_>, added: &Added) {
     let rest = proto::Span {
         events: added.events.iter().cloned().map(event).collect(),
         dropped_events_count: dropped.events,
-        links: added.links.iter().cloned().map(Into::into).collect(),
+        links: added.links.iter().map(|link| trace_state::masked_link(link, redactor).into()).collect(),
         dropped_links_count: dropped.links,
         // Fields with their default value are not written.
         ..proto::Span::default()

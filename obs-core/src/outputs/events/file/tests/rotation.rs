@@ -179,3 +179,32 @@ fn invalid_settings_are_rejected_with_a_reason() {
     let error = EventFile::new(&missing).open().err().expect("no folder").to_string();
     assert!(error.starts_with(&format!("cannot open event file {}: ", missing.display())), "{error}");
 }
+
+/// The umask of tests usually removes write access of the group, so the permissions here have none.
+#[cfg(unix)]
+#[test]
+fn new_files_have_the_permissions_of_the_setting() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let modes = |folder: &Folder| {
+        let entries = fs::read_dir(&folder.0).expect("a folder");
+        let mode =
+            |entry: io::Result<fs::DirEntry>| entry?.metadata().map(|data| data.permissions().mode() & 0o777);
+        entries.map(mode).collect::<io::Result<Vec<_>>>().expect("modes")
+    };
+    for (settings, expected) in [(None, 0o600), (Some(0o640), 0o640), (Some(0o400 | 0o200), 0o600)] {
+        let folder = Folder::new();
+        let file = folder.file().rotate_size(4);
+        let file = settings.into_iter().fold(file, EventFile::mode);
+        let mut sink = file.open().expect("opened");
+        for _ in 0..3 {
+            assert_eq!(sink.write(b"line\n").expect("written"), 5);
+        }
+        let modes = modes(&folder);
+        assert!(modes.len() >= 2 && modes.iter().all(|mode| *mode == expected), "{modes:?}");
+    }
+    let folder = Folder::new();
+    fs::write(folder.path(), "").expect("written");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o644)).expect("set");
+    drop(folder.file().open().expect("opened"));
+    assert_eq!(modes(&folder), [0o644], "an existing file keeps its permissions");
+}
