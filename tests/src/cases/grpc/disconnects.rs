@@ -99,7 +99,7 @@ pub async fn a_thousand_deadlines(stack: Stack) {
     let mut calls = FuturesUnordered::new();
     for n in 0..CALLS {
         let mut caller = callers[n % callers.len()].clone();
-        calls.push(async move { caller.unary("Hang", within(Duration::from_secs(5))).await.is_err() });
+        calls.push(async move { caller.unary("Hang", within(Duration::from_secs(20))).await.is_err() });
         while world.entered.load(Ordering::SeqCst) <= n {
             tokio::select! {
                 biased;
