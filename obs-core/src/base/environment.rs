@@ -150,8 +150,8 @@ impl Environment {
         set.or(methods.first()).or(variables.first()).copied().unwrap_or_default()
     }
 
-    /// Warns of each variable of ours that nobody read and that is not `known`, with the most similar
-    /// name.
+    /// Warns of each variable of ours that nobody read and that is not `known`, with the most
+    /// similar name.
     pub(crate) fn warn_of_unknown(&self, known: &[&'static str]) {
         let read = self.read.borrow();
         let known = || known.iter().copied().chain(read.iter().map(String::as_str));
