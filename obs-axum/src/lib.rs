@@ -85,6 +85,8 @@ mod connect_info;
 #[cfg(feature = "axum")]
 mod connected_app;
 #[cfg(feature = "axum")]
+mod connection;
+#[cfg(feature = "axum")]
 mod extract;
 mod future;
 mod layer;
