@@ -322,7 +322,7 @@ settings! {
         /// time: `drain_delay`, `drain_timeout`, and a reserve of a fifth, at most 5 s, to abort
         /// requests and to flush the outputs.
         fn shutdown_timeout(mut self, timeout: Duration) { self.shutdown_timeout = timeout }
-        variable "OBS_SHUTDOWN_TIMEOUT": "a duration such as `20s` or `500ms`, or whole seconds such as `20`" => parse::duration;
+        variable "OBS_SHUTDOWN_TIMEOUT": "a duration such as `500ms`, `20s` or `5m`, or whole seconds such as `20`" => parse::duration;
         valid "more than zero" if |timeout| !timeout.is_zero();
     }
 
@@ -331,7 +331,7 @@ settings! {
         /// Sets the time for which the service still accepts requests at its shutdown, after
         /// `/readyz` fails, so that load balancers notice.
         fn drain_delay(mut self, delay: Duration) { self.drain_delay = Some(delay) }
-        variable "OBS_DRAIN_DELAY": "a duration such as `20s` or `500ms`, or whole seconds such as `20`" => parse::duration;
+        variable "OBS_DRAIN_DELAY": "a duration such as `500ms`, `20s` or `5m`, or whole seconds such as `20`" => parse::duration;
         valid "at most `shutdown_timeout` without its reserve";
         check Self::check_drain_delay;
     }
@@ -340,7 +340,7 @@ settings! {
         /// Sets the time after the delay in which running requests can still end. Then they are
         /// aborted.
         fn drain_timeout(mut self, timeout: Duration) { self.drain_timeout = Some(timeout) }
-        variable "OBS_DRAIN_TIMEOUT": "a duration such as `20s` or `500ms`, or whole seconds such as `20`" => parse::duration;
+        variable "OBS_DRAIN_TIMEOUT": "a duration such as `500ms`, `20s` or `5m`, or whole seconds such as `20`" => parse::duration;
         valid "at most what `drain_delay` and the reserve leave of `shutdown_timeout`";
         check Self::check_drain_timeout;
     }
@@ -352,7 +352,7 @@ settings! {
         /// The server of `obs-axum` applies it to each connection. With actix-web, the function
         /// `obs_actix::on_connect` does.
         fn stall_timeout(mut self, timeout: Duration) { self.stall_timeout = timeout }
-        variable "OBS_STALL_TIMEOUT": "a duration such as `20s` or `500ms`, or whole seconds such as `20`" => parse::duration;
+        variable "OBS_STALL_TIMEOUT": "a duration such as `500ms`, `20s` or `5m`, or whole seconds such as `20`" => parse::duration;
         valid "between 1 ms and a day" if |timeout| (1..=86_400_000).contains(&timeout.as_millis());
     }
 

@@ -300,8 +300,8 @@ impl Observation {
     /// `Connection: close`, because the service shuts down. Call it after
     /// [`responded`](Self::responded).
     ///
-    /// So clients over HTTP/1 lose no request when the server closes its connections. Over HTTP/2,
-    /// the server announces the end of a connection with GOAWAY.
+    /// Clients over HTTP/1 then lose no request when the server closes its connections. Over
+    /// HTTP/2, the server announces the end of a connection with GOAWAY.
     #[inline]
     #[must_use]
     pub fn closes_connection(&self) -> bool {

@@ -26,7 +26,7 @@ impl Extension for Events {
         let Self { outputs, rules, sample_rate, excluded, headers, .. } = *self;
         setup.parts.exclusions.events = excluded;
         headers.iter().for_each(|name| setup.record_header(name));
-        let keep = Keep { rules, rate: sample_rate };
+        let keep = Keep::new(rules, sample_rate);
         let pipeline = EventPipeline::start(outputs, keep, setup).map_err(|error| {
             let setting = setup.environment.name_of(&["OBS_EVENTS"], &["events"]);
             BuildError::failed(setting, error)
