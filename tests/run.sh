@@ -156,6 +156,8 @@ packages() {
     say "packages"
     # Only these are published. They are built in the folder and with the profile of the tests, so
     # that no dependency is built twice.
+    # cargo keeps the core that an earlier run unpacked, and would build the adapters against it.
+    rm -rf "${CARGO_HOME:-$HOME/.cargo}/registry/src/"-*/"$core"-[0-9]*
     CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}" CARGO_PROFILE_DEV_DEBUG=line-tables-only \
         cargo package -p "$core" -p obs-axum -p obs-actix --allow-dirty --quiet
     local crate file
