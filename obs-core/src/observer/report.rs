@@ -1,10 +1,14 @@
 //! The report of a shutdown, and the flush that it is made of.
 
-use std::{fmt, sync::mpsc::sync_channel, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use super::Observer;
 use crate::{
-    base::thread::spawn,
+    base::thread_timeout::run_with_timeout,
     extension::report::{OutputCounts, OutputReport},
     redact::diagnostics,
 };
@@ -70,15 +74,17 @@ impl fmt::Display for ShutdownReport {
 /// Flushes all outputs and returns after `limit` at the latest, even if a sink of the application
 /// exceeds its deadline. Then the report counts as lost what is not delivered.
 pub(crate) fn flush_within(observer: &Observer, limit: Duration) -> ShutdownReport {
-    let (send, flushed) = sync_channel(1);
-    let flushing = observer.clone();
+    let (flushing, slot) = (observer.clone(), Arc::new(Mutex::new(None)));
+    let filled = Arc::clone(&slot);
     // Sinks that keep their deadline are done before the limit.
     let deadline = limit.saturating_sub(limit / 10);
-    let flush = move || _ = send.send(flushing.shutdown(deadline));
-    match spawn("obs-flush", Box::new(flush)) {
-        Ok(_) => flushed.recv_timeout(limit).unwrap_or_else(|_| observer.report(false)),
-        Err(_) => observer.report(false),
-    }
+    let flush = move || {
+        let report = flushing.shutdown(deadline);
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+    };
+    run_with_timeout("obs-flush", limit, Box::new(flush));
+    let flushed = filled.lock().unwrap_or_else(PoisonError::into_inner).take();
+    flushed.unwrap_or_else(|| observer.report(false))
 }
 
 /// Flushes as [`flush_within`], and logs the report: one line with all numbers. `event` is what
