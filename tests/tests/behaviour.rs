@@ -57,7 +57,7 @@ macro_rules! cases {
                 late_write;
             exposition: negotiated compressed filtered_by_name empty head_has_no_body users_metrics sizes
                 opentelemetry_naming exemplars without_exemplars_and_created excluded_routes
-                declared_routes;
+                own_labels declared_routes;
             long_pages: complete to_a_client_of_http_1_0(http1) unread slow_readers;
             health: names_the_failing_check hanging too_late one_run_for_all
                 independent_of_liveness_and_disconnects panicking blocking

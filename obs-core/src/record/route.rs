@@ -23,6 +23,9 @@ const OVERFLOW: &str = "overflow";
 /// reaches it.
 const MAX_ROUTES: usize = 16_384;
 
+/// The largest [id](Route::id) of a route.
+pub(crate) const MAX_ROUTE_ID: usize = MAX_ROUTES + RouteTable::FIRST;
+
 /// The maximum number of routes that only clients have named.
 const MAX_GUESSES: usize = 64;
 

@@ -6,7 +6,7 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 use http::{HeaderValue, Request};
 use http_body_util::Full;
-use obs_core::{MetricNaming, Metrics, Outcome, prometheus::IntCounter};
+use obs_core::{MetricLabel, MetricNaming, Metrics, Outcome, prometheus::IntCounter};
 
 use super::exchange_with;
 use crate::{
@@ -196,6 +196,36 @@ pub async fn excluded_routes(stack: Stack) {
     assert_eq!(watch.ended(2).await[0].outcome, Outcome::Completed);
     assert_eq!(watch.lines().len(), 1, "its event is still written");
     assert_eq!(watch.metric("http_requests_total", ""), 0.0);
+}
+
+/// Labels of the application's own, from a field of the handler and from a header. Values of the
+/// header that are not listed are one value.
+pub async fn own_labels(stack: Stack) {
+    let metrics = Metrics::new()
+        .label(MetricLabel::from_field("greeting"))
+        .label(MetricLabel::from_header("X-Region", ["eu", "us"]).named("region"));
+    let watch = Watch::with(|builder| builder.metrics(metrics));
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    for headers in [&[("x-region", "eu")][..], &[("x-region", "mars")], &[("x-region", "moon")], &[]] {
+        assert_eq!(client.send(scrape("/items/7", headers)).await.expect("a response").status, 200);
+    }
+    client.send(scrape("/fail", &[("x-region", "us")])).await.expect("a response");
+    watch.ended(5).await;
+    client.disconnect().await;
+    server.stop().await;
+    let text = watch.observer.metrics_text();
+    for line in [
+        r#"http_requests_total{method="GET",endpoint="/items/{id}",status="200",greeting="hi",region="eu"} 1"#,
+        r#"http_requests_total{method="GET",endpoint="/items/{id}",status="200",greeting="hi",region="other"} 2"#,
+        r#"http_requests_total{method="GET",endpoint="/items/{id}",status="200",greeting="hi"} 1"#,
+        r#"http_requests_total{method="GET",endpoint="/items/{id}",status="500",greeting="hi",region="eu"} 0"#,
+        r#"http_requests_total{method="GET",endpoint="/fail",status="500",region="us"} 1"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
+    assert_eq!(watch.metric("http_request_errors_total", r#"endpoint="/fail",region="us""#), 1.0);
+    assert_eq!(watch.lines()[0]["http.request.header.x-region"][0], "eu", "events have the header, too");
 }
 
 pub async fn declared_routes(stack: Stack) {

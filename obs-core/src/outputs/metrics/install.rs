@@ -3,7 +3,7 @@
 use std::{mem, sync::Arc};
 
 use super::{
-    MetricSink,
+    MetricSink, custom_labels,
     gatherer::Gatherer,
     scrape::{Scrape, Scrapes},
     settings::Metrics,
@@ -30,6 +30,7 @@ impl Extension for Metrics {
 
     fn install(mut self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
         setup.parts.exclusions.metrics = mem::take(&mut self.excluded);
+        custom_labels::headers(&self, |name| setup.record_header(name));
         let metrics = Arc::new(MetricSink::new(&self, Arc::clone(setup.internal)));
         setup.share(Arc::clone(&metrics));
         setup.sink(Arc::clone(&metrics));

@@ -21,6 +21,7 @@
 //! lock. So most requests find out without a lock that they cannot replace the exemplar. A request
 //! that can replace it tries to take a lock, and gives up if the lock is held.
 
+pub(crate) mod custom_labels;
 pub(crate) mod exemplar;
 pub(crate) mod exposition;
 pub(crate) mod family;

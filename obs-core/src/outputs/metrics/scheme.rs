@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
+    custom_labels::CustomLabels,
     family::{Family, Kind, LabelSet},
     histogram::{BucketBounds, Layout},
     names::{FamilyName, FamilyNames, OPENTELEMETRY, PROMETHEUS},
@@ -28,6 +29,8 @@ pub(super) struct Scheme {
     error_labels: Vec<(LabelSource, Cow<'static, str>)>,
     keys: SeriesKeys,
     error_keys: SeriesKeys,
+    /// The labels of the application's own, if there are any.
+    pub(super) custom: Option<CustomLabels>,
     /// The labels of gRPC calls, if these are in families of their own.
     calls: Option<CallLabels>,
     /// The rows of [`REQUEST_HISTOGRAMS`].
@@ -49,7 +52,9 @@ impl Scheme {
             MetricNaming::Prometheus => &PROMETHEUS,
             MetricNaming::OpenTelemetry => &OPENTELEMETRY,
         };
-        let chosen = settings.labels.clone().unwrap_or_else(|| default_labels(naming));
+        let mut chosen = settings.labels.clone().unwrap_or_else(|| default_labels(naming));
+        chosen.extend_from_slice(&settings.added_labels);
+        let custom = CustomLabels::of(&mut chosen);
         let named = |label: MetricLabel| {
             let name = label.name.unwrap_or(Cow::Borrowed(default_name(naming, label.source)));
             (label.source, name)
@@ -79,6 +84,7 @@ impl Scheme {
             keys: SeriesKeys::new(&labels),
             error_keys: SeriesKeys::new(&error_labels),
             calls,
+            custom,
             labels,
             error_labels,
             layout: Layout::new(REQUEST_HISTOGRAMS.iter().map(bounds)),
@@ -123,7 +129,7 @@ impl Scheme {
 
     pub(super) fn label_set(&self, facts: &LabelFacts<'_>) -> LabelSet {
         if let Some(calls) = self.calls_of(facts) {
-            return calls.label_set(facts);
+            return calls.label_set(facts, self.custom.as_ref());
         }
         self.set_of(&self.labels, facts)
     }
@@ -148,6 +154,7 @@ impl Scheme {
             LabelSource::GrpcStatus => facts.grpc_status.map(|status| status.as_str().to_owned()),
             LabelSource::Scheme => Some(facts.scheme.as_str().to_owned()),
             LabelSource::ProtocolVersion => facts.version.map(|version| version.as_str().to_owned()),
+            LabelSource::Custom(place) => self.custom.as_ref()?.text(place, facts.record?),
         };
         with_values(labels, &value)
     }
@@ -215,6 +222,8 @@ impl CallLabels {
                 LabelSource::GrpcStatus | LabelSource::ErrorType => {
                     default_name(MetricNaming::OpenTelemetry, label.source)
                 }
+                // It has a name already.
+                LabelSource::Custom(_) => "",
                 _ => return None,
             };
             Some((label.source, label.name.clone().unwrap_or(Cow::Borrowed(name))))
@@ -234,11 +243,12 @@ impl CallLabels {
     }
 
     /// A method that the service does not know has the name of the conventions for it.
-    fn label_set(&self, facts: &LabelFacts<'_>) -> LabelSet {
+    fn label_set(&self, facts: &LabelFacts<'_>, custom: Option<&CustomLabels>) -> LabelSet {
         let method = facts.route.map(|route| route.grpc_method().unwrap_or_else(|| route.as_str()));
         let value = |source: LabelSource| match source {
             LabelSource::Route => Some(method.unwrap_or("_OTHER").to_owned()),
             LabelSource::GrpcStatus => facts.grpc_status.map(|status| status.as_str().to_owned()),
+            LabelSource::Custom(place) => custom?.text(place, facts.record?),
             _ => Self::error_type(facts).map(str::to_owned),
         };
         let labels = with_values(&self.labels, &value);
@@ -274,6 +284,8 @@ const fn default_name(naming: MetricNaming, source: LabelSource) -> &'static str
         (MetricNaming::Prometheus, LabelSource::Scheme) => "scheme",
         (MetricNaming::Prometheus, LabelSource::ProtocolVersion) => "version",
         (_, LabelSource::StatusClass) => "status_class",
+        // It has a name already.
+        (_, LabelSource::Custom(_)) => "",
         (MetricNaming::OpenTelemetry, LabelSource::Method) => "http_request_method",
         (MetricNaming::OpenTelemetry, LabelSource::Route) => "http_route",
         (MetricNaming::OpenTelemetry, LabelSource::Status) => "http_response_status_code",
@@ -290,6 +302,11 @@ impl Metrics {
         let of_calls = scheme.calls.map(|calls| calls.labels).unwrap_or_default();
         let system = (!of_calls.is_empty()).then_some(Cow::Borrowed(CallLabels::SYSTEM));
         let own = of_calls.into_iter().filter(|(source, _)| *source == LabelSource::Route);
-        scheme.labels.into_iter().chain(own).map(|(_, name)| name).chain(system).collect()
+        // The last label of errors is the kind of failure, which need not be one of the others.
+        let of_errors = scheme.error_labels.into_iter().next_back().filter(|label| {
+            scheme.names.errors.is_some() && !scheme.labels.iter().any(|other| other.0 == label.0)
+        });
+        let all = scheme.labels.into_iter().chain(own).chain(of_errors);
+        all.map(|(_, name)| name).chain(system).collect()
     }
 }

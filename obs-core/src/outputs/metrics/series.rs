@@ -89,7 +89,10 @@ impl Series {
     }
 
     pub(super) fn record(&self, record: &Record, request: &FinishedRequest<'_>) {
-        let facts = LabelFacts::of(record, request);
+        let mut facts = LabelFacts::of(record, request);
+        if let Some(custom) = &self.scheme.custom {
+            facts.custom = custom.number(record);
+        }
         let key = self.scheme.key(&facts);
         if self.requests.read(&key, |series| self.observe(series, &facts, record, request.end)).is_none() {
             self.observe(&self.create_request_series(&facts, key), &facts, record, request.end);

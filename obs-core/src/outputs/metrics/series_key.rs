@@ -11,7 +11,7 @@ use crate::{
     },
     record::{
         finished::{FinishedRequest, Record},
-        route::Route,
+        route::{MAX_ROUTE_ID, Route},
     },
     write::digits,
 };
@@ -30,10 +30,14 @@ pub(super) struct LabelFacts<'a> {
     pub(super) grpc_status: Option<GrpcStatus>,
     pub(super) scheme: UrlScheme,
     pub(super) version: Option<HttpVersion>,
+    /// The number of the combination of values of the application's own labels.
+    pub(super) custom: u32,
+    /// The record from which these values come.
+    pub(super) record: Option<&'a Record>,
 }
 
 impl<'a> LabelFacts<'a> {
-    pub(super) fn of(record: &Record, request: &FinishedRequest<'a>) -> Self {
+    pub(super) fn of(record: &'a Record, request: &FinishedRequest<'a>) -> Self {
         let FinishedRequest { start, end, .. } = *request;
         // A stranger can send any method to any route. So the methods that a route does not serve
         // are one.
@@ -48,6 +52,8 @@ impl<'a> LabelFacts<'a> {
             grpc_status: end.grpc_status(),
             scheme: start.scheme,
             version: start.version,
+            custom: 0,
+            record: Some(record),
         }
     }
 
@@ -63,6 +69,8 @@ impl<'a> LabelFacts<'a> {
             grpc_status: None,
             scheme: UrlScheme::Http,
             version: Some(HttpVersion::Http11),
+            custom: 0,
+            record: None,
         }
     }
 
@@ -101,8 +109,9 @@ impl<'a> LabelFacts<'a> {
 /// The key of a label set. It contains only the facts that some label shows.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct SeriesKey {
-    /// Route (32 bits), status (16), method (6), gRPC status (5), scheme (2) and version (3) in one
-    /// number, because one number is hashed faster than six.
+    /// The application's own labels (17 bits), route (15), status (16), method (6), gRPC status
+    /// (5), scheme (2) and version (3) in one number, because one number is hashed faster than
+    /// seven.
     packed: u64,
     error_type: Option<&'static str>,
 }
@@ -110,6 +119,9 @@ pub(super) struct SeriesKey {
 impl SeriesKey {
     /// The bits of the status and of the gRPC status.
     const STATUSES: u64 = 0xffff << 16 | 0b1_1111 << 5;
+    /// The bits of the application's own labels. Clients may choose their values.
+    const CUSTOM: u64 = !0 << Self::CUSTOM_PLACE;
+    const CUSTOM_PLACE: u32 = 47;
 
     /// Returns the key of a label set of a test.
     #[cfg(test)]
@@ -117,11 +129,16 @@ impl SeriesKey {
         Self { packed: (n as u64) << 32, error_type: None }
     }
 
-    /// Returns the key without the result of the request.
+    /// Returns the key without the result of the request and without the application's own labels.
     pub(super) const fn without_result(&self) -> Self {
-        Self { packed: self.packed & !Self::STATUSES, error_type: None }
+        Self { packed: self.packed & !(Self::STATUSES | Self::CUSTOM), error_type: None }
     }
 }
+
+/// The number of combinations of values of the application's own labels that a key can have.
+pub(super) const MAX_COMBINATIONS: usize = 100_000;
+
+const _: () = assert!(MAX_COMBINATIONS <= 1 << 17 && MAX_ROUTE_ID < 1 << 15);
 
 /// A builder of the keys of one family.
 pub(super) struct SeriesKeys {
@@ -140,7 +157,8 @@ impl SeriesKeys {
         let has_code = labels.iter().any(|(source, _)| *source == LabelSource::Status);
         for (source, _) in labels {
             this.label_bits |= match source {
-                LabelSource::Route => 0xffff_ffff << 32,
+                LabelSource::Route => 0x7fff << 32,
+                LabelSource::Custom(_) => SeriesKey::CUSTOM,
                 LabelSource::Status => Self::STATUS,
                 // If both labels exist, the code determines the class.
                 LabelSource::StatusClass => {
@@ -172,7 +190,8 @@ impl SeriesKeys {
         let status = if self.class_only { status / 100 } else { status };
         let grpc = facts.grpc_status.map_or(0, |status| status.code().saturating_add(1));
         let version = facts.version.map_or(0, |version| (version as u64).saturating_add(1));
-        let packed = u64::from(facts.route.map_or(0, Route::id)) << 32
+        let packed = u64::from(facts.custom) << SeriesKey::CUSTOM_PLACE
+            | u64::from(facts.route.map_or(0, Route::id)) << 32
             | u64::from(status) << 16
             | (facts.method as u64) << 10
             | u64::from(grpc) << 5

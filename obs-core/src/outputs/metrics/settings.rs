@@ -5,6 +5,7 @@ use std::{borrow::Cow, time::Duration};
 #[cfg(feature = "prometheus")]
 use prometheus::Registry;
 
+use super::custom_labels::{self, CustomSource};
 use crate::{
     base::{
         build_error::BuildError,
@@ -50,6 +51,10 @@ pub enum MetricNaming {
 pub struct MetricLabel {
     pub(crate) source: LabelSource,
     pub(crate) name: Option<Cow<'static, str>>,
+    /// The source of a label of the application's own.
+    pub(super) custom: Option<CustomSource>,
+    /// The limit of values, if it was set.
+    pub(super) limit: Option<usize>,
 }
 
 /// The source of a label's value.
@@ -63,11 +68,17 @@ pub(crate) enum LabelSource {
     GrpcStatus,
     Scheme,
     ProtocolVersion,
+    /// A label of the application's own, with its place among those.
+    Custom(usize),
 }
 
 impl MetricLabel {
     const fn new(source: LabelSource) -> Self {
-        Self { source, name: None }
+        Self { source, name: None, custom: None, limit: None }
+    }
+
+    fn of_custom(custom: CustomSource) -> Self {
+        Self { custom: Some(custom), ..Self::new(LabelSource::Custom(0)) }
     }
 
     /// The method, or `_OTHER` if it is not one of those in the settings.
@@ -121,6 +132,57 @@ impl MetricLabel {
     #[must_use]
     pub const fn protocol_version() -> Self {
         Self::new(LabelSource::ProtocolVersion)
+    }
+
+    /// The value of a field that the application sets with [`Work::set`](crate::Work::set). Absent
+    /// if the request has no such field.
+    ///
+    /// The first 100 values become label values, or as many as [`limit`](Self::limit) allows. All
+    /// further values are counted as `overflow`. A value longer than 128 bytes is cut.
+    ///
+    /// The name of the label is that of the field, with `_` for each other character than a letter
+    /// or digit.
+    ///
+    /// ```
+    /// use obs_core::{MetricLabel, Metrics, Observer, Outcome, adapter::RequestHead};
+    ///
+    /// let metrics = Metrics::new().label(MetricLabel::from_field("tenant").limit(20));
+    /// let observer = Observer::builder("shop").no_environment().metrics(metrics).build()?;
+    /// let observation = observer.start(&RequestHead::new("GET", "/", &()));
+    /// observation.work().set("tenant", "blue"); // in a handler: `current().set(..)`
+    /// observation.finish(Outcome::Completed);
+    /// assert!(observer.metrics_text().contains(r#"tenant="blue""#));
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn from_field(field: impl Into<Cow<'static, str>>) -> Self {
+        Self::of_custom(CustomSource::Field(field.into()))
+    }
+
+    /// The first value of a request header, if it is one of `values`; `other` if it is not. Absent
+    /// if the request has no such header.
+    ///
+    /// Clients send headers, so only the listed values become label values. Events contain the
+    /// header, too, as with [`Events::headers`](crate::Events::headers).
+    ///
+    /// ```
+    /// use obs_core::{MetricLabel, Metrics};
+    ///
+    /// let region = MetricLabel::from_header("x-region", ["eu", "us"]).named("region");
+    /// let metrics = Metrics::new().label(region);
+    /// ```
+    #[must_use]
+    pub fn from_header(header: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let values = values.into_iter().map(Into::into).collect();
+        Self::of_custom(CustomSource::Header(header.to_ascii_lowercase().into(), values))
+    }
+
+    /// Limits the number of values of a label [from a field](Self::from_field). Further values are
+    /// counted as `overflow`.
+    #[must_use]
+    pub const fn limit(mut self, values: usize) -> Self {
+        self.limit = Some(values);
+        self
     }
 
     /// Changes the name of the label.
@@ -191,6 +253,14 @@ settings! {
         }
         valid "label names such as `endpoint`, each used once";
         check Self::check_labels;
+    }
+
+    pub(crate) added_labels: Vec<MetricLabel> = Vec::new(), "none" {
+        /// Adds a label to those of [`labels`](Self::labels), or to the default ones.
+        fn label(mut self, label: MetricLabel) { self.added_labels.push(label) }
+        valid "a name that no other label has; labels of the application's own have at most 100,000 \
+               combinations of values";
+        check custom_labels::check;
     }
 
     pub(crate) response_head: bool = false, "`false`" {

@@ -1,0 +1,302 @@
+//! Labels of the application's own: from fields, and from headers.
+//!
+//! Each label numbers its values, and one number stands for the values of all labels of a request.
+//! So the key of a series has the same size with and without such labels.
+
+use std::{borrow::Cow, sync::Arc};
+
+use super::{
+    series_key::MAX_COMBINATIONS,
+    settings::{LabelSource, MetricLabel, Metrics},
+};
+use crate::{
+    base::{build_error::BuildError, read_mostly::ReadMostly, text::bounded, value::Value},
+    http::headers::is_header_name,
+    record::finished::Record,
+};
+
+/// The number of values of a label from a field, if no limit is set.
+const LIMIT: usize = 100;
+
+/// The longest value in bytes.
+const MAX_VALUE: usize = 128;
+
+/// The source of a label's values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum CustomSource {
+    Field(Cow<'static, str>),
+    /// A header in lower case, and the values that become label values.
+    Header(Cow<'static, str>, Vec<String>),
+}
+
+/// The labels of the application's own, in their order.
+pub(super) struct CustomLabels(Vec<CustomLabel>);
+
+struct CustomLabel {
+    source: CustomSource,
+    /// The number of values, without [`ABSENT`] and [`REST`].
+    limit: usize,
+    /// The numbers of the values from a field.
+    seen: ReadMostly<Arc<str>, usize>,
+}
+
+/// The number of a label without a value, and that of all values that are no label values.
+const ABSENT: usize = 0;
+const REST: usize = 1;
+const FIRST: usize = 2;
+
+impl CustomSource {
+    const fn name(&self) -> &Cow<'static, str> {
+        let (Self::Field(name) | Self::Header(name, _)) = self;
+        name
+    }
+}
+
+impl CustomLabels {
+    /// Collects these labels, and completes their sources and names. `None` if there are none.
+    pub(super) fn of(labels: &mut [MetricLabel]) -> Option<Self> {
+        let mut all = Vec::new();
+        for label in labels {
+            let Some(source) = &label.custom else { continue };
+            let allowed = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+            label.name.get_or_insert_with(|| source.name().chars().map(allowed).collect());
+            label.source = LabelSource::Custom(all.len());
+            let limit = match source {
+                CustomSource::Field(_) => label.limit.unwrap_or(LIMIT),
+                CustomSource::Header(_, values) => values.len(),
+            };
+            all.push(CustomLabel { source: source.clone(), limit, seen: ReadMostly::new() });
+        }
+        (!all.is_empty()).then_some(Self(all))
+    }
+
+    /// The number of combinations of values.
+    fn combinations(&self) -> usize {
+        self.0.iter().fold(1, |product, label| product.saturating_mul(label.limit.saturating_add(FIRST)))
+    }
+
+    /// Returns the number of a record's combination of values.
+    #[inline(never)]
+    pub(super) fn number(&self, record: &Record) -> u32 {
+        let number = self.0.iter().fold(0_usize, |number, label| {
+            let of_label = label.number(label.value(record).as_deref());
+            number.saturating_mul(label.limit.saturating_add(FIRST)).saturating_add(of_label)
+        });
+        u32::try_from(number).unwrap_or_default()
+    }
+
+    /// Returns the value of a label. [`number`](Self::number) has seen the record.
+    pub(super) fn text(&self, place: usize, record: &Record) -> Option<String> {
+        let label = self.0.get(place)?;
+        let value = label.value(record)?;
+        let rest = match label.source {
+            CustomSource::Field(_) => "overflow",
+            CustomSource::Header(..) => "other",
+        };
+        Some(if label.number(Some(&value)) == REST { rest.to_owned() } else { value.into_owned() })
+    }
+}
+
+impl CustomLabel {
+    /// Returns the value of the field or header. An empty value counts as none.
+    fn value<'a>(&self, record: &'a Record) -> Option<Cow<'a, str>> {
+        let value = match &self.source {
+            CustomSource::Field(name) => match record.fields.get(name)? {
+                Value::Str(text) => bounded(text, MAX_VALUE),
+                Value::Bool(value) => value.to_string().into(),
+                Value::I64(value) => value.to_string().into(),
+                Value::U64(value) => value.to_string().into(),
+                Value::F64(value) => value.to_string().into(),
+            },
+            CustomSource::Header(name, _) => {
+                let headers = &record.request()?.start.headers;
+                let (_, values) = headers.iter().find(|(header, _)| **header == **name)?;
+                Cow::Borrowed(values.first()?.as_str())
+            }
+        };
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// Returns the number of a value, which is a new one as long as there is room.
+    fn number(&self, value: Option<&str>) -> usize {
+        let Some(value) = value else { return ABSENT };
+        let known = match &self.source {
+            CustomSource::Header(_, values) => values.iter().position(|listed| listed == value),
+            CustomSource::Field(_) => {
+                let known = self.seen.read(value, |number| *number);
+                known.or_else(|| self.seen.get_or_insert(value.into(), self.limit, |count| count))
+            }
+        };
+        known.map_or(REST, |number| number.saturating_add(FIRST))
+    }
+}
+
+/// Calls `record` with the name of each header from which a label comes.
+pub(super) fn headers(metrics: &Metrics, mut record: impl FnMut(&str)) {
+    for label in metrics.labels.iter().flatten().chain(&metrics.added_labels) {
+        if let Some(CustomSource::Header(name, _)) = &label.custom {
+            record(name);
+        }
+    }
+}
+
+/// Rejects labels of the application's own that cannot have a value, or that have too many.
+pub(super) fn check(metrics: &Metrics, setting: &'static str, _: &'static str) -> Result<(), BuildError> {
+    let mut all: Vec<_> = metrics.labels.iter().flatten().chain(&metrics.added_labels).cloned().collect();
+    for label in &all {
+        let (name, expected) = match (&label.custom, label.limit) {
+            (Some(CustomSource::Field(name)), Some(0)) => (name, "a limit of at least 1 value"),
+            (Some(CustomSource::Header(name, values)), None)
+                if !values.is_empty() && is_header_name(name) =>
+            {
+                continue;
+            }
+            (Some(CustomSource::Header(name, _)), _) => {
+                (name, "a header such as `x-region` with at least one value, and without a limit")
+            }
+            (None, Some(_)) => (&Cow::Borrowed("a limit"), "a limit of a label from a field"),
+            _ => continue,
+        };
+        return Err(BuildError::new(setting, name.as_ref(), expected));
+    }
+    let combinations = CustomLabels::of(&mut all).map_or(1, |labels| labels.combinations());
+    if combinations > MAX_COMBINATIONS {
+        let value = format!("{combinations} combinations of values");
+        let expected = "labels of the application's own with at most 100,000 combinations: set `limit`";
+        return Err(BuildError::new(setting, value, expected));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        http::head::RequestHead,
+        observer::Observer,
+        outputs::{events::settings::Events, metrics::settings::MetricNaming},
+        record::outcome::Outcome,
+    };
+
+    fn build(metrics: Metrics) -> Result<Observer, BuildError> {
+        Observer::builder("test").no_environment().events(Events::off()).metrics(metrics).build()
+    }
+
+    fn send(observer: &Observer, field: &'static str, value: impl Into<Value>) {
+        let mut observation = observer.start(&RequestHead::new("GET", "/", &()).route(Some("/a")));
+        observation.work().set(field, value);
+        observation.responded(200, &());
+        observation.finish(Outcome::Completed);
+    }
+
+    fn has(text: &str, line: &str) {
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
+
+    #[test]
+    fn values_of_all_types_are_label_values_up_to_the_limit() {
+        let label = MetricLabel::from_field("the.value").limit(5);
+        let observer = build(Metrics::new().labels([MetricLabel::route(), label])).expect("valid");
+        for value in [Value::from(true), (-1).into(), 2_u8.into(), 0.5.into(), "text".into()] {
+            send(&observer, "the.value", value);
+        }
+        send(&observer, "the.value", "six");
+        send(&observer, "the.value", "seven");
+        send(&observer, "the.value", "text");
+        send(&observer, "the.value", "");
+        send(&observer, "another", "six");
+        let text = observer.metrics_text();
+        for (value, count) in [("true", 1), ("-1", 1), ("2", 1), ("0.5", 1), ("text", 2), ("overflow", 2)] {
+            has(&text, &format!(r#"http_requests_total{{endpoint="/a",the_value="{value}"}} {count}"#));
+        }
+        has(&text, r#"http_requests_total{endpoint="/a"} 2"#);
+        assert!(text.contains("obs_series_overflow_total 0"));
+    }
+
+    #[test]
+    fn a_long_value_is_cut() {
+        let observer = build(Metrics::new().label(MetricLabel::from_field("text"))).expect("valid");
+        send(&observer, "text", "long ".repeat(100));
+        let text = observer.metrics_text();
+        assert!(text.contains(&format!(r#"text="{}…""#, "long ".repeat(25))), "{text}");
+    }
+
+    #[test]
+    fn the_labels_of_errors_and_of_opentelemetry_include_them() {
+        for (naming, line) in [
+            (
+                MetricNaming::Prometheus,
+                r#"http_request_errors_total{method="GET",endpoint="/a",tenant="blue",error_type="panic"} 0"#,
+            ),
+            (
+                MetricNaming::OpenTelemetry,
+                r#"http_server_request_duration_seconds_count{http_request_method="GET",http_route="/a",http_response_status_code="500",error_type="500",url_scheme="http",tenant="blue"} 0"#,
+            ),
+        ] {
+            let label = MetricLabel::from_field("tenant");
+            let observer = build(Metrics::new().naming(naming).label(label)).expect("valid");
+            send(&observer, "tenant", "blue");
+            has(&observer.metrics_text(), line);
+        }
+    }
+
+    /// Many values cannot take the places of routes.
+    #[test]
+    fn each_route_has_a_place_and_its_values_share_the_limit() {
+        let label = MetricLabel::from_field("tenant");
+        let observer = build(Metrics::new().label(label).series_limit(10)).expect("valid");
+        for n in 0..50 {
+            send(&observer, "tenant", n);
+        }
+        let text = observer.metrics_text();
+        let series = text.lines().filter(|line| line.starts_with("http_requests_total{"));
+        // The first, the limit, half of it in advance, and the overflow.
+        assert_eq!(series.count(), 1 + 10 + 5 + 1, "{text}");
+        has(
+            &text,
+            r#"http_requests_total{method="overflow",endpoint="overflow",status="overflow",tenant="overflow"} 39"#,
+        );
+    }
+
+    #[test]
+    fn labels_without_a_possible_value_are_rejected() {
+        let none: [&str; 0] = [];
+        for (labels, message) in [
+            (
+                vec![MetricLabel::from_field("tenant").limit(0)],
+                "`label` is \"tenant\", but should be a limit of at least 1 value",
+            ),
+            (
+                vec![MetricLabel::from_header("x-region", none)],
+                "`label` is \"x-region\", but should be a header such as `x-region` with at least one value, and without a limit",
+            ),
+            (
+                vec![MetricLabel::scheme().limit(3)],
+                "`label` is \"a limit\", but should be a limit of a label from a field",
+            ),
+            (
+                vec![
+                    MetricLabel::from_field("a"),
+                    MetricLabel::from_field("b"),
+                    MetricLabel::from_field("c"),
+                ],
+                "`label` is \"1061208 combinations of values\", but should be labels of the application's own with at most 100,000 combinations: set `limit`",
+            ),
+            (
+                vec![MetricLabel::from_field("status")],
+                "`labels` is \"status\", but should be a different name for each label",
+            ),
+            (
+                vec![MetricLabel::from_field("error.type")],
+                "`labels` is \"error_type\", but should be a different name for each label",
+            ),
+            (
+                vec![MetricLabel::from_field("4th")],
+                "`labels` is \"4th\", but should be a label name such as `endpoint`",
+            ),
+        ] {
+            let metrics = labels.into_iter().fold(Metrics::new(), Metrics::label);
+            assert_eq!(build(metrics).expect_err("refused").to_string(), message);
+        }
+    }
+}
