@@ -121,8 +121,8 @@ settings! {
     }
 
     keep_response_id: bool = false, "`false`: it is replaced" {
-        /// Keeps a request id that a response already has, as the response of a service behind a
-        /// proxy may. If `false`, the id of our request replaces it.
+        /// Keeps a request id that a response already has, for example from a service behind a
+        /// proxy. If `false`, the id of our request replaces it.
         ///
         /// Records always have the id of our request.
         fn keep_response_id(mut self, keep: bool) { self.keep_response_id = keep }
