@@ -5,14 +5,16 @@ use std::any::Any;
 use actix_web::dev::Extensions;
 use obs_core::Observer;
 
-/// Returns the function for `HttpServer::on_connect` that bounds responses which make no progress.
+/// Returns a function for `HttpServer::on_connect` that limits the time of responses without
+/// progress.
 ///
 /// If a client accepts no data of a response for the [stall
 /// timeout](obs_core::ObserverBuilder::stall_timeout) (30 s by default), the system closes the
 /// connection. A client that does not read would otherwise keep its response in memory for as long
 /// as it likes, because actix-web has no such limit.
 ///
-/// Call it before `bind`. It works on Linux, for TCP without TLS.
+/// Call it before `bind`. It works on Linux and Android, for TCP without TLS. Otherwise it has no
+/// effect.
 ///
 /// ```no_run
 /// # use actix_web::{App, HttpServer, web};

@@ -27,8 +27,9 @@
 //! }
 //! ```
 //!
-//! Each request gets an id, is timed to its last byte, and is recorded exactly once, however it
-//! ends. The middleware also answers `/metrics`, `/health`, `/livez` and `/readyz`.
+//! Each request gets an id and is recorded exactly once, however it ends. The measured
+//! duration ends with the last byte of the response. The middleware also answers `/metrics`,
+//! `/health`, `/livez` and `/readyz`.
 //!
 //! # Features
 //! | feature | default | adds |
@@ -43,7 +44,7 @@
 //! * Over HTTP/2, the handler always runs to its end.
 //!
 //! # Guides
-//! They are in the repository: `docs/README.md` is the index.
+//! The guides are in the repository: `docs/README.md` is the index.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -41,11 +41,12 @@ const POLL: Duration = Duration::from_millis(10);
 /// 3. Requests that still run are aborted, and each is recorded.
 /// 4. The outputs are flushed, and one line with all numbers is logged.
 ///
-/// All of it takes at most the
-/// [`shutdown_timeout`](obs_core::ObserverBuilder::shutdown_timeout), 25 s by default. A second
-/// signal exits immediately. The signal handlers of actix-web are disabled.
+/// All of it takes at most the [`shutdown_timeout`](obs_core::ObserverBuilder::shutdown_timeout),
+/// 25 s by default. A second signal ends the process immediately. The signal handlers of actix-web
+/// are disabled.
 ///
-/// Responses to clients that do not read them are bounded by [`on_connect`](crate::on_connect()).
+/// [`on_connect`](crate::on_connect()) limits the time for which a client may stop reading
+/// a response.
 ///
 /// # Errors
 /// The errors of the server.

@@ -2,8 +2,8 @@
 //!
 //! Otherwise axum would wrap the body in an adapter that converts errors, and every frame would go
 //! through it. These bodies do not need it, because their errors are axum's own. `Body::new` uses
-//! this box and adds no second one. If a future version boxes it again, the benchmarks fail because
-//! of the additional allocation.
+//! this box and adds no second one. If a future version of axum boxes the body again, the
+//! benchmarks fail because of the additional allocation.
 
 use std::{
     fmt::Display,

@@ -1,4 +1,4 @@
-//! The application as one connection calls it.
+//! The application of one connection, with the information about this connection.
 
 use std::{any::TypeId, future::poll_fn};
 

@@ -25,8 +25,9 @@
 //! }
 //! ```
 //!
-//! Each request gets an id, is timed to its last byte, and is recorded exactly once, however it
-//! ends. The layer also answers `/metrics`, `/health`, `/livez` and `/readyz`.
+//! Each request gets an id and is recorded exactly once, however it ends. The measured
+//! duration ends with the last byte of the response. The layer also answers `/metrics`, `/health`,
+//! `/livez` and `/readyz`.
 //!
 //! # Features
 //! | feature | default | adds |
@@ -71,7 +72,7 @@
 //! a response. The request is then recorded as cancelled, as if the client had disconnected.
 //!
 //! # Guides
-//! They are in the repository: `docs/README.md` is the index.
+//! The guides are in the repository: `docs/README.md` is the index.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -35,20 +35,21 @@ const NO_MORE: Duration = Duration::from_millis(1);
 /// 3. Requests that still run are aborted, and each is recorded.
 /// 4. The outputs are flushed, and one line with all numbers is logged.
 ///
-/// All of it takes at most the
-/// [`shutdown_timeout`](obs_core::ObserverBuilder::shutdown_timeout), 25 s by default. A second
-/// signal exits immediately.
+/// All of it takes at most the [`shutdown_timeout`](obs_core::ObserverBuilder::shutdown_timeout),
+/// 25 s by default. A second signal ends the process immediately.
 ///
 /// A connection whose client accepts no data of a response for the [stall
 /// timeout](obs_core::ObserverBuilder::stall_timeout) (30 s by default) is closed.
 ///
-/// `listener` is any listener of axum, so Unix sockets and TLS work. Handlers get a `ConnectInfo`
-/// with its address, and [one of the application's own](ObservedApp::with_connect_info). The app
-/// may have [layers](ObservedApp::layer) around it. The page `docs/serving.md` has examples. For
-/// other servers, use the functions of [`obs_core::shutdown`], on which this one is based.
+/// `listener` is any listener of axum, so Unix sockets and TLS work. Handlers get the peer address
+/// as a `ConnectInfo` of the listener's address type.
+/// [`with_connect_info`](ObservedApp::with_connect_info) adds a `ConnectInfo` of the application's
+/// own type. The app may have [layers](ObservedApp::layer) around it. The page `docs/serving.md`
+/// has examples. For other servers, use the functions of [`obs_core::shutdown`], on which this one
+/// is based.
 ///
-/// The drain also waits for a connection that is sending a request's head. For `tokio::spawn`, call
-/// `.into_future()`.
+/// The drain also waits for a connection whose client is sending the head of a request.
+/// `tokio::spawn` needs a future, so call `.into_future()` first.
 ///
 /// # Errors
 /// None at present; the type allows for errors in the future.

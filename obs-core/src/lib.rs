@@ -50,8 +50,8 @@
 //! * The crate logs its own diagnostics with `tracing`, target `obs`.
 //!
 //! # Guides
-//! They are in the repository: `docs/README.md` is the index, `docs/adapters.md` is for a new
-//! framework.
+//! The guides are in the repository. `docs/README.md` is the index, and `docs/adapters.md` is for a
+//! new framework.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -128,7 +128,7 @@ pub mod adapter {
     //! * An [`Observation`] cannot be cloned. It moves from the handler's future ([`Observed`])
     //!   into the response's body: [`BodyObservation`], or `ObservedBody` for `http-body` 1.
     //! * [`Observation::finish`] takes the observation by value, so a request ends only once. A
-    //!   drop is a cancellation.
+    //!   drop of the observation counts as a cancellation.
     //! * At its end, a request becomes one immutable [`Record`](crate::output::Record), which every
     //!   output reads.
     //!

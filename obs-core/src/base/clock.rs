@@ -1,4 +1,4 @@
-//! Conversions of times, and the current time on the system's two clocks.
+//! Conversions of times, and the current time on the monotonic clock and the wall clock.
 
 use std::{
     cell::Cell,

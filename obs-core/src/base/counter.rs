@@ -2,7 +2,7 @@
 
 use crate::base::sync::{AtomicU64, Ordering};
 
-/// A counter that is rarely incremented, so it needs no shards.
+/// A counter that is rarely incremented, so all threads share one atomic number.
 ///
 /// [`Setup::counter`](crate::output::Setup::counter) creates one, and `/metrics` shows it.
 ///

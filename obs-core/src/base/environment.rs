@@ -1,4 +1,5 @@
-//! The environment of a build: its variables, and whether standard output is a terminal.
+//! The environment that the builder reads: its variables, and whether standard output is a
+//! terminal.
 
 use std::{
     cell::RefCell,
@@ -11,8 +12,8 @@ use super::build_error::BuildError;
 
 type VariableLookup = Box<dyn Fn(&str) -> Option<OsString>>;
 
-/// The environment of a build: the variables of the process, or no variables. A blank variable
-/// counts as not set.
+/// The environment variables that [`ObserverBuilder::build`](crate::ObserverBuilder::build) reads:
+/// those of the process, or none. A blank variable counts as not set.
 ///
 /// An [extension](crate::output::Extension) reads its variables from it:
 ///

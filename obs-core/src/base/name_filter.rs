@@ -1,4 +1,4 @@
-//! A filter that recognises most new names without comparing them.
+//! A Bloom filter that recognises most new names without comparing them.
 
 /// A Bloom filter with one bit for each hash. A name whose bit is not set is new and need not be
 /// compared with the others. Even with as many names as a request may have, it recognises three of

@@ -1,9 +1,10 @@
 //! Caught panics: the catch that turns a panic into a value, and the slot in which the panic hook
 //! stores its report.
 //!
-//! The hook runs where the panic happens and sees its location. The code around `catch_unwind` gets
-//! the payload and has the observation. A thread-local slot connects the two. Only [`catch`] reads
-//! the slot and empties it, so a panic that a handler catches itself is not reported.
+//! The panic hook runs where the panic happens, so it knows the location. The code around
+//! `catch_unwind` knows the payload and the observation. The hook stores its report in a
+//! thread-local slot, which that code reads. Only [`catch`] reads the slot and empties it, so a
+//! panic that a handler catches itself is not reported.
 
 use std::{
     any::Any,
@@ -50,8 +51,8 @@ const BEHIND_THE_CUT: usize = 512;
 pub struct PanicReport {
     /// The panic's message, cut at 4 KiB.
     pub message: String,
-    /// The place of the panic. `None` without the hook, and for a panic resumed from another
-    /// thread.
+    /// The place of the panic. `None` if the [panic hook](crate::ObserverBuilder::panic_hook) is
+    /// not installed, or if the panic was resumed from another thread.
     pub location: Option<PanicLocation>,
     /// The stack at that place, captured without symbols. Its `Display` resolves them, which takes
     /// milliseconds, so a sink should do that on its own thread.
@@ -98,8 +99,8 @@ impl fmt::Display for PanicLocation {
 
 /// A caught panic: its payload and its report.
 ///
-/// [`Observation::panicked`](crate::adapter::Observation::panicked) takes it. It returns a response
-/// or resumes the panic.
+/// [`Observation::panicked`](crate::adapter::Observation::panicked) takes it. That method returns a
+/// response or resumes the panic.
 pub struct Panic {
     payload: Payload,
     report: Box<PanicReport>,

@@ -1,4 +1,4 @@
-//! Texts that a terminal shows as they are.
+//! Replacement of characters that a terminal does not show.
 
 /// Replaces characters that move the cursor, change colours or the direction of the text, begin a
 /// new line, or are invisible. Texts may come from an attacker.

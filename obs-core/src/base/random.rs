@@ -1,5 +1,5 @@
-//! Random bytes for ids. Each thread has a generator that the system seeded, so that no lock is
-//! shared.
+//! Random bytes for ids. Each thread has its own generator, seeded by the system, so threads share
+//! no lock.
 
 use std::cell::Cell;
 

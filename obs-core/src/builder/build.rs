@@ -27,7 +27,8 @@ impl ObserverBuilder {
     /// Checks the settings and makes the observer. Starts the threads of its outputs.
     ///
     /// # Errors
-    /// Returns an error for the first invalid setting.
+    /// Returns an error for the first invalid setting, or for the first extension that cannot be
+    /// installed.
     pub fn build(self) -> Result<Observer, BuildError> {
         // Programs print this error, and the value may be a URL with a password.
         self.make().map_err(|mut error| {

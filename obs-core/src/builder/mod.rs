@@ -91,8 +91,8 @@ settings! {
     }
 
     request_id_headers: Vec<String> = vec!["x-request-id".to_owned()], "`x-request-id`" {
-        /// Sets the headers that carry the request id. Responses carry the first header. The
-        /// caller's id is the first valid id in these headers, in this order.
+        /// Sets the headers that carry the request id. The caller's id is the first valid id in
+        /// these headers, in this order. Responses carry the id in the first header.
         fn request_id_headers(mut self, names: impl IntoIterator<Item = impl Into<String>>) {
             self.request_id_headers = names.into_iter().map(|name| name.into().to_ascii_lowercase()).collect();
         }
@@ -106,11 +106,11 @@ settings! {
     }
 
     request_id_in_request: bool = false, "`false`" {
-        /// Writes the request id into the headers of the request, in every header of
-        /// [`request_id_headers`](Self::request_id_headers). Inner layers, handlers and the
-        /// services behind a proxy then read the same id there.
+        /// Sets all [`request_id_headers`](Self::request_id_headers) of the request to the request
+        /// id. Inner layers, handlers and the services behind a proxy then read the same id there.
         ///
-        /// It replaces values of the caller. Recorded headers keep the caller's value.
+        /// The caller's values of these headers are replaced.
+        /// [`Events::headers`](crate::Events::headers) still records the caller's values.
         ///
         /// ```
         /// # use obs_core::Observer;
@@ -122,9 +122,9 @@ settings! {
 
     keep_response_id: bool = false, "`false`: it is replaced" {
         /// Keeps a request id that a response already has, for example from a service behind a
-        /// proxy. If `false`, the id of our request replaces it.
+        /// proxy. If `false`, the id of this service's request replaces it.
         ///
-        /// Records always have the id of our request.
+        /// Records always have the id of this service's request.
         fn keep_response_id(mut self, keep: bool) { self.keep_response_id = keep }
     }
 
@@ -132,7 +132,7 @@ settings! {
         /// Sets the function that makes request ids from the request's head. If it panics or
         /// returns an invalid [`RequestId`](crate::RequestId), a UUID is used instead.
         ///
-        /// The id is recorded as it is: it must not contain a secret of the head.
+        /// The id is recorded without masking, so it must not contain a secret of the head.
         ///
         /// ```
         /// use obs_core::{Observer, adapter::first_header};
@@ -155,8 +155,9 @@ settings! {
     }
 
     public_endpoint: Option<PublicEndpoint> = None, "none" {
-        /// Selects the requests that come from outside. Their trace is not continued but recorded
-        /// as a [link](crate::trace::TraceContext::link), and their baggage is dropped.
+        /// Selects the requests whose callers are not trusted, such as those from the internet.
+        /// Their trace is not continued but recorded as a [link](crate::trace::TraceContext::link),
+        /// and their baggage is dropped.
         ///
         /// ```
         /// # use obs_core::Observer;
@@ -197,8 +198,8 @@ settings! {
     }
 
     propagators: Propagators = Propagators::default(), "the W3C formats: `TraceContext` and `Baggage`" {
-        /// Sets the formats of the trace context. The first format that a request has is read, and
-        /// outgoing calls carry all formats.
+        /// Sets the formats of the trace context, in the order of preference. The context is read
+        /// from the first format that is valid in the request. Outgoing calls carry all formats.
         ///
         /// ```
         /// use obs_core::{Observer, trace::Propagator};
@@ -218,8 +219,8 @@ settings! {
         /// `Forwarded` (RFC 7239) header is used, otherwise their `X-Forwarded-For`, `-Proto`,
         /// `-Host` and `-Port` headers.
         ///
-        /// If the two kinds of headers name different clients, both are ignored, because the proxy
-        /// has passed on a header from the client.
+        /// If the two kinds of headers name different clients, both are ignored, because one of
+        /// them may come from the client.
         ///
         /// ```
         /// # use obs_core::Observer;
@@ -269,7 +270,7 @@ settings! {
                 place.1 = path.into();
             }
         }
-        /// Removes all endpoints.
+        /// Removes the built-in endpoints: `/metrics`, `/health`, `/livez` and `/readyz`.
         fn without_endpoints(mut self) { self.endpoints.clear() }
         valid "plain paths, each used once";
     }
@@ -279,8 +280,9 @@ settings! {
         /// Adds a health check of something that the service needs. `/readyz` and `/health` run it,
         /// `/livez` does not.
         ///
-        /// All checks run at the same time, each on its own thread inside the runtime that serves
-        /// the probe. So a check that blocks its thread does not stop the service.
+        /// All checks run at the same time, each on its own thread, so a check that blocks does not
+        /// stop the service. A check can use the timers and sockets of the runtime that serves the
+        /// probe.
         ///
         /// * A check fails if it returns an error, panics, or takes longer than a second.
         /// * A late check continues to run, and no second run is started meanwhile.
@@ -319,8 +321,8 @@ settings! {
 
     shutdown_timeout: Duration = TOTAL, "25 s" {
         /// Sets the time of the whole shutdown, from the signal to the end. Its parts share this
-        /// time: `drain_delay`, `drain_timeout`, and a reserve of a fifth, at most 5 s, to abort
-        /// requests and to flush the outputs.
+        /// time: `drain_delay`, `drain_timeout` and a reserve. The reserve, which is a fifth of the
+        /// time and at most 5 s, is for aborting requests and flushing the outputs.
         fn shutdown_timeout(mut self, timeout: Duration) { self.shutdown_timeout = timeout }
         variable "OBS_SHUTDOWN_TIMEOUT": "a duration such as `500ms`, `20s` or `5m`, or whole seconds such as `20`" => parse::duration;
         valid "more than zero" if |timeout| !timeout.is_zero();
@@ -328,8 +330,8 @@ settings! {
 
     drain_delay: Option<Duration> = None,
         "5 s; 0 at ctrl-c if no health endpoint was ever requested" {
-        /// Sets the time for which the service still accepts requests at its shutdown, after
-        /// `/readyz` fails, so that load balancers notice.
+        /// Sets the time for which the service still accepts requests after `/readyz` begins to
+        /// fail. Load balancers need this time to notice the shutdown.
         fn drain_delay(mut self, delay: Duration) { self.drain_delay = Some(delay) }
         variable "OBS_DRAIN_DELAY": "a duration such as `500ms`, `20s` or `5m`, or whole seconds such as `20`" => parse::duration;
         valid "at most `shutdown_timeout` without its reserve";
@@ -349,8 +351,8 @@ settings! {
         /// Sets the time after which a server closes a connection whose client accepts no data of a
         /// response.
         ///
-        /// The server of `obs-axum` applies it to each connection. With actix-web, the function
-        /// `obs_actix::on_connect` does.
+        /// The server of `obs-axum` applies it to each connection. With actix-web, pass
+        /// `obs_actix::on_connect` to `HttpServer::on_connect`.
         fn stall_timeout(mut self, timeout: Duration) { self.stall_timeout = timeout }
         variable "OBS_STALL_TIMEOUT": "a duration such as `500ms`, `20s` or `5m`, or whole seconds such as `20`" => parse::duration;
         valid "between 1 ms and a day" if |timeout| (1..=86_400_000).contains(&timeout.as_millis());
@@ -377,10 +379,12 @@ settings! {
         /// Enables spans with OpenTelemetry, with an [`Otel`] or with the application's own
         /// `TracerProvider`.
         ///
-        /// Without this call, spans are enabled by the variable `OTEL_EXPORTER_OTLP_ENDPOINT`.
+        /// Without this call, the environment enables spans if it has
+        /// `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or
+        /// `OTEL_TRACES_EXPORTER=otlp`.
         fn otel(mut self, otel: impl Into<Otel>) { self.otel = Some(otel.into()) }
-        /// Enables spans, and exports them over OTLP to the endpoint of the environment, otherwise
-        /// to `http://localhost:4318`.
+        /// Enables spans, and exports them over OTLP to the endpoint that the environment sets,
+        /// otherwise to `http://localhost:4318`.
         ///
         /// ```
         /// # use obs_core::Observer;

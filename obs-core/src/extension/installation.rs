@@ -68,8 +68,8 @@ use crate::{
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 pub trait Extension: Send + 'static {
-    /// Returns the extension's name, which no other extension of the observer has. Errors and the
-    /// report of a shutdown contain it.
+    /// Returns the extension's name, which must be unique in the observer. Errors and the report of
+    /// a shutdown contain it.
     fn name(&self) -> &str;
 
     /// Reads the extension's environment variables, which take precedence over the code. It is not

@@ -112,7 +112,8 @@ impl Setup<'_> {
         self.service
     }
 
-    /// The observer's redactor. The texts of a record are already masked, so it is for other texts.
+    /// The observer's redactor. Use it for other texts than those of a record, which are already
+    /// masked.
     #[must_use]
     pub const fn redactor(&self) -> &Redactor {
         self.redactor
@@ -187,8 +188,9 @@ impl Setup<'_> {
         Ok(())
     }
 
-    /// Adds an endpoint at an exact path, such as `/debug/queue`. If the application has a route of
-    /// its own at that path, that route wins, and a warning is logged once.
+    /// Adds an endpoint at an exact path, such as `/debug/queue`. If the application has a route
+    /// with exactly this text, that route wins, and a warning is logged once. If a route with
+    /// parameters matches the path, it wins for methods other than `GET` and `HEAD`.
     ///
     /// `respond` is called on the thread of the request, for all methods. If it panics, the answer
     /// is a 500.
@@ -206,8 +208,8 @@ impl Setup<'_> {
         self.parts.endpoints.push(InstalledEndpoint { endpoint, path, respond });
     }
 
-    /// Adds an [endpoint](Self::endpoint) that changes nothing. It answers methods other than `GET`
-    /// and `HEAD` with 405.
+    /// Adds a read-only [endpoint](Self::endpoint). It answers methods other than `GET` and `HEAD`
+    /// with 405.
     ///
     /// ```
     /// use obs_core::{

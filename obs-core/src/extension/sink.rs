@@ -54,15 +54,16 @@ pub trait RecordSink: Send + Sync + 'static {
     /// It must have 1 to 64 bytes and no control characters, and must never change.
     fn name(&self) -> &str;
 
-    /// Called when a piece of work has started.
+    /// Receives the start of a piece of work.
     fn on_start(&self, _start: &Start) {}
 
-    /// Returns false if [`on_start`](Self::on_start) does nothing. Then calls may be skipped.
+    /// Returns false if [`on_start`](Self::on_start) does nothing. The observer may then skip
+    /// the calls.
     fn wants_starts(&self) -> bool {
         true
     }
 
-    /// Called when a piece of work has ended.
+    /// Receives the record of a piece of work that has ended.
     fn on_finish(&self, record: &Record);
 
     /// Flushes queued data, for at most `deadline`. Returns `false` if data is left or lost.

@@ -128,8 +128,10 @@ impl AnswerBody {
         }
     }
 
-    /// Returns the reason for which the body has ended early. Its last piece then makes a page
-    /// invalid, and the adapter reports the reason to the observation.
+    /// Returns the reason if the body has ended early; otherwise `None`.
+    ///
+    /// If the body has ended early, its last piece makes the page invalid, so that the client
+    /// rejects it. The adapter reports the reason to the observation.
     #[must_use]
     pub fn failure(&self) -> Option<&'static str> {
         match &self.0 {

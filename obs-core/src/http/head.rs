@@ -108,9 +108,9 @@ impl<'a> RequestHead<'a> {
         self
     }
 
-    /// Sets the route, such as `/items/{id}`, if the framework has already routed the request. It
-    /// saves a call of [`Observation::set_route`](crate::adapter::Observation::set_route). A
-    /// request for an [endpoint](crate::adapter::Observation::endpoint) ignores it.
+    /// Sets the route, such as `/items/{id}`, if the framework has already routed the request. A
+    /// call of [`Observation::set_route`](crate::adapter::Observation::set_route) is then not
+    /// necessary. A request for an [endpoint](crate::adapter::Observation::endpoint) ignores it.
     ///
     /// Each text is stored once and never freed, so it must be a route and never a path.
     #[must_use]

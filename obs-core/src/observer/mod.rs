@@ -41,8 +41,8 @@ use crate::{
 
 /// An observer of the requests of one service.
 ///
-/// A clone clones one `Arc`. A process can have any number of observers, each with its own metrics
-/// and outputs. The panic hook is installed once for all of them.
+/// A clone only copies an `Arc`, so it is cheap. A process can have any number of observers, each
+/// with its own metrics and outputs. The panic hook is installed once for all of them.
 ///
 /// ```
 /// use obs_core::Observer;
@@ -143,8 +143,8 @@ impl Observer {
         &self.0.policy
     }
 
-    /// Returns the handle of the current work that belongs to this observer. It is found even if
-    /// the innermost layer belongs to another observer. Outside of work the handle does nothing.
+    /// Returns this observer's handle of the current work, even if the innermost layer belongs to
+    /// another observer. Outside of work the handle does nothing.
     #[must_use]
     pub fn current(&self) -> Work {
         scope::try_current().and_then(|work| work.of_policy(self.policy())).unwrap_or_default()
@@ -190,7 +190,7 @@ impl Observer {
 
     /// The answer to a request for an endpoint; `None` if there is no endpoint at its path.
     ///
-    /// Adapters use [`Observation::answer`](crate::adapter::Observation::answer).
+    /// Adapters use [`Observation::answer`](crate::adapter::Observation::answer) instead.
     #[must_use]
     pub fn endpoint(&self, head: &RequestHead<'_>) -> Option<EndpointFuture> {
         let endpoint = self.0.endpoints.find(head.path)?;
@@ -235,8 +235,8 @@ impl Observer {
         self
     }
 
-    /// The metrics in Prometheus' text format, as `/metrics` shows them. The text is made on this
-    /// thread.
+    /// The metrics in Prometheus' text format, as `/metrics` shows them. The calling thread writes
+    /// the whole text.
     #[must_use]
     pub fn metrics_text(&self) -> String {
         String::from_utf8_lossy(&self.0.scrapes.text()).into_owned()
@@ -278,7 +278,8 @@ impl Observer {
         self.0.times.drain
     }
 
-    /// Flushes all buffered data, for at most `deadline`, and starts to drain.
+    /// Starts to drain, flushes all buffered data and runs the shutdown steps of extensions, for at
+    /// most `deadline`.
     ///
     /// It blocks the thread, so call it in `spawn_blocking` on an async runtime. Requests that end
     /// later are still recorded.
@@ -331,8 +332,8 @@ impl Observer {
         self.0.sinks.flush(deadline)
     }
 
-    /// The number of upgraded connections whose body the framework still holds. actix-web holds it
-    /// as long as the connection lasts.
+    /// The number of upgraded connections whose response body the framework has not dropped.
+    /// actix-web keeps the body as long as the connection lasts.
     #[must_use]
     pub fn tunnels(&self) -> u64 {
         self.0.tunnels.load(Ordering::Relaxed)
@@ -363,8 +364,8 @@ impl Observer {
 }
 
 impl Work {
-    /// Returns the handle of the same request that belongs to `observer`: this handle, or the
-    /// handle of an outer layer.
+    /// Returns the handle of `observer` for the same request: this handle, or that of an outer
+    /// layer. `None` if neither belongs to `observer`.
     #[must_use]
     pub fn of(&self, observer: &Observer) -> Option<Self> {
         self.of_policy(observer.policy())

@@ -1,4 +1,4 @@
-//! The report of a shutdown, and the flush that it is made of.
+//! The report of a shutdown, and the flush that produces it.
 
 use std::{
     fmt,
@@ -30,7 +30,7 @@ pub struct ShutdownReport {
     /// True if all buffered data reached its output in time, and every step of the shutdown was
     /// done in time.
     pub flushed: bool,
-    /// The number of requests that had not ended.
+    /// The number of requests that had not ended when the report was made.
     pub in_flight: u64,
     /// A row for each output that has counters: `events`, `spans` if this crate exports them, and
     /// the outputs of extensions.

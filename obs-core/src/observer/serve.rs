@@ -30,7 +30,7 @@ pub trait Server {
     /// The running server: a boxed future. It is `Send` if the framework's future is `Send`.
     type Running: Future<Output = io::Result<()>>;
 
-    /// Runs the server until `stop` has stopped it. Call [`Stop::run`] for that.
+    /// Runs the server until its shutdown is complete. An implementation calls [`Stop::run`].
     fn run(self, stop: Stop) -> Self::Running;
 }
 
@@ -116,6 +116,9 @@ impl Stop {
 ///
 /// # Cancellation
 /// A drop of the future drops `serve`.
+///
+/// # Panics
+/// Panics after the signal outside of a Tokio runtime with timers.
 ///
 /// ```no_run
 /// # async fn connections() -> std::io::Result<()> { Ok(()) }

@@ -89,6 +89,9 @@ fn last_flush(observer: Observer) {
 ///
 /// # Cancellation
 /// Once draining has begun, a drop does not end it.
+///
+/// # Panics
+/// Panics after the signal outside of a Tokio runtime with timers.
 pub async fn requested(observer: &Observer, signal: impl Future<Output = ()>) {
     signal.await;
     let delay = observer.begin_shutdown();
@@ -98,8 +101,11 @@ pub async fn requested(observer: &Observer, signal: impl Future<Output = ()>) {
 /// Flushes the outputs without blocking the runtime, and logs the report: one line with all
 /// numbers.
 ///
-/// It takes what is left of the
-/// [`shutdown_timeout`](crate::ObserverBuilder::shutdown_timeout), at most 5 s.
+/// It takes at most the rest of the [`shutdown_timeout`](crate::ObserverBuilder::shutdown_timeout),
+/// and at most 5 s.
+///
+/// # Panics
+/// Panics outside of a Tokio runtime with timers.
 pub async fn flush(observer: &Observer) -> ShutdownReport {
     let limit = observer.flush_limit();
     let (send, flushed) = oneshot::channel();

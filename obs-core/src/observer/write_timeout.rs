@@ -19,10 +19,11 @@ pin_project! {
     ///
     /// A client that does not read its response would otherwise keep the response in memory for as
     /// long as it likes. The time counts only while data waits to be written, so idle connections
-    /// and slow handlers are not affected. Each byte that the client accepts starts it again.
+    /// and slow handlers are not affected. The time starts again with each byte that the client
+    /// accepts.
     ///
     /// # Errors
-    /// [`TimedOut`](io::ErrorKind::TimedOut), beside the errors of the inner connection.
+    /// [`TimedOut`](io::ErrorKind::TimedOut), in addition to the errors of the inner connection.
     ///
     /// ```
     /// use obs_core::adapter::WriteTimeout;

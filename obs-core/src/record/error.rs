@@ -37,7 +37,7 @@ pub struct ErrorReport {
 }
 
 impl ErrorReport {
-    /// Reports an error with its type and its sources.
+    /// Creates the report of an error, with its type and its sources.
     #[must_use]
     pub fn of<E: Error + ?Sized>(error: &E) -> Self {
         let mut sources = Vec::new();
@@ -53,7 +53,7 @@ impl ErrorReport {
         Self { type_name, message: Self::text(&error), sources }
     }
 
-    /// Reports an error from its text alone.
+    /// Creates the report of an error from its text alone.
     #[must_use]
     pub fn of_text(error: &dyn fmt::Display) -> Self {
         Self { type_name: None, message: Self::text(error), sources: Vec::new() }

@@ -106,7 +106,7 @@ pub struct RequestEnd {
     /// messages, or [`Work::streaming`](crate::Work::streaming). Such requests are excluded from
     /// the latency histogram.
     pub stream: bool,
-    /// True if the middleware answered it itself: `/metrics`, `/health`, `/livez`, `/readyz`.
+    /// True if an endpoint of the observer answered it, such as `/metrics` or `/readyz`.
     pub endpoint: bool,
 }
 

@@ -77,11 +77,11 @@ impl fmt::Display for Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Identity {
-    /// It is not recorded.
+    /// The data is not recorded.
     Off,
-    /// It is recorded as it is.
+    /// The data is recorded unchanged.
     Kept,
-    /// It is recorded as a keyed hash: the first 16 bytes of its HMAC-SHA-256.
+    /// The data is recorded as a keyed hash: the first 16 bytes of its HMAC-SHA-256.
     ///
     /// The same person always has the same hash. Only someone who has [the
     /// key](crate::Events::hash_key) can match it to a person. This needs the feature `hash`.

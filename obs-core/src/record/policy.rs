@@ -33,7 +33,7 @@ use crate::{
 #[non_exhaustive]
 pub enum PanicPolicy {
     /// The client gets a 500 as `application/problem+json` with the request id; over gRPC, status
-    /// 13.
+    /// 13 (INTERNAL).
     #[default]
     Answer,
     /// The panic continues, as it would without this middleware: the connection or stream is
@@ -54,11 +54,12 @@ struct AnswerToPanic<F: ?Sized = dyn Fn(&PanicReport) -> Answer + Send + Sync> {
 }
 
 impl PanicPolicy {
-    /// Answers a panic with the answer that `answer` returns.
+    /// Answers each panic with the result of `answer`.
     ///
-    /// The function runs in the scope of the request, so [`current`](crate::current) returns its
-    /// id. It gets the message with secrets masked. The request is recorded as a panic, whatever
-    /// the status of the answer is. If the function panics, the client gets the default answer.
+    /// The function runs in the scope of the request, so [`current`](crate::current) returns the
+    /// request's handle. Secrets in the message of the report are already masked. The request is
+    /// recorded as a panic, whatever the status of the answer is. If the function panics, the
+    /// client gets the default answer.
     ///
     /// A gRPC call always gets the default answer: its client expects a status of gRPC.
     pub fn with(answer: impl Fn(&PanicReport) -> Answer + Send + Sync + 'static) -> Self {

@@ -3,8 +3,8 @@
 //!
 //! All messages pass through here. Secrets in them are masked by the built-in rules, whatever the
 //! redaction of an observer is, because standard error is usually stored, too. Characters that a
-//! terminal does not show are replaced. Callers that know an observer mask texts from outside with
-//! its own rules first.
+//! terminal does not show are replaced. A caller that has an observer first masks foreign texts
+//! with the observer's own rules.
 //!
 //! Callers log a message once, so that standard error is not flooded.
 

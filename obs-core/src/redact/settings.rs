@@ -46,9 +46,10 @@ settings! {
         }
         /// Marks names as harmless.
         ///
-        /// A name that the redactor knows, such as `session`, then also does not make longer names
-        /// secret, such as `session_cart`. Any other name, such as `token_family`, is harmless only
-        /// as a whole: `token` stays secret. A query key such as `state` is then harmless, too.
+        /// If the redactor knows the name, as it knows `session`, longer names are affected, too:
+        /// `session_cart` is no longer secret because of `session`. Any other name, such as
+        /// `token_family`, is harmless only as a whole: `token` stays secret. A query key that the
+        /// redactor knows, such as `state`, can be marked, too.
         fn harmless_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) {
             self.names.extend(names.into_iter().map(|name| (name.into(), Meaning::Harmless)));
         }

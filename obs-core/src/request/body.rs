@@ -16,9 +16,9 @@ use crate::{
 /// An observer of a response's body that finishes the [`Observation`] when the response has ended.
 ///
 /// # Cancellation
-/// If it is dropped before the end, it records [`CancelledInBody`](Outcome::CancelledInBody). It
-/// records [`Completed`](Outcome::Completed) if the whole body was sent and the [rule](BodyRule)
-/// says that the server then drops it.
+/// A drop before the end records [`CancelledInBody`](Outcome::CancelledInBody). If the
+/// [rule](BodyRule) says that the response is already complete, the drop records
+/// [`Completed`](Outcome::Completed).
 ///
 /// ```
 /// use obs_core::{Observer, adapter::{BodyObservation, BodyRule, RequestHead}};
@@ -124,7 +124,7 @@ impl BodyObservation {
     }
 
     /// Returns true if the next [`poll`](Self::poll) takes its fast path, which only counts bytes.
-    /// Most bodies do.
+    /// Most bodies take it.
     ///
     /// This is a hint for speed. After the check, the compiler knows the path that `poll` takes. So
     /// an adapter can inline the poll of such a body, and poll all others in a separate function.
@@ -167,7 +167,7 @@ impl BodyObservation {
         }
     }
 
-    /// Runs the body's destructor in the request's scope. A panic is recorded and stopped here.
+    /// Runs the body's destructor in the request's scope. A panic is caught and recorded.
     pub fn drop_in(&mut self, drop: impl FnOnce()) {
         let Some(observation) = &mut self.observation else { return drop() };
         if let Err(panic) = observation.enter(|| catch(drop)) {

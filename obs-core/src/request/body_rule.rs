@@ -2,8 +2,8 @@
 
 use crate::{record::outcome::Outcome, request::in_flight::IfDropped};
 
-/// The rule that says when the body of one response is complete. It holds an adapter's knowledge of
-/// its server.
+/// The rule that says when the body of one response is complete. An adapter uses it to describe the
+/// behaviour of its server.
 ///
 /// Servers do not always poll a body to its end. Some drop a body that must not be sent, or stop
 /// after `Content-Length` bytes. Others poll a body and discard it. So the adapter states for each
@@ -47,7 +47,8 @@ impl BodyRule {
     /// Returns the rule for a response that ends with its head, because its body is empty or must
     /// not be sent.
     ///
-    /// With a [promise](Self::promised) of more than 0 bytes, the response is truncated.
+    /// If [`promised`](Self::promised) sets more than 0 bytes, the outcome is
+    /// [`Truncated`](Outcome::Truncated).
     pub const fn complete() -> Self {
         Self { at_head: Some(Outcome::Completed), ..Self::polled() }
     }

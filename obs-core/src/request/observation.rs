@@ -126,10 +126,11 @@ impl Observation {
         self.state().set_route(template, false);
     }
 
-    /// The observer's endpoint at the path of this request. Pass it to [`answer`](Self::answer).
+    /// The observer's endpoint at the path of this request; `None` if there is none. Pass it to
+    /// [`answer`](Self::answer).
     ///
-    /// The application's route wins if its text is exactly this path, and for methods other than
-    /// GET and HEAD.
+    /// The result is also `None` if the application has a route with exactly this text. If another
+    /// of its routes matches the path, the result is `None` for methods other than GET and HEAD.
     #[must_use]
     pub fn endpoint(&self) -> Option<Endpoint> {
         self.state().endpoint
@@ -147,8 +148,8 @@ impl Observation {
     /// Returns a counter of the request's body, for use while the service reads it. `None` if
     /// nothing needs to be counted because the size is known.
     ///
-    /// To count a body of unknown size, an adapter wraps it, if the framework boxes request bodies
-    /// anyway.
+    /// An adapter counts a body of unknown size by wrapping it. It does so only if the framework
+    /// boxes request bodies anyway.
     #[must_use]
     pub fn request_body(&self) -> Option<RequestBody> {
         RequestBody::unknown(self.state())
@@ -250,7 +251,7 @@ impl Observation {
     }
 
     /// Records a panic that was caught before there was a response, and returns the answer to it.
-    /// The answer of the application runs in the request's scope.
+    /// The function of [`PanicPolicy::with`] runs in the request's scope.
     ///
     /// # Panics
     /// With [`PanicPolicy::Resume`] the panic is recorded and then continues.

@@ -23,7 +23,7 @@ pin_project! {
     /// # Cancellation
     /// A drop first drops the future in the request's scope, so that destructors in the handler can
     /// still enrich the request. Then it drops the observation, which records a cancellation. A
-    /// panic of a destructor is recorded as the request's panic and stopped here.
+    /// panic of a destructor is caught and recorded as the request's panic.
     ///
     /// # Panics
     /// Panics if it is polled after it has completed, or without a future.

@@ -1,8 +1,8 @@
 //! The panic hook, which records the location of a panic inside of work.
 //!
-//! The hook runs where the panic happens and sees its location. The code around `catch_unwind` gets
-//! the payload and has the observation. A thread-local slot connects the two: see
-//! [`base::panic`](crate::base::panic).
+//! The hook runs where the panic happens, so it knows the location. The code around `catch_unwind`
+//! knows the payload and the observation. The hook stores its report in a thread-local slot, which
+//! that code reads: see [`base::panic`](crate::base::panic).
 //!
 //! The hook fills the slot only inside a request, and always calls the previous hook. The code
 //! around `catch_unwind` empties the slot. It uses the report only if the report and the payload

@@ -58,7 +58,7 @@ impl TestEvent {
     /// Checks that there is no value at `path`.
     ///
     /// # Panics
-    /// Panics if there is one.
+    /// Panics if there is a value.
     pub fn has_no(&self, path: &str) -> &Self {
         if let Some(found) = self.get(path) {
             panic!("`{path}` should not be there, but is {found}, in {self:#?}");

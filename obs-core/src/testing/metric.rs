@@ -60,7 +60,7 @@ impl TestMetric {
     /// Checks that no sample matches.
     ///
     /// # Panics
-    /// Panics if one does.
+    /// Panics if a sample matches.
     pub fn is_not_there(&self) {
         if let Some(value) = self.value {
             panic!("`{}` should not be there, but is {value}; all samples:\n{}", self.asked, self.samples);

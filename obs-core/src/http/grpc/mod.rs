@@ -8,9 +8,9 @@
 //! method. Two responses do not show this, because a layer before the service may have sent them:
 //! UNIMPLEMENTED, and a failure without a body.
 //!
-//! After a failure without a body, or without any response, the method becomes the route only if
-//! the router has no route for it. At most 64 routes are created in this way, because the method
-//! may be any text.
+//! If the response is a failure without a body, or if there is no response, the method becomes the
+//! route only if the router has no route. At most 64 routes are created in this way, because the
+//! method may be any text.
 //!
 //! Messages are counted by their length prefixes while the body passes. tonic's server enforces
 //! `grpc-timeout` outside of our layer, by dropping our future. So if the future is dropped at

@@ -19,9 +19,9 @@
 //! Both stores have a limit in bytes, a flush with a deadline, and a counter for each reason of
 //! loss. The limit includes the bytes that are being sent.
 //!
-//! The thread of a request logs nothing, because logging may block. The worker logs problems. It
-//! may be stuck in its destination when the queue overflows, so another thread logs that. A loom
-//! model covers the queue with both stores (`tests/loom`).
+//! The thread of a request logs nothing, because logging may block. The worker logs problems. When
+//! the queue overflows, the destination may be blocking the worker, so another thread logs the
+//! overflow. A loom model covers the queue with both stores (`tests/loom`).
 
 pub(crate) mod batch;
 pub(crate) mod byte_writer;

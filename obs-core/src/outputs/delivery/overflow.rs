@@ -1,4 +1,4 @@
-//! The log messages about entries without room in a queue.
+//! The log messages about entries that do not fit into a queue.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},

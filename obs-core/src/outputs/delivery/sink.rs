@@ -49,7 +49,8 @@ pub trait BatchSink: Send + 'static {
     /// last observer is dropped.
     ///
     /// # Errors
-    /// The shutdown reports that not everything was flushed.
+    /// An accepted event may not be durable. The shutdown then reports that not everything was
+    /// flushed.
     fn flush(&mut self) -> Result<(), Failure> {
         Ok(())
     }
@@ -101,7 +102,8 @@ pub trait EventSink: Send + 'static {
     /// last observer is dropped.
     ///
     /// # Errors
-    /// The shutdown reports that not everything was flushed.
+    /// An accepted event may not be durable. The shutdown then reports that not everything was
+    /// flushed.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

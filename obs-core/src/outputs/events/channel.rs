@@ -47,7 +47,8 @@ impl EventReceiver {
         self.0.try_recv().ok()
     }
 
-    /// Waits for the next event, at most for `timeout`.
+    /// Waits for the next event, at most for `timeout`. Returns `None` after this time, or after
+    /// the last event.
     #[must_use]
     pub fn recv_timeout(&self, timeout: Duration) -> Option<String> {
         self.0.recv_timeout(timeout).ok()

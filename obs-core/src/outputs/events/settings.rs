@@ -60,7 +60,7 @@ settings! {
         ///
         /// All services with the same rate keep the same traces. The rate also applies to errors,
         /// unless a rule keeps them. Each event contains the rate at which it was kept
-        /// (`sample_rate`): an event kept at 0.1 represents ten.
+        /// (`sample_rate`). An event with the rate 0.1 represents ten events.
         fn sample_rate(mut self, rate: f64) { self.sample_rate = rate }
         variable "OBS_EVENTS_SAMPLE_RATE": "a number between 0 and 1" => parse::share;
         valid "between 0 and 1" if |rate| (0.0..=1.0).contains(rate);

@@ -119,8 +119,8 @@ facts! {
         /// True for a long-lived response, such as server-sent events.
         "stream": flag if "it is true" = end.stream;
 
-        /// True for a request to `/metrics`, `/health`, `/livez` or `/readyz`. It emits an event
-        /// only if it fails.
+        /// True for a request that an endpoint of the observer answered, such as `/metrics` or
+        /// `/readyz`. It emits an event only if it fails.
         "probe": flag if "it is true" = end.endpoint;
     }
 }

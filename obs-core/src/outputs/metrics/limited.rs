@@ -1,11 +1,11 @@
 //! The series of one family up to a limit, and the overflow series for all further label sets.
 //!
-//! A stranger chooses methods, statuses and endings of requests, but neither the routes nor the
-//! methods that they serve. So the label sets that come from code have places of their own, which
-//! the others cannot take: see [`Place`].
+//! Clients choose the methods, statuses and endings of requests. They choose neither the routes nor
+//! the methods that a route serves. So label sets that come from code have reserved places, which
+//! other label sets cannot take: see [`Place`].
 //!
-//! A family that has refused a label set removes the series that were idle for [`IDLE`], at a
-//! scrape. Then other label sets get series again.
+//! At a scrape, a family that has refused a label set removes the series that were idle for
+//! [`IDLE`]. Then other label sets get series again.
 
 use std::{
     collections::HashSet,

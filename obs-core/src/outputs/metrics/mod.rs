@@ -13,8 +13,8 @@
 //! adds to its own cache lines.
 //!
 //! Sums are whole nanoseconds or bytes. Counts are the sums of the buckets, so `_count` always
-//! equals `+Inf`. `http_requests_total` is read from the same histogram. A loom model checks this
-//! (`tests/loom`).
+//! equals `+Inf`. `http_requests_total` is read from the same histogram. A loom model
+//! (`tests/loom`) checks that histograms lose no observation.
 //!
 //! The rank of an exemplar depends on three facts, in this order: whether the request failed,
 //! whether its trace is recorded, and its duration. The rank and the time can be read without a

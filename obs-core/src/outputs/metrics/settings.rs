@@ -282,8 +282,10 @@ settings! {
         /// Limits the label sets that clients can add to each family. Further ones are counted in
         /// one overflow series.
         ///
-        /// The first success of each route and method has a place beside this limit, up to eight
-        /// times the limit. So has each series that is created in advance, up to half the limit.
+        /// Two kinds of series do not count towards this limit:
+        ///
+        /// * the first success of each route and method, up to eight times the limit;
+        /// * the series that are created in advance, up to half the limit.
         fn series_limit(mut self, limit: usize) { self.series_limit = limit }
         valid "between 1 and 1,000,000" if |limit| (1..=1_000_000).contains(limit);
     }

@@ -8,7 +8,7 @@
 //! Each scanner takes linear time, for one of three reasons:
 //!
 //! - It reads a bounded number of bytes.
-//! - It reads only as far as another byte of the same kind.
+//! - It reads no further than the next place at which it could start.
 //! - It returns a position, and does not run again before that position.
 
 pub(crate) mod assignment;

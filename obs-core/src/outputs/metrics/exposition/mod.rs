@@ -7,13 +7,14 @@
 //! * The user's families come from `Registry::gather()`. Our families are in that registry, too,
 //!   for other code that gathers it. But its types cannot contain exemplars, units and times of
 //!   creation. So for our own page, our collector returns placeholders. The registry adds its
-//!   prefix and labels to them, and the encoder replaces them by our families.
+//!   prefix and labels to the placeholders. The encoder replaces each placeholder by our family,
+//!   with this prefix and these labels.
 //! * A separate thread gathers the families, not one of the runtime's blocking threads. A database
 //!   that hangs may block all of the runtime's blocking threads, and the metrics are needed most
 //!   then.
 //! * Only one run gathers at a time. Scrapes that arrive meanwhile wait for the next run and share
-//!   it, so a page always includes the requests that ended before its scrape. After a run, nothing
-//!   can fail any more, and invalid samples are already skipped.
+//!   it, so a page always includes the requests that ended before its scrape. A run also skips
+//!   invalid samples. After it, no sample can make the page fail.
 //! * The page never exists as a whole. It is an `AnswerBody`, which writes 64 KiB each time the
 //!   server polls it. Each scrape writes its own page, so a slow client does not slow others.
 //!   Between two pieces the task yields until the runtime has polled its sockets, because servers
