@@ -58,6 +58,8 @@ macro_rules! cases {
             exposition: negotiated compressed filtered_by_name empty head_has_no_body users_metrics sizes
                 opentelemetry_naming exemplars without_exemplars_and_created excluded_routes
                 own_labels declared_routes;
+            routes: excluded_statuses grouped excluded_from_all_outputs;
+            hooks: at_the_start that_panic classify_errors;
             long_pages: complete to_a_client_of_http_1_0(http1) unread slow_readers;
             health: names_the_failing_check hanging too_late one_run_for_all
                 independent_of_liveness_and_disconnects panicking blocking

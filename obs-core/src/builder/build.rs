@@ -72,6 +72,8 @@ impl ObserverBuilder {
         extensions.try_for_each(|extension| setup.install(extension))?;
         setup.run_late_steps()?;
         let mut parts = setup.parts;
+        parts.start_hook = self.start_hook.take();
+        parts.exclusions.routes = mem::take(&mut self.excluded_routes);
         validation::parts(&parts, &built_in_names)?;
         let variables = Observer::settings().flat_map(|setting| setting.variables);
         environment.warn_of_unknown(&variables.map(|variable| variable.name).collect::<Vec<_>>());
@@ -94,11 +96,12 @@ impl ObserverBuilder {
             ids,
             panic_policy: mem::take(&mut self.panic_policy),
             public_endpoint: self.public_endpoint.take(),
+            classifier: self.classifier.take(),
             trace_header: self.trace_header,
             known_methods,
             propagators: self.propagators,
             trusted_proxies,
-            routes: RouteTable::new(mem::take(&mut parts.exclusions)),
+            routes: RouteTable::new(mem::take(&mut parts.exclusions), mem::take(&mut self.route_groups)),
             late_writes: LateWrites::new(late_writes),
         };
         let (drain, delay_is_set) = (self.drain(), self.drain_delay.is_some());

@@ -12,7 +12,7 @@ use std::future::Future;
 
 #[cfg(feature = "tokio")]
 use crate::extension::check::Check;
-use crate::extension::{installation::Extension, sink::RecordSink};
+use crate::extension::{installation::Extension, setup::StartHook, sink::RecordSink};
 #[cfg(feature = "otel")]
 use crate::outputs::otel::settings::Otel;
 use crate::{
@@ -22,11 +22,15 @@ use crate::{
     outputs::{events::settings::Events, metrics::settings::Metrics},
     record::{
         endpoint::Endpoint,
+        finished::Record,
+        hook::Hook,
         id_policy::IdGenerator,
-        policy::{PanicPolicy, PublicEndpoint, TraceHeader},
+        policy::{Classifier, PanicPolicy, PublicEndpoint, TraceHeader},
+        route,
     },
     redact::settings::Redaction,
     trace::propagation::{Propagator, Propagators},
+    work::handle::Work,
 };
 
 /// The timeout of a health check that has no timeout of its own.
@@ -234,6 +238,99 @@ settings! {
         variable "OBS_TRUSTED_PROXIES": "addresses and networks, separated by commas" => parse::texts;
         valid each "addresses or networks such as `10.0.0.0/8`"
             if |network| Network::parse(network.trim()).is_some();
+    }
+
+    route_groups: Vec<String> = Vec::new(), "none" {
+        /// Records all routes that match a group as one route: the group itself, such as
+        /// `/internal/*`. A trailing `*` matches any suffix. The first group that matches is used.
+        ///
+        /// A request that matches no route gets the group that matches its path. So a group also
+        /// gives a route to a file server, and to a service without a router.
+        ///
+        /// ```
+        /// # use obs_core::Observer;
+        /// let observer = Observer::builder("shop").route_groups(["/internal/*", "/assets/*"]).build()?;
+        /// # Ok::<(), obs_core::BuildError>(())
+        /// ```
+        fn route_groups(mut self, groups: impl IntoIterator<Item = impl Into<String>>) {
+            self.route_groups = groups.into_iter().map(Into::into).collect();
+        }
+        valid each "beginnings of routes with `*` at the end, such as `/internal/*`"
+            if |group| group.ends_with('*') && route::is_pattern(group);
+    }
+
+    excluded_routes: Vec<String> = Vec::new(), "none" {
+        /// Excludes routes from metrics, events and spans together. A trailing `*` matches any
+        /// suffix.
+        ///
+        /// Everything else stays: the request has an id, counts as in flight, and a panic is
+        /// answered. Services that it calls get a trace that is not sampled. Sinks of the
+        /// application's own still receive its record.
+        ///
+        /// [`Metrics::exclude_routes`] and [`Events::exclude_routes`] exclude routes from one
+        /// output.
+        ///
+        /// ```
+        /// # use obs_core::Observer;
+        /// let observer = Observer::builder("shop").exclude_routes(["/ping", "/internal/*"]).build()?;
+        /// # Ok::<(), obs_core::BuildError>(())
+        /// ```
+        fn exclude_routes(mut self, routes: impl IntoIterator<Item = impl Into<String>>) {
+            self.excluded_routes = routes.into_iter().map(Into::into).collect();
+        }
+        valid each "routes such as `/internal/{id}` or `/internal/*`, and no regular expressions"
+            if |route| route::is_pattern(route);
+    }
+
+    start_hook: Option<Hook<StartHook>> = None, "none" {
+        /// Calls a function at the start of each request, with its head and its handle. It can set
+        /// fields, the user and the route before the service runs.
+        ///
+        /// It runs in the scope of the request, so [`current`](crate::current) works there. It is
+        /// not called for the endpoints of `obs`. A panic in it is logged once.
+        ///
+        /// ```
+        /// use obs_core::{Observer, adapter::first_header};
+        ///
+        /// let builder = Observer::builder("shop").on_start(|head, work| {
+        ///     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        ///     if let Some(tenant) = first_header(head.headers, "x-tenant", text) {
+        ///         work.set("tenant", tenant);
+        ///     }
+        /// });
+        /// # builder.build()?;
+        /// # Ok::<(), obs_core::BuildError>(())
+        /// ```
+        fn on_start(mut self, hook: impl Fn(&RequestHead<'_>, &Work) + Send + Sync + 'static) {
+            self.start_hook = Some(Hook::new("on_start", Box::new(hook)));
+        }
+    }
+
+    classifier: Option<Hook<Classifier>> = None, "a response with a 5xx status, and an outcome that is not ok" {
+        /// Decides which requests count as failed. The function returns the kind of failure, which
+        /// is the `error_type` in metrics, events and spans, or `None`.
+        ///
+        /// [`Record::error_type`](crate::output::Record::error_type) is the default decision there.
+        /// The text is static because it becomes the label of a metric. If the function panics, the
+        /// default decision counts, and the panic is logged once.
+        ///
+        /// ```
+        /// # use obs_core::Observer;
+        /// let builder = Observer::builder("shop").classify_errors(|record| {
+        ///     match record.request()?.end.status {
+        ///         Some(429) => Some("too_many_requests"), // a failure
+        ///         Some(503) => None,                      // no failure
+        ///         _ => record.error_type(),               // the default
+        ///     }
+        /// });
+        /// # builder.build()?;
+        /// # Ok::<(), obs_core::BuildError>(())
+        /// ```
+        fn classify_errors(
+            mut self, classifier: impl Fn(&Record) -> Option<&'static str> + Send + Sync + 'static,
+        ) {
+            self.classifier = Some(Hook::new("classify_errors", Box::new(classifier)));
+        }
     }
 
     panic_policy: PanicPolicy = PanicPolicy::Answer, "`Answer`" {

@@ -155,6 +155,16 @@ mod tests {
         assert!(message.contains("`endpoint_path` is \"metrics\""), "{message}");
         let message = error_message(builder().endpoint_path(Endpoint::Metrics, "/health"));
         assert!(message.contains("a path of its own"), "{message}");
+        let message = error_message(builder().route_groups(["/internal"]));
+        assert!(
+            message.starts_with("`route_groups` is \"/internal\", but should be beginnings"),
+            "{message}"
+        );
+        let message = error_message(builder().exclude_routes(["^/internal"]));
+        assert!(message.starts_with("`exclude_routes` is \"^/internal\", but should be routes"), "{message}");
+        let events = crate::outputs::events::settings::Events::new().exclude_status([404, 42]);
+        let message = error_message(builder().events(events));
+        assert_eq!(message, "`exclude_status` is \"42\", but should be statuses between 100 and 599");
     }
 
     #[test]
@@ -165,6 +175,7 @@ mod tests {
             (Metrics::new().duration_buckets([2.0, 1.0]), "`duration_buckets` is \"[2.0, 1.0]\""),
             (Metrics::new().size_buckets([f64::INFINITY]), "without `+Inf`"),
             (Metrics::new().stream_buckets([f64::NAN]), "`stream_buckets`"),
+            (Metrics::new().exclude_status([600]), "`exclude_status` is \"600\""),
             (Metrics::new().labels([MetricLabel::method().named("le")]), "`labels` is \"le\""),
             (
                 Metrics::new().labels([MetricLabel::method(), MetricLabel::method()]),

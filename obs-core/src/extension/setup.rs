@@ -15,8 +15,9 @@ use crate::{
         head::RequestHead,
         method::Method,
     },
-    record::{endpoint::Endpoint, identity::IdentityPolicy, route::Exclusions, service::Service},
+    record::{endpoint::Endpoint, hook::Hook, identity::IdentityPolicy, route::Exclusions, service::Service},
     redact::{Redactor, diagnostics},
+    work::handle::Work,
 };
 
 #[cfg(feature = "tokio")]
@@ -24,6 +25,9 @@ use crate::extension::check::Check;
 
 /// Answers requests for an endpoint.
 pub(crate) type Respond = Box<dyn Fn(&RequestHead<'_>) -> EndpointFuture + Send + Sync>;
+
+/// A function that is called at the start of each request.
+pub(crate) type StartHook = dyn Fn(&RequestHead<'_>, &Work) + Send + Sync;
 
 /// A step of the shutdown: it gets the time that is left, and returns whether it was done in time.
 pub(crate) type ShutdownStep = Box<dyn Fn(Duration) -> bool + Send + Sync>;
@@ -66,6 +70,8 @@ pub(crate) struct Parts {
     pub(crate) endpoints: Vec<InstalledEndpoint>,
     /// Each with the name of its extension.
     late_steps: Vec<(String, LateStep)>,
+    /// The function of the application that is called at each start.
+    pub(crate) start_hook: Option<Hook<StartHook>>,
     /// The routes that events and metrics exclude.
     pub(crate) exclusions: Exclusions,
     /// The form in which records identify clients and users.

@@ -28,13 +28,13 @@ use crate::{
     endpoints::{Endpoints, health::Health},
     extension::{
         report::OutputReport,
-        setup::{Parts, ReadCounts, SharedValues, ShutdownStep},
+        setup::{Parts, ReadCounts, SharedValues, ShutdownStep, StartHook},
         sink::Sinks,
     },
     http::{answer::EndpointFuture, head::RequestHead},
     observer::{drain::Drain, report::ShutdownReport},
     outputs::metrics::{MetricSink, scrape::Scrapes},
-    record::{finished::Record, policy::Policy, service::Service, start::Start},
+    record::{finished::Record, hook::Hook, policy::Policy, service::Service, start::Start},
     redact::{Redactor, diagnostics},
     work::{handle::Work, scope},
 };
@@ -92,6 +92,7 @@ struct Inner {
     #[cfg(feature = "otel")]
     tracing: Option<Arc<Tracing>>,
     endpoints: Endpoints,
+    start_hook: Option<Hook<StartHook>>,
     health: Arc<Health>,
     metrics: Arc<MetricSink>,
     scrapes: Arc<Scrapes>,
@@ -120,7 +121,7 @@ impl Observer {
     /// Creates an observer from the parts that the extensions have installed. `sinks` are those of
     /// `parts`.
     pub(crate) fn new(policy: Policy, times: Times, sinks: Sinks, parts: Parts) -> Self {
-        let Parts { endpoints, shutdown_steps, reports, shared, .. } = parts;
+        let Parts { endpoints, start_hook, shutdown_steps, reports, shared, .. } = parts;
         Self(Arc::new(Inner {
             policy: Arc::new(policy),
             times,
@@ -128,6 +129,7 @@ impl Observer {
             #[cfg(feature = "otel")]
             tracing: shared.get(),
             endpoints: Endpoints::new(endpoints),
+            start_hook,
             health: built_in(&shared),
             metrics: built_in(&shared),
             scrapes: built_in(&shared),
@@ -347,6 +349,11 @@ impl Observer {
 
     pub(crate) fn endpoints(&self) -> &Endpoints {
         &self.0.endpoints
+    }
+
+    #[inline]
+    pub(crate) fn start_hook(&self) -> Option<&Hook<StartHook>> {
+        self.0.start_hook.as_ref()
     }
 
     pub(crate) fn on_start(&self, start: &Start) {

@@ -63,8 +63,17 @@ pub struct Record {
     pub draining: bool,
     /// The part that differs by kind.
     pub kind: RecordKind,
-    /// The outputs from which its route is excluded.
+    /// The outputs from which it is excluded.
     pub(crate) excluded: Excluded,
+    pub(crate) classified: Classified,
+}
+
+/// The decision of the application about the failure of a record.
+#[derive(Clone, Copy)]
+pub(crate) enum Classified {
+    /// The application has no classifier, or it has not been called yet.
+    ByDefault,
+    As(Option<&'static str>),
 }
 
 /// The part of a [`Record`] that differs by the kind of work.
@@ -145,9 +154,14 @@ impl Record {
     ///   5xx response.
     /// * A response below 500: none, even if its handler reported an error.
     /// * Our own 503 to a probe: none, because it is a correct answer to the probe.
+    ///
+    /// A [classifier](crate::ObserverBuilder::classify_errors) can decide otherwise.
     #[must_use]
     #[inline]
     pub fn error_type(&self) -> Option<&'static str> {
+        if let Classified::As(error_type) = self.classified {
+            return error_type;
+        }
         let RecordKind::Request(request) = &self.kind;
         let ordinary = self.outcome.is_ok() && request.grpc.is_none();
         if ordinary && request.status.is_none_or(|status| status < 500) {
@@ -198,11 +212,7 @@ impl FinishedRequest<'_> {
     /// `500`.
     #[must_use]
     pub fn status_label(&self) -> u16 {
-        self.end.status.unwrap_or(match self.outcome {
-            Outcome::CancelledBeforeResponse => 499,
-            Outcome::DeadlineExceeded => 504,
-            _ => 500,
-        })
+        self.outcome.status_label(self.end.status)
     }
 }
 

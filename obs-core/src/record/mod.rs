@@ -9,6 +9,7 @@ pub(crate) mod finished;
 #[cfg(feature = "hash")]
 pub(crate) mod hash_key;
 pub(crate) mod head_text;
+pub(crate) mod hook;
 pub(crate) mod id_policy;
 pub(crate) mod identity;
 pub(crate) mod outcome;

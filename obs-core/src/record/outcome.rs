@@ -74,6 +74,16 @@ impl Outcome {
         status.filter(|status| panicked && status.is_failure()).map_or(error_type, GrpcStatus::as_str)
     }
 
+    /// Returns the status for the labels of metrics: see
+    /// [`status_label`](crate::output::FinishedRequest::status_label).
+    pub(crate) fn status_label(self, sent: Option<u16>) -> u16 {
+        sent.unwrap_or(match self {
+            Self::CancelledBeforeResponse => 499,
+            Self::DeadlineExceeded => 504,
+            _ => 500,
+        })
+    }
+
     /// Returns true if the response reached its proper end, whatever its status:
     /// [`Completed`](Self::Completed) or [`Upgraded`](Self::Upgraded).
     #[must_use]

@@ -18,6 +18,8 @@ use crate::{
         method::KnownMethods,
     },
     record::{
+        finished::Record,
+        hook::Hook,
         id_policy::IdPolicy,
         identity::IdentityPolicy,
         route::RouteTable,
@@ -105,6 +107,9 @@ pub enum TraceHeader {
 /// A rule that returns true for requests from outside, whose trace is not continued.
 pub(crate) type PublicEndpoint = Box<dyn Fn(&RequestHead<'_>) -> bool + Send + Sync>;
 
+/// A function that returns the kind of failure of a record; `None` if it has not failed.
+pub(crate) type Classifier = dyn Fn(&Record) -> Option<&'static str> + Send + Sync;
+
 /// The rules by which an observer identifies, describes and masks its work.
 ///
 /// It holds no output, so records and handles may keep it for ever. The alignment separates it from
@@ -121,6 +126,7 @@ pub(crate) struct Policy {
     pub(crate) ids: IdPolicy,
     pub(crate) panic_policy: PanicPolicy,
     pub(crate) public_endpoint: Option<PublicEndpoint>,
+    pub(crate) classifier: Option<Hook<Classifier>>,
     pub(crate) trace_header: TraceHeader,
     pub(crate) known_methods: KnownMethods,
     pub(crate) propagators: Propagators,

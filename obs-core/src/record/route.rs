@@ -58,11 +58,23 @@ pub struct Route {
     template: &'static str,
 }
 
-/// The outputs from which a route is excluded.
+/// The outputs from which a request is excluded.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Excluded {
     pub(crate) metrics: bool,
     pub(crate) events: bool,
+    #[cfg_attr(not(feature = "otel"), allow(dead_code))]
+    pub(crate) spans: bool,
+}
+
+impl Excluded {
+    const fn or(self, other: Self) -> Self {
+        Self {
+            metrics: self.metrics || other.metrics,
+            events: self.events || other.events,
+            spans: self.spans || other.spans,
+        }
+    }
 }
 
 impl Route {
@@ -117,14 +129,22 @@ pub(crate) struct RouteTable {
     overflow: Route,
     excluded: Exclusions,
     unmatched_excluded: Excluded,
+    completed_at_end: bool,
+    /// Prefixes of routes that end with `*`. All routes that match one of them are that route.
+    groups: Vec<String>,
     guesses: AtomicUsize,
 }
 
 /// The exclusions of each output: routes, or prefixes of routes that end with `*`.
 #[derive(Default)]
 pub(crate) struct Exclusions {
+    /// The routes that all outputs exclude.
+    pub(crate) routes: Vec<String>,
     pub(crate) metrics: Vec<String>,
     pub(crate) events: Vec<String>,
+    /// The statuses that the metrics and the events exclude.
+    pub(crate) statuses_of_metrics: Vec<u16>,
+    pub(crate) statuses_of_events: Vec<u16>,
 }
 
 /// Returns true for a route that may end in `*`, and false for text that can only be meant as a
@@ -146,7 +166,12 @@ pub(crate) fn is_pattern(route: &str) -> bool {
 
 impl Exclusions {
     fn of(&self, template: &str) -> Excluded {
-        Excluded { metrics: excludes(&self.metrics, template), events: excludes(&self.events, template) }
+        let spans = excludes(&self.routes, template);
+        Excluded {
+            metrics: spans || excludes(&self.metrics, template),
+            events: spans || excludes(&self.events, template),
+            spans,
+        }
     }
 }
 
@@ -155,7 +180,7 @@ impl RouteTable {
     const OVERFLOW: u32 = 1;
     const FIRST: usize = 2;
 
-    pub(crate) fn new(excluded: Exclusions) -> Self {
+    pub(crate) fn new(excluded: Exclusions, groups: Vec<String>) -> Self {
         Self {
             routes: ReadMostly::new(),
             overflow: Route {
@@ -165,9 +190,40 @@ impl RouteTable {
                 template: OVERFLOW,
             },
             unmatched_excluded: excluded.of(UNMATCHED),
+            completed_at_end: !(groups.is_empty()
+                && excluded.statuses_of_metrics.is_empty()
+                && excluded.statuses_of_events.is_empty()),
             excluded,
+            groups,
             guesses: AtomicUsize::new(0),
         }
+    }
+
+    /// Returns true if some statuses are excluded, or if requests without a route may have a group.
+    /// Then [`complete`](Self::complete) is necessary.
+    #[inline]
+    pub(crate) const fn is_completed_at_end(&self) -> bool {
+        self.completed_at_end
+    }
+
+    /// Adds what only the end of a request decides: the group of its path if it has no route, and
+    /// the exclusion of its status.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn complete(&self, route: &mut Option<Route>, path: &str, status: u16) -> Excluded {
+        if route.is_none() {
+            *route = pattern_of(&self.groups, path).and_then(|group| self.intern(group));
+        }
+        let mut excluded = self.excludes(route.as_ref());
+        excluded.metrics |= self.excluded.statuses_of_metrics.contains(&status);
+        excluded.events |= self.excluded.statuses_of_events.contains(&status);
+        excluded
+    }
+
+    /// Returns true if some routes are excluded from all outputs.
+    #[cfg(feature = "otel")]
+    pub(crate) const fn excludes_spans(&self) -> bool {
+        !self.excluded.routes.is_empty()
     }
 
     /// The outputs from which requests of this route are excluded.
@@ -196,11 +252,18 @@ impl RouteTable {
             return Some(self.overflow.clone());
         }
         let template = intern_text(template);
-        let make = |n: usize| Route {
-            id: u32::try_from(n.saturating_add(Self::FIRST)).unwrap_or(Self::OVERFLOW),
-            excluded: self.excluded.of(template),
-            plain: json_text::is_plain(template),
-            template,
+        let excluded = self.excluded.of(template);
+        let group = pattern_of(&self.groups, template).filter(|group| *group != template);
+        let group = group.and_then(|group| self.intern(group));
+        let make = |n: usize| match group {
+            // The outputs see the group only. A route of it may be excluded alone.
+            Some(group) => Route { excluded: group.excluded.or(excluded), ..group },
+            None => Route {
+                id: u32::try_from(n.saturating_add(Self::FIRST)).unwrap_or(Self::OVERFLOW),
+                excluded,
+                plain: json_text::is_plain(template),
+                template,
+            },
         };
         let route = self.routes.get_or_insert(template, MAX_ROUTES, make);
         Some(route.unwrap_or_else(|| self.overflow.clone()))
@@ -237,10 +300,16 @@ fn intern_text(template: &str) -> &'static str {
 }
 
 fn excludes(patterns: &[String], template: &str) -> bool {
-    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+    pattern_of(patterns, template).is_some()
+}
+
+/// Returns the first pattern that matches a route.
+fn pattern_of<'a>(patterns: &'a [String], template: &str) -> Option<&'a str> {
+    let pattern = patterns.iter().find(|pattern| match pattern.strip_suffix('*') {
         Some(beginning) => template.starts_with(beginning),
-        None => pattern == template,
-    })
+        None => *pattern == template,
+    });
+    pattern.map(String::as_str)
 }
 
 #[cfg(test)]
@@ -271,8 +340,28 @@ mod tests {
     }
 
     #[test]
+    fn a_group_is_one_route_and_its_routes_may_be_excluded_alone() {
+        let excluded = Exclusions { events: vec!["/in/quiet".to_owned()], ..Exclusions::default() };
+        let groups = ["/in/deep/*", "/in/*"].map(str::to_owned).into();
+        let table = RouteTable::new(excluded, groups);
+        let of = |template| table.intern(template).expect("a route");
+        for (template, group) in [
+            ("/in/{id}", "/in/*"),
+            ("/in/deep/{id}", "/in/deep/*"),
+            ("/in/deep", "/in/*"),
+            ("/in", "/in"),
+            ("/in/*", "/in/*"),
+            ("/in/quiet", "/in/*"),
+        ] {
+            assert_eq!(of(template).as_str(), group, "{template}");
+            assert_eq!(of(template).id(), of(group).id(), "{template}");
+            assert_eq!(of(template).excluded().events, template == "/in/quiet", "{template}");
+        }
+    }
+
+    #[test]
     fn observers_share_the_texts_of_routes() {
-        let [one, other] = [(); 2].map(|()| RouteTable::new(Exclusions::default()));
+        let [one, other] = [(); 2].map(|()| RouteTable::new(Exclusions::default(), Vec::new()));
         let [a, b, again] = [&one, &other, &one].map(|table| table.intern("/shared/{id}").expect("a route"));
         assert!(std::ptr::eq(a.as_str(), b.as_str()) && std::ptr::eq(a.as_str(), again.as_str()));
         drop((one, other));
@@ -281,7 +370,7 @@ mod tests {
 
     #[test]
     fn routes_beyond_the_limit_become_the_overflow_route() {
-        let table = RouteTable::new(Exclusions::default());
+        let table = RouteTable::new(Exclusions::default(), Vec::new());
         for n in 0..MAX_ROUTES + 10 {
             let route = table.intern(&format!("/many/{n}")).expect("a route");
             assert_eq!(route.as_str() == OVERFLOW, n >= MAX_ROUTES, "{n}");

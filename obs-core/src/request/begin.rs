@@ -21,6 +21,8 @@ use crate::{
         state::WorkState,
     },
 };
+#[cfg(feature = "otel")]
+use crate::{outputs::otel::tracing::Tracing, record::route::Route};
 use std::sync::{Arc, PoisonError};
 
 /// The largest body size that is accepted, in bytes. A greater `Content-Length` is false, and it
@@ -83,7 +85,14 @@ impl WorkState {
     fn decide(&mut self, observer: &Observer, head: &RequestHead<'_>) -> bool {
         self.endpoint = observer.endpoints().requested(head);
         let route = head.route.filter(|_| self.endpoint.is_none());
-        let route = route.and_then(|template| observer.policy().routes.intern(template));
+        let routes = &observer.policy().routes;
+        let route = route.and_then(|template| routes.intern(template));
+        #[cfg(feature = "otel")]
+        let route = if routes.excludes_spans() && route.is_none() && self.endpoint.is_none() {
+            self.excluded_route(head)
+        } else {
+            route
+        };
         self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner).route = route;
         self.sample(observer)
     }
@@ -118,14 +127,32 @@ impl WorkState {
         request.text.fill(head, headers, &policy.redactor, host);
     }
 
+    /// Finds the route before the framework routes the request. Returns it if it has no span.
+    #[cfg(feature = "otel")]
+    #[cold]
+    #[inline(never)]
+    fn excluded_route(&self, head: &RequestHead<'_>) -> Option<Route> {
+        let route = self.policy.routes.intern(&head.application_route()?);
+        route.filter(|route| route.excluded().spans)
+    }
+
     /// Samples the trace. Returns true if a span needs the host that the client named.
     #[cfg(feature = "otel")]
     #[inline]
     fn sample(&mut self, observer: &Observer) -> bool {
         match observer.tracing() {
             None => false,
+            Some(_) if self.is_without_span() => false,
             Some(tracing) => !self.has_span_from_start() || tracing.decide(&mut self.start.trace),
         }
+    }
+
+    /// Returns true if the route is excluded from all outputs.
+    #[cfg(feature = "otel")]
+    #[inline]
+    fn is_without_span(&mut self) -> bool {
+        let enrichment = self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner);
+        enrichment.route.as_ref().is_some_and(|route| route.excluded().spans)
     }
 
     #[cfg(not(feature = "otel"))]
@@ -146,7 +173,9 @@ impl WorkState {
     #[cfg(feature = "otel")]
     #[inline]
     fn start_span(&mut self, observer: &Observer) {
+        let without = self.is_without_span();
         self.span = match observer.tracing().filter(|_| self.has_span_from_start()) {
+            Some(_) if without => Some(Tracing::unrecorded(&mut self.start.trace)),
             Some(tracing) => {
                 let grpc = self.grpc.as_deref().filter(|request| request.native);
                 tracing.start(&mut self.start, grpc, &self.policy.identities)

@@ -4,8 +4,10 @@ use crate::{
     base::panic::PanicReport,
     record::{
         enrichment::Enrichment,
-        finished::{Record, RecordKind, RequestEnd},
+        finished::{Classified, Record, RecordKind, RequestEnd},
+        hook::Hook,
         outcome::Outcome,
+        policy::Classifier,
         state::WorkState,
     },
     request::in_flight::Progress,
@@ -20,7 +22,11 @@ impl WorkState {
         outcome: Outcome,
         draining: bool,
     ) -> Record {
-        Self::close(this, &mut this.lock(), progress, outcome, draining)
+        let mut record = Self::close(this, &mut this.lock(), progress, outcome, draining);
+        if let Some(classifier) = &this.policy.classifier {
+            classify(&mut record, classifier);
+        }
+        record
     }
 
     /// Ends a request in a process that is about to abort. `None` if it has ended, or if its lock
@@ -54,7 +60,13 @@ impl WorkState {
             outcome = ended;
             call
         });
-        let excluded = this.policy.routes.excludes(enrichment.route.as_ref());
+        let routes = &this.policy.routes;
+        let excluded = if routes.is_completed_at_end() {
+            let status = outcome.status_label(progress.status);
+            routes.complete(&mut enrichment.route, this.request().path(), status)
+        } else {
+            routes.excludes(enrichment.route.as_ref())
+        };
         let error = enrichment.take_error();
         // Every field is taken or reset, so that the next request in this memory finds nothing.
         let Enrichment {
@@ -95,6 +107,17 @@ impl WorkState {
             draining,
             kind: RecordKind::Request(end),
             excluded,
+            classified: Classified::ByDefault,
         }
+    }
+}
+
+/// Lets the application decide about the failure of a record. No lock is held, because the function
+/// may use the handle of the request.
+#[cold]
+#[inline(never)]
+fn classify(record: &mut Record, classifier: &Hook<Classifier>) {
+    if let Some(error_type) = classifier.call(|classify| classify(record)) {
+        record.classified = Classified::As(error_type);
     }
 }

@@ -8,6 +8,7 @@ use std::{fmt, future::Future, sync::Arc};
 
 use crate::{
     base::panic::{Panic, catch},
+    extension::setup::StartHook,
     http::{
         answer::{Answer, EndpointFuture},
         grpc::{self, answer::GrpcAnswer},
@@ -20,6 +21,7 @@ use crate::{
     record::{
         endpoint::Endpoint,
         error::ErrorReport,
+        hook::Hook,
         outcome::Outcome,
         policy::{PanicPolicy, TraceHeader},
         start::{RequestStart, Start},
@@ -83,7 +85,21 @@ impl Observation {
         let mut in_flight = Recycled::take(observer);
         in_flight.begin(observer, head, outer);
         observer.on_start(&in_flight.state().start);
-        Self { observer: observer.clone(), in_flight }
+        let mut this = Self { observer: observer.clone(), in_flight };
+        if let Some(hook) = observer.start_hook() {
+            this.call_hook(hook, head);
+        }
+        this
+    }
+
+    /// Calls the function of the application that sees each request's head.
+    #[cold]
+    #[inline(never)]
+    fn call_hook(&mut self, hook: &Hook<StartHook>, head: &RequestHead<'_>) {
+        if self.endpoint().is_none() {
+            let work = self.work();
+            self.enter(|| hook.call(|hook| hook(head, &work)));
+        }
     }
 
     fn state(&self) -> &Arc<WorkState> {

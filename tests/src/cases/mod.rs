@@ -5,6 +5,7 @@ pub mod disconnects;
 pub mod exposition;
 pub mod grpc;
 pub mod health;
+pub mod hooks;
 pub mod ids;
 pub mod layers;
 pub mod long_pages;
@@ -12,6 +13,7 @@ pub mod many;
 pub mod metrics;
 pub mod panics;
 pub mod responses;
+pub mod routes;
 pub mod secrets;
 pub mod shutdown;
 pub mod spans;
@@ -24,7 +26,7 @@ use http::Request;
 use http_body::Body;
 
 use crate::{
-    client::Answer,
+    client::{Answer, get},
     stacks::{Setup, Stack},
     watch::{Expected, Watch},
 };
@@ -56,4 +58,16 @@ where
     server.stop().await;
     watch.check(&[expected]);
     answer
+}
+
+/// Sends requests one after the other to a new server, and stops it.
+async fn send_all(stack: Stack, watch: &Watch, paths: &[&str]) {
+    let server = stack.serve(Setup::new(watch)).await;
+    let mut client = server.connect().await;
+    for path in paths {
+        client.send(get(path)).await.expect("a response");
+    }
+    watch.ended(paths.len()).await;
+    client.disconnect().await;
+    server.stop().await;
 }

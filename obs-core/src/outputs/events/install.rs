@@ -23,8 +23,9 @@ impl Extension for Events {
 
     fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
         setup.parts.identities = self.identities();
-        let Self { outputs, rules, sample_rate, excluded, headers, .. } = *self;
+        let Self { outputs, rules, sample_rate, excluded, excluded_statuses, headers, .. } = *self;
         setup.parts.exclusions.events = excluded;
+        setup.parts.exclusions.statuses_of_events = excluded_statuses;
         headers.iter().for_each(|name| setup.record_header(name));
         let keep = Keep::new(rules, sample_rate);
         let pipeline = EventPipeline::start(outputs, keep, setup).map_err(|error| {

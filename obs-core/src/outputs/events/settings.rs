@@ -76,6 +76,16 @@ settings! {
             if |route| route::is_pattern(route);
     }
 
+    pub(crate) excluded_statuses: Vec<u16> = Vec::new(), "none" {
+        /// Excludes responses with these statuses from the events. A request without a
+        /// response has the status that metrics count: `499` if it was cancelled, `504` after a
+        /// gRPC deadline, otherwise `500`.
+        fn exclude_status(mut self, statuses: impl IntoIterator<Item = u16>) {
+            self.excluded_statuses = statuses.into_iter().collect();
+        }
+        valid each "statuses between 100 and 599" if |status| (100..=599).contains(status);
+    }
+
     pub(crate) headers: Vec<String> = Vec::new(), "none" {
         /// Records these request headers in events. A value that looks like a secret is masked.
         fn headers(mut self, names: impl IntoIterator<Item = impl Into<String>>) {

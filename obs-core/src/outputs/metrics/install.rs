@@ -30,6 +30,7 @@ impl Extension for Metrics {
 
     fn install(mut self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
         setup.parts.exclusions.metrics = mem::take(&mut self.excluded);
+        setup.parts.exclusions.statuses_of_metrics = mem::take(&mut self.excluded_statuses);
         custom_labels::headers(&self, |name| setup.record_header(name));
         let metrics = Arc::new(MetricSink::new(&self, Arc::clone(setup.internal)));
         setup.share(Arc::clone(&metrics));

@@ -410,6 +410,20 @@ mod tests {
     }
 
     #[test]
+    fn a_request_without_a_status_is_excluded_by_its_label() {
+        let observer = observer(Metrics::new().exclude_status([499]));
+        answer(&observer, "/a", 200);
+        drop(observer.start(&RequestHead::new("GET", "/", &()).route(Some("/a"))));
+        observer.start(&RequestHead::new("GET", "/", &()).route(Some("/a"))).finish(Outcome::ServiceError);
+        let text = observer.metrics_text();
+        assert!(
+            !text.contains("499") && text.contains("http_requests_in_flight{method=\"GET\"} 0"),
+            "{text}"
+        );
+        assert!(text.contains(r#"http_requests_total{method="GET",endpoint="/a",status="500"} 1"#), "{text}");
+    }
+
+    #[test]
     fn opentelemetry_has_its_names_labels_and_buckets() {
         let observer = observer(Metrics::new().naming(MetricNaming::OpenTelemetry));
         answer(&observer, "/items/{id}", 200);

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     base::panic::PanicReport,
-    record::{error::ErrorReport, finished::Record},
+    record::{
+        error::ErrorReport,
+        finished::{Record, RequestEnd},
+    },
 };
 
 /// Returns the end time of the span: its start plus the duration that the metrics count. Changes of
@@ -45,8 +48,8 @@ pub(super) fn end(span: &SpanRef<'_>, record: &Record) {
 /// Returns the status of the span. A probe's 5xx is not a failure of the service, but by the
 /// conventions for HTTP it is an error of the span.
 pub(super) fn status(record: &Record) -> Status {
-    let status = record.request().and_then(|request| request.end.status);
-    if record.error_type().is_some() || status.is_some_and(|status| status >= 500) {
+    let failed_probe = |end: &RequestEnd| end.endpoint && end.status.is_some_and(|status| status >= 500);
+    if record.error_type().is_some() || record.request().is_some_and(|request| failed_probe(request.end)) {
         Status::error(description(record))
     } else {
         Status::Unset

@@ -30,7 +30,10 @@ impl RecordSink for SpanSink {
     fn on_finish(&self, record: &Record) {
         if let Some(span) = &record.state.span {
             self.tracing.end(span, record);
-        } else if record.request().is_some_and(|request| request.end.endpoint) && !record.is_quiet() {
+        } else if !record.excluded.spans
+            && record.request().is_some_and(|request| request.end.endpoint)
+            && !record.is_quiet()
+        {
             self.tracing.export_late(record);
         }
     }

@@ -111,6 +111,18 @@ impl Tracing {
         self.start_with_sdk(start, grpc, identities)
     }
 
+    /// Returns the context of a request without a span. Its trace is not sampled.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn unrecorded(trace: &mut TraceContext) -> WorkSpan {
+        trace.flags = trace.flags.with_sampled(false);
+        let (trace_id, span_id) = ids::of(trace);
+        let flags = TraceFlags::new(trace.flags.to_byte());
+        let span = SpanContext::new(trace_id, span_id, flags, false, state(trace));
+        let context = with_baggage(Context::new(), trace).with_remote_span_context(span);
+        WorkSpan { context, recorder: Recorder::Nobody }
+    }
+
     #[inline(never)]
     fn start_with_sdk(
         &self,
@@ -170,6 +182,8 @@ impl Tracing {
     pub(super) fn end(&self, span: &WorkSpan, record: &Record) {
         match (&span.recorder, &self.own) {
             (Recorder::Nobody, _) | (Recorder::Ourselves(_), None) => {}
+            // Its route became known after its start.
+            (Recorder::Ourselves(_), _) if record.excluded.spans => {}
             (Recorder::Ourselves(adding), Some(own)) => own.export(adding.end(), record),
             (Recorder::Sdk, _) => ending::end(&span.context.span(), record),
         }
