@@ -49,14 +49,13 @@ impl ObserveLayer {
         Self { observer: observer.clone(), route_prefix: None }
     }
 
-    /// Sets the path under which the service is mounted, for a service that does not know it.
+    /// Sets the path under which the service is mounted, for a service that does not know it: one
+    /// behind a proxy that removes a part of the path, or in a framework without `nest_service`.
     ///
-    /// A nested axum router does not need this. Its route is already complete if it is mounted with
-    /// `nest`, or if the layer is on the inner router:
-    /// `nest_service("/in", router.layer(observer.layer()))`.
-    ///
-    /// The prefix is added in front of the route, unless the route already begins with it. For a
-    /// service without routes, such as a file server, the route becomes `<prefix>/{*path}`.
+    /// Services in an axum router do not need this. A router that is mounted with `nest` has
+    /// complete routes. With `nest_service`, put a layer on the inner service. If that is a router,
+    /// its routes are complete. If it has no routes, such as a file server, its route is the mount
+    /// point:
     ///
     /// ```
     /// use axum::{Router, routing::get_service};
@@ -68,10 +67,20 @@ impl ObserveLayer {
     /// # }));
     ///
     /// let observer = Observer::builder("shop").build()?;
-    /// let layer = observer.layer().route_prefix("/files");
-    /// let files = ServiceBuilder::new().layer(layer).service(files);
+    /// let files = ServiceBuilder::new().layer(observer.layer()).service(files);
     /// // The route is "/files/{*path}".
     /// let app = Router::new().nest_service("/files", files).observed(&observer);
+    /// # Ok::<(), obs_axum::BuildError>(())
+    /// ```
+    ///
+    /// The prefix is added in front of the route, unless the route already begins with it. For a
+    /// service without routes, the route becomes `<prefix>/{*path}`.
+    ///
+    /// ```
+    /// use obs_axum::{Observer, ObserverExt};
+    ///
+    /// let observer = Observer::builder("shop").build()?;
+    /// let layer = observer.layer().route_prefix("/files");
     /// # Ok::<(), obs_axum::BuildError>(())
     /// ```
     #[must_use]

@@ -11,10 +11,13 @@ pub(crate) fn of<'a>(prefix: Option<&str>, extensions: &'a Extensions) -> Option
     let template = template(extensions);
     match prefix {
         // axum joins `/in/` of a nested service and its inner `/` in this way.
-        None => template.map(|template| match template.strip_suffix("//") {
-            Some(outer) => Cow::Owned(format!("{outer}/")),
-            None => Cow::Borrowed(template),
-        }),
+        None => match template {
+            None => mount_point(extensions).map(Cow::Owned),
+            Some(template) => Some(match template.strip_suffix("//") {
+                Some(outer) => Cow::Owned(format!("{outer}/")),
+                None => Cow::Borrowed(template),
+            }),
+        },
         Some(prefix) => Some(Cow::Owned(route_with_prefix(prefix, template))),
     }
 }
@@ -41,6 +44,20 @@ fn template(extensions: &Extensions) -> Option<&str> {
 
 #[cfg(not(feature = "axum"))]
 const fn template(_: &Extensions) -> Option<&str> {
+    None
+}
+
+/// The route of a nested service that has no routes itself, such as a file server.
+#[cfg(feature = "axum")]
+#[cold]
+#[inline(never)]
+fn mount_point(extensions: &Extensions) -> Option<String> {
+    let nested = extensions.get::<axum::extract::NestedPath>()?;
+    Some(route_with_prefix(nested.as_str().trim_end_matches('/'), None))
+}
+
+#[cfg(not(feature = "axum"))]
+const fn mount_point(_: &Extensions) -> Option<String> {
     None
 }
 

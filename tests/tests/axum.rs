@@ -19,7 +19,7 @@ use tokio::{
     net::TcpListener,
     sync::{Semaphore, oneshot},
 };
-use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
 /// Serves `app`, sends a request to each path, and returns the status and the route of each record.
 async fn routes(watch: &Watch, app: ObservedApp, paths: &[&str]) -> Vec<(u16, String)> {
@@ -93,18 +93,43 @@ async fn an_inner_layer_sets_the_route_of_a_nested_service() {
     let watch = Watch::default();
     let routed = Router::new().route("/", get(ok)).route("/{name}", get(ok));
     let files = service_fn(|_: Request| async { Ok::<_, Infallible>(Response::new(Body::from("file"))) });
-    let files = ServiceBuilder::new()
-        .layer(watch.observer.layer().route_prefix("/static"))
-        .map_response(|response: Response| response)
-        .service(files);
+    let layer = watch.observer.layer();
+    let [plain, prefixed] = [layer.clone(), layer.route_prefix("/static")].map(|layer| layer.layer(files));
+    let deep = Router::new().nest_service("/deep/", plain.clone()).route("/items", get(ok));
     let app = Router::new()
         .nest_service("/hidden", routed.clone())
         .nest_service("/seen", routed.layer(watch.observer.layer()))
-        .nest_service("/static", files)
+        .nest_service("/static", prefixed)
+        .nest_service("/files/{volume}", plain.clone())
+        .nest("/outer", deep)
+        .fallback_service(plain)
         .observed(&watch.observer);
+    let paths = [
+        "/hidden/a",
+        "/seen/a",
+        "/seen/",
+        "/seen/a/b",
+        "/static/css/a.css",
+        "/files/7/css/a.css",
+        "/files/7",
+        "/outer/deep/a.css",
+        "/outer/items",
+        "/elsewhere",
+    ];
     expect(
-        &routes(&watch, app, &["/hidden/a", "/seen/a", "/seen/", "/static/css/a.css"]).await,
-        &[(200, "unmatched"), (200, "/seen/{name}"), (200, "/seen/"), (200, "/static/{*path}")],
+        &routes(&watch, app, &paths).await,
+        &[
+            (200, "unmatched"),
+            (200, "/seen/{name}"),
+            (200, "/seen/"),
+            (404, "/seen/{*path}"),
+            (200, "/static/{*path}"),
+            (200, "/files/{volume}/{*path}"),
+            (200, "/files/{volume}"),
+            (200, "/outer/deep/{*path}"),
+            (200, "/outer/items"),
+            (200, "unmatched"),
+        ],
     );
 }
 

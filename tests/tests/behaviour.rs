@@ -32,6 +32,7 @@ macro_rules! case {
 /// * `extended_connect`: the server takes CONNECT for WebSockets over HTTP/2. actix-web does not.
 /// * `router`: the framework knows routes, and has extractors.
 /// * `stalls`: the server closes connections whose client does not read.
+/// * `mounts`: the framework has services that take all paths below a mount point.
 /// * `trailers`: the framework sends trailers.
 /// * `cancels`: the framework drops the handler when the client disconnects.
 /// * `announces`: the server announces the end of a connection before it accepts no more requests.
@@ -58,7 +59,7 @@ macro_rules! cases {
             exposition: negotiated compressed filtered_by_name empty head_has_no_body users_metrics sizes
                 opentelemetry_naming exemplars without_exemplars_and_created excluded_routes
                 own_labels declared_routes;
-            routes: excluded_statuses grouped excluded_from_all_outputs;
+            routes: excluded_statuses grouped mounted(mounts) excluded_from_all_outputs;
             hooks: at_the_start that_panic classify_errors;
             long_pages: complete to_a_client_of_http_1_0(http1) unread slow_readers;
             health: names_the_failing_check hanging too_late one_run_for_all
@@ -93,49 +94,49 @@ macro_rules! cases {
 
 mod axum_h1 {
     use crate::{
-        no as extended_connect, yes as announces, yes as cancels, yes as goaway, yes as http1,
+        no as extended_connect, yes as mounts, yes as announces, yes as cancels, yes as goaway, yes as http1,
         yes as lingers, yes as router, yes as stalls, yes as trailers,
     };
     cases!(Axum, false);
 }
 mod axum_h2 {
     use crate::{
-        no as http1, no as stalls, yes as announces, yes as cancels, yes as extended_connect, yes as goaway,
-        yes as lingers, yes as router, yes as trailers,
+        no as http1, no as stalls, yes as mounts, yes as announces, yes as cancels, yes as extended_connect,
+        yes as goaway, yes as lingers, yes as router, yes as trailers,
     };
     cases!(Axum, true);
 }
 mod tower_h1 {
     use crate::{
-        no as extended_connect, no as lingers, no as router, no as stalls, yes as announces, yes as cancels,
-        yes as goaway, yes as http1, yes as trailers,
+        no as mounts, no as extended_connect, no as lingers, no as router, no as stalls, yes as announces,
+        yes as cancels, yes as goaway, yes as http1, yes as trailers,
     };
     cases!(Tower, false);
 }
 mod tower_h2 {
     use crate::{
-        no as announces, no as http1, no as lingers, no as router, no as stalls, yes as cancels,
-        yes as extended_connect, yes as goaway, yes as trailers,
+        no as mounts, no as announces, no as http1, no as lingers, no as router, no as stalls,
+        yes as cancels, yes as extended_connect, yes as goaway, yes as trailers,
     };
     cases!(Tower, true);
 }
 mod actix_h1 {
     use crate::{
-        no as cancels, no as extended_connect, no as lingers, no as trailers, yes as announces,
-        yes as goaway, yes as http1, yes as router, yes as stalls,
+        no as cancels, no as extended_connect, no as lingers, no as trailers, yes as mounts,
+        yes as announces, yes as goaway, yes as http1, yes as router, yes as stalls,
     };
     cases!(Actix, false);
 }
 mod actix_h2 {
     use crate::{
         no as announces, no as cancels, no as extended_connect, no as goaway, no as http1, no as lingers,
-        no as stalls, no as trailers, yes as router,
+        no as stalls, no as trailers, yes as mounts, yes as router,
     };
     cases!(Actix, true);
 }
 mod tiny_h1 {
     use crate::{
-        no as extended_connect, no as lingers, no as stalls, no as trailers, yes as announces,
+        no as mounts, no as extended_connect, no as lingers, no as stalls, no as trailers, yes as announces,
         yes as cancels, yes as goaway, yes as http1, yes as router,
     };
     cases!(Tiny, false);

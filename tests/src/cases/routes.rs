@@ -9,7 +9,7 @@ use super::{send_all, spans::Traced};
 use crate::{
     client::get,
     of_request::OfRequest as _,
-    stacks::{Setup, Stack},
+    stacks::{Framework, Setup, Stack},
     watch::Watch,
 };
 
@@ -40,6 +40,17 @@ pub async fn grouped(stack: Stack) {
     assert_eq!(watch.metric("http_requests_total", r#"endpoint="/outer/*",status="200""#), 1.0);
     assert_eq!(watch.metric("http_requests_total", r#"endpoint="/outer/*",status="404""#), 1.0);
     assert_eq!(watch.metric("http_requests_total", r#"endpoint="/items/{id}""#), 0.0);
+}
+
+/// A service that takes all paths below its mount point has that as its route.
+pub async fn mounted(stack: Stack) {
+    let watch = Watch::default();
+    send_all(stack, &watch, &["/mounted/css/a.css", "/mounted/b", "/nowhere"]).await;
+    let records = watch.ended(3).await;
+    let ends: Vec<_> = records.iter().map(|record| (record.status_label(), record.route_label())).collect();
+    let route = if stack.framework == Framework::Axum { "/mounted/{*path}" } else { "/mounted" };
+    assert_eq!(ends, [(200, route), (200, route), (404, "unmatched")]);
+    assert_eq!(watch.metric("http_requests_total", &format!("endpoint=\"{route}\",status=\"200\"")), 2.0);
 }
 
 /// An excluded route has no metrics, no event and no span, however it ends. The services that it

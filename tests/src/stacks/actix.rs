@@ -4,7 +4,7 @@ use std::{future::Future, net::TcpListener, sync::Arc};
 
 use actix_web::{
     App, Either, HttpResponse, HttpServer,
-    dev::Service,
+    dev::{AppService, HttpServiceFactory, ResourceDef, Service, ServiceRequest, fn_service},
     error::{ErrorImATeapot, ErrorRequestTimeout},
     http::{
         Method, StatusCode,
@@ -61,7 +61,8 @@ async fn run(
             .route("/slow", web::get().to(std::future::pending::<HttpResponse>))
             .route("/number/{n}", web::get().to(|n: web::Path<u32>| ready(n.to_string())))
             .route("/read", web::post().to(|body: web::Bytes| ready(body.len().to_string())))
-            .route("/ws", web::get().to(echo));
+            .route("/ws", web::get().to(echo))
+            .service(Mounted);
         if let Some((method, template)) = &setup.health_route {
             let route = if *method == http::Method::POST { web::post() } else { web::get() };
             app = app.route(template, route.to(|| ready("my own")));
@@ -115,6 +116,18 @@ async fn run(
     let server = server.on_connect(obs_actix::on_connect(&observer));
     let server = server.workers(1).listen_auto_h2c(listener)?;
     obs_actix::serve(server, &observer).with_signal(signal).await
+}
+
+/// A service that takes all paths below its mount point, registered as `actix_files::Files` is.
+struct Mounted;
+
+impl HttpServiceFactory for Mounted {
+    fn register(self, config: &mut AppService) {
+        let service = fn_service(|request: ServiceRequest| {
+            ready(Ok::<_, actix_web::Error>(request.into_response(HttpResponse::Ok().body("a file"))))
+        });
+        config.register_service(ResourceDef::root_prefix("/mounted"), None, service, None);
+    }
 }
 
 /// Accepts an upgrade and echoes all bytes of the upgraded connection. actix represents the

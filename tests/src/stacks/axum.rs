@@ -1,6 +1,6 @@
 //! The application as an axum router, under `obs_axum::serve`.
 
-use std::{future::Future, net::TcpListener, sync::Arc};
+use std::{convert::Infallible, future::Future, net::TcpListener, sync::Arc};
 
 use axum::{
     Router,
@@ -12,7 +12,7 @@ use axum::{
     routing::{MethodFilter, any, get, on, post},
 };
 use obs_axum::{ObserverExt, RouterExt};
-use tower::util::MapRequestLayer;
+use tower::{Layer, service_fn, util::MapRequestLayer};
 use tower_http::timeout::TimeoutLayer;
 
 use super::{INNER_TIMEOUT, Setup, spawned, upgrade, values};
@@ -51,6 +51,8 @@ fn router(setup: &Setup) -> Router {
         .route("/number/{n}", get(|Path(n): Path<u32>| async move { n.to_string() }))
         .route("/read", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/ws", any(|request: Request| async { into_response(upgrade(request)) }));
+    let mounted = service_fn(|_: Request| async { Ok::<_, Infallible>("a file".into_response()) });
+    router = router.nest_service("/mounted", setup.observer.layer().layer(mounted));
     if let Some((method, template)) = setup.health_route.clone() {
         let filter = MethodFilter::try_from(method).expect("a known method");
         router = router.route(template, on(filter, || async { "my own" }));
