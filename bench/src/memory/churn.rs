@@ -28,20 +28,22 @@ pub(super) fn measure(report: &mut Report) {
     report.at_most(&format!("{DAY} more routes after {FIRST}"), grown as f64, TOLERANCE);
 
     let text = observer.metrics_text();
-    let samples = |name: &str| {
-        let lines = text
-            .lines()
-            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
+    // The values of the samples of this name whose labels contain a text.
+    let samples = |name: &str, labels: &str| {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(name));
+        let lines = lines.filter(|rest| rest.starts_with(['{', ' ']) && rest.contains(labels));
         let values = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<usize>().ok());
         values.collect::<Vec<_>>()
     };
-    for name in ["http_requests_total", "http_request_errors_total"] {
-        report.must(&format!("`{name}` has at most {LIMIT} label sets"), samples(name).len() <= LIMIT);
+    let families = ["http_requests_total", "http_request_errors_total"];
+    for name in families {
+        report.must(&format!("`{name}` has at most {LIMIT} label sets"), samples(name, "").len() <= LIMIT);
     }
-    let counted: usize = samples("http_requests_total").iter().sum();
+    let counted: usize = samples("http_requests_total", "").iter().sum();
     report.must("every request is counted", counted == FIRST + DAY);
-    let overflowed: usize = samples("obs_series_overflow_total").iter().sum();
-    report.must("the overflow is counted", overflowed > DAY);
+    let counted: usize = samples("obs_series_overflow_total", "").iter().sum();
+    let overflowed: usize = families.iter().flat_map(|name| samples(name, "{method=\"overflow\"")).sum();
+    report.must("the overflow is counted", overflowed > 0 && counted == overflowed);
 }
 
 fn request(observer: &Observer, number: usize) {
