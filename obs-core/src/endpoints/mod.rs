@@ -42,7 +42,7 @@ impl EndpointPath {
     fn warn(&self, problem: fmt::Arguments<'_>) {
         if !self.warned.swap(true, Ordering::Relaxed) {
             diagnostics::warn(format_args!(
-                "{problem}; `endpoint_path` sets another path, `without_endpoints` disables all endpoints"
+                "{problem}; `endpoint_path` sets another path, `without_endpoints` disables all built-in endpoints"
             ));
         }
     }
@@ -151,10 +151,10 @@ mod tests {
     #[test]
     fn an_endpoint_and_a_route_at_one_path_log_one_warning() {
         const HIDDEN: &str = "WARN the application's route /health hides the obs endpoint Health; \
-            `endpoint_path` sets another path, `without_endpoints` disables all endpoints";
+            `endpoint_path` sets another path, `without_endpoints` disables all built-in endpoints";
         const SHARED: &str = "WARN the obs endpoint Health answers GET /health, which the application's \
             route /<key> matches, too; `endpoint_path` sets another path, `without_endpoints` disables \
-            all endpoints";
+            all built-in endpoints";
         for (route, method, answers, warning) in [
             (Some("/health"), "GET", false, Some(HIDDEN)),
             (Some("/health"), "POST", false, Some(HIDDEN)),
