@@ -20,7 +20,11 @@ use obs_core::Observer;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{ObserverExt, boxed::BoxedBodies, sealed::Sealed};
+use crate::{
+    ObserveLayer,
+    boxed::BoxedBodies,
+    sealed::{CompleteRouter, Sealed},
+};
 
 /// An extension of axum's `Router`: `router.observed(&observer)`.
 pub trait RouterExt: Sealed {
@@ -29,12 +33,18 @@ pub trait RouterExt: Sealed {
     ///
     /// Call it last, after `with_state`. The result has no `route` and no `fallback`, so no
     /// unobserved routes can be added.
-    fn observed(self, observer: &Observer) -> ObservedApp;
+    fn observed(self, observer: &Observer) -> ObservedApp
+    where
+        Self: CompleteRouter;
 }
 
-impl RouterExt for Router {
-    fn observed(self, observer: &Observer) -> ObservedApp {
-        ObservedApp::of_router(self.layer((BoxedBodies, observer.layer())), observer)
+impl<S> RouterExt for Router<S> {
+    fn observed(self, observer: &Observer) -> ObservedApp
+    where
+        Self: CompleteRouter,
+    {
+        let layers = (BoxedBodies, ObserveLayer::new(observer));
+        ObservedApp::of_router(self.complete().layer(layers), observer)
     }
 }
 

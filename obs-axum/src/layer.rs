@@ -5,20 +5,7 @@ use std::sync::Arc;
 use obs_core::Observer;
 use tower_layer::Layer;
 
-use crate::{ObserveService, sealed::Sealed};
-
-/// An extension of an observer that makes its layer: `observer.layer()`.
-pub trait ObserverExt: Sealed {
-    /// Returns a tower layer that observes every request of the service inside it.
-    #[must_use]
-    fn layer(&self) -> ObserveLayer;
-}
-
-impl ObserverExt for Observer {
-    fn layer(&self) -> ObserveLayer {
-        ObserveLayer::new(self)
-    }
-}
+use crate::ObserveService;
 
 /// The tower layer of an observer, for any service of `http` requests: axum routers, hyper, tonic.
 ///
@@ -28,12 +15,12 @@ impl ObserverExt for Observer {
 ///
 /// ```
 /// use axum::{Router, routing::get};
-/// use obs_axum::{Observer, ObserverExt};
+/// use obs_axum::{Observer, ObserveLayer};
 ///
 /// let observer = Observer::builder("shop").build()?;
 /// let app: Router = Router::new()
 ///     .route("/items/{id}", get(|| async { "an item" }))
-///     .layer(observer.layer());
+///     .layer(ObserveLayer::new(&observer));
 /// # Ok::<(), obs_axum::BuildError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -43,7 +30,7 @@ pub struct ObserveLayer {
 }
 
 impl ObserveLayer {
-    /// Makes the layer of `observer`, as [`observer.layer()`](ObserverExt::layer) does.
+    /// Makes a layer that observes every request of the service inside it.
     #[must_use]
     pub fn new(observer: &Observer) -> Self {
         Self { observer: observer.clone(), route_prefix: None }
@@ -59,7 +46,7 @@ impl ObserveLayer {
     ///
     /// ```
     /// use axum::{Router, routing::get_service};
-    /// use obs_axum::{Observer, ObserverExt, RouterExt};
+    /// use obs_axum::{Observer, ObserveLayer, RouterExt};
     /// use tower::ServiceBuilder;
     /// # let files = get_service(tower::service_fn(|_: axum::extract::Request| async {
     /// #     let response = axum::response::Response::new(axum::body::Body::empty());
@@ -67,7 +54,7 @@ impl ObserveLayer {
     /// # }));
     ///
     /// let observer = Observer::builder("shop").build()?;
-    /// let files = ServiceBuilder::new().layer(observer.layer()).service(files);
+    /// let files = ServiceBuilder::new().layer(ObserveLayer::new(&observer)).service(files);
     /// // The route is "/files/{*path}".
     /// let app = Router::new().nest_service("/files", files).observed(&observer);
     /// # Ok::<(), obs_axum::BuildError>(())
@@ -77,10 +64,10 @@ impl ObserveLayer {
     /// service without routes, the route becomes `<prefix>/{*path}`.
     ///
     /// ```
-    /// use obs_axum::{Observer, ObserverExt};
+    /// use obs_axum::{Observer, ObserveLayer};
     ///
     /// let observer = Observer::builder("shop").build()?;
-    /// let layer = observer.layer().route_prefix("/files");
+    /// let layer = ObserveLayer::new(&observer).route_prefix("/files");
     /// # Ok::<(), obs_axum::BuildError>(())
     /// ```
     #[must_use]

@@ -45,14 +45,14 @@
 //! ```
 //! use std::convert::Infallible;
 //! use http::{Request, Response};
-//! use obs_axum::{Observer, ObserverExt};
+//! use obs_axum::{Observer, ObserveLayer};
 //! use tower::{ServiceBuilder, service_fn};
 //!
 //! async fn hello(_: Request<String>) -> Result<Response<String>, Infallible> {
 //!     Ok(Response::new("hello".to_owned()))
 //! }
 //! let observer = Observer::builder("shop").build()?;
-//! let service = ServiceBuilder::new().layer(observer.layer()).service(service_fn(hello));
+//! let service = ServiceBuilder::new().layer(ObserveLayer::new(&observer)).service(service_fn(hello));
 //! # Ok::<(), obs_axum::BuildError>(())
 //! ```
 //!
@@ -60,10 +60,10 @@
 //! The route is the gRPC service and method. The status comes from the trailers.
 //!
 //! ```
-//! use obs_axum::{Observer, ObserverExt};
+//! use obs_axum::{Observer, ObserveLayer};
 //!
 //! let observer = Observer::builder("inventory").build()?;
-//! let server = tonic::transport::Server::builder().layer(observer.layer());
+//! let server = tonic::transport::Server::builder().layer(ObserveLayer::new(&observer));
 //! # Ok::<(), obs_axum::BuildError>(())
 //! ```
 //!
@@ -94,6 +94,7 @@ mod layer;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 mod request_body;
 mod route;
+#[cfg(feature = "axum")]
 mod sealed;
 #[cfg(feature = "axum")]
 mod serve;
@@ -110,8 +111,4 @@ pub use self::{
     extract::{CurrentId, CurrentTrace, CurrentWork},
     serve::{AppServer, serve, serve_router, serve_service},
 };
-pub use self::{
-    future::ResponseFuture,
-    layer::{ObserveLayer, ObserverExt},
-    service::ObserveService,
-};
+pub use self::{future::ResponseFuture, layer::ObserveLayer, service::ObserveService};

@@ -1,6 +1,24 @@
-//! The seal of the extension traits: nobody outside can implement them.
+//! The seal of the extension trait, and the condition of its method: nobody outside can implement
+//! them.
+
+use axum::Router;
 
 pub trait Sealed {}
-impl Sealed for obs_core::Observer {}
-#[cfg(feature = "axum")]
-impl Sealed for axum::Router {}
+impl<S> Sealed for Router<S> {}
+
+/// A router that has its state.
+#[diagnostic::on_unimplemented(
+    message = "`observed` needs a router that has its state, but this is a `{Self}`",
+    label = "call `.with_state(…)` before this `.observed(…)`",
+    note = "the order is `Router::new().route(…).with_state(state).observed(&observer)`"
+)]
+pub trait CompleteRouter: Sealed {
+    #[doc(hidden)]
+    fn complete(self) -> Router;
+}
+
+impl CompleteRouter for Router {
+    fn complete(self) -> Router {
+        self
+    }
+}

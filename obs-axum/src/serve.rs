@@ -62,17 +62,17 @@ pub fn serve<L: Listener, S, C>(listener: L, app: ObservedApp<S, C>) -> Serve<Ap
 }
 
 /// Serves a router in the same way as [`serve`]. The router contains
-/// [`observer.layer()`](crate::ObserverExt::layer), and may have more layers outside of it.
+/// [`ObserveLayer`](crate::ObserveLayer), and may have more layers outside of it.
 ///
 /// ```no_run
 /// use axum::Router;
-/// use obs_axum::{Observer, ObserverExt};
+/// use obs_axum::{Observer, ObserveLayer};
 ///
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 /// # let cors = axum::middleware::map_response(|r: axum::response::Response| async { r });
 /// let observer = Observer::builder("shop").build()?;
 /// // Requests that `cors` rejects are not observed.
-/// let router = Router::new().layer(observer.layer()).layer(cors);
+/// let router = Router::new().layer(ObserveLayer::new(&observer)).layer(cors);
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
 /// obs_axum::serve_router(listener, router, &observer).await?;
 /// # Ok(()) }
@@ -82,7 +82,7 @@ pub fn serve_router<L: Listener>(listener: L, router: Router, observer: &Observe
 }
 
 /// Serves any tower service in the same way as [`serve`]. The service contains
-/// [`observer.layer()`](crate::ObserverExt::layer) or an [`ObservedApp`].
+/// [`ObserveLayer`](crate::ObserveLayer) or an [`ObservedApp`].
 ///
 /// It must answer requests with axum's `Body`. If it returns an error, its connection is closed.
 ///

@@ -41,6 +41,37 @@ pub fn example(name: &str) -> PathBuf {
     program
 }
 
+/// Compiles a file against the libraries of the workspace, and returns the errors of the compiler.
+/// If the workspace is built (`BUILD`), this takes about two seconds.
+///
+/// # Panics
+/// If the workspace cannot be built.
+#[must_use]
+pub fn compile_errors(file: &Path) -> String {
+    let (cargo, arguments) = BUILD.split_once(' ').expect("arguments");
+    assert_eq!(cargo, "cargo");
+    let mut build = Command::new(env!("CARGO"));
+    without_package(&mut build);
+    build.args(arguments.split(' ')).arg("--message-format=json").current_dir(root());
+    let built = build.env("CARGO_TARGET_DIR", target()).output().expect("cargo runs");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc.args(["--edition=2024", "--crate-type=lib", "--emit=metadata", "--out-dir"]);
+    rustc.arg(std::env::temp_dir()).arg(file).arg("-L").arg(target().join("debug/deps"));
+    for line in built.stdout.split(|byte| *byte == b'\n') {
+        let Ok(message) = serde_json::from_slice::<serde_json::Value>(line) else { continue };
+        let name = message["target"]["name"].as_str().unwrap_or_default();
+        let files = message["filenames"].as_array().into_iter().flatten();
+        let metadata = files.filter_map(|file| file.as_str()).find(|file| file.ends_with(".rmeta"));
+        if let (true, Some(path)) = (["axum", "obs_axum"].contains(&name), metadata) {
+            rustc.arg("--extern").arg(format!("{name}={path}"));
+        }
+    }
+    let compiled = rustc.output().expect("rustc runs");
+    assert!(!compiled.status.success(), "it compiles");
+    String::from_utf8(compiled.stderr).expect("UTF-8")
+}
+
 fn modified(file: &Path) -> Option<SystemTime> {
     fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
 }
@@ -52,16 +83,7 @@ pub fn build(folder: &Path, name: &str, features: &str) -> PathBuf {
     let lock = folder.join("Cargo.lock");
     fs::copy(root().join("Cargo.lock"), &lock).expect("the lock file");
     let mut command = Command::new(env!("CARGO"));
-    // Cargo sets these variables for the package of the test. With them, `ring` and all crates that
-    // depend on it would be built again.
-    for (variable, _) in std::env::vars_os() {
-        let of_package = variable
-            .to_str()
-            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
-        if of_package {
-            command.env_remove(variable);
-        }
-    }
+    without_package(&mut command);
     let output = command
         .args(["build", "--quiet", "--features", features])
         .current_dir(folder)
@@ -75,4 +97,17 @@ pub fn build(folder: &Path, name: &str, features: &str) -> PathBuf {
     assert!(output.status.success(), "{name} builds outside the repository: {errors}");
     assert!(!errors.contains(&format!("`{name}` (bin")), "it builds without a warning: {errors}");
     target().join("debug").join(name)
+}
+
+/// Removes the variables that cargo sets for the package of the test. With them, `ring` and all
+/// crates that depend on it would be built again.
+fn without_package(command: &mut Command) {
+    for (variable, _) in std::env::vars_os() {
+        let of_package = variable
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
+        if of_package {
+            command.env_remove(variable);
+        }
+    }
 }

@@ -7,7 +7,7 @@
 use allocation_counter::measure;
 use axum::{Router, body::Body, extract::Path, http::Request, routing::get};
 use http_body_util::BodyExt;
-use obs_axum::{EventOutput, ObserverExt};
+use obs_axum::{EventOutput, ObserveLayer};
 use obs_core::{
     Observer,
     otel::{Otel, opentelemetry_sdk::trace::Sampler},
@@ -61,7 +61,7 @@ fn a_span_adds_few_allocations() {
             .build()
             .expect("valid");
         let bare = allocations(&router().with_state(()));
-        let observed = allocations(&router().layer(observer.layer()).with_state(()));
+        let observed = allocations(&router().layer(ObserveLayer::new(&observer)).with_state(()));
         let more = observed.saturating_sub(bare);
         assert!((1..=most).contains(&more), "{sampler:?}: {more} more than the {bare} of the bare router");
     }
@@ -75,7 +75,7 @@ fn observation_adds_few_allocations() {
         .build()
         .expect("valid");
     let bare = allocations(&router().with_state(()));
-    let observed = allocations(&router().layer(observer.layer()).with_state(()));
+    let observed = allocations(&router().layer(ObserveLayer::new(&observer)).with_state(()));
     let more = observed.saturating_sub(bare);
     assert!(
         (1..=MOST).contains(&more),

@@ -10,7 +10,7 @@ use axum::{
     response::Response,
     routing::{any, get},
 };
-use obs_axum::{CurrentId, CurrentWork, ObservedApp, ObserverExt, RouterExt, current};
+use obs_axum::{CurrentId, CurrentWork, ObserveLayer, ObservedApp, RouterExt, current};
 use obs_tests::{
     client::{Client, get as request},
     watch::Watch,
@@ -93,12 +93,12 @@ async fn an_inner_layer_sets_the_route_of_a_nested_service() {
     let watch = Watch::default();
     let routed = Router::new().route("/", get(ok)).route("/{name}", get(ok));
     let files = service_fn(|_: Request| async { Ok::<_, Infallible>(Response::new(Body::from("file"))) });
-    let layer = watch.observer.layer();
+    let layer = ObserveLayer::new(&watch.observer);
     let [plain, prefixed] = [layer.clone(), layer.route_prefix("/static")].map(|layer| layer.layer(files));
     let deep = Router::new().nest_service("/deep/", plain.clone()).route("/items", get(ok));
     let app = Router::new()
         .nest_service("/hidden", routed.clone())
-        .nest_service("/seen", routed.layer(watch.observer.layer()))
+        .nest_service("/seen", routed.layer(ObserveLayer::new(&watch.observer)))
         .nest_service("/static", prefixed)
         .nest_service("/files/{volume}", plain.clone())
         .nest("/outer", deep)
@@ -137,7 +137,7 @@ async fn an_inner_layer_sets_the_route_of_a_nested_service() {
 #[tokio::test]
 async fn a_layer_on_a_nested_router_records_the_whole_path() {
     let watch = Watch::default();
-    let api = Router::new().route("/items/{id}", get(ok)).layer(watch.observer.layer());
+    let api = Router::new().route("/items/{id}", get(ok)).layer(ObserveLayer::new(&watch.observer));
     let router = Router::new().nest("/api", api);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let addr = listener.local_addr().expect("an address");
@@ -218,7 +218,8 @@ async fn a_queue_in_an_inner_layer_is_not_observed() {
             Ok::<_, Infallible>(Response::new(Body::empty()))
         }
     });
-    let queue = ServiceBuilder::new().layer(watch.observer.layer()).concurrency_limit(1).service(handler);
+    let queue =
+        ServiceBuilder::new().layer(ObserveLayer::new(&watch.observer)).concurrency_limit(1).service(handler);
     let (mut first, mut second) = (queue.clone(), queue);
     let running = first.ready().await.expect("ready").call(Request::new(Body::empty()));
     let waiting = second.poll_ready(&mut std::task::Context::from_waker(std::task::Waker::noop()));

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full};
 use obs_tests::{
     client::{Client, get, post},
     process::{Service, copy_and_build, temporary},
-    programs::{build, example, root},
+    programs::{build, compile_errors, example, root},
     watch::until,
 };
 
@@ -194,4 +194,16 @@ fn a_panic_that_aborts_is_recorded_first() {
     assert_eq!(line["fields"]["step"], 3);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("nothing will unwind"), "the previous panic hook is still called: {stderr}");
+}
+
+/// The compiler names the missing call, and reports nothing else about `observed`.
+#[test]
+fn a_router_without_its_state_is_rejected_with_the_missing_call() {
+    let errors = compile_errors(&root().join("tests/fixtures/state_missing.rs"));
+    let label = "call `.with_state(…)` before this `.observed(…)`";
+    let title = "error[E0277]: `observed` needs a router that has its state, but this is a `Router<Shop>`";
+    for expected in [title, label] {
+        assert_eq!(errors.matches(expected).count(), 2, "{errors}");
+    }
+    assert!(!errors.contains("`observed` found"), "{errors}");
 }

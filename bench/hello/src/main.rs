@@ -16,10 +16,10 @@ async fn serve(listener: tokio::net::TcpListener, app: Router) -> Result<(), Box
 
 #[cfg(all(feature = "layer", not(feature = "serve")))]
 async fn serve(listener: tokio::net::TcpListener, app: Router) -> Result<(), Box<dyn std::error::Error>> {
-    use obs_axum::{Observer, ObserverExt as _};
+    use obs_axum::{ObserveLayer, Observer};
 
     let observer = Observer::builder("hello").build()?;
-    Ok(axum::serve(listener, app.layer(observer.layer())).await?)
+    Ok(axum::serve(listener, app.layer(ObserveLayer::new(&observer))).await?)
 }
 
 #[cfg(feature = "serve")]

@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use ::tower::Layer as _;
 use obs_actix::Observe;
-use obs_axum::{ObserverExt as _, RouterExt as _};
+use obs_axum::{ObserveLayer, RouterExt as _};
 use obs_core::{
     EventOutput, Observer, ObserverBuilder,
     otel::{Otel, opentelemetry_sdk::trace::Sampler},
@@ -43,7 +43,9 @@ pub(super) static AXUM_SAMPLED: Setting = Setting {
 pub(super) static TOWER: Setting = Setting {
     name: "tower-observed",
     bare: Some(&tower::BARE),
-    run: |drive| checked(None, |observer| tower::drive(drive, observer.layer().layer(tower::service()))),
+    run: |drive| {
+        checked(None, |observer| tower::drive(drive, ObserveLayer::new(observer).layer(tower::service())))
+    },
 };
 
 pub(super) static ACTIX: Setting = Setting {

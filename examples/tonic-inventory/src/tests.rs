@@ -1,7 +1,7 @@
 //! Tests of the events and metrics of the inventory. Each test has its own observer in memory.
 use std::{env, fs, path::Path, process};
 
-use obs_axum::{ObserverExt, testing::TestObserver};
+use obs_axum::{ObserveLayer, testing::TestObserver};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tonic::{
     Code,
@@ -24,7 +24,7 @@ async fn start(test: &TestObserver) -> Result<(InventoryClient<Channel>, JoinHan
     let addr = listener.local_addr()?;
     let (staying, leaving) = watch::channel(());
     let service = InventoryServer::new(Service::new(Stock::seeded(), leaving));
-    let server = Server::builder().layer(test.observer().layer()).add_service(service);
+    let server = Server::builder().layer(ObserveLayer::new(test.observer())).add_service(service);
     let running = server.serve_with_incoming(TcpIncoming::from(listener));
     let task = tokio::spawn(async move { drop((running.await, staying)) });
     Ok((InventoryClient::connect(format!("http://{addr}")).await?, task))

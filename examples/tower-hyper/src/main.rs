@@ -7,7 +7,7 @@ use std::{convert::Infallible, pin::pin, time::Duration};
 use http_body_util::Full;
 use hyper::{Request, Response, body::Bytes, body::Incoming, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use obs_axum::{Observer, ObserverExt, current};
+use obs_axum::{ObserveLayer, Observer, current};
 use obs_core::shutdown;
 use tokio::sync::watch;
 use tower::{ServiceBuilder, service_fn};
@@ -27,7 +27,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let observer = Observer::builder("shop").build()?;
-    let service = ServiceBuilder::new().layer(observer.layer()).service(service_fn(answer));
+    let service = ServiceBuilder::new().layer(ObserveLayer::new(&observer)).service(service_fn(answer));
     let addr = std::env::var("LISTEN").unwrap_or("127.0.0.1:3000".into());
     let listener = tokio::net::TcpListener::bind(&addr).await;
     let listener = listener.map_err(|error| format!("cannot listen on {addr}: {error}"))?;

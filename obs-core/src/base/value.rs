@@ -1,4 +1,4 @@
-//! The value of a field: a boolean, a number or a text.
+//! The value of a field: a boolean, a number, a text or a list.
 
 use std::borrow::Cow;
 
@@ -11,6 +11,8 @@ pub const MAX_FIELD_BYTES: usize = 16 * 1024;
 /// use obs_core::Value;
 /// assert_eq!(Value::from("pro"), Value::Str("pro".into()));
 /// assert_eq!(Value::from(3_u32), Value::U64(3));
+/// assert_eq!(Value::from(vec!["a", "b"]), Value::List(Box::new(["a".into(), "b".into()])));
+/// assert_eq!(Value::from(None::<&str>), Value::Absent);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -25,6 +27,11 @@ pub enum Value {
     F64(f64),
     /// A text.
     Str(Cow<'static, str>),
+    /// A list. Its values may have different types.
+    // A box, because a vector would make every value larger.
+    List(Box<[Self]>),
+    /// No value: the `None` of an option. A field that is set to it is removed.
+    Absent,
 }
 
 impl Value {
@@ -32,8 +39,14 @@ impl Value {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Str(text) => text.len(),
+            Self::List(items) => Self::bytes_of_list(items),
             _ => 8,
         }
+    }
+
+    #[cold]
+    fn bytes_of_list(items: &[Self]) -> usize {
+        items.iter().fold(8, |all, item| all.saturating_add(item.bytes()))
     }
 }
 
@@ -66,5 +79,38 @@ impl From<&str> for Value {
 impl From<usize> for Value {
     fn from(value: usize) -> Self {
         Self::U64(value as u64)
+    }
+}
+
+/// `None` becomes [`Value::Absent`].
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Absent, Into::into)
+    }
+}
+
+/// Skips items that are [`Value::Absent`].
+impl<T: Into<Self>> FromIterator<T> for Value {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        let items = items.into_iter().map(Into::into);
+        Self::List(items.filter(|item| !matches!(item, Self::Absent)).collect())
+    }
+}
+
+impl<T: Into<Self>> From<Vec<T>> for Value {
+    fn from(items: Vec<T>) -> Self {
+        items.into_iter().collect()
+    }
+}
+
+impl<T: Into<Self>, const N: usize> From<[T; N]> for Value {
+    fn from(items: [T; N]) -> Self {
+        items.into_iter().collect()
+    }
+}
+
+impl<T: Clone + Into<Self>> From<&[T]> for Value {
+    fn from(items: &[T]) -> Self {
+        items.iter().cloned().collect()
     }
 }

@@ -28,7 +28,7 @@ const WORTH_CUTTING: usize = 32;
 /// The fields that a request's handler set, in the order in which they were first set.
 ///
 /// They are bounded: at most 64 fields and 16 KiB. A text that does not fit is cut and ends with
-/// `…`. A value that cannot be cut is dropped and counted.
+/// `…`. Any other value that does not fit is dropped and counted.
 ///
 /// ```
 /// # use obs_core::{Observer, Outcome, Value, adapter::RequestHead, output::{Record, RecordSink}};
@@ -57,7 +57,7 @@ pub struct Fields {
 
 impl Fields {
     /// Sets `key` to `value` and replaces its earlier value. A text that does not fit is cut and
-    /// ends with `…`.
+    /// ends with `…`. `Value::Absent` removes the field.
     pub(crate) fn set(&mut self, key: Cow<'static, str>, value: Value) {
         let hash = FxBuildHasher.hash_one(&*key);
         let position = if self.filter.may_have(hash) { self.position(&key) } else { None };
@@ -67,6 +67,7 @@ impl Fields {
         let others = self.bytes.saturating_sub(freed).saturating_add(key.len());
         let room = MAX_FIELD_BYTES.saturating_sub(others);
         let value = match value {
+            Value::Absent => return self.remove(position),
             Value::Str(text) if text.len() > room && room >= WORTH_CUTTING => {
                 Value::Str(cow_bounded(text, room))
             }
@@ -86,6 +87,17 @@ impl Fields {
                 self.entries.push((key, value));
             }
         }
+    }
+
+    /// Removes the field at this position. The filter keeps its name, which does no harm.
+    #[cold]
+    #[inline(never)]
+    fn remove(&mut self, position: Option<usize>) {
+        let Some(position) = position else { return };
+        let (key, value) = self.entries.remove(position);
+        self.bytes = self.bytes.saturating_sub(key.len().saturating_add(value.bytes()));
+        let names = self.entries.iter().map(|(key, _)| FxBuildHasher.hash_one(&**key));
+        self.hash_of_names = names.fold(0, hash_of_both);
     }
 
     fn position(&self, key: &str) -> Option<usize> {
@@ -205,15 +217,20 @@ mod tests {
         fn fields_behave_like_a_searched_list(settings in prop::collection::vec((0..90_u32, 0..9_i64), 0..200)) {
             let (mut fields, mut list) = (Fields::default(), Vec::<(String, Value)>::new());
             for (key, value) in settings {
-                let (key, value) = (format!("key.{key}"), Value::I64(value));
+                let (key, value) = (format!("key.{key}"), Value::from((value > 0).then_some(value)));
                 fields.set(key.clone().into(), value.clone());
-                if let Some((_, old)) = list.iter_mut().find(|(other, _)| *other == key) {
+                if value == Value::Absent {
+                    list.retain(|(other, _)| *other != key);
+                } else if let Some((_, old)) = list.iter_mut().find(|(other, _)| *other == key) {
                     *old = value;
                 } else if list.len() < MAX_FIELDS {
                     list.push((key, value));
                 }
             }
             prop_assert!(fields.iter().eq(list.iter().map(|(key, value)| (key.as_str(), value))));
+            let mut anew = Fields::default();
+            list.into_iter().for_each(|(key, value)| anew.set(key.into(), value));
+            prop_assert_eq!((fields.hash_of_names, fields.bytes), (anew.hash_of_names, anew.bytes));
         }
     }
 }

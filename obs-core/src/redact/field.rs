@@ -39,8 +39,27 @@ impl Redactor {
             Value::I64(number) if number.unsigned_abs() >= SHORTEST_CARD => {
                 self.number(value, &number.to_string())
             }
+            Value::List(items) => self.list(items),
             harmless => harmless,
         }
+    }
+
+    /// Masks the secrets in a list. Items beyond the bound of all fields are dropped before they
+    /// are searched, and replaced by `…`.
+    #[cold]
+    #[inline(never)]
+    fn list(&self, items: Box<[Value]>) -> Value {
+        let mut room = MAX_FIELD_BYTES;
+        let mut masked = Vec::with_capacity(items.len().min(MAX_FIELD_BYTES));
+        for item in items {
+            let Some(left) = room.checked_sub(item.bytes()) else {
+                masked.push(Value::Str("…".into()));
+                break;
+            };
+            room = left;
+            masked.push(self.mask_value(item));
+        }
+        Value::List(masked.into())
     }
 
     /// Masks a number that is a card.
@@ -55,7 +74,8 @@ impl Redactor {
 fn mask_secret(value: Value) -> Value {
     match value {
         Value::Str(text) if text.is_empty() => Value::Str(text),
-        Value::Bool(_) => value,
+        Value::List(items) if items.is_empty() => Value::List(items),
+        Value::Bool(_) | Value::Absent => value,
         _ => Value::Str(MASK.into()),
     }
 }
@@ -82,6 +102,13 @@ mod tests {
             ("number", Value::from(4_111_111_111_111_112_u64), Value::from(4_111_111_111_111_112_u64)),
             ("number", Value::from(-3), Value::from(-3)),
             ("share", Value::from(0.25), Value::from(0.25)),
+            ("none", Value::Absent, Value::Absent),
+            ("password", Value::Absent, Value::Absent),
+            ("to", ["pro", "jane@example.com"].into(), ["pro", MASK].into()),
+            ("words", ["hunter2", "pro"].into(), ["hunter2", "pro"].into()),
+            ("password", ["hunter2", "pro"].into(), mask()),
+            ("password", Vec::<String>::new().into(), Vec::<String>::new().into()),
+            ("nested", vec![vec!["jane@example.com"]].into(), vec![vec![MASK]].into()),
         ] {
             for name in [Cow::Borrowed(key), Cow::Owned(key.to_owned())] {
                 assert_eq!(redactor.field(name, value.clone()), (key.into(), expected.clone()), "{value:?}");
@@ -97,5 +124,8 @@ mod tests {
         let long = format!("jane@example.com {}", "x".repeat(MAX_FIELD_BYTES));
         let (_, Value::Str(text)) = redactor.field("note".into(), long.into()) else { panic!("a text") };
         assert!(text.starts_with(MASK) && text.ends_with("x…") && text.len() <= MAX_FIELD_BYTES);
+        let long = vec!["x".repeat(MAX_FIELD_BYTES / 2); 9];
+        let (_, Value::List(items)) = redactor.field("notes".into(), long.into()) else { panic!("a list") };
+        assert_eq!((items.len(), items.last()), (3, Some(&Value::from("…"))));
     }
 }

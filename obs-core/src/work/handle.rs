@@ -79,6 +79,9 @@ impl Work {
     }
 
     /// Sets a field of the record. At most 64 fields and 16 KiB are kept.
+    ///
+    /// The value is a boolean, a number, a text, or a list of them. With an `Option`, `None` sets
+    /// no field and removes an earlier one.
     pub fn set(&self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
         if let Some(state) = &self.0 {
             set_field(state, key.into(), value.into());

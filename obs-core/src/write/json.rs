@@ -175,7 +175,20 @@ impl<'a, 'b> Object<'a, 'b> {
             }
             Value::F64(_) => self.out.put(b"null"),
             Value::Str(text) => string(self.out, text),
+            Value::List(items) => self.list_of_values(items),
+            Value::Absent => self.out.put(b"null"),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn list_of_values(&mut self, items: &[Value]) {
+        self.out.put(b"[");
+        for (place, item) in items.iter().enumerate() {
+            self.out.put(if place == 0 { b"" } else { b"," });
+            self.bare_value(item);
+        }
+        self.out.put(b"]");
     }
 
     /// Writes a finite number between 0 and 1, which is usually 1.
@@ -245,6 +258,8 @@ mod tests {
                 let mut object = Object::open(out);
                 object.any_key("float");
                 object.bare_value(&float.into());
+                object.any_key("list");
+                object.bare_value(&vec![Value::from(key.as_str()), int.into(), [true; 2].into(), [0; 0].into()].into());
                 object.any_object("inner", |inner| {
                     inner.any_key(&key);
                     inner.bare_value(&int.into());
@@ -254,6 +269,7 @@ mod tests {
             let read: serde_json::Value = serde_json::from_slice(&out).expect("valid JSON");
             prop_assert_eq!(read["float"].as_f64(), float.is_finite().then_some(float));
             prop_assert_eq!(read["inner"][&key].as_i64(), Some(int));
+            prop_assert_eq!(&read["list"], &serde_json::json!([key, int, [true, true], []]));
         }
     }
 }

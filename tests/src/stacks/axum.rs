@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodFilter, any, get, on, post},
 };
-use obs_axum::{ObserverExt, RouterExt};
+use obs_axum::{ObserveLayer, RouterExt};
 use tower::{Layer, service_fn, util::MapRequestLayer};
 use tower_http::timeout::TimeoutLayer;
 
@@ -29,7 +29,7 @@ pub fn serve(
             None => obs_axum::serve(listener, router.observed(&setup.observer)),
             Some(timeout) => {
                 let timeout = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, timeout);
-                let router = router.layer(setup.observer.layer()).layer(timeout);
+                let router = router.layer(ObserveLayer::new(&setup.observer)).layer(timeout);
                 obs_axum::serve_router(listener, router, &setup.observer)
             }
         };
@@ -52,7 +52,7 @@ fn router(setup: &Setup) -> Router {
         .route("/read", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/ws", any(|request: Request| async { into_response(upgrade(request)) }));
     let mounted = service_fn(|_: Request| async { Ok::<_, Infallible>("a file".into_response()) });
-    router = router.nest_service("/mounted", setup.observer.layer().layer(mounted));
+    router = router.nest_service("/mounted", ObserveLayer::new(&setup.observer).layer(mounted));
     if let Some((method, template)) = setup.health_route.clone() {
         let filter = MethodFilter::try_from(method).expect("a known method");
         router = router.route(template, on(filter, || async { "my own" }));
@@ -62,10 +62,10 @@ fn router(setup: &Setup) -> Router {
         request
     }));
     if setup.twice {
-        router = router.layer(setup.observer.layer());
+        router = router.layer(ObserveLayer::new(&setup.observer));
     }
     if let Some(inner) = &setup.inner {
-        router = router.layer(inner.layer());
+        router = router.layer(ObserveLayer::new(&inner));
     }
     router
 }

@@ -14,7 +14,7 @@ use futures_util::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use obs_axum::{ObserverExt, RouterExt};
+use obs_axum::{ObserveLayer, RouterExt};
 use obs_core::shutdown;
 use tonic::{
     Request, Response, Status, Streaming,
@@ -39,7 +39,7 @@ pub fn serve(
         let observer = setup.observer;
         let requested = async { shutdown::requested(&observer, signal).await };
         let server = Server::builder()
-            .layer(observer.layer())
+            .layer(ObserveLayer::new(&observer))
             .layer(InterceptorLayer::new(admit))
             .add_service(Shop(setup.world))
             .serve_with_incoming_shutdown(TcpIncoming::from(listener), requested);

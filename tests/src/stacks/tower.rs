@@ -11,7 +11,7 @@ use hyper_util::{
     server::conn::auto::Builder,
     service::TowerToHyperService,
 };
-use obs_axum::{ObserverExt, current};
+use obs_axum::{ObserveLayer, current};
 use obs_core::shutdown;
 use tokio::sync::watch;
 use tower::{
@@ -140,9 +140,9 @@ fn service(setup: &Setup) -> Handler {
     let inner = setup.inner.as_ref().or(setup.twice.then_some(&setup.observer));
     let handler = match inner {
         None => handler.map_response(boxed).boxed_clone(),
-        Some(inner) => inner.layer().layer(handler).map_response(boxed).boxed_clone(),
+        Some(inner) => ObserveLayer::new(&inner).layer(handler).map_response(boxed).boxed_clone(),
     };
-    let observed = setup.observer.layer().layer(handler).map_response(boxed).boxed_clone();
+    let observed = ObserveLayer::new(&setup.observer).layer(handler).map_response(boxed).boxed_clone();
     match setup.outer_timeout {
         None => observed,
         Some(timeout) => service_fn(move |request| {

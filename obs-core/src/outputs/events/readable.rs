@@ -208,7 +208,6 @@ fn without_package(path: &str) -> &str {
 
 /// Returns the user, the calls and the fields, as names and values.
 fn details(record: &Record) -> Vec<(String, String)> {
-    let short = |text: &str| cut(&printable(text), DETAIL);
     let mut details = Vec::new();
     if let Some(User::Id(user) | User::Hash(user)) = &record.user {
         details.push(("user".to_owned(), short(user)));
@@ -224,17 +223,30 @@ fn details(record: &Record) -> Vec<(String, String)> {
         details.push((short(&calls.dependency), value));
     }
     for (name, value) in record.fields.iter() {
-        let value: &dyn Display = match value {
-            Value::Bool(value) => value,
-            Value::I64(value) => value,
-            Value::U64(value) => value,
-            Value::F64(value) => value,
-            Value::Str(value) => &short(value),
-        };
-        let value = value.to_string();
-        details.push((printable(name), value));
+        details.push((printable(name), shown(value)));
     }
     details
+}
+
+fn short(text: &str) -> String {
+    cut(&printable(text), DETAIL)
+}
+
+/// Formats the value of a field.
+fn shown(value: &Value) -> String {
+    let value: &dyn Display = match value {
+        Value::Bool(value) => value,
+        Value::I64(value) => value,
+        Value::U64(value) => value,
+        Value::F64(value) => value,
+        Value::Str(value) => return short(value),
+        Value::List(items) => {
+            let items: Vec<_> = items.iter().map(shown).collect();
+            return format!("[{}]", cut(&items.join(", "), DETAIL));
+        }
+        Value::Absent => &"",
+    };
+    value.to_string()
 }
 
 /// Formats a duration in at most 6 characters, for up to a day.

@@ -211,7 +211,30 @@ pub(super) fn of_field(value: &crate::base::value::Value) -> Value {
         }
         crate::base::value::Value::F64(value) => Value::F64(*value),
         crate::base::value::Value::Str(text) => text.to_string().into(),
+        crate::base::value::Value::List(items) => of_list(items),
+        crate::base::value::Value::Absent => "".into(),
     }
+}
+
+/// Converts a list. The values of a list in the SDK have one type, so others become texts.
+#[cold]
+#[inline(never)]
+fn of_list(items: &[crate::base::value::Value]) -> Value {
+    let items: Vec<Value> = items.iter().map(of_field).collect();
+    let numbers = items.iter().map(|item| if let Value::I64(number) = item { Some(*number) } else { None });
+    if let Some(numbers) = numbers.collect() {
+        return Value::Array(Array::I64(numbers));
+    }
+    let numbers = items.iter().map(|item| if let Value::F64(number) = item { Some(*number) } else { None });
+    if let Some(numbers) = numbers.collect() {
+        return Value::Array(Array::F64(numbers));
+    }
+    let flags = items.iter().map(|item| if let Value::Bool(flag) = item { Some(*flag) } else { None });
+    if let Some(flags) = flags.collect() {
+        return Value::Array(Array::Bool(flags));
+    }
+    let text = |item: &Value| StringValue::from(item.as_str().into_owned());
+    Value::Array(Array::String(items.iter().map(text).collect()))
 }
 
 /// Returns the number as a signed one, or `None` if it is too large. OpenTelemetry has no unsigned
@@ -223,6 +246,19 @@ pub(super) fn signed(number: u64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_keeps_its_type_if_it_has_one() {
+        let list = |list: crate::base::value::Value| of_field(&list);
+        assert_eq!(list([1_u64, 2].into()), Value::Array(vec![1, 2].into()));
+        assert_eq!(list([0.5, 2.0].into()), Value::Array(vec![0.5, 2.0].into()));
+        assert_eq!(list([true, false].into()), Value::Array(vec![true, false].into()));
+        let texts = |texts: &[&'static str]| {
+            Value::Array(Array::String(texts.iter().map(|text| StringValue::from(*text)).collect()))
+        };
+        assert_eq!(list(["a", "b"].into()), texts(&["a", "b"]));
+        assert_eq!(list([1_u64, u64::MAX].into()), texts(&["1", "18446744073709551615"]));
+    }
 
     #[test]
     fn the_document_lists_the_attributes_that_only_spans_have() {

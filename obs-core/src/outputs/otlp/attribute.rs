@@ -8,7 +8,10 @@ use std::net::IpAddr;
 use super::protobuf::{bytes, bytes_head, bytes_key, bytes_length, fixed64, number, varint_length};
 use crate::{
     base::value::Value,
-    write::{buffer::BufferWriter, digits},
+    write::{
+        buffer::{self, BufferWriter},
+        digits,
+    },
 };
 
 // The field numbers of an attribute's parts, and of the types of its value.
@@ -18,6 +21,9 @@ const TEXT: u8 = 1;
 const BOOL: u8 = 2;
 const INTEGER: u8 = 3;
 const DOUBLE: u8 = 4;
+const ARRAY: u8 = 5;
+/// The field of an array with its values.
+const ITEM: u8 = 1;
 
 /// The largest length whose encoding is one byte.
 const ONE_BYTE: usize = 0x7f;
@@ -74,7 +80,36 @@ pub(crate) fn value(out: &mut BufferWriter<'_>, list: u8, name: &str, value: &Va
             fixed64(out, DOUBLE, value.to_bits());
         }
         Value::Str(value) => text(out, list, name, value),
+        Value::List(_) | Value::Absent => {
+            let value = any_value(value);
+            head(out, list, name, value.len());
+            out.put(&value);
+        }
     }
+}
+
+/// Encodes a value without its name (`AnyValue`).
+#[cold]
+#[inline(never)]
+fn any_value(value: &Value) -> Vec<u8> {
+    let array = match value {
+        Value::List(items) => buffer::written(|out| {
+            items.iter().for_each(|item| bytes(out, ITEM, &any_value(item)));
+        }),
+        _ => Vec::new(),
+    };
+    buffer::written(|out| match value {
+        Value::Bool(value) => number(out, BOOL, u64::from(*value)),
+        Value::I64(value) => number(out, INTEGER, value.cast_unsigned()),
+        Value::U64(value) => match i64::try_from(*value) {
+            Ok(value) => number(out, INTEGER, value.cast_unsigned()),
+            Err(_) => bytes(out, TEXT, itoa::Buffer::new().format(*value).as_bytes()),
+        },
+        Value::F64(value) => fixed64(out, DOUBLE, value.to_bits()),
+        Value::Str(value) => bytes(out, TEXT, value.as_bytes()),
+        Value::List(_) => bytes(out, ARRAY, &array),
+        Value::Absent => {}
+    })
 }
 
 #[allow(clippy::inline_always)]

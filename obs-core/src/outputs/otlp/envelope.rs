@@ -82,7 +82,7 @@ impl Envelope {
 mod tests {
     use opentelemetry_proto::tonic::{
         collector::trace::v1::ExportTraceServiceRequest,
-        common::v1::any_value::Value as Any,
+        common::v1::{AnyValue, ArrayValue, any_value::Value as Any},
         trace::v1::{ScopeSpans, Span},
     };
     use prost::Message as _;
@@ -96,6 +96,11 @@ mod tests {
             ("process.pid".into(), Value::I64(7)),
             ("large".into(), Value::U64(u64::MAX)),
             ("text".into(), Value::Str("x".repeat(300).into())),
+            (
+                "list".into(),
+                vec![Value::from("a"), 7.into(), u64::MAX.into(), true.into(), 0.5.into()].into(),
+            ),
+            ("lists".into(), [["b"], ["c"]].into()),
         ];
         let scope = ItemScope { name: "obs", version: "1", schema_url: "https://schema" };
         let envelope = Envelope::new(&resource, &scope);
@@ -108,6 +113,11 @@ mod tests {
             message.resource_spans.remove(0)
         };
         let message = read(envelope.message(&items, &[other.encode_to_vec()]));
+        let text = |text: &str| Any::StringValue(text.to_owned());
+        let list = |items: &[Any]| {
+            let values = items.iter().map(|item| AnyValue { value: Some(item.clone()) });
+            Any::ArrayValue(ArrayValue { values: values.collect() })
+        };
         let attributes = message.resource.expect("a resource").attributes;
         let values: Vec<_> = attributes.into_iter().filter_map(|attribute| attribute.value?.value).collect();
         let expected = [
@@ -115,6 +125,14 @@ mod tests {
             Any::IntValue(7),
             Any::StringValue(u64::MAX.to_string()),
             Any::StringValue("x".repeat(300)),
+            list(&[
+                text("a"),
+                Any::IntValue(7),
+                text(&u64::MAX.to_string()),
+                Any::BoolValue(true),
+                Any::DoubleValue(0.5),
+            ]),
+            list(&[list(&[text("b")]), list(&[text("c")])]),
         ];
         assert_eq!(values, expected);
         let [ours, theirs] = &message.scope_spans[..] else { panic!("{:?}", message.scope_spans) };
