@@ -91,6 +91,8 @@ mod connection;
 mod extract;
 mod future;
 mod layer;
+#[cfg(feature = "axum")]
+mod reported;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 mod request_body;
 mod route;
@@ -109,6 +111,7 @@ pub use self::{
     app::{ObservedApp, RouterExt},
     connect_info::AcceptedStream,
     extract::{CurrentId, CurrentTrace, CurrentWork},
+    reported::{RejectionReport, Reported},
     serve::{AppServer, serve, serve_router, serve_service},
 };
 pub use self::{future::ResponseFuture, layer::ObserveLayer, service::ObserveService};

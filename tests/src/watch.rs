@@ -3,7 +3,11 @@
 use crate::of_request::OfRequest as _;
 use std::{sync::OnceLock, time::Duration};
 
-use obs_core::{Events, Observer, ObserverBuilder, Outcome, output::Record, testing::TestObserver};
+use obs_core::{
+    Events, Observer, ObserverBuilder, Outcome,
+    output::Record,
+    testing::{TestEvent, TestMetric, TestObserver},
+};
 
 /// The bound of each wait. It is longer than any step takes on a busy machine, so only a hanging
 /// test reaches it.
@@ -41,6 +45,14 @@ impl Watch {
         self.test.wait_for(n).await
     }
 
+    /// Returns the message with which the test kit fails now, because fewer than `n` requests have
+    /// ended.
+    pub async fn timeout(&self, n: usize) -> String {
+        let waiting = tokio::spawn(self.test.wait_for(n).within(Duration::ZERO));
+        let panic = waiting.await.expect_err("too few have ended").into_panic();
+        *panic.downcast().expect("a text")
+    }
+
     /// Waits until exactly `n` requests are running.
     pub async fn running(&self, n: u64) {
         until(|| self.observer.in_flight() == n).await;
@@ -51,6 +63,18 @@ impl Watch {
     pub fn lines(&self) -> Vec<serde_json::Value> {
         let events = self.test.events().into_iter().map(|event| event.json().clone());
         events.inspect(fulfils_the_schema).collect()
+    }
+
+    /// The events so far, as the test kit shows them.
+    #[must_use]
+    pub fn events(&self) -> Vec<TestEvent> {
+        self.test.events()
+    }
+
+    /// The sum of all samples with these labels, as the test kit shows it.
+    #[must_use]
+    pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> TestMetric {
+        self.test.metric(name, labels)
     }
 
     /// The sum of all samples of `name` whose labels contain `labels`.

@@ -51,7 +51,8 @@ macro_rules! cases {
             panics: in_call before_an_await after_an_await claimed_as_grpc head resumed
                 own_answer own_answer_that_panics own_answer_without_secrets in_body in_drop(cancels)
                 in_body_drop;
-            disconnects: before_the_head between_small_frames in_one_huge_frame outer_timeout inner_timeout;
+            disconnects: before_the_head between_small_frames in_one_huge_frame outer_timeout inner_timeout
+                unfinished_requests_are_named;
             many: a_thousand_on_one_connection a_hundred_at_once;
             metrics: scrapes_share_a_page scrapers_that_disconnect a_collector_that_panics;
             layers: service_error installed_twice two_observers sink_that_panics endpoints own_health(router) shared_path(router)

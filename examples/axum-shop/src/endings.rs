@@ -6,13 +6,13 @@ use axum::{
     body::Body,
     extract::{
         Query, WebSocketUpgrade,
-        rejection::QueryRejection,
         ws::{Message, WebSocket},
     },
     response::{IntoResponse, Response, Sse, sse::Event},
     routing::get,
 };
 use futures_util::{Stream, stream};
+use obs_axum::{RejectionReport, Reported};
 use serde::Deserialize;
 use tokio::time::sleep;
 
@@ -45,15 +45,16 @@ pub fn routes() -> Router {
 }
 
 /// Pauses before it responds. Disconnect during the pause to cancel the request.
-async fn slow(query: Result<Query<Slow>, QueryRejection>) -> Result<String, AppError> {
-    let ms = query?.ms.unwrap_or(1_000).min(MAX_MS);
+async fn slow(query: Result<Reported<Query<Slow>>, RejectionReport>) -> Result<String, AppError> {
+    let Reported(Query(query)) = query?;
+    let ms = query.ms.unwrap_or(1_000).min(MAX_MS);
     sleep(Duration::from_millis(ms)).await;
     Ok(format!("waited {ms} ms\n"))
 }
 
 /// Sends a body in chunks. Disconnect in the middle to cancel the request.
-async fn chunks(query: Result<Query<Chunks>, QueryRejection>) -> Result<Body, AppError> {
-    let Query(query) = query?;
+async fn chunks(query: Result<Reported<Query<Chunks>>, RejectionReport>) -> Result<Body, AppError> {
+    let Reported(Query(query)) = query?;
     let chunks = query.chunks.unwrap_or(10).min(MAX_CHUNKS);
     let pause = Duration::from_millis(query.ms.unwrap_or(500).min(MAX_MS));
     Ok(Body::from_stream(stream::unfold(1, move |n| async move {

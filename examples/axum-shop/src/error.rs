@@ -1,17 +1,17 @@
 //! The one error type of the service: it sets the client's message and the error of the event.
 use axum::{
     Json,
-    extract::rejection::{JsonRejection, PathRejection, QueryRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use obs_axum::current;
+use obs_axum::{RejectionReport, current};
 use serde_json::json;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    #[error("{message}")]
-    Rejected { status: StatusCode, message: String },
+    /// An extractor rejected invalid input.
+    #[error(transparent)]
+    Rejected(#[from] RejectionReport),
     #[error("there is no item {0}")]
     NoSuchItem(i64),
     #[error("the quantity is {0}, but must be 1 to {max}", max = crate::orders::MAX_QUANTITY)]
@@ -50,7 +50,7 @@ impl AppError {
     /// The status and the kind of the error. The kind is the `error_type` of a 5xx in the metrics.
     fn status_and_kind(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Rejected { status, .. } => (*status, "rejected"),
+            Self::Rejected(rejection) => (rejection.status(), "rejected"),
             Self::NoSuchItem(_) => (StatusCode::NOT_FOUND, "no_such_item"),
             Self::Quantity(_) => (StatusCode::UNPROCESSABLE_ENTITY, "quantity"),
             Self::PaymentRefused(_) => (StatusCode::PAYMENT_REQUIRED, "payment_refused"),
@@ -81,16 +81,3 @@ impl IntoResponse for AppError {
         (status, Json(json!({ "error": self.to_string() }))).into_response()
     }
 }
-
-/// Makes extractors reject invalid input with the same kind of response.
-macro_rules! rejections {
-    ($($rejection:ty),*) => {$(
-        impl From<$rejection> for AppError {
-            fn from(rejection: $rejection) -> Self {
-                Self::Rejected { status: rejection.status(), message: rejection.body_text() }
-            }
-        }
-    )*};
-}
-
-rejections!(JsonRejection, PathRejection, QueryRejection);

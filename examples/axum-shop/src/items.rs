@@ -1,9 +1,9 @@
 //! The items that the shop sells.
 use axum::{
     Json,
-    extract::{Path, State, rejection::PathRejection},
+    extract::{Path, State},
 };
-use obs_axum::current;
+use obs_axum::{RejectionReport, Reported, current};
 use serde::Serialize;
 
 use crate::{Shop, db::Db, error::AppError};
@@ -31,9 +31,9 @@ pub async fn list(State(shop): State<Shop>) -> Result<Json<Vec<Item>>, AppError>
 
 pub async fn one(
     State(shop): State<Shop>,
-    id: Result<Path<i64>, PathRejection>,
+    id: Result<Reported<Path<i64>>, RejectionReport>,
 ) -> Result<Json<Item>, AppError> {
-    let Path(id) = id?;
+    let Reported(Path(id)) = id?;
     Ok(Json(find(&shop.db, id).await?))
 }
 

@@ -1,10 +1,6 @@
 //! Orders. Placing one finds the item, reserves it, takes the payment and stores the order.
-use axum::{
-    Json,
-    extract::{State, rejection::JsonRejection},
-    http::StatusCode,
-};
-use obs_axum::current;
+use axum::{Json, extract::State, http::StatusCode};
+use obs_axum::{RejectionReport, Reported, current};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -29,9 +25,9 @@ pub struct Order {
 
 pub async fn place(
     State(shop): State<Shop>,
-    new: Result<Json<NewOrder>, JsonRejection>,
+    new: Result<Reported<Json<NewOrder>>, RejectionReport>,
 ) -> Result<(StatusCode, Json<Order>), AppError> {
-    let Json(NewOrder { item_id, quantity }) = new?;
+    let Reported(Json(NewOrder { item_id, quantity })) = new?;
     if !(1..=MAX_QUANTITY).contains(&quantity) {
         return Err(AppError::Quantity(quantity));
     }

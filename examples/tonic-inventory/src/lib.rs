@@ -54,7 +54,7 @@ async fn serve(listener: TcpListener, observer: &Observer, signal: impl Future<O
     let incoming = TcpIncoming::from(tokio::net::TcpListener::from_std(listener)?).with_nodelay(Some(true));
     let server = Server::builder()
         .accept_http1(true) // Prometheus and probes use HTTP/1.1
-        .layer(ObserveLayer::new(&observer)) // the one line that observes the service
+        .layer(ObserveLayer::new(observer)) // the one line that observes the service
         .add_service(InventoryServer::new(Service::new(Stock::seeded(), leaving)));
     let (stop, stopped) = oneshot::channel::<()>();
     let mut server =

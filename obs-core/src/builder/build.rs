@@ -103,6 +103,8 @@ impl ObserverBuilder {
             trusted_proxies,
             routes: RouteTable::new(mem::take(&mut parts.exclusions), mem::take(&mut self.route_groups)),
             late_writes: LateWrites::new(late_writes),
+            #[cfg(feature = "testing")]
+            on_responded: self.on_responded.take(),
         };
         let (drain, delay_is_set) = (self.drain(), self.drain_delay.is_some());
         let sinks = Sinks::new(mem::take(&mut parts.sinks), &internal);

@@ -15,6 +15,8 @@ use crate::extension::check::Check;
 use crate::extension::{installation::Extension, setup::StartHook, sink::RecordSink};
 #[cfg(feature = "otel")]
 use crate::outputs::otel::settings::Otel;
+#[cfg(feature = "testing")]
+use crate::record::policy::OnResponded;
 use crate::{
     base::{parse, settings::settings},
     http::{forwarded::network::Network, head::RequestHead, headers::is_header_name},
@@ -61,6 +63,8 @@ settings! {
     pub struct ObserverBuilder {
         /// A sink that receives each record after all other sinks.
         last_sink: Option<Box<dyn RecordSink>>,
+        #[cfg(feature = "testing")]
+        on_responded: Option<OnResponded>,
     }
 
     service: String = String::new(), "the argument of `Observer::builder`" {
@@ -521,12 +525,20 @@ impl Observer {
 
 impl ObserverBuilder {
     pub(crate) fn new(service: String) -> Self {
-        Self { service, ..Self::defaults(None) }
+        Self {
+            service,
+            ..Self::defaults(
+                None,
+                #[cfg(feature = "testing")]
+                None,
+            )
+        }
     }
 
     #[cfg(feature = "testing")]
-    pub(crate) fn last_sink(mut self, sink: impl RecordSink) -> Self {
+    pub(crate) fn last_sink(mut self, sink: impl RecordSink, on_responded: OnResponded) -> Self {
         self.last_sink = Some(Box::new(sink));
+        self.on_responded = Some(on_responded);
         self
     }
 }

@@ -110,6 +110,10 @@ pub(crate) type PublicEndpoint = Box<dyn Fn(&RequestHead<'_>) -> bool + Send + S
 /// A function that returns the kind of failure of a record; `None` if it has not failed.
 pub(crate) type Classifier = dyn Fn(&Record) -> Option<&'static str> + Send + Sync;
 
+/// A function that is called with the start of a request and the status of its response.
+#[cfg(feature = "testing")]
+pub(crate) type OnResponded = Box<dyn Fn(&Start, u16) + Send + Sync>;
+
 /// The rules by which an observer identifies, describes and masks its work.
 ///
 /// It holds no output, so records and handles may keep it for ever. The alignment separates it from
@@ -133,6 +137,9 @@ pub(crate) struct Policy {
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) routes: RouteTable,
     pub(crate) late_writes: LateWrites,
+    /// The test kit, which names requests that still run.
+    #[cfg(feature = "testing")]
+    pub(crate) on_responded: Option<OnResponded>,
 }
 
 impl Policy {

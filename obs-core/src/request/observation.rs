@@ -178,6 +178,10 @@ impl Observation {
         let state = scope.state();
         progress.status = Some(status);
         progress.time_to_head = Some(state.elapsed());
+        #[cfg(feature = "testing")]
+        if let Some(on_responded) = &state.policy.on_responded {
+            on_responded(&state.start, status);
+        }
         let head = ResponseHead::of(headers);
         progress.stream = state.request().method.is_tunnel(status) || head.is_event_stream;
         progress.declared = head.content_length;

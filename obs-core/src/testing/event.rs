@@ -44,6 +44,9 @@ impl TestEvent {
 
     /// Checks that the value at `path` is `expected`.
     ///
+    /// A request that matched no route has no `http.route`, by the conventions of OpenTelemetry. In
+    /// metrics its `endpoint` is `unmatched`.
+    ///
     /// # Panics
     /// Panics if the value is different or missing.
     pub fn has(&self, path: &str, expected: impl Into<Value>) -> &Self {
@@ -51,6 +54,10 @@ impl TestEvent {
         match self.get(path) {
             Some(found) if same(found, &expected) => self,
             Some(found) => panic!("`{path}` should be {expected}, but is {found}, in {self:#?}"),
+            None if path == "http.route" => panic!(
+                "`http.route` should be {expected}, but the request matched no route, in {self:#?}; \
+                 `has_no(\"http.route\")` checks that"
+            ),
             None => panic!("`{path}` should be {expected}, but is missing, in {self:#?}"),
         }
     }
@@ -117,6 +124,12 @@ mod tests {
             .has("fields.a.b", 1.0)
             .has("calls.0.count", 2);
         event.has_no("fields.user.age").has_no("calls.1");
+    }
+
+    #[test]
+    #[should_panic(expected = "`http.route` should be \"unmatched\", but the request matched no route")]
+    fn a_missing_route_is_explained() {
+        TestEvent::of_line(br#"{"url.path":"/a"}"#).has("http.route", "unmatched");
     }
 
     #[test]

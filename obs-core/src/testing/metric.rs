@@ -21,14 +21,19 @@ impl TestMetric {
     pub(super) fn of_page(page: &str, name: &str, labels: &[(&str, &str)]) -> Self {
         let wanted: Vec<_> =
             labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+        let has = |line: &str, label: &str| {
+            line.contains(&format!("{{{label}")) || line.contains(&format!(",{label}"))
+        };
         let of_name = |line: &&str| {
             line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{') || rest.starts_with(' '))
         };
         let samples: Vec<_> = page.lines().filter(of_name).collect();
         let chosen = samples.iter().filter(|line| {
-            wanted
-                .iter()
-                .all(|label| line.contains(&format!("{{{label}")) || line.contains(&format!(",{label}")))
+            wanted.iter().all(|label| match label.strip_suffix("\"\"") {
+                // As in Prometheus, an empty value means that there is no such label.
+                Some(name) if name.ends_with('=') => has(line, label) || !has(line, name),
+                _ => has(line, label),
+            })
         });
         let values: Vec<f64> = chosen.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
         Self {
@@ -84,6 +89,8 @@ mod tests {
         TestMetric::of_page(PAGE, "a", &[("x", "1")]).is(3.0);
         TestMetric::of_page(PAGE, "a", &[("x", "1"), ("yx", "1")]).is_not_there();
         assert_eq!(TestMetric::of_page(PAGE, "ab", &[]).value(), Some(9.0));
+        TestMetric::of_page(PAGE, "a", &[("x", "")]).is_not_there();
+        TestMetric::of_page(PAGE, "a", &[("z", ""), ("x", "1")]).is(3.0);
     }
 
     #[test]

@@ -24,6 +24,7 @@
 
 pub(crate) mod event;
 pub(crate) mod metric;
+mod running;
 
 use std::{
     fmt,
@@ -42,7 +43,8 @@ use crate::{
     extension::sink::RecordSink,
     observer::Observer,
     outputs::{delivery::sink::EventSink, events::output::EventOutput, metrics::settings::Metrics},
-    record::finished::Record,
+    record::{finished::Record, start::Start},
+    testing::running::Running,
 };
 
 /// The longest time that a test waits before it fails.
@@ -63,6 +65,7 @@ struct Seen {
     records: Vec<Record>,
     lines: Vec<u8>,
     waiting: Vec<Waker>,
+    running: Running,
 }
 
 impl TestObserver {
@@ -105,7 +108,10 @@ impl TestObserver {
             .drain_delay(Duration::ZERO)
             .metrics(Metrics::new())
             .events(events.output(lines))
-            .last_sink(TestRecords(Arc::clone(&seen)));
+            .last_sink(TestRecords(Arc::clone(&seen)), {
+                let seen = Arc::clone(&seen);
+                Box::new(move |start, status| lock(&seen).running.responded(start, status))
+            });
         match settings(builder).build() {
             Ok(observer) => Self { observer, seen },
             Err(error) => panic!("the test observer cannot be built: {error}"),
@@ -124,17 +130,18 @@ impl TestObserver {
     /// It works on any runtime.
     ///
     /// # Panics
-    /// Panics if they have not ended after 30 s.
+    /// Panics if they have not ended after 30 s. The message names each request that still runs,
+    /// and says if its response was not read to its end.
     pub fn wait_for(&self, n: usize) -> WaitFor {
-        WaitFor { test: self.clone(), n, began: Instant::now(), watched: false }
+        WaitFor { test: self.clone(), n, began: Instant::now(), limit: TIMEOUT, watched: false }
     }
 
     /// Wakes the waiting tasks at the time limit. It uses a thread, because a timer would need a
     /// certain runtime.
-    fn watch(&self) {
+    fn watch(&self, limit: Duration) {
         let seen = Arc::downgrade(&self.seen);
         thread::spawn(move || {
-            thread::sleep(TIMEOUT);
+            thread::sleep(limit);
             if let Some(seen) = seen.upgrade() {
                 wake(&seen);
             }
@@ -150,19 +157,21 @@ impl TestObserver {
     pub fn wait_for_blocking(&self, n: usize) -> Vec<Record> {
         let began = Instant::now();
         while lock(&self.seen).records.len() < n {
-            self.check_timeout(began, n);
+            self.check_timeout(began, TIMEOUT, n);
             thread::sleep(Duration::from_millis(1));
         }
         self.records()
     }
 
-    fn check_timeout(&self, began: Instant, n: usize) {
-        let records = self.records();
-        assert!(
-            began.elapsed() < TIMEOUT,
-            "{n} requests should have ended, but only {} have, and {} are running: {records:#?}",
+    fn check_timeout(&self, began: Instant, limit: Duration, n: usize) {
+        if began.elapsed() < limit {
+            return;
+        }
+        let Seen { records, running, .. } = &*lock(&self.seen);
+        panic!(
+            "{n} requests should have ended within {limit:?}, but {} have. {running}. The ended ones: \
+             {records:#?}",
             records.len(),
-            self.observer.in_flight(),
         );
     }
 
@@ -194,15 +203,16 @@ impl TestObserver {
         match (events.pop(), events.len()) {
             (Some(event), 0) => event,
             (last, n) => panic!(
-                "expected one event, but there are {}: {:#?}",
+                "expected one event, but there are {}. {}. The events: {:#?}",
                 n.saturating_add(usize::from(last.is_some())),
+                lock(&self.seen).running,
                 events.into_iter().chain(last).collect::<Vec<_>>()
             ),
         }
     }
 
     /// The sum of all samples with this name and these labels. For histograms, append `_count`,
-    /// `_sum` or `_bucket`.
+    /// `_sum` or `_bucket`. The value `""` stands for a label that is missing, as in Prometheus.
     #[must_use]
     pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> TestMetric {
         TestMetric::of_page(&self.observer.metrics_text(), name, labels)
@@ -231,7 +241,16 @@ pub struct WaitFor {
     test: TestObserver,
     n: usize,
     began: Instant,
+    limit: Duration,
     watched: bool,
+}
+
+impl WaitFor {
+    /// Waits at most for `limit` instead of 30 s.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
 }
 
 impl Future for WaitFor {
@@ -246,9 +265,9 @@ impl Future for WaitFor {
             seen.waiting.push(cx.waker().clone());
         }
         drop(seen);
-        self.test.check_timeout(self.began, self.n);
+        self.test.check_timeout(self.began, self.limit, self.n);
         if !std::mem::replace(&mut self.watched, true) {
-            self.test.watch();
+            self.test.watch(self.limit);
         }
         Poll::Pending
     }
@@ -261,8 +280,15 @@ impl RecordSink for TestRecords {
         "testing"
     }
 
+    fn on_start(&self, start: &Start) {
+        lock(&self.0).running.started(start);
+    }
+
     fn on_finish(&self, record: &Record) {
-        lock(&self.0).records.push(record.clone());
+        let mut seen = lock(&self.0);
+        seen.running.ended(record.start());
+        seen.records.push(record.clone());
+        drop(seen);
         wake(&self.0);
     }
 }

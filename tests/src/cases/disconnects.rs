@@ -96,3 +96,29 @@ pub async fn inner_timeout(stack: Stack) {
     let answer = exchange(stack, get("/slow"), Expected::completed(408, "/slow", bytes)).await;
     assert_eq!(answer.expect("a response").status, 408);
 }
+
+/// The test kit names each request that still runs, and says which body was not read to its end.
+pub async fn unfinished_requests_are_named(stack: Stack) {
+    let watch = Watch::default();
+    let server = stack.serve(Setup::new(&watch)).await;
+    let world = server.world.clone();
+    let mut reader = server.connect().await;
+    let response = reader.open(get("/endless")).await.expect("a response");
+    let mut client = server.connect().await;
+    let handled = tokio::spawn(async move { client.send(get("/gate")).await });
+    until(|| world.entered.load(Ordering::SeqCst) == 2).await;
+    let message = watch.timeout(2).await;
+    let expected = "2 requests should have ended within 0ns, but 0 have. Still running: `GET /endless` (the body \
+                    of its response, with status 200, was not read to its end), `GET /gate` (there is no \
+                    response yet).";
+    assert!(message.starts_with(expected), "{message}");
+
+    world.gate.add_permits(1);
+    handled.await.expect("no panic").expect("a response");
+    drop(response);
+    reader.disconnect().await;
+    watch.ended(2).await;
+    server.stop().await;
+    let message = watch.timeout(3).await;
+    assert!(message.contains("but 2 have. No request is running."), "{message}");
+}

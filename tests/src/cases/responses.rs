@@ -1,5 +1,7 @@
 //! Cases of responses that are available at once, and of their routes.
 
+use obs_core::{MetricNaming, Metrics};
+
 use super::{exchange, exchange_with};
 use crate::{
     client::{get, request},
@@ -60,6 +62,25 @@ pub async fn unmatched(stack: Stack) {
     let answer = exchange_with(stack, setup, &watch, get("/no/such/path"), expected).await;
     assert_eq!(answer.expect("a response").status, 404);
     assert_eq!(watch.metric("http_requests_total", r#"endpoint="unmatched",status="404""#), 1.0);
+    watch.events()[0].has_no("http.route");
+
+    // In OpenTelemetry's naming, metrics and events have the same name for the route.
+    let naming = Metrics::new().naming(MetricNaming::OpenTelemetry);
+    let watch = Watch::with(|builder| builder.metrics(naming));
+    let server = stack.serve(Setup::new(&watch)).await;
+    let mut client = server.connect().await;
+    client.send(get("/items/7")).await.expect("a response");
+    client.send(get("/nothing/7")).await.expect("a response");
+    watch.ended(2).await;
+    client.disconnect().await;
+    server.stop().await;
+    for (event, route) in watch.events().iter().zip(["/items/{id}", ""]) {
+        match route {
+            "" => event.has_no("http.route"),
+            route => event.has("http.route", route),
+        };
+        watch.sum("http_server_request_duration_seconds_count", &[("http_route", route)]).is(1.0);
+    }
 }
 
 pub async fn method_not_allowed(stack: Stack) {
@@ -113,6 +134,7 @@ pub async fn handler_error_kind(stack: Stack) {
     assert_eq!(watch.lines()[0]["error.message"], "out of stock");
 }
 
+/// The event has the reason for which an extractor rejected the request.
 pub async fn extractor_rejection(stack: Stack) {
     let watch = Watch::default();
     let server = stack.serve(Setup::new(&watch)).await;
@@ -124,6 +146,10 @@ pub async fn extractor_rejection(stack: Stack) {
     let status = if stack.framework == Framework::Actix { 404 } else { 400 };
     assert_eq!(answer.status, status);
     watch.check(&[Expected::completed(status, "/number/{n}", answer.body.len() as u64)]);
+    let line = &watch.lines()[0];
+    let reason = line["error.message"].as_str().unwrap_or_default();
+    assert!(!reason.is_empty() && answer.body.ends_with(reason.as_bytes()), "{line}");
+    assert_eq!(line["error.type"], serde_json::Value::Null, "it is no failure of the service");
 }
 
 /// A middleware inside the observed layer responds before the handler.

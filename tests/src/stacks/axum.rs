@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodFilter, any, get, on, post},
 };
-use obs_axum::{ObserveLayer, RouterExt};
+use obs_axum::{ObserveLayer, Reported, RouterExt};
 use tower::{Layer, service_fn, util::MapRequestLayer};
 use tower_http::timeout::TimeoutLayer;
 
@@ -48,7 +48,7 @@ fn router(setup: &Setup) -> Router {
     let inner_timeout = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, INNER_TIMEOUT);
     router = router
         .route("/slow", any(std::future::pending::<()>).layer(inner_timeout))
-        .route("/number/{n}", get(|Path(n): Path<u32>| async move { n.to_string() }))
+        .route("/number/{n}", get(|Reported(Path(n)): Reported<Path<u32>>| async move { n.to_string() }))
         .route("/read", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/ws", any(|request: Request| async { into_response(upgrade(request)) }));
     let mounted = service_fn(|_: Request| async { Ok::<_, Infallible>("a file".into_response()) });
@@ -65,7 +65,7 @@ fn router(setup: &Setup) -> Router {
         router = router.layer(ObserveLayer::new(&setup.observer));
     }
     if let Some(inner) = &setup.inner {
-        router = router.layer(ObserveLayer::new(&inner));
+        router = router.layer(ObserveLayer::new(inner));
     }
     router
 }

@@ -140,7 +140,7 @@ fn service(setup: &Setup) -> Handler {
     let inner = setup.inner.as_ref().or(setup.twice.then_some(&setup.observer));
     let handler = match inner {
         None => handler.map_response(boxed).boxed_clone(),
-        Some(inner) => ObserveLayer::new(&inner).layer(handler).map_response(boxed).boxed_clone(),
+        Some(inner) => ObserveLayer::new(inner).layer(handler).map_response(boxed).boxed_clone(),
     };
     let observed = ObserveLayer::new(&setup.observer).layer(handler).map_response(boxed).boxed_clone();
     match setup.outer_timeout {

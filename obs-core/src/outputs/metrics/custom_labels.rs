@@ -98,7 +98,7 @@ impl CustomLabels {
 }
 
 impl CustomLabel {
-    /// Returns the value of the field or header. An empty value counts as none.
+    /// Returns the value of the field or header. An empty value and a list count as none.
     fn value<'a>(&self, record: &'a Record) -> Option<Cow<'a, str>> {
         let value = match &self.source {
             CustomSource::Field(name) => match record.fields.get(name)? {
@@ -107,6 +107,7 @@ impl CustomLabel {
                 Value::I64(value) => value.to_string().into(),
                 Value::U64(value) => value.to_string().into(),
                 Value::F64(value) => value.to_string().into(),
+                Value::List(_) | Value::Absent => return None,
             },
             CustomSource::Header(name, _) => {
                 let headers = &record.request()?.start.headers;

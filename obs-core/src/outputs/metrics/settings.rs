@@ -135,7 +135,7 @@ impl MetricLabel {
     }
 
     /// The value of a field that the application sets with [`Work::set`](crate::Work::set). Absent
-    /// if the request has no such field.
+    /// if the request has no such field, or if its value is a list.
     ///
     /// The first 100 values become label values, or as many as [`limit`](Self::limit) allows. All
     /// further values are counted as `overflow`. A value longer than 128 bytes is cut.

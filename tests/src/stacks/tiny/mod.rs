@@ -6,7 +6,7 @@ pub mod framework;
 use std::{convert::Infallible, future::Future, io, net, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture};
-use obs_core::shutdown;
+use obs_core::{current, shutdown};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -64,7 +64,10 @@ fn router(setup: &Setup) -> Router {
         Box::pin(async move {
             match number {
                 Ok(number) => Response::new(200, number.to_string()),
-                Err(error) => Response::new(400, error.to_string()),
+                Err(error) => {
+                    current().error(&error);
+                    Response::new(400, error.to_string())
+                }
             }
         })
     });
