@@ -23,6 +23,9 @@ use crate::{
     request::panic_hook,
 };
 
+#[cfg(not(feature = "testing"))]
+use crate::record::policy::OnResponded;
+
 impl ObserverBuilder {
     /// Checks the settings and makes the observer. Starts the threads of its outputs.
     ///
@@ -65,7 +68,12 @@ impl ObserverBuilder {
         let own = extensions.iter().take(built_in);
         let built_in_names: Vec<_> = own.map(|extension| extension.name().to_owned()).collect();
         let mut extensions = extensions.into_iter();
-        self.last_sink.take().into_iter().for_each(|sink| setup.boxed_sink(sink));
+        let on_responded = self.last_sink.take().map(|(sink, on_responded)| {
+            setup.boxed_sink(sink);
+            on_responded
+        });
+        #[cfg(not(feature = "testing"))]
+        let _: Option<OnResponded> = on_responded;
         extensions.by_ref().take(built_in).try_for_each(|extension| setup.install(extension))?;
         setup.parts.own_sinks = setup.parts.sinks.len();
         mem::take(&mut self.sinks).into_iter().for_each(|sink| setup.boxed_sink(sink));
@@ -104,7 +112,7 @@ impl ObserverBuilder {
             routes: RouteTable::new(mem::take(&mut parts.exclusions), mem::take(&mut self.route_groups)),
             late_writes: LateWrites::new(late_writes),
             #[cfg(feature = "testing")]
-            on_responded: self.on_responded.take(),
+            on_responded,
         };
         let (drain, delay_is_set) = (self.drain(), self.drain_delay.is_some());
         let sinks = Sinks::new(mem::take(&mut parts.sinks), &internal);

@@ -15,8 +15,6 @@ use crate::extension::check::Check;
 use crate::extension::{installation::Extension, setup::StartHook, sink::RecordSink};
 #[cfg(feature = "otel")]
 use crate::outputs::otel::settings::Otel;
-#[cfg(feature = "testing")]
-use crate::record::policy::OnResponded;
 use crate::{
     base::{parse, settings::settings},
     http::{forwarded::network::Network, head::RequestHead, headers::is_header_name},
@@ -27,7 +25,7 @@ use crate::{
         finished::Record,
         hook::Hook,
         id_policy::IdGenerator,
-        policy::{Classifier, PanicPolicy, PublicEndpoint, TraceHeader},
+        policy::{Classifier, OnResponded, PanicPolicy, PublicEndpoint, TraceHeader},
         route,
     },
     redact::settings::Redaction,
@@ -61,10 +59,8 @@ settings! {
     /// ```
     #[must_use = "`build` makes the observer"]
     pub struct ObserverBuilder {
-        /// A sink that receives each record after all other sinks.
-        last_sink: Option<Box<dyn RecordSink>>,
-        #[cfg(feature = "testing")]
-        on_responded: Option<OnResponded>,
+        /// The test kit: a sink that receives each record after all other sinks, and a function.
+        last_sink: Option<(Box<dyn RecordSink>, OnResponded)>,
     }
 
     service: String = String::new(), "the argument of `Observer::builder`" {
@@ -525,20 +521,12 @@ impl Observer {
 
 impl ObserverBuilder {
     pub(crate) fn new(service: String) -> Self {
-        Self {
-            service,
-            ..Self::defaults(
-                None,
-                #[cfg(feature = "testing")]
-                None,
-            )
-        }
+        Self { service, ..Self::defaults(None) }
     }
 
     #[cfg(feature = "testing")]
     pub(crate) fn last_sink(mut self, sink: impl RecordSink, on_responded: OnResponded) -> Self {
-        self.last_sink = Some(Box::new(sink));
-        self.on_responded = Some(on_responded);
+        self.last_sink = Some((Box::new(sink), on_responded));
         self
     }
 }

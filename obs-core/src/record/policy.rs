@@ -111,7 +111,6 @@ pub(crate) type PublicEndpoint = Box<dyn Fn(&RequestHead<'_>) -> bool + Send + S
 pub(crate) type Classifier = dyn Fn(&Record) -> Option<&'static str> + Send + Sync;
 
 /// A function that is called with the start of a request and the status of its response.
-#[cfg(feature = "testing")]
 pub(crate) type OnResponded = Box<dyn Fn(&Start, u16) + Send + Sync>;
 
 /// The rules by which an observer identifies, describes and masks its work.
