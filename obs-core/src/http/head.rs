@@ -121,7 +121,8 @@ impl<'a> RequestHead<'a> {
 
     /// Sets a function that returns the application's route for this path, for a framework that
     /// routes requests after its middlewares. It is called only if there is an
-    /// [endpoint](crate::adapter::Observation::endpoint) at the path.
+    /// [endpoint](crate::adapter::Observation::endpoint) at the path, or if
+    /// [routes are excluded](crate::ObserverBuilder::exclude_routes) from spans.
     #[must_use]
     pub const fn find_route(mut self, find: &'a dyn Fn() -> Option<String>) -> Self {
         self.find_route = Some(find);

@@ -3,7 +3,13 @@
 //! Each label numbers its values, and one number stands for the values of all labels of a request.
 //! So the key of a series has the same size with and without such labels.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use super::{
     series_key::MAX_COMBINATIONS,
@@ -13,6 +19,7 @@ use crate::{
     base::{build_error::BuildError, read_mostly::ReadMostly, text::bounded, value::Value},
     http::headers::is_header_name,
     record::finished::Record,
+    redact::diagnostics,
 };
 
 /// The number of values of a label from a field, if no limit is set.
@@ -38,6 +45,8 @@ struct CustomLabel {
     limit: usize,
     /// The numbers of the values from a field.
     seen: ReadMostly<Arc<str>, usize>,
+    /// True once the warning about the limit was logged.
+    warned: AtomicBool,
 }
 
 /// The number of a label without a value, and that of all values that are no label values.
@@ -65,7 +74,8 @@ impl CustomLabels {
                 CustomSource::Field(_) => label.limit.unwrap_or(LIMIT),
                 CustomSource::Header(_, values) => values.len(),
             };
-            all.push(CustomLabel { source: source.clone(), limit, seen: ReadMostly::new() });
+            let (seen, warned) = (ReadMostly::new(), AtomicBool::new(false));
+            all.push(CustomLabel { source: source.clone(), limit, seen, warned });
         }
         (!all.is_empty()).then_some(Self(all))
     }
@@ -125,7 +135,15 @@ impl CustomLabel {
             CustomSource::Header(_, values) => values.iter().position(|listed| listed == value),
             CustomSource::Field(_) => {
                 let known = self.seen.read(value, |number| *number);
-                known.or_else(|| self.seen.get_or_insert(value.into(), self.limit, |count| count))
+                let known =
+                    known.or_else(|| self.seen.get_or_insert(value.into(), self.limit, |count| count));
+                if known.is_none() && !self.warned.swap(true, Ordering::Relaxed) {
+                    let (name, limit) = (self.source.name(), self.limit);
+                    diagnostics::warn(format_args!(
+                        "the metric label of the field `{name}` has reached its limit of {limit} values; further values are counted as `overflow`"
+                    ));
+                }
+                known
             }
         };
         known.map_or(REST, |number| number.saturating_add(FIRST))
@@ -173,7 +191,8 @@ pub(super) fn check(metrics: &Metrics, setting: &'static str, _: &'static str) -
 mod tests {
     use super::*;
     use crate::{
-        http::head::RequestHead,
+        base::test_log::Log,
+        http::{head::RequestHead, headers::HeaderLookup, protocol::HttpVersion},
         observer::Observer,
         outputs::{events::settings::Events, metrics::settings::MetricNaming},
         record::outcome::Outcome,
@@ -196,6 +215,8 @@ mod tests {
 
     #[test]
     fn values_of_all_types_are_label_values_up_to_the_limit() {
+        let log = Log::new();
+        let _listening = log.clone().listen();
         let label = MetricLabel::from_field("the.value").limit(5);
         let observer = build(Metrics::new().labels([MetricLabel::route(), label])).expect("valid");
         for value in [Value::from(true), (-1).into(), 2_u8.into(), 0.5.into(), "text".into()] {
@@ -212,6 +233,9 @@ mod tests {
         }
         has(&text, r#"http_requests_total{endpoint="/a"} 2"#);
         assert!(text.contains("obs_series_overflow_total 0"));
+        let warning = "WARN the metric label of the field `the.value` has reached its limit of 5 values; \
+                       further values are counted as `overflow`";
+        assert_eq!(log.lines(), [warning], "once");
     }
 
     #[test]
@@ -238,6 +262,36 @@ mod tests {
             let observer = build(Metrics::new().naming(naming).label(label)).expect("valid");
             send(&observer, "tenant", "blue");
             has(&observer.metrics_text(), line);
+        }
+    }
+
+    /// The headers of a call and of its answer.
+    struct Grpc;
+
+    impl HeaderLookup for Grpc {
+        fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+            match name {
+                "content-type" => f(b"application/grpc"),
+                "grpc-status" => f(b"0"),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn the_labels_of_calls_include_them() {
+        let label = MetricLabel::from_field("tenant");
+        let observer = build(Metrics::new().naming(MetricNaming::OpenTelemetry).label(label)).expect("valid");
+        for tenant in ["blue", "green"] {
+            let head = RequestHead::new("POST", "/pkg.Shop/Buy", &Grpc).version(HttpVersion::Http2);
+            let mut call = observer.start(&head.route(Some("/pkg.Shop/Buy")));
+            call.work().set("tenant", tenant);
+            call.responded(200, &Grpc);
+            call.finish(Outcome::Completed);
+            let labels = format!(
+                r#"rpc_method="pkg.Shop/Buy",rpc_response_status_code="OK",tenant="{tenant}",rpc_system_name="grpc""#
+            );
+            has(&observer.metrics_text(), &format!("rpc_server_response_size_bytes_count{{{labels}}} 1"));
         }
     }
 
