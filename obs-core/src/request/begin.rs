@@ -1,5 +1,7 @@
 //! The start of a request, in five steps: [`WorkState::begin`].
 
+#[cfg(feature = "otel")]
+use crate::outputs::otel::tracing::Tracing;
 use crate::{
     base::{
         clock::{Moment, nanos},
@@ -21,8 +23,6 @@ use crate::{
         state::WorkState,
     },
 };
-#[cfg(feature = "otel")]
-use crate::{outputs::otel::tracing::Tracing, record::route::Route};
 use std::sync::{Arc, PoisonError};
 
 /// The largest body size that is accepted, in bytes. A greater `Content-Length` is false, and it
@@ -87,13 +87,11 @@ impl WorkState {
         let route = head.route.filter(|_| self.endpoint.is_none());
         let routes = &observer.policy().routes;
         let route = route.and_then(|template| routes.intern(template));
-        #[cfg(feature = "otel")]
-        let route = if routes.excludes_spans() && route.is_none() && self.endpoint.is_none() {
-            self.excluded_route(head)
-        } else {
-            route
-        };
         self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner).route = route;
+        #[cfg(feature = "otel")]
+        if routes.excludes_spans() {
+            self.exclude_span(observer, head);
+        }
         self.sample(observer)
     }
 
@@ -127,13 +125,23 @@ impl WorkState {
         request.text.fill(head, headers, &policy.redactor, host);
     }
 
-    /// Finds the route before the framework routes the request. Returns it if it has no span.
+    /// Gives a request of an excluded route no span, and a trace that is not sampled. The framework
+    /// may not have routed the request yet.
     #[cfg(feature = "otel")]
     #[cold]
     #[inline(never)]
-    fn excluded_route(&self, head: &RequestHead<'_>) -> Option<Route> {
-        let route = self.policy.routes.intern(&head.application_route()?);
-        route.filter(|route| route.excluded().spans)
+    fn exclude_span(&mut self, observer: &Observer, head: &RequestHead<'_>) {
+        if observer.tracing().is_none() || !self.has_span_from_start() {
+            return;
+        }
+        let enrichment = self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if enrichment.route.is_none() {
+            let found = head.application_route().and_then(|route| self.policy.routes.intern(&route));
+            enrichment.route = found.filter(|route| route.excluded().spans);
+        }
+        if enrichment.route.as_ref().is_some_and(|route| route.excluded().spans) {
+            self.span = Some(Tracing::unrecorded(&mut self.start.trace));
+        }
     }
 
     /// Samples the trace. Returns true if a span needs the host that the client named.
@@ -142,17 +150,9 @@ impl WorkState {
     fn sample(&mut self, observer: &Observer) -> bool {
         match observer.tracing() {
             None => false,
-            Some(_) if self.is_without_span() => false,
+            Some(_) if self.span.is_some() => false,
             Some(tracing) => !self.has_span_from_start() || tracing.decide(&mut self.start.trace),
         }
-    }
-
-    /// Returns true if the route is excluded from all outputs.
-    #[cfg(feature = "otel")]
-    #[inline]
-    fn is_without_span(&mut self) -> bool {
-        let enrichment = self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner);
-        enrichment.route.as_ref().is_some_and(|route| route.excluded().spans)
     }
 
     #[cfg(not(feature = "otel"))]
@@ -173,9 +173,11 @@ impl WorkState {
     #[cfg(feature = "otel")]
     #[inline]
     fn start_span(&mut self, observer: &Observer) {
-        let without = self.is_without_span();
+        // The route of the request is excluded.
+        if self.span.is_some() {
+            return;
+        }
         self.span = match observer.tracing().filter(|_| self.has_span_from_start()) {
-            Some(_) if without => Some(Tracing::unrecorded(&mut self.start.trace)),
             Some(tracing) => {
                 let grpc = self.grpc.as_deref().filter(|request| request.native);
                 tracing.start(&mut self.start, grpc, &self.policy.identities)

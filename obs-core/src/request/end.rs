@@ -22,11 +22,7 @@ impl WorkState {
         outcome: Outcome,
         draining: bool,
     ) -> Record {
-        let mut record = Self::close(this, &mut this.lock(), progress, outcome, draining);
-        if let Some(classifier) = &this.policy.classifier {
-            classify(&mut record, classifier);
-        }
-        record
+        Self::close(this, &mut this.lock(), progress, outcome, draining)
     }
 
     /// Ends a request in a process that is about to abort. `None` if it has ended, or if its lock
@@ -112,12 +108,14 @@ impl WorkState {
     }
 }
 
-/// Lets the application decide about the failure of a record. No lock is held, because the function
-/// may use the handle of the request.
-#[cold]
-#[inline(never)]
-fn classify(record: &mut Record, classifier: &Hook<Classifier>) {
-    if let Some(error_type) = classifier.call(|classify| classify(record)) {
-        record.classified = Classified::As(error_type);
+impl Record {
+    /// Lets the application decide about the failure. No lock is held, because the function may use
+    /// the handle of the request.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn classify(&mut self, classifier: &Hook<Classifier>) {
+        if let Some(error_type) = classifier.call(|classify| classify(self)) {
+            self.classified = Classified::As(error_type);
+        }
     }
 }

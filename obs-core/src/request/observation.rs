@@ -354,7 +354,10 @@ impl Observation {
     fn record(&mut self, outcome: Outcome) {
         let InFlight { scope, progress, ended } = &mut *self.in_flight;
         *ended = true;
-        let record = WorkState::finish(scope.state(), progress, outcome, self.observer.is_draining());
+        let mut record = WorkState::finish(scope.state(), progress, outcome, self.observer.is_draining());
+        if let Some(classifier) = &self.observer.policy().classifier {
+            record.classify(classifier);
+        }
         self.observer.on_finish(&record);
     }
 }
