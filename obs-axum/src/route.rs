@@ -3,16 +3,20 @@
 
 use std::{borrow::Cow, net::SocketAddr};
 
-use http::{Extensions, Request};
+use http::{Extensions, Uri};
 
-/// The route with the prefix in front.
+/// The route with the prefix in front. Only a request with an original URI is in an axum router.
 #[inline]
-pub(crate) fn of<'a>(prefix: Option<&str>, extensions: &'a Extensions) -> Option<Cow<'a, str>> {
+pub(crate) fn of<'a>(
+    prefix: Option<&str>,
+    extensions: &'a Extensions,
+    original: Option<&Uri>,
+) -> Option<Cow<'a, str>> {
     let template = template(extensions);
     match prefix {
         // axum joins `/in/` of a nested service and its inner `/` in this way.
         None => match template {
-            None => mount_point(extensions).map(Cow::Owned),
+            None => original.and_then(|_| mount_point(extensions)).map(Cow::Owned),
             Some(template) => Some(match template.strip_suffix("//") {
                 Some(outer) => Cow::Owned(format!("{outer}/")),
                 None => Cow::Borrowed(template),
@@ -61,16 +65,16 @@ const fn mount_point(_: &Extensions) -> Option<String> {
     None
 }
 
-/// The path as the client sent it. Inside a nested router, the URI has only the rest of it.
+/// The URI as the client sent it. Inside a nested router, the request's URI has only the rest of
+/// it.
 #[cfg(feature = "axum")]
-pub(crate) fn full_path<B>(request: &Request<B>) -> &str {
-    let original = request.extensions().get::<axum::extract::OriginalUri>();
-    original.map_or_else(|| request.uri(), |original| &original.0).path()
+pub(crate) fn original_uri(extensions: &Extensions) -> Option<&Uri> {
+    extensions.get::<axum::extract::OriginalUri>().map(|original| &original.0)
 }
 
 #[cfg(not(feature = "axum"))]
-pub(crate) fn full_path<B>(request: &Request<B>) -> &str {
-    request.uri().path()
+pub(crate) const fn original_uri(_: &Extensions) -> Option<&Uri> {
+    None
 }
 
 /// The peer address: from axum's or tonic's connect info, or from a `SocketAddr` that another

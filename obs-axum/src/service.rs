@@ -75,7 +75,8 @@ impl<S> ObserveService<S> {
         ReqB: Body + 'static,
     {
         let Some(request) = place else { unreachable!("a request is there") };
-        let route = route::of(self.route_prefix.as_deref(), request.extensions());
+        let original = route::original_uri(request.extensions());
+        let route = route::of(self.route_prefix.as_deref(), request.extensions(), original);
         let found = request.extensions().get::<Work>();
         if let Some(own) = found.and_then(|handle| handle.of(&self.observer)) {
             if let Some(route) = route {
@@ -86,7 +87,7 @@ impl<S> ObserveService<S> {
 
         let head = RequestHead::of(request)
             .route(route.as_deref())
-            .path(route::full_path(request))
+            .path(original.unwrap_or(request.uri()).path())
             .peer(route::peer(request.extensions()));
         let observation = self.observer.start_within(&head, found);
         if let Some(endpoint) = observation.endpoint() {

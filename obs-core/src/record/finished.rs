@@ -65,6 +65,8 @@ pub struct Record {
     pub kind: RecordKind,
     /// The outputs from which it is excluded.
     pub(crate) excluded: Excluded,
+    /// True if a status below 500 is enough to know that it did not fail.
+    pub(crate) by_status: bool,
     pub(crate) classified: Classified,
 }
 
@@ -159,12 +161,8 @@ impl Record {
     #[must_use]
     #[inline]
     pub fn error_type(&self) -> Option<&'static str> {
-        if let Classified::As(error_type) = self.classified {
-            return error_type;
-        }
         let RecordKind::Request(request) = &self.kind;
-        let ordinary = self.outcome.is_ok() && request.grpc.is_none();
-        if ordinary && request.status.is_none_or(|status| status < 500) {
+        if self.by_status && request.status.is_none_or(|status| status < 500) {
             None
         } else {
             self.failure(request)
@@ -173,6 +171,9 @@ impl Record {
 
     #[inline(never)]
     fn failure(&self, request: &RequestEnd) -> Option<&'static str> {
+        if let Classified::As(error_type) = self.classified {
+            return error_type;
+        }
         if !self.outcome.is_ok() {
             return Some(self.outcome.as_str());
         }

@@ -79,6 +79,7 @@ impl WorkState {
             finished,
         } = enrichment;
         *finished = true;
+        let by_status = outcome.is_ok() && grpc.is_none();
         (*error_kind, *route_from_within) = (None, false);
         let end = RequestEnd {
             route: route.take(),
@@ -103,6 +104,7 @@ impl WorkState {
             draining,
             kind: RecordKind::Request(end),
             excluded,
+            by_status,
             classified: Classified::ByDefault,
         }
     }
@@ -116,6 +118,7 @@ impl Record {
     pub(super) fn classify(&mut self, classifier: &Hook<Classifier>) {
         if let Some(error_type) = classifier.call(|classify| classify(self)) {
             self.classified = Classified::As(error_type);
+            self.by_status = false;
         }
     }
 }
