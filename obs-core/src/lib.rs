@@ -82,7 +82,7 @@ pub use prometheus;
 #[cfg(feature = "tokio")]
 pub use self::observer::shutdown;
 #[cfg(feature = "files")]
-pub use self::outputs::events::file::EventFile;
+pub use self::outputs::destination::file::EventFile;
 pub use self::{
     base::{
         build_error::BuildError,

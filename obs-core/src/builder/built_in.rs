@@ -26,7 +26,7 @@ const GROUPS: &[&[Row]] = &[
     Events::ROWS,
     EventOutput::ROWS,
     #[cfg(feature = "files")]
-    crate::outputs::events::file::EventFile::ROWS,
+    crate::outputs::destination::file::EventFile::ROWS,
     Redaction::ROWS,
     #[cfg(feature = "otel")]
     Otel::ROWS,

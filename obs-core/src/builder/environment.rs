@@ -162,7 +162,7 @@ mod tests {
     fn every_variable_is_in_the_table() {
         use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 
-        use crate::outputs::events::{file::EventFile, output::EventOutput};
+        use crate::outputs::{destination::file::EventFile, events::output::EventOutput};
 
         let read = Rc::new(RefCell::new(BTreeSet::new()));
         let seen = Rc::clone(&read);

@@ -252,7 +252,7 @@ mod tests {
     #[cfg(feature = "files")]
     #[test]
     fn an_error_of_the_system_is_the_source() {
-        use crate::outputs::events::{file::EventFile, output::EventOutput};
+        use crate::outputs::{destination::file::EventFile, events::output::EventOutput};
         let file = EventFile::new(std::env::temp_dir().join("no\0name"));
         let file = source(builder().events(EventOutput::file(file)));
         assert!(file.is_some_and(|source| source.contains("event file")));
@@ -261,7 +261,10 @@ mod tests {
     #[cfg(feature = "files")]
     #[test]
     fn two_outputs_cannot_share_a_file() {
-        use crate::outputs::events::{file::EventFile, output::EventOutput, settings::Events};
+        use crate::outputs::{
+            destination::file::EventFile,
+            events::{output::EventOutput, settings::Events},
+        };
         let file = |name| EventOutput::file(EventFile::new(std::env::temp_dir().join(name)));
         let events = Events::new().output(file("obs-shared")).output(file("./obs-shared").named("second"));
         let message = error_message(builder().events(events));

@@ -1,6 +1,7 @@
-//! The outputs that read finished records: metrics, events and spans.
+//! The outputs: metrics, events, logs and spans.
 
 pub(crate) mod delivery;
+pub(crate) mod destination;
 pub(crate) mod events;
 pub(crate) mod facts;
 pub(crate) mod metrics;

@@ -19,8 +19,6 @@
 //! line.
 
 pub(crate) mod channel;
-#[cfg(feature = "files")]
-pub(crate) mod file;
 pub(crate) mod install;
 pub(crate) mod keep;
 pub(crate) mod line;
@@ -28,7 +26,6 @@ pub(crate) mod output;
 pub(crate) mod readable;
 mod running_output;
 pub(crate) mod settings;
-mod writer_sink;
 
 #[cfg(test)]
 mod tests;

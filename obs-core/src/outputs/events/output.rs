@@ -4,54 +4,36 @@ use std::{
     borrow::Cow,
     fmt,
     io::{self, Write},
-    sync::Arc,
     time::Duration,
 };
 
 #[cfg(feature = "files")]
 use std::path::PathBuf;
 
-#[cfg(feature = "files")]
-use super::file::EventFile;
 use super::{
     readable::{self, Style},
     running_output::RunningOutput,
-    writer_sink::WriterSink,
 };
+#[cfg(feature = "files")]
+use crate::outputs::destination::file::EventFile;
 use crate::{
-    base::{build_error::BuildError, counter::Counter, environment::Environment, settings::settings},
-    extension::{internal_metrics::InternalMetrics, setup::Setup},
-    outputs::delivery::{
-        byte_writer::ByteWriter,
-        lines::LineStore,
-        problem::Subject,
-        queue::{
-            Queue,
-            counts::DeliveryCounts,
-            limits::{Pace, QueueBounds},
-        },
-        retry::RetryPolicy,
-        sink::{BatchSink, EventSink},
-        worker::Worker,
+    base::{build_error::BuildError, environment::Environment, settings::settings},
+    extension::setup::Setup,
+    outputs::{
+        delivery::sink::{BatchSink, EventSink},
+        destination::{Destination, LEAST_CAPACITY, LineKind, RunningDestination},
     },
     record::finished::Record,
 };
 
-/// The minimal capacity of an output, enough for about a hundred events. An event that is larger
-/// than the capacity is dropped.
-const LEAST_CAPACITY: usize = 64 * 1024;
-
-/// Under traffic, a worker empties the queue at this interval. An event waits about this long at
-/// most.
-const PACE: Pace =
-    Pace { delay: Duration::from_millis(20), batch: usize::MAX, park_after: Duration::from_secs(1) };
-
-/// Retries never give up: events wait for their output as long as the queue has room.
-const RETRY: RetryPolicy =
-    RetryPolicy { first: Duration::from_millis(50), longest: Duration::from_secs(5), give_up: None };
-
-/// The metric that counts losses.
-const DROPPED: &str = "obs_events_dropped_total";
+/// The words for events in metrics and messages.
+static EVENTS: LineKind = LineKind {
+    entries: "events",
+    written: ("obs_events_written_total", "Events handed to the output."),
+    dropped: ("obs_events_dropped_total", "Events that were lost, by the reason."),
+    queued: ("obs_events_queued_bytes", "Bytes of events that wait for the output."),
+    thread: "obs-events",
+};
 
 /// The format of events.
 ///
@@ -112,7 +94,7 @@ settings! {
     /// ```
     #[must_use = "it does nothing until an observer is built with it"]
     pub struct EventOutput {
-        target: Target,
+        destination: Destination,
     }
 
     pub(super) name: Cow<'static, str> = Cow::Borrowed(""), "`stdout`, `file`, `channel`, `writer` or `sink`" {
@@ -156,14 +138,6 @@ settings! {
     }
 }
 
-enum Target {
-    Stdout,
-    Bytes(Box<dyn BatchSink>),
-    Batches(Box<dyn BatchSink>),
-    #[cfg(feature = "files")]
-    File(EventFile),
-}
-
 impl EventOutput {
     /// Writes to standard output: JSON, or readable lines if it is a terminal. Readable lines have
     /// colours unless `NO_COLOR` is set.
@@ -171,38 +145,35 @@ impl EventOutput {
     /// With [`no_environment`](crate::ObserverBuilder::no_environment) it writes JSON on a
     /// terminal, too.
     pub fn stdout() -> Self {
-        Self::new("stdout", Target::Stdout)
+        Self::new("stdout", Destination::Stdout)
     }
 
     /// Writes to a file that rotates: see [`EventFile`].
     #[cfg(feature = "files")]
     pub fn file(file: EventFile) -> Self {
-        Self::new("file", Target::File(file))
+        Self::new("file", Destination::File(file))
     }
 
     /// Writes to any [`Write`].
     pub fn writer(writer: impl Write + Send + 'static) -> Self {
-        Self::new("writer", bytes(WriterSink::new(writer)))
+        Self::new("writer", Destination::writer(writer))
     }
 
     /// Writes to your own sink of bytes.
     pub fn to(sink: impl EventSink) -> Self {
-        Self::new("sink", bytes(sink))
+        Self::new("sink", Destination::sink(sink))
     }
 
     /// Writes to your own sink of batches. Each event of a batch has its time, trace, kind and
     /// route.
     pub fn batches(sink: impl BatchSink) -> Self {
-        Self::new("sink", Target::Batches(Box::new(sink)))
+        Self::new("sink", Destination::Batches(Box::new(sink)))
     }
 
     /// The absolute path of the file, if the output is one.
     #[cfg(feature = "files")]
     pub(super) fn path(&self) -> Option<PathBuf> {
-        match &self.target {
-            Target::File(file) => Some(file.absolute()),
-            _ => None,
-        }
+        self.destination.path()
     }
 
     #[cfg(test)]
@@ -211,90 +182,38 @@ impl EventOutput {
         self
     }
 
-    fn new(name: &'static str, target: Target) -> Self {
-        Self { name: name.into(), ..Self::defaults(target) }
+    fn new(name: &'static str, destination: Destination) -> Self {
+        Self { name: name.into(), ..Self::defaults(destination) }
     }
 
     /// Applies the environment variables that are set. Standard output becomes readable on a
     /// terminal.
     pub(super) fn read_environment(&mut self, environment: &Environment) -> Result<(), BuildError> {
         self.read_variables(environment)?;
-        match &mut self.target {
-            Target::Stdout if environment.is_terminal() => {
-                self.format.get_or_insert(EventFormat::Readable);
-                Ok(())
-            }
-            #[cfg(feature = "files")]
-            Target::File(file) => file.read_variables(environment),
-            Target::Stdout | Target::Bytes(_) | Target::Batches(_) => Ok(()),
+        if matches!(self.destination, Destination::Stdout) && environment.is_terminal() {
+            self.format.get_or_insert(EventFormat::Readable);
         }
+        self.destination.read_variables(environment)
     }
 
     /// Rejects the first invalid value.
     pub(super) fn check(&self, environment: &Environment) -> Result<(), BuildError> {
         self.check_values(environment)?;
-        match &self.target {
-            #[cfg(feature = "files")]
-            Target::File(file) => file.check(environment),
-            Target::Stdout | Target::Bytes(_) | Target::Batches(_) => Ok(()),
-        }
+        self.destination.check(environment)
     }
 
     /// Opens the destination and starts the output's thread.
     pub(super) fn start(self, setup: &Setup<'_>) -> io::Result<RunningOutput> {
-        let own = setup.internal;
-        let labels = [("output", self.name.clone())];
-        let counts = DeliveryCounts {
-            delivered: own.counter("obs_events_written_total", "Events handed to the output.", &labels),
-            full: lost(own, &self.name, "overflow"),
-            failed: lost(own, &self.name, "output_error"),
-            rejected: lost(own, &self.name, "rejected"),
-            closed: lost(own, &self.name, "shut_down"),
-        };
         let patience = match self.overflow {
             Overflow::Drop => Duration::ZERO,
             Overflow::Block(patience) => patience,
         };
-        let bounds = QueueBounds { entries: usize::MAX, bytes: self.capacity, patience };
-        let queue = Arc::new(Queue::<LineStore>::new(bounds, PACE, counts));
-        let waiting = Arc::clone(&queue);
-        let help = "Bytes of events that wait for the output.";
-        own.gauge("obs_events_queued_bytes", help, &labels, move || waiting.waiting_bytes());
-        let facts = matches!(self.target, Target::Batches(_));
-        let sink = match self.target {
-            Target::Stdout => Box::new(ByteWriter::new(WriterSink::new(io::stdout()))),
-            Target::Bytes(sink) | Target::Batches(sink) => sink,
-            #[cfg(feature = "files")]
-            Target::File(file) => Box::new(ByteWriter::new(file.open()?)),
-        };
-        let subject = Subject {
-            entries: "events",
-            destination: format!("the output {}", self.name),
-            counter: DROPPED,
-            redactor: setup.redactor.clone(),
-        };
-        let thread = format!("obs-events-{}", self.name);
-        let worker = Worker::start(thread, subject, Arc::clone(&queue), RETRY, move || sink);
-        let worker = worker.map_err(|error| {
-            let message = format!("cannot start the thread of the output {}: {error}", self.name);
-            io::Error::new(error.kind(), message)
-        })?;
+        let running = self.destination.start(&EVENTS, &self.name, self.capacity, patience, setup)?;
+        let RunningDestination { facts, queue, worker } = running;
         let readable = (self.format == Some(EventFormat::Readable))
             .then(|| Style::new(&setup.service.name, self.columns, self.colours));
         Ok(RunningOutput { readable, filter: self.filter, facts, queue, worker })
     }
-}
-
-/// Returns the counter of the events that an output lost for a reason.
-#[inline(never)]
-fn lost(own: &InternalMetrics, output: &str, reason: &'static str) -> Arc<Counter> {
-    let labels = [("output", output.to_owned().into()), ("reason", reason.into())];
-    own.counter(DROPPED, "Events that were lost, by the reason.", &labels)
-}
-
-/// Wraps a sink of bytes.
-fn bytes(sink: impl EventSink) -> Target {
-    Target::Bytes(Box::new(ByteWriter::new(sink)))
 }
 
 impl fmt::Debug for EventOutput {

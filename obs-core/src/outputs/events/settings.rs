@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-#[cfg(feature = "files")]
-use super::file::EventFile;
 use super::{keep::Rule, output::EventOutput};
+#[cfg(feature = "files")]
+use crate::outputs::destination::file::EventFile;
 use crate::{
     base::{build_error::BuildError, environment::Environment, parse, settings::settings},
     record::{

@@ -6,7 +6,7 @@ use super::{
     closed::{gz, gzipped, put},
     *,
 };
-use crate::outputs::events::file::{keeper::Keeper, names::FileNames};
+use crate::outputs::destination::file::{keeper::Keeper, names::FileNames};
 
 #[test]
 fn closed_segments_are_compressed_and_keep_their_lines_time_and_permissions() {

@@ -44,7 +44,9 @@ fn a_full_device_accepts_nothing_and_returns_the_error() {
         sink.tick();
     }
     let device = File::open("/dev/full").expect("it can be opened");
-    crate::outputs::events::file::system::Real.sync(&device).expect("a device has nothing to synchronise");
+    crate::outputs::destination::file::system::Real
+        .sync(&device)
+        .expect("a device has nothing to synchronise");
     assert_eq!(system.faults().warnings, [""; 0], "a device is never renamed");
 }
 
@@ -108,7 +110,7 @@ fn shell(script: &str, test: &str, folder: &Folder) -> process::Output {
         .args(["-c", script])
         .arg(std::env::current_exe().expect("this program"))
         .args(["--exact", "--nocapture"])
-        .arg(format!("outputs::events::file::tests::faults::{test}"))
+        .arg(format!("outputs::destination::file::tests::faults::{test}"))
         .env("OBS_FILE", folder.path())
         .output()
         .expect("a shell")

@@ -116,7 +116,7 @@ fn start(folder: &Folder, next: u64) -> Child {
         .args([
             "--exact",
             "--nocapture",
-            "outputs::events::file::tests::crash::written_events_survive_kill_9",
+            "outputs::destination::file::tests::crash::written_events_survive_kill_9",
         ])
         .env("OBS_FILE", folder.path())
         .env("OBS_FILE_NEXT", next.to_string())

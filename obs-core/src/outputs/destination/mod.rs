@@ -1,0 +1,177 @@
+//! The destinations of lines: standard output, a file, a writer or a sink. Events and logs share
+//! them.
+//!
+//! ```text
+//! lines.start() ─▶ a queue, and a thread that writes to the destination
+//! ```
+
+#[cfg(feature = "files")]
+pub(crate) mod file;
+mod writer_sink;
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
+
+#[cfg(feature = "files")]
+use std::path::PathBuf;
+
+#[cfg(feature = "files")]
+use self::file::EventFile;
+use self::writer_sink::WriterSink;
+use crate::{
+    base::{build_error::BuildError, counter::Counter, environment::Environment},
+    extension::{internal_metrics::InternalMetrics, setup::Setup},
+    outputs::delivery::{
+        byte_writer::ByteWriter,
+        lines::LineStore,
+        problem::Subject,
+        queue::{
+            Queue,
+            counts::DeliveryCounts,
+            limits::{Pace, QueueBounds},
+        },
+        retry::RetryPolicy,
+        sink::{BatchSink, EventSink},
+        worker::Worker,
+    },
+};
+
+/// The minimal capacity of a queue, enough for about a hundred lines. A line that is larger than
+/// the capacity is dropped.
+pub(crate) const LEAST_CAPACITY: usize = 64 * 1024;
+
+/// Under traffic, a worker empties the queue at this interval. A line waits about this long at
+/// most.
+const PACE: Pace =
+    Pace { delay: Duration::from_millis(20), batch: usize::MAX, park_after: Duration::from_secs(1) };
+
+/// Retries never give up: lines wait for their output as long as the queue has room.
+const RETRY: RetryPolicy =
+    RetryPolicy { first: Duration::from_millis(50), longest: Duration::from_secs(5), give_up: None };
+
+/// A place where an output writes its lines.
+pub(crate) enum Destination {
+    Stdout,
+    /// A sink that reads only bytes.
+    Bytes(Box<dyn BatchSink>),
+    /// A sink that reads the facts of each line, too.
+    Batches(Box<dyn BatchSink>),
+    #[cfg(feature = "files")]
+    File(EventFile),
+}
+
+/// The kind of the lines: its words in metrics and messages.
+pub(crate) struct LineKind {
+    /// The plural, such as `events`.
+    pub(crate) entries: &'static str,
+    /// The name and the help of the counter of written lines.
+    pub(crate) written: (&'static str, &'static str),
+    /// The name and the help of the counter of lost lines.
+    pub(crate) dropped: (&'static str, &'static str),
+    /// The name and the help of the gauge of waiting bytes.
+    pub(crate) queued: (&'static str, &'static str),
+    /// The beginning of the names of the threads.
+    pub(crate) thread: &'static str,
+}
+
+/// The queue and the thread of a destination.
+pub(crate) struct RunningDestination {
+    /// True if the sink reads the facts of each line, and not only its bytes.
+    pub(crate) facts: bool,
+    pub(crate) queue: Arc<Queue<LineStore>>,
+    pub(crate) worker: Worker<LineStore>,
+}
+
+impl Destination {
+    pub(crate) fn writer(writer: impl Write + Send + 'static) -> Self {
+        Self::sink(WriterSink::new(writer))
+    }
+
+    pub(crate) fn sink(sink: impl EventSink) -> Self {
+        Self::Bytes(Box::new(ByteWriter::new(sink)))
+    }
+
+    /// The absolute path of the file, if the destination is one.
+    #[cfg(feature = "files")]
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::File(file) => Some(file.absolute()),
+            _ => None,
+        }
+    }
+
+    /// Applies the environment variables of a file.
+    pub(crate) fn read_variables(&mut self, environment: &Environment) -> Result<(), BuildError> {
+        let _read = environment;
+        match self {
+            #[cfg(feature = "files")]
+            Self::File(file) => file.read_variables(_read),
+            Self::Stdout | Self::Bytes(_) | Self::Batches(_) => Ok(()),
+        }
+    }
+
+    /// Rejects the first invalid setting of a file.
+    pub(crate) fn check(&self, environment: &Environment) -> Result<(), BuildError> {
+        let _read = environment;
+        match self {
+            #[cfg(feature = "files")]
+            Self::File(file) => file.check(_read),
+            Self::Stdout | Self::Bytes(_) | Self::Batches(_) => Ok(()),
+        }
+    }
+
+    /// Opens the destination and starts its thread. `name` is the name of the output. A push into a
+    /// full queue waits at most for `patience`.
+    pub(crate) fn start(
+        self,
+        kind: &'static LineKind,
+        name: &str,
+        capacity: usize,
+        patience: Duration,
+        setup: &Setup<'_>,
+    ) -> io::Result<RunningDestination> {
+        let own = setup.internal;
+        let labels = [("output", name.to_owned().into())];
+        let counts = DeliveryCounts {
+            delivered: own.counter(kind.written.0, kind.written.1, &labels),
+            full: lost(own, kind, name, "overflow"),
+            failed: lost(own, kind, name, "output_error"),
+            rejected: lost(own, kind, name, "rejected"),
+            closed: lost(own, kind, name, "shut_down"),
+        };
+        let bounds = QueueBounds { entries: usize::MAX, bytes: capacity, patience };
+        let queue = Arc::new(Queue::<LineStore>::new(bounds, PACE, counts));
+        let waiting = Arc::clone(&queue);
+        own.gauge(kind.queued.0, kind.queued.1, &labels, move || waiting.waiting_bytes());
+        let facts = matches!(self, Self::Batches(_));
+        let sink = match self {
+            Self::Stdout => Box::new(ByteWriter::new(WriterSink::new(io::stdout()))),
+            Self::Bytes(sink) | Self::Batches(sink) => sink,
+            #[cfg(feature = "files")]
+            Self::File(file) => Box::new(ByteWriter::new(file.open()?)),
+        };
+        let subject = Subject {
+            entries: kind.entries,
+            destination: format!("the output {name}"),
+            counter: kind.dropped.0,
+            redactor: setup.redactor.clone(),
+        };
+        let thread = format!("{}-{name}", kind.thread);
+        let worker = Worker::start(thread, subject, Arc::clone(&queue), RETRY, move || sink);
+        let worker = worker.map_err(|error| {
+            let message = format!("cannot start the thread of the output {name}: {error}");
+            io::Error::new(error.kind(), message)
+        })?;
+        Ok(RunningDestination { facts, queue, worker })
+    }
+}
+
+/// Returns the counter of the lines that an output lost for a reason.
+#[inline(never)]
+fn lost(own: &InternalMetrics, kind: &'static LineKind, output: &str, reason: &'static str) -> Arc<Counter> {
+    let labels = [("output", output.to_owned().into()), ("reason", reason.into())];
+    own.counter(kind.dropped.0, kind.dropped.1, &labels)
+}
