@@ -38,6 +38,7 @@
 //! | `prometheus` | on | metrics in a `prometheus::Registry`, whose other metrics appear on `/metrics` |
 //! | `http` | off | support for frameworks that use `http` 1 and `http-body` 1 |
 //! | `tokio` | off | health checks, signals and graceful shutdown |
+//! | `logs` | off | log lines that know their request, for the crate `obs-tracing` |
 //! | `otlp` | off | OTLP over HTTP, for every signal |
 //! | `otel` | off | spans with OpenTelemetry, exported over OTLP |
 //! | `testing` | off | an observer in memory, for tests |
@@ -83,6 +84,10 @@ pub use prometheus;
 pub use self::observer::shutdown;
 #[cfg(feature = "files")]
 pub use self::outputs::destination::file::EventFile;
+#[cfg(feature = "logs")]
+pub use self::outputs::logs::{
+    format::LogFormat, level::LogLevel, levels::LogLevels, output::LogOutput, settings::Logs,
+};
 pub use self::{
     base::{
         build_error::BuildError,
@@ -211,6 +216,8 @@ pub mod output {
     //! # Ok::<(), obs_core::BuildError>(())
     //! ```
 
+    #[cfg(feature = "logs")]
+    pub use crate::outputs::logs::{LogPipeline, line::LogLine};
     pub use crate::{
         base::{
             counter::Counter,

@@ -2,6 +2,8 @@
 
 use std::mem;
 
+#[cfg(feature = "logs")]
+use crate::outputs::logs::{output::LogOutput, settings::Logs};
 #[cfg(not(feature = "otel"))]
 use crate::outputs::no_spans::NoSpans;
 #[cfg(feature = "otel")]
@@ -27,6 +29,10 @@ const GROUPS: &[&[Row]] = &[
     EventOutput::ROWS,
     #[cfg(feature = "files")]
     crate::outputs::destination::file::EventFile::ROWS,
+    #[cfg(feature = "logs")]
+    Logs::ROWS,
+    #[cfg(feature = "logs")]
+    LogOutput::ROWS,
     Redaction::ROWS,
     #[cfg(feature = "otel")]
     Otel::ROWS,
@@ -39,6 +45,8 @@ impl ObserverBuilder {
         vec![
             Box::new(mem::take(&mut self.metrics)),
             Box::new(mem::take(&mut self.events)),
+            #[cfg(feature = "logs")]
+            Box::new(mem::take(&mut self.logs)),
             #[cfg(feature = "otel")]
             Box::new(Spans(self.otel.take())),
             #[cfg(not(feature = "otel"))]

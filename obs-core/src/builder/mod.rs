@@ -13,6 +13,8 @@ use std::future::Future;
 #[cfg(feature = "tokio")]
 use crate::extension::check::Check;
 use crate::extension::{installation::Extension, setup::StartHook, sink::RecordSink};
+#[cfg(feature = "logs")]
+use crate::outputs::logs::settings::Logs;
 #[cfg(feature = "otel")]
 use crate::outputs::otel::settings::Otel;
 use crate::{
@@ -464,6 +466,13 @@ settings! {
         /// Sets the content and the outputs of events: an [`Events`], or just an
         /// [`EventOutput`](crate::EventOutput).
         fn events(mut self, events: impl Into<Events>) { self.events = events.into() }
+    }
+
+    #[cfg(feature = "logs")]
+    logs: Logs = Logs::default(), "see `Logs`" {
+        /// Sets the levels and the outputs of logs: a [`Logs`], or just a
+        /// [`LogOutput`](crate::LogOutput).
+        fn logs(mut self, logs: impl Into<Logs>) { self.logs = logs.into() }
     }
 
     redaction: Redaction = Redaction::new(), "see `Redaction`" {

@@ -1,6 +1,8 @@
 //! The observer: policy and sinks behind one `Arc`.
 
 pub(crate) mod drain;
+#[cfg(feature = "logs")]
+mod logs;
 pub(crate) mod report;
 #[cfg(feature = "tokio")]
 pub(crate) mod serve;

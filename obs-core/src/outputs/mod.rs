@@ -1,9 +1,12 @@
 //! The outputs: metrics, events, logs and spans.
 
+pub(crate) mod columns;
 pub(crate) mod delivery;
 pub(crate) mod destination;
 pub(crate) mod events;
 pub(crate) mod facts;
+#[cfg(feature = "logs")]
+pub(crate) mod logs;
 pub(crate) mod metrics;
 #[cfg(not(feature = "otel"))]
 pub(crate) mod no_spans;

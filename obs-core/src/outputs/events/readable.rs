@@ -18,6 +18,7 @@ use super::line::Event;
 use crate::{
     base::{printable::printable, value::Value},
     http::grpc::status::GrpcStatus,
+    outputs::columns::{SERVICE, TRACE, characters, cut},
     record::{
         finished::{FinishedRequest, Record},
         identity::User,
@@ -33,11 +34,9 @@ const GREEN: &str = "\x1b[32m";
 const YELLOW: &str = "\x1b[33m";
 const CYAN: &str = "\x1b[36m";
 
-// The widths of the columns, in characters.
-const SERVICE: usize = 9;
+// The widths of the other columns, in characters.
 /// The method and the path together: a long method takes space from the path.
 const REQUEST: usize = 31;
-const TRACE: usize = 7;
 /// All columns with the spaces between them: the time has 13 characters, the status 3, the duration
 /// 6 and the size 5.
 const ALL: usize = 13 + SERVICE + 3 + REQUEST + 6 + 5 + TRACE + 6;
@@ -278,32 +277,6 @@ fn size(bytes: u64) -> String {
     size + unit
 }
 
-fn characters(text: &str) -> usize {
-    text.chars().count()
-}
-
-/// Cuts a text in the middle to at most `width` characters. Texts usually differ at the beginning
-/// or at the end.
-#[inline(never)]
-fn cut(text: &str, width: usize) -> String {
-    let length = characters(text);
-    if length <= width {
-        return text.to_owned();
-    }
-    let head = width / 2;
-    let tail = length.saturating_sub(width.saturating_sub(head).saturating_sub(1));
-    let mut cut = String::with_capacity(text.len());
-    for (n, character) in text.chars().enumerate() {
-        if n == head {
-            cut.push('…');
-        }
-        if n < head || n >= tail {
-            cut.push(character);
-        }
-    }
-    cut
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,13 +291,6 @@ mod tests {
         let all = [0, 9_999, 10_000, 999_999, 1_000_000, 9_999_999, 10_000_000, 999_999_999, 1_250_000_000];
         let expected = ["0B", "9999B", "10kB", "999kB", "1.0MB", "9.9MB", "10MB", "999MB", "1.2GB"];
         assert_eq!(all.map(size), expected);
-    }
-
-    #[test]
-    fn long_texts_are_cut_in_the_middle() {
-        assert_eq!(cut("inventory", 9), "inventory");
-        assert_eq!(cut("checkout-service", 9), "chec…vice");
-        assert_eq!(cut("äöüäöüäöüx", 9), "äöüä…äöüx");
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod generated;
 mod members;
 mod nested;
 pub(crate) mod request;
-mod template;
+pub(crate) mod template;
 pub(crate) mod work;
 
 /// Defines the functions over all groups, in the order of an event's members.

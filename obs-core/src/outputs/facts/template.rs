@@ -44,7 +44,7 @@ impl Template {
 // It is not inlined, because most events have no fields, and their code is smaller and faster
 // without it.
 #[inline(never)]
-pub(super) fn write(object: &mut Object<'_, '_>, fields: &Fields) {
+pub(crate) fn write(object: &mut Object<'_, '_>, fields: &Fields) {
     thread_local! {
         static TEMPLATES: RefCell<Templates> = const { RefCell::new(Templates::new()) };
     }

@@ -1,0 +1,63 @@
+//! The formats of log lines.
+
+use super::{
+    cloud, ecs, json,
+    line::MaskedLine,
+    readable::{self, Columns},
+};
+use crate::{record::service::Service, write::buffer};
+
+/// The format of log lines.
+///
+/// ```
+/// use obs_core::{LogFormat, LogOutput};
+/// let for_elasticsearch = LogOutput::stdout().format(LogFormat::Ecs);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// One JSON object per line, with the names of the events.
+    Json,
+    /// An aligned line in colours, for people. It is the default if standard output is a terminal.
+    Readable,
+    /// The Elastic Common Schema, for Elasticsearch. The fields of a line are below `labels`.
+    Ecs,
+    /// The names of Google Cloud Logging.
+    GoogleCloud,
+}
+
+impl LogFormat {
+    /// Parses the value of `OBS_LOG_FORMAT`.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        match name {
+            "json" => Some(Self::Json),
+            "readable" => Some(Self::Readable),
+            "ecs" => Some(Self::Ecs),
+            "google-cloud" => Some(Self::GoogleCloud),
+            _ => None,
+        }
+    }
+}
+
+/// A format with what it needs besides the line.
+pub(super) enum Style {
+    Json,
+    Readable(Columns),
+    Ecs,
+    /// The project, if it is known.
+    GoogleCloud(Option<String>),
+}
+
+impl Style {
+    /// Writes a line, with its line feed.
+    pub(super) fn write(&self, line: &MaskedLine<'_>, service: &Service) -> Vec<u8> {
+        match self {
+            Self::Readable(columns) => readable::line(line, columns),
+            Self::Json => buffer::written(|out| json::write(out, line, service)),
+            Self::Ecs => buffer::written(|out| ecs::write(out, line, service)),
+            Self::GoogleCloud(project) => {
+                buffer::written(|out| cloud::write(out, line, service, project.as_deref()))
+            }
+        }
+    }
+}

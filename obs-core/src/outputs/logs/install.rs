@@ -1,0 +1,50 @@
+//! Installation of logs into an observer.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{LogPipeline, settings::Logs};
+use crate::{
+    base::{build_error::BuildError, environment::Environment},
+    extension::{installation::Extension, setup::Setup},
+};
+
+/// The time for which the drop of the last observer waits for remaining lines.
+const DROP_FLUSH: Duration = Duration::from_secs(1);
+
+impl Extension for Logs {
+    fn name(&self) -> &str {
+        "logs"
+    }
+
+    fn configure(&mut self, environment: &Environment) -> Result<(), BuildError> {
+        self.read_environment(environment)
+    }
+
+    fn check(&self, environment: &Environment) -> Result<(), BuildError> {
+        self.check_settings(environment)
+    }
+
+    fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
+        let pipeline = LogPipeline::start(*self, setup).map_err(|error| {
+            let setting = setup.environment.name_of(&["OBS_LOGS"], &["logs"]);
+            BuildError::failed(setting, error)
+        })?;
+        let pipeline = Arc::new(pipeline);
+        let (flushed, reported) = (Arc::clone(&pipeline), Arc::clone(&pipeline));
+        setup.on_shutdown(move |deadline| flushed.flush(deadline));
+        setup.report(move || reported.counts());
+        setup.share(Arc::new(FlushAtEnd(Arc::clone(&pipeline))));
+        setup.share(pipeline);
+        Ok(())
+    }
+}
+
+/// Flushes the lines when the last observer is dropped. The subscriber of the process keeps the
+/// pipeline, so the pipeline itself is never dropped.
+struct FlushAtEnd(Arc<LogPipeline>);
+
+impl Drop for FlushAtEnd {
+    fn drop(&mut self) {
+        self.0.flush(DROP_FLUSH);
+    }
+}

@@ -1,0 +1,171 @@
+//! Logs: the lines that the application writes with `tracing` or `log`, with the ids of the work
+//! they belong to (feature `logs`).
+//!
+//! ```text
+//! line ─▶ its level's rule ─▶ masked ─▶ once for each format ─▶ each output's queue ─▶ its worker
+//! ```
+//! The crate `obs-tracing` has the layer that receives the lines. Everything that does not depend on
+//! its unstable types is here: levels, formats, outputs and counters.
+//!
+//! Secrets are masked before any output gets the line, as in events. A line never waits: if a queue
+//! is full, the line is dropped and counted.
+
+mod cloud;
+mod ecs;
+pub(crate) mod format;
+pub(crate) mod install;
+mod json;
+pub(crate) mod level;
+pub(crate) mod levels;
+pub(crate) mod line;
+pub(crate) mod output;
+mod readable;
+mod rules;
+pub(crate) mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt, io,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use crate::{
+    base::{clock::since_1970, counter::Counter, text::bounded},
+    extension::{report::OutputCounts, setup::Setup},
+    outputs::delivery::worker,
+    record::{fields::Fields, service::Service},
+    redact::Redactor,
+};
+
+use level::LogLevel;
+use levels::LogLevels;
+use line::{LineWork, LogLine, MaskedLine};
+use output::RunningLogOutput;
+use settings::Logs;
+
+/// The limit of a message, in bytes.
+const MAX_MESSAGE: usize = 16 * 1024;
+
+/// The log lines of an observer, on their way to its outputs.
+///
+/// The layer of the crate `obs-tracing` writes to it. Other sources of lines can do the same:
+///
+/// ```
+/// use obs_core::{LogLevel, Observer, current, output::LogLine};
+///
+/// let observer = Observer::builder("shop").no_environment().build()?;
+/// let logs = observer.log_pipeline();
+/// if logs.levels().writes("legacy", LogLevel::Warn) {
+///     logs.write(LogLine::new(LogLevel::Warn, "legacy", "queue is slow").of(current()));
+/// }
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+pub struct LogPipeline {
+    levels: Arc<LogLevels>,
+    service: Service,
+    redactor: Redactor,
+    /// The names of the request's fields that its lines contain.
+    chosen: Vec<Arc<str>>,
+    outputs: Vec<RunningLogOutput>,
+    /// The number of lines, by level.
+    lines: [Arc<Counter>; 5],
+}
+
+impl LogPipeline {
+    /// Starts the threads of the outputs.
+    fn start(logs: Logs, setup: &Setup<'_>) -> io::Result<Self> {
+        let levels = Arc::new(LogLevels::new(logs.rules()));
+        let Logs { outputs, fields, .. } = logs;
+        let outputs = outputs.unwrap_or_else(|| vec![output::LogOutput::stdout()]);
+        let outputs = outputs.into_iter().map(|output| output.start(setup)).collect::<io::Result<_>>()?;
+        let counter = |level: LogLevel| {
+            let labels = [("level", level.as_str().into())];
+            setup.internal.counter("log_lines_total", "Log lines, by their level.", &labels)
+        };
+        Ok(Self {
+            levels,
+            service: setup.service.clone(),
+            redactor: setup.redactor.clone(),
+            chosen: fields.iter().map(|name| Arc::from(name.as_str())).collect(),
+            outputs,
+            lines: LogLevel::ALL.map(counter),
+        })
+    }
+
+    /// The levels at which lines are written.
+    #[must_use]
+    pub const fn levels(&self) -> &Arc<LogLevels> {
+        &self.levels
+    }
+
+    /// Writes a line to all outputs whose level allows it. It does not check the
+    /// [levels](Self::levels), because the caller has done that before it formatted the message.
+    pub fn write(&self, line: LogLine<'_>) {
+        let level = self.levels.level(line.target, line.level);
+        if let Some(counter) = self.lines.get(level as usize) {
+            counter.add(1);
+        }
+        if !self.outputs.iter().any(|output| level <= output.level) {
+            return;
+        }
+        let mut fields = Fields::default();
+        let work = line.work.state().map(|state| LineWork::of(state, &self.chosen, &mut fields));
+        for (name, value) in line.fields {
+            let (name, value) = self.redactor.field(name, value);
+            fields.set(name, value);
+        }
+        let message = bounded(&line.message, MAX_MESSAGE);
+        let masked = MaskedLine {
+            since_1970: since_1970(SystemTime::now()),
+            level,
+            target: line.target,
+            message: &self.redactor.text(&message),
+            fields,
+            source: line.source,
+            work,
+        };
+        self.push(&masked);
+    }
+
+    fn push(&self, line: &MaskedLine<'_>) {
+        for RunningLogOutput { style, level, destination } in &self.outputs {
+            if line.level <= *level {
+                let bytes = style.write(line, &self.service);
+                destination.queue.push((&bytes, None));
+            }
+        }
+    }
+
+    /// Waits until all lines are written, at most until the deadline. Returns true if they are.
+    pub fn flush(&self, deadline: Duration) -> bool {
+        // All outputs start to flush before the first wait, so a stuck output takes no time from
+        // the others.
+        let ask = |output: &RunningLogOutput| output.destination.queue.ask_to_flush(deadline);
+        let asked: Vec<_> = self.outputs.iter().map(ask).collect();
+        let outputs = self.outputs.iter().zip(&asked);
+        outputs.fold(true, |flushed, (output, flush)| flushed & output.destination.worker.wait_for(flush))
+    }
+
+    /// The sums of the counts of all outputs, for the report of a shutdown.
+    fn counts(&self) -> OutputCounts {
+        let counts = self.outputs.iter().map(|output| output.destination.queue.report());
+        counts.fold(OutputCounts::default(), |all, (delivered, lost)| OutputCounts {
+            delivered: all.delivered.saturating_add(delivered),
+            lost: all.lost.saturating_add(lost),
+        })
+    }
+}
+
+impl Drop for LogPipeline {
+    fn drop(&mut self) {
+        worker::end(self.outputs.iter_mut().map(|output| &mut output.destination.worker));
+    }
+}
+
+impl fmt::Debug for LogPipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogPipeline").field("levels", &self.levels).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,170 @@
+//! An output of log lines: its destination, level, format and capacity.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    io::{self, Write},
+    time::Duration,
+};
+
+use super::{
+    format::{LogFormat, Style},
+    level::LogLevel,
+    readable::Columns,
+};
+#[cfg(feature = "files")]
+use crate::outputs::destination::file::EventFile;
+use crate::{
+    base::{build_error::BuildError, environment::Environment, settings::settings},
+    extension::setup::Setup,
+    outputs::{
+        delivery::sink::EventSink,
+        destination::{Destination, LEAST_CAPACITY, LineKind, RunningDestination},
+    },
+};
+
+/// The words for log lines in metrics and messages.
+static LINES: LineKind = LineKind {
+    entries: "log lines",
+    written: ("obs_log_lines_written_total", "Log lines handed to the output."),
+    dropped: ("log_lines_dropped_total", "Log lines that were lost, by the reason."),
+    queued: ("obs_log_lines_queued_bytes", "Bytes of log lines that wait for the output."),
+    thread: "obs-logs",
+};
+
+settings! {
+    /// An output of log lines, for [`Logs::output`](crate::Logs::output).
+    ///
+    /// Each output has its own queue and thread, so a slow or stuck output delays neither requests
+    /// nor other outputs.
+    ///
+    /// ```
+    /// use obs_core::{LogFormat, LogLevel, LogOutput, Logs, Observer};
+    ///
+    /// let errors = LogOutput::stderr().level(LogLevel::Error).format(LogFormat::Json);
+    /// let logs = Logs::new().output(LogOutput::stdout()).output(errors);
+    /// let observer = Observer::builder("shop").no_environment().logs(logs).build()?;
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[must_use = "it does nothing until an observer is built with it"]
+    pub struct LogOutput {
+        destination: Destination,
+        /// True if the destination is standard output.
+        is_stdout: bool,
+    }
+
+    pub(super) name: Cow<'static, str> = Cow::Borrowed(""), "`stdout`, `stderr`, `file`, `writer` or `sink`" {
+        /// Sets the name of the output, which is the label `output` in the metrics.
+        fn named(mut self, name: impl Into<Cow<'static, str>>) { self.name = name.into() }
+        valid "a name that no other output of logs has" if |name| !name.is_empty();
+    }
+
+    level: LogLevel = LogLevel::Trace, "all lines that the levels of the logs allow" {
+        /// Writes only the lines of this level and of more severe ones.
+        fn level(mut self, level: LogLevel) { self.level = level }
+    }
+
+    format: Option<LogFormat> = None, "`Json`; `Readable` where standard output is a terminal" {
+        /// Sets the format of lines.
+        fn format(mut self, format: LogFormat) { self.format = Some(format) }
+        variable "OBS_LOG_FORMAT": "`json`, `readable`, `ecs` or `google-cloud`" => |name| LogFormat::parse(name).map(Some);
+    }
+
+    google_project: Option<String> = None, "none" {
+        /// Sets the project of the traces in the format [`GoogleCloud`](LogFormat::GoogleCloud).
+        fn google_project(mut self, project: impl Into<String>) { self.google_project = Some(project.into()) }
+        variable "GOOGLE_CLOUD_PROJECT": "the project of the traces in Google Cloud's format" => |name| Some(name.to_owned());
+    }
+
+    colours: bool = true, "colours" {
+        variable "NO_COLOR": "any value: readable lines have no colours" => |_| Some(false);
+    }
+
+    capacity: usize = 4 * 1024 * 1024, "4 MiB" {
+        /// Limits the bytes of the lines that wait or are being written.
+        fn capacity(mut self, bytes: usize) { self.capacity = bytes }
+        valid "at least 65536 bytes" if |bytes| *bytes >= LEAST_CAPACITY;
+    }
+}
+
+impl LogOutput {
+    /// Writes to standard output: JSON, or readable lines if it is a terminal.
+    ///
+    /// With [`no_environment`](crate::ObserverBuilder::no_environment) it writes JSON on a
+    /// terminal, too.
+    pub fn stdout() -> Self {
+        Self::new("stdout", Destination::Stdout, true)
+    }
+
+    /// Writes to standard error, as JSON.
+    pub fn stderr() -> Self {
+        Self::new("stderr", Destination::writer(io::stderr()), false)
+    }
+
+    /// Writes to a file that rotates: see [`EventFile`].
+    #[cfg(feature = "files")]
+    pub fn file(file: EventFile) -> Self {
+        Self::new("file", Destination::File(file), false)
+    }
+
+    /// Writes to any [`Write`].
+    pub fn writer(writer: impl Write + Send + 'static) -> Self {
+        Self::new("writer", Destination::writer(writer), false)
+    }
+
+    /// Writes to your own sink of bytes.
+    pub fn to(sink: impl EventSink) -> Self {
+        Self::new("sink", Destination::sink(sink), false)
+    }
+
+    fn new(name: &'static str, destination: Destination, is_stdout: bool) -> Self {
+        Self { name: name.into(), ..Self::defaults(destination, is_stdout) }
+    }
+
+    /// The absolute path of the file, if the output is one.
+    #[cfg(feature = "files")]
+    pub(super) fn path(&self) -> Option<std::path::PathBuf> {
+        self.destination.path()
+    }
+
+    /// Applies the environment variables that are set. Standard output becomes readable on a
+    /// terminal.
+    pub(super) fn read_environment(&mut self, environment: &Environment) -> Result<(), BuildError> {
+        self.read_variables(environment)?;
+        if self.is_stdout && environment.is_terminal() {
+            self.format.get_or_insert(LogFormat::Readable);
+        }
+        self.destination.read_variables(environment)
+    }
+
+    /// Rejects the first invalid value.
+    pub(super) fn check(&self, environment: &Environment) -> Result<(), BuildError> {
+        self.check_values(environment)?;
+        self.destination.check(environment)
+    }
+
+    /// Opens the destination and starts the output's thread.
+    pub(super) fn start(self, setup: &Setup<'_>) -> io::Result<RunningLogOutput> {
+        let destination = self.destination.start(&LINES, &self.name, self.capacity, Duration::ZERO, setup)?;
+        let style = match self.format.unwrap_or(LogFormat::Json) {
+            LogFormat::Json => Style::Json,
+            LogFormat::Readable => Style::Readable(Columns::new(&setup.service.name, self.colours)),
+            LogFormat::Ecs => Style::Ecs,
+            LogFormat::GoogleCloud => Style::GoogleCloud(self.google_project),
+        };
+        Ok(RunningLogOutput { style, level: self.level, destination })
+    }
+}
+
+impl fmt::Debug for LogOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogOutput").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// An output whose thread runs.
+pub(super) struct RunningLogOutput {
+    pub(super) style: Style,
+    pub(super) level: LogLevel,
+    pub(super) destination: RunningDestination,
+}

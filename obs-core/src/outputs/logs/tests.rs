@@ -1,0 +1,188 @@
+//! Log lines in all formats.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde_json::{Value as Json, json};
+
+use super::{format::LogFormat, level::LogLevel, line::LogLine, output::LogOutput, settings::Logs};
+use crate::{
+    http::head::RequestHead, observer::Observer, outputs::events::settings::Events, record::outcome::Outcome,
+    work::handle::Work,
+};
+
+/// Memory that an output writes to.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Written {
+    fn text(&self, observer: &Observer) -> String {
+        assert!(observer.log_pipeline().flush(Duration::from_secs(60)), "flushed");
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8(bytes.clone()).expect("UTF-8")
+    }
+}
+
+/// Returns an observer whose lines are written to memory.
+fn observer(format: LogFormat) -> (Observer, Written) {
+    let written = Written::default();
+    let output = LogOutput::writer(written.clone()).format(format).google_project("shop-1");
+    let logs = Logs::new().output(output).fields(["tenant"]);
+    let builder =
+        Observer::builder("shop").no_environment().events(Events::off()).service_version("1.4.2").logs(logs);
+    (builder.build().expect("valid"), written)
+}
+
+fn line<'a>(work: Work) -> LogLine<'a> {
+    LogLine::new(LogLevel::Warn, "shop::orders", "card 4111111111111111 \"late\"\n")
+        .field("order.id", 7)
+        .field("password", "hunter2")
+        .source("src/orders.rs", Some(12))
+        .of(work)
+}
+
+/// Writes one line in a request with the route `/orders/{id}`, and returns it.
+fn written(format: LogFormat) -> (String, String) {
+    let (observer, written) = observer(format);
+    let mut observation = observer.start(&RequestHead::new("GET", "/orders/7", &()));
+    observation.set_route("/orders/{id}");
+    observation.work().set("tenant", "acme");
+    observer.log_pipeline().write(line(observation.work()));
+    let ids = observation.work();
+    let trace = ids.trace().expect("a request").trace_id.to_string();
+    observation.finish(Outcome::Completed);
+    let text = written.text(&observer);
+    assert!(!text.contains("hunter2") && !text.contains("4111111111111111"), "{text}");
+    (text, trace)
+}
+
+fn parsed(format: LogFormat) -> (Json, String) {
+    let (text, trace) = written(format);
+    assert_eq!(text.matches('\n').count(), 1, "{text}");
+    (serde_json::from_str(&text).expect("JSON"), trace)
+}
+
+#[test]
+fn a_json_line_has_the_ids_of_its_request() {
+    let (line, trace) = parsed(LogFormat::Json);
+    assert_eq!(line["level"], "warn");
+    assert_eq!(line["message"], "card [REDACTED] \"late\"\n");
+    assert_eq!(line["trace_id"], trace);
+    assert_eq!(line["http.route"], "/orders/{id}");
+    assert_eq!(line["target"], "shop::orders");
+    assert_eq!(line["code.line.number"], 12);
+    let fields = json!({"order": {"id": 7}, "password": "[REDACTED]", "tenant": "acme"});
+    assert_eq!(line["fields"], fields);
+    assert!(line["request_id"].is_string() && line.get("request_ended").is_none());
+}
+
+#[test]
+fn an_ecs_line_has_only_labels_of_its_own() {
+    let (text, trace) = written(LogFormat::Ecs);
+    assert!(text.starts_with(r#"{"@timestamp":""#), "{text}");
+    let line: Json = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(line["log.level"], "warn");
+    assert_eq!(line["trace.id"], trace);
+    assert_eq!(line["log.origin"], json!({"file": {"name": "src/orders.rs", "line": 12}}));
+    let labels = json!({
+        "http_route": "/orders/{id}", "order_id": "7", "password": "[REDACTED]", "tenant": "acme",
+    });
+    assert_eq!(line["labels"], labels);
+}
+
+#[test]
+fn a_line_for_google_cloud_names_its_trace() {
+    let (line, trace) = parsed(LogFormat::GoogleCloud);
+    assert_eq!(line["severity"], "WARNING");
+    assert_eq!(line["logging.googleapis.com/trace"], format!("projects/shop-1/traces/{trace}"));
+    assert_eq!(line["logging.googleapis.com/trace_sampled"], true);
+    assert_eq!(line["serviceContext"], json!({"service": "shop", "version": "1.4.2"}));
+}
+
+#[test]
+fn a_readable_line_is_one_line() {
+    let (text, trace) = written(LogFormat::Readable);
+    let plain =
+        ["\u{1b}[0m", "\u{1b}[2m", "\u{1b}[33m"].iter().fold(text, |text, code| text.replace(code, ""));
+    let (time, plain) = plain.split_at("18:01:24.650".len());
+    assert!(time.chars().all(|c| c.is_ascii_digit() || ":.".contains(c)), "{time}");
+    let short = trace.get(..7).expect("an id");
+    assert_eq!(
+        plain,
+        format!(
+            "Z shop      WARN  {short} card [REDACTED] \"late\"· tenant=acme order.id=7 password=[REDACTED] shop::orders\n"
+        )
+    );
+}
+
+#[test]
+fn a_line_after_the_end_says_so_and_a_line_without_work_has_no_ids() {
+    let (observer, written) = observer(LogFormat::Json);
+    let observation = observer.start(&RequestHead::new("GET", "/", &()));
+    let work = observation.work();
+    observation.finish(Outcome::Completed);
+    observer.log_pipeline().write(line(work));
+    observer.log_pipeline().write(line(Work::none()));
+    let text = written.text(&observer);
+    let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines[0]["request_ended"], true);
+    assert!(lines[1].get("request_id").is_none() && lines[1].get("trace_id").is_none());
+    assert!(observer.metrics_text().contains("log_lines_total{level=\"warn\"} 2"));
+}
+
+#[test]
+fn an_output_gets_only_lines_of_its_level() {
+    let (all, errors) = (Written::default(), Written::default());
+    let logs = Logs::new()
+        .output(LogOutput::writer(all.clone()).named("all"))
+        .output(LogOutput::writer(errors.clone()).level(LogLevel::Error));
+    let observer =
+        Observer::builder("shop").no_environment().events(Events::off()).logs(logs).build().expect("valid");
+    for level in LogLevel::ALL {
+        observer.log_pipeline().write(LogLine::new(level, "shop", level.as_str()));
+    }
+    assert_eq!(all.text(&observer).lines().count(), 5);
+    assert_eq!(errors.text(&observer).lines().count(), 1);
+}
+
+#[test]
+fn invalid_settings_are_errors_of_the_build() {
+    let error = |logs: Logs| {
+        Observer::builder("shop")
+            .no_environment()
+            .events(Events::off())
+            .logs(logs)
+            .build()
+            .expect_err("invalid")
+            .to_string()
+    };
+    let invalid = error(Logs::new().levels("info,shop=loud"));
+    assert!(invalid.contains("levels") && invalid.contains("shop=loud"), "{invalid}");
+    let twice = Logs::new().output(LogOutput::stderr()).output(LogOutput::stderr());
+    assert!(error(twice).contains("stderr"));
+    assert!(error(LogOutput::stderr().capacity(1).into()).contains("capacity"));
+}
+
+#[test]
+fn the_drop_of_the_last_observer_writes_the_lines() {
+    let (observer, written) = observer(LogFormat::Json);
+    let pipeline = observer.log_pipeline();
+    pipeline.write(LogLine::new(LogLevel::Info, "shop", "last"));
+    drop(observer);
+    let bytes = written.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    assert!(String::from_utf8_lossy(&bytes).contains("last"));
+}
