@@ -64,6 +64,10 @@ mod transform;
 #[doc(inline)]
 pub use obs_core::*;
 
+/// Log lines that know their request (feature `logs`): the crate `obs-tracing`.
+#[cfg(feature = "logs")]
+pub use obs_tracing as logs;
+
 pub use self::{
     body::ObservedMessageBody,
     connect::on_connect,

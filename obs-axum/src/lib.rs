@@ -106,6 +106,10 @@ mod service;
 #[doc(inline)]
 pub use obs_core::*;
 
+/// Log lines that know their request (feature `logs`): the crate `obs-tracing`.
+#[cfg(feature = "logs")]
+pub use obs_tracing as logs;
+
 #[cfg(feature = "axum")]
 pub use self::{
     app::{ObservedApp, RouterExt},

@@ -29,7 +29,10 @@ use obs_core::{
 };
 use tokio::sync::Semaphore;
 
-use crate::client::{self, Client};
+use crate::{
+    client::{self, Client},
+    lines,
+};
 
 /// The method and the route of each handler that is the same on all stacks.
 pub const ROUTES: &[(&str, &str)] = &[
@@ -64,6 +67,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/late"),
     ("GET", "/call"),
     ("GET", "/nested"),
+    ("GET", "/logs"),
     ("GET", "/seen"),
     ("GET", "/own-id"),
     ("GET", "/canary/{id}"),
@@ -252,6 +256,10 @@ pub async fn handle(world: Arc<World>, template: &'static str) -> Response<Body>
         "/nested" => {
             nested(world.tracer.get().expect("a tracer")).await;
             reply(200, Body::text("nested"))
+        }
+        "/logs" => {
+            lines::write_everywhere().await;
+            reply(200, Body::text("logged"))
         }
         "/late" => {
             let (request, world) = (current(), Arc::clone(&world));

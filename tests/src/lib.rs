@@ -66,6 +66,7 @@ pub mod cases;
 pub mod client;
 pub mod collector;
 pub mod judge;
+pub mod lines;
 pub mod of_request;
 pub mod postgres;
 pub mod process;

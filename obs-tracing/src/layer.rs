@@ -1,0 +1,152 @@
+//! The layer: it finds the request of each line and passes the line to the observer.
+
+use std::{cell::Cell, fmt, sync::Arc};
+
+use obs_core::{
+    Observer, Work, current,
+    output::{LogLine, LogPipeline},
+};
+use tracing::{Dispatch, Event, Subscriber, span};
+use tracing_log::NormalizeEvent;
+use tracing_subscriber::{Layer, filter::Filtered, layer::Context, registry::LookupSpan};
+
+use crate::{
+    filter::{Levels, level},
+    refresh::Refresh,
+    visitor::Collected,
+};
+
+/// The layer with its filter: the result of [`LogsExt::logs`].
+pub type LogLayer<S> = Filtered<RequestLogs, Levels, S>;
+
+/// The logs of an observer as a layer.
+///
+/// ```
+/// use obs_core::Observer;
+/// use obs_tracing::LogsExt;
+/// use tracing_subscriber::layer::SubscriberExt;
+///
+/// let observer = Observer::builder("shop").no_environment().build()?;
+/// let subscriber = tracing_subscriber::registry().with(observer.logs());
+/// tracing::subscriber::with_default(subscriber, || tracing::warn!("stock is low"));
+/// assert!(observer.metrics_text().contains(r#"log_lines_total{level="warn"} 1"#));
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+pub trait LogsExt {
+    /// Returns the layer that writes lines to this observer's outputs. Add it to one subscriber,
+    /// once.
+    #[must_use]
+    fn logs<S>(&self) -> LogLayer<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>;
+}
+
+impl LogsExt for Observer {
+    fn logs<S>(&self) -> LogLayer<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        RequestLogs::new(self).with_levels()
+    }
+}
+
+/// The layer without its filter. It passes lines to the observer.
+pub struct RequestLogs {
+    logs: Arc<LogPipeline>,
+    pub(crate) refresh: Arc<Refresh>,
+}
+
+impl RequestLogs {
+    pub(crate) fn new(observer: &Observer) -> Self {
+        let refresh = Arc::new(Refresh::default());
+        let changed = Arc::downgrade(&refresh);
+        let logs = observer.log_pipeline();
+        logs.levels().on_change(move || {
+            if let Some(refresh) = changed.upgrade() {
+                refresh.request();
+            }
+        });
+        Self { logs, refresh }
+    }
+
+    pub(crate) fn with_levels<S>(self) -> LogLayer<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let levels = Levels(Arc::clone(self.logs.levels()));
+        self.with_filter(levels)
+    }
+}
+
+/// The work in which a span was created.
+struct WorkOfSpan(Work);
+
+thread_local! {
+    /// True while a line is being written. A line that its own fields cause is ignored, because it
+    /// could cause lines without end.
+    static WRITING: Cell<bool> = const { Cell::new(false) };
+}
+
+impl<S> Layer<S> for RequestLogs
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_register_dispatch(&self, subscriber: &Dispatch) {
+        self.refresh.set_subscriber(subscriber);
+    }
+
+    fn on_new_span(&self, _: &span::Attributes<'_>, id: &span::Id, context: Context<'_, S>) {
+        let work = current();
+        if work.is_active()
+            && let Some(span) = context.span(id)
+        {
+            span.extensions_mut().replace(WorkOfSpan(work));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let Ok(false) = WRITING.try_with(|writing| writing.replace(true)) else { return };
+        let _guard = Writing;
+        let mut work = current();
+        if !work.is_active() {
+            work = of_spans(event, &context);
+        }
+        let mut collected = Collected::default();
+        event.record(&mut collected);
+        let Collected { message, fields } = collected;
+        // A record of `log` has its target, level and place in its fields.
+        let normalized = event.normalized_metadata();
+        let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
+        let mut line =
+            LogLine::new(level(*metadata.level()), metadata.target(), message).fields(fields).of(work);
+        if let Some(file) = metadata.file() {
+            line = line.source(file, metadata.line());
+        }
+        self.logs.write(line);
+    }
+}
+
+/// Returns the work of the nearest enclosing span that was created in one.
+fn of_spans<S>(event: &Event<'_>, context: &Context<'_, S>) -> Work
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let mut spans = context.event_scope(event).into_iter().flatten();
+    let work = spans.find_map(|span| span.extensions().get::<WorkOfSpan>().map(|work| work.0.clone()));
+    work.unwrap_or_default()
+}
+
+/// Resets [`WRITING`], even if the format of a field panics.
+struct Writing;
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        let _ = WRITING.try_with(|writing| writing.set(false));
+    }
+}
+
+impl fmt::Debug for RequestLogs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestLogs").field("logs", &self.logs).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,59 @@
+//! Log lines that know their request: a layer for `tracing_subscriber`.
+//!
+//! ```text
+//! tracing::info!(..) ─┐
+//!                     ├─▶ layer: level? which request? ─▶ observer ─▶ standard output, files, …
+//! log::info!(..) ─────┘
+//! ```
+//! A service that has no subscriber of its own needs one line:
+//!
+//! ```
+//! use obs_core::Observer;
+//!
+//! let observer = Observer::builder("shop").no_environment().build()?;
+//! obs_tracing::init(&observer)?;
+//! tracing::info!(orders = 3, "ready");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//! Other services add the layer to their registry:
+//!
+//! ```
+//! use obs_core::Observer;
+//! use obs_tracing::LogsExt;
+//! use tracing_subscriber::layer::SubscriberExt;
+//!
+//! let observer = Observer::builder("shop").no_environment().build()?;
+//! let subscriber = tracing_subscriber::registry().with(observer.logs());
+//! # Ok::<(), obs_core::BuildError>(())
+//! ```
+//! Each line that is written below a request has its request id, trace id, span id and route. No
+//! span is needed for this. `obs_core::Logs` has the settings, and `docs/logs.md` the guide.
+//!
+//! # The request of a line
+//! 1. The request that is current on the thread. Handlers and middleware run in it, and so do
+//!    `current().scope(..)` and `current().run(..)`.
+//! 2. Else, the request in which the nearest enclosing span was created. So a task that is spawned
+//!    with `.instrument(span)` keeps its request, and `spawn_blocking` with an entered span does.
+//! 3. Else, the line has no ids.
+//!
+//! The request may have ended before the line is written, for example in the task of a pooled
+//! connection. Such a line has `request_ended`.
+//!
+//! # Levels
+//! The variables `OBS_LOG` and `RUST_LOG` set the levels. `Observer::log_levels` changes them while
+//! the service runs. Levels that the features of `tracing` or `log` remove at compile time cannot
+//! come back.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod filter;
+mod init;
+mod layer;
+mod refresh;
+mod visitor;
+
+pub use self::{
+    filter::Levels,
+    init::{InitError, init},
+    layer::{LogLayer, LogsExt, RequestLogs},
+};

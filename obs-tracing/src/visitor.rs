@@ -1,0 +1,94 @@
+//! The fields of a line, collected from an event of `tracing`.
+
+use std::{
+    borrow::Cow,
+    error::Error,
+    fmt::{self, Write as _},
+};
+
+use obs_core::Value;
+use tracing::field::{Field, Visit};
+
+/// The limit of a text that is formatted, in bytes. The rest is not formatted.
+const MAX_TEXT: usize = 16 * 1024;
+
+/// The maximum number of sources of an error that are written.
+const MAX_SOURCES: usize = 16;
+
+/// The message and the fields of an event.
+#[derive(Default)]
+pub(crate) struct Collected {
+    pub(crate) message: String,
+    pub(crate) fields: Vec<(Cow<'static, str>, Value)>,
+}
+
+impl Collected {
+    fn add(&mut self, field: &Field, value: impl Into<Value>) {
+        // The bridge of `log` writes the place of a record into such fields.
+        if !field.name().starts_with("log.") {
+            self.fields.push((Cow::Borrowed(field.name()), value.into()));
+        }
+    }
+
+    fn add_text(&mut self, field: &Field, text: fmt::Arguments<'_>) {
+        let mut bounded = Bounded(String::new());
+        // An error is the limit, or an error of the value's own formatting. The text until then is
+        // kept.
+        let _ = bounded.write_fmt(text);
+        if field.name() == "message" {
+            self.message = bounded.0;
+        } else {
+            self.add(field, bounded.0);
+        }
+    }
+}
+
+impl Visit for Collected {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add_text(field, format_args!("{value}"));
+    }
+
+    /// Writes the error and its sources: `cannot save: disk full: no space left`.
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        let mut text = Bounded(String::new());
+        let mut next = Some(value);
+        for n in 0..MAX_SOURCES {
+            let Some(error) = next else { break };
+            let _ = write!(text, "{}{error}", if n == 0 { "" } else { ": " });
+            next = error.source();
+        }
+        self.add(field, text.0);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add_text(field, format_args!("{value:?}"));
+    }
+}
+
+/// A text that stops at its limit.
+struct Bounded(String);
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = MAX_TEXT.saturating_sub(self.0.len());
+        let end = text.floor_char_boundary(room.min(text.len()));
+        self.0.push_str(text.get(..end).unwrap_or_default());
+        if end < text.len() { Err(fmt::Error) } else { Ok(()) }
+    }
+}

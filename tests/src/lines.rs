@@ -1,0 +1,66 @@
+//! A handler that writes log lines in every place where the code of a request runs.
+
+use obs_core::current;
+use tracing::{Instrument as _, info, info_span};
+
+/// The places from which a request writes a line. Each line has its place as the field `place`, and
+/// the id of its request as the field `expected`.
+pub const PLACES: [&str; 12] = [
+    "handler",
+    "after-await",
+    "in-span",
+    "scoped-task",
+    "instrumented-task",
+    "blocking-run",
+    "blocking-in-span",
+    "thread",
+    "join-1",
+    "join-2",
+    "select",
+    "log",
+];
+
+/// Writes a line in each place.
+pub async fn write_everywhere() {
+    let id = current().id().expect("a request").to_string();
+    let line = |place: &'static str, id: &str| info!(place, expected = id, "a line");
+    line("handler", &id);
+    tokio::task::yield_now().await;
+    line("after-await", &id);
+    info_span!("a span").in_scope(|| line("in-span", &id));
+
+    let spawned = id.clone();
+    let task = current().scope(async move {
+        tokio::task::yield_now().await;
+        line("scoped-task", &spawned);
+    });
+    tokio::spawn(task).await.expect("it ends");
+
+    // The span alone carries the request into these two.
+    let spawned = id.clone();
+    let task = async move {
+        tokio::task::yield_now().await;
+        line("instrumented-task", &spawned);
+    };
+    tokio::spawn(task.instrument(info_span!("a task"))).await.expect("it ends");
+    let (span, spawned) = (info_span!("blocking"), id.clone());
+    let blocking = move || span.in_scope(|| line("blocking-in-span", &spawned));
+    tokio::task::spawn_blocking(blocking).await.expect("it ends");
+
+    let (work, spawned) = (current(), id.clone());
+    let blocking = move || work.run(|| line("blocking-run", &spawned));
+    tokio::task::spawn_blocking(blocking).await.expect("it ends");
+    let (work, spawned) = (current(), id.clone());
+    std::thread::spawn(move || work.run(|| line("thread", &spawned))).join().expect("it ends");
+
+    let pausing = async |place: &'static str| {
+        tokio::task::yield_now().await;
+        line(place, &id);
+    };
+    tokio::join!(pausing("join-1"), pausing("join-2"));
+    tokio::select! {
+        () = pausing("select") => {}
+        () = std::future::pending() => {}
+    }
+    tracing_log::log::info!("{id} from log");
+}

@@ -1,0 +1,126 @@
+//! Log lines carry the ids of their own request, on every stack and in every place where its code
+//! runs. The subscriber is global, so this is the only test of its process.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::{self, Write},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use obs_core::{LogFormat, LogOutput, Logs};
+use obs_tests::{
+    client::get,
+    lines::PLACES,
+    stacks::{Framework, Setup, Stack},
+    watch::{BOUND, Watch},
+};
+use obs_tracing::LogsExt as _;
+use serde_json::Value;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::{
+    Layer,
+    filter::filter_fn,
+    layer::{Context, SubscriberExt as _},
+};
+
+/// The requests of each stack, over this many connections.
+const REQUESTS: usize = 250;
+const CONNECTIONS: usize = 10;
+
+/// Memory that an output writes to.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Another layer with a filter of its own, which counts the lines of this suite.
+struct Counting(Arc<AtomicUsize>);
+
+impl<S: Subscriber> Layer<S> for Counting {
+    fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_line_has_the_ids_of_its_request_on_every_stack() {
+    let written = Written::default();
+    let output = LogOutput::writer(written.clone()).format(LogFormat::Json).capacity(256 << 20);
+    let watch = Watch::with(|builder| builder.logs(Logs::new().output(output)));
+    let counted = Arc::new(AtomicUsize::new(0));
+    let own =
+        |metadata: &tracing::Metadata<'_>| metadata.is_event() && metadata.target() == "obs_tests::lines";
+    let counting = Counting(Arc::clone(&counted)).with_filter(filter_fn(own));
+    let subscriber = tracing_subscriber::registry().with(watch.observer.logs()).with(counting);
+    tracing::subscriber::set_global_default(subscriber).expect("the first");
+    tracing_log::LogTracer::init().expect("the first");
+
+    let frameworks = [Framework::Axum, Framework::Tower, Framework::Actix];
+    // The servers share the observer, so they run at the same time: a stop makes it drain.
+    let (mut servers, mut connections) = (Vec::new(), Vec::new());
+    for framework in frameworks {
+        let server = Stack { framework, http2: false }.serve(Setup::new(&watch)).await;
+        for _ in 0..CONNECTIONS {
+            let mut client = server.connect().await;
+            connections.push(tokio::spawn(async move {
+                for _ in 0..REQUESTS / CONNECTIONS {
+                    assert_eq!(client.send(get("/logs")).await.expect("a response").status, 200);
+                }
+                client.disconnect().await;
+            }));
+        }
+        servers.push(server);
+    }
+    for connection in connections {
+        connection.await.expect("it ends");
+    }
+    for server in servers {
+        server.stop().await;
+    }
+    let all = REQUESTS * frameworks.len();
+    let records = watch.ended(all).await;
+    assert!(watch.observer.shutdown(BOUND).flushed);
+
+    let text = String::from_utf8(written.0.lock().unwrap_or_else(PoisonError::into_inner).clone());
+    let lines: Vec<Value> =
+        text.expect("UTF-8").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let traces: HashMap<_, _> = records
+        .iter()
+        .map(|record| (record.start().id.to_string(), record.start().trace.trace_id.to_string()))
+        .collect();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let own = |line: &&Value| line["target"] == "obs_tests::lines";
+    for line in lines.iter().filter(own) {
+        let message = line["message"].as_str().expect("a text");
+        let (place, expected) = match message.strip_suffix(" from log") {
+            Some(id) => ("log", id),
+            None => {
+                let text = |name: &str| line["fields"][name].as_str().expect("a text");
+                (text("place"), text("expected"))
+            }
+        };
+        assert_eq!(line["request_id"], expected, "{line}");
+        assert_eq!(line["trace_id"], traces[expected], "{line}");
+        assert!(line.get("request_ended").is_none(), "{line}");
+        *places.entry(place.to_owned()).or_default() += 1;
+    }
+    let expected: BTreeMap<_, _> = PLACES.iter().map(|place| ((*place).to_owned(), all)).collect();
+    assert_eq!(places, expected);
+    // The lines of `log` come to the other layer with their own target, but it sees that of `log`.
+    let of_tracing = all * (PLACES.len() - 1);
+    assert!(counted.load(Ordering::Relaxed) >= of_tracing, "the other layer loses no line");
+    assert_eq!(watch.metric("log_lines_total", "level=\"info\"") as usize, lines.len());
+    assert_eq!(watch.metric("log_lines_dropped_total", "") as usize, 0);
+}
