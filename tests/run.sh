@@ -118,7 +118,7 @@ features() {
     say "feature combinations"
     # No feature, each feature alone, and all default features but one.
     cargo clippy -p "$core" --no-default-features -- -D warnings
-    for feature in files gzip hash patterns prometheus http tokio testing otlp otel; do
+    for feature in files gzip hash logs patterns prometheus http tokio testing otlp otel; do
         cargo clippy -p "$core" --no-default-features --features "$feature" -- -D warnings
     done
     for features in gzip,hash,patterns,prometheus files,hash,patterns,prometheus files,gzip,patterns,prometheus \
@@ -126,13 +126,14 @@ features() {
         cargo clippy -p "$core" --no-default-features --features "$features,http,testing,tokio" --all-targets -- -D warnings
     done
     cargo clippy -p obs-axum --no-default-features -- -D warnings
-    for features in axum http2 tonic otel files,gzip,hash,patterns,prometheus; do
+    for features in axum http2 logs tonic otel files,gzip,hash,patterns,prometheus; do
         cargo clippy -p obs-axum --no-default-features --features "$features" -- -D warnings
     done
     cargo clippy -p obs-axum -- -D warnings
     cargo clippy -p obs-actix --no-default-features -- -D warnings
     cargo clippy -p obs-actix -- -D warnings
-    cargo clippy -p obs-actix --features otel -- -D warnings
+    cargo clippy -p obs-actix --features otel,logs -- -D warnings
+    cargo clippy -p obs-tracing -- -D warnings
 
     say "tests of the core without the default features"
     run_tests -p "$core" --no-default-features --features http,testing,tokio --lib
@@ -157,11 +158,11 @@ packages() {
     # Only these are published. They are built in the folder and with the profile of the tests, so
     # that no dependency is built twice.
     # cargo keeps the core that an earlier run unpacked, and would build the adapters against it.
-    rm -rf "${CARGO_HOME:-$HOME/.cargo}/registry/src/"-*/"$core"-[0-9]*
+    rm -rf "${CARGO_HOME:-$HOME/.cargo}/registry/src/"-*/{"$core",obs-tracing}-[0-9]*
     CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}" CARGO_PROFILE_DEV_DEBUG=line-tables-only \
-        cargo package -p "$core" -p obs-axum -p obs-actix --allow-dirty --quiet
+        cargo package -p "$core" -p obs-tracing -p obs-axum -p obs-actix --allow-dirty --quiet
     local crate file
-    for crate in "$core" obs-axum obs-actix; do
+    for crate in "$core" obs-tracing obs-axum obs-actix; do
         for file in README.md LICENSE-APACHE LICENSE-MIT; do
             if ! cargo package -p "$crate" --list --allow-dirty | grep -qx "$file"; then
                 echo "the package of $crate has no $file" >&2

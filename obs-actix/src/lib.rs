@@ -35,6 +35,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `files`, `gzip`, `hash`, `patterns`, `prometheus` | on | see [`obs_core`] |
+//! | `logs` | off | log lines that know their request |
 //! | `otel`, `testing` | off | see [`obs_core`] |
 //!
 //! # Limits of actix-web

@@ -36,6 +36,7 @@
 //! | `files`, `gzip`, `hash`, `patterns`, `prometheus` | on | see [`obs_core`] |
 //! | `http2` | off | HTTP/2 in [`serve()`]; it also enables axum's feature of this name |
 //! | `tonic` | off | for tonic: the client's address, and the number of messages that it sent |
+//! | `logs` | off | log lines that know their request |
 //! | `otel`, `testing` | off | see [`obs_core`] |
 //!
 //! # Other tower services

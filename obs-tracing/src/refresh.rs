@@ -18,10 +18,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The state of the refreshes of one layer.
 #[derive(Debug, Default)]
-pub(crate) struct Refresh(Mutex<State>);
+pub(crate) struct Refresh(Mutex<RefreshState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct RefreshState {
     /// The subscriber that the layer is part of.
     subscriber: Option<WeakDispatch>,
     /// True if the records of `log` come to the subscriber.
@@ -33,7 +33,7 @@ struct State {
 }
 
 impl Refresh {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, RefreshState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

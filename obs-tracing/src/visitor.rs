@@ -31,7 +31,7 @@ impl Collected {
     }
 
     fn add_text(&mut self, field: &Field, text: fmt::Arguments<'_>) {
-        let mut bounded = Bounded(String::new());
+        let mut bounded = BoundedText(String::new());
         // An error is the limit, or an error of the value's own formatting. The text until then is
         // kept.
         let _ = bounded.write_fmt(text);
@@ -66,7 +66,7 @@ impl Visit for Collected {
 
     /// Writes the error and its sources: `cannot save: disk full: no space left`.
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let mut text = Bounded(String::new());
+        let mut text = BoundedText(String::new());
         let mut next = Some(value);
         for n in 0..MAX_SOURCES {
             let Some(error) = next else { break };
@@ -82,9 +82,9 @@ impl Visit for Collected {
 }
 
 /// A text that stops at its limit.
-struct Bounded(String);
+struct BoundedText(String);
 
-impl fmt::Write for Bounded {
+impl fmt::Write for BoundedText {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = MAX_TEXT.saturating_sub(self.0.len());
         let end = text.floor_char_boundary(room.min(text.len()));

@@ -44,6 +44,8 @@ mod documents {
     pub struct Shutdown;
     #[doc = include_str!("../../docs/testing.md")]
     pub struct Testing;
+    #[doc = include_str!("../../docs/logs.md")]
+    pub struct Logs;
     #[doc = include_str!("../../docs/metrics.md")]
     pub struct Metrics;
     #[doc = include_str!("../../docs/events.md")]

@@ -31,3 +31,18 @@ pub(crate) fn number() -> usize {
     NUMBER.set(next);
     next
 }
+
+thread_local! {
+    static DELIVERS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Marks the current thread as one that delivers to an output.
+pub(crate) fn mark_as_delivering() {
+    DELIVERS.set(true);
+}
+
+/// Returns true on a thread that delivers to an output.
+#[cfg(feature = "logs")]
+pub(crate) fn delivers() -> bool {
+    DELIVERS.get()
+}

@@ -196,7 +196,7 @@ mod tests {
         let metrics = crate::outputs::metrics::settings::Metrics::new().registry(prometheus::Registry::new());
         let first = builder().metrics(metrics.clone()).build().expect("the first");
         let message = error_message(builder().metrics(metrics.clone()));
-        assert!(message.starts_with("`registry` is \"a registry with the metric obs_"), "{message}");
+        assert!(message.starts_with("`registry` is \"a registry with the metric "), "{message}");
         drop(first);
         assert!(builder().metrics(metrics).build().is_ok());
     }

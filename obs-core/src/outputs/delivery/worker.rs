@@ -16,7 +16,10 @@ use super::{
     store::{Store, Taken},
 };
 use crate::{
-    base::{panic::catch, thread::spawn},
+    base::{
+        panic::catch,
+        thread::{mark_as_delivering, spawn},
+    },
     redact::diagnostics,
 };
 
@@ -66,6 +69,7 @@ impl<S: Store> Worker<S> {
         let shared = Arc::clone(&queue);
         let problems = Problems::new(Arc::clone(&subject));
         let run = move || {
+            mark_as_delivering();
             WorkerThread { queue: shared, outlet: outlet(), policy, problems, overflow }.run();
         };
         let thread = spawn(&thread, Box::new(run))?;

@@ -7,6 +7,7 @@
 
 #[cfg(feature = "files")]
 pub(crate) mod file;
+mod stdout;
 mod writer_sink;
 
 use std::{
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 
 #[cfg(feature = "files")]
 use self::file::EventFile;
-use self::writer_sink::WriterSink;
+use self::{stdout::Stdout, writer_sink::WriterSink};
 use crate::{
     base::{build_error::BuildError, counter::Counter, environment::Environment},
     extension::{internal_metrics::InternalMetrics, setup::Setup},
@@ -148,7 +149,7 @@ impl Destination {
         own.gauge(kind.queued.0, kind.queued.1, &labels, move || waiting.waiting_bytes());
         let facts = matches!(self, Self::Batches(_));
         let sink = match self {
-            Self::Stdout => Box::new(ByteWriter::new(WriterSink::new(io::stdout()))),
+            Self::Stdout => Box::new(ByteWriter::new(WriterSink::new(Stdout))),
             Self::Bytes(sink) | Self::Batches(sink) => sink,
             #[cfg(feature = "files")]
             Self::File(file) => Box::new(ByteWriter::new(file.open()?)),

@@ -40,7 +40,7 @@ impl LogFormat {
 }
 
 /// A format with what it needs besides the line.
-pub(super) enum Style {
+pub(super) enum LineStyle {
     Json,
     Readable(Columns),
     Ecs,
@@ -48,7 +48,7 @@ pub(super) enum Style {
     GoogleCloud(Option<String>),
 }
 
-impl Style {
+impl LineStyle {
     /// Writes a line, with its line feed.
     pub(super) fn write(&self, line: &MaskedLine<'_>, service: &Service) -> Vec<u8> {
         match self {

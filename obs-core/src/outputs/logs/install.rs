@@ -31,8 +31,10 @@ impl Extension for Logs {
         })?;
         let pipeline = Arc::new(pipeline);
         let (flushed, reported) = (Arc::clone(&pipeline), Arc::clone(&pipeline));
-        setup.on_shutdown(move |deadline| flushed.flush(deadline));
-        setup.report(move || reported.counts());
+        if pipeline.has_outputs() {
+            setup.on_shutdown(move |deadline| flushed.flush(deadline));
+            setup.report(move || reported.counts());
+        }
         setup.share(Arc::new(FlushAtEnd(Arc::clone(&pipeline))));
         setup.share(pipeline);
         Ok(())

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     level::LogLevel,
-    rules::{Rules, VALID},
+    rules::{LevelRules, VALID},
 };
 use crate::base::{build_error::BuildError, replaceable::Replaceable};
 
@@ -27,13 +27,13 @@ type OnChange = Box<dyn Fn() + Send + Sync>;
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 pub struct LogLevels {
-    rules: Replaceable<Rules>,
+    rules: Replaceable<LevelRules>,
     /// The functions that are called after a change.
     on_change: Mutex<Vec<OnChange>>,
 }
 
 impl LogLevels {
-    pub(super) fn new(rules: Rules) -> Self {
+    pub(super) fn new(rules: LevelRules) -> Self {
         let shards = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self { rules: Replaceable::new(rules, shards), on_change: Mutex::new(Vec::new()) }
     }
@@ -47,7 +47,7 @@ impl LogLevels {
     /// # Errors
     /// The text is invalid. The levels then stay as they are.
     pub fn set(&self, levels: &str) -> Result<(), BuildError> {
-        let rules = Rules::parse(levels).map_err(|rule| BuildError::new("levels", rule, VALID))?;
+        let rules = LevelRules::parse(levels).map_err(|rule| BuildError::new("levels", rule, VALID))?;
         self.rules.replace(rules);
         self.on_change.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|changed| changed());
         Ok(())
@@ -69,7 +69,7 @@ impl LogLevels {
     /// The least severe level of which some line is written; `None` if no line is.
     #[must_use]
     pub fn most(&self) -> Option<LogLevel> {
-        self.rules.read(Rules::most)
+        self.rules.read(LevelRules::most)
     }
 
     /// Calls `changed` after each change of the levels, on the thread that changes them.

@@ -32,7 +32,7 @@ use std::{
 };
 
 use crate::{
-    base::{clock::since_1970, counter::Counter, text::bounded},
+    base::{clock::since_1970, counter::Counter, text::bounded, thread::delivers},
     extension::{report::OutputCounts, setup::Setup},
     outputs::delivery::worker,
     record::{fields::Fields, service::Service},
@@ -44,6 +44,9 @@ use levels::LogLevels;
 use line::{LineWork, LogLine, MaskedLine};
 use output::RunningLogOutput;
 use settings::Logs;
+
+/// The target of our own diagnostics.
+const OWN_TARGET: &str = "obs";
 
 /// The limit of a message, in bytes.
 const MAX_MESSAGE: usize = 16 * 1024;
@@ -94,6 +97,10 @@ impl LogPipeline {
         })
     }
 
+    fn has_outputs(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
     /// The levels at which lines are written.
     #[must_use]
     pub const fn levels(&self) -> &Arc<LogLevels> {
@@ -102,7 +109,13 @@ impl LogPipeline {
 
     /// Writes a line to all outputs whose level allows it. It does not check the
     /// [levels](Self::levels), because the caller has done that before it formatted the message.
+    ///
+    /// Lines of the threads that deliver to outputs are ignored, except our own diagnostics. The
+    /// delivery of such a line would cause the next one, without end.
     pub fn write(&self, line: LogLine<'_>) {
+        if delivers() && line.target != OWN_TARGET {
+            return;
+        }
         let level = self.levels.level(line.target, line.level);
         if let Some(counter) = self.lines.get(level as usize) {
             counter.add(1);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    format::{LogFormat, Style},
+    format::{LineStyle, LogFormat},
     level::LogLevel,
     readable::Columns,
 };
@@ -147,10 +147,10 @@ impl LogOutput {
     pub(super) fn start(self, setup: &Setup<'_>) -> io::Result<RunningLogOutput> {
         let destination = self.destination.start(&LINES, &self.name, self.capacity, Duration::ZERO, setup)?;
         let style = match self.format.unwrap_or(LogFormat::Json) {
-            LogFormat::Json => Style::Json,
-            LogFormat::Readable => Style::Readable(Columns::new(&setup.service.name, self.colours)),
-            LogFormat::Ecs => Style::Ecs,
-            LogFormat::GoogleCloud => Style::GoogleCloud(self.google_project),
+            LogFormat::Json => LineStyle::Json,
+            LogFormat::Readable => LineStyle::Readable(Columns::new(&setup.service.name, self.colours)),
+            LogFormat::Ecs => LineStyle::Ecs,
+            LogFormat::GoogleCloud => LineStyle::GoogleCloud(self.google_project),
         };
         Ok(RunningLogOutput { style, level: self.level, destination })
     }
@@ -164,7 +164,7 @@ impl fmt::Debug for LogOutput {
 
 /// An output whose thread runs.
 pub(super) struct RunningLogOutput {
-    pub(super) style: Style,
+    pub(super) style: LineStyle,
     pub(super) level: LogLevel,
     pub(super) destination: RunningDestination,
 }

@@ -12,7 +12,7 @@ pub(super) type Threshold = Option<LogLevel>;
 /// The longest target that is a prefix of a line's target wins. A later rule for the same target
 /// replaces an earlier one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Rules {
+pub(super) struct LevelRules {
     /// The threshold of targets without a rule.
     default: Option<Threshold>,
     /// The longest targets first.
@@ -28,30 +28,30 @@ struct LevelChange {
     to: LogLevel,
 }
 
-impl Rules {
+impl LevelRules {
     /// Parses rules that are separated by commas. Returns the first invalid one as the error.
     pub(super) fn parse(text: &str) -> Result<Self, &str> {
         let mut rules = Self::default();
         for rule in text.split(',').map(str::trim).filter(|rule| !rule.is_empty()) {
-            rules.add(rule).ok_or(rule)?;
+            rules.add(rule, false).ok_or(rule)?;
         }
         Ok(rules)
     }
 
-    /// Parses the valid rules. Returns the invalid ones, too.
+    /// Parses the valid rules of `RUST_LOG`, where a target alone means all its lines. Returns the
+    /// invalid ones, too.
     pub(super) fn parse_valid(text: &str) -> (Self, Vec<&str>) {
         let mut rules = Self::default();
         let parts = text.split(',').map(str::trim).filter(|rule| !rule.is_empty());
-        let invalid = parts.filter(|rule| rules.add(rule).is_none()).collect();
+        let invalid = parts.filter(|rule| rules.add(rule, true).is_none()).collect();
         (rules, invalid)
     }
 
-    fn add(&mut self, rule: &str) -> Option<()> {
+    fn add(&mut self, rule: &str, lone_targets: bool) -> Option<()> {
         let Some((target, level)) = rule.split_once('=') else {
             match threshold(rule) {
                 Some(threshold) => self.default = Some(threshold),
-                // A target alone means all its lines.
-                None if is_target(rule) => self.set(rule, Some(LogLevel::Trace)),
+                None if lone_targets && is_target(rule) => self.set(rule, Some(LogLevel::Trace)),
                 None => return None,
             }
             return Some(());
@@ -132,7 +132,7 @@ fn is_target(text: &str) -> bool {
     !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "[]{}=\"/".contains(c))
 }
 
-impl fmt::Display for Rules {
+impl fmt::Display for LevelRules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |threshold: Threshold| threshold.map_or("off", LogLevel::as_str);
         f.write_str(name(self.of_others()))?;
@@ -154,8 +154,8 @@ pub(super) const VALID: &str =
 mod tests {
     use super::*;
 
-    fn rules(text: &str) -> Rules {
-        Rules::parse(text).expect("valid")
+    fn rules(text: &str) -> LevelRules {
+        LevelRules::parse(text).expect("valid")
     }
 
     #[test]
@@ -204,12 +204,12 @@ mod tests {
             ("=info", "=info"),
             ("shop[span]=info", "shop[span]=info"),
             ("shop=debug->loud", "shop=debug->loud"),
-            ("very loud", "very loud"),
+            ("waring", "waring"),
         ] {
-            assert_eq!(Rules::parse(text), Err(invalid));
+            assert_eq!(LevelRules::parse(text), Err(invalid));
         }
-        let (valid, invalid) = Rules::parse_valid("warn,shop[{id=3}]=info,hyper=off");
-        assert_eq!((valid.to_string().as_str(), invalid), ("warn,hyper=off", vec!["shop[{id=3}]=info"]));
-        assert_eq!(rules("hyper").to_string(), "info,hyper=trace");
+        let (valid, invalid) = LevelRules::parse_valid("warn,shop[{id=3}]=info,hyper=off,h2");
+        let expected = ("warn,hyper=off,h2=trace", vec!["shop[{id=3}]=info"]);
+        assert_eq!((valid.to_string().as_str(), invalid), expected);
     }
 }

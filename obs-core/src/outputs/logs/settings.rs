@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     output::LogOutput,
-    rules::{Rules, VALID},
+    rules::{LevelRules, VALID},
 };
 use crate::base::{build_error::BuildError, environment::Environment, parse, settings::settings};
 #[cfg(feature = "files")]
@@ -29,7 +29,7 @@ settings! {
     #[must_use = "it does nothing until an observer is built with it"]
     pub struct Logs {
         /// The rules of the environment, which are above those of the code.
-        from_environment: Rules,
+        from_environment: LevelRules,
     }
 
     pub(super) levels: String = String::new(), "`info`" {
@@ -39,7 +39,7 @@ settings! {
         /// * The longest target that is a prefix of a line's target wins.
         /// * `hyper=debug->trace` gives the debug lines of `hyper` the level trace.
         /// * The rules of `RUST_LOG` are above those of the code, and the rules of `OBS_LOG` are
-        ///   above both. Rules of `RUST_LOG` that filter spans or fields are ignored, with a
+        ///   above both. LevelRules of `RUST_LOG` that filter spans or fields are ignored, with a
         ///   warning.
         fn levels(mut self, levels: impl Into<String>) { self.levels = levels.into() }
         variable "RUST_LOG": "levels, as for other subscribers of `tracing`";
@@ -68,7 +68,7 @@ settings! {
 
 impl Default for Logs {
     fn default() -> Self {
-        Self::defaults(Rules::default())
+        Self::defaults(LevelRules::default())
     }
 }
 
@@ -87,13 +87,13 @@ impl Logs {
     pub(super) fn read_environment(&mut self, environment: &Environment) -> Result<(), BuildError> {
         self.read_variables(environment)?;
         if let Some(text) = environment.get("RUST_LOG") {
-            let (rules, ignored) = Rules::parse_valid(&text);
+            let (rules, ignored) = LevelRules::parse_valid(&text);
             self.from_environment = rules;
             if !ignored.is_empty() {
                 environment.ignored("RUST_LOG", &ignored.join(","), "levels of targets");
             }
         }
-        let parse = |text: &str| Rules::parse(text).ok();
+        let parse = |text: &str| LevelRules::parse(text).ok();
         if let Some(rules) = environment.parse("OBS_LOG", VALID, parse)? {
             self.from_environment = std::mem::take(&mut self.from_environment).with(&rules);
         }
@@ -109,12 +109,12 @@ impl Logs {
 
     /// The rules of the code and of the environment. The code is valid: see
     /// [`check_levels`](Self::check_levels).
-    pub(super) fn rules(&self) -> Rules {
-        Rules::parse(&self.levels).unwrap_or_default().with(&self.from_environment)
+    pub(super) fn rules(&self) -> LevelRules {
+        LevelRules::parse(&self.levels).unwrap_or_default().with(&self.from_environment)
     }
 
     fn check_levels(&self, _: &'static str, expected: &'static str) -> Result<(), BuildError> {
-        Rules::parse(&self.levels).map_err(|rule| BuildError::new("levels", rule, expected)).map(drop)
+        LevelRules::parse(&self.levels).map_err(|rule| BuildError::new("levels", rule, expected)).map(drop)
     }
 
     fn check_outputs(&self, setting: &'static str, expected: &'static str) -> Result<(), BuildError> {

@@ -132,7 +132,7 @@ fn events_that_a_stuck_or_panicking_writer_never_accepted_are_reported_as_lost()
         (0..7).for_each(|_| request(&observer));
         let report = observer.shutdown(Duration::from_millis(50));
         assert_eq!((report.flushed, counts(&report)), (false, (0, 7)), "{report:?}");
-        assert_eq!(report.to_string(), "events: 0 delivered, 7 lost");
+        assert!(report.to_string().starts_with("events: 0 delivered, 7 lost"), "{report}");
     }
     drop(release);
 }
