@@ -3,7 +3,7 @@
 //! Elasticsearch rejects a whole document if a field has another kind than before. So all fields of
 //! the application are below `labels`, as texts, where every name is allowed.
 
-use super::line::MaskedLine;
+use super::{line::MaskedLine, value_text};
 use crate::{
     base::value::Value,
     record::service::Service,
@@ -69,14 +69,7 @@ fn labels(object: &mut Object<'_, '_>, line: &MaskedLine<'_>) {
         }
         for (name, value) in line.fields.iter() {
             labels.any_key(&label(name));
-            let text = match value {
-                Value::Str(text) => text.clone(),
-                Value::Bool(value) => value.to_string().into(),
-                Value::I64(value) => value.to_string().into(),
-                Value::U64(value) => value.to_string().into(),
-                Value::F64(value) => value.to_string().into(),
-            };
-            labels.bare_value(&Value::Str(text));
+            labels.bare_value(&Value::Str(value_text::of(value).into_owned().into()));
         }
     });
 }

@@ -24,6 +24,7 @@ mod rules;
 pub(crate) mod settings;
 #[cfg(test)]
 mod tests;
+mod value_text;
 
 use std::{
     fmt, io,

@@ -8,9 +8,9 @@
 
 use std::fmt::Write as _;
 
-use super::{level::LogLevel, line::MaskedLine};
+use super::{level::LogLevel, line::MaskedLine, value_text};
 use crate::{
-    base::{printable::printable, value::Value},
+    base::printable::printable,
     outputs::columns::{SERVICE, TRACE, cut},
     write::rfc3339,
 };
@@ -57,17 +57,11 @@ pub(super) fn line(line: &MaskedLine<'_>, columns: &Columns) -> Vec<u8> {
         printable(line.message),
     );
     for (name, value) in line.fields.iter() {
-        let value = match value {
-            Value::Str(text) if text.is_empty() || text.contains(char::is_whitespace) => {
-                format!("\"{}\"", printable(text))
-            }
-            Value::Str(text) => printable(text),
-            Value::Bool(value) => value.to_string(),
-            Value::I64(value) => value.to_string(),
-            Value::U64(value) => value.to_string(),
-            Value::F64(value) => value.to_string(),
-        };
-        let _ = write!(out, " {dim}{}={reset}{value}", printable(name));
+        let mut text = printable(&value_text::of(value));
+        if text.is_empty() || (text.contains(char::is_whitespace) && !text.starts_with('[')) {
+            text = format!("\"{text}\"");
+        }
+        let _ = write!(out, " {dim}{}={reset}{text}", printable(name));
     }
     if line.work.as_ref().is_some_and(|work| work.ended) {
         let _ = write!(out, " {dim}request_ended{reset}");
