@@ -202,7 +202,7 @@ fn lines_of_the_delivering_thread_are_ignored() {
     let logs = Logs::new().output(LogOutput::to(LogsItself(written.clone())));
     let builder = Observer::builder("shop").no_environment().events(Events::off()).logs(logs);
     let observer = builder.build().expect("valid");
-    // The sink's thread has no scoped subscriber, so this one is global in the process of this test.
+    // The sink's thread has no scoped subscriber, so this one is global.
     let subscriber = tracing_subscriber::registry().with(observer.logs());
     tracing::subscriber::set_global_default(subscriber).expect("the first");
     info!("the only line");

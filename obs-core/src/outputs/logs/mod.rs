@@ -4,8 +4,8 @@
 //! ```text
 //! line ─▶ its level's rule ─▶ masked ─▶ once for each format ─▶ each output's queue ─▶ its worker
 //! ```
-//! The crate `obs-tracing` has the layer that receives the lines. Everything that does not depend on
-//! its unstable types is here: levels, formats, outputs and counters.
+//! The crate `obs-tracing` has the layer that receives the lines. Everything that does not depend
+//! on unstable types is here: levels, formats, outputs and counters.
 //!
 //! Secrets are masked before any output gets the line, as in events. A line never waits: if a queue
 //! is full, the line is dropped and counted.

@@ -5,7 +5,7 @@ use std::fmt;
 use super::level::LogLevel;
 
 /// The level at which a target's lines are written. `None` for no lines at all.
-pub(super) type Threshold = Option<LogLevel>;
+pub(super) type MaxLevel = Option<LogLevel>;
 
 /// The rules of `info,hyper=warn,sqlx=off,rustls=debug->trace`.
 ///
@@ -14,9 +14,9 @@ pub(super) type Threshold = Option<LogLevel>;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct LevelRules {
     /// The threshold of targets without a rule.
-    default: Option<Threshold>,
+    default: Option<MaxLevel>,
     /// The longest targets first.
-    targets: Vec<(String, Threshold)>,
+    targets: Vec<(String, MaxLevel)>,
     changes: Vec<LevelChange>,
 }
 
@@ -72,7 +72,7 @@ impl LevelRules {
         Some(())
     }
 
-    fn set(&mut self, target: &str, threshold: Threshold) {
+    fn set(&mut self, target: &str, threshold: MaxLevel) {
         self.targets.retain(|(other, _)| other != target);
         self.targets.push((target.to_owned(), threshold));
         self.targets.sort_by_key(|(target, _)| usize::MAX - target.len());
@@ -106,13 +106,13 @@ impl LevelRules {
         threshold.is_some_and(|threshold| self.level(target, level) <= threshold)
     }
 
-    fn of_others(&self) -> Threshold {
+    fn of_others(&self) -> MaxLevel {
         self.default.unwrap_or(Some(LogLevel::Info))
     }
 
     /// The least severe level that some target's lines may have before a change of their level.
     /// `None` if no line is written.
-    pub(super) fn most(&self) -> Threshold {
+    pub(super) fn most(&self) -> MaxLevel {
         let thresholds = self.targets.iter().filter_map(|(_, threshold)| *threshold);
         let most = thresholds.chain(self.of_others()).max()?;
         // A change may raise lines of a lower level above their threshold.
@@ -122,7 +122,7 @@ impl LevelRules {
 }
 
 /// Parses a level or `off`.
-fn threshold(text: &str) -> Option<Threshold> {
+fn threshold(text: &str) -> Option<MaxLevel> {
     if text.eq_ignore_ascii_case("off") { Some(None) } else { LogLevel::parse(text).map(Some) }
 }
 
@@ -134,7 +134,7 @@ fn is_target(text: &str) -> bool {
 
 impl fmt::Display for LevelRules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |threshold: Threshold| threshold.map_or("off", LogLevel::as_str);
+        let name = |threshold: MaxLevel| threshold.map_or("off", LogLevel::as_str);
         f.write_str(name(self.of_others()))?;
         for (target, threshold) in &self.targets {
             write!(f, ",{target}={}", name(*threshold))?;

@@ -13,8 +13,8 @@ use crate::outputs::destination::file::EventFile;
 settings! {
     /// Settings of logs, for [`ObserverBuilder::logs`](crate::ObserverBuilder::logs).
     ///
-    /// Lines come from the layer of the crate `obs-tracing`. By default, lines of the level info and
-    /// more severe ones are written to standard output.
+    /// Lines come from the layer of the crate `obs-tracing`. By default, lines of the level info
+    /// and more severe ones are written to standard output.
     ///
     /// ```
     /// use obs_core::{LogOutput, Logs, Observer};
