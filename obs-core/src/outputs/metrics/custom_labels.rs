@@ -5,18 +5,21 @@
 
 use std::{
     borrow::Cow,
+    hash::BuildHasher as _,
     sync::{
-        Arc,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
+
+use rustc_hash::FxBuildHasher;
 
 use super::{
     series_key::MAX_COMBINATIONS,
     settings::{LabelSource, MetricLabel, Metrics},
 };
 use crate::{
-    base::{build_error::BuildError, read_mostly::ReadMostly, text::bounded, value::Value},
+    base::{build_error::BuildError, text::bounded, value::Value},
     http::headers::is_header_name,
     record::finished::Record,
     redact::diagnostics,
@@ -39,14 +42,20 @@ pub(super) enum CustomSource {
 /// The labels of the application's own, in their order.
 pub(super) struct CustomLabels(Vec<CustomLabel>);
 
+/// The place of a value and of its number.
+type Seen = OnceLock<(Box<str>, usize)>;
+
 struct CustomLabel {
     source: CustomSource,
     /// The number of values, without [`ABSENT`] and [`REST`].
     limit: usize,
-    /// The numbers of the values from a field.
-    seen: ReadMostly<Arc<str>, usize>,
-    /// True once the warning about the limit was logged.
-    warned: AtomicBool,
+    /// The values that were seen in a field. Each place is written once, so readers never wait.
+    /// From the place of its hash, a value is at the first place that is free or has the value.
+    seen: Box<[Seen]>,
+    /// The number of values that were seen, and the lock for adding one.
+    count: Mutex<usize>,
+    /// True if there is no room for another value.
+    full: AtomicBool,
 }
 
 /// The number of a label without a value, and that of all values that are no label values.
@@ -74,8 +83,15 @@ impl CustomLabels {
                 CustomSource::Field(_) => label.limit.unwrap_or(LIMIT),
                 CustomSource::Header(_, values) => values.len(),
             };
-            let (seen, warned) = (ReadMostly::new(), AtomicBool::new(false));
-            all.push(CustomLabel { source: source.clone(), limit, seen, warned });
+            // Half of the places stay free, so that values are found fast.
+            let places = if limit <= MAX_COMBINATIONS { limit.saturating_mul(2) } else { 0 };
+            all.push(CustomLabel {
+                source: source.clone(),
+                limit,
+                seen: (0..places).map(|_| Seen::new()).collect(),
+                count: Mutex::new(0),
+                full: AtomicBool::new(false),
+            });
         }
         (!all.is_empty()).then_some(Self(all))
     }
@@ -133,20 +149,51 @@ impl CustomLabel {
         let Some(value) = value else { return ABSENT };
         let known = match &self.source {
             CustomSource::Header(_, values) => values.iter().position(|listed| listed == value),
-            CustomSource::Field(_) => {
-                let known = self.seen.read(value, |number| *number);
-                let known =
-                    known.or_else(|| self.seen.get_or_insert(value.into(), self.limit, |count| count));
-                if known.is_none() && !self.warned.swap(true, Ordering::Relaxed) {
-                    let (name, limit) = (self.source.name(), self.limit);
-                    diagnostics::warn(format_args!(
-                        "the metric label of the field `{name}` has reached its limit of {limit} values; further values are counted as `overflow`"
-                    ));
-                }
-                known
-            }
+            CustomSource::Field(_) => match self.place(value) {
+                Some(place) => place.get().map(|(_, number)| *number).or_else(|| self.add(value)),
+                None => None,
+            },
         };
         known.map_or(REST, |number| number.saturating_add(FIRST))
+    }
+
+    /// Returns the place of a value, or the free place for it.
+    fn place(&self, value: &str) -> Option<&Seen> {
+        let first = (FxBuildHasher.hash_one(value) as usize).checked_rem(self.seen.len())?;
+        let (before, from) = self.seen.split_at_checked(first)?;
+        from.iter().chain(before).find(|place| place.get().is_none_or(|(known, _)| **known == *value))
+    }
+
+    /// Adds a value and returns its number; `None` if there is no room.
+    #[cold]
+    fn add(&self, value: &str) -> Option<usize> {
+        if self.full.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = self.place(value)?;
+        if let Some((_, number)) = place.get() {
+            return Some(*number);
+        }
+        let number = *count;
+        if number >= self.limit {
+            drop(count);
+            self.note_full();
+            return None;
+        }
+        *count = number.saturating_add(1);
+        let _ = place.set((value.into(), number));
+        Some(number)
+    }
+
+    /// Notes that there is no more room. Warns once.
+    fn note_full(&self) {
+        if !self.full.swap(true, Ordering::Relaxed) {
+            let (name, limit) = (self.source.name(), self.limit);
+            diagnostics::warn(format_args!(
+                "the metric label of the field `{name}` has reached its limit of {limit} values; further values are counted as `overflow`"
+            ));
+        }
     }
 }
 
@@ -236,6 +283,26 @@ mod tests {
         let warning = "WARN the metric label of the field `the.value` has reached its limit of 5 values; \
                        further values are counted as `overflow`";
         assert_eq!(log.lines(), [warning], "once");
+    }
+
+    #[test]
+    fn threads_that_see_the_same_values_number_them_alike() {
+        let mut labels = [MetricLabel::from_field("tenant").limit(50)];
+        let labels = CustomLabels::of(&mut labels).expect("a label");
+        let number = |n: usize| labels.0[0].number(Some(&format!("tenant {n}")));
+        let numbers = || (0..60).map(number).collect::<Vec<_>>();
+        let all: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(numbers)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        let mut sorted = numbers();
+        sorted.sort_unstable();
+        let expected: Vec<_> = [REST; 10].into_iter().chain(FIRST..FIRST + 50).collect();
+        assert_eq!(sorted, expected, "each value has its own number up to the limit");
+        for seen in all {
+            // A thread that found no room for a value never finds room for it later.
+            assert!(seen.iter().zip(numbers()).all(|(before, now)| *before == now));
+        }
     }
 
     #[test]
