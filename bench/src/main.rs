@@ -2,6 +2,7 @@
 //! time: see `README.md`.
 
 mod allocator;
+mod build;
 mod clock;
 mod collector;
 mod counts;

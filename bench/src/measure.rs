@@ -6,7 +6,7 @@
 use std::{
     env,
     io::ErrorKind,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
     time::Duration,
 };
@@ -50,10 +50,16 @@ pub(crate) struct Time {
 /// Measures the cost of a request of the setting with this name, `times` times, in runs of this
 /// number of requests.
 pub(crate) fn count(name: &str, requests: u32, times: usize) -> Result<Cost, String> {
+    count_in(&this_program()?, name, requests, times)
+}
+
+/// Does the same with another build of this program.
+pub(crate) fn count_in(program: &Path, name: &str, requests: u32, times: usize) -> Result<Cost, String> {
     let per_request = |short: u64, long: u64| (long as f64 - short as f64) / f64::from(requests);
     let (mut instructions, mut allocations) = (Vec::new(), Vec::new());
     for _ in 0..times {
-        let (short, long) = (under_callgrind(name, requests)?, under_callgrind(name, 2 * requests)?);
+        let run = |requests| under_callgrind(program, name, requests);
+        let (short, long) = (run(requests)?, run(2 * requests)?);
         instructions.push(per_request(short.0, long.0));
         allocations.push(per_request(short.1.allocations, long.1.allocations));
     }
@@ -77,7 +83,7 @@ pub(crate) fn time(name: &str) -> Result<Time, String> {
 }
 
 /// Runs a setting under callgrind. Returns the instructions, and the counts that the run prints.
-fn under_callgrind(name: &str, requests: u32) -> Result<(u64, Counts), String> {
+fn under_callgrind(program: &Path, name: &str, requests: u32) -> Result<(u64, Counts), String> {
     let profile = Profile::new()?;
     let mut command = Command::new("valgrind");
     command
@@ -85,7 +91,7 @@ fn under_callgrind(name: &str, requests: u32) -> Result<(u64, Counts), String> {
         // buffer is full and events are dropped.
         .args(["--tool=callgrind", "--separate-threads=yes", "--fair-sched=yes", "--quiet"])
         .arg(profile.argument())
-        .arg(this_program()?);
+        .arg(program);
     let output = run(command, name, requests, |error| match error {
         ErrorKind::NotFound => "valgrind is missing: on Debian it is in the package `valgrind`".to_owned(),
         error => format!("valgrind cannot be started: {error}"),

@@ -1,7 +1,9 @@
 //! The bytes that observation adds to a stripped service. Each row is a build of the service with
 //! cargo's default release profile.
 
-use std::{fs, path::Path, process::Command};
+use std::fs;
+
+use crate::build;
 
 /// A build of the package `hello`.
 struct Build {
@@ -35,18 +37,7 @@ pub(crate) fn print() -> Result<(), String> {
 }
 
 fn size(feature: Option<&str>) -> Result<u64, String> {
-    let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = bench.join("target/size");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(bench).args(["build", "--quiet", "--package", "hello", "--profile", "stripped"]);
-    // Flags from the environment would change the program.
-    cargo.arg("--target-dir").arg(&target).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    cargo.args(feature.map(|feature| format!("--features={feature}")));
-    let built = cargo.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
-    if !built.success() {
-        return Err(format!("`hello` cannot be built with the feature {feature:?}"));
-    }
-    let program = target.join("stripped/hello").with_extension(std::env::consts::EXE_EXTENSION);
+    let program = build::program("hello", "stripped", feature)?;
     let metadata = fs::metadata(&program).map_err(|error| format!("{}: {error}", program.display()))?;
     Ok(metadata.len())
 }

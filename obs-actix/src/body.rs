@@ -60,6 +60,7 @@ pin_project! {
 }
 
 impl<B: MessageBody> ObservedMessageBody<B> {
+    #[inline]
     pub(crate) fn body(observation: Observation, body: B) -> Self {
         Self::new(observation, Origin::Service { body })
     }
@@ -68,6 +69,7 @@ impl<B: MessageBody> ObservedMessageBody<B> {
         Self::new(observation, Origin::Own { body })
     }
 
+    #[inline]
     fn new(observation: Observation, body: Origin<B>) -> Self {
         let size = match body.size() {
             BodySize::None => Some(0),

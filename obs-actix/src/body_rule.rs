@@ -13,6 +13,7 @@ use obs_core::adapter::{BodyRule, HttpVersion, Method, Observation};
 ///
 /// The bytes of a response to HEAD and of a 304 do not go to the client. All other bodies must
 /// yield their own size.
+#[inline]
 pub(crate) fn of_actix(observation: &Observation, size: Option<u64>) -> BodyRule {
     let request = observation.request();
     let head = request.method == Method::Head;

@@ -43,6 +43,7 @@ impl HeaderLookup for Headers<'_> {
 
 /// Returns the request's head, without data from its extensions: those are a `RefCell` that must
 /// not stay borrowed.
+#[inline]
 pub(crate) fn of<'a>(request: &'a ServiceRequest, headers: &'a Headers<'a>) -> RequestHead<'a> {
     let head = RequestHead::new(request.method().as_str(), request.path(), headers)
         .query(request.uri().query())
@@ -62,12 +63,14 @@ pub(crate) fn of<'a>(request: &'a ServiceRequest, headers: &'a Headers<'a>) -> R
 
 /// Returns true if an HTTP/1 request has no body, unless it has `Content-Length`, which the core
 /// reads itself. A body needs one of two headers (RFC 9112 §6.3).
+#[inline]
 fn has_no_body(request: &ServiceRequest) -> bool {
     request.version() <= Version::HTTP_11 && !request.headers().contains_key(TRANSFER_ENCODING)
 }
 
 /// Returns the scheme of the connection. Over HTTP/1 a request names no scheme, but the server
 /// knows if it uses TLS.
+#[inline]
 fn of_connection(request: &ServiceRequest) -> UrlScheme {
     if request.app_config().secure() { UrlScheme::Https } else { UrlScheme::Http }
 }

@@ -15,6 +15,7 @@ use futures_core::Stream;
 use obs_core::adapter::{Observation, RequestBody};
 
 /// Wraps the payload, unless its size is known.
+#[inline]
 pub(crate) fn count(observation: &Observation, request: &mut ServiceRequest) {
     if let Some(counter) = observation.request_body() {
         let inner = request.take_payload();

@@ -11,6 +11,7 @@ use obs_core::adapter::{BodyRule, Method, Observation};
 /// | to HEAD; 204, 304 | complete with its head: hyper does not poll the body |
 /// | the body reports its end | complete with its head; truncated if the head declares more than 0 bytes |
 /// | any other | polled; hyper drops the body after `Content-Length` bytes, or after the body's own size |
+#[inline]
 pub(crate) fn of_hyper(observation: &Observation, size: Option<u64>, ended: bool) -> BodyRule {
     let method = observation.request().method;
     let status = observation.status().unwrap_or_default();

@@ -14,6 +14,7 @@ use obs_core::adapter::{Observation, RequestBody};
 
 /// Wraps the body if its type is axum's or tonic's, which are boxed anyway. Other types of bodies
 /// stay as they are.
+#[inline]
 pub(crate) fn count<B: 'static>(observation: &Observation, request: &mut Request<B>) {
     let body: &mut dyn Any = request.body_mut();
     #[cfg(feature = "axum")]

@@ -42,23 +42,24 @@ impl Moment {
     ///
     /// It reads only the monotonic clock if both were read within the last [`ANCHORED`]. Clocks are
     /// most of what the start of a request needs from the system.
+    #[inline]
     pub(crate) fn now() -> Self {
         thread_local! {
             /// The last reading of both clocks.
             static ANCHOR: Cell<Option<Moment>> = const { Cell::new(None) };
         }
         let instant = Instant::now();
-        ANCHOR.with(|anchor| {
-            if let Some(read) = anchor.get() {
-                let later = instant.saturating_duration_since(read.instant);
-                if later < ANCHORED {
-                    return Self { instant, since_1970: read.since_1970.saturating_add(later) };
-                }
+        // `try_with` is inlined into other code units, `with` is not.
+        let read = ANCHOR.try_with(Cell::get).ok().flatten();
+        if let Some(read) = read {
+            let later = instant.saturating_duration_since(read.instant);
+            if later < ANCHORED {
+                return Self { instant, since_1970: read.since_1970.saturating_add(later) };
             }
-            let now = Self { instant, since_1970: since_1970(SystemTime::now()) };
-            anchor.set(Some(now).filter(|_| instant.elapsed() < TOGETHER));
-            now
-        })
+        }
+        let now = Self { instant, since_1970: since_1970(SystemTime::now()) };
+        let _ = ANCHOR.try_with(|anchor| anchor.set(Some(now).filter(|_| instant.elapsed() < TOGETHER)));
+        now
     }
 }
 

@@ -165,6 +165,7 @@ thread_local! {
 ///
 /// `AssertUnwindSafe` is correct here: a panic can only break the caller's future or body, which is
 /// then dropped and never polled again.
+#[inline]
 pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(f)).map_err(Panic::caught)
 }

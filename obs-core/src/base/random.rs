@@ -47,12 +47,12 @@ thread_local! {
 /// Calls `f` with the generator of this thread.
 #[inline]
 fn with_generator<R>(f: impl FnOnce(&mut Generator) -> R) -> R {
-    GENERATOR.with(|kept| {
-        let mut generator = kept.get().unwrap_or_else(Generator::seeded);
-        let result = f(&mut generator);
-        kept.set(Some(generator));
-        result
-    })
+    // `try_with` is inlined into other code units, `with` is not.
+    let kept = GENERATOR.try_with(Cell::get).ok().flatten();
+    let mut generator = kept.unwrap_or_else(Generator::seeded);
+    let result = f(&mut generator);
+    let _ = GENERATOR.try_with(|kept| kept.set(Some(generator)));
+    result
 }
 
 /// Makes the numbers of this thread depend on `number`, for example the time.

@@ -51,6 +51,7 @@ impl<K: Hash + Eq + Clone, V: Clone> ReadMostly<K, V> {
     }
 
     /// Reads the value of `key`; `None` if the key is absent.
+    #[inline]
     pub(crate) fn read<Q, T>(&self, key: &Q, read: impl FnOnce(&V) -> T) -> Option<T>
     where
         K: Borrow<Q>,
@@ -118,6 +119,7 @@ impl<K: Hash + Eq + Clone, V: Clone> ReadMostly<K, V> {
 }
 
 /// Returns the place of the key, or the free place for it.
+#[inline]
 fn place<'a, K, V, Q>(table: &'a [OnceLock<(K, V)>], key: &Q) -> Option<&'a OnceLock<(K, V)>>
 where
     K: Borrow<Q>,

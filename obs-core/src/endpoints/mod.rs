@@ -61,6 +61,7 @@ impl Endpoints {
         self.places.iter().find(|place| *place.path == *path)
     }
 
+    #[inline]
     pub(crate) fn find(&self, path: &str) -> Option<Endpoint> {
         self.at(path).map(|place| place.endpoint)
     }
@@ -70,6 +71,7 @@ impl Endpoints {
     /// The application's route wins if its text is exactly this path, and for methods other than
     /// GET and HEAD. Otherwise the endpoint wins. The first request for which both exist logs a
     /// warning, but not that of another method, which loses nothing.
+    #[inline]
     pub(crate) fn requested(&self, head: &RequestHead<'_>) -> Option<Endpoint> {
         let place = self.at(head.path)?;
         self.note_probe(place.endpoint);

@@ -116,6 +116,7 @@ pub(crate) struct Sinks {
 }
 
 /// Calls a sink, and counts a panic in it.
+#[inline]
 fn call<T>((sink, errors): &Guarded, call: impl FnOnce(&dyn RecordSink) -> T) -> Option<T> {
     let result = catch(|| call(sink.as_ref()));
     if result.is_err() {
@@ -147,6 +148,7 @@ impl Sinks {
         Self { all, start_sinks: last.map_or(0, |last| last.saturating_add(1)) }
     }
 
+    #[inline]
     pub(crate) fn on_start(&self, start: &Start) {
         for guarded in self.all.iter().take(self.start_sinks) {
             let _ = call(guarded, |sink| sink.on_start(start));
@@ -155,6 +157,7 @@ impl Sinks {
 
     /// Calls the sinks in reverse order. The metrics are the first sink, so they are last: when
     /// they show nothing in flight, every other sink has its record.
+    #[inline]
     pub(crate) fn on_finish(&self, record: &Record) {
         for guarded in self.all.iter().rev() {
             let _ = call(guarded, |sink| sink.on_finish(record));

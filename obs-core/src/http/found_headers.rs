@@ -75,6 +75,7 @@ impl<'a> FoundHeaders<'a> {
     }
 
     /// Reads the headers of a request in one pass. `self` is filled in place, because it is large.
+    #[inline]
     pub(crate) fn collect(&mut self, headers: &'a dyn HeaderLookup, names: HeaderNameSet) {
         let listed = headers.all(&mut |name, value| {
             let bit = HeaderNameSet::of(name);

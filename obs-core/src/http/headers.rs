@@ -40,6 +40,7 @@ pub trait HeaderLookup {
 }
 
 /// Reads the first value of a header with `read`; `None` if the header is absent.
+#[inline]
 pub fn first_header<T>(
     headers: &(impl HeaderLookup + ?Sized),
     name: &str,
@@ -78,6 +79,7 @@ pub(crate) fn is_free_header(name: &str, value: &str) -> bool {
 
 /// Returns the first value of a header as a decimal number, such as `Content-Length` (RFC 9110
 /// §8.6).
+#[inline]
 pub(crate) fn length_header(headers: &(impl HeaderLookup + ?Sized), name: &str) -> Option<u64> {
     first_header(headers, name, length).flatten()
 }

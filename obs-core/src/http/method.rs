@@ -107,6 +107,7 @@ impl Method {
     /// Returns `true` if a response with `status` turns the connection into a tunnel: 101, or a
     /// successful CONNECT (RFC 9110 §9.3.6).
     #[must_use]
+    #[inline]
     pub fn is_tunnel(self, status: u16) -> bool {
         status == 101 || (self == Self::Connect && (200..300).contains(&status))
     }
@@ -137,6 +138,7 @@ impl KnownMethods {
     }
 
     /// Returns the method with this text, or [`Method::Other`] if it is not known.
+    #[inline]
     pub(crate) fn parse(self, text: &str) -> Method {
         let known = |method: &Method| self.0 & (1 << method.index()) != 0;
         Method::registered(text).filter(known).unwrap_or(Method::Other)

@@ -13,6 +13,7 @@ pub(crate) struct ResponseHead {
 impl ResponseHead {
     /// Reads the head in one pass, if the headers can be listed: see
     /// [`FoundHeaders`](crate::http::found_headers::FoundHeaders).
+    #[inline]
     pub(crate) fn of(headers: &dyn HeaderLookup) -> Self {
         let mut this = Self::default();
         let (mut lengths, mut types) = (0_u32, 0_u32);

@@ -78,6 +78,7 @@ impl<B: Body> ObservedBody<B> {
     /// Moves the observation into the response: reports its head, adds the request id header, and
     /// wraps the body.
     #[must_use]
+    #[inline]
     pub fn respond(
         observation: Observation,
         response: ::http::Response<B>,

@@ -61,6 +61,7 @@ impl HeaderLookup for HeaderMap {
 impl<'a> RequestHead<'a> {
     /// The head of an `http` request, with its version and the exact size of its body.
     #[must_use]
+    #[inline]
     pub fn of<B: Body>(request: &'a Request<B>) -> Self {
         let head = Self::new(request.method().as_str(), request.uri().path(), request.headers())
             .query(request.uri().query())

@@ -265,6 +265,7 @@ impl Observer {
 
     /// Returns true after [`start_draining`](Self::start_draining).
     #[must_use]
+    #[inline]
     pub fn is_draining(&self) -> bool {
         self.0.health.is_draining()
     }
@@ -358,10 +359,12 @@ impl Observer {
         self.0.start_hook.as_ref()
     }
 
+    #[inline]
     pub(crate) fn on_start(&self, start: &Start) {
         self.0.sinks.on_start(start);
     }
 
+    #[inline]
     pub(crate) fn on_finish(&self, record: &Record) {
         self.0.sinks.on_finish(record);
     }

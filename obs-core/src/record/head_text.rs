@@ -41,6 +41,7 @@ impl HeadText {
     /// `headers` are those of `head`. `host` is `Some` if the host is kept: the inner `Some` is a
     /// host that the framework passes outside the headers, the inner `None` means the `Host`
     /// header.
+    #[inline]
     pub(crate) fn fill(
         &mut self,
         head: &RequestHead<'_>,

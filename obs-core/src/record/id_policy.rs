@@ -67,6 +67,7 @@ impl IdPolicy {
     }
 
     /// Returns the caller's id if it is trusted, valid and contains no secret; otherwise a new id.
+    #[inline]
     pub(crate) fn choose(
         &self,
         headers: &(impl HeaderLookup + ?Sized),
@@ -84,6 +85,7 @@ impl IdPolicy {
     }
 
     /// Returns an id from the application's generator, if it is valid.
+    #[inline]
     fn generated(&self, head: &RequestHead<'_>) -> Option<RequestId> {
         let generate = self.generator.as_ref()?;
         let id = catch(|| generate(head)).ok().and_then(|text| RequestId::parse(text.as_bytes()));
@@ -97,6 +99,7 @@ impl IdPolicy {
     }
 
     /// Returns the first valid value of the first header that has one.
+    #[inline]
     fn inbound(&self, headers: &(impl HeaderLookup + ?Sized)) -> Option<RequestId> {
         let mut found = None;
         for name in &self.headers {

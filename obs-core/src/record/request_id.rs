@@ -89,6 +89,7 @@ impl RequestId {
     ///
     /// The random bits come from the calling thread's generator, so threads share no lock.
     /// `Uuid::now_v7` takes a mutex of the whole process for its counter.
+    #[inline]
     pub(crate) fn uuid_v7(since_1970: Duration) -> Self {
         let mut random = [0; 10];
         random::fill(&mut random);
@@ -98,6 +99,7 @@ impl RequestId {
 }
 
 /// A UUID's text (RFC 9562 §4).
+#[inline]
 fn hyphenated(uuid: [u8; 16]) -> [u8; UUID_TEXT] {
     let digits: [u8; 32] = hex::encode(&uuid);
     let mut text = [b'-'; UUID_TEXT];

@@ -227,11 +227,13 @@ impl RouteTable {
     }
 
     /// The outputs from which requests of this route are excluded.
+    #[inline]
     pub(crate) fn excludes(&self, route: Option<&Route>) -> Excluded {
         route.map_or(self.unmatched_excluded, Route::excluded)
     }
 
     /// Returns the route with this text; `None` for the label of unmatched requests.
+    #[inline]
     pub(crate) fn intern(&self, template: &str) -> Option<Route> {
         if let Some(route) = self.routes.read(template, Route::clone) {
             return Some(route);

@@ -126,6 +126,7 @@ impl Start {
     }
 
     /// Resets everything that belongs to one request. The capacity for its texts is kept.
+    #[inline]
     pub(crate) fn reset(&mut self) {
         let Self { service: _, id, trace, kind, since_1970: _ } = self;
         *id = RequestId::empty();
@@ -151,6 +152,7 @@ impl RequestStart {
         }
     }
 
+    #[inline]
     fn reset(&mut self) {
         let Self { method, method_original, scheme, version, peer, client, body_bytes, headers, text } = self;
         (*method, *scheme, *version) = (Method::Other, UrlScheme::Http, None);

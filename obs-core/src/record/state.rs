@@ -61,6 +61,7 @@ impl WorkState {
     ///
     /// Returns false if the work was interrupted before its finish. Then some of its data may be
     /// left.
+    #[inline]
     pub(crate) fn reset(&mut self) -> bool {
         let Self {
             policy: _,
@@ -94,6 +95,7 @@ impl WorkState {
         &self.policy.redactor
     }
 
+    #[inline]
     pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
@@ -125,6 +127,7 @@ impl WorkState {
     }
 
     /// Sets the route. A route from an inner layer or the handler wins over the framework's.
+    #[inline]
     pub(crate) fn set_route(&self, template: &str, from_within: bool) {
         let route = self.policy.routes.intern(template);
         self.enrich(|e| {

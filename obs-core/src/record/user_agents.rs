@@ -38,6 +38,7 @@ thread_local! {
 
 /// Appends the redacted user agent. Returns true if nothing in it needs an escape in JSON, and
 /// `None` if it is not UTF-8.
+#[inline]
 pub(crate) fn append(redactor: &Redactor, raw: &[u8], out: &mut String) -> Option<bool> {
     let text = SLOTS_OF_THREAD.try_with(|slots| {
         let mut slots = slots.try_borrow_mut().ok().filter(|_| raw.len() <= MAX_REMEMBERED)?;

@@ -35,6 +35,7 @@ const MAX_VALUE: usize = 1024;
 
 impl WorkState {
     /// Starts a request in the memory of a finished one, to which nothing else has a reference.
+    #[inline]
     pub(crate) fn begin(&mut self, observer: &Observer, head: &RequestHead<'_>, outer: Option<&Arc<Self>>) {
         let policy = observer.policy();
         let mut headers = FoundHeaders::none();

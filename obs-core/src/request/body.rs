@@ -42,6 +42,7 @@ pub struct BodyObservation {
 impl BodyObservation {
     /// Moves an observation that has [responded](Observation::responded) into the response's body.
     #[must_use]
+    #[inline]
     pub fn new(mut observation: Observation, rule: BodyRule) -> Self {
         let at_head = rule.outcome_at_head();
         let BodyRule { promised, if_dropped, counted, .. } = rule;
@@ -151,6 +152,7 @@ impl BodyObservation {
     }
 
     /// Ends the body. It counts as truncated if it yielded fewer bytes than declared.
+    #[inline]
     pub fn ended(&mut self) {
         if let Some(observation) = &mut self.observation {
             let Progress { declared, response_bytes, .. } = observation.progress();
@@ -168,6 +170,7 @@ impl BodyObservation {
     }
 
     /// Runs the body's destructor in the request's scope. A panic is caught and recorded.
+    #[inline]
     pub fn drop_in(&mut self, drop: impl FnOnce()) {
         let Some(observation) = &mut self.observation else { return drop() };
         if let Err(panic) = observation.enter(|| catch(drop)) {

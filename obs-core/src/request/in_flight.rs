@@ -104,6 +104,7 @@ impl InFlight {
     }
 
     /// Starts a request in this memory.
+    #[inline]
     pub(crate) fn begin(
         &mut self,
         observer: &Observer,
@@ -118,12 +119,14 @@ impl InFlight {
     ///
     /// Returns false if the memory must not be reused: a handle or a record of the request still
     /// exists, or the request was interrupted.
+    #[inline]
     pub(crate) fn reset(&mut self) -> bool {
         let Self { scope, ended: _, progress } = self;
         *progress = Progress::default();
         scope.unique().is_some_and(WorkState::reset)
     }
 
+    #[inline]
     pub(crate) fn state(&self) -> &Arc<WorkState> {
         self.scope.state()
     }

@@ -81,6 +81,7 @@ pub struct Observation {
 }
 
 impl Observation {
+    #[inline]
     pub(crate) fn begin(observer: &Observer, head: &RequestHead<'_>, outer: Option<&Arc<WorkState>>) -> Self {
         let mut in_flight = Recycled::take(observer);
         in_flight.begin(observer, head, outer);
@@ -102,6 +103,7 @@ impl Observation {
         }
     }
 
+    #[inline]
     fn state(&self) -> &Arc<WorkState> {
         self.in_flight.state()
     }
@@ -118,18 +120,21 @@ impl Observation {
 
     /// Returns the handle for handlers. Adapters put it into the request's extensions.
     #[must_use]
+    #[inline]
     pub fn work(&self) -> Work {
         Work::new(Arc::clone(self.state()))
     }
 
     /// Everything that was known at the start: id, trace and time.
     #[must_use]
+    #[inline]
     pub fn start(&self) -> &Start {
         &self.state().start
     }
 
     /// Everything that the request's head says.
     #[must_use]
+    #[inline]
     pub fn request(&self) -> &RequestStart {
         self.state().request()
     }
@@ -138,6 +143,7 @@ impl Observation {
     /// inner layer wins over it.
     ///
     /// Each text is kept until the process ends, so pass a route, never a path.
+    #[inline]
     pub fn set_route(&mut self, template: &str) {
         self.state().set_route(template, false);
     }
@@ -148,6 +154,7 @@ impl Observation {
     /// The result is also `None` if the application has a route with exactly this text. If another
     /// of its routes matches the path, the result is `None` for methods other than GET and HEAD.
     #[must_use]
+    #[inline]
     pub fn endpoint(&self) -> Option<Endpoint> {
         self.state().endpoint
     }
@@ -192,12 +199,14 @@ impl Observation {
 
     /// The status of the response; `None` before [`responded`](Self::responded).
     #[must_use]
+    #[inline]
     pub fn status(&self) -> Option<u16> {
         self.progress().status
     }
 
     /// The `Content-Length` that the response's head declares.
     #[must_use]
+    #[inline]
     pub fn content_length(&self) -> Option<u64> {
         self.progress().declared
     }
@@ -259,6 +268,7 @@ impl Observation {
     }
 
     /// Runs `f` in the request's scope.
+    #[inline]
     pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
         self.in_flight.scope.enter(f)
     }

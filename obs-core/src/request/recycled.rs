@@ -28,6 +28,7 @@ pub(crate) struct Recycled(Option<Box<InFlight>>);
 
 impl Recycled {
     /// Takes memory of this observer, without a request and without other references.
+    #[inline]
     pub(crate) fn take(observer: &Observer) -> Self {
         let kept = KEPT.try_with(|kept| {
             let mut kept = kept.try_borrow_mut().ok()?;

@@ -32,6 +32,7 @@ pub struct Baggage(Option<Box<str>>);
 
 impl Baggage {
     /// Reads all `baggage` headers, up to the limits.
+    #[inline]
     pub(crate) fn find(headers: &(impl HeaderLookup + ?Sized)) -> Self {
         let mut collected = CollectedMembers::default();
         headers.each("baggage", &mut |value| collected.add(value));

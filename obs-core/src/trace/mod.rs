@@ -64,6 +64,7 @@ pub struct TraceContext {
 
 impl TraceContext {
     /// Drops all data that callers passed along. The ids stay until the next request starts.
+    #[inline]
     pub(crate) fn reset(&mut self) {
         let Self { trace_id: _, span_id: _, parent_id, flags: _, state, link, baggage, propagators: _ } =
             self;

@@ -46,6 +46,7 @@ impl Propagator {
     }
 
     /// Returns the caller's context, if the request has a valid one in this format.
+    #[inline]
     fn extract(self, headers: &(impl HeaderLookup + ?Sized)) -> Option<(RemoteSpan, TraceState)> {
         let span = match self {
             Self::TraceContext => {
@@ -113,6 +114,7 @@ impl Propagators {
 
     /// Returns the caller's context in the first format that has a valid one. Only Trace Context
     /// has a state.
+    #[inline]
     pub(crate) fn extract(self, headers: &(impl HeaderLookup + ?Sized)) -> Option<(RemoteSpan, TraceState)> {
         self.iter().find_map(|propagator| propagator.extract(headers))
     }

@@ -8,6 +8,7 @@ const LENGTH: usize = 55;
 
 /// Returns the context in the request's only `traceparent`, if it is valid. Several headers count
 /// as none.
+#[inline]
 pub(super) fn find(headers: &(impl HeaderLookup + ?Sized)) -> Option<RemoteSpan> {
     let (mut count, mut found) = (0_u32, None);
     headers.each("traceparent", &mut |value| {
@@ -17,6 +18,7 @@ pub(super) fn find(headers: &(impl HeaderLookup + ?Sized)) -> Option<RemoteSpan>
     found.filter(|_| count == 1)
 }
 
+#[inline]
 pub(super) fn parse(value: &[u8]) -> Option<RemoteSpan> {
     let (head, rest) = trim(value).split_first_chunk::<LENGTH>()?;
     let (version, after) = head.split_first_chunk::<2>()?;

@@ -69,6 +69,7 @@ impl Scope {
     }
 
     /// Starts a request in the state of a finished one, to which this scope has the only reference.
+    #[inline]
     pub(crate) fn begin(&mut self, begin: impl FnOnce(&mut WorkState)) {
         match self.unique() {
             Some(state) => begin(state),
@@ -81,12 +82,14 @@ impl Scope {
     }
 
     /// The request's state, if this is the only reference to it.
+    #[inline]
     pub(crate) fn unique(&mut self) -> Option<&mut WorkState> {
         self.handle.unique_state()
     }
 
     /// The request's state. The scope must have been made with a request's handle and must not be
     /// entered.
+    #[inline]
     pub(crate) fn state(&self) -> &Arc<WorkState> {
         match self.handle.state() {
             Some(state) => state,

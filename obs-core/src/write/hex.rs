@@ -3,6 +3,7 @@
 
 /// Returns the lower-case digits of `bytes`; `M` is twice `N`. The argument is a reference, because
 /// bytes passed in a register are not vectorised.
+#[inline]
 pub(crate) fn encode<const N: usize, const M: usize>(bytes: &[u8; N]) -> [u8; M] {
     const { assert!(M == 2 * N) };
     let digit = |half: u8| half.wrapping_add(b'0').wrapping_add(if half > 9 { b'a' - b'0' - 10 } else { 0 });

@@ -38,6 +38,7 @@ pub(crate) struct Forwarded {
 
 impl Forwarded {
     /// Reads the headers. Returns `None` if there are none, or if the peer is not trusted.
+    #[inline]
     pub(crate) fn of(
         headers: &(impl HeaderLookup + ?Sized),
         peer: Option<IpAddr>,

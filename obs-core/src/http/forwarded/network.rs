@@ -60,6 +60,7 @@ impl TrustedProxies {
         Self(networks.into_iter().collect())
     }
 
+    #[inline]
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         if self.0.is_empty() {
             return false;

@@ -51,6 +51,7 @@ impl JsonLine {
     }
 
     /// Returns the line of the event. The first call writes it.
+    #[inline]
     pub(super) fn of(&mut self, event: &Event<'_>) -> &[u8] {
         if self.length == 0 {
             self.length = buffer::write(&mut self.memory, |out| write(out, event));

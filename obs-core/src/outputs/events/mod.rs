@@ -88,6 +88,7 @@ impl RecordSink for EventPipeline {
         false
     }
 
+    #[inline]
     fn on_finish(&self, record: &Record) {
         thread_local! {
             static LINE: RefCell<JsonLine> = const { RefCell::new(JsonLine::new()) };

@@ -171,12 +171,14 @@ impl RecordSink for MetricSink {
         "metrics"
     }
 
+    #[inline]
     fn on_start(&self, start: &Start) {
         if let Some(request) = start.request() {
             self.in_flight.add(in_flight_slot(request.method.index(), request.scheme), 1);
         }
     }
 
+    #[inline]
     fn on_finish(&self, record: &Record) {
         let Some(request) = record.request() else { return };
         if !record.excluded.metrics {

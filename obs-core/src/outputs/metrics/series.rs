@@ -88,6 +88,7 @@ impl Series {
         &self.scheme
     }
 
+    #[inline]
     pub(super) fn record(&self, record: &Record, request: &FinishedRequest<'_>) {
         let mut facts = LabelFacts::of(record, request);
         if let Some(custom) = &self.scheme.custom {
@@ -109,6 +110,7 @@ impl Series {
         self.offer(&series.exemplar, 0, true, record, 1);
     }
 
+    #[inline]
     fn observe(&self, series: &RequestSeries, facts: &LabelFacts<'_>, record: &Record, end: &RequestEnd) {
         let failed = facts.error_type.is_some();
         let duration = request_histograms::observe(series.histograms.current_shard(), record, end);

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use opentelemetry_sdk::trace::Sampler;
-
 use super::{sampling::BuiltInSampler, settings::Otel};
 use crate::outputs::otlp::{environment::SignalVariables, resource, signal::TRACES};
 
@@ -91,11 +89,11 @@ fn spans(variables: &mut SignalVariables<'_>, otel: &mut Otel) {
 fn sampler(variables: &mut SignalVariables<'_>) -> Option<BuiltInSampler> {
     let (name, value) = variables.read("OTEL_TRACES_SAMPLER")?;
     Some(match value.to_ascii_lowercase().as_str() {
-        "always_on" => BuiltInSampler::always(Sampler::AlwaysOn),
-        "always_off" => BuiltInSampler::always(Sampler::AlwaysOff),
+        "always_on" => BuiltInSampler::always(true),
+        "always_off" => BuiltInSampler::always(false),
         "traceidratio" => BuiltInSampler::share(rate(variables)),
-        "parentbased_always_on" => BuiltInSampler::always(Sampler::AlwaysOn).parent_based(),
-        "parentbased_always_off" => BuiltInSampler::always(Sampler::AlwaysOff).parent_based(),
+        "parentbased_always_on" => BuiltInSampler::always(true).parent_based(),
+        "parentbased_always_off" => BuiltInSampler::always(false).parent_based(),
         "parentbased_traceidratio" => BuiltInSampler::share(rate(variables)).parent_based(),
         _ => {
             let expected =

@@ -44,12 +44,14 @@ pub(super) struct Pipeline {
 
 impl Pipeline {
     /// Decides whether a request is traced. Returns `None` if the SDK must decide.
+    #[inline]
     pub(super) fn decide(&self, trace: &mut TraceContext) -> Option<bool> {
         Some(self.sampler.as_ref()?.decide(trace))
     }
 
     /// Starts the span of a request after [`decide`](Self::decide), with the ids of its trace
     /// context. Returns `None` if the SDK must start it.
+    #[inline]
     pub(super) fn start(&self, trace: &TraceContext) -> Option<WorkSpan> {
         self.sampler.as_ref()?;
         let (trace_id, span_id) = ids::of(trace);

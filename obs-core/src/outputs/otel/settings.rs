@@ -5,7 +5,7 @@ use std::{io, mem, path::PathBuf, sync::Arc, time::Duration};
 use opentelemetry_sdk::{
     Resource,
     resource::TelemetryResourceDetector,
-    trace::{Sampler, SdkTracerProvider, ShouldSample, SpanLimits},
+    trace::{SdkTracerProvider, ShouldSample, SpanLimits},
 };
 
 use super::{
@@ -266,7 +266,7 @@ impl Otel {
         own.gauge("obs_spans_queued", "Spans that wait to be exported.", &[], move || {
             waiting.upgrade().map_or(0, |queue| queue.waiting())
         });
-        let everything = || SamplerChoice::BuiltIn(BuiltInSampler::always(Sampler::AlwaysOn).parent_based());
+        let everything = || SamplerChoice::BuiltIn(BuiltInSampler::always(true).parent_based());
         let (built_in, sampler) = match self.sampler.unwrap_or_else(everything) {
             SamplerChoice::BuiltIn(built_in) => (Some(built_in.clone()), built_in.into_sampler()),
             SamplerChoice::Other(sampler) => (None, sampler),

@@ -27,6 +27,7 @@ impl RecordSink for SpanSink {
         false
     }
 
+    #[inline]
     fn on_finish(&self, record: &Record) {
         if let Some(span) = &record.state.span {
             self.tracing.end(span, record);

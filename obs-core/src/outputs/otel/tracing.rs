@@ -92,6 +92,7 @@ impl Tracing {
 
     /// Decides whether a request is traced, if the trace context alone decides. Returns false if
     /// the span is certainly not recorded, so it needs no further data of the request.
+    #[inline]
     pub(crate) fn decide(&self, trace: &mut TraceContext) -> bool {
         let decided = self.own.as_ref().and_then(|own| own.decide(trace));
         decided.unwrap_or(true)
@@ -99,6 +100,7 @@ impl Tracing {
 
     /// Starts the span of a request after [`decide`](Self::decide), and stores its ids in the trace
     /// context. If a sampler or processor of the application panics, the request has no span.
+    #[inline]
     pub(crate) fn start(
         &self,
         start: &mut Start,
