@@ -139,7 +139,9 @@ fn secret() -> impl Strategy<Value = (String, String)> {
             format!("postgres://{user}:{password}@db/shop"),
             format!(":{password}@")
         )),
-        "[a-zA-Z0-9!$*_.#-]{4,20}".prop_map(|value| (format!("client_secret={value}"), format!("={value}"))),
+        // A value of punctuation alone is a mask such as `****`.
+        "[a-wA-W0-9][a-zA-Z0-9!$*_.#-]{3,19}"
+            .prop_map(|value| (format!("client_secret={value}"), format!("={value}"))),
     ]
 }
 
