@@ -85,9 +85,9 @@ pub use self::observer::shutdown;
 #[cfg(feature = "files")]
 pub use self::outputs::destination::file::EventFile;
 #[cfg(feature = "logs")]
-pub use self::outputs::logs::{
-    format::LogFormat, level::LogLevel, levels::LogLevels, output::LogOutput, settings::Logs,
-};
+pub use self::outputs::logs::{format::LogFormat, levels::LogLevels, output::LogOutput, settings::Logs};
+#[cfg(feature = "logs")]
+pub use self::record::log_level::LogLevel;
 pub use self::{
     base::{
         build_error::BuildError,

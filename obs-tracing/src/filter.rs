@@ -15,7 +15,7 @@ pub struct Levels(pub(crate) Arc<LogLevels>);
 
 impl Levels {
     fn accepts(&self, metadata: &Metadata<'_>) -> bool {
-        self.0.writes(metadata.target(), level(*metadata.level()))
+        self.0.wants(metadata.target(), level(*metadata.level()))
     }
 }
 

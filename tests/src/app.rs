@@ -68,6 +68,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/call"),
     ("GET", "/nested"),
     ("GET", "/logs"),
+    ("GET", "/logs-fail"),
+    ("GET", "/logs-panic"),
     ("GET", "/seen"),
     ("GET", "/own-id"),
     ("GET", "/canary/{id}"),
@@ -257,7 +259,16 @@ pub async fn handle(world: Arc<World>, template: &'static str) -> Response<Body>
             nested(world.tracer.get().expect("a tracer")).await;
             reply(200, Body::text("nested"))
         }
+        "/logs-fail" => {
+            lines::write_steps().await;
+            reply(500, Body::text("sorry"))
+        }
+        "/logs-panic" => {
+            lines::write_steps().await;
+            panic!("after the steps");
+        }
         "/logs" => {
+            lines::write_steps().await;
             lines::write_everywhere().await;
             reply(200, Body::text("logged"))
         }

@@ -1,7 +1,7 @@
 //! A handler that writes log lines in every place where the code of a request runs.
 
 use obs_core::current;
-use tracing::{Instrument as _, info, info_span};
+use tracing::{Instrument as _, debug, info, info_span};
 
 /// The places from which a request writes a line. Each line has its place as the field `place`, and
 /// the id of its request as the field `expected`.
@@ -19,6 +19,17 @@ pub const PLACES: [&str; 12] = [
     "select",
     "log",
 ];
+
+/// The messages of the debug lines of a request, in their order.
+pub const STEPS: [&str; 3] = ["step 1", "step 2", "step 3"];
+
+/// Writes the debug lines, which are collected.
+pub async fn write_steps() {
+    for step in STEPS {
+        debug!("{step}");
+        tokio::task::yield_now().await;
+    }
+}
 
 /// Writes a line in each place.
 pub async fn write_everywhere() {

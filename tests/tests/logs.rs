@@ -13,7 +13,7 @@ use std::{
 use obs_core::{LogFormat, LogOutput, Logs};
 use obs_tests::{
     client::get,
-    lines::PLACES,
+    lines::{PLACES, STEPS},
     stacks::{Framework, Setup, Stack},
     watch::{BOUND, Watch},
 };
@@ -58,7 +58,8 @@ impl<S: Subscriber> Layer<S> for Counting {
 async fn each_line_has_the_ids_of_its_request_on_every_stack() {
     let written = Written::default();
     let output = LogOutput::writer(written.clone()).format(LogFormat::Json).capacity(256 << 20);
-    let watch = Watch::with(|builder| builder.logs(Logs::new().output(output)));
+    let watch =
+        Watch::with(|builder| builder.logs(Logs::new().collect("obs_tests::lines=debug").output(output)));
     let counted = Arc::new(AtomicUsize::new(0));
     let own =
         |metadata: &tracing::Metadata<'_>| metadata.is_event() && metadata.target() == "obs_tests::lines";
@@ -81,6 +82,11 @@ async fn each_line_has_the_ids_of_its_request_on_every_stack() {
                 client.disconnect().await;
             }));
         }
+        for path in ["/logs-fail", "/logs-panic"] {
+            let mut client = server.connect().await;
+            assert_eq!(client.send(get(path)).await.expect("a response").status, 500);
+            client.disconnect().await;
+        }
         servers.push(server);
     }
     for connection in connections {
@@ -90,7 +96,8 @@ async fn each_line_has_the_ids_of_its_request_on_every_stack() {
         server.stop().await;
     }
     let all = REQUESTS * frameworks.len();
-    let records = watch.ended(all).await;
+    let failed = 2 * frameworks.len();
+    let records = watch.ended(all + failed).await;
     assert!(watch.observer.shutdown(BOUND).flushed);
 
     let text = String::from_utf8(written.0.lock().unwrap_or_else(PoisonError::into_inner).clone());
@@ -100,6 +107,16 @@ async fn each_line_has_the_ids_of_its_request_on_every_stack() {
         .iter()
         .map(|record| (record.start().id.to_string(), record.start().trace.trace_id.to_string()))
         .collect();
+    let (collected, lines): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line["level"] == "debug");
+    let mut steps: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for line in &collected {
+        let (id, message) = (line["request_id"].as_str(), line["message"].as_str());
+        assert_eq!(line["collected"], true, "{line}");
+        assert!(line["http.route"].as_str().is_some_and(|route| route.starts_with("/logs-")), "{line}");
+        steps.entry(id.expect("an id")).or_default().push(message.expect("a text"));
+    }
+    assert_eq!(steps.len(), failed, "the requests that failed, and no other");
+    assert!(steps.values().all(|messages| *messages == STEPS), "{steps:?}");
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let own = |line: &&Value| line["target"] == "obs_tests::lines";
     for line in lines.iter().filter(own) {
@@ -118,7 +135,7 @@ async fn each_line_has_the_ids_of_its_request_on_every_stack() {
     }
     let expected: BTreeMap<_, _> = PLACES.iter().map(|place| ((*place).to_owned(), all)).collect();
     assert_eq!(places, expected);
-    // The lines of `log` come to the other layer with their own target, but it sees that of `log`.
+    // The other layer sees the lines of `log` with another target.
     let of_tracing = all * (PLACES.len() - 1);
     assert!(counted.load(Ordering::Relaxed) >= of_tracing, "the other layer loses no line");
     assert_eq!(watch.metric("log_lines_total", "level=\"info\"") as usize, lines.len());

@@ -1,7 +1,11 @@
 //! Data that is added to a request while it runs, mostly by the application.
 
 use std::borrow::Cow;
+#[cfg(feature = "logs")]
+use std::sync::Arc;
 
+#[cfg(feature = "logs")]
+use crate::record::kept_lines::KeptLines;
 use crate::{
     base::panic::PanicReport,
     record::{calls::Calls, error::ErrorReport, fields::Fields, identity::User, route::Route},
@@ -21,11 +25,20 @@ pub(crate) struct Enrichment {
     pub(crate) user: Option<User>,
     pub(crate) flags: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     pub(crate) calls: Calls,
+    /// The log lines that are written only if the request fails.
+    #[cfg(feature = "logs")]
+    pub(crate) kept_lines: Option<Arc<KeptLines>>,
     /// The request has finished: writes from now on are late.
     pub(crate) finished: bool,
 }
 
 impl Enrichment {
+    /// The collected log lines, which no record has yet.
+    #[cfg(feature = "logs")]
+    pub(crate) fn kept_lines(&mut self) -> Option<&mut KeptLines> {
+        Arc::get_mut(self.kept_lines.get_or_insert_with(|| Arc::new(KeptLines::new())))
+    }
+
     /// Takes the error, with the kind that the handler set.
     pub(crate) fn take_error(&mut self) -> Option<Box<ErrorReport>> {
         let Some(kind) = self.error_kind else { return self.error.take() };

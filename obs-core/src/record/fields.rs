@@ -111,6 +111,13 @@ impl Fields {
     }
 
     /// The value of the field at index `place`.
+    /// The bytes of memory that the fields take.
+    #[cfg(feature = "logs")]
+    pub(crate) fn memory(&self) -> usize {
+        let entries = self.entries.capacity().saturating_mul(size_of::<(Cow<'static, str>, Value)>());
+        entries.saturating_add(self.bytes)
+    }
+
     pub(crate) fn value(&self, place: usize) -> Option<&Value> {
         self.entries.get(place).map(|(_, value)| value)
     }

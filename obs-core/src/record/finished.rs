@@ -1,5 +1,7 @@
 //! The immutable record of a finished piece of work, which every output reads.
 
+#[cfg(feature = "logs")]
+use crate::record::kept_lines::KeptLines;
 use crate::{
     base::panic::PanicReport,
     http::grpc::{GrpcCall, status::GrpcStatus},
@@ -68,6 +70,9 @@ pub struct Record {
     /// True if a status below 500 is enough to know that it did not fail.
     pub(crate) by_status: bool,
     pub(crate) classified: Classified,
+    /// The log lines that were collected, and are written only if it failed.
+    #[cfg(feature = "logs")]
+    pub(crate) kept_lines: Option<Arc<KeptLines>>,
 }
 
 /// The decision of the application about the failure of a record.

@@ -12,6 +12,10 @@ pub(crate) mod head_text;
 pub(crate) mod hook;
 pub(crate) mod id_policy;
 pub(crate) mod identity;
+#[cfg(feature = "logs")]
+pub(crate) mod kept_lines;
+#[cfg(feature = "logs")]
+pub(crate) mod log_level;
 pub(crate) mod outcome;
 pub(crate) mod policy;
 pub(crate) mod received;

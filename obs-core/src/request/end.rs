@@ -76,6 +76,8 @@ impl WorkState {
             user,
             flags,
             calls,
+            #[cfg(feature = "logs")]
+            kept_lines,
             finished,
         } = enrichment;
         *finished = true;
@@ -106,6 +108,8 @@ impl WorkState {
             excluded,
             by_status,
             classified: Classified::ByDefault,
+            #[cfg(feature = "logs")]
+            kept_lines: kept_lines.take(),
         }
     }
 }

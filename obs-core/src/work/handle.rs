@@ -175,6 +175,19 @@ impl Work {
         }
     }
 
+    /// Writes the collected log lines at the end of the request, even if it succeeds: see
+    /// [`Logs::collect`](crate::Logs::collect).
+    #[cfg(feature = "logs")]
+    pub fn keep_logs(&self) {
+        if let Some(state) = &self.0 {
+            state.enrich(|e| {
+                if let Some(lines) = e.kept_lines() {
+                    lines.want();
+                }
+            });
+        }
+    }
+
     /// The id of the work; for a request, its request id. `None` outside of work.
     #[must_use]
     pub fn id(&self) -> Option<&RequestId> {

@@ -1,9 +1,9 @@
 //! A log line with the names of Google Cloud Logging.
 
-use super::{level::LogLevel, line::MaskedLine};
+use super::line::MaskedLine;
 use crate::{
     outputs::facts::template,
-    record::service::Service,
+    record::{log_level::LogLevel, service::Service},
     write::{
         buffer::BufferWriter,
         json::{Object, key},
@@ -47,6 +47,9 @@ pub(super) fn write(
         if work.ended {
             object.flag(key!("request_ended"));
         }
+    }
+    if line.collected {
+        object.flag(key!("collected"));
     }
     object.text(key!("target"), line.target);
     if let Some((file, number)) = line.source {

@@ -57,7 +57,7 @@ pub(super) fn write(out: &mut BufferWriter<'_>, line: &MaskedLine<'_>, service: 
 fn labels(object: &mut Object<'_, '_>, line: &MaskedLine<'_>) {
     let route = line.work.as_ref().and_then(|work| work.route.as_ref());
     let ended = line.work.as_ref().is_some_and(|work| work.ended);
-    if route.is_none() && !ended && line.fields.iter().next().is_none() {
+    if route.is_none() && !ended && !line.collected && line.fields.iter().next().is_none() {
         return;
     }
     object.object(key!("labels"), |labels| {
@@ -66,6 +66,9 @@ fn labels(object: &mut Object<'_, '_>, line: &MaskedLine<'_>) {
         }
         if ended {
             labels.word(key!("request_ended"), "true");
+        }
+        if line.collected {
+            labels.word(key!("collected"), "true");
         }
         for (name, value) in line.fields.iter() {
             labels.any_key(&label(name));

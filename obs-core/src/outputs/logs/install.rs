@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{LogPipeline, settings::Logs};
+use super::{LogPipeline, collected::CollectedLines, settings::Logs};
 use crate::{
     base::{build_error::BuildError, environment::Environment},
     extension::{installation::Extension, setup::Setup},
@@ -30,7 +30,11 @@ impl Extension for Logs {
             BuildError::failed(setting, error)
         })?;
         let pipeline = Arc::new(pipeline);
+        pipeline.summaries.set(&pipeline);
         let (flushed, reported) = (Arc::clone(&pipeline), Arc::clone(&pipeline));
+        if pipeline.collection.is_some() {
+            setup.sink(CollectedLines(Arc::clone(&pipeline)));
+        }
         if pipeline.has_outputs() {
             setup.on_shutdown(move |deadline| flushed.flush(deadline));
             setup.report(move || reported.counts());

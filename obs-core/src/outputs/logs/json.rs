@@ -35,6 +35,9 @@ pub(super) fn write(out: &mut BufferWriter<'_>, line: &MaskedLine<'_>, service: 
             object.flag(key!("request_ended"));
         }
     }
+    if line.collected {
+        object.flag(key!("collected"));
+    }
     object.text(key!("target"), line.target);
     if let Some((file, number)) = line.source {
         object.text(key!("code.file.path"), file);

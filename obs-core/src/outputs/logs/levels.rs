@@ -5,11 +5,11 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{
-    level::LogLevel,
-    rules::{LevelRules, VALID},
+use super::rules::{LevelRules, VALID};
+use crate::{
+    base::{build_error::BuildError, replaceable::Replaceable},
+    record::log_level::LogLevel,
 };
-use crate::base::{build_error::BuildError, replaceable::Replaceable};
 
 /// A function that is called after a change of the levels.
 type OnChange = Box<dyn Fn() + Send + Sync>;
@@ -28,14 +28,16 @@ type OnChange = Box<dyn Fn() + Send + Sync>;
 /// ```
 pub struct LogLevels {
     rules: Replaceable<LevelRules>,
+    /// The lines that are collected if the rules do not write them.
+    collected: Option<LevelRules>,
     /// The functions that are called after a change.
     on_change: Mutex<Vec<OnChange>>,
 }
 
 impl LogLevels {
-    pub(super) fn new(rules: LevelRules) -> Self {
+    pub(super) fn new(rules: LevelRules, collected: Option<LevelRules>) -> Self {
         let shards = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { rules: Replaceable::new(rules, shards), on_change: Mutex::new(Vec::new()) }
+        Self { rules: Replaceable::new(rules, shards), collected, on_change: Mutex::new(Vec::new()) }
     }
 
     /// Replaces all levels, such as `info,hyper=warn,sqlx=off`. They apply to the next line.
@@ -60,16 +62,24 @@ impl LogLevels {
         self.rules.read(|rules| Some(rules.writes(target, level))).unwrap_or(false)
     }
 
+    /// Returns true if a line of this target and level is written, or
+    /// [collected](crate::Logs::collect).
+    #[must_use]
+    pub fn wants(&self, target: &str, level: LogLevel) -> bool {
+        self.writes(target, level)
+            || self.collected.as_ref().is_some_and(|collected| collected.writes(target, level))
+    }
+
     /// Returns the level that a line of this target and level gets.
     #[must_use]
     pub fn level(&self, target: &str, level: LogLevel) -> LogLevel {
         self.rules.read(|rules| Some(rules.level(target, level))).unwrap_or(level)
     }
 
-    /// The least severe level of which some line is written; `None` if no line is.
+    /// The least severe level of which some line is written or collected; `None` if no line is.
     #[must_use]
     pub fn most(&self) -> Option<LogLevel> {
-        self.rules.read(LevelRules::most)
+        self.rules.read(LevelRules::most).max(self.collected.as_ref().and_then(LevelRules::most))
     }
 
     /// Calls `changed` after each change of the levels, on the thread that changes them.

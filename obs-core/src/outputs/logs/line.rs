@@ -2,10 +2,9 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use super::level::LogLevel;
 use crate::{
     base::value::Value,
-    record::{fields::Fields, route::Route, start::Start, state::WorkState},
+    record::{fields::Fields, log_level::LogLevel, route::Route, start::Start, state::WorkState},
     work::handle::Work,
 };
 
@@ -80,6 +79,8 @@ pub(super) struct MaskedLine<'a> {
     pub(super) fields: Fields,
     pub(super) source: Option<(&'a str, Option<u32>)>,
     pub(super) work: Option<LineWork<'a>>,
+    /// True if the line was collected, and is written after the fact.
+    pub(super) collected: bool,
 }
 
 /// The work in which a line was written.

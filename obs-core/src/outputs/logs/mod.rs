@@ -2,49 +2,56 @@
 //! they belong to (feature `logs`).
 //!
 //! ```text
-//! line ─▶ its level's rule ─▶ masked ─▶ once for each format ─▶ each output's queue ─▶ its worker
+//! line ─▶ level ─▶ limit ─▶ masked ─▶ once for each format ─▶ each output's queue ─▶ its worker
 //! ```
 //! The crate `obs-tracing` has the layer that receives the lines. Everything that does not depend
 //! on unstable types is here: levels, formats, outputs and counters.
+//!
+//! A limit for each call site and route holds back the lines of a hot loop (`limit.rs`).
 //!
 //! Secrets are masked before any output gets the line, as in events. A line never waits: if a queue
 //! is full, the line is dropped and counted.
 
 mod cloud;
+mod collected;
 mod ecs;
 pub(crate) mod format;
 pub(crate) mod install;
 mod json;
-pub(crate) mod level;
 pub(crate) mod levels;
+mod limit;
 pub(crate) mod line;
 pub(crate) mod output;
 mod readable;
 mod rules;
 pub(crate) mod settings;
+mod summaries;
 #[cfg(test)]
 mod tests;
 mod value_text;
 
 use std::{
+    borrow::Cow,
     fmt, io,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use crate::{
-    base::{clock::since_1970, counter::Counter, text::bounded, thread::delivers},
+    base::{clock::since_1970, counter::Counter, text::bounded, thread::delivers, value::Value},
     extension::{report::OutputCounts, setup::Setup},
     outputs::delivery::worker,
-    record::{fields::Fields, service::Service},
+    record::{fields::Fields, kept_lines::KeptLine, log_level::LogLevel, route::Route, service::Service},
     redact::Redactor,
 };
 
-use level::LogLevel;
+use collected::Collection;
 use levels::LogLevels;
+use limit::{FloodLimit, HeldBack};
 use line::{LineWork, LogLine, MaskedLine};
 use output::RunningLogOutput;
 use settings::Logs;
+use summaries::Summaries;
 
 /// The target of our own diagnostics.
 const OWN_TARGET: &str = "obs";
@@ -75,12 +82,23 @@ pub struct LogPipeline {
     outputs: Vec<RunningLogOutput>,
     /// The number of lines, by level.
     lines: [Arc<Counter>; 5],
+    limit: Option<FloodLimit>,
+    /// The lines that the limit held back.
+    held_back: Arc<Counter>,
+    /// The limits of collected lines. `None` if no lines are collected.
+    collection: Option<Collection>,
+    /// The lines of failed requests that found no room.
+    not_collected: Arc<Counter>,
+    /// Starts the thread that writes summaries.
+    summaries: Summaries,
 }
 
 impl LogPipeline {
     /// Starts the threads of the outputs.
     fn start(logs: Logs, setup: &Setup<'_>) -> io::Result<Self> {
-        let levels = Arc::new(LogLevels::new(logs.rules()));
+        let levels = Arc::new(LogLevels::new(logs.rules(), logs.collected()));
+        let collection = logs.collection();
+        let limit = logs.rates().map(FloodLimit::new);
         let Logs { outputs, fields, .. } = logs;
         let outputs = outputs.unwrap_or_else(|| vec![output::LogOutput::stdout()]);
         let outputs = outputs.into_iter().map(|output| output.start(setup)).collect::<io::Result<_>>()?;
@@ -95,6 +113,11 @@ impl LogPipeline {
             chosen: fields.iter().map(|name| Arc::from(name.as_str())).collect(),
             outputs,
             lines: LogLevel::ALL.map(counter),
+            limit,
+            held_back: output::dropped(setup.internal, "all", "limit"),
+            collection,
+            not_collected: output::dropped(setup.internal, "all", "collection"),
+            summaries: Summaries::default(),
         })
     }
 
@@ -118,6 +141,11 @@ impl LogPipeline {
             return;
         }
         let level = self.levels.level(line.target, line.level);
+        if let Some(collection) = &self.collection
+            && !self.levels.writes(line.target, line.level)
+        {
+            return self.collect(collection, line, level);
+        }
         if let Some(counter) = self.lines.get(level as usize) {
             counter.add(1);
         }
@@ -126,12 +154,18 @@ impl LogPipeline {
         }
         let mut fields = Fields::default();
         let work = line.work.state().map(|state| LineWork::of(state, &self.chosen, &mut fields));
-        for (name, value) in line.fields {
-            let (name, value) = self.redactor.field(name, value);
-            fields.set(name, value);
+        if let Some(limit) = &self.limit {
+            let route = work.as_ref().and_then(|work| work.route.as_ref()).map(Route::as_str);
+            let request = work.as_ref().map(|work| work.start.id.as_str());
+            if !limit.passes(&line, route, request, Instant::now()) {
+                self.held_back.add(1);
+                self.summaries.request();
+                return;
+            }
         }
+        self.mask(&mut fields, line.fields);
         let message = bounded(&line.message, MAX_MESSAGE);
-        let masked = MaskedLine {
+        self.push(&MaskedLine {
             since_1970: since_1970(SystemTime::now()),
             level,
             target: line.target,
@@ -139,8 +173,56 @@ impl LogPipeline {
             fields,
             source: line.source,
             work,
+            collected: false,
+        });
+    }
+
+    /// Adds the fields of a line without their secrets.
+    fn mask(&self, fields: &mut Fields, own: Vec<(Cow<'static, str>, Value)>) {
+        for (name, value) in own {
+            let (name, value) = self.redactor.field(name, value);
+            fields.set(name, value);
+        }
+    }
+
+    fn collect(&self, collection: &Collection, line: LogLine<'_>, level: LogLevel) {
+        let Some(state) = line.work.state() else { return };
+        let mut fields = Fields::default();
+        self.mask(&mut fields, line.fields);
+        let message = bounded(&line.message, MAX_MESSAGE);
+        let line = KeptLine {
+            since_1970: since_1970(SystemTime::now()),
+            level,
+            target: line.target.into(),
+            message: self.redactor.text(&message).into(),
+            fields,
+            source: line.source.map(|(file, number)| (file.into(), number)),
         };
-        self.push(&masked);
+        collection.add(state, line);
+    }
+
+    /// Writes a summary for each call site whose lines were held back. Returns true if there was
+    /// one.
+    fn summarise(&self) -> bool {
+        let held_back = self.limit.as_ref().map(FloodLimit::held_back).unwrap_or_default();
+        for HeldBack { site, route, lines } in &held_back {
+            let mut fields = Fields::default();
+            fields.set("held_back".into(), (*lines).into());
+            if let Some(route) = route {
+                fields.set("http.route".into(), (*route).into());
+            }
+            self.push(&MaskedLine {
+                since_1970: since_1970(SystemTime::now()),
+                level: self.levels.level(&site.target, site.level),
+                target: &site.target,
+                message: &format!("{lines} more lines from {} were held back", site.place()),
+                fields,
+                source: site.source.as_ref().map(|(file, number)| (file.as_str(), *number)),
+                work: None,
+                collected: false,
+            });
+        }
+        !held_back.is_empty()
     }
 
     fn push(&self, line: &MaskedLine<'_>) {
@@ -154,6 +236,7 @@ impl LogPipeline {
 
     /// Waits until all lines are written, at most until the deadline. Returns true if they are.
     pub fn flush(&self, deadline: Duration) -> bool {
+        self.summarise();
         // All outputs start to flush before the first wait, so a stuck output takes no time from
         // the others.
         let ask = |output: &RunningLogOutput| output.destination.queue.ask_to_flush(deadline);

@@ -4,23 +4,24 @@ use std::{
     borrow::Cow,
     fmt,
     io::{self, Write},
+    sync::Arc,
     time::Duration,
 };
 
 use super::{
     format::{LineStyle, LogFormat},
-    level::LogLevel,
     readable::Columns,
 };
 #[cfg(feature = "files")]
 use crate::outputs::destination::file::EventFile;
 use crate::{
-    base::{build_error::BuildError, environment::Environment, settings::settings},
-    extension::setup::Setup,
+    base::{build_error::BuildError, counter::Counter, environment::Environment, settings::settings},
+    extension::{internal_metrics::InternalMetrics, setup::Setup},
     outputs::{
         delivery::sink::EventSink,
         destination::{Destination, LEAST_CAPACITY, LineKind, RunningDestination},
     },
+    record::log_level::LogLevel,
 };
 
 /// The words for log lines in metrics and messages.
@@ -154,6 +155,12 @@ impl LogOutput {
         };
         Ok(RunningLogOutput { style, level: self.level, destination })
     }
+}
+
+/// Returns the counter of lines that were lost for a reason.
+pub(super) fn dropped(metrics: &InternalMetrics, output: &'static str, reason: &'static str) -> Arc<Counter> {
+    let labels = [("output", output.into()), ("reason", reason.into())];
+    metrics.counter(LINES.dropped.0, LINES.dropped.1, &labels)
 }
 
 impl fmt::Debug for LogOutput {

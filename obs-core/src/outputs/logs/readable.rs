@@ -8,10 +8,11 @@
 
 use std::fmt::Write as _;
 
-use super::{level::LogLevel, line::MaskedLine, value_text};
+use super::{line::MaskedLine, value_text};
 use crate::{
     base::printable::printable,
     outputs::columns::{SERVICE, TRACE, cut},
+    record::log_level::LogLevel,
     write::rfc3339,
 };
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::level::LogLevel;
+use crate::record::log_level::LogLevel;
 
 /// The level at which a target's lines are written. `None` for no lines at all.
 pub(super) type MaxLevel = Option<LogLevel>;
@@ -76,6 +76,12 @@ impl LevelRules {
         self.targets.retain(|(other, _)| other != target);
         self.targets.push((target.to_owned(), threshold));
         self.targets.sort_by_key(|(target, _)| usize::MAX - target.len());
+    }
+
+    /// Returns these rules, with no lines for targets without a rule.
+    pub(super) fn for_its_targets(mut self) -> Self {
+        self.default.get_or_insert(None);
+        self
     }
 
     /// Returns these rules with those of `others` above them.

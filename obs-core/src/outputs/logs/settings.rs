@@ -1,14 +1,19 @@
 //! Settings of logs: their levels, their outputs, and the fields of the work that they contain.
 
-use std::fmt;
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
+    collected::Collection,
+    limit::LimitRates,
     output::LogOutput,
     rules::{LevelRules, VALID},
 };
-use crate::base::{build_error::BuildError, environment::Environment, parse, settings::settings};
 #[cfg(feature = "files")]
 use crate::outputs::destination::file::EventFile;
+use crate::{
+    base::{build_error::BuildError, environment::Environment, parse, settings::settings},
+    record::kept_lines::LinesBudget,
+};
 
 settings! {
     /// Settings of logs, for [`ObserverBuilder::logs`](crate::ObserverBuilder::logs).
@@ -55,6 +60,56 @@ settings! {
             => log_outputs;
         valid "outputs of different names and files";
         check Self::check_outputs;
+    }
+
+    per_second: Option<u32> = Some(1_000), "1,000" {
+        /// Limits the lines of each call site, for each route. Five times as many may come at once.
+        ///
+        /// Further lines are held back and counted. A summary says how many there were.
+        fn lines_per_second(mut self, lines: u32) { self.per_second = Some(lines) }
+        /// Removes the limits of lines, also the one for each request.
+        fn unlimited(mut self) { self.per_second = None }
+        variable "OBS_LOG_LIMIT": "the lines of a call site and route for each second, or `off`" => limit;
+        valid "at least 1" if |lines| *lines != Some(0);
+    }
+
+    per_request: u32 = 1_000, "1,000" {
+        /// Limits the lines of each call site in one request, so that a loop in one request leaves
+        /// room for other requests.
+        fn lines_per_request(mut self, lines: u32) { self.per_request = lines }
+        valid "at least 1" if |lines| *lines > 0;
+    }
+
+    collect: String = String::new(), "none" {
+        /// Collects lines below their level in memory, such as `shop=debug,sqlx=debug`. They are
+        /// written only if their request fails or panics, or calls
+        /// [`keep_logs`](crate::Work::keep_logs).
+        ///
+        /// The call sites of these lines are then enabled, which costs time. Lines outside of any
+        /// request are not collected.
+        fn collect(mut self, targets: impl Into<String>) { self.collect = targets.into() }
+        variable "OBS_LOG_COLLECT": "targets with levels, such as `shop=debug,sqlx=debug`" => |text| Some(text.to_owned());
+        valid "targets with levels, such as `shop=debug,sqlx=debug`"
+            if |text| LevelRules::parse(text).is_ok();
+    }
+
+    collect_bytes: usize = 64 * 1024, "64 KiB" {
+        /// Limits the memory of the collected lines of a request. New lines replace the oldest
+        /// ones.
+        fn collect_bytes(mut self, bytes: usize) { self.collect_bytes = bytes }
+        valid "at least 1024 bytes" if |bytes| *bytes >= 1024;
+    }
+
+    collect_total_bytes: usize = 64 * 1024 * 1024, "64 MiB" {
+        /// Limits the memory of the collected lines of all requests. Lines that find no room are
+        /// dropped.
+        fn collect_total_bytes(mut self, bytes: usize) { self.collect_total_bytes = bytes }
+    }
+
+    collect_slower_than: Option<Duration> = None, "off" {
+        /// Writes the collected lines of a request that takes longer than this time, too.
+        fn collect_slower_than(mut self, duration: Duration) { self.collect_slower_than = Some(duration) }
+        variable "OBS_LOG_COLLECT_SLOWER_THAN": "a duration such as `500ms`, `20s` or `5m`, or whole seconds such as `20`" => |text| parse::duration(text).map(Some);
     }
 
     pub(super) fields: Vec<String> = Vec::new(), "none" {
@@ -113,6 +168,31 @@ impl Logs {
         LevelRules::parse(&self.levels).unwrap_or_default().with(&self.from_environment)
     }
 
+    /// The limits of lines. `None` if they are off.
+    pub(super) fn rates(&self) -> Option<LimitRates> {
+        let rates = |per_second: u32| LimitRates {
+            per_second,
+            burst: per_second.saturating_mul(5),
+            per_request: self.per_request,
+        };
+        self.per_second.map(rates)
+    }
+
+    /// The rules of the lines that are collected. `None` if there are no such lines.
+    pub(super) fn collected(&self) -> Option<LevelRules> {
+        let rules = LevelRules::parse(&self.collect).unwrap_or_default();
+        (!self.collect.is_empty()).then(|| rules.for_its_targets())
+    }
+
+    /// The limits of collected lines.
+    pub(super) fn collection(&self) -> Option<Collection> {
+        (!self.collect.is_empty()).then(|| Collection {
+            per_request: self.collect_bytes,
+            budget: Arc::new(LinesBudget::new(self.collect_total_bytes)),
+            slower_than: self.collect_slower_than,
+        })
+    }
+
     fn check_levels(&self, _: &'static str, expected: &'static str) -> Result<(), BuildError> {
         LevelRules::parse(&self.levels).map_err(|rule| BuildError::new("levels", rule, expected)).map(drop)
     }
@@ -146,6 +226,11 @@ impl fmt::Debug for Logs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Logs").field("outputs", &self.outputs).finish_non_exhaustive()
     }
+}
+
+/// Parses a number of lines, or `off`.
+fn limit(text: &str) -> Option<Option<u32>> {
+    if text == "off" { Some(None) } else { text.parse().ok().map(Some) }
 }
 
 /// Parses `stdout`, `stderr`, `off`, `file:/var/log/shop/lines.jsonl`, or several of them with

@@ -8,10 +8,10 @@ use std::{
 
 use serde_json::{Value as Json, json};
 
-use super::{format::LogFormat, level::LogLevel, line::LogLine, output::LogOutput, settings::Logs};
+use super::{format::LogFormat, line::LogLine, output::LogOutput, settings::Logs};
 use crate::{
-    http::head::RequestHead, observer::Observer, outputs::events::settings::Events, record::outcome::Outcome,
-    work::handle::Work,
+    http::head::RequestHead, observer::Observer, outputs::events::settings::Events,
+    record::log_level::LogLevel, record::outcome::Outcome, work::handle::Work,
 };
 
 /// Memory that an output writes to.
@@ -185,4 +185,75 @@ fn the_drop_of_the_last_observer_writes_the_lines() {
     drop(observer);
     let bytes = written.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
     assert!(String::from_utf8_lossy(&bytes).contains("last"));
+}
+
+#[test]
+fn a_loop_is_held_back_and_a_single_line_beside_it_is_not() {
+    let written = Written::default();
+    let logs =
+        Logs::new().lines_per_second(100).lines_per_request(50).output(LogOutput::writer(written.clone()));
+    let builder = Observer::builder("shop").no_environment().events(Events::off()).logs(logs);
+    let observer = builder.build().expect("valid");
+    let request = |route: &str| {
+        let mut observation = observer.start(&RequestHead::new("GET", "/", &()));
+        observation.set_route(route);
+        observation
+    };
+    let (hot, other) = (request("/hot"), request("/other"));
+    for _ in 0..100_000 {
+        observer.log_pipeline().write(line(hot.work()));
+    }
+    observer.log_pipeline().write(line(other.work()));
+    let text = written.text(&observer);
+    let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of_route = |route: &str| lines.iter().filter(|line| line["http.route"] == route).count();
+    assert_eq!((of_route("/hot"), of_route("/other")), (50, 1));
+    let summary = lines.last().expect("a line");
+    assert_eq!(summary["message"], "99950 more lines from src/orders.rs:12 were held back");
+    assert_eq!(summary["fields"], json!({"held_back": 99_950, "http": {"route": "/hot"}}));
+    let metrics = observer.metrics_text();
+    assert!(metrics.contains("log_lines_dropped_total{output=\"all\",reason=\"limit\"} 99950"), "{metrics}");
+}
+
+/// Writes a debug line and an info line in a request that ends with this status. Returns the
+/// messages that are written.
+fn collected(status: u16, settings: impl FnOnce(Logs) -> Logs, keep: bool) -> (Vec<String>, Vec<Json>) {
+    let written = Written::default();
+    let logs = settings(Logs::new().collect("shop=debug")).output(LogOutput::writer(written.clone()));
+    let builder = Observer::builder("shop").no_environment().events(Events::off()).logs(logs);
+    let observer = builder.build().expect("valid");
+    let pipeline = observer.log_pipeline();
+    let mut observation = observer.start(&RequestHead::new("GET", "/orders/7", &()));
+    observation.set_route("/orders/{id}");
+    for n in 0..3 {
+        let message = format!("step {n} of 4111111111111111");
+        pipeline.write(LogLine::new(LogLevel::Debug, "shop::orders", message).of(observation.work()));
+    }
+    pipeline.write(LogLine::new(LogLevel::Debug, "shop", "outside of a request"));
+    pipeline.write(LogLine::new(LogLevel::Info, "shop", "now").of(observation.work()));
+    if keep {
+        observation.work().keep_logs();
+    }
+    observation.responded(status, &());
+    observation.finish(Outcome::Completed);
+    let text = written.text(&observer);
+    assert!(!text.contains("4111111111111111"), "{text}");
+    let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let messages = lines.iter().map(|line| line["message"].as_str().expect("a text").to_owned());
+    (messages.collect(), lines)
+}
+
+#[test]
+fn collected_lines_are_written_only_if_the_request_fails() {
+    assert_eq!(collected(200, |logs| logs, false).0, ["now"]);
+    let steps = ["now", "step 0 of [REDACTED]", "step 1 of [REDACTED]", "step 2 of [REDACTED]"];
+    let (messages, lines) = collected(500, |logs| logs, false);
+    assert_eq!(messages, steps, "a failed request");
+    assert!(lines[1..].iter().all(|line| line["request_id"] == lines[0]["request_id"]));
+    assert!(lines[1..].iter().all(|line| line["collected"] == true && line["http.route"] == "/orders/{id}"));
+    assert!(lines[1]["time"].as_str() < lines[0]["time"].as_str(), "they have their own times");
+    assert_eq!(collected(200, |logs| logs, true).0, steps, "a request that wants them");
+    let slow = |logs: Logs| logs.collect_slower_than(Duration::from_nanos(1));
+    assert_eq!(collected(200, slow, false).0, steps, "a slow request");
+    assert_eq!(collected(500, |logs| logs.collect_total_bytes(0), false).0, ["now"], "no memory is left");
 }

@@ -43,7 +43,7 @@ pub(super) enum CustomSource {
 pub(super) struct CustomLabels(Vec<CustomLabel>);
 
 /// The place of a value and of its number.
-type Seen = OnceLock<(Box<str>, usize)>;
+type SeenValues = OnceLock<(Box<str>, usize)>;
 
 struct CustomLabel {
     source: CustomSource,
@@ -51,7 +51,7 @@ struct CustomLabel {
     limit: usize,
     /// The values that were seen in a field. Each place is written once, so readers never wait.
     /// From the place of its hash, a value is at the first place that is free or has the value.
-    seen: Box<[Seen]>,
+    seen: Box<[SeenValues]>,
     /// The number of values that were seen, and the lock for adding one.
     count: Mutex<usize>,
     /// True if there is no room for another value.
@@ -88,7 +88,7 @@ impl CustomLabels {
             all.push(CustomLabel {
                 source: source.clone(),
                 limit,
-                seen: (0..places).map(|_| Seen::new()).collect(),
+                seen: (0..places).map(|_| SeenValues::new()).collect(),
                 count: Mutex::new(0),
                 full: AtomicBool::new(false),
             });
@@ -158,7 +158,7 @@ impl CustomLabel {
     }
 
     /// Returns the place of a value, or the free place for it.
-    fn place(&self, value: &str) -> Option<&Seen> {
+    fn place(&self, value: &str) -> Option<&SeenValues> {
         let first = (FxBuildHasher.hash_one(value) as usize).checked_rem(self.seen.len())?;
         let (before, from) = self.seen.split_at_checked(first)?;
         from.iter().chain(before).find(|place| place.get().is_none_or(|(known, _)| **known == *value))
