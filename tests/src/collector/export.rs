@@ -7,8 +7,9 @@ use flate2::bufread::GzDecoder;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+use opentelemetry_proto::tonic::collector::{
+    logs::v1::ExportLogsServiceRequest,
+    trace::v1::{ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse},
 };
 use prost::Message;
 
@@ -64,7 +65,8 @@ async fn receive(request: Request<Incoming>) -> Result<(Received, Vec<String>), 
     let (head, body) = request.into_parts();
     let sent = body.collect().await.map_err(|error| bad(format!("a body ended early: {error}")))?.to_bytes();
     let path = head.uri.path_and_query().map_or("", |path| path.as_str());
-    if path != "/v1/traces" {
+    let is_logs = path == "/v1/logs";
+    if path != "/v1/traces" && !is_logs {
         return Err((StatusCode::NOT_FOUND, format!("a request for {path:?}")));
     }
     if head.method != http::Method::POST {
@@ -78,12 +80,18 @@ async fn receive(request: Request<Incoming>) -> Result<(Received, Vec<String>), 
         Some("gzip") => (true, unpack(&sent)?),
         Some(other) => return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("the encoding {other:?}"))),
     };
-    let message = ExportTraceServiceRequest::decode(body.clone())
-        .map_err(|error| bad(format!("a message that cannot be decoded: {error}")))?;
-    let (spans, faults) = decode(&message);
+    let undecodable = |error| bad(format!("a message that cannot be decoded: {error}"));
+    let (mut logs, mut message) = (None, ExportTraceServiceRequest::default());
+    let (spans, faults) = if is_logs {
+        logs = Some(ExportLogsServiceRequest::decode(body.clone()).map_err(undecodable)?);
+        (Vec::new(), Vec::new())
+    } else {
+        message = ExportTraceServiceRequest::decode(body.clone()).map_err(undecodable)?;
+        decode(&message)
+    };
     let (headers, size) = (head.headers, sent.len());
     let received =
-        Received { at: Instant::now(), headers, gzip, size, body, message, spans, accepted: false };
+        Received { at: Instant::now(), headers, gzip, size, body, message, logs, spans, accepted: false };
     Ok((received, faults))
 }
 

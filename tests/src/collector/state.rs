@@ -8,7 +8,9 @@ use std::{
 
 use bytes::Bytes;
 use http::HeaderMap;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::{
+    logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest,
+};
 use prost::Message;
 
 use super::spans::Span;
@@ -42,7 +44,10 @@ pub struct Received {
     pub size: usize,
     /// The bytes of the message after decompression.
     pub body: Bytes,
+    /// The message of spans, which is empty in a request with logs.
     pub message: ExportTraceServiceRequest,
+    /// The message of logs.
+    pub logs: Option<ExportLogsServiceRequest>,
     pub spans: Vec<Span>,
     /// `true` if the response is a 200 and has been sent.
     pub accepted: bool,
@@ -53,7 +58,8 @@ impl Received {
     /// unknown field.
     #[must_use]
     pub fn is_canonical(&self) -> bool {
-        self.message.encode_to_vec() == self.body
+        let encoded = self.logs.as_ref().map(Message::encode_to_vec);
+        encoded.unwrap_or_else(|| self.message.encode_to_vec()) == self.body
     }
 }
 

@@ -77,6 +77,19 @@ impl<'a> Batch<'a> {
         Entries { bytes: self.bytes, rest: self.ends.iter().zip(self.facts), base: self.base }
     }
 
+    /// Returns the bytes of each entry, also for a sink that reads no facts.
+    #[cfg(all(feature = "logs", feature = "otlp"))]
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &'a [u8]> {
+        let (bytes, mut begin) = (self.bytes, 0);
+        let base = self.base;
+        self.ends.iter().map(move |end| {
+            let end = end.saturating_sub(base);
+            let piece = bytes.get(begin..end).unwrap_or_default();
+            begin = end;
+            piece
+        })
+    }
+
     /// Returns the number of entries that end within the first `bytes` bytes, and the bytes of
     /// these entries.
     pub(super) fn whole_within(&self, bytes: usize) -> (usize, usize) {

@@ -37,6 +37,12 @@ impl Delivered {
         (self.rejected, self.reason) = (entries, reason.into());
         self
     }
+
+    /// Limits the result to the entries that were sent.
+    #[cfg(all(feature = "logs", feature = "otlp"))]
+    pub(crate) fn of(self, entries: usize) -> Self {
+        Self { entries: self.entries.min(entries), ..self }
+    }
 }
 
 /// The reason why a sink accepted no entry of a batch. It also says if and when the same entries
@@ -83,6 +89,16 @@ impl Failure {
     /// During a shutdown, the retry happens earlier, within the deadline.
     pub fn after(time: Duration, reason: impl Into<Cow<'static, str>>) -> Self {
         Self { again: Again::After(time), reason: reason.into() }
+    }
+
+    /// Turns a failure that never passes into a rejection of the entries that were sent, so that
+    /// the others are sent.
+    #[cfg(all(feature = "logs", feature = "otlp"))]
+    pub(crate) fn reject(self, entries: usize) -> Result<Delivered, Self> {
+        match self.again {
+            Again::Never => Ok(Delivered::first(entries).rejected(entries, self.reason)),
+            _ => Err(self),
+        }
     }
 
     pub(super) fn may_pass(&self) -> bool {

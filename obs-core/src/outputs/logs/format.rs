@@ -46,6 +46,9 @@ pub(super) enum LineStyle {
     Ecs,
     /// The project, if it is known.
     GoogleCloud(Option<String>),
+    /// A message for a collector.
+    #[cfg(feature = "otlp")]
+    Otlp,
 }
 
 impl LineStyle {
@@ -55,6 +58,8 @@ impl LineStyle {
             Self::Readable(columns) => readable::line(line, columns),
             Self::Json => buffer::written(|out| json::write(out, line, service)),
             Self::Ecs => buffer::written(|out| ecs::write(out, line, service)),
+            #[cfg(feature = "otlp")]
+            Self::Otlp => buffer::written(|out| super::otlp::write(out, line)),
             Self::GoogleCloud(project) => {
                 buffer::written(|out| cloud::write(out, line, service, project.as_deref()))
             }

@@ -25,11 +25,7 @@ impl Extension for Logs {
     }
 
     fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
-        let pipeline = LogPipeline::start(*self, setup).map_err(|error| {
-            let setting = setup.environment.name_of(&["OBS_LOGS"], &["logs"]);
-            BuildError::failed(setting, error)
-        })?;
-        let pipeline = Arc::new(pipeline);
+        let pipeline = Arc::new(LogPipeline::start(*self, setup)?);
         pipeline.summaries.set(&pipeline);
         let (flushed, reported) = (Arc::clone(&pipeline), Arc::clone(&pipeline));
         if pipeline.collection.is_some() {

@@ -21,6 +21,8 @@ mod json;
 pub(crate) mod levels;
 mod limit;
 pub(crate) mod line;
+#[cfg(feature = "otlp")]
+mod otlp;
 pub(crate) mod output;
 mod readable;
 mod rules;
@@ -32,13 +34,16 @@ mod value_text;
 
 use std::{
     borrow::Cow,
-    fmt, io,
+    fmt,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use crate::{
-    base::{clock::since_1970, counter::Counter, text::bounded, thread::delivers, value::Value},
+    base::{
+        build_error::BuildError, clock::since_1970, counter::Counter, text::bounded, thread::delivers,
+        value::Value,
+    },
     extension::{report::OutputCounts, setup::Setup},
     outputs::delivery::worker,
     record::{fields::Fields, kept_lines::KeptLine, log_level::LogLevel, route::Route, service::Service},
@@ -95,13 +100,13 @@ pub struct LogPipeline {
 
 impl LogPipeline {
     /// Starts the threads of the outputs.
-    fn start(logs: Logs, setup: &Setup<'_>) -> io::Result<Self> {
+    fn start(logs: Logs, setup: &Setup<'_>) -> Result<Self, BuildError> {
         let levels = Arc::new(LogLevels::new(logs.rules(), logs.collected()));
         let collection = logs.collection();
         let limit = logs.rates().map(FloodLimit::new);
         let Logs { outputs, fields, .. } = logs;
         let outputs = outputs.unwrap_or_else(|| vec![output::LogOutput::stdout()]);
-        let outputs = outputs.into_iter().map(|output| output.start(setup)).collect::<io::Result<_>>()?;
+        let outputs = outputs.into_iter().map(|output| output.start(setup)).collect::<Result<_, _>>()?;
         let counter = |level: LogLevel| {
             let labels = [("level", level.as_str().into())];
             setup.internal.counter("log_lines_total", "Log lines, by their level.", &labels)

@@ -8,12 +8,16 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "otlp")]
+use super::otlp::OtlpLogs;
 use super::{
     format::{LineStyle, LogFormat},
     readable::Columns,
 };
 #[cfg(feature = "files")]
 use crate::outputs::destination::file::EventFile;
+#[cfg(feature = "otlp")]
+use crate::outputs::otlp::export::Export;
 use crate::{
     base::{build_error::BuildError, counter::Counter, environment::Environment, settings::settings},
     extension::{internal_metrics::InternalMetrics, setup::Setup},
@@ -81,6 +85,20 @@ settings! {
         variable "NO_COLOR": "any value: readable lines have no colours" => |_| Some(false);
     }
 
+    #[cfg(feature = "otlp")]
+    pub(super) export: Option<Export> = None, "off; `http://localhost:4318` for `LogOutput::otlp()`" {
+        /// Sets the address of the collector of [`otlp`](Self::otlp), such as
+        /// `http://collector:4318`. Other outputs ignore it.
+        fn endpoint(mut self, url: impl Into<String>) {
+            if let Some(export) = &mut self.export {
+                export.url = Some(url.into());
+            }
+        }
+        variable "OTEL_EXPORTER_OTLP_ENDPOINT": "the address of the collector for all signals, such as `http://collector:4318`; lines are then exported, too";
+        variable "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "the address for lines";
+        variable "OTEL_LOGS_EXPORTER": "`otlp`: lines are exported; `none`: lines are not exported";
+    }
+
     capacity: usize = 4 * 1024 * 1024, "4 MiB" {
         /// Limits the bytes of the lines that wait or are being written.
         fn capacity(mut self, bytes: usize) { self.capacity = bytes }
@@ -118,6 +136,17 @@ impl LogOutput {
         Self::new("sink", Destination::sink(sink), false)
     }
 
+    /// Exports lines over OTLP, as records of OpenTelemetry's log data model (features `otlp` and
+    /// `otel`).
+    ///
+    /// The variables of the [exporter](crate::otel) configure it, too, with `LOGS` in the place of
+    /// `TRACES`. If `OTEL_EXPORTER_OTLP_ENDPOINT` is set, this output is added without any code.
+    #[cfg(feature = "otlp")]
+    pub fn otlp() -> Self {
+        let export = Some(Export::default());
+        Self { export, ..Self::new("otlp", Destination::writer(io::sink()), false) }
+    }
+
     fn new(name: &'static str, destination: Destination, is_stdout: bool) -> Self {
         Self { name: name.into(), ..Self::defaults(destination, is_stdout) }
     }
@@ -145,14 +174,24 @@ impl LogOutput {
     }
 
     /// Opens the destination and starts the output's thread.
-    pub(super) fn start(self, setup: &Setup<'_>) -> io::Result<RunningLogOutput> {
-        let destination = self.destination.start(&LINES, &self.name, self.capacity, Duration::ZERO, setup)?;
+    pub(super) fn start(self, setup: &Setup<'_>) -> Result<RunningLogOutput, BuildError> {
         let style = match self.format.unwrap_or(LogFormat::Json) {
             LogFormat::Json => LineStyle::Json,
             LogFormat::Readable => LineStyle::Readable(Columns::new(&setup.service.name, self.colours)),
             LogFormat::Ecs => LineStyle::Ecs,
             LogFormat::GoogleCloud => LineStyle::GoogleCloud(self.google_project),
         };
+        let destination = self.destination;
+        #[cfg(feature = "otlp")]
+        let (style, destination) = match self.export {
+            Some(export) => (LineStyle::Otlp, Destination::Bytes(Box::new(OtlpLogs::new(export, setup)?))),
+            None => (style, destination),
+        };
+        let started = destination.start(&LINES, &self.name, self.capacity, Duration::ZERO, setup);
+        let destination = started.map_err(|error| {
+            let setting = setup.environment.name_of(&["OBS_LOGS"], &["logs"]);
+            BuildError::failed(setting, error)
+        })?;
         Ok(RunningLogOutput { style, level: self.level, destination })
     }
 }

@@ -10,6 +10,8 @@ use super::{
 };
 #[cfg(feature = "files")]
 use crate::outputs::destination::file::EventFile;
+#[cfg(feature = "otlp")]
+use crate::outputs::otlp::{environment::SignalVariables, signal::LOGS};
 use crate::{
     base::{build_error::BuildError, environment::Environment, parse, settings::settings},
     record::kept_lines::LinesBudget,
@@ -153,6 +155,8 @@ impl Logs {
             self.from_environment = std::mem::take(&mut self.from_environment).with(&rules);
         }
         let outputs = self.outputs.get_or_insert_with(|| vec![LogOutput::stdout()]);
+        #[cfg(feature = "otlp")]
+        exports(outputs, environment);
         outputs.iter_mut().try_for_each(|output| output.read_environment(environment))
     }
 
@@ -226,6 +230,32 @@ impl fmt::Debug for Logs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Logs").field("outputs", &self.outputs).finish_non_exhaustive()
     }
+}
+
+/// Applies the `OTEL_*` variables to the export of lines, which they also switch on and off.
+/// Without any output, they are ignored.
+#[cfg(feature = "otlp")]
+fn exports(outputs: &mut Vec<LogOutput>, environment: &Environment) {
+    if outputs.is_empty() {
+        return;
+    }
+    let get = |name: &str| environment.get(name);
+    let mut warnings = Vec::new();
+    let mut variables = SignalVariables::new(&get, &mut warnings, &LOGS);
+    let exporter = variables.exporter();
+    let collector = variables.url();
+    if variables.disabled() || exporter == Some(false) {
+        outputs.retain(|output| output.export.is_none());
+    } else {
+        let named = collector.is_some() || exporter == Some(true);
+        if named && outputs.iter().all(|output| output.export.is_none()) {
+            outputs.push(LogOutput::otlp());
+        }
+        for export in outputs.iter_mut().filter_map(|output| output.export.as_mut()) {
+            variables.export(export, collector.clone());
+        }
+    }
+    warnings.into_iter().for_each(|warning| environment.warn(warning));
 }
 
 /// Parses a number of lines, or `off`.

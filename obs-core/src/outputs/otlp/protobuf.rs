@@ -49,6 +49,13 @@ pub(crate) fn fixed64(out: &mut BufferWriter<'_>, field: u8, value: u64) {
     out.put(&value.to_le_bytes());
 }
 
+/// Writes a field with a number of four bytes. Its field number must be below 16.
+#[cfg(feature = "logs")]
+pub(crate) fn fixed32(out: &mut BufferWriter<'_>, field: u8, value: u32) {
+    out.put(&[field << 3 | 5]);
+    out.put(&value.to_le_bytes());
+}
+
 /// Writes a field with a varint. Its field number must be below 16.
 pub(crate) fn number(out: &mut BufferWriter<'_>, field: u8, value: u64) {
     out.put(&[field << 3]);

@@ -1,6 +1,6 @@
 //! The names that OTLP uses for each signal.
 
-/// The names of a signal: traces, and later logs and metrics.
+/// The names of a signal: traces or logs.
 #[derive(Debug)]
 pub(crate) struct Signal {
     /// The path that is appended to the URL for all signals.
@@ -22,4 +22,14 @@ pub(crate) const TRACES: Signal = Signal {
     exporter: "OTEL_TRACES_EXPORTER",
     endpoint_setting: "traces_endpoint",
     items: "spans",
+};
+
+/// Logs, whose items are log lines.
+#[cfg(feature = "logs")]
+pub(crate) const LOGS: Signal = Signal {
+    path: "/v1/logs",
+    variable: "LOGS",
+    exporter: "OTEL_LOGS_EXPORTER",
+    endpoint_setting: "endpoint",
+    items: "log lines",
 };
