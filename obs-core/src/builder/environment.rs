@@ -167,11 +167,11 @@ mod tests {
         let read = Rc::new(RefCell::new(BTreeSet::new()));
         let seen = Rc::clone(&read);
         let environment = Environment::of(move |name| {
-            // The variables for all signals have the same name without `TRACES_`. The endpoint is
-            // an exception, because its meaning differs.
+            // The variables for all signals have the same name without `TRACES_` or `LOGS_`. The
+            // endpoints are an exception, because their meaning differs.
             let name = match name {
-                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" => name.to_owned(),
-                _ => name.replace("_OTLP_TRACES_", "_OTLP_"),
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" | "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT" => name.to_owned(),
+                _ => name.replace("_OTLP_TRACES_", "_OTLP_").replace("_OTLP_LOGS_", "_OTLP_"),
             };
             // A sampler by ratio makes its argument be read, and an endpoint makes all variables of
             // spans be read.

@@ -77,9 +77,8 @@ impl<'a> Batch<'a> {
         Entries { bytes: self.bytes, rest: self.ends.iter().zip(self.facts), base: self.base }
     }
 
-    /// Returns the bytes of each entry, also for a sink that reads no facts.
-    #[cfg(all(feature = "logs", feature = "otlp"))]
-    pub(crate) fn pieces(&self) -> impl Iterator<Item = &'a [u8]> {
+    /// Returns the bytes of each entry, without its facts.
+    pub fn each_bytes(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let (bytes, mut begin) = (self.bytes, 0);
         let base = self.base;
         self.ends.iter().map(move |end| {

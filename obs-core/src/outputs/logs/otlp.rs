@@ -127,7 +127,7 @@ impl BatchSink for OtlpLogs {
             size = size.saturating_add(line.len());
             first || size <= MAX_MESSAGE
         };
-        let lines: Vec<_> = batch.pieces().take_while(fits).map(<[u8]>::to_vec).collect();
+        let lines: Vec<_> = batch.each_bytes().take_while(fits).map(<[u8]>::to_vec).collect();
         let body = self.client.compressed(self.envelope.message(&[], &lines));
         match self.client.send(&body, |timeout: Duration| timeout) {
             Ok(delivered) => Ok(delivered.of(lines.len())),
