@@ -209,6 +209,7 @@ pub async fn own_labels(stack: Stack) {
     let mut client = server.connect().await;
     for headers in [&[("x-region", "eu")][..], &[("x-region", "mars")], &[("x-region", "moon")], &[]] {
         assert_eq!(client.send(scrape("/items/7", headers)).await.expect("a response").status, 200);
+        watch.running(0).await;
     }
     client.send(scrape("/fail", &[("x-region", "us")])).await.expect("a response");
     watch.ended(5).await;

@@ -26,10 +26,11 @@ pub async fn at_the_start(stack: Stack) {
     });
     let server = stack.serve(Setup::new(&watch)).await;
     let mut client = server.connect().await;
-    for tenant in ["blue", "canary@example.com"] {
+    for (n, tenant) in ["blue", "canary@example.com"].into_iter().enumerate() {
         let mut request = get("/items/7?a=b");
         request.headers_mut().insert("x-tenant", HeaderValue::from_static(tenant));
         assert_eq!(client.send(request).await.expect("a response").status, 200);
+        watch.ended(n + 1).await;
     }
     client.send(get("/livez")).await.expect("a response");
     let records = watch.ended(3).await;

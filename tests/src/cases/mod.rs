@@ -64,10 +64,11 @@ where
 async fn send_all(stack: Stack, watch: &Watch, paths: &[&str]) {
     let server = stack.serve(Setup::new(watch)).await;
     let mut client = server.connect().await;
-    for path in paths {
+    for (n, path) in paths.iter().enumerate() {
         client.send(get(path)).await.expect("a response");
+        // The records are in the order in which the requests end.
+        watch.ended(n + 1).await;
     }
-    watch.ended(paths.len()).await;
     client.disconnect().await;
     server.stop().await;
 }

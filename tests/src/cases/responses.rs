@@ -70,6 +70,7 @@ pub async fn unmatched(stack: Stack) {
     let server = stack.serve(Setup::new(&watch)).await;
     let mut client = server.connect().await;
     client.send(get("/items/7")).await.expect("a response");
+    watch.ended(1).await;
     client.send(get("/nothing/7")).await.expect("a response");
     watch.ended(2).await;
     client.disconnect().await;

@@ -70,12 +70,15 @@ async fn excluded_with(stack: Stack, otel: impl FnOnce(Otel) -> Otel) {
     let downstream = stack.serve(Setup::new(&called.watch)).await;
     let server = stack.serve(Setup::new(&traced.watch).calls(downstream.addr)).await;
     let mut client = server.connect().await;
-    for (path, status) in [("/items/7", 200), ("/call", 200), ("/panic-before", 500), ("/plain", 200)] {
+    let watch = &traced.watch;
+    let requests = [("/items/7", 200), ("/call", 200), ("/panic-before", 500), ("/plain", 200)];
+    for (n, (path, status)) in requests.into_iter().enumerate() {
         let answer = client.send(get(path)).await.expect("a response");
         assert_eq!(answer.status, status);
         assert!(answer.header("x-request-id").is_some());
+        // The records are in the order in which the requests end.
+        watch.ended(n + 1).await;
     }
-    let watch = &traced.watch;
     let records = watch.ended(4).await;
     let child = &called.watch.ended(1).await[0];
     client.disconnect().await;

@@ -227,10 +227,11 @@ pub async fn proxied(stack: Stack) {
     let traced = Traced::with(|otel| otel, |builder| builder.trusted_proxies(["127.0.0.0/8"]));
     let server = stack.serve(Setup::new(&traced.watch)).await;
     let mut client = server.connect().await;
-    for (name, value) in [
+    let proxied = [
         ("forwarded", "for=198.51.100.3, for=\"203.0.113.7:4711\";proto=https;host=shop.example:8443"),
         ("x-forwarded-host", "shop.example"),
-    ] {
+    ];
+    for (n, (name, value)) in proxied.into_iter().enumerate() {
         let mut request = get("/plain");
         request.headers_mut().insert(name, HeaderValue::from_static(value));
         if name == "x-forwarded-host" {
@@ -240,8 +241,8 @@ pub async fn proxied(stack: Stack) {
             request.headers_mut().insert("x-forwarded-proto", HeaderValue::from_static("https"));
         }
         client.send(request).await.expect("a response");
+        traced.watch.ended(n + 1).await;
     }
-    traced.watch.ended(2).await;
     client.disconnect().await;
     server.stop().await;
     let spans = traced.spans();
@@ -295,12 +296,13 @@ pub async fn continued(stack: Stack) {
     let server = stack.serve(Setup::new(&traced.watch)).await;
     let mut client = server.connect().await;
     let mut responses = Vec::new();
-    for parent in [SAMPLED, UNSAMPLED] {
+    for (n, parent) in [SAMPLED, UNSAMPLED].into_iter().enumerate() {
         let mut request = get("/plain");
         request.headers_mut().insert("traceparent", HeaderValue::from_static(parent));
         request.headers_mut().insert("tracestate", HeaderValue::from_static("a=1,b=2"));
         let answer = client.send(request).await.expect("a response");
         responses.push(answer.header("traceresponse").expect("the header").to_owned());
+        traced.watch.ended(n + 1).await;
     }
     let records = traced.watch.ended(2).await;
     client.disconnect().await;
