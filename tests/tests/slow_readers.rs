@@ -79,7 +79,11 @@ async fn scrape(addr: SocketAddr, gzip: bool) -> Duration {
     tokio::time::timeout(BOUND, page).await.expect("a page")
 }
 
+/// The lock of the process's memory, which both tests measure.
+static MEMORY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 async fn slow_readers(framework: Framework) {
+    let _alone = MEMORY.lock().await;
     // Each reader takes two file descriptors in this process.
     let of_this_process = std::process::id().to_string();
     let raised = Command::new("prlimit").args(["--pid", &of_this_process, "--nofile=8192:"]).status();

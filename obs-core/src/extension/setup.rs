@@ -32,8 +32,8 @@ pub(crate) type StartHook = dyn Fn(&RequestHead<'_>, &Work) + Send + Sync;
 /// A step of the shutdown: it gets the time that is left, and returns whether it was done in time.
 pub(crate) type ShutdownStep = Box<dyn Fn(Duration) -> bool + Send + Sync>;
 
-/// Reads the counts of an output.
-pub(crate) type ReadCounts = Box<dyn Fn() -> OutputCounts + Send + Sync>;
+/// Reads the counts of an output. `None` for an output that nobody uses.
+pub(crate) type ReadCounts = Box<dyn Fn() -> Option<OutputCounts> + Send + Sync>;
 
 /// A step of the installation that runs when all parts are installed.
 type LateStep = Box<dyn FnOnce(&mut Setup<'_>) -> Result<(), BuildError>>;
@@ -311,6 +311,13 @@ impl Setup<'_> {
 
     /// Adds the extension's row to the report of a shutdown.
     pub fn report(&mut self, read: impl Fn() -> OutputCounts + Send + Sync + 'static) {
+        self.parts.reports.push((self.name.clone(), Box::new(move || Some(read()))));
+    }
+
+    /// Adds the extension's row, which is absent as long as all its counts are 0.
+    #[cfg(feature = "logs")]
+    pub(crate) fn report_if_used(&mut self, read: impl Fn() -> OutputCounts + Send + Sync + 'static) {
+        let read = move || Some(read()).filter(|counts| *counts != OutputCounts::default());
         self.parts.reports.push((self.name.clone(), Box::new(read)));
     }
 

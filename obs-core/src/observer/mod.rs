@@ -328,8 +328,9 @@ impl Observer {
     }
 
     pub(crate) fn report(&self, flushed: bool) -> ShutdownReport {
-        let row = |(name, read): &(String, ReadCounts)| OutputReport { name: name.clone(), counts: read() };
-        let outputs = self.0.reports.iter().map(row).collect();
+        let row =
+            |(name, read): &(String, ReadCounts)| Some(OutputReport { name: name.clone(), counts: read()? });
+        let outputs = self.0.reports.iter().filter_map(row).collect();
         ShutdownReport { flushed, in_flight: self.in_flight(), outputs }
     }
 

@@ -116,7 +116,7 @@ impl Redaction {
     /// let error = obs_core::Redaction::new().pattern("customer", "C-[0-9").build().unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     "`redaction` is \"pattern customer: C-[0-9\", \
+    ///     "`redaction` is \"pattern customer: C-[0-9, at `[0-9` (found unclosed character class)\", \
     ///      but should be a regular expression of the crate `regex-lite`"
     /// );
     /// ```

@@ -33,7 +33,7 @@ impl Extension for Logs {
         }
         if pipeline.has_outputs() {
             setup.on_shutdown(move |deadline| flushed.flush(deadline));
-            setup.report(move || reported.counts());
+            setup.report_if_used(move || reported.counts());
         }
         setup.share(Arc::new(FlushAtEnd(Arc::clone(&pipeline))));
         setup.share(pipeline);
