@@ -110,7 +110,8 @@ const HARMLESS: &str = "[a-zA-Z äß東,;.!?()\n]{0,40}";
 fn secret() -> impl Strategy<Value = (String, String)> {
     let same = |secret: String| (secret.clone(), secret);
     prop_oneof![
-        ("[a-z][a-z0-9._+]{0,20}[a-z0-9]", "[a-z][a-z0-9]{1,12}", "(com|de|co\\.uk|museum)")
+        // The names `git`, `hg` and `svn` are those of servers, and no people.
+        ("[a-z][a-z0-9._+]{2,20}[a-z0-9]", "[a-z][a-z0-9]{1,12}", "(com|de|co\\.uk|museum)")
             .prop_map(|(local, domain, top)| format!("{local}@{domain}.{top}"))
             .prop_map(same),
         ("eyJ[a-zA-Z0-9_-]{8,40}", "eyJ[a-zA-Z0-9_-]{8,90}", "[a-zA-Z0-9_-]{0,43}")
