@@ -61,6 +61,7 @@ impl RecordSink for CollectedLines {
         let route = record.request().and_then(|FinishedRequest { end, .. }| end.route.clone());
         let work = || LineWork { start: record.start(), route: route.clone(), ended: false };
         for line in lines.iter() {
+            self.0.count(line.level);
             self.0.push(&MaskedLine {
                 since_1970: line.since_1970,
                 level: line.level,

@@ -151,9 +151,7 @@ impl LogPipeline {
         {
             return self.collect(collection, line, level);
         }
-        if let Some(counter) = self.lines.get(level as usize) {
-            counter.add(1);
-        }
+        self.count(level);
         if !self.outputs.iter().any(|output| level <= output.level) {
             return;
         }
@@ -180,6 +178,13 @@ impl LogPipeline {
             work,
             collected: false,
         });
+    }
+
+    /// Counts a line of this level.
+    fn count(&self, level: LogLevel) {
+        if let Some(counter) = self.lines.get(level as usize) {
+            counter.add(1);
+        }
     }
 
     /// Adds the fields of a line without their secrets.

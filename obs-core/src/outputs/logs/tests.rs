@@ -237,6 +237,9 @@ fn collected(status: u16, settings: impl FnOnce(Logs) -> Logs, keep: bool) -> (V
     observation.responded(status, &());
     observation.finish(Outcome::Completed);
     let text = written.text(&observer);
+    let debug_lines = text.matches("\"level\":\"debug\"").count();
+    let counted = format!("log_lines_total{{level=\"debug\"}} {debug_lines}\n");
+    assert!(observer.metrics_text().contains(&counted), "{counted}");
     assert!(!text.contains("4111111111111111"), "{text}");
     let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let messages = lines.iter().map(|line| line["message"].as_str().expect("a text").to_owned());

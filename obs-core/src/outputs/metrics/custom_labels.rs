@@ -1,7 +1,7 @@
 //! Labels of the application's own: from fields, and from headers.
 //!
 //! Each label numbers its values, and one number stands for the values of all labels of a request.
-//! So the key of a series has the same size with and without such labels.
+//! The key of a series therefore has the same size with and without such labels.
 
 use std::{
     borrow::Cow,
