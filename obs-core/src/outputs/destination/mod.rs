@@ -24,7 +24,7 @@ use self::file::EventFile;
 use self::{stdout::Stdout, writer_sink::WriterSink};
 use crate::{
     base::{build_error::BuildError, counter::Counter, environment::Environment},
-    extension::{internal_metrics::InternalMetrics, setup::Setup},
+    extension::{internal_metrics::InternalMetrics, report::OutputCounts, setup::Setup},
     outputs::delivery::{
         byte_writer::ByteWriter,
         lines::LineStore,
@@ -168,6 +168,26 @@ impl Destination {
         })?;
         Ok(RunningDestination { facts, queue, worker })
     }
+}
+
+/// Waits until all lines are written, at most until the deadline. Returns true if they are.
+pub(crate) fn flush<'a>(
+    destinations: impl Iterator<Item = &'a RunningDestination>,
+    deadline: Duration,
+) -> bool {
+    // All destinations start to flush before the first wait, so a stuck one takes no time from the
+    // others.
+    let asked: Vec<_> = destinations.map(|one| (one.queue.ask_to_flush(deadline), one)).collect();
+    asked.iter().fold(true, |flushed, (flush, one)| flushed & one.worker.wait_for(flush))
+}
+
+/// The sums of the counts of all destinations, for the report of a shutdown.
+pub(crate) fn counts<'a>(destinations: impl Iterator<Item = &'a RunningDestination>) -> OutputCounts {
+    let counts = destinations.map(|one| one.queue.report());
+    counts.fold(OutputCounts::default(), |all, (delivered, lost)| OutputCounts {
+        delivered: all.delivered.saturating_add(delivered),
+        lost: all.lost.saturating_add(lost),
+    })
 }
 
 /// Returns the counter of the lines that an output lost for a reason.

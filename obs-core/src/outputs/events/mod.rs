@@ -33,7 +33,7 @@ mod tests;
 use super::events::output::EventOutput;
 use crate::{
     extension::{report::OutputCounts, setup::Setup, sink::RecordSink},
-    outputs::delivery::worker,
+    outputs::{delivery::worker, destination},
     record::finished::Record,
 };
 use std::{cell::RefCell, io, time::Duration};
@@ -71,11 +71,7 @@ impl EventPipeline {
 
     /// The sums of the counts of all outputs, for the report of a shutdown.
     pub(crate) fn counts(&self) -> OutputCounts {
-        let counts = self.outputs.iter().map(|output| output.queue.report());
-        counts.fold(OutputCounts::default(), |all, (delivered, lost)| OutputCounts {
-            delivered: all.delivered.saturating_add(delivered),
-            lost: all.lost.saturating_add(lost),
-        })
+        destination::counts(self.outputs.iter().map(|output| &output.destination))
     }
 }
 
@@ -107,11 +103,7 @@ impl RecordSink for EventPipeline {
     }
 
     fn flush(&self, deadline: Duration) -> bool {
-        // All outputs start to flush before the first wait, so a stuck output takes no time from
-        // the others.
-        let asked: Vec<_> =
-            self.outputs.iter().map(|output| (output.queue.ask_to_flush(deadline), output)).collect();
-        asked.iter().fold(true, |flushed, (flush, output)| flushed & output.worker.wait_for(flush))
+        destination::flush(self.outputs.iter().map(|output| &output.destination), deadline)
     }
 }
 
@@ -134,6 +126,6 @@ impl EventPipeline {
 
 impl Drop for EventPipeline {
     fn drop(&mut self) {
-        worker::end(self.outputs.iter_mut().map(|output| &mut output.worker));
+        worker::end(self.outputs.iter_mut().map(|output| &mut output.destination.worker));
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     extension::setup::Setup,
     outputs::{
         delivery::sink::{BatchSink, EventSink},
-        destination::{Destination, LEAST_CAPACITY, LineKind, RunningDestination},
+        destination::{Destination, LEAST_CAPACITY, LineKind},
     },
     record::finished::Record,
 };
@@ -208,11 +208,10 @@ impl EventOutput {
             Overflow::Drop => Duration::ZERO,
             Overflow::Block(patience) => patience,
         };
-        let running = self.destination.start(&EVENTS, &self.name, self.capacity, patience, setup)?;
-        let RunningDestination { facts, queue, worker } = running;
+        let destination = self.destination.start(&EVENTS, &self.name, self.capacity, patience, setup)?;
         let readable = (self.format == Some(EventFormat::Readable))
             .then(|| Style::new(&setup.service.name, self.columns, self.colours));
-        Ok(RunningOutput { readable, filter: self.filter, facts, queue, worker })
+        Ok(RunningOutput { readable, filter: self.filter, destination })
     }
 }
 

@@ -1,7 +1,5 @@
 //! An output whose thread runs. It takes events and pushes them into its queue.
 
-use std::sync::Arc;
-
 use super::{
     line::{self, JsonLine},
     output::Filter,
@@ -9,7 +7,7 @@ use super::{
 };
 use crate::{
     base::panic::catch,
-    outputs::delivery::{batch::EntryFacts, lines::LineStore, queue::Queue, worker::Worker},
+    outputs::{delivery::batch::EntryFacts, destination::RunningDestination},
     record::{finished::Record, route::Route},
 };
 
@@ -18,10 +16,7 @@ pub(super) struct RunningOutput {
     /// The style of readable events. `None` for JSON.
     pub(super) readable: Option<Style>,
     pub(super) filter: Option<Filter>,
-    /// True if the sink reads the facts of each event, and not only its bytes.
-    pub(super) facts: bool,
-    pub(super) queue: Arc<Queue<LineStore>>,
-    pub(super) worker: Worker<LineStore>,
+    pub(super) destination: RunningDestination,
 }
 
 impl RunningOutput {
@@ -37,18 +32,18 @@ impl RunningOutput {
             return self.push_line(&style.line(event), event.record);
         }
         let line = json.of(event);
-        if self.facts {
+        if self.destination.facts {
             return self.push_line(line, event.record);
         }
-        self.queue.push((line, None));
+        self.destination.queue.push((line, None));
     }
 
     /// The push of a readable line or of an event with facts. It is separate from the common path,
     /// which stays small.
     #[inline(never)]
     fn push_line(&self, line: &[u8], record: &Record) {
-        let facts = self.facts.then(|| facts(record));
-        self.queue.push((line, facts.as_ref()));
+        let facts = self.destination.facts.then(|| facts(record));
+        self.destination.queue.push((line, facts.as_ref()));
     }
 }
 

@@ -45,7 +45,7 @@ use crate::{
         value::Value,
     },
     extension::{report::OutputCounts, setup::Setup},
-    outputs::delivery::worker,
+    outputs::{delivery::worker, destination},
     record::{fields::Fields, kept_lines::KeptLine, log_level::LogLevel, route::Route, service::Service},
     redact::Redactor,
 };
@@ -247,21 +247,12 @@ impl LogPipeline {
     /// Waits until all lines are written, at most until the deadline. Returns true if they are.
     pub fn flush(&self, deadline: Duration) -> bool {
         self.summarise();
-        // All outputs start to flush before the first wait, so a stuck output takes no time from
-        // the others.
-        let ask = |output: &RunningLogOutput| output.destination.queue.ask_to_flush(deadline);
-        let asked: Vec<_> = self.outputs.iter().map(ask).collect();
-        let outputs = self.outputs.iter().zip(&asked);
-        outputs.fold(true, |flushed, (output, flush)| flushed & output.destination.worker.wait_for(flush))
+        destination::flush(self.outputs.iter().map(|output| &output.destination), deadline)
     }
 
     /// The sums of the counts of all outputs, for the report of a shutdown.
     fn counts(&self) -> OutputCounts {
-        let counts = self.outputs.iter().map(|output| output.destination.queue.report());
-        counts.fold(OutputCounts::default(), |all, (delivered, lost)| OutputCounts {
-            delivered: all.delivered.saturating_add(delivered),
-            lost: all.lost.saturating_add(lost),
-        })
+        destination::counts(self.outputs.iter().map(|output| &output.destination))
     }
 }
 
