@@ -27,10 +27,10 @@ const LIMITS: &[Limit] = &[
     Limit { name: "axum-one-percent", instructions: 8_910.0, allocations: 5.03, chance: ONE_PERCENT },
     Limit { name: "axum-sampled", instructions: 12_420.0, allocations: 8.0, chance: 0.0 },
     Limit { name: "tower-observed", instructions: 6_643.0, allocations: 3.0, chance: 0.0 },
-    Limit { name: "actix-observed", instructions: 7_638.0, allocations: 3.0, chance: 0.0 },
-    Limit { name: "actix-unsampled", instructions: 9_010.0, allocations: 4.0, chance: 0.0 },
-    Limit { name: "actix-one-percent", instructions: 9_070.0, allocations: 4.03, chance: ONE_PERCENT },
-    Limit { name: "actix-sampled", instructions: 12_640.0, allocations: 7.0, chance: 0.0 },
+    Limit { name: "actix-observed", instructions: 7_500.0, allocations: 3.0, chance: 0.0 },
+    Limit { name: "actix-unsampled", instructions: 8_130.0, allocations: 4.0, chance: 0.0 },
+    Limit { name: "actix-one-percent", instructions: 8_200.0, allocations: 4.03, chance: ONE_PERCENT },
+    Limit { name: "actix-sampled", instructions: 12_100.0, allocations: 7.0, chance: 0.0 },
     Limit { name: "redact-path", instructions: 212.0, allocations: 0.0, chance: 0.0 },
     Limit { name: "redact-user-agent", instructions: 1_424.0, allocations: 0.0, chance: 0.0 },
     Limit { name: "redact-text-1k", instructions: 5_171.0, allocations: 0.0, chance: 0.0 },
@@ -44,8 +44,8 @@ const LIMITS: &[Limit] = &[
 const LIMITS_UNCHANGED: &[Limit] = &[
     Limit { name: "axum-observed", instructions: 8_400.0, allocations: 4.0, chance: 0.0 },
     Limit { name: "axum-one-percent", instructions: 9_700.0, allocations: 5.03, chance: ONE_PERCENT },
-    Limit { name: "actix-observed", instructions: 8_300.0, allocations: 3.0, chance: 0.0 },
-    Limit { name: "actix-one-percent", instructions: 10_040.0, allocations: 4.03, chance: ONE_PERCENT },
+    Limit { name: "actix-observed", instructions: 8_230.0, allocations: 3.0, chance: 0.0 },
+    Limit { name: "actix-one-percent", instructions: 9_050.0, allocations: 4.03, chance: ONE_PERCENT },
 ];
 
 /// The random difference in allocations when one percent is sampled. Half of the traces have random

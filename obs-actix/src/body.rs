@@ -2,6 +2,7 @@
 
 use std::{
     error::Error,
+    mem,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -21,8 +22,8 @@ use crate::body_rule::of_actix;
 pin_project! {
     /// A response's body that finishes its request's observation when it ends.
     ///
-    /// It forwards the size. It does not forward `try_into_bytes`, because those bytes would not be
-    /// observed.
+    /// It forwards the size. A body that is ready as a whole, such as a `String`, is stored as
+    /// bytes. `try_into_bytes` is not forwarded, because those bytes would not be observed.
     ///
     /// # Errors
     /// The errors of the body, boxed as actix-web boxes them.
@@ -44,7 +45,9 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let body = &mut this.body;
-            this.observation.drop_in(|| body.set(Origin::Own { body: AnswerBody::default() }));
+            if matches!(**body, Origin::Service { .. }) {
+                this.observation.drop_in(|| body.set(Origin::Ready { bytes: Bytes::new() }));
+            }
         }
     }
 }
@@ -54,6 +57,8 @@ pin_project! {
     #[project = OriginProj]
     enum Origin<B> {
         Service { #[pin] body: B },
+        // The whole body of the service. No code of the application runs for it any more.
+        Ready { bytes: Bytes },
         // An answer of the middleware itself.
         Own { body: AnswerBody },
     }
@@ -62,7 +67,7 @@ pin_project! {
 impl<B: MessageBody> ObservedMessageBody<B> {
     #[inline]
     pub(crate) fn body(observation: Observation, body: B) -> Self {
-        Self::new(observation, Origin::Service { body })
+        Self::new(observation, Origin::of(body))
     }
 
     pub(crate) fn own(observation: Observation, body: AnswerBody) -> Self {
@@ -87,9 +92,23 @@ impl<B: MessageBody> ObservedMessageBody<B> {
 }
 
 impl<B: MessageBody> Origin<B> {
+    #[inline]
+    fn of(body: B) -> Self {
+        // A body that must not exist, as that of a 204, has no size and stays as it is.
+        if !matches!(body.size(), BodySize::Sized(_)) {
+            return Self::Service { body };
+        }
+        match body.try_into_bytes() {
+            Ok(bytes) => Self::Ready { bytes },
+            Err(body) => Self::Service { body },
+        }
+    }
+
+    #[inline]
     fn size(&self) -> BodySize {
         match self {
             Self::Service { body } => body.size(),
+            Self::Ready { bytes } => BodySize::Sized(bytes.len() as u64),
             // Without a size, an answer to HEAD has no `Content-Length` (RFC 9110 §8.6).
             Self::Own { body } if body.is_omitted() => body.size().map_or(BodySize::None, BodySize::Sized),
             Self::Own { body } => body.size().map_or(BodySize::Stream, BodySize::Sized),
@@ -106,13 +125,22 @@ impl<B: MessageBody> MessageBody for ObservedMessageBody<B> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.as_mut().project();
-        if let OriginProj::Service { body } = this.body.project()
-            && this.observation.sees_only_bytes()
-        {
-            return match this.observation.poll(|| bytes_of(body.poll_next(cx))) {
-                Ok(bytes) => Poll::Ready(Some(Ok(bytes))),
-                Err(other) => self.other(other),
-            };
+        match this.body.project() {
+            OriginProj::Ready { bytes } if bytes.is_empty() => {
+                this.observation.ended();
+                return Poll::Ready(None);
+            }
+            OriginProj::Ready { bytes } => {
+                this.observation.yielded(bytes);
+                return Poll::Ready(Some(Ok(mem::take(bytes))));
+            }
+            OriginProj::Service { body } if this.observation.sees_only_bytes() => {
+                return match this.observation.poll(|| bytes_of(body.poll_next(cx))) {
+                    Ok(bytes) => Poll::Ready(Some(Ok(bytes))),
+                    Err(other) => self.other(other),
+                };
+            }
+            _ => {}
         }
         self.poll_slow(cx)
     }
@@ -128,6 +156,7 @@ impl<B: MessageBody> ObservedMessageBody<B> {
         let this = self.as_mut().project();
         let polled = match this.body.project() {
             OriginProj::Service { body } => this.observation.poll(|| bytes_of(body.poll_next(cx))),
+            OriginProj::Ready { .. } => return Poll::Ready(None),
             OriginProj::Own { body } => this.observation.poll(|| match body.poll_piece(cx) {
                 Poll::Ready(Some(bytes)) => Ok(bytes),
                 Poll::Ready(None) => Err(NoBytes::End),
@@ -188,5 +217,62 @@ fn no_bytes<E: Into<Box<dyn Error>>>(polled: Poll<Option<Result<Bytes, E>>>) -> 
         Poll::Pending => NoBytes::Pending,
         Poll::Ready(Some(Err(error))) => NoBytes::Error(error.into()),
         Poll::Ready(_) => NoBytes::End,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use actix_web::body::{BoxBody, None as NoBody};
+    use obs_core::{Outcome, adapter::RequestHead, testing::TestObserver};
+
+    use super::*;
+
+    fn observed(test: &TestObserver, status: u16, body: BoxBody) -> Pin<Box<ObservedMessageBody<BoxBody>>> {
+        let mut observation = test.observer().start(&RequestHead::new("GET", "/", &()));
+        observation.responded(status, &());
+        Box::pin(ObservedMessageBody::body(observation, body))
+    }
+
+    fn poll(body: &mut Pin<Box<ObservedMessageBody<BoxBody>>>) -> Option<Bytes> {
+        match body.as_mut().poll_next(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(polled) => polled.transpose().expect("bytes have no error"),
+            Poll::Pending => panic!("bytes are ready"),
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_ready_as_a_whole_ends_after_its_bytes() {
+        for (polls, outcome, bytes) in [
+            (0, Outcome::CancelledInBody, 0),
+            (1, Outcome::CancelledInBody, 5),
+            (2, Outcome::Completed, 5),
+            (3, Outcome::Completed, 5),
+        ] {
+            let test = TestObserver::new();
+            let mut body = observed(&test, 200, BoxBody::new("hello"));
+            assert_eq!(body.size(), BodySize::Sized(5));
+            let seen: Vec<u8> = (0..polls).filter_map(|_| poll(&mut body)).flatten().collect();
+            assert!(polls == 0 || seen == b"hello", "{seen:?}");
+            drop(body);
+            let records = test.records();
+            let [record] = &*records else { panic!("{} records", records.len()) };
+            let sent = record.request().map(|request| request.end.response_bytes);
+            assert_eq!((record.outcome, sent), (outcome, Some(bytes)), "{polls} polls");
+        }
+    }
+
+    #[test]
+    fn an_empty_body_has_a_size_and_an_absent_body_has_none() {
+        let test = TestObserver::new();
+        for (body, size) in
+            [(BoxBody::new(""), BodySize::Sized(0)), (BoxBody::new(NoBody::new()), BodySize::None)]
+        {
+            let mut body = observed(&test, 204, body);
+            assert_eq!(body.size(), size);
+            assert_eq!(poll(&mut body), None);
+        }
+        assert!(test.records().iter().all(|record| record.outcome == Outcome::Completed));
     }
 }

@@ -4,7 +4,7 @@ use actix_web::{
     dev::ServiceRequest,
     http::{
         Version,
-        header::{HeaderMap, HeaderName, TRANSFER_ENCODING},
+        header::{HeaderMap, HeaderName},
     },
 };
 use obs_core::adapter::{HeaderLookup, HttpVersion, RequestHead, UrlScheme};
@@ -31,7 +31,7 @@ impl HeaderLookup for Headers<'_> {
             "traceparent" "tracestate" "baggage" "x-request-id" "content-type" "content-length" "user-agent" "host"
             "forwarded" "x-forwarded-for" "x-forwarded-proto" "x-forwarded-host" "x-forwarded-port"
             "b3" "x-b3-traceid" "x-b3-spanid" "x-b3-sampled" "x-b3-flags" "uber-trace-id"
-            "grpc-status" "grpc-message" "grpc-timeout");
+            "transfer-encoding" "grpc-status" "grpc-message" "grpc-timeout");
         all.for_each(|value| f(value.as_bytes()));
     }
 
@@ -49,23 +49,15 @@ pub(crate) fn of<'a>(request: &'a ServiceRequest, headers: &'a Headers<'a>) -> R
         .query(request.uri().query())
         .scheme(request.uri().scheme_str().map_or_else(|| of_connection(request), UrlScheme::parse))
         .authority(request.uri().authority().map(|authority| authority.as_str()))
-        .body_bytes(has_no_body(request).then_some(0))
         .peer(request.peer_addr());
     match request.version() {
-        Version::HTTP_09 => head.version(HttpVersion::Http09),
-        Version::HTTP_10 => head.version(HttpVersion::Http10),
-        Version::HTTP_11 => head.version(HttpVersion::Http11),
+        Version::HTTP_09 => head.version(HttpVersion::Http09).body_needs_header(),
+        Version::HTTP_10 => head.version(HttpVersion::Http10).body_needs_header(),
+        Version::HTTP_11 => head.version(HttpVersion::Http11).body_needs_header(),
         Version::HTTP_2 => head.version(HttpVersion::Http2),
         Version::HTTP_3 => head.version(HttpVersion::Http3),
         _ => head,
     }
-}
-
-/// Returns true if an HTTP/1 request has no body, unless it has `Content-Length`, which the core
-/// reads itself. A body needs one of two headers (RFC 9112 §6.3).
-#[inline]
-fn has_no_body(request: &ServiceRequest) -> bool {
-    request.version() <= Version::HTTP_11 && !request.headers().contains_key(TRANSFER_ENCODING)
 }
 
 /// Returns the scheme of the connection. Over HTTP/1 a request names no scheme, but the server

@@ -26,6 +26,7 @@ impl HeaderNameSet {
         .with("host")
         .with("traceparent")
         .with("tracestate")
+        .with("transfer-encoding")
         .with("uber-trace-id")
         .with("user-agent")
         .with("x-b3-flags")

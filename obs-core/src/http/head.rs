@@ -40,6 +40,8 @@ pub struct RequestHead<'a> {
     /// The exact size of the request body in bytes, if it is known without `Content-Length`. It is
     /// 0 if there is no body.
     pub body_bytes: Option<u64>,
+    /// True if the request has no body unless a header announces one.
+    pub(crate) body_needs_header: bool,
     /// The headers.
     pub headers: &'a dyn HeaderLookup,
     pub(crate) route: Option<&'a str>,
@@ -59,6 +61,7 @@ impl<'a> RequestHead<'a> {
             version: None,
             peer: None,
             body_bytes: None,
+            body_needs_header: false,
             headers,
             route: None,
             find_route: None,
@@ -105,6 +108,14 @@ impl<'a> RequestHead<'a> {
     #[must_use]
     pub const fn body_bytes(mut self, bytes: Option<u64>) -> Self {
         self.body_bytes = bytes;
+        self
+    }
+
+    /// States that the body is framed as in HTTP/1: without `Content-Length` and
+    /// `Transfer-Encoding`, there is no body (RFC 9112 §6.3).
+    #[must_use]
+    pub const fn body_needs_header(mut self) -> Self {
+        self.body_needs_header = true;
         self
     }
 

@@ -256,7 +256,7 @@ fn next_chunk<D: Buf, E>(
     observation: &mut BodyObservation,
 ) -> Option<Result<Frame<Bytes>, E>> {
     let chunk = UnsentBody::next_chunk(rest)?;
-    observation.data(&chunk);
+    observation.yielded(&chunk);
     Some(Ok(Frame::data(chunk)))
 }
 

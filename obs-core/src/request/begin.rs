@@ -13,7 +13,7 @@ use crate::{
         found_headers::FoundHeaders,
         grpc::GrpcRequest,
         head::RequestHead,
-        headers::{HeaderLookup as _, length_header},
+        headers::{HeaderLookup as _, first_header, length_header},
         method::Method,
     },
     observer::Observer,
@@ -119,6 +119,10 @@ impl WorkState {
         request.client = forwarded.client.or(peer);
         let declared = length_header(headers, "content-length").filter(|length| *length <= MAX_LENGTH);
         request.body_bytes = declared.or(head.body_bytes);
+        if head.body_needs_header && declared.is_none() {
+            let announced = first_header(headers, "transfer-encoding", |_| ()).is_some();
+            request.body_bytes = if announced { None } else { Some(0) };
+        }
         if !policy.recorded_headers.is_empty() {
             request.headers = recorded_headers(policy, headers);
         }

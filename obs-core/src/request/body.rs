@@ -110,9 +110,7 @@ impl BodyObservation {
     fn poll_with_all<D: AsRef<[u8]>, O>(&mut self, poll: impl FnOnce() -> Result<D, O>) -> Result<D, O> {
         let Some(observation) = &mut self.observation else { return poll() };
         let (scope, progress) = observation.scope_and_progress();
-        if progress.body.if_dropped == IfDropped::CompleteUntilPolled {
-            progress.body.if_dropped = IfDropped::Cancelled;
-        }
+        progress.polled();
         match catch(|| scope.enter(poll)) {
             Ok(polled) => {
                 if let Ok(data) = &polled {
@@ -135,11 +133,14 @@ impl BodyObservation {
         self.observation.as_ref().is_some_and(|observation| observation.progress().body.only_bytes)
     }
 
-    /// Counts bytes that the body yielded outside of [`poll`](Self::poll).
-    #[cfg(any(feature = "http", test))]
-    pub(crate) fn data(&mut self, bytes: &[u8]) {
+    /// Counts bytes that the body yields without a [`poll`](Self::poll), because no code of the
+    /// application runs for them.
+    #[inline]
+    pub fn yielded(&mut self, bytes: &[u8]) {
         if let Some(observation) = &mut self.observation {
-            observation.progress_mut().sent(bytes);
+            let progress = observation.progress_mut();
+            progress.polled();
+            progress.sent(bytes);
         }
     }
 

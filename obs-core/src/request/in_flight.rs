@@ -81,6 +81,15 @@ impl Progress {
         self.response_bytes = self.response_bytes.wrapping_add(bytes.len() as u64);
     }
 
+    /// Notes that the body was polled. From now on, a drop before its end is a cancellation if the
+    /// rule says so.
+    #[inline]
+    pub(crate) fn polled(&mut self) {
+        if self.body.if_dropped == IfDropped::CompleteUntilPolled {
+            self.body.if_dropped = IfDropped::Cancelled;
+        }
+    }
+
     /// Counts bytes that the body yielded, as its rule says.
     #[inline(never)]
     pub(crate) fn sent(&mut self, bytes: &[u8]) {
