@@ -18,6 +18,12 @@ pub(crate) fn start() -> String {
     endpoint
 }
 
+/// Returns the URL of a collector that does not run: nothing listens at its port.
+pub(crate) fn stopped() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    format!("http://{}", listener.local_addr().expect("an address"))
+}
+
 /// Responds to the requests of a connection until it ends.
 fn serve(stream: &TcpStream) -> Option<()> {
     let mut reader = BufReader::new(stream);

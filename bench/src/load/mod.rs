@@ -24,6 +24,9 @@ const ROUNDS: usize = 21;
 /// The length of a server's turn, in seconds.
 const TURN: u32 = 1;
 
+/// The setting that does only what every observation needs.
+const FLOOR: &str = "axum-floor";
+
 /// A setting in one round.
 struct Sample {
     /// The CPU time of the server for one request, in microseconds.
@@ -62,12 +65,13 @@ fn table(settings: &[&'static Setting], wrk: &Wrk, pace: Pace) -> Result<(), Str
             row.samples.push(sample(&row.server, wrk, pace)?);
         }
     }
-    println!("| setting | CPU µs/request | × bare | from | to | requests/s | p50 µs | p99 µs |");
-    println!("|---|--:|--:|--:|--:|--:|--:|--:|");
+    println!("| setting | CPU µs/request | × bare | from | to | × floor | requests/s | p50 µs | p99 µs |");
+    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|");
     for row in &rows {
         let bare =
             row.setting.bare.and_then(|bare| rows.iter().find(|other| other.setting.name == bare.name));
-        println!("{}", row.markdown(bare));
+        let floor = rows.iter().find(|other| other.setting.name == FLOOR);
+        println!("{}", row.markdown(bare, floor.filter(|_| row.setting.name.starts_with("axum-"))));
     }
     rows.into_iter().try_for_each(|row| row.server.stop())
 }
@@ -80,22 +84,21 @@ fn sample(server: &Server, wrk: &Wrk, pace: Pace) -> Result<Sample, String> {
 }
 
 impl Row {
-    /// Formats the row. The ratio is the median of the rounds; *from* and *to* enclose the middle
-    /// half of them.
-    fn markdown(&self, bare: Option<&Self>) -> String {
-        let ratios = bare.map_or_else(
-            || "– | – | –".to_owned(),
-            |bare| {
-                let pairs = self.samples.iter().zip(&bare.samples);
-                let mut ratios: Vec<_> = pairs.map(|(sample, bare)| sample.cpu / bare.cpu).collect();
-                ratios.sort_by(f64::total_cmp);
-                let [middle, from, to] = [ROUNDS / 2, ROUNDS / 4, ROUNDS - 1 - ROUNDS / 4];
-                format!("{:.2} | {:.2} | {:.2}", ratios[middle], ratios[from], ratios[to])
-            },
-        );
+    /// Formats the row. A ratio is the median of the rounds; *from* and *to* enclose the middle half
+    /// of them.
+    fn markdown(&self, bare: Option<&Self>, floor: Option<&Self>) -> String {
+        let [ratios, floor] = [(bare, 3), (floor, 1)].map(|(other, columns)| {
+            let Some(other) = other else { return vec!["–"; columns].join(" | ") };
+            let pairs = self.samples.iter().zip(&other.samples);
+            let mut ratios: Vec<_> = pairs.map(|(sample, other)| sample.cpu / other.cpu).collect();
+            ratios.sort_by(f64::total_cmp);
+            let places = [ROUNDS / 2, ROUNDS / 4, ROUNDS - 1 - ROUNDS / 4];
+            let shown = places.into_iter().take(columns).map(|place| format!("{:.2}", ratios[place]));
+            shown.collect::<Vec<_>>().join(" | ")
+        });
         let middle = |what: fn(&Sample) -> f64| median(&self.samples.iter().map(what).collect::<Vec<_>>());
         format!(
-            "| {} | {:.2} | {ratios} | {:.0} | {:.0} | {:.0} |",
+            "| {} | {:.2} | {ratios} | {floor} | {:.0} | {:.0} | {:.0} |",
             self.setting.name,
             middle(|sample| sample.cpu),
             middle(|sample| sample.load.requests / sample.load.seconds),
