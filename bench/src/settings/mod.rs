@@ -4,6 +4,7 @@
 pub(crate) mod actix;
 pub(crate) mod axum;
 mod floor;
+mod lines;
 pub(crate) mod obs;
 #[cfg(feature = "peers")]
 mod peers;
@@ -43,6 +44,11 @@ static OURS: &[&Setting] = &[
     &obs::ACTIX_ONE_PERCENT,
     &obs::ACTIX_NO_COLLECTOR,
     &obs::ACTIX_SAMPLED,
+    &lines::NONE,
+    &lines::WRITTEN,
+    &lines::FILTERED,
+    &lines::FILTERED_BY_TARGET,
+    &lines::COLLECTED,
     &redact::PATH,
     &redact::USER_AGENT,
     &redact::TEXT,

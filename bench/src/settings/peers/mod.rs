@@ -8,6 +8,7 @@ mod axum_prometheus;
 mod axum_tracing_opentelemetry;
 mod careful;
 mod documented;
+mod lines;
 mod opentelemetry_instrumentation;
 mod output;
 mod sentry;
@@ -32,4 +33,8 @@ pub(super) static ALL: &[&Setting] = &[
     &sentry::ACTIX_TRACED,
     &documented::actix::ACTIX,
     &careful::actix::ACTIX,
+    &lines::FMT_JSON,
+    &lines::BUNYAN,
+    &lines::JSON_SUBSCRIBER,
+    &lines::LOGFORTH,
 ];
