@@ -70,6 +70,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/logs"),
     ("GET", "/logs-fail"),
     ("GET", "/logs-panic"),
+    ("GET", "/logs-pair"),
+    ("GET", "/logs-pair-fail"),
     ("GET", "/seen"),
     ("GET", "/own-id"),
     ("GET", "/canary/{id}"),
@@ -266,6 +268,10 @@ pub async fn handle(world: Arc<World>, template: &'static str) -> Response<Body>
         "/logs-panic" => {
             lines::write_steps().await;
             panic!("after the steps");
+        }
+        "/logs-pair" | "/logs-pair-fail" => {
+            lines::write_pair().await;
+            reply(if template == "/logs-pair" { 200 } else { 500 }, Body::text("logged"))
         }
         "/logs" => {
             lines::write_steps().await;

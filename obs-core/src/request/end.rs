@@ -12,7 +12,10 @@ use crate::{
     },
     request::in_flight::Progress,
 };
-use std::{mem, sync::Arc};
+use std::{
+    mem,
+    sync::{Arc, OnceLock},
+};
 
 impl WorkState {
     /// Ends a request. Later writes to it are dropped.
@@ -108,6 +111,7 @@ impl WorkState {
             excluded,
             by_status,
             classified: Classified::ByDefault,
+            kept_by_rule: OnceLock::new(),
             #[cfg(feature = "logs")]
             kept_lines: kept_lines.take(),
         }

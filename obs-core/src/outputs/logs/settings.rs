@@ -14,6 +14,7 @@ use crate::outputs::destination::file::EventFile;
 use crate::outputs::otlp::{environment::SignalVariables, signal::LOGS};
 use crate::{
     base::{build_error::BuildError, environment::Environment, parse, settings::settings},
+    outputs::events::keep::Keep,
     record::kept_lines::LinesBudget,
 };
 
@@ -114,6 +115,17 @@ settings! {
         variable "OBS_LOG_COLLECT_SLOWER_THAN": "a duration such as `500ms`, `20s` or `5m`, or whole seconds such as `20`" => |text| parse::duration(text).map(Some);
     }
 
+    sampled: bool = false, "`false`" {
+        /// Drops the lines below warn of a request whose event is dropped by
+        /// [`sample_rate`](crate::Events::sample_rate). So an event that is kept has all its lines.
+        ///
+        /// The lines of the other traces wait in memory until their request ends, within the limits
+        /// of [collected](Self::collect) lines, because a rule may still keep the event. Dropped
+        /// lines are counted in `log_lines_dropped_total` with the reason `sampling`.
+        fn sampled(mut self, sampled: bool) { self.sampled = sampled }
+        variable "OBS_LOG_SAMPLED": "`true` or `false`: lines below warn are dropped with their request's event" => parse::switch;
+    }
+
     pub(super) fields: Vec<String> = Vec::new(), "none" {
         /// Adds these fields of the request to each of its lines. A line's own field of the same
         /// name wins.
@@ -188,12 +200,15 @@ impl Logs {
         (!self.collect.is_empty()).then(|| rules.for_its_targets())
     }
 
-    /// The limits of collected lines.
-    pub(super) fn collection(&self) -> Option<Collection> {
-        (!self.collect.is_empty()).then(|| Collection {
+    /// The limits of collected lines. `keep` decides which events are kept.
+    pub(super) fn collection(&self, keep: Arc<Keep>) -> Option<Collection> {
+        let by_level = !self.collect.is_empty();
+        (by_level || self.sampled).then(|| Collection {
             per_request: self.collect_bytes,
             budget: Arc::new(LinesBudget::new(self.collect_total_bytes)),
             slower_than: self.collect_slower_than,
+            by_level,
+            sampling: self.sampled.then_some(keep),
         })
     }
 

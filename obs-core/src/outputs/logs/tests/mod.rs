@@ -1,5 +1,7 @@
 //! Log lines in all formats.
 
+mod sampled;
+
 use std::{
     io::{self, Write},
     sync::{Arc, Mutex, PoisonError},
