@@ -61,6 +61,7 @@ impl RequestLogs {
         let refresh = Arc::new(Refresh::default());
         let changed = Arc::downgrade(&refresh);
         let logs = observer.log_pipeline();
+        logs.write_panics();
         logs.levels().on_change(move || {
             if let Some(refresh) = changed.upgrade() {
                 refresh.request();

@@ -31,6 +31,9 @@ pub async fn write_steps() {
     }
 }
 
+/// The message of the panic of a task that works for a request.
+pub const TASK_PANIC: &str = "the task of a request";
+
 /// Writes a line of the level info and one of the level warn.
 pub async fn write_pair() {
     info!("normal");

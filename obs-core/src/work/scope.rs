@@ -11,6 +11,9 @@ use std::{
     sync::Arc,
 };
 
+#[cfg(feature = "logs")]
+use std::ptr;
+
 #[cfg(feature = "otel")]
 use opentelemetry::ContextGuard;
 
@@ -21,6 +24,12 @@ thread_local! {
     /// it is alive. Scopes restore the previous value, so there is nothing to destroy.
     static CURRENT: Cell<ManuallyDrop<Work>> =
         const { Cell::new(ManuallyDrop::new(Work::none())) };
+}
+
+#[cfg(feature = "logs")]
+thread_local! {
+    /// The work that an outermost scope of the application made current. It is only compared.
+    static DETACHED: Cell<*const WorkState> = const { Cell::new(ptr::null()) };
 }
 
 /// Returns the handle of the work that runs on this thread.
@@ -45,6 +54,23 @@ pub(crate) fn try_current() -> Option<Work> {
         ManuallyDrop::into_inner(handle)
     });
     Some(handle).filter(Work::is_active)
+}
+
+/// Returns true if work is current. It can be called in a panic hook.
+pub(crate) fn is_current() -> bool {
+    CURRENT.with(|current| {
+        let handle = current.take();
+        let is_active = handle.is_active();
+        current.set(handle);
+        is_active
+    })
+}
+
+/// Returns true if the work runs on this thread only in a scope of the application, in a task or on
+/// a thread that it started. No observation of the work catches panics there.
+#[cfg(feature = "logs")]
+pub(crate) fn is_detached(work: &Work) -> bool {
+    work.state().is_some_and(|state| DETACHED.get() == Arc::as_ptr(state))
 }
 
 /// A scope that makes work current while a part of it runs.
@@ -105,6 +131,13 @@ impl Scope {
         self.enter_without_span(f)
     }
 
+    /// Enters a scope of the application, perhaps in a task or on a thread of its own.
+    pub(crate) fn enter_detached<T>(&mut self, f: impl FnOnce() -> T) -> T {
+        #[cfg(feature = "logs")]
+        let _detached = (!is_current()).then(|| Detached::begin(&self.handle));
+        self.enter(f)
+    }
+
     /// Returns true if the work has no span, so that
     /// [`enter_without_span`](Self::enter_without_span) is enough.
     pub(crate) const fn is_untraced(&self) -> bool {
@@ -135,6 +168,25 @@ impl Scope {
         swap(&mut self.handle);
         let _leave = Leave(&mut self.handle);
         f()
+    }
+}
+
+/// A part of work in a task or on a thread that the application started.
+#[cfg(feature = "logs")]
+struct Detached;
+
+#[cfg(feature = "logs")]
+impl Detached {
+    fn begin(work: &Work) -> Self {
+        DETACHED.set(work.state().map_or(ptr::null(), Arc::as_ptr));
+        Self
+    }
+}
+
+#[cfg(feature = "logs")]
+impl Drop for Detached {
+    fn drop(&mut self) {
+        DETACHED.set(ptr::null());
     }
 }
 

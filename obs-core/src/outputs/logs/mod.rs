@@ -24,6 +24,7 @@ pub(crate) mod line;
 #[cfg(feature = "otlp")]
 mod otlp;
 pub(crate) mod output;
+pub(crate) mod panics;
 mod readable;
 mod rules;
 pub(crate) mod settings;
