@@ -15,6 +15,10 @@
 mod cloud;
 mod collected;
 mod ecs;
+#[cfg(feature = "otlp")]
+mod exceptions;
+#[cfg(feature = "otlp")]
+mod export;
 pub(crate) mod format;
 pub(crate) mod install;
 mod json;
@@ -97,6 +101,9 @@ pub struct LogPipeline {
     not_collected: Arc<Counter>,
     /// The lines that were dropped with the trace of their request.
     sampled_out: Arc<Counter>,
+    /// The panics of requests that wait for their frames.
+    #[cfg(feature = "otlp")]
+    panicked: exceptions::PanicBacklog,
     /// Starts the thread that writes summaries.
     summaries: Summaries,
 }
@@ -127,6 +134,8 @@ impl LogPipeline {
             collection,
             not_collected: output::dropped(setup.internal, "all", "collection"),
             sampled_out: output::dropped(setup.internal, "all", "sampling"),
+            #[cfg(feature = "otlp")]
+            panicked: exceptions::PanicBacklog::default(),
             summaries: Summaries::default(),
         })
     }
@@ -260,6 +269,8 @@ impl LogPipeline {
     /// Waits until all lines are written, at most until the deadline. Returns true if they are.
     pub fn flush(&self, deadline: Duration) -> bool {
         self.summarise();
+        #[cfg(feature = "otlp")]
+        self.write_backlog(Instant::now().checked_add(deadline));
         destination::flush(self.outputs.iter().map(|output| &output.destination), deadline)
     }
 

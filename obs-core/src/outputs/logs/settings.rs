@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+#[cfg(feature = "otlp")]
+use super::export;
 use super::{
     collected::Collection,
     limit::LimitRates,
@@ -11,7 +13,7 @@ use super::{
 #[cfg(feature = "files")]
 use crate::outputs::destination::file::EventFile;
 #[cfg(feature = "otlp")]
-use crate::outputs::otlp::{environment::SignalVariables, signal::LOGS};
+use crate::outputs::exception::ExceptionSignal;
 use crate::{
     base::{build_error::BuildError, environment::Environment, parse, settings::settings},
     outputs::events::keep::Keep,
@@ -63,6 +65,11 @@ settings! {
             => log_outputs;
         valid "outputs of different names and files";
         check Self::check_outputs;
+    }
+
+    #[cfg(feature = "otlp")]
+    pub(super) exceptions: ExceptionSignal = ExceptionSignal::Spans, "events of spans" {
+        variable "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN": "`logs`: errors and panics are exported as log records instead of events of spans; `logs/dup`: as both";
     }
 
     per_second: Option<u32> = Some(1_000), "1,000" {
@@ -168,7 +175,9 @@ impl Logs {
         }
         let outputs = self.outputs.get_or_insert_with(|| vec![LogOutput::stdout()]);
         #[cfg(feature = "otlp")]
-        exports(outputs, environment);
+        {
+            self.exceptions = export::read_environment(outputs, environment);
+        }
         outputs.iter_mut().try_for_each(|output| output.read_environment(environment))
     }
 
@@ -245,32 +254,6 @@ impl fmt::Debug for Logs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Logs").field("outputs", &self.outputs).finish_non_exhaustive()
     }
-}
-
-/// Applies the `OTEL_*` variables to the export of lines, which they also switch on and off.
-/// Without any output, they are ignored.
-#[cfg(feature = "otlp")]
-fn exports(outputs: &mut Vec<LogOutput>, environment: &Environment) {
-    if outputs.is_empty() {
-        return;
-    }
-    let get = |name: &str| environment.get(name);
-    let mut warnings = Vec::new();
-    let mut variables = SignalVariables::new(&get, &mut warnings, &LOGS);
-    let exporter = variables.exporter();
-    let collector = variables.url();
-    if variables.disabled() || exporter == Some(false) {
-        outputs.retain(|output| output.export.is_none());
-    } else {
-        let named = collector.is_some() || exporter == Some(true);
-        if named && outputs.iter().all(|output| output.export.is_none()) {
-            outputs.push(LogOutput::otlp());
-        }
-        for export in outputs.iter_mut().filter_map(|output| output.export.as_mut()) {
-            variables.export(export, collector.clone());
-        }
-    }
-    warnings.into_iter().for_each(|warning| environment.warn(warning));
 }
 
 /// Parses a number of lines, or `off`.
