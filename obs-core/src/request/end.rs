@@ -67,7 +67,8 @@ impl WorkState {
             routes.excludes(enrichment.route.as_ref())
         };
         let error = enrichment.take_error();
-        // Every field is taken or reset, so that the next request in this memory finds nothing.
+        // Every field is taken or reset, so that the next request in this memory finds nothing. The
+        // span was taken before this lock, because its end may run code of the application.
         let Enrichment {
             fields,
             error: _,
@@ -81,6 +82,8 @@ impl WorkState {
             calls,
             #[cfg(feature = "logs")]
             kept_lines,
+            #[cfg(feature = "logs")]
+                tracing_span: _,
             finished,
         } = enrichment;
         *finished = true;

@@ -16,6 +16,8 @@ use std::ptr;
 
 #[cfg(feature = "otel")]
 use opentelemetry::ContextGuard;
+#[cfg(feature = "logs")]
+use tracing::{Span, span::EnteredSpan};
 
 use crate::{record::state::WorkState, work::handle::Work};
 
@@ -80,16 +82,16 @@ pub(crate) fn is_detached(work: &Work) -> bool {
 #[derive(Debug)]
 pub(crate) struct Scope {
     handle: Work,
-    /// True if the work has a span.
-    #[cfg(feature = "otel")]
+    /// True if a span is entered with the work: one of OpenTelemetry, or one of `tracing`.
+    #[cfg(any(feature = "otel", feature = "logs"))]
     traced: bool,
 }
 
 impl Scope {
     pub(crate) fn new(handle: Work) -> Self {
         Self {
-            #[cfg(feature = "otel")]
-            traced: handle.span().is_some(),
+            #[cfg(any(feature = "otel", feature = "logs"))]
+            traced: is_traced(&handle),
             handle,
         }
     }
@@ -101,9 +103,9 @@ impl Scope {
             Some(state) => begin(state),
             None => unreachable!("the memory of a finished request has another reference"),
         }
-        #[cfg(feature = "otel")]
+        #[cfg(any(feature = "otel", feature = "logs"))]
         {
-            self.traced = self.handle.span().is_some();
+            self.traced = is_traced(&self.handle);
         }
     }
 
@@ -126,8 +128,8 @@ impl Scope {
     #[inline]
     pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
         // Declared first, so dropped last: the span stays active as long as the request is current.
-        #[cfg(feature = "otel")]
-        let _span = if self.traced { self.attach() } else { None };
+        #[cfg(any(feature = "otel", feature = "logs"))]
+        let _spans = if self.traced { Some(self.attach()) } else { None };
         self.enter_without_span(f)
     }
 
@@ -141,17 +143,22 @@ impl Scope {
     /// Returns true if the work has no span, so that
     /// [`enter_without_span`](Self::enter_without_span) is enough.
     pub(crate) const fn is_untraced(&self) -> bool {
-        #[cfg(feature = "otel")]
+        #[cfg(any(feature = "otel", feature = "logs"))]
         return !self.traced;
-        #[cfg(not(feature = "otel"))]
+        #[cfg(not(any(feature = "otel", feature = "logs")))]
         return true;
     }
 
     /// Not inlined, so that entering a scope does not contain the code for spans.
-    #[cfg(feature = "otel")]
+    #[cfg(any(feature = "otel", feature = "logs"))]
     #[inline(never)]
-    fn attach(&self) -> Option<ContextGuard> {
-        self.handle.span().map(|span| span.context().clone().attach())
+    fn attach(&self) -> EnteredSpans {
+        EnteredSpans {
+            #[cfg(feature = "otel")]
+            _context: self.handle.span().map(|span| span.context().clone().attach()),
+            #[cfg(feature = "logs")]
+            _span: self.handle.state().and_then(|state| state.tracing_span()).map(Span::entered),
+        }
     }
 
     /// Makes only the handle current. This is enough for a request without a span, and small enough
@@ -169,6 +176,28 @@ impl Scope {
         let _leave = Leave(&mut self.handle);
         f()
     }
+}
+
+/// The spans that are active while the work is current.
+#[cfg(any(feature = "otel", feature = "logs"))]
+struct EnteredSpans {
+    #[cfg(feature = "logs")]
+    _span: Option<EnteredSpan>,
+    #[cfg(feature = "otel")]
+    _context: Option<ContextGuard>,
+}
+
+/// Returns true if the work may have a span.
+#[cfg(any(feature = "otel", feature = "logs"))]
+fn is_traced(handle: &Work) -> bool {
+    #[cfg(feature = "logs")]
+    if handle.state().is_some_and(|state| state.policy.tracing_span) {
+        return true;
+    }
+    #[cfg(feature = "otel")]
+    return handle.span().is_some();
+    #[cfg(not(feature = "otel"))]
+    return false;
 }
 
 /// A part of work in a task or on a thread that the application started.

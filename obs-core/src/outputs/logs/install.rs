@@ -27,6 +27,7 @@ impl Extension for Logs {
     }
 
     fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
+        setup.parts.tracing_span = self.tracing_span;
         #[cfg(feature = "otlp")]
         let exceptions = self.exceptions;
         let pipeline = Arc::new(LogPipeline::start(*self, setup)?);

@@ -133,6 +133,16 @@ settings! {
         variable "OBS_LOG_SAMPLED": "`true` or `false`: lines below warn are dropped with their request's event" => parse::switch;
     }
 
+    pub(super) tracing_span: bool = false, "`false`" {
+        /// Opens a span of `tracing` for each request, for the other layers of the subscriber. Its
+        /// target is `obs` and its name is `request`.
+        ///
+        /// It has the fields `http.request.method`, `http.route`, `request_id` and `trace_id`. It
+        /// is entered wherever the code of the request runs, and closes when the request ends. The
+        /// lines of this observer do not need it.
+        fn tracing_span(mut self, open: bool) { self.tracing_span = open }
+    }
+
     pub(super) fields: Vec<String> = Vec::new(), "none" {
         /// Adds these fields of the request to each of its lines. A line's own field of the same
         /// name wins.
