@@ -41,6 +41,12 @@ impl Keep {
         !self.rules.is_empty() && *record.kept_by_rule.get_or_init(|| self.rules.iter().any(keeps))
     }
 
+    /// Returns true if a rule may keep an event that the rate drops.
+    #[cfg(feature = "logs")]
+    pub(crate) const fn has_rules(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
     /// Returns true if the rate keeps the events of this trace.
     #[cfg(feature = "logs")]
     pub(crate) fn keeps_trace(&self, trace: &TraceContext) -> bool {

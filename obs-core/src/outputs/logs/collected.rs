@@ -48,6 +48,11 @@ impl Collection {
         lines.map(|lines| lines.push(line, self.per_request, &self.budget)).is_some()
     }
 
+    /// Returns true if a line that sampling drops may still be written at the end of its request.
+    pub(super) fn decides_later(&self) -> bool {
+        self.by_level || self.sampling.as_ref().is_some_and(|keep| keep.has_rules())
+    }
+
     /// Returns true if the sampling of the work's trace drops lines of this level.
     pub(super) fn drops(&self, state: &WorkState, level: LogLevel) -> bool {
         level > LogLevel::Warn

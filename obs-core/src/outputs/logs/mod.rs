@@ -172,7 +172,10 @@ impl LogPipeline {
         if let Some(collection) = &self.collection
             && line.work.state().is_some_and(|state| collection.drops(state, level))
         {
-            return self.collect(collection, line, level, true);
+            if collection.decides_later() {
+                return self.collect(collection, line, level, true);
+            }
+            return self.sampled_out.add(1);
         }
         let mut fields = Fields::default();
         let work = line.work.state().map(|state| LineWork::of(state, &self.chosen, &mut fields));

@@ -126,9 +126,10 @@ settings! {
         /// Drops the lines below warn of a request whose event is dropped by
         /// [`sample_rate`](crate::Events::sample_rate). So an event that is kept has all its lines.
         ///
-        /// The lines of the other traces wait in memory until their request ends, within the limits
-        /// of [collected](Self::collect) lines, because a rule may still keep the event. Dropped
-        /// lines are counted in `log_lines_dropped_total` with the reason `sampling`.
+        /// If there are rules, or collected lines, the lines of the other traces wait in memory
+        /// until their request ends, within the limits of [collected](Self::collect) lines, because
+        /// a rule may still keep the event. Dropped lines are counted in `log_lines_dropped_total`
+        /// with the reason `sampling`.
         fn sampled(mut self, sampled: bool) { self.sampled = sampled }
         variable "OBS_LOG_SAMPLED": "`true` or `false`: lines below warn are dropped with their request's event" => parse::switch;
     }

@@ -37,9 +37,13 @@ struct Service {
 impl Service {
     /// Keeps one of ten events, and those of failed requests if `failed` is true.
     fn new(failed: bool, settings: impl FnOnce(Logs) -> Logs) -> Self {
+        Self::of(Events::off().keep(move |event| failed && event.error_type().is_some()), settings)
+    }
+
+    fn of(events: Events, settings: impl FnOnce(Logs) -> Logs) -> Self {
         let written = Written::default();
         let logs = settings(Logs::new().sampled(true)).output(LogOutput::writer(written.clone()));
-        let events = Events::off().sample_rate(0.1).keep(move |event| failed && event.error_type().is_some());
+        let events = events.sample_rate(0.1);
         let builder = Observer::builder("shop").no_environment().events(events).logs(logs);
         Self { observer: builder.build().expect("valid"), written }
     }
@@ -103,6 +107,18 @@ fn lines_below_warn_follow_the_trace() {
     assert_eq!(service.messages().len(), 5, "a line outside of requests is kept");
     assert_eq!((service.dropped("sampling"), service.dropped("collection")), (2, 0));
     assert_eq!(service.count("log_lines_total{level=\"info\"}"), 3, "each line is counted once");
+}
+
+#[test]
+fn without_rules_the_rate_alone_decides_at_once() {
+    let service = Service::of(Events::off(), only_enabled);
+    let observation = service.start(DROPPED);
+    service.write(LogLevel::Info, Some(&observation));
+    assert_eq!(service.dropped("sampling"), 1, "the line does not wait for the end");
+    observation.finish(Outcome::Completed);
+    service.request(KEPT, 500, false);
+    assert_eq!(service.messages(), ["debug", "info", "warn"]);
+    assert_eq!(service.dropped("sampling"), 1);
 }
 
 #[test]
