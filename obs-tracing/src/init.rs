@@ -9,7 +9,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::layer::RequestLogs;
 
 /// Installs the observer's logs as the subscriber of the process. Records of the crate `log` become
-/// lines, too.
+/// lines, too, and so do panics that no request records.
 ///
 /// A service with other layers adds [`LogsExt::logs`](crate::LogsExt::logs) to its own registry
 /// instead.

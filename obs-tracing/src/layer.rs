@@ -34,7 +34,7 @@ pub type LogLayer<S> = Filtered<RequestLogs, Levels, S>;
 /// ```
 pub trait LogsExt {
     /// Returns the layer that writes lines to this observer's outputs. Add it to one subscriber,
-    /// once.
+    /// once. From now on, a panic that no request records is a line, too.
     #[must_use]
     fn logs<S>(&self) -> LogLayer<S>
     where
@@ -61,6 +61,7 @@ impl RequestLogs {
         let refresh = Arc::new(Refresh::default());
         let changed = Arc::downgrade(&refresh);
         let logs = observer.log_pipeline();
+        logs.write_panics();
         logs.levels().on_change(move || {
             if let Some(refresh) = changed.upgrade() {
                 refresh.request();

@@ -70,6 +70,9 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/logs"),
     ("GET", "/logs-fail"),
     ("GET", "/logs-panic"),
+    ("GET", "/logs-pair"),
+    ("GET", "/logs-pair-fail"),
+    ("GET", "/logs-task-panic"),
     ("GET", "/seen"),
     ("GET", "/own-id"),
     ("GET", "/canary/{id}"),
@@ -266,6 +269,15 @@ pub async fn handle(world: Arc<World>, template: &'static str) -> Response<Body>
         "/logs-panic" => {
             lines::write_steps().await;
             panic!("after the steps");
+        }
+        "/logs-pair" | "/logs-pair-fail" => {
+            lines::write_pair().await;
+            reply(if template == "/logs-pair" { 200 } else { 500 }, Body::text("logged"))
+        }
+        "/logs-task-panic" => {
+            let task = current().scope(async { panic!("{}", lines::TASK_PANIC) });
+            let panicked: Result<(), _> = tokio::spawn(task).await;
+            reply(if panicked.is_err() { 200 } else { 500 }, Body::text("a task panicked"))
         }
         "/logs" => {
             lines::write_steps().await;

@@ -17,6 +17,7 @@
 //! * [`scrape`]: scrapes of the application.
 //! * [`prometheus`]: a running Prometheus that scrapes services and answers queries.
 //! * [`programs`]: programs that are not part of the workspace.
+//! * [`written`]: the lines that an output wrote to memory.
 //! * [`cases`]: the cases. `tests/behaviour.rs` runs each on each stack.
 
 #![allow(clippy::missing_panics_doc, missing_docs, missing_debug_implementations, clippy::unwrap_used)]
@@ -79,3 +80,4 @@ pub mod stacks;
 pub mod tls_listener;
 pub mod users;
 pub mod watch;
+pub mod written;

@@ -1,7 +1,7 @@
 //! A handler that writes log lines in every place where the code of a request runs.
 
 use obs_core::current;
-use tracing::{Instrument as _, debug, info, info_span};
+use tracing::{Instrument as _, debug, info, info_span, warn};
 
 /// The places from which a request writes a line. Each line has its place as the field `place`, and
 /// the id of its request as the field `expected`.
@@ -29,6 +29,16 @@ pub async fn write_steps() {
         debug!("{step}");
         tokio::task::yield_now().await;
     }
+}
+
+/// The message of the panic of a task that works for a request.
+pub const TASK_PANIC: &str = "the task of a request";
+
+/// Writes a line of the level info and one of the level warn.
+pub async fn write_pair() {
+    info!("normal");
+    tokio::task::yield_now().await;
+    warn!("strange");
 }
 
 /// Writes a line in each place.

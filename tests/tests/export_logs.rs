@@ -1,12 +1,25 @@
 //! Tests of the export of log lines over OTLP to a collector on the official messages.
 
-use std::time::Duration;
+use std::{env, process::Command, time::Duration};
 
 use obs_core::{
-    Events, LogLevel, LogOutput, Logs, Observer, Outcome, adapter::RequestHead, otel::Otel, output::LogLine,
+    Events, LogLevel, LogOutput, Logs, Observer, Outcome,
+    adapter::RequestHead,
+    otel::{
+        Otel,
+        opentelemetry::{
+            Context, KeyValue,
+            trace::{Link, SpanKind, TraceId},
+        },
+        opentelemetry_sdk::trace::{Sampler, SamplingResult, ShouldSample},
+    },
+    output::LogLine,
 };
 use obs_tests::{
-    collector::{Behaviour, Collector},
+    caller::Caller,
+    client::get,
+    collector::{Behaviour, Collector, Span},
+    stacks::{Framework, Setup, Stack},
     watch::BOUND,
 };
 use opentelemetry_proto::tonic::{
@@ -119,4 +132,167 @@ fn a_dead_collector_delays_no_line_and_its_losses_are_counted() {
     }
     let report = observer.shutdown(Duration::from_millis(100));
     assert_eq!(report.output("logs").map(|counts| (counts.delivered, counts.lost)), Some((0, 4_000)));
+}
+
+/// The variable that moves exceptions from spans to logs.
+const OPT_IN: &str = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN";
+
+/// A sampler that the SDK must ask, so that the spans are those of the SDK.
+#[derive(Clone, Debug)]
+struct AsksTheSdk(Sampler);
+
+impl ShouldSample for AsksTheSdk {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        trace_id: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        self.0.should_sample(parent, trace_id, name, kind, attributes, links)
+    }
+}
+
+/// Checks the exception of a span: it is an event of the span, a log record, or both, as the
+/// variable says. Returns the number of records.
+fn check_exception(span: &Span, records: &[&LogRecord], name: &str, expected: [&str; 3]) -> usize {
+    let (in_spans, in_logs) = match env::var(OPT_IN).as_deref() {
+        Ok("logs") => (0, 1),
+        Ok("logs/dup") => (1, 1),
+        _ => (1, 0),
+    };
+    let [kind, message, stacktrace] = expected;
+    assert_eq!(span.events.len(), in_spans, "{span:?}");
+    for event in &span.events {
+        assert_eq!((event.name.as_str(), &event.attributes["exception.type"]), ("exception", &kind.into()));
+    }
+    assert_eq!(span.status.0, "ERROR");
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let own: Vec<_> = records.iter().filter(|record| hex(&record.span_id) == span.span_id).collect();
+    assert_eq!(own.len(), in_logs, "{span:?}: {own:?}");
+    for record in &own {
+        assert_eq!((record.event_name.as_str(), hex(&record.trace_id)), (name, span.trace_id.clone()));
+        assert_eq!((record.severity_number, record.severity_text.as_str()), (17, "ERROR"));
+        assert_eq!((record.time_unix_nano, record.flags & 1), (span.end_nanos, 1));
+        assert_eq!(
+            (text(record, "exception.type"), text(record, "exception.message")),
+            (kind.into(), message.into())
+        );
+        let stack = text(record, "exception.stacktrace");
+        assert!(stack.contains(stacktrace), "{stack}");
+        if kind == "panic" {
+            assert!(stack.lines().count() > 5 && stack.contains("tests/src/"), "the frames: {stack}");
+        }
+        assert!(span.name.ends_with(text(record, "http.route").trim_start_matches('/')), "{}", span.name);
+    }
+    own.len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exceptions_are_in_the_signals_that_the_variable_names() {
+    for (framework, of_sdk) in [
+        (Framework::Axum, false),
+        (Framework::Tower, false),
+        (Framework::Actix, false),
+        (Framework::Axum, true),
+    ] {
+        let collector = Collector::start();
+        let otel = Otel::new().endpoint(collector.endpoint());
+        let otel = if of_sdk { otel.sampler(AsksTheSdk(Sampler::AlwaysOn)) } else { otel };
+        let logs = Logs::new().output(LogOutput::otlp().endpoint(collector.endpoint()));
+        let builder = Observer::builder("shop").events(Events::off()).otel(otel).logs(logs);
+        let observer = builder.build().expect("valid");
+        let server = Stack { framework, http2: false }.serve(Setup::of(&observer)).await;
+        let mut client = server.connect().await;
+        for (path, status) in [("/plain", 200), ("/fail", 500), ("/panic-before", 500)] {
+            assert_eq!(client.send(get(path)).await.expect("a response").status, status);
+        }
+        client.disconnect().await;
+        server.stop().await;
+        assert!(observer.shutdown(BOUND).flushed);
+        let (spans, scopes) = (collector.spans(), scopes(&collector));
+        let records: Vec<_> = scopes.iter().flat_map(|scope| &scope.log_records).collect();
+        let span = |route: &str| {
+            let of_route = |span: &&Span| span.attributes.get("http.route").is_some_and(|has| has == route);
+            spans.iter().find(of_route).expect("a span")
+        };
+        assert!(span("/plain").events.is_empty());
+        let name = "http.server.request.exception";
+        let error = ["obs_tests::app::OutOfStock", "out of stock", "caused by: an error occurred"];
+        let panic = ["panic", "before an await", "at tests/src/app.rs:"];
+        let found = check_exception(span("/fail"), &records, name, error)
+            + check_exception(span("/panic-before"), &records, name, panic);
+        assert_eq!(records.len(), found, "no other records");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exception_of_a_grpc_call_has_the_name_for_calls() {
+    let collector = Collector::start();
+    let otel = Otel::new().endpoint(collector.endpoint());
+    let logs = Logs::new().output(LogOutput::otlp().endpoint(collector.endpoint()));
+    let builder = Observer::builder("shop").events(Events::off()).otel(otel).logs(logs);
+    let observer = builder.build().expect("valid");
+    let server = Stack { framework: Framework::Tonic, http2: true }.serve(Setup::of(&observer)).await;
+    let mut caller = Caller::connect(server.addr).await;
+    assert!(caller.unary("Panic", "now".to_owned()).await.is_err());
+    // An error that is only the message of a status is no exception.
+    assert!(caller.unary("Broken", "it".to_owned()).await.is_err());
+    drop(caller);
+    server.stop().await;
+    assert!(observer.shutdown(BOUND).flushed);
+    let (spans, scopes) = (collector.spans(), scopes(&collector));
+    let records: Vec<_> = scopes.iter().flat_map(|scope| &scope.log_records).collect();
+    let span = spans.iter().find(|span| span.name == "test.Shop/Panic").expect("a span");
+    let panic = ["panic", "in a method", "at tests/src/stacks/tonic.rs:"];
+    let found = check_exception(span, &records, "rpc.server.call.exception", panic);
+    assert_eq!(records.len(), found, "no other records");
+}
+
+#[test]
+fn a_batch_is_exported_when_it_is_full() {
+    let collector = Collector::start();
+    let output = LogOutput::otlp().endpoint(collector.endpoint());
+    // The limits of the environment, or else those of the code.
+    let of_environment = env::var("OTEL_BLRP_SCHEDULE_DELAY").is_ok();
+    let output = if of_environment { output } else { output.batch(Duration::from_secs(3_600), 10) };
+    let builder = Observer::builder("shop").events(Events::off()).logs(output);
+    let observer = builder.build().expect("valid");
+    let write =
+        |n: u32| observer.log_pipeline().write(LogLine::new(LogLevel::Info, "shop", format!("line {n}")));
+    (0..10).for_each(write);
+    let sizes = || -> Vec<usize> {
+        let logs = collector.received().into_iter().filter(|request| request.accepted);
+        let scopes = logs.filter_map(|request| request.logs).flat_map(|logs| logs.resource_logs);
+        scopes.map(|of_resource| of_resource.scope_logs.len()).collect()
+    };
+    let deadline = std::time::Instant::now() + BOUND;
+    while sizes().is_empty() {
+        assert!(std::time::Instant::now() < deadline, "a full batch does not wait");
+        std::thread::yield_now();
+    }
+    (10..35).for_each(write);
+    assert!(observer.shutdown(BOUND).flushed);
+    assert!(sizes().iter().all(|lines| *lines <= 10), "{:?}", sizes());
+    assert_eq!(sizes().iter().sum::<usize>(), 35);
+}
+
+/// Runs the tests above in processes with these variables.
+#[test]
+fn variables_of_opentelemetry_decide_about_exceptions_and_batches() {
+    let run = |test: &str, variables: &[(&str, &str)]| {
+        let mut command = Command::new(env::current_exe().expect("this program"));
+        let output =
+            command.args(["--exact", test]).envs(variables.iter().copied()).output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.contains("1 passed"), "{variables:?}: {text}");
+    };
+    for value in ["logs", "logs/dup", "spans"] {
+        run("exceptions_are_in_the_signals_that_the_variable_names", &[(OPT_IN, value)]);
+    }
+    run("an_exception_of_a_grpc_call_has_the_name_for_calls", &[(OPT_IN, "logs")]);
+    let limits = [("OTEL_BLRP_SCHEDULE_DELAY", "3600000"), ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "10")];
+    run("a_batch_is_exported_when_it_is_full", &limits);
 }

@@ -3,9 +3,8 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    io::{self, Write},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -16,6 +15,7 @@ use obs_tests::{
     lines::{PLACES, STEPS},
     stacks::{Framework, Setup, Stack},
     watch::{BOUND, Watch},
+    written::Written,
 };
 use obs_tracing::LogsExt as _;
 use serde_json::Value;
@@ -29,21 +29,6 @@ use tracing_subscriber::{
 /// The requests of each stack, over this many connections.
 const REQUESTS: usize = 250;
 const CONNECTIONS: usize = 10;
-
-/// Memory that an output writes to.
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// Another layer with a filter of its own, which counts the lines of this suite.
 struct Counting(Arc<AtomicUsize>);
@@ -100,9 +85,7 @@ async fn each_line_has_the_ids_of_its_request_on_every_stack() {
     let records = watch.ended(all + failed).await;
     assert!(watch.observer.shutdown(BOUND).flushed);
 
-    let text = String::from_utf8(written.0.lock().unwrap_or_else(PoisonError::into_inner).clone());
-    let lines: Vec<Value> =
-        text.expect("UTF-8").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let lines: Vec<Value> = written.json();
     let traces: HashMap<_, _> = records
         .iter()
         .map(|record| (record.start().id.to_string(), record.start().trace.trace_id.to_string()))

@@ -142,5 +142,8 @@ fn a_panic_that_aborts_loses_nothing() {
         let (written, stderr) = aborted(mode);
         assert_eq!(written.len(), events, "{mode}: {stderr}");
         assert!(stderr.contains("abort aborts after a panic; events: "), "{mode}: {stderr}");
+        let lines = stderr.matches(r#""message":"panicked: a thread panics""#).count();
+        assert_eq!(lines, usize::from(mode == "thread"), "{mode}: {stderr}");
+        assert!(!stderr.contains("panicked: nothing will unwind"), "the event has it: {stderr}");
     }
 }

@@ -170,7 +170,8 @@ pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(f)).map_err(Panic::caught)
 }
 
-fn message_of(payload: &(dyn Any + Send)) -> String {
+/// Returns the text of a panic's payload.
+pub(crate) fn message_of(payload: &(dyn Any + Send)) -> String {
     let text = payload
         .downcast_ref::<&'static str>()
         .copied()

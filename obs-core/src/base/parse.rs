@@ -21,6 +21,12 @@ pub(crate) fn share(text: &str) -> Option<f64> {
     fraction(text.trim())
 }
 
+/// Parses `true` or `false`.
+#[cfg(feature = "logs")]
+pub(crate) fn switch(text: &str) -> Option<bool> {
+    text.trim().parse().ok()
+}
+
 /// Returns the items of a comma-separated list, without blank ones.
 pub(crate) fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())

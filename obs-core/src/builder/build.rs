@@ -111,6 +111,8 @@ impl ObserverBuilder {
             trusted_proxies,
             routes: RouteTable::new(mem::take(&mut parts.exclusions), mem::take(&mut self.route_groups)),
             late_writes: LateWrites::new(late_writes),
+            #[cfg(feature = "logs")]
+            tracing_span: parts.tracing_span,
             #[cfg(feature = "testing")]
             on_responded,
         };

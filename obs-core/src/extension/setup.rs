@@ -83,6 +83,9 @@ pub(crate) struct Parts {
     pub(crate) shutdown_steps: Vec<(String, ShutdownStep)>,
     pub(crate) reports: Vec<(String, ReadCounts)>,
     pub(crate) shared: SharedValues,
+    /// True if each request has a span of `tracing`.
+    #[cfg(feature = "logs")]
+    pub(crate) tracing_span: bool,
 }
 
 /// Values that extensions share with the application, one for each type.

@@ -4,6 +4,8 @@ pub(crate) mod columns;
 pub(crate) mod delivery;
 pub(crate) mod destination;
 pub(crate) mod events;
+#[cfg(any(feature = "otel", all(feature = "otlp", feature = "logs")))]
+pub(crate) mod exception;
 pub(crate) mod facts;
 #[cfg(feature = "logs")]
 pub(crate) mod logs;

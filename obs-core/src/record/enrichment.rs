@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 #[cfg(feature = "logs")]
-use crate::record::kept_lines::KeptLines;
+use crate::record::{kept_lines::KeptLines, tracing_span::RequestSpan};
 use crate::{
     base::panic::PanicReport,
     record::{calls::Calls, error::ErrorReport, fields::Fields, identity::User, route::Route},
@@ -28,6 +28,9 @@ pub(crate) struct Enrichment {
     /// The log lines that are written only if the request fails.
     #[cfg(feature = "logs")]
     pub(crate) kept_lines: Option<Arc<KeptLines>>,
+    /// The span of `tracing` that is open while the request runs.
+    #[cfg(feature = "logs")]
+    pub(crate) tracing_span: Option<RequestSpan>,
     /// The request has finished: writes from now on are late.
     pub(crate) finished: bool,
 }

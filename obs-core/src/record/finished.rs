@@ -17,7 +17,12 @@ use crate::{
     },
     write::digits,
 };
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 /// A finished piece of work: the part that all kinds of work have, and the part of its kind.
 ///
@@ -70,6 +75,8 @@ pub struct Record {
     /// True if a status below 500 is enough to know that it did not fail.
     pub(crate) by_status: bool,
     pub(crate) classified: Classified,
+    /// True if a rule of the events keeps it. The rules run when an output asks first.
+    pub(crate) kept_by_rule: OnceLock<bool>,
     /// The log lines that were collected, and are written only if it failed.
     #[cfg(feature = "logs")]
     pub(crate) kept_lines: Option<Arc<KeptLines>>,

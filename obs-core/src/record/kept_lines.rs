@@ -20,6 +20,8 @@ pub(crate) struct KeptLine {
     pub(crate) message: Box<str>,
     pub(crate) fields: Fields,
     pub(crate) source: Option<(Box<str>, Option<u32>)>,
+    /// True if the level allows the line, and only the sampling of its trace holds it back.
+    pub(crate) sampled_out: bool,
 }
 
 /// The memory of a line beside its texts and fields.
@@ -58,13 +60,31 @@ impl LinesBudget {
     }
 }
 
+/// The numbers of lines for which a request had no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DroppedLines {
+    /// The lines below their level.
+    pub(crate) below_level: u64,
+    /// The lines that the sampling of their trace held back.
+    pub(crate) sampled_out: u64,
+}
+
+impl DroppedLines {
+    const NONE: Self = Self { below_level: 0, sampled_out: 0 };
+
+    fn count(&mut self, line: &KeptLine) {
+        let number = if line.sampled_out { &mut self.sampled_out } else { &mut self.below_level };
+        *number = number.saturating_add(1);
+    }
+}
+
 /// The newest collected lines of a request, within a limit of bytes.
 #[derive(Debug)]
 pub(crate) struct KeptLines {
     lines: VecDeque<KeptLine>,
     bytes: usize,
-    /// The number of lines for which there was no room.
-    dropped: u64,
+    /// The lines for which there was no room.
+    dropped: DroppedLines,
     /// True if the application wants the lines in any case.
     wanted: bool,
     budget: Option<Arc<LinesBudget>>,
@@ -72,7 +92,7 @@ pub(crate) struct KeptLines {
 
 impl KeptLines {
     pub(crate) const fn new() -> Self {
-        Self { lines: VecDeque::new(), bytes: 0, dropped: 0, wanted: false, budget: None }
+        Self { lines: VecDeque::new(), bytes: 0, dropped: DroppedLines::NONE, wanted: false, budget: None }
     }
 
     /// Adds a line. The oldest lines make room for it. If the budget of all requests is used up,
@@ -81,11 +101,11 @@ impl KeptLines {
         let bytes = line.bytes();
         while self.bytes.saturating_add(bytes) > limit {
             let Some(oldest) = self.lines.pop_front() else { break };
-            self.dropped = self.dropped.saturating_add(1);
+            self.dropped.count(&oldest);
             self.give_back(oldest.bytes());
         }
         if bytes > limit || !budget.take(bytes) {
-            self.dropped = self.dropped.saturating_add(1);
+            self.dropped.count(&line);
             return;
         }
         self.budget.get_or_insert_with(|| Arc::clone(budget));
@@ -114,7 +134,7 @@ impl KeptLines {
         self.lines.iter()
     }
 
-    pub(crate) const fn dropped(&self) -> u64 {
+    pub(crate) const fn dropped(&self) -> DroppedLines {
         self.dropped
     }
 }
@@ -137,6 +157,7 @@ mod tests {
             message: message.into(),
             fields: Fields::default(),
             source: None,
+            sampled_out: false,
         }
     }
 
@@ -149,10 +170,11 @@ mod tests {
             kept.push(line(message), limit, &budget);
         }
         let messages: Vec<_> = kept.iter().map(|line| &*line.message).collect();
-        assert_eq!((messages, kept.dropped()), (vec!["3", "4", "5"], 2));
+        assert_eq!((messages, kept.dropped().below_level), (vec!["3", "4", "5"], 2));
         assert_eq!(budget.left(), 10_000 - limit);
         kept.push(line(&"x".repeat(limit)), limit, &budget);
-        assert_eq!((kept.iter().count(), kept.dropped()), (0, 6), "a line that is too long");
+        let dropped = DroppedLines { below_level: 6, sampled_out: 0 };
+        assert_eq!((kept.iter().count(), kept.dropped()), (0, dropped), "a line that is too long");
         kept.push(line("6"), limit, &budget);
         drop(kept);
         assert_eq!(budget.left(), 10_000, "the budget is complete again");

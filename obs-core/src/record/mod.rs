@@ -26,4 +26,6 @@ pub(crate) mod service;
 pub(crate) mod span;
 pub(crate) mod start;
 pub(crate) mod state;
+#[cfg(feature = "logs")]
+pub(crate) mod tracing_span;
 pub(crate) mod user_agents;

@@ -136,6 +136,9 @@ pub(crate) struct Policy {
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) routes: RouteTable,
     pub(crate) late_writes: LateWrites,
+    /// True if each request has a span of `tracing`.
+    #[cfg(feature = "logs")]
+    pub(crate) tracing_span: bool,
     /// The test kit, which names requests that still run.
     #[cfg(feature = "testing")]
     pub(crate) on_responded: Option<OnResponded>,

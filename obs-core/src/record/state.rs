@@ -136,5 +136,9 @@ impl WorkState {
                 e.route_from_within = from_within;
             }
         });
+        #[cfg(feature = "logs")]
+        if self.policy.tracing_span {
+            self.record_route();
+        }
     }
 }

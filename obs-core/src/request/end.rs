@@ -12,7 +12,10 @@ use crate::{
     },
     request::in_flight::Progress,
 };
-use std::{mem, sync::Arc};
+use std::{
+    mem,
+    sync::{Arc, OnceLock},
+};
 
 impl WorkState {
     /// Ends a request. Later writes to it are dropped.
@@ -64,7 +67,8 @@ impl WorkState {
             routes.excludes(enrichment.route.as_ref())
         };
         let error = enrichment.take_error();
-        // Every field is taken or reset, so that the next request in this memory finds nothing.
+        // Every field is taken or reset, so that the next request in this memory finds nothing. The
+        // span was taken before this lock, because its end may run code of the application.
         let Enrichment {
             fields,
             error: _,
@@ -78,6 +82,8 @@ impl WorkState {
             calls,
             #[cfg(feature = "logs")]
             kept_lines,
+            #[cfg(feature = "logs")]
+                tracing_span: _,
             finished,
         } = enrichment;
         *finished = true;
@@ -108,6 +114,7 @@ impl WorkState {
             excluded,
             by_status,
             classified: Classified::ByDefault,
+            kept_by_rule: OnceLock::new(),
             #[cfg(feature = "logs")]
             kept_lines: kept_lines.take(),
         }

@@ -87,10 +87,28 @@ impl Observation {
         in_flight.begin(observer, head, outer);
         observer.on_start(&in_flight.state().start);
         let mut this = Self { observer: observer.clone(), in_flight };
+        #[cfg(feature = "logs")]
+        if observer.policy().tracing_span {
+            this.open_tracing_span();
+        }
         if let Some(hook) = observer.start_hook() {
             this.call_hook(hook, head);
         }
         this
+    }
+
+    /// Opens the span of `tracing`. The request is current meanwhile, so a layer knows to which
+    /// request the span belongs.
+    #[cfg(feature = "logs")]
+    #[cold]
+    #[inline(never)]
+    fn open_tracing_span(&mut self) {
+        if self.endpoint().is_none() {
+            let state = Arc::clone(self.state());
+            // A panic of a subscriber costs the request its span.
+            let span = self.enter(|| catch(|| state.new_tracing_span()));
+            state.lock().tracing_span = span.ok().flatten();
+        }
     }
 
     /// Calls the function of the application that sees each request's head.
@@ -364,6 +382,9 @@ impl Observation {
     fn record(&mut self, outcome: Outcome) {
         let InFlight { scope, progress, ended } = &mut *self.in_flight;
         *ended = true;
+        // Dropped last, so that the span closes when the request is recorded.
+        #[cfg(feature = "logs")]
+        let _span = scope.state().take_tracing_span();
         let mut record = WorkState::finish(scope.state(), progress, outcome, self.observer.is_draining());
         if let Some(classifier) = &self.observer.policy().classifier {
             record.classify(classifier);

@@ -7,9 +7,12 @@
 //! The hook fills the slot only inside a request, and always calls the previous hook. The code
 //! around `catch_unwind` empties the slot. It uses the report only if the report and the payload
 //! have the same message, so a panic that was resumed from elsewhere gets no wrong location. The
-//! backtrace is resolved where it is printed, not on the request's thread. With `panic = "abort"`,
-//! the hook itself finishes the record and flushes the outputs, whatever thread panics.
+//! backtrace is resolved where it is printed, not on the request's thread. A panic that no request
+//! records becomes a log line, if there are logs. With `panic = "abort"`, the hook itself finishes
+//! the record and flushes the outputs, whatever thread panics.
 
+#[cfg(feature = "logs")]
+use crate::outputs::logs::panics;
 use crate::{
     base::{panic::PanicReport, thread::spawn, thread_timeout::run_with_timeout},
     observer::{Observer, WeakObserver, report::flush_and_log},
@@ -62,10 +65,23 @@ pub(crate) fn install(observer: &Observer) {
     }
 }
 
-/// Fills the slot if the panic happens inside of work. Outside of work it does nothing.
+/// Fills the slot if the panic happens inside of work. Writes a log line if no request records the
+/// panic.
 fn note(info: &PanicHookInfo<'_>) {
-    if let Some(_work) = scope::try_current() {
+    if scope::is_current() {
         PanicReport::of_hook(info).keep();
+    }
+    #[cfg(feature = "logs")]
+    log(info);
+}
+
+/// Writes a line about a panic outside of work, or in a task or thread that works for a request.
+/// The code that started a task gets its panic, and the request does not.
+#[cfg(feature = "logs")]
+fn log(info: &PanicHookInfo<'_>) {
+    let work = scope::try_current().unwrap_or_default();
+    if !work.is_active() || scope::is_detached(&work) {
+        panics::write(info, &work);
     }
 }
 
@@ -82,6 +98,10 @@ fn abort(info: &PanicHookInfo<'_>) {
         let record = WorkState::abort(state, PanicReport::of_hook(info))?;
         Some((Arc::clone(&state.policy), record))
     });
+    #[cfg(feature = "logs")]
+    if record.is_none() {
+        panics::write(info, &scope::current());
+    }
     let flushes = FIRST.swap(false, Ordering::SeqCst);
     let run = move || {
         let observers = OBSERVERS.lock().unwrap_or_else(PoisonError::into_inner);

@@ -266,7 +266,7 @@ impl Work {
     /// # Panics
     /// Panics only if `f` panics.
     pub fn run<T>(&self, f: impl FnOnce() -> T) -> T {
-        Scope::new(self.clone()).enter(f)
+        Scope::new(self.clone()).enter_detached(f)
     }
 
     /// Finds the handle for this work that belongs to the observer with this policy: this one, or

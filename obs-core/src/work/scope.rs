@@ -11,8 +11,13 @@ use std::{
     sync::Arc,
 };
 
+#[cfg(feature = "logs")]
+use std::ptr;
+
 #[cfg(feature = "otel")]
 use opentelemetry::ContextGuard;
+#[cfg(feature = "logs")]
+use tracing::{Span, span::EnteredSpan};
 
 use crate::{record::state::WorkState, work::handle::Work};
 
@@ -21,6 +26,12 @@ thread_local! {
     /// it is alive. Scopes restore the previous value, so there is nothing to destroy.
     static CURRENT: Cell<ManuallyDrop<Work>> =
         const { Cell::new(ManuallyDrop::new(Work::none())) };
+}
+
+#[cfg(feature = "logs")]
+thread_local! {
+    /// The work that an outermost scope of the application made current. It is only compared.
+    static DETACHED: Cell<*const WorkState> = const { Cell::new(ptr::null()) };
 }
 
 /// Returns the handle of the work that runs on this thread.
@@ -47,6 +58,23 @@ pub(crate) fn try_current() -> Option<Work> {
     Some(handle).filter(Work::is_active)
 }
 
+/// Returns true if work is current. It can be called in a panic hook.
+pub(crate) fn is_current() -> bool {
+    CURRENT.with(|current| {
+        let handle = current.take();
+        let is_active = handle.is_active();
+        current.set(handle);
+        is_active
+    })
+}
+
+/// Returns true if the work runs on this thread only in a scope of the application, in a task or on
+/// a thread that it started. No observation of the work catches panics there.
+#[cfg(feature = "logs")]
+pub(crate) fn is_detached(work: &Work) -> bool {
+    work.state().is_some_and(|state| DETACHED.get() == Arc::as_ptr(state))
+}
+
 /// A scope that makes work current while a part of it runs.
 ///
 /// Entering swaps its handle with the thread's handle, and leaving swaps them back. No reference
@@ -54,16 +82,16 @@ pub(crate) fn try_current() -> Option<Work> {
 #[derive(Debug)]
 pub(crate) struct Scope {
     handle: Work,
-    /// True if the work has a span.
-    #[cfg(feature = "otel")]
+    /// True if a span is entered with the work: one of OpenTelemetry, or one of `tracing`.
+    #[cfg(any(feature = "otel", feature = "logs"))]
     traced: bool,
 }
 
 impl Scope {
     pub(crate) fn new(handle: Work) -> Self {
         Self {
-            #[cfg(feature = "otel")]
-            traced: handle.span().is_some(),
+            #[cfg(any(feature = "otel", feature = "logs"))]
+            traced: is_traced(&handle),
             handle,
         }
     }
@@ -75,9 +103,9 @@ impl Scope {
             Some(state) => begin(state),
             None => unreachable!("the memory of a finished request has another reference"),
         }
-        #[cfg(feature = "otel")]
+        #[cfg(any(feature = "otel", feature = "logs"))]
         {
-            self.traced = self.handle.span().is_some();
+            self.traced = is_traced(&self.handle);
         }
     }
 
@@ -100,25 +128,37 @@ impl Scope {
     #[inline]
     pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
         // Declared first, so dropped last: the span stays active as long as the request is current.
-        #[cfg(feature = "otel")]
-        let _span = if self.traced { self.attach() } else { None };
+        #[cfg(any(feature = "otel", feature = "logs"))]
+        let _spans = if self.traced { Some(self.attach()) } else { None };
         self.enter_without_span(f)
+    }
+
+    /// Enters a scope of the application, perhaps in a task or on a thread of its own.
+    pub(crate) fn enter_detached<T>(&mut self, f: impl FnOnce() -> T) -> T {
+        #[cfg(feature = "logs")]
+        let _detached = (!is_current()).then(|| Detached::begin(&self.handle));
+        self.enter(f)
     }
 
     /// Returns true if the work has no span, so that
     /// [`enter_without_span`](Self::enter_without_span) is enough.
     pub(crate) const fn is_untraced(&self) -> bool {
-        #[cfg(feature = "otel")]
+        #[cfg(any(feature = "otel", feature = "logs"))]
         return !self.traced;
-        #[cfg(not(feature = "otel"))]
+        #[cfg(not(any(feature = "otel", feature = "logs")))]
         return true;
     }
 
     /// Not inlined, so that entering a scope does not contain the code for spans.
-    #[cfg(feature = "otel")]
+    #[cfg(any(feature = "otel", feature = "logs"))]
     #[inline(never)]
-    fn attach(&self) -> Option<ContextGuard> {
-        self.handle.span().map(|span| span.context().clone().attach())
+    fn attach(&self) -> EnteredSpans {
+        EnteredSpans {
+            #[cfg(feature = "otel")]
+            _context: self.handle.span().map(|span| span.context().clone().attach()),
+            #[cfg(feature = "logs")]
+            _span: self.handle.state().and_then(|state| state.tracing_span()).map(Span::entered),
+        }
     }
 
     /// Makes only the handle current. This is enough for a request without a span, and small enough
@@ -135,6 +175,47 @@ impl Scope {
         swap(&mut self.handle);
         let _leave = Leave(&mut self.handle);
         f()
+    }
+}
+
+/// The spans that are active while the work is current.
+#[cfg(any(feature = "otel", feature = "logs"))]
+struct EnteredSpans {
+    #[cfg(feature = "logs")]
+    _span: Option<EnteredSpan>,
+    #[cfg(feature = "otel")]
+    _context: Option<ContextGuard>,
+}
+
+/// Returns true if the work may have a span.
+#[cfg(any(feature = "otel", feature = "logs"))]
+fn is_traced(handle: &Work) -> bool {
+    #[cfg(feature = "logs")]
+    if handle.state().is_some_and(|state| state.policy.tracing_span) {
+        return true;
+    }
+    #[cfg(feature = "otel")]
+    return handle.span().is_some();
+    #[cfg(not(feature = "otel"))]
+    return false;
+}
+
+/// A part of work in a task or on a thread that the application started.
+#[cfg(feature = "logs")]
+struct Detached;
+
+#[cfg(feature = "logs")]
+impl Detached {
+    fn begin(work: &Work) -> Self {
+        DETACHED.set(work.state().map_or(ptr::null(), Arc::as_ptr));
+        Self
+    }
+}
+
+#[cfg(feature = "logs")]
+impl Drop for Detached {
+    fn drop(&mut self) {
+        DETACHED.set(ptr::null());
     }
 }
 

@@ -23,7 +23,7 @@ pin_project! {
     impl<F> PinnedDrop for Scoped<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            this.scope.enter(|| this.future.set(None));
+            this.scope.enter_detached(|| this.future.set(None));
         }
     }
 }
@@ -34,7 +34,7 @@ impl<F: Future> Future for Scoped<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         match this.future.as_pin_mut() {
-            Some(future) => this.scope.enter(|| future.poll(cx)),
+            Some(future) => this.scope.enter_detached(|| future.poll(cx)),
             // Only drop empties the field.
             None => Poll::Pending,
         }

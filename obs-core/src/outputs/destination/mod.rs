@@ -46,7 +46,7 @@ pub(crate) const LEAST_CAPACITY: usize = 64 * 1024;
 
 /// Under traffic, a worker empties the queue at this interval. A line waits about this long at
 /// most.
-const PACE: Pace =
+pub(crate) const PACE: Pace =
     Pace { delay: Duration::from_millis(20), batch: usize::MAX, park_after: Duration::from_secs(1) };
 
 /// Retries never give up: lines wait for their output as long as the queue has room.
@@ -124,14 +124,13 @@ impl Destination {
         }
     }
 
-    /// Opens the destination and starts its thread. `name` is the name of the output. A push into a
-    /// full queue waits at most for `patience`.
+    /// Opens the destination and starts its thread. `name` is the name of the output.
     pub(crate) fn start(
         self,
         kind: &'static LineKind,
         name: &str,
-        capacity: usize,
-        patience: Duration,
+        bounds: QueueBounds,
+        pace: Pace,
         setup: &Setup<'_>,
     ) -> io::Result<RunningDestination> {
         let own = setup.internal;
@@ -143,8 +142,7 @@ impl Destination {
             rejected: lost(own, kind, name, "rejected"),
             closed: lost(own, kind, name, "shut_down"),
         };
-        let bounds = QueueBounds { entries: usize::MAX, bytes: capacity, patience };
-        let queue = Arc::new(Queue::<LineStore>::new(bounds, PACE, counts));
+        let queue = Arc::new(Queue::<LineStore>::new(bounds, pace, counts));
         let waiting = Arc::clone(&queue);
         own.gauge(kind.queued.0, kind.queued.1, &labels, move || waiting.waiting_bytes());
         let facts = matches!(self, Self::Batches(_));

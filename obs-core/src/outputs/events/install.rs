@@ -27,7 +27,9 @@ impl Extension for Events {
         setup.parts.exclusions.events = excluded;
         setup.parts.exclusions.statuses_of_events = excluded_statuses;
         headers.iter().for_each(|name| setup.record_header(name));
-        let keep = Keep::new(rules, sample_rate);
+        let keep = Arc::new(Keep::new(rules, sample_rate));
+        // The logs read it.
+        setup.share(Arc::clone(&keep));
         let pipeline = EventPipeline::start(outputs, keep, setup).map_err(|error| {
             let setting = setup.environment.name_of(&["OBS_EVENTS"], &["events"]);
             BuildError::failed(setting, error)

@@ -36,7 +36,7 @@ use crate::{
     outputs::{delivery::worker, destination},
     record::finished::Record,
 };
-use std::{cell::RefCell, io, time::Duration};
+use std::{cell::RefCell, io, sync::Arc, time::Duration};
 
 use keep::Keep;
 use line::{CommonMembers, JsonLine};
@@ -51,7 +51,7 @@ pub const EVENT_SCHEMA: &str = include_str!("../../../schema/event-1.json");
 
 /// The sink that turns records into events.
 pub(crate) struct EventPipeline {
-    keep: Keep,
+    keep: Arc<Keep>,
     common: CommonMembers,
     outputs: Vec<RunningOutput>,
 }
@@ -60,7 +60,7 @@ impl EventPipeline {
     /// Starts the threads of the outputs. Returns `None` if there are no outputs.
     pub(crate) fn start(
         outputs: Option<Vec<EventOutput>>,
-        keep: Keep,
+        keep: Arc<Keep>,
         setup: &Setup<'_>,
     ) -> io::Result<Option<Self>> {
         let outputs = outputs.unwrap_or_else(|| vec![EventOutput::stdout()]);

@@ -20,8 +20,11 @@ use crate::{
     base::{build_error::BuildError, environment::Environment, settings::settings},
     extension::setup::Setup,
     outputs::{
-        delivery::sink::{BatchSink, EventSink},
-        destination::{Destination, LEAST_CAPACITY, LineKind},
+        delivery::{
+            queue::limits::QueueBounds,
+            sink::{BatchSink, EventSink},
+        },
+        destination::{Destination, LEAST_CAPACITY, LineKind, PACE},
     },
     record::finished::Record,
 };
@@ -208,7 +211,8 @@ impl EventOutput {
             Overflow::Drop => Duration::ZERO,
             Overflow::Block(patience) => patience,
         };
-        let destination = self.destination.start(&EVENTS, &self.name, self.capacity, patience, setup)?;
+        let bounds = QueueBounds { entries: usize::MAX, bytes: self.capacity, patience };
+        let destination = self.destination.start(&EVENTS, &self.name, bounds, PACE, setup)?;
         let readable = (self.format == Some(EventFormat::Readable))
             .then(|| Style::new(&setup.service.name, self.columns, self.colours));
         Ok(RunningOutput { readable, filter: self.filter, destination })

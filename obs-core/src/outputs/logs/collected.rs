@@ -1,5 +1,10 @@
-//! Lines after the fact: lines below their level are collected in memory, and written only if their
-//! request fails, is slow, or asks for them.
+//! Lines after the fact: they are collected in memory, and their request's end decides whether they
+//! are written.
+//!
+//! | lines | are written if |
+//! |---|---|
+//! | below their level | the request fails, is slow, or asks for them |
+//! | of a trace that sampling drops | a rule keeps the request's event, or the lines above are written |
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,9 +14,11 @@ use super::{
 };
 use crate::{
     extension::sink::RecordSink,
+    outputs::events::keep::Keep,
     record::{
         finished::{FinishedRequest, Record},
         kept_lines::{KeptLine, LinesBudget},
+        log_level::LogLevel,
         state::WorkState,
     },
 };
@@ -24,18 +31,32 @@ pub(super) struct Collection {
     pub(super) budget: Arc<LinesBudget>,
     /// A request that takes longer writes its lines.
     pub(super) slower_than: Option<Duration>,
+    /// True if lines below their level are collected.
+    pub(super) by_level: bool,
+    /// The decision about the events, if the lines follow it.
+    pub(super) sampling: Option<Arc<Keep>>,
 }
 
 impl Collection {
-    /// Collects a line of running work. Lines of work that has ended are dropped, because they are
-    /// below their level.
-    pub(super) fn add(&self, state: &WorkState, line: KeptLine) {
+    /// Collects a line of running work. Returns false if the work has ended.
+    pub(super) fn add(&self, state: &WorkState, line: KeptLine) -> bool {
         let mut enrichment = state.lock();
-        if !enrichment.finished
-            && let Some(lines) = enrichment.kept_lines()
-        {
-            lines.push(line, self.per_request, &self.budget);
+        if enrichment.finished {
+            return false;
         }
+        let lines = enrichment.kept_lines();
+        lines.map(|lines| lines.push(line, self.per_request, &self.budget)).is_some()
+    }
+
+    /// Returns true if a line that sampling drops may still be written at the end of its request.
+    pub(super) fn decides_later(&self) -> bool {
+        self.by_level || self.sampling.as_ref().is_some_and(|keep| keep.has_rules())
+    }
+
+    /// Returns true if the sampling of the work's trace drops lines of this level.
+    pub(super) fn drops(&self, state: &WorkState, level: LogLevel) -> bool {
+        level > LogLevel::Warn
+            && self.sampling.as_ref().is_some_and(|keep| !keep.keeps_trace(&state.start.trace))
     }
 }
 
@@ -54,14 +75,30 @@ impl RecordSink for CollectedLines {
     fn on_finish(&self, record: &Record) {
         let Some(collection) = &self.0.collection else { return };
         let Some(lines) = &record.kept_lines else { return };
-        let slow = collection.slower_than.is_some_and(|limit| record.duration >= limit);
-        if !slow && !lines.is_wanted() && record.error_type().is_none() && record.panic.is_none() {
-            return;
+        let slow = || collection.slower_than.is_some_and(|limit| record.duration >= limit);
+        let failed = || record.error_type().is_some() || record.panic.is_some();
+        let all = lines.is_wanted() || (collection.by_level && (slow() || failed()));
+        let kept = all || collection.sampling.as_ref().is_some_and(|keep| keep.rate(record).is_some());
+        let (dropped, mut sampled_out) = (lines.dropped(), 0_u64);
+        if all {
+            self.0.not_collected.add(dropped.below_level);
         }
+        let no_room = if kept { &self.0.not_collected } else { &self.0.sampled_out };
+        no_room.add(dropped.sampled_out);
         let route = record.request().and_then(|FinishedRequest { end, .. }| end.route.clone());
         let work = || LineWork { start: record.start(), route: route.clone(), ended: false };
         for line in lines.iter() {
-            self.0.count(line.level);
+            if line.sampled_out {
+                // It was counted when it was collected.
+                if !kept {
+                    sampled_out = sampled_out.saturating_add(1);
+                    continue;
+                }
+            } else if all {
+                self.0.count(line.level);
+            } else {
+                continue;
+            }
             self.0.push(&MaskedLine {
                 since_1970: line.since_1970,
                 level: line.level,
@@ -73,6 +110,6 @@ impl RecordSink for CollectedLines {
                 collected: true,
             });
         }
-        self.0.not_collected.add(lines.dropped());
+        self.0.sampled_out.add(sampled_out);
     }
 }

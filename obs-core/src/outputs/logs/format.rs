@@ -59,7 +59,7 @@ impl LineStyle {
             Self::Json => buffer::written(|out| json::write(out, line, service)),
             Self::Ecs => buffer::written(|out| ecs::write(out, line, service)),
             #[cfg(feature = "otlp")]
-            Self::Otlp => buffer::written(|out| super::otlp::write(out, line)),
+            Self::Otlp => buffer::written(|out| super::otlp::write(out, line, None)),
             Self::GoogleCloud(project) => {
                 buffer::written(|out| cloud::write(out, line, service, project.as_deref()))
             }

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+#[cfg(feature = "otlp")]
+use super::exceptions::ExceptionRecords;
 use super::{LogPipeline, collected::CollectedLines, settings::Logs};
 use crate::{
     base::{build_error::BuildError, environment::Environment},
@@ -25,7 +27,16 @@ impl Extension for Logs {
     }
 
     fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
+        setup.parts.tracing_span = self.tracing_span;
+        #[cfg(feature = "otlp")]
+        let exceptions = self.exceptions;
         let pipeline = Arc::new(LogPipeline::start(*self, setup)?);
+        #[cfg(feature = "otlp")]
+        if exceptions.is_in_logs() {
+            setup.sink(ExceptionRecords(Arc::clone(&pipeline)));
+            // The spans read it.
+            setup.share(Arc::new(exceptions));
+        }
         pipeline.summaries.set(&pipeline);
         let (flushed, reported) = (Arc::clone(&pipeline), Arc::clone(&pipeline));
         if pipeline.collection.is_some() {

@@ -15,6 +15,10 @@
 mod cloud;
 mod collected;
 mod ecs;
+#[cfg(feature = "otlp")]
+mod exceptions;
+#[cfg(feature = "otlp")]
+mod export;
 pub(crate) mod format;
 pub(crate) mod install;
 mod json;
@@ -24,6 +28,7 @@ pub(crate) mod line;
 #[cfg(feature = "otlp")]
 mod otlp;
 pub(crate) mod output;
+pub(crate) mod panics;
 mod readable;
 mod rules;
 pub(crate) mod settings;
@@ -45,7 +50,7 @@ use crate::{
         value::Value,
     },
     extension::{report::OutputCounts, setup::Setup},
-    outputs::{delivery::worker, destination},
+    outputs::{delivery::worker, destination, events::keep::Keep},
     record::{fields::Fields, kept_lines::KeptLine, log_level::LogLevel, route::Route, service::Service},
     redact::Redactor,
 };
@@ -94,6 +99,11 @@ pub struct LogPipeline {
     collection: Option<Collection>,
     /// The lines of failed requests that found no room.
     not_collected: Arc<Counter>,
+    /// The lines that were dropped with the trace of their request.
+    sampled_out: Arc<Counter>,
+    /// The panics of requests that wait for their frames.
+    #[cfg(feature = "otlp")]
+    panicked: exceptions::PanicBacklog,
     /// Starts the thread that writes summaries.
     summaries: Summaries,
 }
@@ -102,7 +112,8 @@ impl LogPipeline {
     /// Starts the threads of the outputs.
     fn start(logs: Logs, setup: &Setup<'_>) -> Result<Self, BuildError> {
         let levels = Arc::new(LogLevels::new(logs.rules(), logs.collected()));
-        let collection = logs.collection();
+        let keep = setup.parts.shared.get::<Keep>().unwrap_or_default();
+        let collection = logs.collection(keep);
         let limit = logs.rates().map(FloodLimit::new);
         let Logs { outputs, fields, .. } = logs;
         let outputs = outputs.unwrap_or_else(|| vec![output::LogOutput::stdout()]);
@@ -122,6 +133,9 @@ impl LogPipeline {
             held_back: output::dropped(setup.internal, "all", "limit"),
             collection,
             not_collected: output::dropped(setup.internal, "all", "collection"),
+            sampled_out: output::dropped(setup.internal, "all", "sampling"),
+            #[cfg(feature = "otlp")]
+            panicked: exceptions::PanicBacklog::default(),
             summaries: Summaries::default(),
         })
     }
@@ -146,14 +160,22 @@ impl LogPipeline {
             return;
         }
         let level = self.levels.level(line.target, line.level);
-        if let Some(collection) = &self.collection
+        if let Some(collection) = self.collection.as_ref().filter(|collection| collection.by_level)
             && !self.levels.writes(line.target, line.level)
         {
-            return self.collect(collection, line, level);
+            return self.collect(collection, line, level, false);
         }
         self.count(level);
         if !self.outputs.iter().any(|output| level <= output.level) {
             return;
+        }
+        if let Some(collection) = &self.collection
+            && line.work.state().is_some_and(|state| collection.drops(state, level))
+        {
+            if collection.decides_later() {
+                return self.collect(collection, line, level, true);
+            }
+            return self.sampled_out.add(1);
         }
         let mut fields = Fields::default();
         let work = line.work.state().map(|state| LineWork::of(state, &self.chosen, &mut fields));
@@ -195,7 +217,7 @@ impl LogPipeline {
         }
     }
 
-    fn collect(&self, collection: &Collection, line: LogLine<'_>, level: LogLevel) {
+    fn collect(&self, collection: &Collection, line: LogLine<'_>, level: LogLevel, sampled_out: bool) {
         let Some(state) = line.work.state() else { return };
         let mut fields = Fields::default();
         self.mask(&mut fields, line.fields);
@@ -207,8 +229,11 @@ impl LogPipeline {
             message: self.redactor.text(&message).into(),
             fields,
             source: line.source.map(|(file, number)| (file.into(), number)),
+            sampled_out,
         };
-        collection.add(state, line);
+        if !collection.add(state, line) && sampled_out {
+            self.sampled_out.add(1);
+        }
     }
 
     /// Writes a summary for each call site whose lines were held back. Returns true if there was
@@ -247,6 +272,8 @@ impl LogPipeline {
     /// Waits until all lines are written, at most until the deadline. Returns true if they are.
     pub fn flush(&self, deadline: Duration) -> bool {
         self.summarise();
+        #[cfg(feature = "otlp")]
+        self.write_backlog(Instant::now().checked_add(deadline));
         destination::flush(self.outputs.iter().map(|output| &output.destination), deadline)
     }
 

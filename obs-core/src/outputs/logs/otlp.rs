@@ -43,11 +43,18 @@ const FLAGS: u8 = 8;
 const TRACE_ID: u8 = 9;
 const SPAN_ID: u8 = 10;
 const OBSERVED_TIME: u8 = 11;
+const EVENT_NAME: u8 = 12;
 const TEXT: u8 = 1;
 
 /// Writes a line as a `ScopeLogs` message with one record. The target of the line is the scope.
-pub(super) fn write(out: &mut BufferWriter<'_>, line: &MaskedLine<'_>) {
-    let record = buffer::written(|out| record(out, line));
+/// `event` is the name of an event of OpenTelemetry's conventions.
+pub(super) fn write(out: &mut BufferWriter<'_>, line: &MaskedLine<'_>, event: Option<&str>) {
+    let record = buffer::written(|out| {
+        record(out, line);
+        if let Some(name) = event {
+            bytes(out, EVENT_NAME, name.as_bytes());
+        }
+    });
     bytes_head(out, SCOPE, bytes_length(line.target.len()));
     bytes(out, SCOPE_NAME, line.target.as_bytes());
     bytes(out, RECORD, &record);
@@ -105,16 +112,19 @@ const fn severity(level: LogLevel) -> (u64, &'static str) {
 pub(super) struct OtlpLogs {
     client: CollectorClient,
     envelope: Envelope,
+    /// The limit of lines in one message.
+    most: usize,
 }
 
 impl OtlpLogs {
-    pub(super) fn new(export: Export, setup: &Setup<'_>) -> Result<Self, BuildError> {
+    pub(super) fn new(export: Export, most: usize, setup: &Setup<'_>) -> Result<Self, BuildError> {
         let named = setup.environment.get("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
         let resource = resource::detect(setup.service, setup.environment, resource::parse_list(&named));
         let scope = ItemScope { name: "", version: "", schema_url: "" };
         Ok(Self {
             client: CollectorClient::new(export.target(&LOGS)?),
             envelope: Envelope::new(&resource, &scope),
+            most,
         })
     }
 }
@@ -127,7 +137,7 @@ impl BatchSink for OtlpLogs {
             size = size.saturating_add(line.len());
             first || size <= MAX_MESSAGE
         };
-        let lines: Vec<_> = batch.each_bytes().take_while(fits).map(<[u8]>::to_vec).collect();
+        let lines: Vec<_> = batch.each_bytes().take(self.most).take_while(fits).map(<[u8]>::to_vec).collect();
         let body = self.client.compressed(self.envelope.message(&[], &lines));
         match self.client.send(&body, |timeout: Duration| timeout) {
             Ok(delivered) => Ok(delivered.of(lines.len())),

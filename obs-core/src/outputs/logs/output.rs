@@ -9,7 +9,7 @@ use std::{
 };
 
 #[cfg(feature = "otlp")]
-use super::otlp::OtlpLogs;
+use super::{export::LineBatches, otlp::OtlpLogs};
 use super::{
     format::{LineStyle, LogFormat},
     readable::Columns,
@@ -22,8 +22,8 @@ use crate::{
     base::{build_error::BuildError, counter::Counter, environment::Environment, settings::settings},
     extension::{internal_metrics::InternalMetrics, setup::Setup},
     outputs::{
-        delivery::sink::EventSink,
-        destination::{Destination, LEAST_CAPACITY, LineKind, RunningDestination},
+        delivery::{queue::limits::QueueBounds, sink::EventSink},
+        destination::{Destination, LEAST_CAPACITY, LineKind, PACE, RunningDestination},
     },
     record::log_level::LogLevel,
 };
@@ -97,6 +97,20 @@ settings! {
         variable "OTEL_EXPORTER_OTLP_ENDPOINT": "the address of the collector for all signals, such as `http://collector:4318`; lines are then exported, too";
         variable "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "the address for lines";
         variable "OTEL_LOGS_EXPORTER": "`otlp`: lines are exported; `none`: lines are not exported";
+    }
+
+    #[cfg(feature = "otlp")]
+    pub(super) batches: LineBatches = LineBatches::default(), "1 s and 512 lines" {
+        /// Limits the time for which a line of [`otlp`](Self::otlp) waits for others, and the
+        /// number of lines in one export. Other outputs ignore it.
+        fn batch(mut self, delay: Duration, lines: usize) {
+            (self.batches.delay, self.batches.batch) = (delay, lines);
+        }
+        variable "OTEL_BLRP_SCHEDULE_DELAY": "the milliseconds for which a line waits for others";
+        variable "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": "the limit of lines in one export, above 0";
+        variable "OTEL_BLRP_MAX_QUEUE_SIZE": "the limit of waiting lines, above 0; otherwise only their bytes are limited";
+        variable "OTEL_BLRP_EXPORT_TIMEOUT": "milliseconds above 0, used if there is no other timeout";
+        valid "at least one line" if |batches| batches.batch > 0;
     }
 
     capacity: usize = 4 * 1024 * 1024, "4 MiB" {
@@ -182,12 +196,19 @@ impl LogOutput {
             LogFormat::GoogleCloud => LineStyle::GoogleCloud(self.google_project),
         };
         let destination = self.destination;
+        let bounds = QueueBounds { entries: usize::MAX, bytes: self.capacity, patience: Duration::ZERO };
+        let limits = (bounds, PACE);
         #[cfg(feature = "otlp")]
-        let (style, destination) = match self.export {
-            Some(export) => (LineStyle::Otlp, Destination::Bytes(Box::new(OtlpLogs::new(export, setup)?))),
-            None => (style, destination),
+        let (style, destination, limits) = match self.export {
+            Some(export) => {
+                let sink = OtlpLogs::new(export, self.batches.batch, setup)?;
+                let limits = self.batches.limits(self.capacity);
+                (LineStyle::Otlp, Destination::Bytes(Box::new(sink)), limits)
+            }
+            None => (style, destination, limits),
         };
-        let started = destination.start(&LINES, &self.name, self.capacity, Duration::ZERO, setup);
+        let (bounds, pace) = limits;
+        let started = destination.start(&LINES, &self.name, bounds, pace, setup);
         let destination = started.map_err(|error| {
             let setting = setup.environment.name_of(&["OBS_LOGS"], &["logs"]);
             BuildError::failed(setting, error)

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+#[cfg(feature = "otlp")]
+use super::export;
 use super::{
     collected::Collection,
     limit::LimitRates,
@@ -11,9 +13,10 @@ use super::{
 #[cfg(feature = "files")]
 use crate::outputs::destination::file::EventFile;
 #[cfg(feature = "otlp")]
-use crate::outputs::otlp::{environment::SignalVariables, signal::LOGS};
+use crate::outputs::exception::ExceptionSignal;
 use crate::{
     base::{build_error::BuildError, environment::Environment, parse, settings::settings},
+    outputs::events::keep::Keep,
     record::kept_lines::LinesBudget,
 };
 
@@ -62,6 +65,11 @@ settings! {
             => log_outputs;
         valid "outputs of different names and files";
         check Self::check_outputs;
+    }
+
+    #[cfg(feature = "otlp")]
+    pub(super) exceptions: ExceptionSignal = ExceptionSignal::Spans, "events of spans" {
+        variable "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN": "`logs`: errors and panics are exported as log records instead of events of spans; `logs/dup`: as both";
     }
 
     per_second: Option<u32> = Some(1_000), "1,000" {
@@ -114,6 +122,28 @@ settings! {
         variable "OBS_LOG_COLLECT_SLOWER_THAN": "a duration such as `500ms`, `20s` or `5m`, or whole seconds such as `20`" => |text| parse::duration(text).map(Some);
     }
 
+    sampled: bool = false, "`false`" {
+        /// Drops the lines below warn of a request whose event is dropped by
+        /// [`sample_rate`](crate::Events::sample_rate). So an event that is kept has all its lines.
+        ///
+        /// If there are rules, or collected lines, the lines of the other traces wait in memory
+        /// until their request ends, within the limits of [collected](Self::collect) lines, because
+        /// a rule may still keep the event. Dropped lines are counted in `log_lines_dropped_total`
+        /// with the reason `sampling`.
+        fn sampled(mut self, sampled: bool) { self.sampled = sampled }
+        variable "OBS_LOG_SAMPLED": "`true` or `false`: lines below warn are dropped with their request's event" => parse::switch;
+    }
+
+    pub(super) tracing_span: bool = false, "`false`" {
+        /// Opens a span of `tracing` for each request, for the other layers of the subscriber. Its
+        /// target is `obs` and its name is `request`.
+        ///
+        /// It has the fields `http.request.method`, `http.route`, `request_id` and `trace_id`. It
+        /// is entered wherever the code of the request runs, and closes when the request ends. The
+        /// lines of this observer do not need it.
+        fn tracing_span(mut self, open: bool) { self.tracing_span = open }
+    }
+
     pub(super) fields: Vec<String> = Vec::new(), "none" {
         /// Adds these fields of the request to each of its lines. A line's own field of the same
         /// name wins.
@@ -156,7 +186,9 @@ impl Logs {
         }
         let outputs = self.outputs.get_or_insert_with(|| vec![LogOutput::stdout()]);
         #[cfg(feature = "otlp")]
-        exports(outputs, environment);
+        {
+            self.exceptions = export::read_environment(outputs, environment);
+        }
         outputs.iter_mut().try_for_each(|output| output.read_environment(environment))
     }
 
@@ -188,12 +220,15 @@ impl Logs {
         (!self.collect.is_empty()).then(|| rules.for_its_targets())
     }
 
-    /// The limits of collected lines.
-    pub(super) fn collection(&self) -> Option<Collection> {
-        (!self.collect.is_empty()).then(|| Collection {
+    /// The limits of collected lines. `keep` decides which events are kept.
+    pub(super) fn collection(&self, keep: Arc<Keep>) -> Option<Collection> {
+        let by_level = !self.collect.is_empty();
+        (by_level || self.sampled).then(|| Collection {
             per_request: self.collect_bytes,
             budget: Arc::new(LinesBudget::new(self.collect_total_bytes)),
             slower_than: self.collect_slower_than,
+            by_level,
+            sampling: self.sampled.then_some(keep),
         })
     }
 
@@ -230,32 +265,6 @@ impl fmt::Debug for Logs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Logs").field("outputs", &self.outputs).finish_non_exhaustive()
     }
-}
-
-/// Applies the `OTEL_*` variables to the export of lines, which they also switch on and off.
-/// Without any output, they are ignored.
-#[cfg(feature = "otlp")]
-fn exports(outputs: &mut Vec<LogOutput>, environment: &Environment) {
-    if outputs.is_empty() {
-        return;
-    }
-    let get = |name: &str| environment.get(name);
-    let mut warnings = Vec::new();
-    let mut variables = SignalVariables::new(&get, &mut warnings, &LOGS);
-    let exporter = variables.exporter();
-    let collector = variables.url();
-    if variables.disabled() || exporter == Some(false) {
-        outputs.retain(|output| output.export.is_none());
-    } else {
-        let named = collector.is_some() || exporter == Some(true);
-        if named && outputs.iter().all(|output| output.export.is_none()) {
-            outputs.push(LogOutput::otlp());
-        }
-        for export in outputs.iter_mut().filter_map(|output| output.export.as_mut()) {
-            variables.export(export, collector.clone());
-        }
-    }
-    warnings.into_iter().for_each(|warning| environment.warn(warning));
 }
 
 /// Parses a number of lines, or `off`.

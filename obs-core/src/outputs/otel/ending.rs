@@ -12,11 +12,8 @@ use super::{
     waiting,
 };
 use crate::{
-    base::panic::PanicReport,
-    record::{
-        error::ErrorReport,
-        finished::{Record, RequestEnd},
-    },
+    outputs::exception::{Exception, MESSAGE, STACKTRACE, TYPE, is_only_a_message},
+    record::finished::{Record, RequestEnd},
 };
 
 /// Returns the end time of the span: its start plus the duration that the metrics count. Changes of
@@ -25,8 +22,8 @@ fn time(record: &Record) -> SystemTime {
     record.start().started_at().checked_add(record.duration).unwrap_or_else(SystemTime::now)
 }
 
-/// Ends a span of the SDK.
-pub(super) fn end(span: &SpanRef<'_>, record: &Record) {
+/// Ends a span of the SDK. `with_exceptions` adds its exceptions as events.
+pub(super) fn end(span: &SpanRef<'_>, record: &Record, with_exceptions: bool) {
     if !span.is_recording() {
         return;
     }
@@ -34,14 +31,15 @@ pub(super) fn end(span: &SpanRef<'_>, record: &Record) {
         span.update_name(attributes::name(&request));
         attributes::at_end(&mut KeyValues(|attribute| span.set_attribute(attribute)), record, &request);
     }
-    for event in exceptions(record) {
+    for event in exceptions(record).filter(|_| with_exceptions) {
         span.add_event_with_timestamp(event.name, event.timestamp, event.attributes);
     }
     let status = status(record);
     if status != Status::Unset {
         span.set_status(status);
     }
-    let backtrace = record.panic.as_ref().and_then(|panic| panic.backtrace.clone());
+    let panic = record.panic.as_ref().filter(|_| with_exceptions);
+    let backtrace = panic.and_then(|panic| panic.backtrace.clone());
     waiting::with_backtrace(backtrace, || span.end_with_timestamp(time(record)));
 }
 
@@ -56,16 +54,9 @@ pub(super) fn status(record: &Record) -> Status {
     }
 }
 
-/// Returns true if the error is only the message of a gRPC status, which is not an exception.
-fn only_a_message(record: &Record) -> bool {
-    let bare = |error: &ErrorReport| error.type_name.is_none() && error.sources.is_empty();
-    let grpc = record.request().is_some_and(|request| request.end.grpc.is_some());
-    grpc && record.error.as_deref().is_some_and(bare)
-}
-
 /// Returns the description of an error status. It is empty if the status code says enough.
 fn description(record: &Record) -> String {
-    if record.outcome.is_ok() && !only_a_message(record) {
+    if record.outcome.is_ok() && !is_only_a_message(record) {
         return String::new();
     }
     let panic = record.panic.as_ref().map(|panic| &panic.message);
@@ -75,28 +66,14 @@ fn description(record: &Record) -> String {
 /// Returns the exception events of the error and of the panic, which is the last (semantic
 /// conventions for exceptions on spans).
 pub(super) fn exceptions(record: &Record) -> impl Iterator<Item = Event> {
-    let error = record.error.as_ref().filter(|_| !only_a_message(record)).map(|error| exception(error));
-    let panic = record.panic.as_ref().map(|panic| panicked(panic));
-    let event = |attributes| Event::new(waiting::EXCEPTION, time(record), attributes, 0);
-    error.into_iter().chain(panic).map(event)
+    Exception::all(record)
+        .map(|exception| Event::new(waiting::EXCEPTION, time(record), attributes_of(exception), 0))
 }
 
-fn exception(error: &ErrorReport) -> Vec<KeyValue> {
-    let mut attributes = vec![KeyValue::new("exception.message", error.message.clone())];
-    attributes.extend(error.type_name.map(|name| KeyValue::new("exception.type", name)));
-    if !error.sources.is_empty() {
-        let sources: Vec<_> = error.sources.iter().map(|source| format!("caused by: {source}")).collect();
-        attributes.push(KeyValue::new("exception.stacktrace", sources.join("\n")));
-    }
-    attributes
-}
-
-fn panicked(panic: &PanicReport) -> Vec<KeyValue> {
-    let mut attributes = vec![
-        KeyValue::new("exception.type", "panic"),
-        KeyValue::new("exception.message", panic.message.clone()),
-    ];
-    attributes
-        .extend(panic.location.as_ref().map(|at| KeyValue::new(waiting::STACKTRACE, format!("at {at}"))));
+fn attributes_of(exception: Exception<'_>) -> Vec<KeyValue> {
+    let Exception { kind, message, stacktrace, .. } = exception;
+    let mut attributes = vec![KeyValue::new(MESSAGE, message.to_owned())];
+    attributes.extend(kind.map(|kind| KeyValue::new(TYPE, kind)));
+    attributes.extend(stacktrace.map(|stacktrace| KeyValue::new(STACKTRACE, stacktrace)));
     attributes
 }

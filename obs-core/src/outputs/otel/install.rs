@@ -6,6 +6,7 @@ use super::{environment, settings::Otel, sink::SpanSink};
 use crate::{
     base::{build_error::BuildError, environment::Environment},
     extension::{installation::Extension, setup::Setup},
+    outputs::exception::ExceptionSignal,
 };
 
 /// The spans of an observer: their settings, or `None` if it has no spans. The environment can
@@ -33,8 +34,11 @@ impl Extension for Spans {
 
     fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
         let Some(otel) = self.0 else { return Ok(()) };
-        let tracing =
-            Arc::new(otel.build(setup.service, setup.internal, setup.environment, setup.redactor)?);
+        let mut tracing = otel.build(setup.service, setup.internal, setup.environment, setup.redactor)?;
+        // The logs share it if they contain the exceptions.
+        let signal = setup.parts.shared.get::<ExceptionSignal>();
+        tracing.set_exceptions(signal.is_none_or(|signal| signal.is_in_spans()));
+        let tracing = Arc::new(tracing);
         setup.share(Arc::clone(&tracing));
         setup.sink(SpanSink::new(Arc::clone(&tracing)));
         if tracing.exports() {

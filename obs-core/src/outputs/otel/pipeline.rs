@@ -40,6 +40,8 @@ pub(super) struct Pipeline {
     pub(super) limits: SpanLimits,
     /// The sampler, if it reads only the trace context.
     pub(super) sampler: Option<BuiltInSampler>,
+    /// True if spans have exceptions as events.
+    pub(super) exceptions: bool,
 }
 
 impl Pipeline {
@@ -92,11 +94,12 @@ impl Pipeline {
 
     /// Exports the span of an ended request.
     pub(super) fn export(&self, mut added: Added, record: &Record) {
-        for event in ending::exceptions(record) {
-            added.event(event, self.limits);
+        if self.exceptions {
+            ending::exceptions(record).for_each(|event| added.event(event, self.limits));
         }
         added.status(ending::status(record));
-        let backtrace = record.panic.as_ref().and_then(|panic| panic.backtrace.clone());
+        let panic = record.panic.as_ref().filter(|_| self.exceptions);
+        let backtrace = panic.and_then(|panic| panic.backtrace.clone());
         let panic = backtrace.and_then(|backtrace| {
             let event = added.events.pop_if(|event| event.name == waiting::EXCEPTION)?;
             Some((event, backtrace))

@@ -287,7 +287,7 @@ impl Otel {
             .build();
         Ok(Tracing::own(
             provider,
-            Pipeline { queue, worker, limits: self.span_limits, sampler: built_in },
+            Pipeline { queue, worker, limits: self.span_limits, sampler: built_in, exceptions: true },
             own,
         ))
     }

@@ -57,6 +57,8 @@ pub(crate) struct Tracing {
     /// Counts panics of samplers, processors and id generators.
     panics: Arc<Counter>,
     warned: AtomicBool,
+    /// True if the spans of requests have their exceptions as events.
+    exceptions: bool,
 }
 
 /// Returns a no-op provider. Its spans do not even have ids, because it is already shut down.
@@ -76,6 +78,15 @@ impl Tracing {
             own: None,
             panics: sink_errors(own, SINK),
             warned: AtomicBool::new(false),
+            exceptions: true,
+        }
+    }
+
+    /// Adds exceptions to spans, or not.
+    pub(super) fn set_exceptions(&mut self, exceptions: bool) {
+        self.exceptions = exceptions;
+        if let Some(own) = &mut self.own {
+            own.exceptions = exceptions;
         }
     }
 
@@ -187,7 +198,7 @@ impl Tracing {
             // Its route became known after its start.
             (Recorder::Ourselves(_), _) if record.excluded.spans => {}
             (Recorder::Ourselves(adding), Some(own)) => own.export(adding.end(), record),
-            (Recorder::Sdk, _) => ending::end(&span.context.span(), record),
+            (Recorder::Sdk, _) => ending::end(&span.context.span(), record, self.exceptions),
         }
     }
 
@@ -199,7 +210,7 @@ impl Tracing {
         let start = record.start();
         let parent = remote_context(&Context::new(), &start.trace);
         let span = self.begin(start, None, &record.state.policy.identities, &parent);
-        ending::end(&parent.with_span(span).span(), record);
+        ending::end(&parent.with_span(span).span(), record, self.exceptions);
     }
 
     /// Exports the ended spans. Returns false if some remain.

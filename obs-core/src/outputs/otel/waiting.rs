@@ -8,14 +8,13 @@ use opentelemetry_sdk::trace::SpanData;
 use prost::Message as _;
 
 use super::encoding;
-use crate::{base::text::bounded, outputs::delivery::items::Weigh};
+use crate::outputs::{
+    delivery::items::Weigh,
+    exception::{MAX_BACKTRACE, STACKTRACE, with_frames},
+};
 
-/// The event, and its attribute, that contain the backtrace of a panic.
+/// The event that contains the backtrace of a panic.
 pub(super) const EXCEPTION: &str = "exception";
-pub(super) const STACKTRACE: &str = "exception.stacktrace";
-
-/// The limit of an exported backtrace, in bytes.
-const MAX_BACKTRACE: usize = 16 * 1024;
 
 /// The approximate bytes of a request's span in addition to its encoding.
 const ENCODED_BYTES: usize = 64;
@@ -97,12 +96,11 @@ impl Waiting {
 }
 
 fn add_frames(event: &mut Event, backtrace: &Backtrace) {
-    let frames = backtrace.to_string();
     let place = event.attributes.iter_mut().find(|attribute| attribute.key.as_str() == STACKTRACE);
     if let Some(place) = place {
-        place.value = bounded(&format!("{}\n{frames}", place.value), MAX_BACKTRACE).into_owned().into();
+        place.value = with_frames(Some(&place.value.as_str()), backtrace).into();
     } else {
-        event.attributes.push(KeyValue::new(STACKTRACE, bounded(&frames, MAX_BACKTRACE).into_owned()));
+        event.attributes.push(KeyValue::new(STACKTRACE, with_frames(None, backtrace)));
     }
 }
 

@@ -1,5 +1,9 @@
 //! Log lines in all formats.
 
+#[cfg(feature = "otlp")]
+mod export;
+mod sampled;
+
 use std::{
     io::{self, Write},
     sync::{Arc, Mutex, PoisonError},
@@ -259,28 +263,4 @@ fn collected_lines_are_written_only_if_the_request_fails() {
     let slow = |logs: Logs| logs.collect_slower_than(Duration::from_nanos(1));
     assert_eq!(collected(200, slow, false).0, steps, "a slow request");
     assert_eq!(collected(500, |logs| logs.collect_total_bytes(0), false).0, ["now"], "no memory is left");
-}
-
-#[cfg(feature = "otlp")]
-#[test]
-fn variables_of_opentelemetry_switch_the_export_on_and_off() {
-    use crate::base::environment::Environment;
-    const ENDPOINT: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
-    let urls = |mut logs: Logs, pairs: &'static [(&str, &str)]| {
-        let environment = Environment::of_pairs(pairs);
-        logs.read_environment(&environment).expect("valid");
-        assert!(environment.warnings().is_empty(), "{:?}", environment.warnings());
-        let exports = logs.outputs.iter().flatten().filter_map(|output| output.export.clone());
-        exports.map(|export| export.signal_url.unwrap_or_default()).collect::<Vec<_>>()
-    };
-    assert!(urls(Logs::new(), &[]).is_empty());
-    assert_eq!(urls(Logs::new(), &[ENDPOINT]), ["http://collector:4318/v1/logs"]);
-    assert_eq!(urls(LogOutput::otlp().into(), &[ENDPOINT]), ["http://collector:4318/v1/logs"]);
-    assert_eq!(urls(LogOutput::otlp().into(), &[]), [""]);
-    assert_eq!(urls(Logs::new(), &[("OTEL_LOGS_EXPORTER", "otlp")]), [""]);
-    let exact = &[ENDPOINT, ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://logs:4318/in")];
-    assert_eq!(urls(Logs::new(), exact), ["http://logs:4318/in"]);
-    assert!(urls(Logs::new(), &[ENDPOINT, ("OTEL_LOGS_EXPORTER", "none")]).is_empty());
-    assert!(urls(LogOutput::otlp().into(), &[("OTEL_SDK_DISABLED", "true")]).is_empty());
-    assert!(urls(Logs::off(), &[ENDPOINT]).is_empty());
 }
