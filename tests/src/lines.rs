@@ -5,7 +5,7 @@ use tracing::{Instrument as _, debug, info, info_span};
 
 /// The places from which a request writes a line. Each line has its place as the field `place`, and
 /// the id of its request as the field `expected`.
-pub const PLACES: [&str; 12] = [
+pub const PLACES: [&str; 14] = [
     "handler",
     "after-await",
     "in-span",
@@ -14,6 +14,8 @@ pub const PLACES: [&str; 12] = [
     "blocking-run",
     "blocking-in-span",
     "thread",
+    "rayon",
+    "rayon-in-span",
     "join-1",
     "join-2",
     "select",
@@ -29,6 +31,16 @@ pub async fn write_steps() {
         debug!("{step}");
         tokio::task::yield_now().await;
     }
+}
+
+/// Runs a job on rayon's threads, and waits for its end.
+async fn on_rayon(job: impl FnOnce() + Send + 'static) {
+    let (done, ended) = tokio::sync::oneshot::channel();
+    rayon::spawn(move || {
+        job();
+        let _ = done.send(());
+    });
+    ended.await.expect("it ends");
 }
 
 /// Writes a line in each place.
@@ -63,6 +75,11 @@ pub async fn write_everywhere() {
     tokio::task::spawn_blocking(blocking).await.expect("it ends");
     let (work, spawned) = (current(), id.clone());
     std::thread::spawn(move || work.run(|| line("thread", &spawned))).join().expect("it ends");
+
+    let (work, spawned) = (current(), id.clone());
+    on_rayon(move || work.run(|| line("rayon", &spawned))).await;
+    let (span, spawned) = (info_span!("on rayon"), id.clone());
+    on_rayon(move || span.in_scope(|| line("rayon-in-span", &spawned))).await;
 
     let pausing = async |place: &'static str| {
         tokio::task::yield_now().await;
