@@ -1,4 +1,5 @@
-//! Floods of log lines, over sockets: what is written, what is dropped, and the memory that it takes.
+//! Floods of log lines, over sockets: what is written, what is dropped, and the memory that they
+//! take.
 
 use std::{
     sync::{
