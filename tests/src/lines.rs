@@ -3,6 +3,8 @@
 use obs_core::current;
 use tracing::{Instrument as _, debug, info, info_span};
 
+use crate::app::CANARIES;
+
 /// The places from which a request writes a line. Each line has its place as the field `place`, and
 /// the id of its request as the field `expected`.
 pub const PLACES: [&str; 14] = [
@@ -41,6 +43,20 @@ async fn on_rayon(job: impl FnOnce() + Send + 'static) {
         let _ = done.send(());
     });
     ended.await.expect("it ends");
+}
+
+/// Writes lines with secrets in each place of a line, at two levels.
+pub fn write_secrets() {
+    let [email, jwt, card, iban, bearer, password] = CANARIES;
+    let error = std::io::Error::other(format!("no mail to {email}, sent {bearer}"));
+    info_span!("secret", password, email).in_scope(|| {
+        info!("{email} paid with {card} from {iban}, {bearer}, {jwt}");
+        debug!("{email} paid with {card} from {iban}, {bearer}, {jwt}, password={password}");
+        info!(email, jwt, card, iban, bearer, order.password = password, list = ?[card, iban], "all fields");
+        debug!(email, jwt, card, iban, bearer, db.password = %password, list = ?[card, iban], "all fields");
+        info!(error = &error as &dyn std::error::Error, %email, ?jwt, "an error");
+        tracing_log::log::warn!("{email} paid with {card} from {iban}, {bearer}, {jwt}");
+    });
 }
 
 /// Writes a line in each place.
