@@ -32,7 +32,6 @@ pub fn block_on<F: Future>(observer: &Observer, future: F) -> F::Output {
 }
 
 /// The settings of an observer that writes only log lines.
-#[must_use]
 pub fn lines_only(logs: impl Into<Logs>) -> ObserverBuilder {
     Observer::builder("shop").no_environment().events(Events::off()).logs(logs)
 }

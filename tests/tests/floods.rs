@@ -133,29 +133,34 @@ fn the_lines_of_ten_thousand_requests_stay_within_their_memory() {
     const LINES: usize = 20;
     const LIMIT: usize = 4 << 20;
     /// The allocator's rounding, and the buffers of the connections.
-    const SLACK: usize = 24 << 20;
+    const SLACK: usize = 12 << 20;
     let written = TestLogs::new();
     let output = LogOutput::writer(written.clone()).capacity(256 << 20);
     let logs = Logs::new().collect("floods=debug").collect_total_bytes(LIMIT).output(output);
     let observer = lines_only(logs).build().expect("valid");
-    let (quiet, talks) = (Held::new(), Held::new());
-    let of_quiet = Arc::clone(&quiet);
-    let of_talks = Arc::clone(&talks);
-    let text = "x".repeat(500);
-    let router = Router::new().route("/quiet", on_get(move || async move { of_quiet.wait().await })).route(
-        "/talks",
-        on_get(move || async move {
-            for n in 0..LINES {
+    // The memory of the connections and of the allocator grows in the first phase.
+    let phases = [("/warm-up", 0), ("/quiet", 0), ("/talks", LINES)];
+    let phases = phases.map(|(path, lines)| (path, lines, Held::new()));
+    let text: &'static str = "x".repeat(500).leak();
+    let mut router = Router::new();
+    for (path, lines, held) in &phases {
+        let (lines, held) = (*lines, Arc::clone(held));
+        let handler = move || async move {
+            for n in 0..lines {
                 debug!(n, "{text}");
             }
-            of_talks.wait().await
-        }),
-    );
+            held.wait().await
+        };
+        router = router.route(path, on_get(handler));
+    }
     let (without, with) = block_on(&observer, async {
         let addr = serve(&observer, router).await;
         let connections = join_all((0..REQUESTS / 200).map(|_| Client::connect(addr, true))).await;
-        let without = memory_of("/quiet", &quiet, REQUESTS, &connections).await;
-        let with = memory_of("/talks", &talks, REQUESTS, &connections).await;
+        let mut of_phases = Vec::new();
+        for (path, _, held) in &phases {
+            of_phases.push(memory_of(path, held, REQUESTS, &connections).await);
+        }
+        let [_, without, with] = of_phases[..] else { panic!("{of_phases:?}") };
         until(|| observer.in_flight() == 0).await;
         (without, with)
     });

@@ -37,7 +37,7 @@ fn counts(observer: &Observer, name: &str, output: &str) -> Vec<(String, u64)> {
     let (text, output) = (observer.metrics_text(), format!("output=\"{output}\""));
     let samples = text.lines().filter(|line| line.starts_with(name) && line.contains(&output));
     let parse = |line: &str| {
-        let value = line.rsplit(' ').next().unwrap().parse::<u64>().expect("a number");
+        let value = line.rsplit(' ').next().expect("a value").parse::<u64>().expect("a number");
         let reason = line.split_once("reason=\"").and_then(|(_, rest)| rest.split('"').next());
         (reason.unwrap_or_default().to_owned(), value)
     };
