@@ -4,14 +4,16 @@ use std::{
     fmt,
     io::{self, Write},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
 
-use obs_core::{Events, LogOutput, Logs, Observer, Outcome, adapter::RequestHead, output::EventSink};
+use obs_core::{
+    Events, LogOutput, Logs, Observer, Outcome, adapter::RequestHead, output::EventSink, testing::TestLogs,
+};
 use obs_tracing::LogsExt;
 use serde_json::Value;
 use tracing::{Event, Level, Subscriber, debug, error, info, subscriber::with_default};
@@ -24,33 +26,9 @@ use tracing_subscriber::{
 /// The bound of each wait, which only a hanging test reaches.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// Memory that an output writes to.
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Written {
-    fn lines(&self, observer: &Observer) -> Vec<Value> {
-        assert!(observer.log_pipeline().flush(BOUND), "flushed");
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let text = String::from_utf8(bytes).expect("UTF-8");
-        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-    }
-}
-
 /// Returns an observer whose lines are written to memory.
-fn observer(levels: &str) -> (Observer, Written) {
-    let written = Written::default();
+fn observer(levels: &str) -> (Observer, TestLogs) {
+    let written = TestLogs::new();
     let logs = Logs::new().levels(levels).output(LogOutput::writer(written.clone()));
     let builder = Observer::builder("shop").no_environment().events(Events::off()).logs(logs);
     (builder.build().expect("valid"), written)
@@ -187,7 +165,7 @@ fn a_line_inside_the_format_of_a_field_is_ignored() {
 }
 
 /// A sink that logs whenever it writes. Its lines would cause the next write.
-struct LogsItself(Written);
+struct LogsItself(TestLogs);
 
 impl EventSink for LogsItself {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
@@ -198,7 +176,7 @@ impl EventSink for LogsItself {
 
 #[test]
 fn lines_of_the_delivering_thread_are_ignored() {
-    let written = Written::default();
+    let written = TestLogs::new();
     let logs = Logs::new().output(LogOutput::to(LogsItself(written.clone())));
     let builder = Observer::builder("shop").no_environment().events(Events::off()).logs(logs);
     let observer = builder.build().expect("valid");

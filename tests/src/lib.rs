@@ -15,9 +15,10 @@
 //! * [`of_request`]: the parts of a record that only requests have.
 //! * [`judge`]: an independent parser of metrics pages.
 //! * [`scrape`]: scrapes of the application.
+//! * [`lines`], [`subscribed`]: log lines in each place of a request, and a runtime that writes
+//!   them to an observer.
 //! * [`prometheus`]: a running Prometheus that scrapes services and answers queries.
 //! * [`programs`]: programs that are not part of the workspace.
-//! * [`written`]: the lines that an output wrote to memory.
 //! * [`cases`]: the cases. `tests/behaviour.rs` runs each on each stack.
 
 #![allow(clippy::missing_panics_doc, missing_docs, missing_debug_implementations, clippy::unwrap_used)]
@@ -77,7 +78,7 @@ pub mod programs;
 pub mod prometheus;
 pub mod scrape;
 pub mod stacks;
+pub mod subscribed;
 pub mod tls_listener;
 pub mod users;
 pub mod watch;
-pub mod written;

@@ -3,9 +3,11 @@
 use obs_core::current;
 use tracing::{Instrument as _, debug, info, info_span, warn};
 
+use crate::app::CANARIES;
+
 /// The places from which a request writes a line. Each line has its place as the field `place`, and
 /// the id of its request as the field `expected`.
-pub const PLACES: [&str; 12] = [
+pub const PLACES: [&str; 14] = [
     "handler",
     "after-await",
     "in-span",
@@ -14,6 +16,8 @@ pub const PLACES: [&str; 12] = [
     "blocking-run",
     "blocking-in-span",
     "thread",
+    "rayon",
+    "rayon-in-span",
     "join-1",
     "join-2",
     "select",
@@ -39,6 +43,30 @@ pub async fn write_pair() {
     info!("normal");
     tokio::task::yield_now().await;
     warn!("strange");
+}
+
+/// Runs a job on rayon's threads, and waits for its end.
+async fn on_rayon(job: impl FnOnce() + Send + 'static) {
+    let (done, ended) = tokio::sync::oneshot::channel();
+    rayon::spawn(move || {
+        job();
+        let _ = done.send(());
+    });
+    ended.await.expect("it ends");
+}
+
+/// Writes lines with secrets in each place of a line, at two levels.
+pub fn write_secrets() {
+    let [email, jwt, card, iban, bearer, password] = CANARIES;
+    let error = std::io::Error::other(format!("no mail to {email}, sent {bearer}"));
+    info_span!("secret", password, email).in_scope(|| {
+        info!("{email} paid with {card} from {iban}, {bearer}, {jwt}");
+        debug!("{email} paid with {card} from {iban}, {bearer}, {jwt}, password={password}");
+        info!(email, jwt, card, iban, bearer, order.password = password, list = ?[card, iban], "all fields");
+        debug!(email, jwt, card, iban, bearer, db.password = %password, list = ?[card, iban], "all fields");
+        info!(error = &error as &dyn std::error::Error, %email, ?jwt, "an error");
+        tracing_log::log::warn!("{email} paid with {card} from {iban}, {bearer}, {jwt}");
+    });
 }
 
 /// Writes a line in each place.
@@ -73,6 +101,11 @@ pub async fn write_everywhere() {
     tokio::task::spawn_blocking(blocking).await.expect("it ends");
     let (work, spawned) = (current(), id.clone());
     std::thread::spawn(move || work.run(|| line("thread", &spawned))).join().expect("it ends");
+
+    let (work, spawned) = (current(), id.clone());
+    on_rayon(move || work.run(|| line("rayon", &spawned))).await;
+    let (span, spawned) = (info_span!("on rayon"), id.clone());
+    on_rayon(move || span.in_scope(|| line("rayon-in-span", &spawned))).await;
 
     let pausing = async |place: &'static str| {
         tokio::task::yield_now().await;

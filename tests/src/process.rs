@@ -128,18 +128,32 @@ impl Service {
         assert!(status.expect("kill runs").success());
     }
 
-    /// Waits for a line on standard error that contains `text`.
+    /// Waits for a line on standard error, or the message of a log line, that contains `text`.
     pub async fn wait_for_line(&self, text: &str) -> String {
-        let found = || self.stderr.lines().into_iter().find(|line| line.contains(text));
-        until(|| found().is_some() || self.stderr.ended()).await;
+        let message = |line: Value| line["message"].as_str().map(str::to_owned);
+        let found = || {
+            let messages = self.logs().into_iter().filter_map(message);
+            self.stderr.lines().into_iter().chain(messages).find(|line| line.contains(text))
+        };
+        until(|| found().is_some() || (self.stderr.ended() && self.stdout.ended())).await;
         found().unwrap_or_else(|| panic!("a line with {text:?}: {:#?}", self.stderr.lines()))
     }
 
     /// The events that the service has written so far.
     #[must_use]
     pub fn events(&self) -> Vec<Value> {
-        let lines = self.stdout.lines();
-        lines.iter().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+        self.written().filter(|line| line.get("level").is_none()).collect()
+    }
+
+    /// The log lines that the service has written so far.
+    #[must_use]
+    pub fn logs(&self) -> Vec<Value> {
+        self.written().filter(|line| line.get("level").is_some()).collect()
+    }
+
+    fn written(&self) -> impl Iterator<Item = Value> {
+        let lines = self.stdout.lines().into_iter();
+        lines.map(|line| serde_json::from_str(&line).expect("a line of JSON"))
     }
 
     /// Waits for the event of `service` with this request id.

@@ -3,7 +3,7 @@
 use std::{env, process::Command, time::Duration};
 
 use obs_core::{
-    Events, LogLevel, LogOutput, Logs, Observer, Outcome,
+    Events, LogFormat, LogLevel, LogOutput, Logs, Observer, Outcome,
     adapter::RequestHead,
     otel::{
         Otel,
@@ -14,18 +14,22 @@ use obs_core::{
         opentelemetry_sdk::trace::{Sampler, SamplingResult, ShouldSample},
     },
     output::LogLine,
+    testing::TestLogs,
 };
 use obs_tests::{
+    app::CANARIES,
     caller::Caller,
     client::get,
     collector::{Behaviour, Collector, Span},
     stacks::{Framework, Setup, Stack},
-    watch::BOUND,
+    watch::{BOUND, Watch},
 };
+use obs_tracing::LogsExt as _;
 use opentelemetry_proto::tonic::{
     common::v1::any_value::Value as Any,
     logs::v1::{LogRecord, ScopeLogs},
 };
+use tracing_subscriber::layer::SubscriberExt as _;
 
 fn observer(collector: &Collector) -> Observer {
     let logs = Logs::new().output(LogOutput::otlp().endpoint(collector.endpoint()));
@@ -95,6 +99,57 @@ fn records_are_correlated_with_the_spans_of_their_requests() {
     );
     let [outside] = &scopes[1].log_records[..] else { panic!("{scopes:?}") };
     assert!(outside.trace_id.is_empty() && outside.severity_number == 17);
+}
+
+/// Lines with secrets, at once and after the fact, over sockets on both runtimes and in all
+/// formats.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_line_and_no_record_has_a_secret() {
+    const FORMATS: [LogFormat; 4] =
+        [LogFormat::Json, LogFormat::Ecs, LogFormat::GoogleCloud, LogFormat::Readable];
+    let collector = Collector::start();
+    let written = FORMATS.map(|format| (format, TestLogs::new()));
+    let mut logs = Logs::new().collect("obs_tests::lines=debug").fields(["note", "order.password"]);
+    logs = logs.output(LogOutput::otlp().endpoint(collector.endpoint()));
+    for (format, lines) in &written {
+        let output = LogOutput::writer(lines.clone()).format(*format);
+        logs = logs.output(output.named(format!("{format:?}")));
+    }
+    let watch = Watch::with(|builder| builder.logs(logs));
+    // The other tests of this process write no lines with `tracing`.
+    let subscriber = tracing_subscriber::registry().with(watch.observer.logs());
+    tracing::subscriber::set_global_default(subscriber).expect("the first");
+    tracing_log::LogTracer::init().expect("the first");
+    let mut servers = Vec::new();
+    for framework in [Framework::Axum, Framework::Actix] {
+        let server = Stack { framework, http2: false }.serve(Setup::new(&watch)).await;
+        for path in ["/canary/1", "/canary-panic/1"] {
+            let mut client = server.connect().await;
+            assert_eq!(client.send(get(path)).await.expect("a response").status, 500);
+            client.disconnect().await;
+        }
+        servers.push(server);
+    }
+    watch.ended(4).await;
+    // Four lines at once and two after the fact, for each request.
+    const LINES: usize = 4 * 6;
+    for (format, lines) in &written {
+        let text = lines.text(&watch.observer);
+        let lines =
+            text.lines().filter(|line| line.contains("obs_tests::lines") && line.contains("[REDACTED]"));
+        assert_eq!(lines.count(), LINES, "{format:?}: {text}");
+        for canary in CANARIES {
+            assert!(!text.contains(canary), "{canary} as {format:?}: {text}");
+        }
+    }
+    let records = format!("{:?}", scopes(&collector));
+    assert!(records.matches("obs_tests::lines").count() >= LINES, "{records}");
+    for canary in CANARIES {
+        assert!(!records.contains(canary), "{canary}: {records}");
+    }
+    for server in servers {
+        server.stop().await;
+    }
 }
 
 #[test]

@@ -9,13 +9,14 @@ use std::{
     },
 };
 
-use obs_core::{LogFormat, LogOutput, Logs};
+use http_body_util::BodyExt;
+use hyper::client::conn::http2::SendRequest;
+use obs_core::{LogFormat, LogOutput, Logs, testing::TestLogs};
 use obs_tests::{
-    client::get,
+    client::{Client, Payload, get},
     lines::{PLACES, STEPS},
     stacks::{Framework, Setup, Stack},
     watch::{BOUND, Watch},
-    written::Written,
 };
 use obs_tracing::LogsExt as _;
 use serde_json::Value;
@@ -26,9 +27,10 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt as _},
 };
 
-/// The requests of each stack, over this many connections.
-const REQUESTS: usize = 250;
-const CONNECTIONS: usize = 10;
+/// The requests of each stack: a thousand of all six. They are sent by this many clients at the
+/// same time: over connections of their own, or as streams of one connection of HTTP/2.
+const REQUESTS: usize = 170;
+const CLIENTS: usize = 10;
 
 /// Another layer with a filter of its own, which counts the lines of this suite.
 struct Counting(Arc<AtomicUsize>);
@@ -39,12 +41,32 @@ impl<S: Subscriber> Layer<S> for Counting {
     }
 }
 
+/// Sends the requests of one client over a connection of its own.
+async fn send_over_connection(mut client: Client) {
+    for _ in 0..REQUESTS / CLIENTS {
+        assert_eq!(client.send(get("/logs")).await.expect("a response").status, 200);
+    }
+    client.disconnect().await;
+}
+
+/// Sends the requests of one client over a shared connection.
+async fn send_over_streams(mut sender: SendRequest<Payload>) {
+    for _ in 0..REQUESTS / CLIENTS {
+        sender.ready().await.expect("the connection is open");
+        let response = sender.send_request(get("http://test/logs").map(BodyExt::boxed_unsync)).await;
+        let response = response.expect("a response");
+        assert_eq!(response.status(), 200);
+        response.into_body().collect().await.expect("a body");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_line_has_the_ids_of_its_request_on_every_stack() {
-    let written = Written::default();
+    let written = TestLogs::new();
     let output = LogOutput::writer(written.clone()).format(LogFormat::Json).capacity(256 << 20);
-    let watch =
-        Watch::with(|builder| builder.logs(Logs::new().collect("obs_tests::lines=debug").output(output)));
+    let watch = Watch::with(|builder| {
+        builder.logs(Logs::new().unlimited().collect("obs_tests::lines=debug").output(output))
+    });
     let counted = Arc::new(AtomicUsize::new(0));
     let own =
         |metadata: &tracing::Metadata<'_>| metadata.is_event() && metadata.target() == "obs_tests::lines";
@@ -54,38 +76,38 @@ async fn each_line_has_the_ids_of_its_request_on_every_stack() {
     tracing_log::LogTracer::init().expect("the first");
 
     let frameworks = [Framework::Axum, Framework::Tower, Framework::Actix];
+    let stacks = frameworks.map(|framework| [false, true].map(|http2| Stack { framework, http2 }));
     // The servers share the observer, so they run at the same time: a stop makes it drain.
-    let (mut servers, mut connections) = (Vec::new(), Vec::new());
-    for framework in frameworks {
-        let server = Stack { framework, http2: false }.serve(Setup::new(&watch)).await;
-        for _ in 0..CONNECTIONS {
-            let mut client = server.connect().await;
-            connections.push(tokio::spawn(async move {
-                for _ in 0..REQUESTS / CONNECTIONS {
-                    assert_eq!(client.send(get("/logs")).await.expect("a response").status, 200);
-                }
-                client.disconnect().await;
-            }));
+    let (mut servers, mut clients) = (Vec::new(), Vec::new());
+    for stack in stacks.as_flattened() {
+        let server = stack.serve(Setup::new(&watch)).await;
+        let shared = server.connect().await;
+        for _ in 0..CLIENTS {
+            clients.push(match shared.http2_sender() {
+                Some(sender) => tokio::spawn(send_over_streams(sender)),
+                None => tokio::spawn(send_over_connection(server.connect().await)),
+            });
         }
         for path in ["/logs-fail", "/logs-panic"] {
             let mut client = server.connect().await;
             assert_eq!(client.send(get(path)).await.expect("a response").status, 500);
             client.disconnect().await;
         }
-        servers.push(server);
+        servers.push((server, shared));
     }
-    for connection in connections {
-        connection.await.expect("it ends");
+    for client in clients {
+        client.await.expect("it ends");
     }
-    for server in servers {
+    for (server, shared) in servers {
+        shared.disconnect().await;
         server.stop().await;
     }
-    let all = REQUESTS * frameworks.len();
-    let failed = 2 * frameworks.len();
+    let all = REQUESTS * stacks.as_flattened().len();
+    let failed = 2 * stacks.as_flattened().len();
     let records = watch.ended(all + failed).await;
     assert!(watch.observer.shutdown(BOUND).flushed);
 
-    let lines: Vec<Value> = written.json();
+    let lines = written.lines(&watch.observer);
     let traces: HashMap<_, _> = records
         .iter()
         .map(|record| (record.start().id.to_string(), record.start().trace.trace_id.to_string()))
@@ -107,20 +129,22 @@ async fn each_line_has_the_ids_of_its_request_on_every_stack() {
         let (place, expected) = match message.strip_suffix(" from log") {
             Some(id) => ("log", id),
             None => {
-                let text = |name: &str| line["fields"][name].as_str().expect("a text");
+                let field = |name: &str| line["fields"][name].as_str();
+                let text = |name: &str| field(name).unwrap_or_else(|| panic!("{name} of {line}"));
                 (text("place"), text("expected"))
             }
         };
         assert_eq!(line["request_id"], expected, "{line}");
         assert_eq!(line["trace_id"], traces[expected], "{line}");
+        assert_eq!(line["http.route"], "/logs", "{line}");
         assert!(line.get("request_ended").is_none(), "{line}");
         *places.entry(place.to_owned()).or_default() += 1;
     }
     let expected: BTreeMap<_, _> = PLACES.iter().map(|place| ((*place).to_owned(), all)).collect();
     assert_eq!(places, expected);
-    // The other layer sees the lines of `log` with another target.
-    let of_tracing = all * (PLACES.len() - 1);
-    assert!(counted.load(Ordering::Relaxed) >= of_tracing, "the other layer loses no line");
+    // The other layer gets the lines of all levels.
+    let of_other = all * PLACES.len() + STEPS.len() * (all + failed);
+    assert_eq!(counted.load(Ordering::Relaxed), of_other, "the other layer loses no line");
     assert_eq!(watch.metric("log_lines_total", "level=\"info\"") as usize, lines.len());
     assert_eq!(watch.metric("log_lines_dropped_total", "") as usize, 0);
 }

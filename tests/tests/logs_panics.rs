@@ -11,19 +11,18 @@ use std::{
     thread,
 };
 
-use obs_core::{LogOutput, Logs};
+use obs_core::{LogOutput, Logs, testing::TestLogs};
 use obs_tests::{
     client::get,
     lines::TASK_PANIC,
     stacks::{Framework, Setup, Stack},
     watch::{BOUND, Watch},
-    written::Written,
 };
 use obs_tracing::LogsExt as _;
 use serde_json::Value;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-fn observer(written: &Written) -> Watch {
+fn observer(written: &TestLogs) -> Watch {
     Watch::with(|builder| builder.logs(Logs::new().output(LogOutput::writer(written.clone()))))
 }
 
@@ -35,11 +34,11 @@ async fn a_panic_outside_of_requests_is_one_line_of_each_observer() {
         seen.fetch_add(1, Ordering::Relaxed);
         previous(info);
     }));
-    let (written, of_second) = (Written::default(), Written::default());
+    let (written, of_second) = (TestLogs::new(), TestLogs::new());
     let (watch, second) = (observer(&written), observer(&of_second));
-    let silent = Written::default();
+    let silent = TestLogs::new();
     let without_layer = observer(&silent);
-    let (muted, of_muted) = (Written::default(), Logs::new().levels("info,panic=off"));
+    let (muted, of_muted) = (TestLogs::new(), Logs::new().levels("info,panic=off"));
     let of_muted = of_muted.output(LogOutput::writer(muted.clone()));
     let muting = Watch::with(|builder| builder.logs(of_muted));
     drop(muting.observer.logs::<tracing_subscriber::Registry>());
@@ -75,7 +74,8 @@ async fn a_panic_outside_of_requests_is_one_line_of_each_observer() {
 
     for (watch, written) in [(&watch, &written), (&second, &of_second)] {
         assert!(watch.observer.shutdown(BOUND).flushed);
-        let lines: Vec<Value> = written.json().into_iter().filter(|line| line["target"] == "panic").collect();
+        let lines: Vec<Value> =
+            written.lines(&watch.observer).into_iter().filter(|line| line["target"] == "panic").collect();
         let with = |message: &str| -> Vec<&Value> {
             lines.iter().filter(|line| line["message"] == format!("panicked: {message}")).collect()
         };
@@ -98,9 +98,9 @@ async fn a_panic_outside_of_requests_is_one_line_of_each_observer() {
         assert!(of_requests.iter().all(|line| ids.iter().any(|id| line["request_id"] == **id)));
     }
     assert!(without_layer.observer.shutdown(BOUND).flushed);
-    assert_eq!(silent.text(), "", "an observer without a layer writes no lines");
+    assert_eq!(silent.text(&without_layer.observer), "", "an observer without a layer writes no lines");
     assert!(muting.observer.shutdown(BOUND).flushed);
-    assert_eq!(muted.text(), "", "the level of the target applies");
+    assert_eq!(muted.text(&muting.observer), "", "the level of the target applies");
 }
 
 /// Runs the test above in processes that ask for backtraces and that do not.

@@ -3,12 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use obs_core::{Events, LogFormat, LogOutput, Logs};
+use obs_core::{Events, LogFormat, LogOutput, Logs, testing::TestLogs};
 use obs_tests::{
     client::get,
     stacks::{Framework, Setup, Stack},
     watch::{BOUND, Watch},
-    written::Written,
 };
 use obs_tracing::LogsExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -21,7 +20,7 @@ const FAILED: usize = 10;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lines_are_kept_with_the_event_of_their_request() {
-    let written = Written::default();
+    let written = TestLogs::new();
     let output = LogOutput::writer(written.clone()).format(LogFormat::Json).capacity(256 << 20);
     let logs = Logs::new().levels("off,obs_tests=info").unlimited().sampled(true).output(output);
     let events = Events::new().sample_rate(0.1).keep(|event| event.error_type().is_some());
@@ -60,7 +59,7 @@ async fn lines_are_kept_with_the_event_of_their_request() {
     let id = |json: &serde_json::Value| json["request_id"].as_str().expect("an id").to_owned();
     let kept: BTreeSet<String> = watch.lines().iter().map(id).collect();
     let (mut normal, mut strange) = (BTreeMap::<_, usize>::new(), BTreeMap::<_, usize>::new());
-    let lines = written.json();
+    let lines = written.lines(&watch.observer);
     for line in &lines {
         let of_level = if line["level"] == "info" { &mut normal } else { &mut strange };
         *of_level.entry(id(line)).or_default() += 1;

@@ -5,6 +5,7 @@ use std::{
     os::unix::process::ExitStatusExt,
     path::Path,
     process::{Command, Stdio},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use obs_tests::{
     client::{Client, get, post},
     process::{Service, copy_and_build, temporary},
     programs::{build, compile_errors, example, root},
-    watch::until,
+    watch::{BOUND, until},
 };
 
 /// Checks that a copied example responds, writes one event for each request to standard output, and
@@ -154,6 +155,49 @@ async fn a_stuck_output_does_not_delay_the_exit() {
     // More than a pipe holds.
     for _ in 0..1_000 {
         assert_eq!(client.send(get("/items/1")).await.expect("an answer").status, 200);
+    }
+    client.disconnect().await;
+    let killed = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
+    assert!(killed.expect("kill runs").success());
+    let child = std::cell::RefCell::new(child);
+    until(|| child.borrow_mut().try_wait().expect("a child").is_some()).await;
+    let status = child.borrow_mut().wait().expect("it has ended");
+    assert_eq!(status.code(), Some(0), "{status}");
+}
+
+/// Nobody reads the standard output, and the service writes more log lines than its queue holds.
+/// Payments succeed, the lost lines are counted, and the exit is not delayed.
+#[tokio::test]
+async fn a_stuck_output_of_log_lines_affects_no_payment() {
+    let addr = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+    let child = Command::new(example("actix-payments"))
+        .env("LISTEN", addr.to_string())
+        .envs([
+            ("OBS_DRAIN_DELAY", "0"),
+            ("OBS_EVENTS", "off"),
+            ("OBS_LOG", "trace"),
+            ("OBS_LOG_LIMIT", "off"),
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    until(|| std::net::TcpStream::connect(addr).is_ok()).await;
+    let mut client = Client::connect(addr, false).await;
+    let began = Instant::now();
+    loop {
+        for _ in 0..100 {
+            let payment = post("/payments", r#"{"order_id":"o-1","amount_cents":250}"#);
+            assert_eq!(client.send(payment).await.expect("an answer").status, 201);
+        }
+        let page = client.send(get("/metrics")).await.expect("an answer");
+        let dropped = page.text().lines().find_map(|line| {
+            line.strip_prefix(r#"log_lines_dropped_total{output="stdout",reason="overflow"} "#)
+        });
+        if dropped.is_some_and(|lines| lines != "0") {
+            break;
+        }
+        assert!(began.elapsed() < BOUND, "no line is dropped: {dropped:?}");
     }
     client.disconnect().await;
     let killed = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();

@@ -6,13 +6,12 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use obs_core::{LogOutput, Logs};
+use obs_core::{LogOutput, Logs, testing::TestLogs};
 use obs_tests::{
     client::get,
     lines::PLACES,
     stacks::{Framework, Setup, Stack},
     watch::{BOUND, Watch, until},
-    written::Written,
 };
 use obs_tracing::LogsExt as _;
 use tracing::{Level, Metadata, Subscriber, span};
@@ -57,7 +56,7 @@ impl RequestSpans {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_layers_see_the_request_of_a_line_on_every_stack() {
-    let (ours, theirs, spans) = (Written::default(), Written::default(), RequestSpans::default());
+    let (ours, theirs, spans) = (TestLogs::new(), TestLogs::new(), RequestSpans::default());
     let logs = Logs::new().levels("off,obs_tests=info").unlimited();
     let output = LogOutput::writer(ours.clone()).capacity(64 << 20);
     let watch = Watch::with(|builder| builder.logs(logs.tracing_span(true).output(output)));
@@ -111,12 +110,12 @@ async fn other_layers_see_the_request_of_a_line_on_every_stack() {
 
     // The records of `log` do not come to this subscriber.
     let expected = REQUESTS * frameworks.len() * (PLACES.len() - 1);
-    let traces = ours.json();
+    let traces = ours.lines(&watch.observer);
     let trace_of = |id: &str| {
         let line = traces.iter().find(|line| line["request_id"] == id).expect("our line");
         line["trace_id"].as_str().expect("a trace").to_owned()
     };
-    let text = theirs.text();
+    let text = theirs.text(&watch.observer);
     for line in text.lines() {
         let id = line.split("expected=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("its id");
         let span = line.split("request{").nth(1).and_then(|rest| rest.split('}').next()).expect(line);
@@ -128,5 +127,5 @@ async fn other_layers_see_the_request_of_a_line_on_every_stack() {
     }
     assert!(text.contains("http.route=\"/logs\""), "routers set the route");
     assert_eq!(text.lines().count(), expected, "the other layer loses no line");
-    assert_eq!(ours.json().len(), expected, "the span is no line of ours");
+    assert_eq!(ours.lines(&watch.observer).len(), expected, "the span is no line of ours");
 }

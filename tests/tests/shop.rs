@@ -86,6 +86,63 @@ async fn an_order_is_one_trace_across_three_frameworks() {
     std::fs::remove_file(file).expect("removed");
 }
 
+/// The lines of all services have the ids of their own request. Debug lines are written only if the
+/// request fails.
+#[tokio::test]
+async fn the_lines_of_an_order_are_found_by_its_trace() {
+    let (shop, file) = start("lines", &[]).await;
+    assert!(shop.logs().is_empty(), "a start writes no line: {:?}", shop.logs());
+    let answer = send(&shop, post("/orders", r#"{"item_id":4,"quantity":2}"#)).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let order = json(&answer);
+    let of_shop = shop.event("shop", answer.header("x-request-id").expect("a request id")).await;
+    let boom = send(&shop, get("/boom")).await;
+    assert_eq!(boom.status, 500);
+    shop.signal("TERM");
+    shop.wait_for_line("shutting down inventory").await;
+    let lines = shop.logs();
+    let events = shop.ended().await.1;
+
+    let of_trace: Vec<_> = lines.iter().filter(|line| line["trace_id"] == of_shop["trace_id"]).collect();
+    let said = of_trace.iter().map(|line| text(line, &["service.name", "level", "message"]));
+    let said: BTreeSet<_> = said.collect();
+    let said: Vec<_> = said.iter().map(String::as_str).collect();
+    let expected = [
+        "inventory info the stock has changed",
+        "inventory warn few items are left",
+        "payments info the payment is taken",
+        "shop info the order is placed",
+    ];
+    assert_eq!((said.as_slice(), of_trace.len()), (&expected[..], 4));
+    for line in of_trace {
+        let event = events.iter().find(|event| event["service.name"] == line["service.name"]);
+        let event = event.unwrap_or_else(|| panic!("an event of the service of {line}"));
+        for name in ["request_id", "span_id", "service.instance.id"] {
+            assert_eq!(line[name], event[name], "{name} of {line}");
+        }
+        // A gRPC call has its route when the response shows that the method exists.
+        if line["service.name"] != "inventory" {
+            assert_eq!(line["http.route"], event["http.route"], "{line}");
+            assert_eq!(line["fields"]["order"]["id"], order["id"], "{line}");
+        }
+    }
+
+    let id = boom.header("x-request-id").expect("a request id");
+    let of_boom = |line: &&Value| line["request_id"] == id && line["collected"] == true;
+    let of_boom: Vec<_> =
+        lines.iter().filter(of_boom).map(|line| text(line, &["level", "message"])).collect();
+    assert_eq!(of_boom, ["debug climbs to the shelf", "debug takes the lowest parcel"]);
+    let debug = lines.iter().filter(|line| line["level"] == "debug").count();
+    assert_eq!(debug, of_boom.len(), "the debug lines of requests that succeed are not written");
+    std::fs::remove_file(file).expect("removed");
+}
+
+/// The texts of these members, with spaces between.
+fn text(line: &Value, names: &[&str]) -> String {
+    let texts: Vec<_> = names.iter().map(|name| line[*name].as_str().unwrap_or_default()).collect();
+    texts.join(" ")
+}
+
 /// A collector gets the order as one trace, from three runtimes. Only the environment configures
 /// the export. The collector's certificate is trusted through `SSL_CERT_FILE`.
 #[tokio::test]

@@ -14,7 +14,7 @@ use actix_web::{
     rt::System,
     web::{Data, ServiceConfig},
 };
-use obs_actix::{Observe, Observer, WorkersServer, shutdown::Serve};
+use obs_actix::{Logs, Observe, Observer, ObserverBuilder, WorkersServer, shutdown::Serve};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -23,19 +23,26 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 /// # Errors
 /// If a setting is wrong or the socket fails.
 pub async fn run(listener: TcpListener) -> Result<()> {
-    let observer = Observer::builder("payments").build()?;
+    let observer = observer().build()?;
+    obs_actix::logs::init(&observer)?;
     Ok(serve(listener, &observer)?.await?)
 }
 
 /// Serves until `signal` completes, and blocks the thread. It starts its own runtime, so another
-/// process can run it on a thread.
+/// process can run it on a thread. The subscriber of that process receives the lines.
 ///
 /// # Errors
 /// As [`run`].
 pub fn run_until(listener: TcpListener, signal: impl Future<Output = ()> + Send + 'static) -> Result<()> {
     // No delay before the shutdown: no load balancer sends requests to a service inside a process.
-    let observer = Observer::builder("payments").drain_delay(Duration::ZERO).build()?;
+    let observer = observer().drain_delay(Duration::ZERO).build()?;
     System::new().block_on(async { Ok(serve(listener, &observer)?.with_signal(signal).await?) })
+}
+
+fn observer() -> ObserverBuilder {
+    // actix has a line for each start, at the level info.
+    let logs = Logs::new().levels("info,actix_server=warn").fields(["order.id"]);
+    Observer::builder("payments").logs(logs.collect("actix_payments=debug"))
 }
 
 fn routes(config: &mut ServiceConfig) {

@@ -7,6 +7,7 @@ use std::{
 use actix_web::{HttpResponse, post, web};
 use obs_actix::current;
 use serde::{Deserialize, Serialize};
+use tracing::{debug, info, warn};
 
 use crate::error::PaymentsError;
 
@@ -49,8 +50,10 @@ async fn pay(new: web::Json<NewPayment>, ledger: web::Data<Ledger>) -> Result<Ht
     if !(1..=MAX_CENTS).contains(&amount_cents) {
         return Err(PaymentsError::Refused(amount_cents));
     }
+    debug!(max_cents = MAX_CENTS, "the amount is allowed");
     let id = ledger.pay(order_id);
     current().set("payment.id", id.as_str());
+    info!(payment.id = id, amount_cents, "the payment is taken");
     Ok(HttpResponse::Created().json(Payment { id }))
 }
 
@@ -59,6 +62,7 @@ impl Ledger {
     fn pay(&self, order_id: String) -> String {
         let mut payments = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, id)) = payments.last.iter().find(|(order, _)| *order == order_id) {
+            warn!(payment.id = id, "the order is paid already");
             return id.clone();
         }
         payments.taken += 1;

@@ -15,6 +15,7 @@ use futures_util::{Stream, stream};
 use obs_axum::{RejectionReport, Reported};
 use serde::Deserialize;
 use tokio::time::sleep;
+use tracing::debug;
 
 use crate::error::{AppError, ImportError};
 
@@ -88,8 +89,10 @@ async fn echo(mut socket: WebSocket) {
     }
 }
 
-/// Panics before the response starts: the client gets a 500.
+/// Panics before the response starts: the client gets a 500. Only then the debug lines are written.
 async fn boom() {
+    debug!(shelf = 3, "climbs to the shelf");
+    debug!(parcels = 12, "takes the lowest parcel");
     panic!("the shelf has fallen");
 }
 

@@ -10,6 +10,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 use tonic_inventory::proto::{ReserveRequest, inventory_client::InventoryClient};
+use tracing::error;
 
 use crate::{Failure, error::AppError};
 
@@ -43,8 +44,9 @@ impl Inventory {
     /// later, by hand.
     pub async fn release(&self, item_id: i64, quantity: i64) {
         let mut call = current().call("inventory").operation("Release");
-        if self.0.clone().release(traced(ReserveRequest { item_id, quantity })).await.is_err() {
+        if let Err(status) = self.0.clone().release(traced(ReserveRequest { item_id, quantity })).await {
             call.set_failed();
+            error!(item.id = item_id, quantity, %status, "the items must be returned to the stock by hand");
         }
     }
 }

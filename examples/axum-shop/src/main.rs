@@ -16,7 +16,7 @@ mod tests;
 mod welcome;
 
 use axum::{Router, routing::get};
-use obs_axum::{ObservedApp, Observer, RouterExt};
+use obs_axum::{Logs, ObservedApp, Observer, RouterExt};
 use tokio::net::TcpListener;
 
 use crate::{config::Config, db::Db, payments::Payments};
@@ -50,11 +50,19 @@ async fn main() -> Result<(), Failure> {
         .await
         .map_err(|error| format!("cannot open the database, {}: {error}", config.database_in_words()))?;
     let ping = db.clone();
+    let logs = Logs::new()
+        // actix has a line for each start, at the level info.
+        .levels("info,actix_server=warn")
+        .fields(["order.id"])
+        // Debug lines of a request that fails. The other services may run in this process.
+        .collect("axum_shop=debug,actix_payments=debug,tonic_inventory=debug");
     let observer = Observer::builder("shop")
+        .logs(logs)
         // Longer than the pool waits for a connection, so the check reports the pool's error and
         // not a timeout.
         .check_within(db::PATIENCE * 2, "db", move || db::ping(ping.clone()))
         .build()?;
+    obs_axum::logs::init(&observer)?;
     let listener = TcpListener::bind(&config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;

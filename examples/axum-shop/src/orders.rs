@@ -2,6 +2,7 @@
 use axum::{Json, extract::State, http::StatusCode};
 use obs_axum::{RejectionReport, Reported, current};
 use serde::{Deserialize, Serialize};
+use tracing::{debug, info};
 use uuid::Uuid;
 
 use crate::{Shop, db::Db, error::AppError, items};
@@ -37,6 +38,7 @@ pub async fn place(
     current().set("order.id", id.as_str());
     current().set("order.total_cents", total_cents);
 
+    debug!(item.id = item_id, quantity, "the order is valid");
     #[cfg(feature = "inventory")]
     shop.inventory.reserve(item_id, quantity).await?;
     let paid = shop.payments.pay(&id, total_cents).await;
@@ -49,6 +51,7 @@ pub async fn place(
     current().set("payment.id", payment_id.as_str());
     let order = Order { id, item: item.name, quantity, total_cents, payment_id };
     store(&shop.db, item_id, &order).await?;
+    info!(total_cents, "the order is placed");
     Ok((StatusCode::CREATED, Json(order)))
 }
 

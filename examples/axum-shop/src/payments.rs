@@ -5,6 +5,7 @@ use obs_axum::current;
 use reqwest::{Client, StatusCode, Url, header::HeaderMap};
 use serde::Deserialize;
 use serde_json::json;
+use tracing::debug;
 
 use crate::{Failure, error::AppError};
 
@@ -42,6 +43,7 @@ impl Payments {
     /// Pays for an order, and returns the payment's id.
     pub async fn pay(&self, order_id: &str, amount_cents: i64) -> Result<String, AppError> {
         let url = self.url.clone().ok_or(AppError::NoPayments)?;
+        debug!(amount_cents, "asks for the payment");
         let body = json!({ "order_id": order_id, "amount_cents": amount_cents });
         let mut context = HeaderMap::new();
         current().inject_http(&mut context); // the other service continues the trace, with the same id

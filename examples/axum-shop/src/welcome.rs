@@ -1,5 +1,5 @@
 //! The text that the shop prints at its start. It goes to standard error, because standard output
-//! is for events.
+//! is for events and log lines.
 use std::net::SocketAddr;
 
 use crate::config::Config;

@@ -14,7 +14,7 @@ pub mod proto {
 
 use std::{error::Error, future::Future, net::TcpListener, time::Duration};
 
-use obs_axum::{ObserveLayer, Observer};
+use obs_axum::{Logs, ObserveLayer, Observer, ObserverBuilder};
 use obs_core::shutdown;
 use tokio::sync::{oneshot, watch};
 use tonic::transport::{Server, server::TcpIncoming};
@@ -28,21 +28,26 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 /// # Errors
 /// If a setting is wrong or the socket fails.
 pub async fn run(listener: TcpListener) -> Result<()> {
-    let observer = Observer::builder("inventory").build()?;
+    let observer = observer().build()?;
+    obs_axum::logs::init(&observer)?;
     let signal = shutdown::signal(&observer);
     serve(listener, &observer, signal).await
 }
 
 /// Serves until `signal` completes, and blocks the thread. It starts its own runtime, so another
-/// process can run it on a thread.
+/// process can run it on a thread. The subscriber of that process receives the lines.
 ///
 /// # Errors
 /// As [`run`].
 pub fn run_until(listener: TcpListener, signal: impl Future<Output = ()>) -> Result<()> {
     // No delay before the shutdown: no load balancer sends requests to a service inside a process.
-    let observer = Observer::builder("inventory").drain_delay(Duration::ZERO).build()?;
+    let observer = observer().drain_delay(Duration::ZERO).build()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(listener, &observer, signal))
+}
+
+fn observer() -> ObserverBuilder {
+    Observer::builder("inventory").logs(Logs::new().collect("tonic_inventory=debug"))
 }
 
 /// Runs tonic's server with a graceful shutdown: report not ready, serve on for the delay, drain,

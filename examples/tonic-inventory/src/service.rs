@@ -6,6 +6,7 @@ use obs_axum::current;
 use tokio::sync::watch;
 use tokio_stream::{Stream, wrappers::WatchStream};
 use tonic::{Request, Response, Status, Streaming, async_trait};
+use tracing::{debug, info, warn};
 
 use crate::{
     error::InventoryError,
@@ -14,6 +15,9 @@ use crate::{
     },
     stock::Stock,
 };
+
+/// Below this number, an item must be ordered again.
+const FEW: i64 = 10;
 
 type Levels = Pin<Box<dyn Stream<Item = Result<Level, Status>> + Send>>;
 
@@ -34,6 +38,10 @@ impl Service {
         current().set("item.quantity", quantity);
         let left = self.stock.change(item_id, some(quantity)? * sign)?;
         current().set("item.left", left);
+        info!(item.id = item_id, quantity = sign * quantity, item.left = left, "the stock has changed");
+        if left < FEW {
+            warn!(item.id = item_id, item.left = left, "few items are left");
+        }
         Ok(Response::new(Level { item_id, left }))
     }
 }
@@ -92,6 +100,7 @@ impl Inventory for Service {
     }
 
     async fn count(&self, _: Request<CountRequest>) -> Result<Response<Restocked>, Status> {
+        debug!("counts all items");
         panic!("lost count") // the client gets INTERNAL, and the event has the location
     }
 }

@@ -132,8 +132,9 @@ impl<'a> RequestHead<'a> {
 
     /// Sets a function that returns the application's route for this path, for a framework that
     /// routes requests after its middlewares. It is called only if there is an
-    /// [endpoint](crate::adapter::Observation::endpoint) at the path, or if
-    /// [routes are excluded](crate::ObserverBuilder::exclude_routes) from spans.
+    /// [endpoint](crate::adapter::Observation::endpoint) at the path, if
+    /// [routes are excluded](crate::ObserverBuilder::exclude_routes) from spans, or if the process
+    /// has a subscriber of `tracing`: log lines then have the route.
     #[must_use]
     pub const fn find_route(mut self, find: &'a dyn Fn() -> Option<String>) -> Self {
         self.find_route = Some(find);

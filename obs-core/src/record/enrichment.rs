@@ -19,6 +19,10 @@ pub(crate) struct Enrichment {
     pub(crate) error_kind: Option<&'static str>,
     pub(crate) panic: Option<Box<PanicReport>>,
     pub(crate) route: Option<Route>,
+    /// The route of the path, for the log lines of a framework that names the route only with its
+    /// response.
+    #[cfg(feature = "logs")]
+    pub(crate) expected_route: Option<Route>,
     /// The handler or an inner layer set the route, so the framework's route is ignored.
     pub(crate) route_from_within: bool,
     pub(crate) stream: bool,

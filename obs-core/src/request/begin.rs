@@ -88,7 +88,15 @@ impl WorkState {
         let route = head.route.filter(|_| self.endpoint.is_none());
         let routes = &observer.policy().routes;
         let route = route.and_then(|template| routes.intern(template));
-        self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner).route = route;
+        let enrichment = self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner);
+        enrichment.route = route;
+        #[cfg(feature = "logs")]
+        if let Some(find) = head.find_route
+            && self.endpoint.is_none()
+            && lines_are_wanted()
+        {
+            enrichment.expected_route = find().and_then(|template| routes.intern(&template));
+        }
         #[cfg(feature = "otel")]
         if routes.excludes_spans() {
             self.exclude_span(observer, head);
@@ -190,6 +198,12 @@ impl WorkState {
             None => None,
         };
     }
+}
+
+/// Returns true if the process has a subscriber, which may want log lines.
+#[cfg(feature = "logs")]
+fn lines_are_wanted() -> bool {
+    tracing::level_filters::LevelFilter::current() != tracing::level_filters::LevelFilter::OFF
 }
 
 /// The text of an unknown method.

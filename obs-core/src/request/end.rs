@@ -75,6 +75,8 @@ impl WorkState {
             error_kind,
             panic,
             route,
+            #[cfg(feature = "logs")]
+            expected_route,
             route_from_within,
             stream,
             user,
@@ -89,6 +91,10 @@ impl WorkState {
         *finished = true;
         let by_status = outcome.is_ok() && grpc.is_none();
         (*error_kind, *route_from_within) = (None, false);
+        #[cfg(feature = "logs")]
+        {
+            *expected_route = None;
+        }
         let end = RequestEnd {
             route: route.take(),
             status: progress.status,

@@ -1,4 +1,5 @@
 //! A test kit (feature `testing`): an observer in memory with records, events and metrics to check.
+//! With the feature `logs`, `TestLogs` has log lines in memory.
 //!
 //! Each test has its own observer, so any number of tests run at the same time in one process. The
 //! observer reads no environment variables and writes no output.
@@ -23,6 +24,8 @@
 //! ```
 
 pub(crate) mod event;
+#[cfg(feature = "logs")]
+pub(crate) mod logs;
 pub(crate) mod metric;
 mod running;
 
@@ -36,6 +39,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(feature = "logs")]
+pub use self::logs::TestLogs;
 pub use self::{event::TestEvent, metric::TestMetric};
 
 use crate::{

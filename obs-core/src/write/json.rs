@@ -111,6 +111,13 @@ impl<'a, 'b> Object<'a, 'b> {
         self.list_of_texts(texts);
     }
 
+    /// Writes a key and a text, both of which may need escapes.
+    #[cfg(feature = "logs")]
+    pub(crate) fn any_text(&mut self, key: &str, text: &str) {
+        self.any_key(key);
+        string(self.out, text);
+    }
+
     /// Writes a list of texts. The key has two parts, and the second may need escapes.
     #[inline(never)]
     pub(crate) fn prefixed_texts(&mut self, prefix: &str, key: &str, texts: &[String]) {

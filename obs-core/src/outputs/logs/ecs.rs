@@ -3,9 +3,10 @@
 //! Elasticsearch rejects a whole document if a field has another kind than before. So all fields of
 //! the application are below `labels`, as texts, where every name is allowed.
 
+use std::borrow::Cow;
+
 use super::{line::MaskedLine, value_text};
 use crate::{
-    base::value::Value,
     record::service::Service,
     write::{
         buffer::BufferWriter,
@@ -55,29 +56,41 @@ pub(super) fn write(out: &mut BufferWriter<'_>, line: &MaskedLine<'_>, service: 
 
 /// Writes the fields of the application, and the facts for which the schema has no name.
 fn labels(object: &mut Object<'_, '_>, line: &MaskedLine<'_>) {
-    let route = line.work.as_ref().and_then(|work| work.route.as_ref());
-    let ended = line.work.as_ref().is_some_and(|work| work.ended);
-    if route.is_none() && !ended && !line.collected && line.fields.iter().next().is_none() {
+    let mut labels: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
+    if let Some(route) = line.work.as_ref().and_then(|work| work.route.as_ref()) {
+        labels.push(("http_route".into(), route.as_str().into()));
+    }
+    if line.work.as_ref().is_some_and(|work| work.ended) {
+        labels.push(("request_ended".into(), "true".into()));
+    }
+    if line.collected {
+        labels.push(("collected".into(), "true".into()));
+    }
+    for (name, value) in line.fields.iter() {
+        let (name, value) = (label(name), value_text::of(value));
+        // Elasticsearch rejects a document that has a name twice.
+        match labels.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, earlier)) => *earlier = value,
+            None => labels.push((name, value)),
+        }
+    }
+    if labels.is_empty() {
         return;
     }
-    object.object(key!("labels"), |labels| {
-        if let Some(route) = route {
-            labels.text(key!("http_route"), route.as_str());
-        }
-        if ended {
-            labels.word(key!("request_ended"), "true");
-        }
-        if line.collected {
-            labels.word(key!("collected"), "true");
-        }
-        for (name, value) in line.fields.iter() {
-            labels.any_key(&label(name));
-            labels.bare_value(&Value::Str(value_text::of(value).into_owned().into()));
+    object.object(key!("labels"), |object| {
+        for (name, value) in &labels {
+            object.any_text(name, value);
         }
     });
 }
 
-/// Returns the name of a label: `.`, `*` and `\` are not allowed in it.
-fn label(name: &str) -> String {
-    name.replace(['.', '*', '\\'], "_")
+/// Returns the name of a label: `.`, `*` and `\` are not allowed in it, and it is not empty.
+fn label(name: &str) -> Cow<'_, str> {
+    if name.trim().is_empty() {
+        return Cow::Borrowed("_");
+    }
+    match name.contains(['.', '*', '\\']) {
+        true => name.replace(['.', '*', '\\'], "_").into(),
+        false => name.into(),
+    }
 }

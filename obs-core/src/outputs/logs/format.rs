@@ -55,7 +55,7 @@ impl LineStyle {
     /// Writes a line, with its line feed.
     pub(super) fn write(&self, line: &MaskedLine<'_>, service: &Service) -> Vec<u8> {
         match self {
-            Self::Readable(columns) => readable::line(line, columns),
+            Self::Readable(columns) => readable::line(line, columns, service),
             Self::Json => buffer::written(|out| json::write(out, line, service)),
             Self::Ecs => buffer::written(|out| ecs::write(out, line, service)),
             #[cfg(feature = "otlp")]

@@ -101,6 +101,7 @@ impl<'a> LineWork<'a> {
                 fields.set(name.to_string().into(), value.clone());
             }
         }
-        Self { start: &state.start, route: enrichment.route.clone(), ended: enrichment.finished }
+        let route = enrichment.route.as_ref().or(enrichment.expected_route.as_ref());
+        Self { start: &state.start, route: route.cloned(), ended: enrichment.finished }
     }
 }

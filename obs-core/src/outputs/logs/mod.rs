@@ -33,7 +33,7 @@ mod readable;
 mod rules;
 pub(crate) mod settings;
 mod summaries;
-#[cfg(test)]
+#[cfg(all(test, feature = "testing"))]
 mod tests;
 mod value_text;
 
@@ -85,7 +85,7 @@ const MAX_MESSAGE: usize = 16 * 1024;
 /// ```
 pub struct LogPipeline {
     levels: Arc<LogLevels>,
-    service: Service,
+    service: Arc<Service>,
     redactor: Redactor,
     /// The names of the request's fields that its lines contain.
     chosen: Vec<Arc<str>>,
@@ -124,7 +124,7 @@ impl LogPipeline {
         };
         Ok(Self {
             levels,
-            service: setup.service.clone(),
+            service: Arc::new(setup.service.clone()),
             redactor: setup.redactor.clone(),
             chosen: fields.iter().map(|name| Arc::from(name.as_str())).collect(),
             outputs,
@@ -188,13 +188,12 @@ impl LogPipeline {
                 return;
             }
         }
-        self.mask(&mut fields, line.fields);
-        let message = bounded(&line.message, MAX_MESSAGE);
+        let message = self.mask(&line.message, line.fields, &mut fields);
         self.push(&MaskedLine {
             since_1970: since_1970(SystemTime::now()),
             level,
             target: line.target,
-            message: &self.redactor.text(&message),
+            message: &message,
             fields,
             source: line.source,
             work,
@@ -209,24 +208,33 @@ impl LogPipeline {
         }
     }
 
-    /// Adds the fields of a line without their secrets.
-    fn mask(&self, fields: &mut Fields, own: Vec<(Cow<'static, str>, Value)>) {
+    /// Adds the fields of a line to `fields`, without their secrets. Returns the message without
+    /// secrets.
+    fn mask<'a>(
+        &self,
+        message: &'a str,
+        own: Vec<(Cow<'static, str>, Value)>,
+        fields: &mut Fields,
+    ) -> Cow<'a, str> {
         for (name, value) in own {
             let (name, value) = self.redactor.field(name, value);
             fields.set(name, value);
+        }
+        match bounded(message, MAX_MESSAGE) {
+            Cow::Borrowed(message) => self.redactor.text(message),
+            Cow::Owned(message) => self.redactor.text(&message).into_owned().into(),
         }
     }
 
     fn collect(&self, collection: &Collection, line: LogLine<'_>, level: LogLevel, sampled_out: bool) {
         let Some(state) = line.work.state() else { return };
         let mut fields = Fields::default();
-        self.mask(&mut fields, line.fields);
-        let message = bounded(&line.message, MAX_MESSAGE);
+        let message = self.mask(&line.message, line.fields, &mut fields);
         let line = KeptLine {
             since_1970: since_1970(SystemTime::now()),
             level,
             target: line.target.into(),
-            message: self.redactor.text(&message).into(),
+            message: message.into(),
             fields,
             source: line.source.map(|(file, number)| (file.into(), number)),
             sampled_out,
@@ -260,10 +268,13 @@ impl LogPipeline {
         !held_back.is_empty()
     }
 
+    /// Writes the line to the outputs. A line of work has the service of its work, which another
+    /// observer of the process may observe.
     fn push(&self, line: &MaskedLine<'_>) {
+        let service = line.work.as_ref().map_or(&self.service, |work| &work.start.service);
         for RunningLogOutput { style, level, destination } in &self.outputs {
             if line.level <= *level {
-                let bytes = style.write(line, &self.service);
+                let bytes = style.write(line, service);
                 destination.queue.push((&bytes, None));
             }
         }

@@ -191,7 +191,7 @@ impl LogOutput {
     pub(super) fn start(self, setup: &Setup<'_>) -> Result<RunningLogOutput, BuildError> {
         let style = match self.format.unwrap_or(LogFormat::Json) {
             LogFormat::Json => LineStyle::Json,
-            LogFormat::Readable => LineStyle::Readable(Columns::new(&setup.service.name, self.colours)),
+            LogFormat::Readable => LineStyle::Readable(Columns { colours: self.colours }),
             LogFormat::Ecs => LineStyle::Ecs,
             LogFormat::GoogleCloud => LineStyle::GoogleCloud(self.google_project),
         };

@@ -12,29 +12,23 @@ use super::{line::MaskedLine, value_text};
 use crate::{
     base::printable::printable,
     outputs::columns::{SERVICE, TRACE, cut},
-    record::log_level::LogLevel,
+    record::{log_level::LogLevel, service::Service},
     write::rfc3339,
 };
 
 /// The columns of a terminal.
 pub(super) struct Columns {
-    colours: bool,
-    /// The name of the service, cut to its column.
-    service: String,
+    pub(super) colours: bool,
 }
 
 impl Columns {
-    pub(super) fn new(service: &str, colours: bool) -> Self {
-        Self { colours, service: cut(&printable(service), SERVICE) }
-    }
-
     const fn paint(&self, code: &'static str) -> &'static str {
         if self.colours { code } else { "" }
     }
 }
 
 /// Returns the line, with its line feed.
-pub(super) fn line(line: &MaskedLine<'_>, columns: &Columns) -> Vec<u8> {
+pub(super) fn line(line: &MaskedLine<'_>, columns: &Columns, service: &Service) -> Vec<u8> {
     let mut out = String::with_capacity(160);
     let (dim, reset) = (columns.paint("\x1b[2m"), columns.paint("\x1b[0m"));
     let (level, colour) = match line.level {
@@ -54,7 +48,7 @@ pub(super) fn line(line: &MaskedLine<'_>, columns: &Columns) -> Vec<u8> {
     let _ = write!(
         out,
         "{dim}{time}Z{reset} {:<SERVICE$} {colour}{level:<5}{reset} {dim}{trace:<TRACE$}{reset} {}",
-        columns.service,
+        cut(&printable(&service.name), SERVICE),
         printable(line.message),
     );
     for (name, value) in line.fields.iter() {

@@ -4,46 +4,19 @@
 mod export;
 mod sampled;
 
-use std::{
-    io::{self, Write},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
 use super::{format::LogFormat, line::LogLine, output::LogOutput, settings::Logs};
 use crate::{
     http::head::RequestHead, observer::Observer, outputs::events::settings::Events,
-    record::log_level::LogLevel, record::outcome::Outcome, work::handle::Work,
+    record::log_level::LogLevel, record::outcome::Outcome, testing::logs::TestLogs, work::handle::Work,
 };
 
-/// Memory that an output writes to.
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Written {
-    fn text(&self, observer: &Observer) -> String {
-        assert!(observer.log_pipeline().flush(Duration::from_secs(60)), "flushed");
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8(bytes.clone()).expect("UTF-8")
-    }
-}
-
 /// Returns an observer whose lines are written to memory.
-fn observer(format: LogFormat) -> (Observer, Written) {
-    let written = Written::default();
+fn observer(format: LogFormat) -> (Observer, TestLogs) {
+    let written = TestLogs::new();
     let output = LogOutput::writer(written.clone()).format(format).google_project("shop-1");
     let logs = Logs::new().output(output).fields(["tenant"]);
     let builder =
@@ -141,16 +114,30 @@ fn a_line_after_the_end_says_so_and_a_line_without_work_has_no_ids() {
     observation.finish(Outcome::Completed);
     observer.log_pipeline().write(line(work));
     observer.log_pipeline().write(line(Work::none()));
-    let text = written.text(&observer);
-    let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let lines = written.lines(&observer);
     assert_eq!(lines[0]["request_ended"], true);
     assert!(lines[1].get("request_id").is_none() && lines[1].get("trace_id").is_none());
     assert!(observer.metrics_text().contains("log_lines_total{level=\"warn\"} 2"));
 }
 
 #[test]
+fn a_line_has_the_service_of_its_work() {
+    for format in [LogFormat::Json, LogFormat::Ecs, LogFormat::GoogleCloud, LogFormat::Readable] {
+        let (observer, written) = observer(format);
+        let other = Observer::builder("payments").no_environment().events(Events::off()).build();
+        let other = other.expect("valid");
+        let observation = other.start(&RequestHead::new("GET", "/", &()));
+        observer.log_pipeline().write(line(observation.work()));
+        observer.log_pipeline().write(line(Work::none()));
+        let text = written.text(&observer);
+        let services: Vec<_> = text.lines().map(|line| line.contains("payments")).collect();
+        assert_eq!(services, [true, false], "{format:?}: {text}");
+    }
+}
+
+#[test]
 fn an_output_gets_only_lines_of_its_level() {
-    let (all, errors) = (Written::default(), Written::default());
+    let (all, errors) = (TestLogs::new(), TestLogs::new());
     let logs = Logs::new()
         .output(LogOutput::writer(all.clone()).named("all"))
         .output(LogOutput::writer(errors.clone()).level(LogLevel::Error));
@@ -187,13 +174,12 @@ fn the_drop_of_the_last_observer_writes_the_lines() {
     let pipeline = observer.log_pipeline();
     pipeline.write(LogLine::new(LogLevel::Info, "shop", "last"));
     drop(observer);
-    let bytes = written.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    assert!(String::from_utf8_lossy(&bytes).contains("last"));
+    assert!(format!("{written:?}").contains("last"));
 }
 
 #[test]
 fn a_loop_is_held_back_and_a_single_line_beside_it_is_not() {
-    let written = Written::default();
+    let written = TestLogs::new();
     let logs =
         Logs::new().lines_per_second(100).lines_per_request(50).output(LogOutput::writer(written.clone()));
     let builder = Observer::builder("shop").no_environment().events(Events::off()).logs(logs);
@@ -208,8 +194,7 @@ fn a_loop_is_held_back_and_a_single_line_beside_it_is_not() {
         observer.log_pipeline().write(line(hot.work()));
     }
     observer.log_pipeline().write(line(other.work()));
-    let text = written.text(&observer);
-    let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let lines = written.lines(&observer);
     let of_route = |route: &str| lines.iter().filter(|line| line["http.route"] == route).count();
     assert_eq!((of_route("/hot"), of_route("/other")), (50, 1));
     let summary = lines.last().expect("a line");
@@ -222,7 +207,7 @@ fn a_loop_is_held_back_and_a_single_line_beside_it_is_not() {
 /// Writes a debug line and an info line in a request that ends with this status. Returns the
 /// messages that are written.
 fn collected(status: u16, settings: impl FnOnce(Logs) -> Logs, keep: bool) -> (Vec<String>, Vec<Json>) {
-    let written = Written::default();
+    let written = TestLogs::new();
     let logs = settings(Logs::new().collect("shop=debug")).output(LogOutput::writer(written.clone()));
     let builder = Observer::builder("shop").no_environment().events(Events::off()).logs(logs);
     let observer = builder.build().expect("valid");

@@ -2,7 +2,6 @@
 
 use serde_json::Value as Json;
 
-use super::Written;
 use crate::{
     http::{head::RequestHead, headers::HeaderLookup},
     observer::Observer,
@@ -12,6 +11,7 @@ use crate::{
     },
     record::{log_level::LogLevel, outcome::Outcome},
     request::observation::Observation,
+    testing::TestLogs,
 };
 
 /// The traces with the smallest and with the greatest random number.
@@ -31,7 +31,7 @@ impl HeaderLookup for Parent {
 
 struct Service {
     observer: Observer,
-    written: Written,
+    written: TestLogs,
 }
 
 impl Service {
@@ -41,7 +41,7 @@ impl Service {
     }
 
     fn of(events: Events, settings: impl FnOnce(Logs) -> Logs) -> Self {
-        let written = Written::default();
+        let written = TestLogs::new();
         let logs = settings(Logs::new().sampled(true)).output(LogOutput::writer(written.clone()));
         let events = events.sample_rate(0.1);
         let builder = Observer::builder("shop").no_environment().events(events).logs(logs);
@@ -73,8 +73,7 @@ impl Service {
 
     /// The messages so far. An exclamation mark marks those that were written after the fact.
     fn messages(&self) -> Vec<String> {
-        let line = |line: &str| -> Json { serde_json::from_str(line).expect("JSON") };
-        let lines = self.written.text(&self.observer).lines().map(line).collect::<Vec<_>>();
+        let lines = self.written.lines(&self.observer);
         let mark = |line: &Json| if line["collected"] == true { "!" } else { "" };
         let text = |line: &Json| line["message"].as_str().expect("a text").to_owned() + mark(line);
         lines.iter().map(text).collect()
