@@ -8,7 +8,10 @@ use actix_web::{
     dev::{ResourceMap, Service, ServiceRequest, ServiceResponse, forward_ready},
     http::header::{HeaderMap, HeaderName, HeaderValue},
 };
-use obs_core::{Observer, Work, adapter::Observation};
+use obs_core::{
+    Observer, Work,
+    adapter::{Observation, ThreadRoutes},
+};
 
 use crate::{ObservedMessageBody, ServiceResponseFuture, head, payload};
 
@@ -36,7 +39,9 @@ pub(crate) struct PerWorker {
     pub(crate) id_header: HeaderName,
     /// The worker's routes, for requests that end without a response and so without a route from
     /// actix-web.
-    resources: OnceCell<ResourceMap>,
+    resources: OnceCell<Rc<ResourceMap>>,
+    /// The same routes, for log lines.
+    routes: OnceCell<ThreadRoutes>,
 }
 
 impl PerWorker {
@@ -44,7 +49,7 @@ impl PerWorker {
         // The name was checked when the observer was built.
         let id_header = HeaderName::from_bytes(observer.request_id_header().as_bytes())
             .unwrap_or(HeaderName::from_static("x-request-id"));
-        Self { observer, id_header, resources: OnceCell::new() }
+        Self { observer, id_header, resources: OnceCell::new(), routes: OnceCell::new() }
     }
 
     /// Writes the request id into the headers of the request, if the settings ask for it.
@@ -54,6 +59,15 @@ impl PerWorker {
         if !names.is_empty() {
             write_id(observation, names, headers);
         }
+    }
+
+    /// The routes of this worker. All requests of a worker have the same.
+    fn routes(&self, request: &ServiceRequest) -> &ThreadRoutes {
+        self.routes.get_or_init(|| {
+            let resources = self.resources.get_or_init(|| Rc::new(request.resource_map().clone()));
+            let resources = Rc::clone(resources);
+            ThreadRoutes::new(move |path| resources.match_pattern(path))
+        })
     }
 
     /// Sets the route from the path alone. Guards are not evaluated, so if guards decide, it may be
@@ -103,14 +117,14 @@ where
 
         let headers = head::Headers(request.headers());
         let find_route = || request.resource_map().match_pattern(request.path());
-        let head = head::of(&request, &headers).find_route(&find_route);
+        let head =
+            head::of(&request, &headers).find_route(&find_route).thread_routes(shared.routes(&request));
         let observation = shared.observer.start_within(&head, found.as_ref());
         if let Some(endpoint) = observation.endpoint() {
             let answer = observation.answer(endpoint, &head);
             return ServiceResponseFuture::endpoint(answer, request, Rc::clone(shared));
         }
         // Keep no reference to the request from here on: routing needs the only one.
-        shared.resources.get_or_init(|| request.resource_map().clone());
         shared.write_id(&observation, request.headers_mut());
         request.extensions_mut().insert(observation.work());
         payload::count(&observation, &mut request);

@@ -178,6 +178,7 @@ pub mod adapter {
             headers::{HeaderLookup, first_header},
             method::Method,
             protocol::{HttpVersion, UrlScheme},
+            thread_routes::ThreadRoutes,
         },
         request::{
             body::BodyObservation, body_rule::BodyRule, observation::Observation, observed::Observed,

@@ -5,6 +5,7 @@ use std::{borrow::Cow, net::SocketAddr};
 use crate::http::{
     headers::HeaderLookup,
     protocol::{HttpVersion, UrlScheme},
+    thread_routes::ThreadRoutes,
 };
 
 /// The head of a request, as an adapter passes it to [`Observer::start`](crate::Observer::start).
@@ -46,6 +47,7 @@ pub struct RequestHead<'a> {
     pub headers: &'a dyn HeaderLookup,
     pub(crate) route: Option<&'a str>,
     pub(crate) find_route: Option<&'a dyn Fn() -> Option<String>>,
+    pub(crate) thread_routes: Option<u64>,
 }
 
 impl<'a> RequestHead<'a> {
@@ -65,6 +67,7 @@ impl<'a> RequestHead<'a> {
             headers,
             route: None,
             find_route: None,
+            thread_routes: None,
         }
     }
 
@@ -132,12 +135,19 @@ impl<'a> RequestHead<'a> {
 
     /// Sets a function that returns the application's route for this path, for a framework that
     /// routes requests after its middlewares. It is called only if there is an
-    /// [endpoint](crate::adapter::Observation::endpoint) at the path, if
-    /// [routes are excluded](crate::ObserverBuilder::exclude_routes) from spans, or if the process
-    /// has a subscriber of `tracing`: log lines then have the route.
+    /// [endpoint](crate::adapter::Observation::endpoint) at the path, or if
+    /// [routes are excluded](crate::ObserverBuilder::exclude_routes) from spans.
     #[must_use]
     pub const fn find_route(mut self, find: &'a dyn Fn() -> Option<String>) -> Self {
         self.find_route = Some(find);
+        self
+    }
+
+    /// Sets the routes of this thread, for the log lines of a framework that routes requests after
+    /// its middlewares.
+    #[must_use]
+    pub const fn thread_routes(mut self, routes: &ThreadRoutes) -> Self {
+        self.thread_routes = Some(routes.id());
         self
     }
 

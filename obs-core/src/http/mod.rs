@@ -10,3 +10,4 @@ pub(crate) mod headers;
 pub(crate) mod method;
 pub(crate) mod protocol;
 pub(crate) mod response_head;
+pub(crate) mod thread_routes;

@@ -22,7 +22,7 @@ pub(crate) struct Enrichment {
     /// The route of the path, for the log lines of a framework that names the route only with its
     /// response.
     #[cfg(feature = "logs")]
-    pub(crate) expected_route: Option<Route>,
+    pub(crate) expected_route: ExpectedRoute,
     /// The handler or an inner layer set the route, so the framework's route is ignored.
     pub(crate) route_from_within: bool,
     pub(crate) stream: bool,
@@ -37,6 +37,18 @@ pub(crate) struct Enrichment {
     pub(crate) tracing_span: Option<RequestSpan>,
     /// The request has finished: writes from now on are late.
     pub(crate) finished: bool,
+}
+
+/// The route of a request's path, before the framework has named the route.
+#[cfg(feature = "logs")]
+#[derive(Default)]
+pub(crate) enum ExpectedRoute {
+    /// The path has no route, or the framework names it at the start.
+    #[default]
+    Unknown,
+    /// The routes of a thread, where nobody has looked yet.
+    OnThread(u64),
+    Found(Route),
 }
 
 impl Enrichment {

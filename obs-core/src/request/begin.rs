@@ -2,6 +2,8 @@
 
 #[cfg(feature = "otel")]
 use crate::outputs::otel::tracing::Tracing;
+#[cfg(feature = "logs")]
+use crate::record::enrichment::ExpectedRoute;
 use crate::{
     base::{
         clock::{Moment, nanos},
@@ -91,11 +93,8 @@ impl WorkState {
         let enrichment = self.enrichment.get_mut().unwrap_or_else(PoisonError::into_inner);
         enrichment.route = route;
         #[cfg(feature = "logs")]
-        if let Some(find) = head.find_route
-            && self.endpoint.is_none()
-            && lines_are_wanted()
-        {
-            enrichment.expected_route = find().and_then(|template| routes.intern(&template));
+        if let Some(routes) = head.thread_routes.filter(|_| self.endpoint.is_none()) {
+            enrichment.expected_route = ExpectedRoute::OnThread(routes);
         }
         #[cfg(feature = "otel")]
         if routes.excludes_spans() {
@@ -198,12 +197,6 @@ impl WorkState {
             None => None,
         };
     }
-}
-
-/// Returns true if the process has a subscriber, which may want log lines.
-#[cfg(feature = "logs")]
-fn lines_are_wanted() -> bool {
-    tracing::level_filters::LevelFilter::current() != tracing::level_filters::LevelFilter::OFF
 }
 
 /// The text of an unknown method.

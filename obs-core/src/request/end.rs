@@ -1,5 +1,7 @@
 //! The end of a request, which makes its record.
 
+#[cfg(feature = "logs")]
+use crate::record::enrichment::ExpectedRoute;
 use crate::{
     base::panic::PanicReport,
     record::{
@@ -93,7 +95,7 @@ impl WorkState {
         (*error_kind, *route_from_within) = (None, false);
         #[cfg(feature = "logs")]
         {
-            *expected_route = None;
+            *expected_route = ExpectedRoute::Unknown;
         }
         let end = RequestEnd {
             route: route.take(),

@@ -4,7 +4,11 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use crate::{
     base::value::Value,
-    record::{fields::Fields, log_level::LogLevel, route::Route, start::Start, state::WorkState},
+    http::thread_routes,
+    record::{
+        enrichment::ExpectedRoute, fields::Fields, log_level::LogLevel, route::Route, start::Start,
+        state::WorkState,
+    },
     work::handle::Work,
 };
 
@@ -95,13 +99,31 @@ impl<'a> LineWork<'a> {
     /// Reads the work. `chosen` are the names of its fields that lines contain; they are added to
     /// `fields`.
     pub(super) fn of(state: &'a WorkState, chosen: &[Arc<str>], fields: &mut Fields) -> Self {
+        let expected = expected_route(state);
         let enrichment = state.lock();
         for name in chosen {
             if let Some(value) = enrichment.fields.get(name) {
                 fields.set(name.to_string().into(), value.clone());
             }
         }
-        let route = enrichment.route.as_ref().or(enrichment.expected_route.as_ref());
-        Self { start: &state.start, route: route.cloned(), ended: enrichment.finished }
+        let route = enrichment.route.clone().or(expected);
+        Self { start: &state.start, route, ended: enrichment.finished }
     }
+}
+
+/// Returns the route of the path, if the framework names the route only with its response. It is
+/// looked up once for each request, without the lock, because the look-up is the framework's code.
+fn expected_route(state: &WorkState) -> Option<Route> {
+    let routes = match &state.lock().expected_route {
+        ExpectedRoute::Unknown => return None,
+        ExpectedRoute::Found(route) => return Some(route.clone()),
+        ExpectedRoute::OnThread(routes) => *routes,
+    };
+    let found = thread_routes::find(routes, state.request().path())?;
+    let route = found.and_then(|template| state.policy.routes.intern(&template));
+    let mut enrichment = state.lock();
+    if !enrichment.finished {
+        enrichment.expected_route = route.clone().map_or(ExpectedRoute::Unknown, ExpectedRoute::Found);
+    }
+    route
 }
