@@ -112,7 +112,7 @@ where
         if !work.is_active() {
             work = of_spans(event, &context);
         }
-        let mut collected = Collected::default();
+        let mut collected = Collected::with_room(event.metadata().fields().len());
         event.record(&mut collected);
         let Collected { message, fields } = collected;
         // A record of `log` has its target, level and place in its fields.

@@ -23,6 +23,11 @@ pub(crate) struct Collected {
 }
 
 impl Collected {
+    /// Makes room for this number of fields, one of which is usually the message.
+    pub(crate) fn with_room(fields: usize) -> Self {
+        Self { message: String::new(), fields: Vec::with_capacity(fields.saturating_sub(1)) }
+    }
+
     fn add(&mut self, field: &Field, value: impl Into<Value>) {
         // The bridge of `log` writes the place of a record into such fields.
         if !field.name().starts_with("log.") {
@@ -61,7 +66,12 @@ impl Visit for Collected {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add_text(field, format_args!("{value}"));
+        let text = within(value, MAX_TEXT).to_owned();
+        if field.name() == "message" {
+            self.message = text;
+        } else {
+            self.add(field, text);
+        }
     }
 
     /// Writes the error and its sources: `cannot save: disk full: no space left`.
@@ -86,10 +96,15 @@ struct BoundedText(String);
 
 impl fmt::Write for BoundedText {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = MAX_TEXT.saturating_sub(self.0.len());
-        let fits = |end: &usize| text.is_char_boundary(*end);
-        let end = (0..=room.min(text.len())).rev().find(fits).unwrap_or_default();
-        self.0.push_str(text.get(..end).unwrap_or_default());
-        if end < text.len() { Err(fmt::Error) } else { Ok(()) }
+        let fits = within(text, MAX_TEXT.saturating_sub(self.0.len()));
+        self.0.push_str(fits);
+        if fits.len() < text.len() { Err(fmt::Error) } else { Ok(()) }
     }
+}
+
+/// Returns the beginning of the text that has at most `most` bytes.
+fn within(text: &str, most: usize) -> &str {
+    let fits = |end: &usize| text.is_char_boundary(*end);
+    let end = (0..=most.min(text.len())).rev().find(fits).unwrap_or_default();
+    text.get(..end).unwrap_or_default()
 }

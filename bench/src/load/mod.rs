@@ -84,8 +84,8 @@ fn sample(server: &Server, wrk: &Wrk, pace: Pace) -> Result<Sample, String> {
 }
 
 impl Row {
-    /// Formats the row. A ratio is the median of the rounds; *from* and *to* enclose the middle half
-    /// of them.
+    /// Formats the row. A ratio is the median of the rounds. *From* and *to* enclose the middle
+    /// half of them.
     fn markdown(&self, bare: Option<&Self>, floor: Option<&Self>) -> String {
         let [ratios, floor] = [(bare, 3), (floor, 1)].map(|(other, columns)| {
             let Some(other) = other else { return vec!["–"; columns].join(" | ") };

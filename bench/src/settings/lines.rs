@@ -44,8 +44,8 @@ pub(super) static COLLECTED: Setting = Setting {
 /// high enough for one call site that writes all lines.
 fn in_request(logs: Logs, write: impl FnOnce()) {
     let logs = logs.lines_per_second(u32::MAX).lines_per_request(u32::MAX);
-    // The output discards the lines. Its capacity is enough for all of them, in case its thread must
-    // wait for a core.
+    // The output discards the lines. Its capacity is enough for all of them, in case its thread
+    // must wait for a core.
     let logs = logs.output(LogOutput::writer(io::sink()).capacity(256 << 20));
     let observer = Observer::builder("bench").no_environment().events(obs_core::Events::off()).logs(logs);
     let observer = observer.build().expect("the settings are right");

@@ -114,8 +114,8 @@ fn checked(share: Option<Share>, run: impl FnOnce(&Observer) -> u64) {
     share.unwrap_or(Share::None).check(requests, spans.delivered);
 }
 
-/// Adds spans that go to a collector which accepts all of them, unless it is gone. The share decides what is sampled,
-/// not the callers.
+/// Adds spans that go to a collector which accepts all of them, unless it is gone. The share
+/// decides what is sampled, not the callers.
 pub(crate) fn traced(builder: ObserverBuilder, share: Share) -> ObserverBuilder {
     let sampler = match share {
         Share::None => Sampler::AlwaysOff,

@@ -56,6 +56,12 @@ pub struct Fields {
 }
 
 impl Fields {
+    /// Makes room for this number of fields.
+    #[cfg(feature = "logs")]
+    pub(crate) fn reserve(&mut self, fields: usize) {
+        self.entries.reserve(fields.min(MAX_FIELDS));
+    }
+
     /// Sets `key` to `value` and replaces its earlier value. A text that does not fit is cut and
     /// ends with `…`. `Value::Absent` removes the field.
     pub(crate) fn set(&mut self, key: Cow<'static, str>, value: Value) {
@@ -110,7 +116,6 @@ impl Fields {
         self.value(self.position(key)?)
     }
 
-    /// The value of the field at index `place`.
     /// The bytes of memory that the fields take.
     #[cfg(feature = "logs")]
     pub(crate) fn memory(&self) -> usize {
@@ -118,6 +123,7 @@ impl Fields {
         entries.saturating_add(self.bytes)
     }
 
+    /// The value of the field at index `place`.
     pub(crate) fn value(&self, place: usize) -> Option<&Value> {
         self.entries.get(place).map(|(_, value)| value)
     }

@@ -5,6 +5,8 @@
 //! fit. In the end, the memory grows and the whole text is written again. The text of a request
 //! usually fits at once.
 
+#[cfg(feature = "logs")]
+use std::cell::Cell;
 use std::fmt;
 
 /// A writer into a piece of memory.
@@ -28,6 +30,24 @@ pub(crate) fn write(memory: &mut Vec<u8>, mut write: impl FnMut(&mut BufferWrite
         }
         memory.resize(length.max(FIRST).next_power_of_two(), 0);
     }
+}
+
+/// Passes a written text to `read`. The text is in memory that the thread reuses.
+#[cfg(feature = "logs")]
+pub(crate) fn with_written<R>(text: impl FnMut(&mut BufferWriter<'_>), read: impl FnOnce(&[u8]) -> R) -> R {
+    /// The limit of memory that a thread keeps, in bytes.
+    const KEPT: usize = 64 * 1024;
+    thread_local! {
+        static MEMORY: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    }
+    // The thread-local is gone while its thread ends. A call within `read` finds it empty.
+    let mut memory = MEMORY.try_with(Cell::take).unwrap_or_default();
+    let length = write(&mut memory, text);
+    let result = read(memory.get(..length).unwrap_or_default());
+    if memory.len() <= KEPT {
+        let _ = MEMORY.try_with(|shared| shared.set(memory));
+    }
+    result
 }
 
 /// Returns a written text in a new vector.

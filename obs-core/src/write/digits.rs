@@ -38,6 +38,30 @@ pub(crate) fn number(out: &mut BufferWriter<'_>, value: u64) {
     }
 }
 
+/// Writes a finite number as its `Debug` does: in the shortest form that is parsed as the same
+/// number, with a point or an exponent.
+pub(crate) fn float(out: &mut BufferWriter<'_>, value: f64) {
+    let magnitude = value.abs();
+    // A number with at most three decimals, if it is one. It has at most 15 digits, and two numbers
+    // with so few digits are never the same `f64`, so it is the shortest form, too.
+    let thousandths = (magnitude * 1000.0 + 0.5) as u64;
+    if thousandths >= 1_000_000_000_000 || thousandths as f64 / 1000.0 != magnitude {
+        // For very large and very small numbers, `Debug` writes an exponent where `Display` would
+        // write 300 digits. Writing cannot fail.
+        let _ = write!(out, "{value:?}");
+        return;
+    }
+    if value.is_sign_negative() {
+        out.put(b"-");
+    }
+    number(out, thousandths / 1000);
+    match three(thousandths) {
+        [tenths, b'0', b'0'] => out.put(&[b'.', tenths]),
+        [tenths, hundredths, b'0'] => out.put(&[b'.', tenths, hundredths]),
+        [tenths, hundredths, last] => out.put(&[b'.', tenths, hundredths, last]),
+    }
+}
+
 /// Writes a duration in milliseconds, with three decimals.
 pub(crate) fn millis(out: &mut BufferWriter<'_>, time: Duration) {
     let [a, b, c] = three(u64::from(time.subsec_micros()));
@@ -103,6 +127,18 @@ mod tests {
         fn times_have_three_decimals(micros in 0..u64::MAX / 1000) {
             let expected = format!("{}.{:03}", micros / 1000, micros % 1000);
             prop_assert_eq!(text(|out| millis(out, Duration::from_micros(micros))), expected);
+        }
+
+        #[test]
+        fn a_float_is_in_the_shortest_form(
+            value in any::<f64>(), whole in any::<i64>(), size in 1..2_000_000_000_000_i64,
+        ) {
+            let decimal = (whole % size) as f64;
+            for value in [value, decimal, decimal / 10.0, decimal / 1000.0, decimal / 10_000.0, value.fract()] {
+                if value.is_finite() {
+                    prop_assert_eq!(text(|out| float(out, value)), format!("{value:?}"));
+                }
+            }
         }
 
         #[test]

@@ -175,11 +175,7 @@ impl<'a, 'b> Object<'a, 'b> {
             Value::Bool(false) => self.out.put(b"false"),
             Value::I64(value) => self.out.put(itoa::Buffer::new().format(*value).as_bytes()),
             Value::U64(value) => digits::number(self.out, *value),
-            Value::F64(value) if value.is_finite() => {
-                // For very large and very small numbers, `Debug` writes an exponent where `Display`
-                // would write 300 digits. Writing cannot fail, neither here nor below.
-                let _ = write!(self.out, "{value:?}");
-            }
+            Value::F64(value) if value.is_finite() => digits::float(self.out, *value),
             Value::F64(_) => self.out.put(b"null"),
             Value::Str(text) => string(self.out, text),
             Value::List(items) => self.list_of_values(items),
@@ -205,6 +201,7 @@ impl<'a, 'b> Object<'a, 'b> {
             self.out.put_all([key.bare.as_bytes(), b"1"]);
         } else {
             self.bare(key);
+            // Writing cannot fail.
             let _ = write!(self.out, "{share}");
         }
     }

@@ -55,10 +55,10 @@ pub(in super::super) static LOGFORTH: Setting = Setting {
     name: "line-logforth",
     bare: Some(&NONE),
     run: |drive| {
-        let dispatch = |d: logforth::starter_log::DispatchBuilder<false>| {
-            d.filter(LevelFilter::MoreSevereEqual(logforth::record::Level::Info)).append(Discarded::default())
-        };
-        logforth::starter_log::builder().dispatch(dispatch).apply();
+        let info = LevelFilter::MoreSevereEqual(logforth::record::Level::Info);
+        logforth::starter_log::builder()
+            .dispatch(|dispatch| dispatch.filter(info).append(Discarded::default()))
+            .apply();
         times(drive, |order| {
             log::info!(
                 request_id = REQUEST_ID, trace_id = TRACE_ID, span_id = SPAN_ID, route = ROUTE, order,

@@ -1,7 +1,8 @@
 //! The formats of log lines.
 
 use super::{
-    cloud, ecs, json,
+    cloud, ecs,
+    json::{self, ServiceMembers},
     line::MaskedLine,
     readable::{self, Columns},
 };
@@ -41,7 +42,7 @@ impl LogFormat {
 
 /// A format with what it needs besides the line.
 pub(super) enum LineStyle {
-    Json,
+    Json(ServiceMembers),
     Readable(Columns),
     Ecs,
     /// The project, if it is known.
@@ -52,16 +53,16 @@ pub(super) enum LineStyle {
 }
 
 impl LineStyle {
-    /// Writes a line, with its line feed.
-    pub(super) fn write(&self, line: &MaskedLine<'_>, service: &Service) -> Vec<u8> {
+    /// Writes a line, with its line feed, and passes it to `push`.
+    pub(super) fn write(&self, line: &MaskedLine<'_>, service: &Service, push: impl FnOnce(&[u8])) {
         match self {
-            Self::Readable(columns) => readable::line(line, columns, service),
-            Self::Json => buffer::written(|out| json::write(out, line, service)),
-            Self::Ecs => buffer::written(|out| ecs::write(out, line, service)),
+            Self::Readable(columns) => push(&readable::line(line, columns, service)),
+            Self::Json(own) => buffer::with_written(|out| json::write(out, line, service, own), push),
+            Self::Ecs => buffer::with_written(|out| ecs::write(out, line, service), push),
             #[cfg(feature = "otlp")]
-            Self::Otlp => buffer::written(|out| super::otlp::write(out, line, None)),
+            Self::Otlp => buffer::with_written(|out| super::otlp::write(out, line, None), push),
             Self::GoogleCloud(project) => {
-                buffer::written(|out| cloud::write(out, line, service, project.as_deref()))
+                buffer::with_written(|out| cloud::write(out, line, service, project.as_deref()), push);
             }
         }
     }

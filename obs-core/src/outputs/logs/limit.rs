@@ -100,12 +100,12 @@ impl FloodLimit {
         &self,
         line: &LogLine<'_>,
         route: Option<&'static str>,
-        request: Option<&str>,
+        request: Option<&[u8]>,
         now: Instant,
     ) -> bool {
         let mut buckets = self.lock();
         let mut key = BucketKey { site: site_of(line), route };
-        if !buckets.contains_key(&key) && buckets.len() >= MAX_BUCKETS {
+        if buckets.len() >= MAX_BUCKETS && !buckets.contains_key(&key) {
             buckets.retain(|_, bucket| !bucket.is_full(&self.rates, now));
             if buckets.len() >= MAX_BUCKETS {
                 key = SHARED;
@@ -172,20 +172,21 @@ impl Bucket {
     /// A new request takes the slot with the fewest lines. So a request with very many lines keeps
     /// its slot, and requests with few lines need none.
     fn take_share(&mut self, request: u64, share: u32, now: Instant) -> bool {
-        for slot in &mut self.slots {
-            if now.saturating_duration_since(slot.2) >= SLOT {
-                slot.1 = 0;
-            }
-        }
+        let is_old = |slot: &(u64, u32, Instant)| now.saturating_duration_since(slot.2) >= SLOT;
         let place = match self.slots.iter().position(|slot| slot.1 > 0 && slot.0 == request) {
             Some(place) => place,
             None => {
+                for slot in &mut self.slots {
+                    if is_old(slot) {
+                        slot.1 = 0;
+                    }
+                }
                 let fewest = self.slots.iter().enumerate().min_by_key(|(_, slot)| slot.1);
                 fewest.map_or(0, |(place, _)| place)
             }
         };
         let Some(slot) = self.slots.get_mut(place) else { return true };
-        let before = if slot.0 == request { slot.1 } else { 0 };
+        let before = if slot.0 == request && !is_old(slot) { slot.1 } else { 0 };
         *slot = (request, before.saturating_add(1), now);
         before < share
     }
@@ -234,6 +235,7 @@ mod tests {
         request: Option<&str>,
         now: Instant,
     ) -> usize {
+        let request = request.map(str::as_bytes);
         (0..lines).filter(|_| limit.passes(&line(1), route, request, now)).count()
     }
 

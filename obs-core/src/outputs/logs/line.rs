@@ -48,7 +48,11 @@ impl<'a> LogLine<'a> {
     /// Adds fields.
     #[must_use]
     pub fn fields(mut self, fields: Vec<(Cow<'static, str>, Value)>) -> Self {
-        self.fields.extend(fields);
+        if self.fields.is_empty() {
+            self.fields = fields;
+        } else {
+            self.fields.extend(fields);
+        }
         self
     }
 

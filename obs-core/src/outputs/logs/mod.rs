@@ -181,7 +181,7 @@ impl LogPipeline {
         let work = line.work.state().map(|state| LineWork::of(state, &self.chosen, &mut fields));
         if let Some(limit) = &self.limit {
             let route = work.as_ref().and_then(|work| work.route.as_ref()).map(Route::as_str);
-            let request = work.as_ref().map(|work| work.start.id.as_str());
+            let request = work.as_ref().map(|work| work.start.id.as_bytes());
             if !limit.passes(&line, route, request, Instant::now()) {
                 self.held_back.add(1);
                 self.summaries.request();
@@ -216,6 +216,7 @@ impl LogPipeline {
         own: Vec<(Cow<'static, str>, Value)>,
         fields: &mut Fields,
     ) -> Cow<'a, str> {
+        fields.reserve(own.len());
         for (name, value) in own {
             let (name, value) = self.redactor.field(name, value);
             fields.set(name, value);
@@ -274,8 +275,7 @@ impl LogPipeline {
         let service = line.work.as_ref().map_or(&self.service, |work| &work.start.service);
         for RunningLogOutput { style, level, destination } in &self.outputs {
             if line.level <= *level {
-                let bytes = style.write(line, service);
-                destination.queue.push((&bytes, None));
+                style.write(line, service, |bytes| destination.queue.push((bytes, None)));
             }
         }
     }

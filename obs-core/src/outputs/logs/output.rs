@@ -12,6 +12,7 @@ use std::{
 use super::{export::LineBatches, otlp::OtlpLogs};
 use super::{
     format::{LineStyle, LogFormat},
+    json::ServiceMembers,
     readable::Columns,
 };
 #[cfg(feature = "files")]
@@ -190,7 +191,7 @@ impl LogOutput {
     /// Opens the destination and starts the output's thread.
     pub(super) fn start(self, setup: &Setup<'_>) -> Result<RunningLogOutput, BuildError> {
         let style = match self.format.unwrap_or(LogFormat::Json) {
-            LogFormat::Json => LineStyle::Json,
+            LogFormat::Json => LineStyle::Json(ServiceMembers::new(setup.service)),
             LogFormat::Readable => LineStyle::Readable(Columns { colours: self.colours }),
             LogFormat::Ecs => LineStyle::Ecs,
             LogFormat::GoogleCloud => LineStyle::GoogleCloud(self.google_project),

@@ -35,7 +35,7 @@ impl Spans {
         let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
         let sampler = match share {
             Share::None => Sampler::AlwaysOff,
-            Share::OnePercent => Sampler::TraceIdRatioBased(0.01),
+            Share::OnePercent | Share::Undelivered => Sampler::TraceIdRatioBased(0.01),
             Share::All => Sampler::AlwaysOn,
         };
         let provider =
