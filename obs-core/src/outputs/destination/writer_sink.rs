@@ -19,9 +19,7 @@ impl<W> WriterSink<W> {
 
 impl<W: Write + Send + 'static> EventSink for WriterSink<W> {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        if self.holds {
-            self.flush()?;
-        }
+        self.flush()?;
         let taken = self.writer.write(lines)?;
         self.holds = true;
         // The bytes are accepted even if the flush fails: after an error they would be written
@@ -30,15 +28,48 @@ impl<W: Write + Send + 'static> EventSink for WriterSink<W> {
         Ok(taken)
     }
 
+    /// Does nothing if the writer holds no bytes. So an output without lines never waits for another
+    /// one that is stuck with the same standard output.
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()?;
-        self.holds = false;
+        if self.holds {
+            self.writer.flush()?;
+            self.holds = false;
+        }
         Ok(())
     }
 
     fn tick(&mut self) {
-        if self.holds {
-            let _ = self.flush();
+        let _ = self.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts its flushes. The first one fails.
+    struct Flushes(usize);
+
+    impl Write for Flushes {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
         }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.0 += 1;
+            if self.0 == 1 { Err(io::Error::other("not yet")) } else { Ok(()) }
+        }
+    }
+
+    #[test]
+    fn a_writer_is_flushed_only_if_it_holds_bytes() {
+        let mut sink = WriterSink::new(Flushes(0));
+        sink.flush().expect("it holds nothing");
+        assert_eq!(sink.writer.0, 0);
+        assert_eq!(sink.write(b"line\n").expect("written"), 5);
+        assert_eq!(sink.writer.0, 1, "the flush has failed");
+        sink.tick();
+        sink.flush().expect("it holds nothing");
+        assert_eq!(sink.writer.0, 2);
     }
 }
