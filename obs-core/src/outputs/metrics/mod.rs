@@ -37,6 +37,8 @@ pub(crate) mod own;
 #[cfg(feature = "prometheus")]
 pub(crate) mod proto;
 #[cfg(feature = "prometheus")]
+pub(crate) mod registered;
+#[cfg(feature = "prometheus")]
 pub(crate) mod registry;
 pub(crate) mod request_histograms;
 pub(crate) mod scheme;
