@@ -4,6 +4,10 @@ use std::mem;
 
 #[cfg(feature = "logs")]
 use crate::outputs::logs::{output::LogOutput, settings::Logs};
+#[cfg(feature = "metrics")]
+use crate::outputs::metrics::settings::Metrics;
+#[cfg(not(feature = "metrics"))]
+use crate::outputs::no_metrics::NoMetrics;
 #[cfg(not(feature = "otel"))]
 use crate::outputs::no_spans::NoSpans;
 #[cfg(feature = "otel")]
@@ -14,16 +18,14 @@ use crate::{
     endpoints::health::HealthPages,
     extension::installation::Extension,
     observer::Observer,
-    outputs::{
-        events::{output::EventOutput, settings::Events},
-        metrics::settings::Metrics,
-    },
+    outputs::events::{output::EventOutput, settings::Events},
     redact::settings::Redaction,
 };
 
 /// The rows of each type that has settings.
 const GROUPS: &[&[Row]] = &[
     ObserverBuilder::ROWS,
+    #[cfg(feature = "metrics")]
     Metrics::ROWS,
     Events::ROWS,
     EventOutput::ROWS,
@@ -43,7 +45,10 @@ impl ObserverBuilder {
     /// [`Sinks::on_finish`](crate::extension::sink::Sinks::on_finish) says why.
     pub(super) fn built_in(&mut self) -> Vec<Box<dyn Extension>> {
         vec![
+            #[cfg(feature = "metrics")]
             Box::new(mem::take(&mut self.metrics)),
+            #[cfg(not(feature = "metrics"))]
+            Box::new(NoMetrics),
             Box::new(mem::take(&mut self.events)),
             #[cfg(feature = "logs")]
             Box::new(mem::take(&mut self.logs)),

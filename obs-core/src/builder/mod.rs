@@ -15,13 +15,15 @@ use crate::extension::check::Check;
 use crate::extension::{installation::Extension, setup::StartHook, sink::RecordSink};
 #[cfg(feature = "logs")]
 use crate::outputs::logs::settings::Logs;
+#[cfg(feature = "metrics")]
+use crate::outputs::metrics::settings::Metrics;
 #[cfg(feature = "otel")]
 use crate::outputs::otel::settings::Otel;
 use crate::{
     base::{parse, settings::settings},
     http::{forwarded::network::Network, head::RequestHead, headers::is_header_name},
     observer::{Observer, drain::TOTAL},
-    outputs::{events::settings::Events, metrics::settings::Metrics},
+    outputs::events::settings::Events,
     record::{
         endpoint::Endpoint,
         finished::Record,
@@ -457,6 +459,7 @@ settings! {
         valid "between 1 ms and a day" if |timeout| (1..=86_400_000).contains(&timeout.as_millis());
     }
 
+    #[cfg(feature = "metrics")]
     metrics: Metrics = Metrics::default(), "see `Metrics`" {
         /// Sets the names, labels and buckets of the metrics, and their registry.
         fn metrics(mut self, metrics: Metrics) { self.metrics = metrics }

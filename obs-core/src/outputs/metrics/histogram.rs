@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::sharded::{Shard, Sharded};
+use crate::base::sharded::{Shard, Sharded};
 
 /// The unit of a histogram. Observations are whole numbers in a raw unit. Pages show the base unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -53,14 +53,17 @@ struct OurCollector {
 
 impl Bridge {
     /// Registers our metrics in `registry`.
-    fn new(registry: Registry, metrics: &Arc<MetricSink>) -> prometheus::Result<Arc<dyn RegisteredMetrics>> {
+    fn register(
+        registry: Registry,
+        metrics: &Arc<MetricSink>,
+    ) -> prometheus::Result<Arc<dyn RegisteredMetrics>> {
         registry.register(OurCollector::boxed(metrics)?)?;
         Ok(Arc::new(Self { registry, metrics: Arc::clone(metrics), given: Mutex::default() }))
     }
 
     /// Registers our metrics in a new registry.
     pub(crate) fn of_new_registry(metrics: &Arc<MetricSink>) -> Arc<dyn RegisteredMetrics> {
-        Self::new(Registry::new(), metrics)
+        Self::register(Registry::new(), metrics)
             .unwrap_or_else(|error| unreachable!("an empty registry accepts our metrics: {error}"))
     }
 
@@ -73,7 +76,7 @@ impl Bridge {
         registry: &Registry,
         metrics: &Arc<MetricSink>,
     ) -> Result<Arc<dyn RegisteredMetrics>, BuildError> {
-        Self::new(registry.clone(), metrics).map_err(|refused| {
+        Self::register(registry.clone(), metrics).map_err(|refused| {
             let ours = metrics.families();
             let taken =
                 registry.gather().into_iter().find(|family| ours.iter().any(|own| own.name == family.name()));
