@@ -153,9 +153,11 @@ impl Environment {
 
     /// Warns of each variable of ours that nobody read and that is not `known`, with the most
     /// similar name.
-    pub(crate) fn warn_of_unknown(&self, known: &[&'static str]) {
+    pub(crate) fn warn_of_unknown(&self, known: &[&[&[&'static str]]]) {
         let read = self.read.borrow();
-        let known = || known.iter().copied().chain(read.iter().map(String::as_str));
+        let known = || {
+            known.iter().copied().flatten().copied().flatten().copied().chain(read.iter().map(String::as_str))
+        };
         for name in self.named.iter().filter(|name| !known().any(|other| other == *name)) {
             let ours = known().filter(|other| other.starts_with(PREFIX));
             let nearest = ours.min_by_key(|other| differences(name, other)).unwrap_or_default();
