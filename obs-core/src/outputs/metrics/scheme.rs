@@ -52,8 +52,7 @@ impl Scheme {
             MetricNaming::Prometheus => &PROMETHEUS,
             MetricNaming::OpenTelemetry => &OPENTELEMETRY,
         };
-        let mut chosen = settings.labels.clone().unwrap_or_else(|| default_labels(naming));
-        chosen.extend_from_slice(&settings.added_labels);
+        let mut chosen = settings.chosen_labels();
         let custom = CustomLabels::of(&mut chosen);
         let named = |label: MetricLabel| {
             let name = label.name.unwrap_or(Cow::Borrowed(default_name(naming, label.source)));
@@ -296,6 +295,13 @@ const fn default_name(naming: MetricNaming, source: LabelSource) -> &'static str
 }
 
 impl Metrics {
+    /// Returns the labels of the settings, in their order.
+    pub(super) fn chosen_labels(&self) -> Vec<MetricLabel> {
+        let mut chosen = self.labels.clone().unwrap_or_else(|| default_labels(self.naming));
+        chosen.extend_from_slice(&self.added_labels);
+        chosen
+    }
+
     /// Returns the names of all labels that a sample may have, in the order of the settings.
     pub(crate) fn label_names(&self) -> Vec<Cow<'static, str>> {
         let scheme = Scheme::new(self);
