@@ -20,14 +20,6 @@ impl ObserverBuilder {
         if let Some(list) = environment.get("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS") {
             self.read_methods(&list, environment);
         }
-        #[cfg(not(feature = "otel"))]
-        for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] {
-            if environment.get(name).is_some() {
-                environment.warn(format!(
-                    "`{name}` is set, but this service is built without the feature `otel`: no spans are exported"
-                ));
-            }
-        }
         // After the resource: `OTEL_SERVICE_NAME` wins over its `service.name`.
         self.read_variables(environment)?;
         self.redaction.read_variables(environment)
