@@ -28,7 +28,7 @@ use std::{
 #[cfg(feature = "metrics")]
 use crate::outputs::metrics::{MetricSink, scrape::Scrapes};
 #[cfg(not(feature = "metrics"))]
-use crate::outputs::no_metrics::MetricSink;
+use crate::outputs::no_metrics::InFlightSink as MetricSink;
 #[cfg(feature = "otel")]
 use crate::outputs::otel::tracing::Tracing;
 use crate::{

@@ -12,15 +12,15 @@ use crate::{
     record::{finished::Record, start::Start},
 };
 
-/// An extension that installs a [`MetricSink`].
+/// An extension that installs a [`InFlightSink`].
 pub(crate) struct NoMetrics;
 
 /// A sink that counts the requests in flight, and nothing else.
-pub(crate) struct MetricSink {
+pub(crate) struct InFlightSink {
     in_flight: Sharded,
 }
 
-impl MetricSink {
+impl InFlightSink {
     /// Returns the number of requests that have started and not ended.
     pub(crate) fn in_flight(&self) -> u64 {
         self.in_flight.level(0)
@@ -33,14 +33,14 @@ impl Extension for NoMetrics {
     }
 
     fn install(self: Box<Self>, setup: &mut Setup<'_>) -> Result<(), BuildError> {
-        let sink = Arc::new(MetricSink { in_flight: Sharded::new(1, default_shards()) });
+        let sink = Arc::new(InFlightSink { in_flight: Sharded::new(1, default_shards()) });
         setup.share(Arc::clone(&sink));
         setup.sink(sink);
         Ok(())
     }
 }
 
-impl RecordSink for MetricSink {
+impl RecordSink for InFlightSink {
     fn name(&self) -> &str {
         "metrics"
     }
