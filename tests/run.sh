@@ -118,25 +118,30 @@ features() {
     say "feature combinations"
     # No feature, each feature alone, and all default features but one.
     cargo clippy -p "$core" --no-default-features -- -D warnings
-    for feature in files gzip hash logs patterns prometheus http tokio testing otlp otel; do
+    for feature in files gzip hash logs metrics patterns prometheus http tokio testing otlp otel; do
         cargo clippy -p "$core" --no-default-features --features "$feature" -- -D warnings
     done
-    for features in gzip,hash,patterns,prometheus files,hash,patterns,prometheus files,gzip,patterns,prometheus \
-        files,gzip,hash,prometheus files,gzip,hash,patterns; do
-        cargo clippy -p "$core" --no-default-features --features "$features,http,testing,tokio" --all-targets -- -D warnings
+    # The feature `testing` switches on `metrics`.
+    for features in gzip,hash,patterns,prometheus,testing files,hash,patterns,prometheus,testing \
+        files,gzip,patterns,prometheus,testing files,gzip,hash,prometheus,testing files,gzip,hash,patterns,testing \
+        files,gzip,hash,patterns; do
+        cargo clippy -p "$core" --no-default-features --features "$features,http,tokio" --all-targets -- -D warnings
     done
     cargo clippy -p obs-axum --no-default-features -- -D warnings
-    for features in axum http2 logs tonic otel files,gzip,hash,patterns,prometheus; do
+    for features in axum http2 logs metrics tonic otel files,gzip,hash,patterns axum,files,gzip,hash,metrics,patterns,prometheus; do
         cargo clippy -p obs-axum --no-default-features --features "$features" -- -D warnings
     done
     cargo clippy -p obs-axum -- -D warnings
     cargo clippy -p obs-actix --no-default-features -- -D warnings
     cargo clippy -p obs-actix -- -D warnings
+    cargo clippy -p obs-actix --no-default-features --features files,gzip,hash,patterns -- -D warnings
     cargo clippy -p obs-actix --features otel,logs -- -D warnings
     cargo clippy -p obs-tracing -- -D warnings
 
     say "tests of the core without the default features"
     run_tests -p "$core" --no-default-features --features http,testing,tokio --lib
+    say "tests of the core without metrics"
+    run_tests -p "$core" --no-default-features --features http,tokio --lib
 
     say "without the feature otel, no crate of OpenTelemetry and no TLS"
     for crate in "$core" obs-axum obs-actix; do

@@ -34,7 +34,7 @@
 //! # Features
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `files`, `gzip`, `hash`, `patterns`, `prometheus` | on | see [`obs_core`] |
+//! | `files`, `gzip`, `hash`, `metrics`, `patterns`, `prometheus` | on | see [`obs_core`] |
 //! | `logs` | off | log lines that know their request |
 //! | `otel`, `testing` | off | see [`obs_core`] |
 //!

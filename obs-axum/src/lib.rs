@@ -33,7 +33,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `axum` | on | routers, extractors and a server |
-//! | `files`, `gzip`, `hash`, `patterns`, `prometheus` | on | see [`obs_core`] |
+//! | `files`, `gzip`, `hash`, `metrics`, `patterns`, `prometheus` | on | see [`obs_core`] |
 //! | `http2` | off | HTTP/2 in [`serve()`]; it also enables axum's feature of this name |
 //! | `tonic` | off | for tonic: the client's address, and the number of messages that it sent |
 //! | `logs` | off | log lines that know their request |
@@ -41,7 +41,7 @@
 //!
 //! # Other tower services
 //! The layer works with any `tower::Service<http::Request<_>>`. `default-features = false` removes
-//! the dependency on axum.
+//! the dependency on axum, and the other features that are on by default, such as `metrics`.
 //!
 //! ```
 //! use std::convert::Infallible;

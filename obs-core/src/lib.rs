@@ -34,6 +34,7 @@
 //! | `files` | on | event files that rotate |
 //! | `gzip` | on | compression of `/metrics` and of closed segments of event files |
 //! | `hash` | on | keyed hashes of client addresses and user ids |
+//! | `metrics` | on | the metrics of the requests, and `/metrics` |
 //! | `patterns` | on | redaction with the application's own regular expressions |
 //! | `prometheus` | on | metrics in a `prometheus::Registry`, whose other metrics appear on `/metrics` |
 //! | `http` | off | support for frameworks that use `http` 1 and `http-body` 1 |
@@ -55,6 +56,8 @@
 //! new framework.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Some parts of the lower floors serve only the metrics.
+#![cfg_attr(not(feature = "metrics"), allow(dead_code))]
 
 mod base;
 mod builder;
@@ -86,6 +89,8 @@ pub use self::observer::shutdown;
 pub use self::outputs::destination::file::EventFile;
 #[cfg(feature = "logs")]
 pub use self::outputs::logs::{format::LogFormat, levels::LogLevels, output::LogOutput, settings::Logs};
+#[cfg(feature = "metrics")]
+pub use self::outputs::metrics::settings::{MetricLabel, MetricNaming, Metrics};
 #[cfg(feature = "logs")]
 pub use self::record::log_level::LogLevel;
 pub use self::{
@@ -97,14 +102,11 @@ pub use self::{
     builder::ObserverBuilder,
     http::{answer::Answer, grpc::status::GrpcStatus},
     observer::{Observer, drain::Drain, report::ShutdownReport},
-    outputs::{
-        events::{
-            EVENT_SCHEMA,
-            channel::EventReceiver,
-            output::{EventFormat, EventOutput, Overflow},
-            settings::Events,
-        },
-        metrics::settings::{MetricLabel, MetricNaming, Metrics},
+    outputs::events::{
+        EVENT_SCHEMA,
+        channel::EventReceiver,
+        output::{EventFormat, EventOutput, Overflow},
+        settings::Events,
     },
     record::{
         endpoint::Endpoint,

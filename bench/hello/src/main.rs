@@ -26,6 +26,17 @@ async fn serve(listener: tokio::net::TcpListener, app: Router) -> Result<(), Box
 async fn serve(listener: tokio::net::TcpListener, app: Router) -> Result<(), Box<dyn std::error::Error>> {
     use obs_axum::{Observer, RouterExt as _};
 
-    let observer = Observer::builder("hello").build()?;
+    let builder = Observer::builder("hello");
+    #[cfg(feature = "calls")]
+    let builder = builder
+        .redaction(obs_axum::Redaction::new().pattern("customer", "C-[0-9]{6}"))
+        .check("database", || async { Ok::<_, std::io::Error>(()) });
+    let observer = builder.build()?;
+    #[cfg(feature = "calls")]
+    {
+        let greetings = obs_axum::prometheus::IntCounter::new("greetings_total", "Greetings.")?;
+        observer.registry().register(Box::new(greetings))?;
+        Observer::settings().for_each(|setting| println!("{}", setting.description()));
+    }
     Ok(obs_axum::serve(listener, app.observed(&observer)).await?)
 }

@@ -151,14 +151,15 @@ impl Environment {
         set.or(methods.first()).or(variables.first()).copied().unwrap_or_default()
     }
 
-    /// Warns of each variable of ours that nobody read and that is not `known`, with the most
-    /// similar name.
-    pub(crate) fn warn_of_unknown(&self, known: &[&'static str]) {
+    /// Warns of each variable of ours that nobody read and that is in none of the rows, with the
+    /// most similar name.
+    pub(crate) fn warn_of_unknown(&self, rows: &[&[&[&str]]]) {
         let read = self.read.borrow();
-        let known = || known.iter().copied().chain(read.iter().map(String::as_str));
-        for name in self.named.iter().filter(|name| !known().any(|other| other == *name)) {
-            let ours = known().filter(|other| other.starts_with(PREFIX));
-            let nearest = ours.min_by_key(|other| differences(name, other)).unwrap_or_default();
+        let mut known: Vec<&str> = rows.iter().flat_map(|rows| rows.concat()).collect();
+        known.extend(read.iter().map(String::as_str));
+        for name in self.named.iter().filter(|name| !known.contains(&name.as_str())) {
+            let ours = known.iter().filter(|other| other.starts_with(PREFIX));
+            let nearest = ours.min_by_key(|other| differences(name, other)).copied().unwrap_or_default();
             self.warn(format!("`{name}` is not a variable of obs: did you mean `{nearest}`?"));
         }
     }
@@ -227,7 +228,7 @@ mod tests {
         ]);
         // An extension reads it.
         assert_eq!(environment.get("OBS_SHOP_LIMIT").as_deref(), Some("7"));
-        environment.warn_of_unknown(&["OBS_EVENTS", "OBS_DRAIN_DELAY", "OTEL_SERVICE_NAME"]);
+        environment.warn_of_unknown(&[&[&["OBS_EVENTS"], &["OBS_DRAIN_DELAY", "OTEL_SERVICE_NAME"]]]);
         assert_eq!(
             environment.warnings(),
             [

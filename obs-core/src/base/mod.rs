@@ -12,6 +12,7 @@ pub(crate) mod random;
 pub(crate) mod read_mostly;
 pub(crate) mod replaceable;
 pub(crate) mod settings;
+pub(crate) mod sharded;
 pub(crate) mod sort;
 pub(crate) mod sync;
 #[cfg(test)]

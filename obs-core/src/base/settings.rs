@@ -171,6 +171,8 @@ pub(crate) fn test_each<'a, T: fmt::Display + 'a>(
 /// - `fn check_values(&self, &Environment) -> Result<(), BuildError>`, whose error names the
 ///   variable if the value came from it
 /// - `const ROWS: &[Row]`
+/// - `const VARIABLES: &[&[&str]]`, the names of the variables alone. A program that does not list
+///   its settings contains only these, and not the texts of the rows.
 macro_rules! settings {
     (
         $(#[$attribute:meta])*
@@ -233,6 +235,9 @@ macro_rules! settings {
                     },
                 )*
             ];
+
+            /// The names of the variables of each row.
+            pub(crate) const VARIABLES: &[&[&str]] = &[$($(#[cfg($cfg)])* &[$($variable),*],)*];
 
             /// Returns the default settings.
             fn defaults($($extra: $extra_type),*) -> Self {

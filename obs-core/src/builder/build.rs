@@ -4,7 +4,7 @@ use std::{mem, sync::Arc};
 
 use crate::{
     base::{build_error::BuildError, environment::Environment},
-    builder::{ObserverBuilder, validation},
+    builder::{ObserverBuilder, built_in::VARIABLES, validation},
     extension::{
         installation::Extension,
         internal_metrics::InternalMetrics,
@@ -83,8 +83,7 @@ impl ObserverBuilder {
         parts.start_hook = self.start_hook.take();
         parts.exclusions.routes = mem::take(&mut self.excluded_routes);
         validation::parts(&parts, &built_in_names)?;
-        let variables = Observer::settings().flat_map(|setting| setting.variables);
-        environment.warn_of_unknown(&variables.map(|variable| variable.name).collect::<Vec<_>>());
+        environment.warn_of_unknown(VARIABLES);
         environment.take_warnings().iter().for_each(|warning| diagnostics::warn(format_args!("{warning}")));
 
         let recorded_headers = mem::take(&mut parts.recorded_headers);

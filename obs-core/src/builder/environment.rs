@@ -20,14 +20,6 @@ impl ObserverBuilder {
         if let Some(list) = environment.get("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS") {
             self.read_methods(&list, environment);
         }
-        #[cfg(not(feature = "otel"))]
-        for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] {
-            if environment.get(name).is_some() {
-                environment.warn(format!(
-                    "`{name}` is set, but this service is built without the feature `otel`: no spans are exported"
-                ));
-            }
-        }
         // After the resource: `OTEL_SERVICE_NAME` wins over its `service.name`.
         self.read_variables(environment)?;
         self.redaction.read_variables(environment)
@@ -93,13 +85,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{
-        extension::installation::Extension as _,
-        outputs::{
-            events::settings::Events,
-            metrics::settings::{MetricNaming, Metrics},
-        },
-    };
+    #[cfg(feature = "metrics")]
+    use crate::outputs::metrics::settings::{MetricNaming, Metrics};
+    use crate::{extension::installation::Extension as _, outputs::events::settings::Events};
 
     fn read(pairs: &'static [(&str, &str)]) -> (ObserverBuilder, Environment, Result<(), BuildError>) {
         let mut settings = ObserverBuilder::new("test".to_owned());
@@ -143,14 +131,19 @@ mod tests {
         let warned = |text: &str| warnings.iter().filter(|warning| warning.contains(text)).count();
         assert_eq!((warned("BREW"), warned("xray"), warned("\"broken\""), warnings.len()), (1, 1, 1, 3));
         assert_eq!(settings.service_version.as_deref(), Some("1.2 beta"));
-        let (mut events, mut metrics) = (Events::new(), Metrics::new());
-        events.configure(&environment).and_then(|()| metrics.configure(&environment)).expect("all right");
+        let mut events = Events::new();
+        events.configure(&environment).expect("all right");
         let outputs = if cfg!(feature = "files") { 2 } else { 1 };
         assert_eq!(events.outputs.as_ref().map(Vec::len), Some(outputs));
         assert!((events.sample_rate - 0.25).abs() < f64::EPSILON);
         #[cfg(feature = "hash")]
         assert_eq!(events.hash_key.as_deref(), Some(&b"sixteen secret bytes"[..]));
-        assert_eq!(metrics.naming, MetricNaming::OpenTelemetry);
+        #[cfg(feature = "metrics")]
+        {
+            let mut metrics = Metrics::new();
+            metrics.configure(&environment).expect("all right");
+            assert_eq!(metrics.naming, MetricNaming::OpenTelemetry);
+        }
         assert_eq!(settings.drain_delay, Some(Duration::from_millis(250)));
         assert_eq!(settings.drain_timeout, Some(Duration::from_secs(7)));
         assert_eq!(settings.shutdown_timeout, Duration::from_secs(20));
@@ -226,7 +219,7 @@ mod tests {
             "`OBS_EVENTS` is \"file:/no/such/folder/events\", but should be `off`, or outputs \
              separated by commas: `stdout`, and `file:` with a path (feature `files`)"
         };
-        let cases: [(Pairs, &str); 14] = [
+        let cases: &[(Pairs, &str)] = &[
             (&[("OBS_EVENTS", "kafka")], "`OBS_EVENTS` is \"kafka\", but should be `off`, or outputs"),
             (
                 &[("OBS_EVENTS", "stdout, off")],
@@ -256,6 +249,7 @@ mod tests {
                 &[("OBS_DRAIN_TIMEOUT", "5s"), ("OBS_SHUTDOWN_TIMEOUT", "5s")],
                 "`OBS_DRAIN_TIMEOUT` is \"5s\", but should be at most what `drain_delay`",
             ),
+            #[cfg(feature = "metrics")]
             (
                 &[("OBS_METRICS_NAMING", "own")],
                 "`OBS_METRICS_NAMING` is \"own\", but should be `prometheus` or",

@@ -11,17 +11,19 @@ use std::{fmt, time::Duration};
 use std::future::Future;
 
 #[cfg(feature = "tokio")]
-use crate::extension::check::Check;
+use crate::extension::check::{Check, HealthCheck};
 use crate::extension::{installation::Extension, setup::StartHook, sink::RecordSink};
 #[cfg(feature = "logs")]
 use crate::outputs::logs::settings::Logs;
+#[cfg(feature = "metrics")]
+use crate::outputs::metrics::settings::Metrics;
 #[cfg(feature = "otel")]
 use crate::outputs::otel::settings::Otel;
 use crate::{
     base::{parse, settings::settings},
     http::{forwarded::network::Network, head::RequestHead, headers::is_header_name},
     observer::{Observer, drain::TOTAL},
-    outputs::{events::settings::Events, metrics::settings::Metrics},
+    outputs::events::settings::Events,
     record::{
         endpoint::Endpoint,
         finished::Record,
@@ -375,7 +377,7 @@ settings! {
     }
 
     #[cfg(feature = "tokio")]
-    checks: Vec<Check> = Vec::new(), "none; a timeout of 1 s" {
+    checks: Vec<Box<dyn HealthCheck>> = Vec::new(), "none; a timeout of 1 s" {
         /// Adds a health check of something that the service needs. `/readyz` and `/health` run it,
         /// `/livez` does not.
         ///
@@ -399,7 +401,7 @@ settings! {
         /// ```
         fn check<F, E>(mut self, name: impl Into<String>, check: impl Fn() -> F + Send + Sync + 'static)
         where [F: Future<Output = Result<(), E>> + Send + 'static, E: fmt::Display] {
-            self.checks.push(Check::new(name.into(), CHECK_TIMEOUT, check));
+            self.checks.push(Box::new(Check::new(name.into(), CHECK_TIMEOUT, check)));
         }
         /// Adds a [check](Self::check) with a timeout of its own.
         fn check_within<F, E>(
@@ -407,7 +409,7 @@ settings! {
             check: impl Fn() -> F + Send + Sync + 'static,
         )
         where [F: Future<Output = Result<(), E>> + Send + 'static, E: fmt::Display] {
-            self.checks.push(Check::new(name.into(), timeout, check));
+            self.checks.push(Box::new(Check::new(name.into(), timeout, check)));
         }
         valid "a name that no other check has";
     }
@@ -457,6 +459,7 @@ settings! {
         valid "between 1 ms and a day" if |timeout| (1..=86_400_000).contains(&timeout.as_millis());
     }
 
+    #[cfg(feature = "metrics")]
     metrics: Metrics = Metrics::default(), "see `Metrics`" {
         /// Sets the names, labels and buckets of the metrics, and their registry.
         fn metrics(mut self, metrics: Metrics) { self.metrics = metrics }

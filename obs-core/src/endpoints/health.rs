@@ -1,10 +1,7 @@
 //! The health pages: liveness, readiness, and the checks that readiness runs.
 
 #[cfg(feature = "tokio")]
-use crate::{
-    extension::{check::Check, check_thread::spawn_task},
-    redact::Redactor,
-};
+use crate::{extension::check::HealthCheck, redact::Redactor};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -36,7 +33,7 @@ pub(crate) struct Health {
     starting: AtomicBool,
     draining: AtomicBool,
     #[cfg(feature = "tokio")]
-    checks: Vec<Arc<Check>>,
+    checks: Vec<Arc<dyn HealthCheck>>,
 }
 
 /// The health pages of an observer: their settings from code.
@@ -44,7 +41,7 @@ pub(crate) struct HealthPages {
     /// The service is not ready until it says so.
     pub(crate) starting: bool,
     #[cfg(feature = "tokio")]
-    pub(crate) checks: Vec<Check>,
+    pub(crate) checks: Vec<Box<dyn HealthCheck>>,
 }
 
 impl Extension for HealthPages {
@@ -81,14 +78,18 @@ impl Extension for HealthPages {
 
 /// Rejects a check without a name, or with the name of another.
 #[cfg(feature = "tokio")]
-fn valid(checks: Vec<Check>, redactor: &Redactor) -> Result<Vec<Arc<Check>>, BuildError> {
+fn valid(
+    mut checks: Vec<Box<dyn HealthCheck>>,
+    redactor: &Redactor,
+) -> Result<Vec<Arc<dyn HealthCheck>>, BuildError> {
     for (n, check) in checks.iter().enumerate() {
-        let taken = checks.iter().take(n).any(|other| other.name == check.name);
-        if check.name.is_empty() || taken {
-            return Err(BuildError::new("check", &*check.name, "a name that no other check has"));
+        let name = check.name();
+        if name.is_empty() || checks.iter().take(n).any(|other| other.name() == name) {
+            return Err(BuildError::new("check", name, "a name that no other check has"));
         }
     }
-    Ok(checks.into_iter().map(|check| Arc::new(check.masked_by(redactor))).collect())
+    checks.iter_mut().for_each(|check| check.mask(redactor));
+    Ok(checks.into_iter().map(Arc::from).collect())
 }
 
 impl Health {
@@ -128,20 +129,11 @@ impl Health {
     /// Runs all checks at the same time.
     #[cfg(feature = "tokio")]
     async fn checked(&self) -> Answer {
-        let ask = |check: &Arc<Check>| {
-            let check = Arc::clone(check);
-            spawn_task(Box::pin(async move {
-                check.status(MAX_AGE).await;
-            }))
-        };
-        let asked: Vec<_> = self.checks.iter().map(ask).collect();
+        let asked: Vec<_> = self.checks.iter().map(|check| Arc::clone(check).ask(MAX_AGE)).collect();
         let mut statuses = Vec::with_capacity(asked.len());
-        for (check, task) in self.checks.iter().zip(asked) {
-            // A check's panic is caught. So this fails only if the runtime ends, and the answer is
-            // then not sent.
-            if task.await.is_ok() {
-                statuses.extend(check.last_status().map(|status| (check, status)));
-            }
+        for (check, status) in self.checks.iter().zip(asked) {
+            // Without a status the runtime ends, and the answer is not sent.
+            statuses.extend(status.await.map(|status| (check, status)));
         }
         let ready = statuses.len() == self.checks.len() && statuses.iter().all(|(_, status)| status.passes);
         let (code, status) = if ready { (200, "ready") } else { (503, "failing") };
@@ -151,7 +143,7 @@ impl Health {
             }
             object.object(key!("checks"), |object| {
                 for (check, status) in &statuses {
-                    object.any_object(&check.name, |object| {
+                    object.any_object(check.name(), |object| {
                         object.word(key!("status"), if status.passes { "pass" } else { "fail" });
                         object.time(key!("since"), crate::base::clock::since_1970(status.since));
                     });

@@ -142,10 +142,10 @@ mod tests {
     #[test]
     fn only_get_and_head_of_the_exact_path_are_answered() {
         let observer = Observer::builder("test").no_environment().build().expect("valid");
-        let posted = get(&observer, "POST", "/metrics").expect("an endpoint");
+        let posted = get(&observer, "POST", "/livez").expect("an endpoint");
         assert_eq!(posted.status(), 405);
         assert!(posted.headers().any(|header| header == ("allow", "GET, HEAD")));
-        assert!(get(&observer, "GET", "/metrics/").is_none());
+        assert!(get(&observer, "GET", "/livez/").is_none());
         assert!(get(&observer, "GET", "/").is_none());
     }
 

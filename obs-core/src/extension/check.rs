@@ -1,4 +1,7 @@
 //! A named health check. Only one run is active at a time, and later callers reuse its result.
+//!
+//! Only the methods that add a check refer to [`Check`]. The health pages call it as a
+//! [`HealthCheck`], so the linker removes it from a program without checks.
 
 use std::{
     fmt,
@@ -11,7 +14,7 @@ use std::{
 use tokio::sync::watch;
 
 use crate::{
-    extension::check_thread::run_on_thread,
+    extension::check_thread::{run_on_thread, spawn_task},
     record::error::ErrorReport,
     redact::{Redactor, diagnostics},
 };
@@ -29,9 +32,24 @@ pub(crate) struct Status {
     pub(crate) since: SystemTime,
 }
 
+/// A check as the health pages see it.
+pub(crate) trait HealthCheck: Send + Sync {
+    fn name(&self) -> &str;
+
+    /// Sets the redactor that masks the reasons of failures.
+    fn mask(&mut self, redactor: &Redactor);
+
+    /// Asks for a status that is not older than `max_age`. A disconnected prober does not cancel
+    /// this. The future returns `None` if the runtime ends first.
+    fn ask(self: Arc<Self>, max_age: Duration) -> StatusFuture;
+}
+
+/// The future of a check's status.
+pub(crate) type StatusFuture = Pin<Box<dyn Future<Output = Option<Status>> + Send>>;
+
 /// A check of something that the service needs.
 pub(crate) struct Check {
-    pub(crate) name: String,
+    name: String,
     timeout: Duration,
     run: CheckFunction,
     /// Masks the reasons of failures, once an observer has the check.
@@ -75,11 +93,6 @@ impl Check {
         Self { name, timeout, run: Box::new(run), redactor: None, state: Mutex::default() }
     }
 
-    /// Returns the check with the redactor of its observer.
-    pub(crate) fn masked_by(self, redactor: &Redactor) -> Self {
-        Self { redactor: Some(redactor.clone()), ..self }
-    }
-
     fn lock(&self) -> MutexGuard<'_, CheckState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -89,7 +102,7 @@ impl Check {
     ///
     /// A run that exceeds the timeout counts as failed, but continues. No second run is started
     /// meanwhile.
-    pub(crate) async fn status(self: &Arc<Self>, max_age: Duration) -> Status {
+    async fn status(self: &Arc<Self>, max_age: Duration) -> Status {
         let (mut running, start) = {
             let mut state = self.lock();
             if let (Some(status), Some((at, _))) = (state.status, state.result)
@@ -134,11 +147,6 @@ impl Check {
         run_on_thread(Box::new(move || (check.run)()), Box::new(ended));
     }
 
-    /// Returns the last status.
-    pub(crate) fn last_status(&self) -> Option<Status> {
-        self.lock().status
-    }
-
     /// Stores the result of a run.
     fn ended(&self, number: u64, result: Result<(), String>) {
         let mut state = self.lock();
@@ -177,6 +185,25 @@ impl Check {
             }
             Ok(()) => diagnostics::info(format_args!("health check `{}` passes", self.name)),
         }
+    }
+}
+
+impl HealthCheck for Check {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn mask(&mut self, redactor: &Redactor) {
+        self.redactor = Some(redactor.clone());
+    }
+
+    fn ask(self: Arc<Self>, max_age: Duration) -> StatusFuture {
+        let check = Arc::clone(&self);
+        let task = spawn_task(Box::pin(async move {
+            check.status(max_age).await;
+        }));
+        // A check's panic is caught. So the task fails only if the runtime ends.
+        Box::pin(async move { task.await.ok().and_then(|()| self.lock().status) })
     }
 }
 

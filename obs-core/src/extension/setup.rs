@@ -21,7 +21,7 @@ use crate::{
 };
 
 #[cfg(feature = "tokio")]
-use crate::extension::check::Check;
+use crate::extension::check::{Check, HealthCheck};
 
 /// Answers requests for an endpoint.
 pub(crate) type Respond = Box<dyn Fn(&RequestHead<'_>) -> EndpointFuture + Send + Sync>;
@@ -79,7 +79,7 @@ pub(crate) struct Parts {
     /// The headers that records contain, in lower case.
     pub(crate) recorded_headers: Vec<Arc<str>>,
     #[cfg(feature = "tokio")]
-    pub(crate) checks: Vec<Check>,
+    pub(crate) checks: Vec<Box<dyn HealthCheck>>,
     pub(crate) shutdown_steps: Vec<(String, ShutdownStep)>,
     pub(crate) reports: Vec<(String, ReadCounts)>,
     pub(crate) shared: SharedValues,
@@ -301,7 +301,7 @@ impl Setup<'_> {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: fmt::Display,
     {
-        self.parts.checks.push(Check::new(name.into(), timeout, check));
+        self.parts.checks.push(Box::new(Check::new(name.into(), timeout, check)));
     }
 
     /// Adds a step to the shutdown. It receives the time that is left, and returns true if it was

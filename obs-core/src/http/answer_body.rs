@@ -216,7 +216,7 @@ impl fmt::Debug for AnswerBody {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "metrics"))]
 mod tests {
     use std::{
         sync::{

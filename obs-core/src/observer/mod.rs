@@ -3,6 +3,8 @@
 pub(crate) mod drain;
 #[cfg(feature = "logs")]
 mod logs;
+#[cfg(feature = "metrics")]
+mod metrics;
 pub(crate) mod report;
 #[cfg(feature = "tokio")]
 pub(crate) mod serve;
@@ -23,6 +25,10 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "metrics")]
+use crate::outputs::metrics::{MetricSink, scrape::Scrapes};
+#[cfg(not(feature = "metrics"))]
+use crate::outputs::no_metrics::InFlightSink as MetricSink;
 #[cfg(feature = "otel")]
 use crate::outputs::otel::tracing::Tracing;
 use crate::{
@@ -35,7 +41,6 @@ use crate::{
     },
     http::{answer::EndpointFuture, head::RequestHead},
     observer::{drain::Drain, report::ShutdownReport},
-    outputs::metrics::{MetricSink, scrape::Scrapes},
     record::{finished::Record, hook::Hook, policy::Policy, service::Service, start::Start},
     redact::{Redactor, diagnostics},
     work::{handle::Work, scope},
@@ -97,6 +102,7 @@ struct Inner {
     start_hook: Option<Hook<StartHook>>,
     health: Arc<Health>,
     metrics: Arc<MetricSink>,
+    #[cfg(feature = "metrics")]
     scrapes: Arc<Scrapes>,
     sinks: Sinks,
     shutdown_steps: Vec<(String, ShutdownStep)>,
@@ -134,6 +140,7 @@ impl Observer {
             start_hook,
             health: built_in(&shared),
             metrics: built_in(&shared),
+            #[cfg(feature = "metrics")]
             scrapes: built_in(&shared),
             sinks,
             shutdown_steps,
@@ -199,51 +206,6 @@ impl Observer {
     pub fn endpoint(&self, head: &RequestHead<'_>) -> Option<EndpointFuture> {
         let endpoint = self.0.endpoints.find(head.path)?;
         Some(self.0.endpoints.answer(endpoint, head))
-    }
-
-    /// The registry with this observer's metrics. `/metrics` shows all metrics that are registered
-    /// there.
-    ///
-    /// ```
-    /// use obs_core::{Observer, prometheus::IntCounter};
-    ///
-    /// let observer = Observer::builder("shop").no_environment().build()?;
-    /// let orders = IntCounter::new("shop_orders_total", "Orders that were placed.").unwrap();
-    /// observer.registry().register(Box::new(orders.clone())).unwrap();
-    /// orders.inc();
-    /// assert!(observer.metrics_text().contains("shop_orders_total 1"));
-    /// # Ok::<(), obs_core::BuildError>(())
-    /// ```
-    #[cfg(feature = "prometheus")]
-    #[must_use]
-    pub fn registry(&self) -> &prometheus::Registry {
-        self.0.scrapes.registry()
-    }
-
-    /// Creates the metrics of a route with value 0, before its first request, so that rates include
-    /// that request. With OpenTelemetry's names, these metrics have the labels of a request over
-    /// HTTP/1.1 without TLS.
-    ///
-    /// ```
-    /// let observer = obs_core::Observer::builder("shop").no_environment().build()?;
-    /// observer.route("GET", "/items/{id}").route("POST", "/orders");
-    /// let line = r#"http_requests_total{method="POST",endpoint="/orders",status="200"} 0"#;
-    /// assert!(observer.metrics_text().contains(line));
-    /// # Ok::<(), obs_core::BuildError>(())
-    /// ```
-    pub fn route(&self, method: &str, template: &str) -> &Self {
-        let method = self.0.policy.known_methods.parse(&method.to_ascii_uppercase());
-        if let Some(route) = self.0.policy.routes.intern(template) {
-            self.0.metrics.declare(method, &route);
-        }
-        self
-    }
-
-    /// The metrics in Prometheus' text format, as `/metrics` shows them. The calling thread writes
-    /// the whole text.
-    #[must_use]
-    pub fn metrics_text(&self) -> String {
-        String::from_utf8_lossy(&self.0.scrapes.text()).into_owned()
     }
 
     /// The number of requests that have started and not ended.

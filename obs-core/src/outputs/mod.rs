@@ -9,7 +9,10 @@ pub(crate) mod exception;
 pub(crate) mod facts;
 #[cfg(feature = "logs")]
 pub(crate) mod logs;
+#[cfg(feature = "metrics")]
 pub(crate) mod metrics;
+#[cfg(not(feature = "metrics"))]
+pub(crate) mod no_metrics;
 #[cfg(not(feature = "otel"))]
 pub(crate) mod no_spans;
 #[cfg(feature = "otel")]

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 #[cfg(feature = "patterns")]
-use regex_lite::Regex;
-
+use super::patterns::own::regex::{self, PatternText};
 use super::{
     Redactor, Rules,
     names::{MAX_WORDS, SecretNames},
@@ -57,16 +56,16 @@ settings! {
     }
 
     #[cfg(feature = "patterns")]
-    patterns: Vec<(String, String)> = Vec::new(), "none" {
+    patterns: Vec<PatternText> = Vec::new(), "none" {
         /// Adds a pattern, a regular expression of the crate `regex-lite`. Its matches are masked.
         ///
         /// It runs on every text, value, path and query, each time over the whole text, and costs
         /// far more than the built-in patterns. Errors contain `name`. A second pattern of the same
         /// name replaces the first.
         fn pattern(mut self, name: impl Into<String>, regex: impl Into<String>) {
-            let name = name.into();
-            self.patterns.retain(|(other, _)| *other != name);
-            self.patterns.push((name, regex.into()));
+            let text = PatternText { name: name.into(), regex: regex.into(), compile: regex::compile };
+            self.patterns.retain(|other| other.name != text.name);
+            self.patterns.push(text);
         }
         valid "a regular expression that does not match the empty text";
     }
@@ -139,7 +138,8 @@ impl Redaction {
         }
         let own = OwnPatterns {
             #[cfg(feature = "patterns")]
-            all: self.patterns.iter().map(own_pattern).collect::<Result<_, _>>()?,
+            all: (self.patterns.iter().map(|text| (text.compile)(&text.name, &text.regex)))
+                .collect::<Result<_, _>>()?,
         };
         let (names, patterns) = if self.on {
             (names, Patterns::new(&self.without, own))
@@ -150,24 +150,7 @@ impl Redaction {
     }
 }
 
-#[cfg(feature = "patterns")]
-fn own_pattern((name, regex): &(String, String)) -> Result<Regex, BuildError> {
-    let value = || format!("pattern {name}: {regex}");
-    let pattern = Regex::new(regex).map_err(|error| {
-        // The error has no place. The text after the longest valid beginning shows it.
-        let starts = regex.char_indices().map(|(at, _)| regex.split_at(at)).rev();
-        let rest = starts.filter(|(start, _)| Regex::new(start).is_ok()).map(|(_, rest)| rest).next();
-        let value = format!("{}, at `{}` ({error})", value(), rest.unwrap_or(regex));
-        build_error(value, "a regular expression of the crate `regex-lite`").with_source(error)
-    })?;
-    if pattern.is_match("") {
-        // It would match everywhere, mostly without masking anything.
-        return Err(build_error(value(), "a regular expression that does not match the empty text"));
-    }
-    Ok(pattern)
-}
-
-fn build_error(value: String, expected: &'static str) -> BuildError {
+pub(super) fn build_error(value: String, expected: &'static str) -> BuildError {
     BuildError::new("redaction", value, expected)
 }
 

@@ -12,6 +12,8 @@
 mod base {
     #[path = "../../../../obs-core/src/base/counter.rs"]
     pub(crate) mod counter;
+    #[path = "../../../../obs-core/src/base/sharded.rs"]
+    pub(crate) mod sharded;
     pub(crate) mod sync;
     pub(crate) mod thread;
 }
@@ -48,8 +50,6 @@ mod metrics {
     #[path = "../../../../obs-core/src/outputs/metrics/histogram.rs"]
     pub(crate) mod histogram;
     pub mod model;
-    #[path = "../../../../obs-core/src/outputs/metrics/sharded.rs"]
-    pub(crate) mod sharded;
 }
 
 pub use delivery::model as queue;

@@ -208,7 +208,7 @@ pub(super) fn headers(metrics: &Metrics, mut record: impl FnMut(&str)) {
 
 /// Rejects labels of the application's own that cannot have a value, or that have too many.
 pub(super) fn check(metrics: &Metrics, setting: &'static str, _: &'static str) -> Result<(), BuildError> {
-    let mut all: Vec<_> = metrics.labels.iter().flatten().chain(&metrics.added_labels).cloned().collect();
+    let mut all = metrics.chosen_labels();
     for label in &all {
         let (name, expected) = match (&label.custom, label.limit) {
             (Some(CustomSource::Field(name)), Some(0)) => (name, "a limit of at least 1 value"),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::sharded::{Shard, Sharded};
+use crate::base::sharded::{Shard, Sharded};
 
 /// The unit of a histogram. Observations are whole numbers in a raw unit. Pages show the base unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl HistogramPart {
 impl Layout {
     /// Creates the layout of these histograms. `None` is a histogram that is switched off: it takes
     /// no memory, and the others keep their indexes.
-    pub(crate) fn new(bounds: impl IntoIterator<Item = Option<BucketBounds>>) -> Self {
+    pub(crate) fn new(bounds: Vec<Option<BucketBounds>>) -> Self {
         let mut numbers = 0_usize;
         let part = |bounds: Option<BucketBounds>| {
             let Some(bounds) = bounds else {
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn bounds_are_inclusive() {
-        let histograms = Histograms::new(&Layout::new([bytes(&[10.0, 20.0])]), 2);
+        let histograms = Histograms::new(&Layout::new(vec![bytes(&[10.0, 20.0])]), 2);
         let buckets = [0, 10, 11, 20, 21].map(|value| histograms.current_shard().observe(0, value));
         assert_eq!(buckets, [0, 0, 1, 1, 2]);
         assert_eq!(states(&histograms), [(62, vec![2, 4, 5])]);
@@ -242,7 +242,8 @@ mod tests {
 
     #[test]
     fn histograms_of_one_block_are_independent() {
-        let histograms = Histograms::new(&Layout::new([bytes(&[1.0; 11]), bytes(&[10.0]), bytes(&[])]), 2);
+        let histograms =
+            Histograms::new(&Layout::new(vec![bytes(&[1.0; 11]), bytes(&[10.0]), bytes(&[])]), 2);
         histograms.current_shard().observe(1, 5);
         histograms.current_shard().observe(2, 7);
         assert_eq!(states(&histograms), [(0, vec![0; 12]), (5, vec![1, 1]), (7, vec![1])]);
@@ -250,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_histogram_that_is_switched_off_takes_no_place() {
-        let layout = Layout::new([bytes(&[1.0]), None, bytes(&[10.0])]);
+        let layout = Layout::new(vec![bytes(&[1.0]), None, bytes(&[10.0])]);
         let histograms = Histograms::new(&layout, 1);
         let here = histograms.current_shard();
         assert_eq!([0, 1, 2, 3].map(|part| here.has(part)), [true, false, true, false]);
@@ -265,7 +266,7 @@ mod tests {
 
     #[test]
     fn no_observation_of_concurrent_threads_is_lost() {
-        let histograms = Arc::new(Histograms::new(&Layout::new([bytes(&[10.0])]), 4));
+        let histograms = Arc::new(Histograms::new(&Layout::new(vec![bytes(&[10.0])]), 4));
         let threads: Vec<_> = (0..8)
             .map(|n| {
                 let histograms = Arc::clone(&histograms);

@@ -37,6 +37,8 @@ pub(crate) mod own;
 #[cfg(feature = "prometheus")]
 pub(crate) mod proto;
 #[cfg(feature = "prometheus")]
+pub(crate) mod registered;
+#[cfg(feature = "prometheus")]
 pub(crate) mod registry;
 pub(crate) mod request_histograms;
 pub(crate) mod scheme;
@@ -45,11 +47,13 @@ pub(crate) mod sending;
 pub(crate) mod series;
 pub(crate) mod series_key;
 pub(crate) mod settings;
-pub(crate) mod sharded;
 
 use super::metrics::settings::Metrics;
 use crate::{
-    base::counter::Counter,
+    base::{
+        counter::Counter,
+        sharded::{Sharded, default_shards},
+    },
     extension::{internal_metrics::InternalMetrics, sink::RecordSink},
     http::{method::Method, protocol::UrlScheme},
     record::{finished::Record, route::Route, start::Start},
@@ -61,7 +65,6 @@ use family::{Family, Kind, LabelSet, Sample};
 use scheme::Scheme;
 use series::Series;
 use series_key::LabelFacts;
-use sharded::Sharded;
 
 /// The sink that counts requests: all metrics of one observer.
 pub(crate) struct MetricSink {
@@ -79,7 +82,7 @@ pub(crate) struct MetricSink {
 
 impl MetricSink {
     pub(crate) fn new(settings: &Metrics, internal: Arc<InternalMetrics>) -> Self {
-        let shards = sharded::default_shards();
+        let shards = default_shards();
         let overflowed = internal.counter(
             "obs_series_overflow_total",
             "Observations in overflow series, because the family has reached its limit.",

@@ -19,8 +19,9 @@ use super::{
     exposition::{invalid_samples::remove_invalid_samples, openmetrics::is_legal},
     family::{Family, LabelSet, Sample},
     proto::{kind, labels, to_proto, value},
+    registered::RegisteredMetrics,
 };
-use crate::base::{panic::catch, thread_timeout::run_with_timeout};
+use crate::base::{build_error::BuildError, panic::catch, thread_timeout::run_with_timeout};
 
 thread_local! {
     /// The observer for whose page this thread gathers: the address of its metrics, or 0 for none.
@@ -52,44 +53,42 @@ struct OurCollector {
 
 impl Bridge {
     /// Registers our metrics in `registry`.
+    fn register(
+        registry: Registry,
+        metrics: &Arc<MetricSink>,
+    ) -> prometheus::Result<Arc<dyn RegisteredMetrics>> {
+        registry.register(OurCollector::boxed(metrics)?)?;
+        Ok(Arc::new(Self { registry, metrics: Arc::clone(metrics), given: Mutex::default() }))
+    }
+
+    /// Registers our metrics in a new registry.
+    pub(crate) fn of_new_registry(metrics: &Arc<MetricSink>) -> Arc<dyn RegisteredMetrics> {
+        Self::register(Registry::new(), metrics)
+            .unwrap_or_else(|error| unreachable!("an empty registry accepts our metrics: {error}"))
+    }
+
+    /// Registers our metrics in a registry of the application.
     ///
     /// # Errors
     /// The registry already contains them, for example those of another observer, or a metric with
     /// one of their names.
-    pub(crate) fn new(registry: Registry, metrics: Arc<MetricSink>) -> prometheus::Result<Self> {
-        registry.register(OurCollector::boxed(&metrics)?)?;
-        Ok(Self { registry, metrics, given: Mutex::default() })
-    }
-
-    pub(crate) const fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
-    /// Returns all families of the registry with their current values, including ours, sorted by
-    /// name.
-    pub(crate) fn families(&self) -> Vec<Family> {
-        let gathered = catch(|| {
-            struct Back(usize);
-            impl Drop for Back {
-                fn drop(&mut self) {
-                    PAGE_OF.set(self.0);
-                }
-            }
-            let _back = Back(PAGE_OF.replace(address(&self.metrics)));
-            self.registry.gather()
-        });
-        let mut ours: Vec<_> = self.metrics.families().into_iter().map(Some).collect();
-        let Ok(gathered) = gathered else {
-            self.metrics
-                .skipped("a collector of the registry panicked, so /metrics shows only our own metrics");
-            return self.with_last_names(ours);
-        };
-        let mut given: Vec<_> = (0..ours.len()).map(|_| None).collect();
-        // Families are converted one by one, so that two copies of the user's never exist.
-        let families =
-            gathered.into_iter().map(|gathered| self.family(&gathered, &mut ours, &mut given)).collect();
-        *self.lock_given() = given.into_iter().map(Option::unwrap_or_default).collect();
-        families
+    pub(crate) fn of_used_registry(
+        registry: &Registry,
+        metrics: &Arc<MetricSink>,
+    ) -> Result<Arc<dyn RegisteredMetrics>, BuildError> {
+        Self::register(registry.clone(), metrics).map_err(|refused| {
+            let ours = metrics.families();
+            let taken =
+                registry.gather().into_iter().find(|family| ours.iter().any(|own| own.name == family.name()));
+            let value = match taken {
+                Some(family) => format!("a registry with the metric {}", family.name()),
+                // A metric without samples is not in the list.
+                None => refused.to_string(),
+            };
+            let expected =
+                "a registry that no other observer uses and that contains no metric with one of our names";
+            BuildError::new("registry", value, expected).with_source(refused)
+        })
     }
 
     /// Returns our families without gathering the registry, with the names and labels of the last
@@ -167,14 +166,45 @@ impl Bridge {
         }
         family
     }
+}
 
-    /// Removes our metrics from the registry, on a separate thread. A stuck collector holds the
-    /// registry's lock, and it must not block the drop of the last observer.
-    pub(crate) fn unregister(bridge: Arc<Self>) {
+impl RegisteredMetrics for Bridge {
+    fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    fn families(&self) -> Vec<Family> {
+        let gathered = catch(|| {
+            struct Back(usize);
+            impl Drop for Back {
+                fn drop(&mut self) {
+                    PAGE_OF.set(self.0);
+                }
+            }
+            let _back = Back(PAGE_OF.replace(address(&self.metrics)));
+            self.registry.gather()
+        });
+        let mut ours: Vec<_> = self.metrics.families().into_iter().map(Some).collect();
+        let Ok(gathered) = gathered else {
+            self.metrics
+                .skipped("a collector of the registry panicked, so /metrics shows only our own metrics");
+            return self.with_last_names(ours);
+        };
+        let mut given: Vec<_> = (0..ours.len()).map(|_| None).collect();
+        // Families are converted one by one, so that two copies of the user's never exist.
+        let families =
+            gathered.into_iter().map(|gathered| self.family(&gathered, &mut ours, &mut given)).collect();
+        *self.lock_given() = given.into_iter().map(Option::unwrap_or_default).collect();
+        families
+    }
+
+    /// Works on a separate thread. A stuck collector holds the registry's lock, and it must not
+    /// block the drop of the last observer.
+    fn unregister(self: Arc<Self>) {
         const TIMEOUT: Duration = Duration::from_secs(1);
         let unregister = move || {
-            if let Ok(collector) = OurCollector::boxed(&bridge.metrics) {
-                let _ = bridge.registry.unregister(collector);
+            if let Ok(collector) = OurCollector::boxed(&self.metrics) {
+                let _ = self.registry.unregister(collector);
             }
         };
         run_with_timeout("obs-unregister", TIMEOUT, Box::new(unregister));
@@ -185,7 +215,9 @@ impl OurCollector {
     fn boxed(metrics: &Arc<MetricSink>) -> prometheus::Result<Box<dyn Collector>> {
         let mut descs = Vec::new();
         for family in metrics.families() {
-            let (name, help) = (family.name.into_owned(), family.help.into_owned());
+            // A registry refuses an empty help.
+            let help = Some(family.help.into_owned()).filter(|help| !help.is_empty());
+            let (name, help) = (family.name.into_owned(), help.unwrap_or_else(|| " ".to_owned()));
             descs.push(Desc::new(name, help, Vec::new(), HashMap::new())?);
         }
         Ok(Box::new(Self { metrics: Arc::clone(metrics), descs }))
@@ -282,6 +314,16 @@ mod tests {
         dropped.recv_timeout(Duration::from_secs(60)).expect("it does not wait for the collector");
         drop(hang);
         gathers.join().expect("no panic");
+    }
+
+    #[test]
+    fn a_page_shows_the_same_metrics_without_a_registry() {
+        let observer = Observer::builder("test").no_environment().build().expect("valid");
+        observer.route("GET", "/items");
+        let before = observer.metrics_text();
+        assert!(before.contains(r#"http_requests_total{method="GET",endpoint="/items",status="200"} 0"#));
+        assert!(!observer.registry().gather().is_empty());
+        assert_eq!(observer.metrics_text(), before);
     }
 
     #[test]

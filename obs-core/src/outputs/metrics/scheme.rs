@@ -52,8 +52,7 @@ impl Scheme {
             MetricNaming::Prometheus => &PROMETHEUS,
             MetricNaming::OpenTelemetry => &OPENTELEMETRY,
         };
-        let mut chosen = settings.labels.clone().unwrap_or_else(|| default_labels(naming));
-        chosen.extend_from_slice(&settings.added_labels);
+        let mut chosen = settings.chosen_labels();
         let custom = CustomLabels::of(&mut chosen);
         let named = |label: MetricLabel| {
             let name = label.name.unwrap_or(Cow::Borrowed(default_name(naming, label.source)));
@@ -87,8 +86,8 @@ impl Scheme {
             custom,
             labels,
             error_labels,
-            layout: Layout::new(REQUEST_HISTOGRAMS.iter().map(bounds)),
-            stream: Layout::new([bounds(&STREAM)]),
+            layout: Layout::new(REQUEST_HISTOGRAMS.iter().map(bounds).collect()),
+            stream: Layout::new(vec![bounds(&STREAM)]),
         }
     }
 
@@ -296,17 +295,30 @@ const fn default_name(naming: MetricNaming, source: LabelSource) -> &'static str
 }
 
 impl Metrics {
+    /// Returns the labels of the settings, in their order.
+    pub(super) fn chosen_labels(&self) -> Vec<MetricLabel> {
+        let mut chosen = self.labels.clone().unwrap_or_else(|| default_labels(self.naming));
+        chosen.extend_from_slice(&self.added_labels);
+        chosen
+    }
+
     /// Returns the names of all labels that a sample may have, in the order of the settings.
     pub(crate) fn label_names(&self) -> Vec<Cow<'static, str>> {
         let scheme = Scheme::new(self);
-        let of_calls = scheme.calls.map(|calls| calls.labels).unwrap_or_default();
-        let system = (!of_calls.is_empty()).then_some(Cow::Borrowed(CallLabels::SYSTEM));
-        let own = of_calls.into_iter().filter(|(source, _)| *source == LabelSource::Route);
+        let mut names: Vec<_> = scheme.labels.iter().map(|(_, name)| name.clone()).collect();
+        let of_calls = scheme.calls.as_ref().map_or(&[][..], |calls| &calls.labels);
+        for (_, name) in of_calls.iter().filter(|(source, _)| *source == LabelSource::Route) {
+            names.push(name.clone());
+        }
         // The last label of errors is the kind of failure, which need not be one of the others.
-        let of_errors = scheme.error_labels.into_iter().next_back().filter(|label| {
-            scheme.names.errors.is_some() && !scheme.labels.iter().any(|other| other.0 == label.0)
-        });
-        let all = scheme.labels.into_iter().chain(own).chain(of_errors);
-        all.map(|(_, name)| name).chain(system).collect()
+        if let Some((source, name)) = scheme.error_labels.last().filter(|_| scheme.names.errors.is_some())
+            && !scheme.labels.iter().any(|(other, _)| other == source)
+        {
+            names.push(name.clone());
+        }
+        if !of_calls.is_empty() {
+            names.push(Cow::Borrowed(CallLabels::SYSTEM));
+        }
+        names
     }
 }

@@ -6,6 +6,8 @@ use std::{borrow::Cow, time::Duration};
 use prometheus::Registry;
 
 use super::custom_labels::{self, CustomSource};
+#[cfg(feature = "prometheus")]
+use super::registered::SetRegistry;
 use crate::{
     base::{
         build_error::BuildError,
@@ -322,10 +324,10 @@ settings! {
     }
 
     #[cfg(feature = "prometheus")]
-    pub(crate) registry: Option<Registry> = None, "a new one" {
+    pub(crate) registry: Option<SetRegistry> = None, "a new one" {
         /// Sets the registry in which the observer registers its metrics. `/metrics` also shows the
         /// other metrics of the registry. See [`Observer::registry`](crate::Observer::registry).
-        fn registry(mut self, registry: Registry) { self.registry = Some(registry) }
+        fn registry(mut self, registry: Registry) { self.registry = Some(SetRegistry::new(registry)) }
         valid "a registry that no other observer uses and that contains no metric with one of our names";
     }
 }

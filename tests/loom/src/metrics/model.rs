@@ -10,7 +10,7 @@ use crate::base::thread::set_number;
 /// observing threads.
 pub fn lose_nothing(shards: [usize; 2]) {
     loom::model(move || {
-        let layout = Layout::new([Some(BucketBounds::new(Unit::Bytes, &[10.0]))]);
+        let layout = Layout::new(vec![Some(BucketBounds::new(Unit::Bytes, &[10.0]))]);
         let histograms = Arc::new(Histograms::new(&layout, 2));
         let writers = [(shards[0], 5), (shards[1], 50)].map(|(shard, value)| {
             let histograms = Arc::clone(&histograms);
