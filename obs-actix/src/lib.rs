@@ -45,7 +45,16 @@
 //! * Over HTTP/2, the handler always runs to its end.
 //!
 //! # Guides
-//! The guides are in the repository: `docs/README.md` is the index.
+//! The guides are in the repository. `docs/README.md` is the index of all pages.
+//!
+//! | to | read |
+//! |---|---|
+//! | see the first output of a service | `docs/getting-started.md` |
+//! | add fields, errors and calls in a handler | `docs/handlers.md` |
+//! | choose and query events, logs, metrics | `docs/events.md`, `docs/logs.md`, `docs/metrics.md` |
+//! | export spans | `docs/opentelemetry.md` |
+//! | know how a request can end | `docs/endings.md` |
+//! | look up a setting | `docs/configuration.md` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -61,12 +70,13 @@ mod server;
 mod service;
 mod transform;
 
-/// The API of the core, re-exported so that an application depends on this crate alone.
+// The API of the core, so that an application depends on this crate alone. A doc comment here would
+// precede the documentation of each item.
 #[doc(inline)]
 pub use obs_core::*;
 
-/// Log lines that know their request (feature `logs`): the crate `obs-tracing`.
 #[cfg(feature = "logs")]
+#[doc(inline)]
 pub use obs_tracing as logs;
 
 pub use self::{

@@ -53,7 +53,8 @@
 //!     Ok(Response::new("hello".to_owned()))
 //! }
 //! let observer = Observer::builder("shop").build()?;
-//! let service = ServiceBuilder::new().layer(ObserveLayer::new(&observer)).service(service_fn(hello));
+//! let layer = ObserveLayer::new(&observer);
+//! let service = ServiceBuilder::new().layer(layer).service(service_fn(hello));
 //! # Ok::<(), obs_axum::BuildError>(())
 //! ```
 //!
@@ -73,7 +74,16 @@
 //! a response. The request is then recorded as cancelled, as if the client had disconnected.
 //!
 //! # Guides
-//! The guides are in the repository: `docs/README.md` is the index.
+//! The guides are in the repository. `docs/README.md` is the index of all pages.
+//!
+//! | to | read |
+//! |---|---|
+//! | see the first output of a service | `docs/getting-started.md` |
+//! | add fields, errors and calls in a handler | `docs/handlers.md` |
+//! | choose and query events, logs, metrics | `docs/events.md`, `docs/logs.md`, `docs/metrics.md` |
+//! | export spans | `docs/opentelemetry.md` |
+//! | know how a request can end | `docs/endings.md` |
+//! | look up a setting | `docs/configuration.md` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -103,12 +113,13 @@ mod sealed;
 mod serve;
 mod service;
 
-/// The API of the core, re-exported so that an application depends on this crate alone.
+// The API of the core, so that an application depends on this crate alone. A doc comment here would
+// precede the documentation of each item.
 #[doc(inline)]
 pub use obs_core::*;
 
-/// Log lines that know their request (feature `logs`): the crate `obs-tracing`.
 #[cfg(feature = "logs")]
+#[doc(inline)]
 pub use obs_tracing as logs;
 
 #[cfg(feature = "axum")]

@@ -52,8 +52,14 @@
 //! * The crate logs its own diagnostics with `tracing`, target `obs`.
 //!
 //! # Guides
-//! The guides are in the repository. `docs/README.md` is the index, and `docs/adapters.md` is for a
-//! new framework.
+//! The guides are in the repository.
+//!
+//! | for | read |
+//! |---|---|
+//! | all topics | `docs/README.md`, the index |
+//! | a new framework | `docs/adapters.md` |
+//! | destinations of events | `docs/events.md` |
+//! | settings and variables | `docs/configuration.md` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Some parts of the lower floors serve only the metrics.
@@ -192,6 +198,8 @@ pub mod adapter {
 
 pub mod output {
     //! The API for code that processes finished work: sinks and extensions.
+    //!
+    //! The guide for destinations of events is `docs/events.md`.
     //!
     //! ```text
     //! Record ──▶ RecordSink    metrics, events, spans, and your own

@@ -1,10 +1,10 @@
-//! Spans with OpenTelemetry, exported over OTLP (feature `otel`).
+//! Spans with OpenTelemetry, exported over OTLP.
 //!
 //! Each request is a server span by OpenTelemetry's conventions for HTTP (stable) or gRPC (release
 //! candidate). It is active while the handler runs, so the application's own spans become its
 //! children. It ends with the request's record and has the same ids.
 //!
-//! This module re-exports types of the [`opentelemetry`] and [`opentelemetry_sdk`] crates, which
+//! This module re-exports types of the `opentelemetry` and `opentelemetry_sdk` crates, which
 //! are not stable yet. A release of this crate that moves to an incompatible version of them is
 //! incompatible itself. No other module exposes these types.
 //!

@@ -23,12 +23,13 @@ fn promtool(kind: &str, name: &str, text: &str) {
 #[test]
 fn every_query_of_metrics_is_valid() {
     let queries = block(include_str!("../../docs/metrics.md"), "promql");
-    // A query may be followed by a comment.
-    let rules = queries.lines().enumerate().map(|(n, query)| {
-        format!("  - record: query:{n}\n    expr: >-\n      {}\n", query.split("  #").next().unwrap_or(query))
+    // A comment of one line precedes each query, which may have several lines.
+    let rules = queries.split("# ").skip(1).enumerate().map(|(n, query)| {
+        let (_, query) = query.split_once('\n').expect("a query below its comment");
+        format!("  - record: query:{n}\n    expr: >-\n      {}\n", query.trim().replace('\n', " "))
     });
     let rules: String = rules.collect();
-    assert!(rules.matches("record").count() >= 5, "{rules}");
+    assert!(rules.matches("- record: ").count() >= 5, "{rules}");
     promtool("rules", "queries.yml", &format!("groups:\n- name: documents\n  rules:\n{rules}"));
 }
 

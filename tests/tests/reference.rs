@@ -222,7 +222,9 @@ fn variables() -> String {
                     variables.last_mut().expect("the row")
                 }
             };
-            row.1.push(name.clone());
+            if !row.1.contains(&name) {
+                row.1.push(name.clone());
+            }
             if !row.2.contains(&variable.value) {
                 row.2.push(variable.value);
             }
@@ -242,7 +244,7 @@ fn settings() -> String {
         let Some(method) = setting.method else { continue };
         if setting.group != group {
             group = setting.group;
-            text += &format!("\n## `{group}`\n| setting | default | |\n|---|---|---|\n");
+            text += &format!("\n## `{group}`\n| setting | default | description |\n|---|---|---|\n");
         }
         let valid = setting.valid.map(|valid| format!(" Valid: {valid}.")).unwrap_or_default();
         let description = cell(&(setting.description() + &valid));

@@ -9,7 +9,9 @@ use std::{
 use super::TIMEOUT;
 use crate::observer::Observer;
 
-/// Log lines in memory, for tests. It is the writer of an output:
+/// Log lines in memory, for tests.
+///
+/// It is the writer of an output:
 ///
 /// ```
 /// use obs_core::{LogLevel, LogOutput, output::LogLine, testing::{TestLogs, TestObserver}};

@@ -203,7 +203,7 @@ settings! {
     ///
     /// let registry = prometheus::Registry::new();
     /// let metrics = Metrics::new()
-    ///     .registry(registry.clone())                    // ours in yours, yours in our `/metrics`
+    ///     .registry(registry.clone()) // its other metrics appear on `/metrics`
     ///     .duration_buckets([0.01, 0.1, 1.0, 10.0])
     ///     .exclude_routes(["/internal/*"])
     ///     .series_limit(10_000);
