@@ -87,6 +87,7 @@ mod write;
 
 /// The crate whose `Registry` holds the metrics: see [`Observer::registry`].
 #[cfg(feature = "prometheus")]
+#[doc(no_inline)]
 pub use prometheus;
 
 #[cfg(feature = "tokio")]

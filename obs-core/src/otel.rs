@@ -2,7 +2,8 @@
 //!
 //! Each request is a server span by OpenTelemetry's conventions for HTTP (stable) or gRPC (release
 //! candidate). It is active while the handler runs, so the application's own spans become its
-//! children. It ends with the request's record and has the same ids.
+//! children. It ends with the request's record and has the same ids. The guide is
+//! `docs/opentelemetry.md`.
 //!
 //! This module re-exports types of the `opentelemetry` and `opentelemetry_sdk` crates, which
 //! are not stable yet. A release of this crate that moves to an incompatible version of them is
@@ -44,7 +45,9 @@
 //! this crate retries for a minute. Spans that do not fit or cannot be delivered are counted in
 //! `obs_spans_dropped_total`.
 
+#[doc(no_inline)]
 pub use ::opentelemetry;
+#[doc(no_inline)]
 pub use ::opentelemetry_sdk;
 
 pub use crate::{outputs::otel::settings::Otel, request::otel_propagator::RequestPropagator};

@@ -5,6 +5,7 @@
 //!                     ├─▶ layer: level? which request? ─▶ observer ─▶ standard output, files, …
 //! log::info!(..) ─────┘
 //! ```
+//!
 //! A service that has no subscriber of its own needs one line:
 //!
 //! ```
@@ -15,6 +16,7 @@
 //! tracing::info!(orders = 3, "ready");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
 //! Other services add the layer to their registry:
 //!
 //! ```
@@ -26,8 +28,10 @@
 //! let subscriber = tracing_subscriber::registry().with(observer.logs());
 //! # Ok::<(), obs_core::BuildError>(())
 //! ```
+//!
 //! Each line that is written below a request has its request id, trace id, span id and route. No
-//! span is needed for this. `obs_core::Logs` has the settings, and `docs/logs.md` the guide.
+//! span is needed for this. [`Logs`](obs_core::Logs) has the settings, and `docs/logs.md` is the
+//! guide.
 //!
 //! # The request of a line
 //! 1. The request that is current on the thread. Handlers and middleware run in it, and so do
@@ -40,9 +44,9 @@
 //! connection. Such a line has `request_ended`.
 //!
 //! # Levels
-//! The variables `OBS_LOG` and `RUST_LOG` set the levels. `Observer::log_levels` changes them while
-//! the service runs. Levels that the features of `tracing` or `log` remove at compile time cannot
-//! come back.
+//! The variables `OBS_LOG` and `RUST_LOG` set the levels.
+//! [`Observer::log_levels`](obs_core::Observer::log_levels) changes them while the service runs.
+//! Levels that the features of `tracing` or `log` remove at compile time cannot come back.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -63,7 +63,8 @@ use crate::{
 ///     }
 /// }
 ///
-/// let observer = Observer::builder("shop").extension(SlowRequests { milliseconds: 500 }).build()?;
+/// let slow = SlowRequests { milliseconds: 500 };
+/// let observer = Observer::builder("shop").extension(slow).build()?;
 /// assert!(observer.metrics_text().contains("obs_slow_requests_total 0"));
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```

@@ -24,7 +24,9 @@ thread_local! {
 /// ```
 /// use obs_core::{Observer, adapter::{RequestHead, ThreadRoutes}};
 ///
-/// let routes = ThreadRoutes::new(|path| path.starts_with("/items/").then(|| "/items/{id}".to_owned()));
+/// let routes = ThreadRoutes::new(|path| {
+///     path.starts_with("/items/").then(|| "/items/{id}".to_owned())
+/// });
 /// let observer = Observer::builder("shop").no_environment().build()?;
 /// let head = RequestHead::new("GET", "/items/7", &()).thread_routes(&routes);
 /// let observation = observer.start(&head);

@@ -1,11 +1,18 @@
-//! The graceful shutdown of a service (feature `tokio`). [`run`] is the whole sequence, the other
-//! functions are its parts.
+//! The graceful shutdown of a service.
 //!
-//! [`requested`] waits for the signal, makes the service not ready and waits for the delay. The
-//! server of axum tells its connections the phase of the shutdown, through a `watch` channel. Each
-//! connection has a receiver, so the number of receivers shows how many connections are open.
-//! actix closes only those idle connections that use HTTP/1. So its server is dropped as soon as no
-//! request runs, which closes the others.
+//! The `serve` of an adapter does all of it. For another server, [`run`] is the whole sequence, and
+//! the other functions are its parts. The guide is `docs/shutdown.md`.
+//!
+//! ```text
+//! signal ──▶ Announce: not ready ──delay──▶ Drain: no new connections ──▶ flush, report
+//!                                             │                            ▲
+//!                                             └──timeout──▶ Abort ─────────┘
+//! ```
+
+// The server of axum tells its connections the phase of the shutdown, through a `watch` channel.
+// Each connection has a receiver, so the number of receivers shows how many connections are open.
+// actix closes only those idle connections that use HTTP/1. So its server is dropped as soon as no
+// request runs, which closes the others.
 
 use std::{future::Future, io, time::Duration};
 #[cfg(unix)]

@@ -37,7 +37,7 @@ settings! {
         on: bool,
     }
 
-    names: Vec<(String, Meaning)> = Vec::new(), "those of [privacy](privacy.md)" {
+    names: Vec<(String, Meaning)> = Vec::new(), "those of `docs/privacy.md`" {
         /// Adds names that mean secrets. A name is secret if it contains the words of one of these
         /// names in sequence.
         fn secret_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) {

@@ -1,8 +1,8 @@
-//! A test kit (feature `testing`): an observer in memory with records, events and metrics to check.
-//! With the feature `logs`, `TestLogs` has log lines in memory.
+//! A test kit: an observer in memory with records, events and metrics to check.
 //!
 //! Each test has its own observer, so any number of tests run at the same time in one process. The
-//! observer reads no environment variables and writes no output.
+//! observer reads no environment variables and writes no output. With the feature `logs`,
+//! `TestLogs` has log lines in memory. The guide is `docs/testing.md`.
 //!
 //! ```
 //! use obs_core::{Outcome, adapter::RequestHead, testing::TestObserver};

@@ -19,9 +19,20 @@ pub(crate) fn check_file(path: &str, make: impl Fn(&str) -> String) {
     );
 }
 
-/// Replaces the part of a document between two marks.
+/// Replaces the part of a document between two marks. In the new part, the path of a page becomes a
+/// link to the page, because the document is in the same folder.
 pub(crate) fn with_part(document: &str, begin: &str, end: &str, part: &str) -> String {
     let (before, rest) = document.split_once(begin).expect("the mark before the generated part");
     let (_, after) = rest.split_once(end).expect("the mark after the generated part");
-    format!("{before}{begin}{part}{end}{after}")
+    format!("{before}{begin}{}{end}{after}", with_links(part))
+}
+
+/// Replaces the path of each page, such as `docs/endings.md`, by a link.
+fn with_links(text: &str) -> String {
+    let mut pieces = text.split("`docs/");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |linked, piece| {
+        let (page, rest) = piece.split_once(".md`").expect("the path of a page");
+        linked + &format!("[{page}]({page}.md){rest}")
+    })
 }

@@ -18,7 +18,9 @@ use crate::{
 /// use obs_core::{LogLevel, Observer, current, output::LogLine};
 ///
 /// let observer = Observer::builder("shop").no_environment().build()?;
-/// let line = LogLine::new(LogLevel::Info, "shop::orders", "order placed").of(current()).field("order.id", 7);
+/// let line = LogLine::new(LogLevel::Info, "shop::orders", "order placed")
+///     .of(current())
+///     .field("order.id", 7);
 /// observer.log_pipeline().write(line);
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
