@@ -76,8 +76,20 @@ mod transform;
 pub use obs_core::*;
 
 #[cfg(feature = "logs")]
-#[doc(inline)]
-pub use obs_tracing as logs;
+pub mod logs {
+    //! Log lines that know their request: all items of the crate [`obs_tracing`].
+    //!
+    //! ```
+    //! use obs_actix::{Observer, logs};
+    //!
+    //! let observer = Observer::builder("shop").build()?;
+    //! logs::init(&observer)?; // `tracing` and `log` now write lines with the ids of their request
+    //! # Ok::<(), Box<dyn std::error::Error>>(())
+    //! ```
+
+    #[doc(inline)]
+    pub use obs_tracing::*;
+}
 
 pub use self::{
     body::ObservedMessageBody,

@@ -119,8 +119,20 @@ mod service;
 pub use obs_core::*;
 
 #[cfg(feature = "logs")]
-#[doc(inline)]
-pub use obs_tracing as logs;
+pub mod logs {
+    //! Log lines that know their request: all items of the crate [`obs_tracing`].
+    //!
+    //! ```
+    //! use obs_axum::{Observer, logs};
+    //!
+    //! let observer = Observer::builder("shop").build()?;
+    //! logs::init(&observer)?; // `tracing` and `log` now write lines with the ids of their request
+    //! # Ok::<(), Box<dyn std::error::Error>>(())
+    //! ```
+
+    #[doc(inline)]
+    pub use obs_tracing::*;
+}
 
 #[cfg(feature = "axum")]
 pub use self::{

@@ -87,7 +87,6 @@ mod write;
 
 /// The crate whose `Registry` holds the metrics: see [`Observer::registry`].
 #[cfg(feature = "prometheus")]
-#[doc(no_inline)]
 pub use prometheus;
 
 #[cfg(feature = "tokio")]

@@ -45,9 +45,7 @@
 //! this crate retries for a minute. Spans that do not fit or cannot be delivered are counted in
 //! `obs_spans_dropped_total`.
 
-#[doc(no_inline)]
 pub use ::opentelemetry;
-#[doc(no_inline)]
 pub use ::opentelemetry_sdk;
 
 pub use crate::{outputs::otel::settings::Otel, request::otel_propagator::RequestPropagator};

@@ -99,8 +99,9 @@ impl Stop {
     }
 }
 
-/// Polls `serve` until `signal` completes, and then stops it. `enter` is called with each phase of
-/// the shutdown, in this order:
+/// Polls `serve` until `signal` completes, and then stops it.
+///
+/// `enter` is called with each phase of the shutdown, in this order:
 ///
 /// 1. [`Phase::Announce`]: `/readyz` answers 503. During the [drain's
 ///    delay](crate::ObserverBuilder::drain_delay), the server still accepts requests.
