@@ -27,7 +27,7 @@ pin_project! {
     ///
     /// ```
     /// use obs_core::adapter::WriteTimeout;
-    /// # async fn serve(stream: tokio::net::TcpStream, observer: &obs_core::Observer) {
+    /// # async fn serve<S>(stream: S, observer: &obs_core::Observer) {
     /// let connection = WriteTimeout::new(stream, observer.stall_timeout());
     /// # }
     /// ```
