@@ -222,7 +222,9 @@ fn variables() -> String {
                     variables.last_mut().expect("the row")
                 }
             };
-            row.1.push(name.clone());
+            if !row.1.contains(&name) {
+                row.1.push(name.clone());
+            }
             if !row.2.contains(&variable.value) {
                 row.2.push(variable.value);
             }
