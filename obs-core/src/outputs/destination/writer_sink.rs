@@ -28,8 +28,8 @@ impl<W: Write + Send + 'static> EventSink for WriterSink<W> {
         Ok(taken)
     }
 
-    /// Does nothing if the writer holds no bytes. So an output without lines never waits for another
-    /// one that is stuck with the same standard output.
+    /// Does nothing if the writer holds no bytes. So an output without lines never waits for
+    /// another one that is stuck with the same standard output.
     fn flush(&mut self) -> io::Result<()> {
         if self.holds {
             self.writer.flush()?;
