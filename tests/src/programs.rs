@@ -1,7 +1,7 @@
 //! The programs of the workspace, and the build of programs outside it, as a user would build them.
 
 use std::{
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
     time::SystemTime,
@@ -80,6 +80,10 @@ fn modified(file: &Path) -> Option<SystemTime> {
 /// the path of its program. The next build of the same name replaces the program.
 #[must_use]
 pub fn build(folder: &Path, name: &str, features: &str) -> PathBuf {
+    // Tests of other processes may build the same crate. Only one of them may put the lock file
+    // there and remove it.
+    let turn = File::create(target().join("builds-of-tests")).expect("a file");
+    turn.lock().expect("the turn of this test");
     let lock = folder.join("Cargo.lock");
     fs::copy(root().join("Cargo.lock"), &lock).expect("the lock file");
     let mut command = Command::new(env!("CARGO"));

@@ -69,7 +69,8 @@ settings! {
 
     service: String = String::new(), "the argument of `Observer::builder`" {
         variable "OTEL_RESOURCE_ATTRIBUTES":
-            "`key=value` pairs, percent-encoded and separated by commas; `service.name`";
+            "`key=value` pairs, percent-encoded and separated by commas; the key `service.name` sets the \
+             name of the service";
         variable "OTEL_SERVICE_NAME": "the name of the service" => |name| Some(name.to_owned());
         check Self::check_service;
     }
@@ -79,7 +80,7 @@ settings! {
         fn service_version(mut self, version: impl Into<String>) {
             self.service_version = Some(version.into());
         }
-        variable "OTEL_RESOURCE_ATTRIBUTES": "`service.version`";
+        variable "OTEL_RESOURCE_ATTRIBUTES": "the key `service.version` sets its version";
     }
 
     service_instance: Option<String> = None, "a new UUID for each observer" {
@@ -87,7 +88,7 @@ settings! {
         fn service_instance(mut self, instance: impl Into<String>) {
             self.service_instance = Some(instance.into());
         }
-        variable "OTEL_RESOURCE_ATTRIBUTES": "`service.instance.id`";
+        variable "OTEL_RESOURCE_ATTRIBUTES": "the key `service.instance.id` sets the id of this instance";
     }
 
     deployment_environment: Option<String> = None, "none" {
@@ -95,7 +96,8 @@ settings! {
         fn deployment_environment(mut self, environment: impl Into<String>) {
             self.deployment_environment = Some(environment.into());
         }
-        variable "OTEL_RESOURCE_ATTRIBUTES": "`deployment.environment.name`";
+        variable "OTEL_RESOURCE_ATTRIBUTES":
+            "the key `deployment.environment.name` sets the environment of the deployment";
     }
 
     request_id_headers: Vec<String> = vec!["x-request-id".to_owned()], "`x-request-id`" {
@@ -310,9 +312,11 @@ settings! {
         }
     }
 
-    classifier: Option<Hook<Classifier>> = None, "a response with a 5xx status, and an outcome that is not ok" {
+    classifier: Option<Hook<Classifier>> = None,
+        "a 5xx status, a gRPC status of a failure, or an outcome that is not ok" {
         /// Decides which requests count as failed. The function returns the kind of failure, which
-        /// is the `error_type` in metrics, events and spans, or `None`.
+        /// is the `error_type` in metrics, events and spans. It returns `None` if the request has
+        /// not failed.
         ///
         /// [`Record::error_type`](crate::output::Record::error_type) is the default decision there.
         /// The text is static because it becomes the label of a metric. If the function panics, the
@@ -373,7 +377,7 @@ settings! {
         }
         /// Removes the built-in endpoints: `/metrics`, `/health`, `/livez` and `/readyz`.
         fn without_endpoints(mut self) { self.endpoints.clear() }
-        valid "plain paths, each used once";
+        valid "for `endpoint_path`, plain paths, each used once";
     }
 
     #[cfg(feature = "tokio")]
@@ -440,8 +444,8 @@ settings! {
     }
 
     drain_timeout: Option<Duration> = None, "what `shutdown_timeout` leaves: 15 s" {
-        /// Sets the time after the delay in which running requests can still end. Then they are
-        /// aborted.
+        /// Sets the time for which running requests can still continue after `drain_delay`. Then
+        /// they are aborted.
         fn drain_timeout(mut self, timeout: Duration) { self.drain_timeout = Some(timeout) }
         variable "OBS_DRAIN_TIMEOUT": "a duration such as `500ms`, `20s` or `5m`, or whole seconds such as `20`" => parse::duration;
         valid "at most what `drain_delay` and the reserve leave of `shutdown_timeout`";

@@ -85,6 +85,9 @@ pub(crate) struct Scope {
     /// True if a span is entered with the work: one of OpenTelemetry, or one of `tracing`.
     #[cfg(any(feature = "otel", feature = "logs"))]
     traced: bool,
+    /// True if it may be one of `tracing`.
+    #[cfg(feature = "logs")]
+    spanned: bool,
 }
 
 impl Scope {
@@ -92,6 +95,8 @@ impl Scope {
         Self {
             #[cfg(any(feature = "otel", feature = "logs"))]
             traced: is_traced(&handle),
+            #[cfg(feature = "logs")]
+            spanned: is_spanned(&handle),
             handle,
         }
     }
@@ -106,6 +111,10 @@ impl Scope {
         #[cfg(any(feature = "otel", feature = "logs"))]
         {
             self.traced = is_traced(&self.handle);
+        }
+        #[cfg(feature = "logs")]
+        {
+            self.spanned = is_spanned(&self.handle);
         }
     }
 
@@ -127,9 +136,9 @@ impl Scope {
 
     #[inline]
     pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
-        // Declared first, so dropped last: the span stays active as long as the request is current.
+        // Declared first, so dropped last: the spans stay active as long as the request is current.
         #[cfg(any(feature = "otel", feature = "logs"))]
-        let _spans = if self.traced { Some(self.attach()) } else { None };
+        let _spans = if self.traced { self.attach() } else { EnteredSpans::None };
         self.enter_without_span(f)
     }
 
@@ -153,12 +162,35 @@ impl Scope {
     #[cfg(any(feature = "otel", feature = "logs"))]
     #[inline(never)]
     fn attach(&self) -> EnteredSpans {
-        EnteredSpans {
-            #[cfg(feature = "otel")]
-            _context: self.handle.span().map(|span| span.context().clone().attach()),
-            #[cfg(feature = "logs")]
-            _span: self.handle.state().and_then(|state| state.tracing_span()).map(Span::entered),
+        #[cfg(feature = "logs")]
+        if self.spanned {
+            return self.attach_both();
         }
+        #[cfg(feature = "otel")]
+        return self.attach_context().map_or(EnteredSpans::None, EnteredSpans::Context);
+        #[cfg(not(feature = "otel"))]
+        EnteredSpans::None
+    }
+
+    #[cfg(feature = "otel")]
+    #[inline]
+    fn attach_context(&self) -> Option<ContextGuard> {
+        self.handle.span().map(|span| span.context().clone().attach())
+    }
+
+    #[cfg(feature = "logs")]
+    #[cold]
+    #[inline(never)]
+    fn attach_both(&self) -> EnteredSpans {
+        #[cfg(feature = "otel")]
+        let _context = self.attach_context();
+        let span = self.handle.state().and_then(|state| state.tracing_span());
+        let _span = span.map(Span::entered);
+        EnteredSpans::Both(Box::new(BothSpans {
+            _span,
+            #[cfg(feature = "otel")]
+            _context,
+        }))
     }
 
     /// Makes only the handle current. This is enough for a request without a span, and small enough
@@ -180,8 +212,18 @@ impl Scope {
 
 /// The spans that are active while the work is current.
 #[cfg(any(feature = "otel", feature = "logs"))]
-struct EnteredSpans {
+enum EnteredSpans {
+    None,
+    #[cfg(feature = "otel")]
+    Context(#[expect(dead_code, reason = "its destructor leaves the context")] ContextGuard),
+    /// Boxed, because it is rare, and the others then fit into registers.
     #[cfg(feature = "logs")]
+    Both(#[expect(dead_code, reason = "its destructor leaves the spans")] Box<BothSpans>),
+}
+
+/// The span of `tracing` is left first, because it was entered last.
+#[cfg(feature = "logs")]
+struct BothSpans {
     _span: Option<EnteredSpan>,
     #[cfg(feature = "otel")]
     _context: Option<ContextGuard>,
@@ -191,13 +233,19 @@ struct EnteredSpans {
 #[cfg(any(feature = "otel", feature = "logs"))]
 fn is_traced(handle: &Work) -> bool {
     #[cfg(feature = "logs")]
-    if handle.state().is_some_and(|state| state.policy.tracing_span) {
+    if is_spanned(handle) {
         return true;
     }
     #[cfg(feature = "otel")]
     return handle.span().is_some();
     #[cfg(not(feature = "otel"))]
-    return false;
+    false
+}
+
+/// Returns true if the observer opens a span of `tracing` for each request.
+#[cfg(feature = "logs")]
+fn is_spanned(handle: &Work) -> bool {
+    handle.state().is_some_and(|state| state.policy.tracing_span)
 }
 
 /// A part of work in a task or on a thread that the application started.

@@ -120,7 +120,7 @@ settings! {
     }
 
     colours: bool = true, "colours" {
-        variable "NO_COLOR": "any value: readable events have no colours" => |_| Some(false);
+        variable "NO_COLOR": "any value: readable events and lines have no colours" => |_| Some(false);
     }
 
     columns: usize = readable::WIDTH, "120" {

@@ -83,7 +83,7 @@ settings! {
     }
 
     colours: bool = true, "colours" {
-        variable "NO_COLOR": "any value: readable lines have no colours" => |_| Some(false);
+        variable "NO_COLOR": "any value: readable events and lines have no colours" => |_| Some(false);
     }
 
     #[cfg(feature = "otlp")]
@@ -95,7 +95,7 @@ settings! {
                 export.url = Some(url.into());
             }
         }
-        variable "OTEL_EXPORTER_OTLP_ENDPOINT": "the address of the collector for all signals, such as `http://collector:4318`; lines are then exported, too";
+        variable "OTEL_EXPORTER_OTLP_ENDPOINT": "lines are exported to this base URL of the collector, such as `http://collector:4318`";
         variable "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "the address for lines";
         variable "OTEL_LOGS_EXPORTER": "`otlp`: lines are exported; `none`: lines are not exported";
     }

@@ -80,7 +80,7 @@ settings! {
         /// Removes the limits of lines, also the one for each request.
         fn unlimited(mut self) { self.per_second = None }
         variable "OBS_LOG_LIMIT": "the lines of a call site and route for each second, or `off`" => limit;
-        valid "at least 1" if |lines| *lines != Some(0);
+        valid "at least 1, or no limit" if |lines| *lines != Some(0);
     }
 
     per_request: u32 = 1_000, "1,000" {
@@ -91,8 +91,8 @@ settings! {
     }
 
     collect: String = String::new(), "none" {
-        /// Collects lines below their level in memory, such as `shop=debug,sqlx=debug`. They are
-        /// written only if their request fails or panics, or calls
+        /// Collects the lines of these targets in memory, even if they are below the level of the
+        /// logs. They are written only if their request fails or panics, or calls
         /// [`keep_logs`](crate::Work::keep_logs).
         ///
         /// The call sites of these lines are then enabled, which costs time. Lines outside of any

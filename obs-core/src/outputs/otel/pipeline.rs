@@ -94,7 +94,7 @@ impl Pipeline {
 
     /// Exports the span of an ended request.
     pub(super) fn export(&self, mut added: Added, record: &Record) {
-        if self.exceptions {
+        if self.exceptions && (record.error.is_some() || record.panic.is_some()) {
             ending::exceptions(record).for_each(|event| added.event(event, self.limits));
         }
         added.status(ending::status(record));

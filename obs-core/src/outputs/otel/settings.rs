@@ -74,7 +74,7 @@ settings! {
     pub(super) endpoint: Option<String> = None, "`http://localhost:4318`" {
         /// Sets the base URL of the collector for OTLP over HTTP. `/v1/traces` is appended.
         fn endpoint(mut self, url: impl Into<String>) { self.endpoint = Some(url.into()) }
-        variable "OTEL_EXPORTER_OTLP_ENDPOINT": "the base URL; setting it enables the export";
+        variable "OTEL_EXPORTER_OTLP_ENDPOINT": "spans are exported to this base URL of the collector";
         variable "OTEL_EXPORTER_OTLP_PROTOCOL":
             "`http/protobuf`; `grpc` causes a warning and changes port 4317 to 4318";
         valid "a URL such as `http://collector:4318`";
@@ -155,7 +155,7 @@ settings! {
         fn resource_attribute(mut self, name: impl Into<String>, value: impl Into<String>) {
             self.resource.push((name.into(), value.into()));
         }
-        variable "OTEL_RESOURCE_ATTRIBUTES": "all keys except those of the service become attributes of the resource";
+        variable "OTEL_RESOURCE_ATTRIBUTES": "all other keys become attributes of the resource";
     }
 
     pub(super) limits: SpanQueueLimits = SpanQueueLimits::default(), "2,048 spans and 8 MiB; 5 s and 512 spans" {
