@@ -22,8 +22,9 @@ use crate::body_rule::of_actix;
 pin_project! {
     /// A response's body that finishes its request's observation when it ends.
     ///
-    /// It forwards the size. A body that is ready as a whole, such as a `String`, is stored as
-    /// bytes. `try_into_bytes` is not forwarded, because those bytes would not be observed.
+    /// Its size is the size of the body inside it. A body that is ready as a whole, such as a
+    /// `String`, is stored as bytes. `try_into_bytes` always fails, because the bytes that it
+    /// returns would not be observed.
     ///
     /// # Errors
     /// The errors of the body, boxed as actix-web boxes them.

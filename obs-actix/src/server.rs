@@ -36,10 +36,10 @@ const POLL: Duration = Duration::from_millis(10);
 ///    Responses over HTTP/1 have `Connection: close`, so that clients lose no request at the end.
 ///    actix-web cannot send GOAWAY over HTTP/2.
 /// 2. No new connections are accepted. Running requests have up to the [drain's
-///    timeout](obs_core::ObserverBuilder::drain_timeout) (15 s by default; in whole seconds for
-///    actix-web).
+///    timeout](obs_core::ObserverBuilder::drain_timeout) to end (15 s by default). actix-web counts
+///    only whole seconds, so the timeout is rounded down.
 /// 3. Requests that still run are aborted, and each is recorded.
-/// 4. The outputs are flushed, and one line with all numbers is logged.
+/// 4. The outputs are flushed. The [report](obs_core::ShutdownReport) is logged as one line.
 ///
 /// All of it takes at most the [`shutdown_timeout`](obs_core::ObserverBuilder::shutdown_timeout),
 /// 25 s by default. A second signal ends the process immediately. The signal handlers of actix-web

@@ -169,8 +169,9 @@ impl<C: 'static> ObservedApp<Router, C> {
     /// Converts the application to the `Router` that it wraps, for code that needs this type, such
     /// as a test helper or a platform's runtime.
     ///
-    /// The router contains the layer, so its requests are observed. Routes that are added to it
-    /// later are not, and neither are the routes of a router into which it is merged.
+    /// The router contains the layer, so its requests are observed. Routes that you add to this
+    /// router later are not observed. If you merge it into another router, the routes of the other
+    /// router are not observed.
     ///
     /// ```
     /// use axum::Router;

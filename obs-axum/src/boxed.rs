@@ -1,9 +1,9 @@
 //! A layer that puts an observed body into the same box type as axum's own bodies.
 //!
-//! Otherwise axum would wrap the body in an adapter that converts errors, and every frame would go
-//! through it. These bodies do not need it, because their errors are axum's own. `Body::new` uses
-//! this box and adds no second one. If a future version of axum boxes the body again, the
-//! benchmarks fail because of the additional allocation.
+//! Without this layer, axum would wrap the body in an adapter that converts errors. Every frame
+//! would go through the adapter. An observed body does not need the adapter, because its errors are
+//! axum's own. `Body::new` uses this box and adds no second one. If a future version of axum boxes
+//! the body again, the benchmarks fail because of the additional allocation.
 
 use std::{
     fmt::Display,

@@ -36,13 +36,16 @@ impl ObserveLayer {
         Self { observer: observer.clone(), route_prefix: None }
     }
 
-    /// Sets the path under which the service is mounted, for a service that does not know it: one
-    /// behind a proxy that removes a part of the path, or in a framework without `nest_service`.
+    /// Sets the path under which the service is mounted.
+    ///
+    /// Use it for a service that does not know this path. One example is a service behind a proxy
+    /// that removes a part of the path. Another example is a service in a framework without
+    /// `nest_service`.
     ///
     /// Services in an axum router do not need this. A router that is mounted with `nest` has
-    /// complete routes. With `nest_service`, put a layer on the inner service. If that is a router,
-    /// its routes are complete. If it has no routes, such as a file server, its route is the mount
-    /// point:
+    /// complete routes. With `nest_service`, put a layer on the inner service. If the inner service
+    /// is a router, its routes are then complete. If the inner service has no routes, such as a
+    /// file server, its route is the mount point:
     ///
     /// ```
     /// use axum::{Router, routing::get_service};

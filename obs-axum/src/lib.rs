@@ -35,7 +35,7 @@
 //! | `axum` | on | routers, extractors and a server |
 //! | `files`, `gzip`, `hash`, `metrics`, `patterns`, `prometheus` | on | see [`obs_core`] |
 //! | `http2` | off | HTTP/2 in [`serve()`]; it also enables axum's feature of this name |
-//! | `tonic` | off | for tonic: the client's address, and the number of messages that it sent |
+//! | `tonic` | off | for tonic: the client's address, and the number of messages that the client sent |
 //! | `logs` | off | log lines that know their request |
 //! | `otel`, `testing` | off | see [`obs_core`] |
 //!

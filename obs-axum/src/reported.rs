@@ -9,10 +9,11 @@ use axum::{
 use http::{StatusCode, request::Parts};
 use obs_core::current;
 
-/// An extractor that adds the reason to the event if the extractor inside it rejects the request.
+/// An extractor that wraps another extractor, and reports its rejections.
 ///
-/// Without it, the reason is only in the response. The client gets the same response in both cases.
-/// The reason becomes the `error.message` of the event, with secrets masked.
+/// If the inner extractor rejects the request, the reason becomes the `error.message` of the event,
+/// with secrets masked. Without `Reported`, the reason is only in the response. The client gets the
+/// same response in both cases.
 ///
 /// ```
 /// use axum::{Router, extract::Path, routing::get};
@@ -50,7 +51,8 @@ pub struct Reported<E>(pub E);
 
 /// The rejection of an extractor, after it was reported: see [`Reported`].
 ///
-/// As a response, it is the response of the extractor. Its `Display` is the reason.
+/// Converted to a response, it is the response that the inner extractor made. Its `Display` is the
+/// reason.
 #[derive(Debug)]
 pub struct RejectionReport {
     response: Response,

@@ -1,5 +1,5 @@
-//! The seal of the extension trait, and the condition of its method: nobody outside can implement
-//! them.
+//! Two traits that other crates cannot implement. One seals the extension trait of routers. The
+//! other one is the condition for calling its method: the router has its state.
 
 use axum::Router;
 

@@ -31,9 +31,9 @@ const NO_MORE: Duration = Duration::from_millis(1);
 ///    Responses over HTTP/1 have `Connection: close`, and connections over HTTP/2 get GOAWAY, so
 ///    that clients lose no request at the end.
 /// 2. No new connections are accepted. Running requests have up to the [drain's
-///    timeout](obs_core::ObserverBuilder::drain_timeout) (15 s by default).
+///    timeout](obs_core::ObserverBuilder::drain_timeout) to end (15 s by default).
 /// 3. Requests that still run are aborted, and each is recorded.
-/// 4. The outputs are flushed, and one line with all numbers is logged.
+/// 4. The outputs are flushed. The [report](obs_core::ShutdownReport) is logged as one line.
 ///
 /// All of it takes at most the [`shutdown_timeout`](obs_core::ObserverBuilder::shutdown_timeout),
 /// 25 s by default. A second signal ends the process immediately.

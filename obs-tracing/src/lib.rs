@@ -29,15 +29,17 @@
 //! # Ok::<(), obs_core::BuildError>(())
 //! ```
 //!
-//! Each line that is written below a request has its request id, trace id, span id and route. No
-//! span is needed for this. [`Logs`](obs_core::Logs) has the settings, and `docs/logs.md` is the
-//! guide.
+//! Each line that the code of a request writes has the request id, trace id, span id and route of
+//! this request. No span is needed for this. [`Logs`](obs_core::Logs) has the settings, and
+//! `docs/logs.md` is the guide.
 //!
 //! # The request of a line
-//! 1. The request that is current on the thread. Handlers and middleware run in it, and so do
-//!    `current().scope(..)` and `current().run(..)`.
+//! 1. The request that is current on the thread. A request is current while its handler and
+//!    middleware run. It is also current in a future of `current().scope(..)` and in a closure of
+//!    `current().run(..)`.
 //! 2. Else, the request in which the nearest enclosing span was created. So a task that is spawned
-//!    with `.instrument(span)` keeps its request, and `spawn_blocking` with an entered span does.
+//!    with `.instrument(span)` keeps its request. A closure in `spawn_blocking` that enters such a
+//!    span keeps its request, too.
 //! 3. Else, the line has no ids.
 //!
 //! The request may have ended before the line is written, for example in the task of a pooled

@@ -6,8 +6,8 @@
 //!   framework; a gRPC service on tonic.
 //! * [`client`]: a client for HTTP/1 and HTTP/2 that can disconnect at any moment.
 //! * [`caller`]: a gRPC client.
-//! * [`collector`]: an OpenTelemetry collector, which receives and checks spans, and fails on
-//!   request.
+//! * [`collector`]: an OpenTelemetry collector, which receives and checks spans. A test can make it
+//!   fail.
 //! * [`watch`]: an observer whose records, events and metrics a case waits for and checks.
 //! * [`tls_listener`]: a TLS listener for axum.
 //! * [`process`], [`postgres`]: whole processes, and a database for a test.

@@ -234,8 +234,8 @@ settings! {
         ///
         /// ```
         /// # use obs_core::Observer;
-/// let networks = ["10.0.0.0/8", "fd00::/8", "127.0.0.1"];
-/// let observer = Observer::builder("shop").trusted_proxies(networks).build()?;
+        /// let networks = ["10.0.0.0/8", "fd00::/8", "127.0.0.1"];
+        /// let observer = Observer::builder("shop").trusted_proxies(networks).build()?;
         /// # Ok::<(), obs_core::BuildError>(())
         /// ```
         fn trusted_proxies(mut self, networks: impl IntoIterator<Item = impl Into<String>>) {
@@ -318,9 +318,10 @@ settings! {
         /// is the `error_type` in metrics, events and spans. It returns `None` if the request has
         /// not failed.
         ///
-        /// [`Record::error_type`](crate::output::Record::error_type) is the default decision there.
-        /// The text is static because it becomes the label of a metric. If the function panics, the
-        /// default decision counts, and the panic is logged once.
+        /// Inside the function, [`Record::error_type`](crate::output::Record::error_type) returns
+        /// the default decision. The returned text is static because it becomes the label of a
+        /// metric. If the function panics, the default decision counts, and the panic is logged
+        /// once.
         ///
         /// ```
         /// # use obs_core::Observer;

@@ -1,7 +1,7 @@
 //! A named health check. Only one run is active at a time, and later callers reuse its result.
 //!
-//! Only the methods that add a check refer to [`Check`]. The health pages call it as a
-//! [`HealthCheck`], so the linker removes it from a program without checks.
+//! Only the methods that add a check refer to [`Check`]. The health pages use only the trait
+//! [`HealthCheck`]. So the linker removes the code of [`Check`] from a program without checks.
 
 use std::{
     fmt,

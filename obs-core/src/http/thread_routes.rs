@@ -1,5 +1,5 @@
-//! The routes of a thread, for the log lines of a framework that names the route of a request only
-//! with its response.
+//! The routes of a thread. Some frameworks name the route of a request only with its response. Log
+//! lines need the route earlier, so they look it up here.
 
 use std::{
     cell::RefCell,

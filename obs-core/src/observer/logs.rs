@@ -18,7 +18,7 @@ impl Observer {
         Arc::clone(self.log_pipeline().levels())
     }
 
-    /// The log lines on their way to the outputs, for code that has lines of its own.
+    /// The pipeline that passes log lines to the outputs. Code with lines of its own writes to it.
     #[must_use]
     pub fn log_pipeline(&self) -> Arc<LogPipeline> {
         match self.shared() {

@@ -13,7 +13,10 @@ use crate::{
     redact::diagnostics,
 };
 
-/// The result of a shutdown. Its `Display` is one line with all numbers.
+/// The result of a shutdown.
+///
+/// Its `Display` is one line: the numbers of delivered and lost entries of each output, and the
+/// number of requests that had not ended.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -87,8 +90,8 @@ pub(crate) fn flush_within(observer: &Observer, limit: Duration) -> ShutdownRepo
     flushed.unwrap_or_else(|| observer.report(false))
 }
 
-/// Flushes as [`flush_within`], and logs the report: one line with all numbers. `event` is what
-/// happens to the service, such as `has shut down`.
+/// Flushes as [`flush_within`], and logs the report as one line. `event` is what happens to the
+/// service, such as `has shut down`.
 ///
 /// Logging may block. Call it on a thread that nobody waits for without a limit.
 pub(crate) fn flush_and_log(observer: &Observer, limit: Duration, event: &str) -> ShutdownReport {

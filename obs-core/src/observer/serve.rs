@@ -109,8 +109,9 @@ impl Stop {
 /// 3. [`Phase::Abort`], after the [drain's timeout](crate::ObserverBuilder::drain_timeout): `serve`
 ///    gets up to [`Drain::abort`](crate::Drain::abort) to end, and is then dropped.
 ///
-/// At the end the outputs are flushed, and one line with all numbers is logged. The whole shutdown
-/// takes at most the [`shutdown_timeout`](crate::ObserverBuilder::shutdown_timeout).
+/// At the end the outputs are flushed, and the [report](crate::ShutdownReport) is logged as one
+/// line. The whole shutdown takes at most the
+/// [`shutdown_timeout`](crate::ObserverBuilder::shutdown_timeout).
 ///
 /// # Errors
 /// Returns the errors of `serve`.
@@ -119,7 +120,7 @@ impl Stop {
 /// A drop of the future drops `serve`.
 ///
 /// # Panics
-/// Panics after the signal outside of a Tokio runtime with timers.
+/// Panics if it is polled outside of a Tokio runtime with timers. The panic comes after the signal.
 ///
 /// ```no_run
 /// # async fn connections() -> std::io::Result<()> { Ok(()) }

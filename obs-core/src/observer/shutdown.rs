@@ -98,15 +98,14 @@ fn last_flush(observer: Observer) {
 /// Once draining has begun, a drop does not end it.
 ///
 /// # Panics
-/// Panics after the signal outside of a Tokio runtime with timers.
+/// Panics if it is polled outside of a Tokio runtime with timers. The panic comes after the signal.
 pub async fn requested(observer: &Observer, signal: impl Future<Output = ()>) {
     signal.await;
     let delay = observer.begin_shutdown();
     tokio::time::sleep(delay).await;
 }
 
-/// Flushes the outputs without blocking the runtime, and logs the report: one line with all
-/// numbers.
+/// Flushes the outputs without blocking the runtime, and logs the report as one line.
 ///
 /// It takes at most the rest of the [`shutdown_timeout`](crate::ObserverBuilder::shutdown_timeout),
 /// and at most 5 s.

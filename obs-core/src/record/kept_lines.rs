@@ -1,4 +1,4 @@
-//! The log lines of a request that are collected, and written only if it fails (feature `logs`).
+//! The log lines that are collected in memory until their request ends (feature `logs`).
 
 use std::{
     collections::VecDeque,

@@ -4,23 +4,23 @@
 //!
 //! The adapter searches the request's extensions for the handle of its own observer. It never uses
 //! the current handle of the thread: a handler may call another service on the same thread, and
-//! that is a separate request. If there is a handle, the adapter starts nothing, and only passes on
-//! the more exact route. So installing a layer twice is harmless, and a layer inside a nested
-//! service names the route that the outer layer cannot see.
+//! that is a separate request. If there is a handle, the adapter starts nothing. It only sets the
+//! more exact route in that handle. So installing a layer twice is harmless, and a layer inside a
+//! nested service names the route that the outer layer cannot see.
 //!
 //! # Scope
 //!
 //! An observation has one scope, which swaps the handle of the request into a thread-local around
 //! `call`, each poll and each drop. This needs no runtime and no reference count. `catch_unwind`
-//! surrounds the same places. A frame of a body is large. So only its data leaves the scope and
-//! `catch_unwind`, not the whole frame.
+//! surrounds the same places. A frame of a body is large. So the closure that runs in the scope and
+//! in `catch_unwind` returns only the data of the frame, not the whole frame.
 //!
 //! Most bodies of requests without a span yield nothing but bytes. For them
-//! [`BodyObservation::poll`](body::BodyObservation::poll) has a short path. It is inlined where an
-//! adapter calls `sees_only_bytes` first. Long code that few requests need is in functions that are
-//! not inlined. Between two requests, other code displaces ours from the processor's caches. If
-//! rare code lay between common code, it would have to be loaded again together with the common
-//! code.
+//! [`BodyObservation::poll`](body::BodyObservation::poll) has a short path. An adapter that calls
+//! `sees_only_bytes` before `poll` can inline this path. Long code that few requests need is in
+//! functions that are not inlined. Between two requests, other code displaces ours from the
+//! processor's caches. If rare code lay between common code, the processor would have to load the
+//! rare code again, too.
 //!
 //! # End
 //!

@@ -1,5 +1,5 @@
 //! An OpenTelemetry collector for tests. It receives spans and logs over HTTP, on its own socket
-//! and thread, and rejects faults.
+//! and thread. It reports invalid data as faults.
 //!
 //! * [`Collector`]: the handle for tests: its address, its responses, the received spans.
 //! * [`Span`]: a received span, flattened for tests.

@@ -9,12 +9,13 @@
 //! UNIMPLEMENTED, and a failure without a body.
 //!
 //! If the response is a failure without a body, or if there is no response, the method becomes the
-//! route only if the router has no route. At most 64 routes are created in this way, because the
-//! method may be any text.
+//! route in only two cases: the router has no route, or its route is that of the whole service. At
+//! most 64 routes are created in this way, because the method may be any text.
 //!
 //! Messages are counted by their length prefixes while the body passes. tonic's server enforces
-//! `grpc-timeout` outside of our layer, by dropping our future. So if the future is dropped at
-//! about this time or later, the deadline has passed. Otherwise, the client has disconnected.
+//! `grpc-timeout` outside of our layer, by dropping our future. So the time of the drop shows the
+//! reason. If the timeout has passed, or almost passed, the call has exceeded its deadline.
+//! Otherwise, the client has disconnected.
 
 pub(crate) mod answer;
 pub(crate) mod messages;

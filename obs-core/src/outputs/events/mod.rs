@@ -14,9 +14,9 @@
 //! the largest recent batch needed.
 //!
 //! A sink of batches returns how many entries it has accepted. A sink of bytes
-//! (`delivery/byte_writer.rs`) accepts them as `write(2)` does. The next attempt continues at the
-//! first byte that the sink did not accept, so a failed attempt neither breaks nor duplicates a
-//! line.
+//! (`delivery/byte_writer.rs`) returns how many bytes it has accepted. The next attempt continues
+//! at the first byte that the sink did not accept, so a failed attempt neither breaks nor
+//! duplicates a line.
 
 pub(crate) mod channel;
 pub(crate) mod install;

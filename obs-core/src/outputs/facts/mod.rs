@@ -4,8 +4,9 @@
 //! description, and the expression that reads it. The rows generate:
 //!
 //! * the members of an event (`event`),
-//! * the attributes of a span (`at_start` and `at_end`), and their names, which the application's
-//!   fields cannot use in a span,
+//! * the attributes of a span (`at_start` and `at_end`),
+//! * the check for their names (`has_attribute`): in a span, a field of the application cannot have
+//!   such a name,
 //! * the JSON Schema of an event (`schema/event-1.json`) and the reference in `docs/events.md`. A
 //!   test compares both with the rows. With `UPDATE_DOCS=1`, the test writes both documents.
 //!

@@ -1,10 +1,10 @@
-//! Lines after the fact: they are collected in memory, and their request's end decides whether they
-//! are written.
+//! Collected lines: they wait in memory until their request ends. The end of the request decides
+//! whether they are written.
 //!
 //! | lines | are written if |
 //! |---|---|
-//! | below their level | the request fails, is slow, or asks for them |
-//! | of a trace that sampling drops | a rule keeps the request's event, or the lines above are written |
+//! | below the level of the logs | the request fails, is slow, or asks for them |
+//! | of a trace that sampling drops | a rule keeps the request's event, or the condition of the first row is true |
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,7 +1,8 @@
 //! A log line in the Elastic Common Schema (ecs-logging, ECS 9).
 //!
-//! Elasticsearch rejects a whole document if a field has another kind than before. So all fields of
-//! the application are below `labels`, as texts, where every name is allowed.
+//! Elasticsearch rejects a whole document if the type of a field differs from the type in earlier
+//! documents. So all fields of the application are texts inside the object `labels`, where every
+//! name is allowed.
 
 use std::borrow::Cow;
 

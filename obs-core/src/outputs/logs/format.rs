@@ -21,7 +21,7 @@ pub enum LogFormat {
     Json,
     /// An aligned line in colours, for people. It is the default if standard output is a terminal.
     Readable,
-    /// The Elastic Common Schema, for Elasticsearch. The fields of a line are below `labels`.
+    /// The Elastic Common Schema, for Elasticsearch. The fields of a line are in `labels`.
     Ecs,
     /// The names of Google Cloud Logging.
     GoogleCloud,

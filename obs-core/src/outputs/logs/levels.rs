@@ -76,7 +76,7 @@ impl LogLevels {
         self.rules.read(|rules| Some(rules.level(target, level))).unwrap_or(level)
     }
 
-    /// The least severe level of which some line is written or collected; `None` if no line is.
+    /// The least severe level at which lines can be written or collected. `None` if no line can be.
     #[must_use]
     pub fn most(&self) -> Option<LogLevel> {
         self.rules.read(LevelRules::most).max(self.collected.as_ref().and_then(LevelRules::most))

@@ -5,8 +5,9 @@
 //!                  │ empty                              │ used up
 //!                  └────────── held back and counted ◀──┘ ─▶ a summary, every ten seconds
 //! ```
-//! Each call site has a bucket for each route, so neither another call site nor another route can
-//! be hidden. A bucket is full at first, so the first line of a call site always passes.
+//! Each call site has a bucket for each route. So a loop uses up only its own bucket, and the lines
+//! of other call sites and other routes are still written. A bucket is full at first, so the first
+//! line of a call site always passes.
 
 use std::{
     collections::HashMap,

@@ -69,7 +69,7 @@ const OWN_TARGET: &str = "obs";
 /// The limit of a message, in bytes.
 const MAX_MESSAGE: usize = 16 * 1024;
 
-/// The log lines of an observer, on their way to its outputs.
+/// The pipeline that passes log lines to the outputs of an observer.
 ///
 /// The layer of the crate `obs-tracing` writes to it. Other sources of lines can do the same:
 ///

@@ -22,7 +22,7 @@ impl LogPipeline {
     ///
     /// The line has the level error, the target `panic`, the thread and the location. It has a
     /// backtrace if `RUST_BACKTRACE` is set. The [panic hook](crate::ObserverBuilder::panic_hook)
-    /// writes it, so it must be installed.
+    /// writes the line, so the hook must be installed.
     pub fn write_panics(self: &Arc<Self>) {
         let mut pipelines = PIPELINES.lock().unwrap_or_else(PoisonError::into_inner);
         pipelines.retain(|pipeline| pipeline.strong_count() > 0);

@@ -73,7 +73,8 @@ settings! {
     }
 
     per_second: Option<u32> = Some(1_000), "1,000" {
-        /// Limits the lines of each call site, for each route. Five times as many may come at once.
+        /// Limits the lines that each call site writes in a second, for each route. Five times as
+        /// many lines may come at once.
         ///
         /// Further lines are held back and counted. A summary says how many there were.
         fn lines_per_second(mut self, lines: u32) { self.per_second = Some(lines) }
@@ -117,7 +118,7 @@ settings! {
     }
 
     collect_slower_than: Option<Duration> = None, "off" {
-        /// Writes the collected lines of a request that takes longer than this time, too.
+        /// Also writes the collected lines of a request that takes at least this time.
         fn collect_slower_than(mut self, duration: Duration) { self.collect_slower_than = Some(duration) }
         variable "OBS_LOG_COLLECT_SLOWER_THAN": "a duration such as `500ms`, `20s` or `5m`, or whole seconds such as `20`" => |text| parse::duration(text).map(Some);
     }
@@ -126,10 +127,10 @@ settings! {
         /// Drops the lines below warn of a request whose event is dropped by
         /// [`sample_rate`](crate::Events::sample_rate). So an event that is kept has all its lines.
         ///
-        /// If there are rules, or collected lines, the lines of the other traces wait in memory
-        /// until their request ends, within the limits of [collected](Self::collect) lines, because
-        /// a rule may still keep the event. Dropped lines are counted in `log_lines_dropped_total`
-        /// with the reason `sampling`.
+        /// A rule may keep an event that sampling would drop. So if there are rules, these lines
+        /// wait in memory until their request ends. They also wait if lines are
+        /// [collected](Self::collect). The limits of collected lines apply to them. Dropped lines
+        /// are counted in `log_lines_dropped_total` with the reason `sampling`.
         fn sampled(mut self, sampled: bool) { self.sampled = sampled }
         variable "OBS_LOG_SAMPLED": "`true` or `false`: lines below warn are dropped with their request's event" => parse::switch;
     }

@@ -1,7 +1,8 @@
 //! Labels of the application's own: from fields, and from headers.
 //!
-//! Each label numbers its values, and one number stands for the values of all labels of a request.
-//! The key of a series therefore has the same size with and without such labels.
+//! Each value of a label gets a number. The numbers of all these labels of a request are combined
+//! into one number. For these labels, the key of a series contains only this number. So the key has
+//! the same size with and without such labels.
 
 use std::{
     borrow::Cow,

@@ -8,13 +8,15 @@
 //!
 //! A request needs two look-ups in insert-only maps: one for the route, and one for the series.
 //! Each slot of these maps is written once, so readers load only cache lines that are no longer
-//! written. The map of the series is replaced when idle series are removed, so each thread reads it
-//! under a lock of its own cache line. Then each histogram needs two relaxed additions. Each thread
-//! adds to its own cache lines.
+//! written. When idle series are removed, the map of the series is replaced by a new one. So a
+//! thread holds a lock while it reads this map. Each shard of threads has its own lock, in a cache
+//! line of its own. Then each histogram needs two relaxed additions. Each thread adds to the cache
+//! lines of its shard.
 //!
 //! Sums are whole nanoseconds or bytes. Counts are the sums of the buckets, so `_count` always
-//! equals `+Inf`. `http_requests_total` is read from the same histogram. A loom model
-//! (`tests/loom`) checks that histograms lose no observation.
+//! equals `+Inf`. `http_requests_total` is the sum of two counts: those of the histograms of
+//! durations and of streams. A loom model (`tests/loom`) checks that histograms lose no
+//! observation.
 //!
 //! The rank of an exemplar depends on three facts, in this order: whether the request failed,
 //! whether its trace is recorded, and its duration. The rank and the time can be read without a

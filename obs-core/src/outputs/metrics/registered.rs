@@ -1,9 +1,10 @@
 //! The registry that an observer may have.
 //!
-//! There is one only if the settings name it, or from the first call of
-//! [`Observer::registry`](crate::Observer::registry). Only these two methods refer to a function
-//! that creates a [`Bridge`]. All other code calls it as [`RegisteredMetrics`], so the linker
-//! removes it, and most of the crate `prometheus`, from a program that calls neither method.
+//! An observer gets its registry from [`Metrics::registry`](crate::Metrics::registry). Without this
+//! setting, the first call of [`Observer::registry`](crate::Observer::registry) creates a registry.
+//! Only these two methods refer to a function that creates a [`Bridge`]. All other code uses only
+//! the trait [`RegisteredMetrics`]. So if a program calls neither method, the linker removes
+//! [`Bridge`] and most of the crate `prometheus` from it.
 
 use std::{
     fmt,

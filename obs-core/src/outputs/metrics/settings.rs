@@ -142,8 +142,8 @@ impl MetricLabel {
     /// The first 100 values become label values, or as many as [`limit`](Self::limit) allows. All
     /// further values are counted as `overflow`. A value longer than 128 bytes is cut.
     ///
-    /// The name of the label is that of the field, with `_` for each other character than a letter
-    /// or digit.
+    /// The name of the label is the name of the field. Each character that is not an ASCII letter
+    /// or digit becomes `_`.
     ///
     /// ```
     /// use obs_core::{MetricLabel, Metrics, Observer, Outcome, adapter::RequestHead};
