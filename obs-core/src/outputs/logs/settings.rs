@@ -117,7 +117,7 @@ settings! {
     }
 
     collect_slower_than: Option<Duration> = None, "off" {
-        /// Writes the collected lines of a request that takes longer than this time, too.
+        /// Also writes the collected lines of a request that takes longer than this time.
         fn collect_slower_than(mut self, duration: Duration) { self.collect_slower_than = Some(duration) }
         variable "OBS_LOG_COLLECT_SLOWER_THAN": "a duration such as `500ms`, `20s` or `5m`, or whole seconds such as `20`" => |text| parse::duration(text).map(Some);
     }
