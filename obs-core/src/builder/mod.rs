@@ -378,7 +378,7 @@ settings! {
         }
         /// Removes the built-in endpoints: `/metrics`, `/health`, `/livez` and `/readyz`.
         fn without_endpoints(mut self) { self.endpoints.clear() }
-        valid "for `endpoint_path`, plain paths, each used once";
+        valid "for `endpoint_path`, a path such as `/metrics` that no other endpoint has, without parameters and query";
     }
 
     #[cfg(feature = "tokio")]
@@ -449,7 +449,7 @@ settings! {
         /// they are aborted.
         fn drain_timeout(mut self, timeout: Duration) { self.drain_timeout = Some(timeout) }
         variable "OBS_DRAIN_TIMEOUT": "a duration such as `500ms`, `20s` or `5m`, or whole seconds such as `20`" => parse::duration;
-        valid "at most what `drain_delay` and the reserve leave of `shutdown_timeout`";
+        valid "at most `shutdown_timeout` without its reserve and without `drain_delay`";
         check Self::check_drain_timeout;
     }
 

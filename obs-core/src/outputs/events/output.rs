@@ -134,8 +134,8 @@ settings! {
     }
 
     capacity: usize = 4 * 1024 * 1024, "4 MiB" {
-        /// Limits the bytes of the events that wait or are being written. They include the data
-        /// that a `BatchSink` gets in addition to the bytes of an event.
+        /// Limits the bytes of the events that wait or are being written. The limit includes
+        /// the data that a `BatchSink` gets in addition to the bytes of an event.
         fn capacity(mut self, bytes: usize) { self.capacity = bytes }
         valid "at least 65536 bytes" if |bytes| *bytes >= LEAST_CAPACITY;
     }

@@ -93,7 +93,8 @@ settings! {
     }
 
     rotate_size: u64 = 100 * 1024 * 1024, "100 MiB" {
-        /// Limits the bytes of a segment. An event that is larger gets its own segment.
+        /// Limits the bytes of the current file. A full file is closed and renamed, and is then
+        /// called a segment. An event that is larger than the limit gets its own segment.
         fn rotate_size(mut self, bytes: u64) { self.rotate_size = bytes }
         valid "at least one byte" if |bytes| *bytes > 0;
     }
@@ -121,8 +122,8 @@ settings! {
 
     mode: u32 = 0o600, "`0o600`: only the user of the process" {
         /// Sets the permissions of the files that are created, on Unix. The file mode creation mask
-        /// of the process (`umask`) also applies. A file that exists keeps its permissions, and a
-        /// segment has those of the file that was closed.
+        /// of the process (`umask`) also applies. A file that exists keeps its permissions. A
+        /// segment has the permissions of the file from which it was made.
         fn mode(mut self, mode: u32) { self.mode = mode }
         variable "OBS_EVENTS_FILE_MODE": "the permissions of new event files in octal, such as `640`"
             => octal;
