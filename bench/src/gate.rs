@@ -31,7 +31,7 @@ const LIMITS: &[Limit] = &[
     Limit { name: "actix-unsampled", instructions: 8_200.0, allocations: 4.0, chance: 0.0 },
     Limit { name: "actix-one-percent", instructions: 8_250.0, allocations: 4.03, chance: ONE_PERCENT },
     Limit { name: "actix-sampled", instructions: 12_100.0, allocations: 7.0, chance: 0.0 },
-    Limit { name: "line-written", instructions: 6_400.0, allocations: 4.0, chance: 0.0 },
+    Limit { name: "line-written", instructions: 6_480.0, allocations: 4.0, chance: 0.0 },
     Limit { name: "line-filtered", instructions: 2.0, allocations: 0.0, chance: 0.0 },
     Limit { name: "line-filtered-by-target", instructions: 6.0, allocations: 0.0, chance: 0.0 },
     Limit { name: "line-collected", instructions: 4_600.0, allocations: 7.0, chance: 0.0 },

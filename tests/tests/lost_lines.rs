@@ -97,7 +97,9 @@ fn a_dead_collector_affects_no_request() {
     let collector = Collector::start();
     let endpoint = collector.endpoint();
     drop(collector);
-    let lost = lost(LogOutput::otlp().endpoint(endpoint));
+    // Lines wait only shortly for others, so that the first export fails before the queue is full.
+    let output = LogOutput::otlp().endpoint(endpoint).batch(Duration::from_millis(1), 512);
+    let lost = lost(output);
     only_errors(&lost);
 }
 
