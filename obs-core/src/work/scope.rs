@@ -5,6 +5,8 @@
 //! passed. A task or thread that a handler starts is outside of the work, unless it uses
 //! [`Work::scope`] or [`Work::run`].
 
+#[cfg(feature = "logs")]
+use std::cell::RefCell;
 use std::{
     cell::Cell,
     mem::{self, ManuallyDrop},
@@ -17,7 +19,7 @@ use std::ptr;
 #[cfg(feature = "otel")]
 use opentelemetry::ContextGuard;
 #[cfg(feature = "logs")]
-use tracing::{Span, span::EnteredSpan};
+use tracing::span::EnteredSpan;
 
 use crate::{record::state::WorkState, work::handle::Work};
 
@@ -137,8 +139,10 @@ impl Scope {
     #[inline]
     pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
         // Declared first, so dropped last: the spans stay active as long as the request is current.
-        #[cfg(any(feature = "otel", feature = "logs"))]
-        let _spans = if self.traced { self.attach() } else { EnteredSpans::None };
+        #[cfg(feature = "otel")]
+        let _context = if self.traced { self.attach() } else { None };
+        #[cfg(feature = "logs")]
+        let _span = LeaveTracingSpan(self.spanned && self.enter_tracing_span());
         self.enter_without_span(f)
     }
 
@@ -159,38 +163,20 @@ impl Scope {
     }
 
     /// Not inlined, so that entering a scope does not contain the code for spans.
-    #[cfg(any(feature = "otel", feature = "logs"))]
-    #[inline(never)]
-    fn attach(&self) -> EnteredSpans {
-        #[cfg(feature = "logs")]
-        if self.spanned {
-            return self.attach_both();
-        }
-        #[cfg(feature = "otel")]
-        return self.attach_context().map_or(EnteredSpans::None, EnteredSpans::Context);
-        #[cfg(not(feature = "otel"))]
-        EnteredSpans::None
-    }
-
     #[cfg(feature = "otel")]
-    #[inline]
-    fn attach_context(&self) -> Option<ContextGuard> {
+    #[inline(never)]
+    fn attach(&self) -> Option<ContextGuard> {
         self.handle.span().map(|span| span.context().clone().attach())
     }
 
+    /// Returns true if a span was entered.
     #[cfg(feature = "logs")]
     #[cold]
     #[inline(never)]
-    fn attach_both(&self) -> EnteredSpans {
-        #[cfg(feature = "otel")]
-        let _context = self.attach_context();
-        let span = self.handle.state().and_then(|state| state.tracing_span());
-        let _span = span.map(Span::entered);
-        EnteredSpans::Both(Box::new(BothSpans {
-            _span,
-            #[cfg(feature = "otel")]
-            _context,
-        }))
+    fn enter_tracing_span(&self) -> bool {
+        let Some(span) = self.handle.state().and_then(|state| state.tracing_span()) else { return false };
+        let span = span.entered();
+        ENTERED.try_with(|entered| entered.borrow_mut().push(span)).is_ok()
     }
 
     /// Makes only the handle current. This is enough for a request without a span, and small enough
@@ -210,23 +196,34 @@ impl Scope {
     }
 }
 
-/// The spans that are active while the work is current.
-#[cfg(any(feature = "otel", feature = "logs"))]
-enum EnteredSpans {
-    None,
-    #[cfg(feature = "otel")]
-    Context(#[expect(dead_code, reason = "its destructor leaves the context")] ContextGuard),
-    /// Boxed, because it is rare, and the others then fit into registers.
-    #[cfg(feature = "logs")]
-    Both(#[expect(dead_code, reason = "its destructor leaves the spans")] Box<BothSpans>),
+#[cfg(feature = "logs")]
+thread_local! {
+    /// The spans of `tracing` that scopes have entered on this thread, the innermost last. They are
+    /// not in the scopes, so that a scope without a span has only a flag to check at its end.
+    static ENTERED: RefCell<Vec<EnteredSpan>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The span of `tracing` is left first, because it was entered last.
+/// Leaves the innermost span of `tracing` if the scope has entered it.
 #[cfg(feature = "logs")]
-struct BothSpans {
-    _span: Option<EnteredSpan>,
-    #[cfg(feature = "otel")]
-    _context: Option<ContextGuard>,
+struct LeaveTracingSpan(bool);
+
+#[cfg(feature = "logs")]
+impl Drop for LeaveTracingSpan {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0 {
+            leave_tracing_span();
+        }
+    }
+}
+
+#[cfg(feature = "logs")]
+#[cold]
+#[inline(never)]
+fn leave_tracing_span() {
+    // Leaving calls layers of the application, so the list is no longer borrowed then.
+    let span = ENTERED.try_with(|entered| entered.borrow_mut().pop());
+    drop(span);
 }
 
 /// Returns true if the work may have a span.
