@@ -202,6 +202,8 @@ costs() {
 }
 
 all() {
+    # Each crate is built once, so data for the next build would only take space.
+    export CARGO_INCREMENTAL=0
     all_tools
     licences
     format
