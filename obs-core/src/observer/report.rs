@@ -104,5 +104,8 @@ pub(crate) fn flush_and_log(observer: &Observer, limit: Duration, event: &str) -
     } else {
         diagnostics::warn(format_args!("{name} {event}{after}; {report}"));
     }
+    // The message may be a line of these logs, and the process may end now.
+    #[cfg(feature = "logs")]
+    observer.log_pipeline().flush_last_line();
     report
 }

@@ -179,6 +179,17 @@ pub(crate) fn flush<'a>(
     asked.iter().fold(true, |flushed, (flush, one)| flushed & one.worker.wait_for(flush))
 }
 
+/// Waits for the lines that came after the report of a shutdown, at most until the deadline. It does
+/// not wait for destinations whose lines the report counts as lost.
+#[cfg(feature = "logs")]
+pub(crate) fn flush_rest<'a>(destinations: impl Iterator<Item = &'a RunningDestination>, deadline: Duration) {
+    let open = destinations.filter(|one| !one.queue.is_given_up());
+    let asked: Vec<_> = open.map(|one| (one.queue.ask_to_flush(deadline), one)).collect();
+    for (flush, one) in asked {
+        let _ = one.queue.wait_for(&flush);
+    }
+}
+
 /// The sums of the counts of all destinations, for the report of a shutdown.
 pub(crate) fn counts<'a>(destinations: impl Iterator<Item = &'a RunningDestination>) -> OutputCounts {
     let counts = destinations.map(|one| one.queue.report());

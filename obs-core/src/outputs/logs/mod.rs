@@ -66,6 +66,9 @@ use summaries::Summaries;
 /// The target of our own diagnostics.
 const OWN_TARGET: &str = "obs";
 
+/// The time for which a shutdown waits for the line with its report.
+const LAST_LINE: Duration = Duration::from_millis(100);
+
 /// The limit of a message, in bytes.
 const MAX_MESSAGE: usize = 16 * 1024;
 
@@ -286,6 +289,11 @@ impl LogPipeline {
         #[cfg(feature = "otlp")]
         self.write_backlog(Instant::now().checked_add(deadline));
         destination::flush(self.outputs.iter().map(|output| &output.destination), deadline)
+    }
+
+    /// Waits shortly for the line with the report of a shutdown.
+    pub(crate) fn flush_last_line(&self) {
+        destination::flush_rest(self.outputs.iter().map(|output| &output.destination), LAST_LINE);
     }
 
     /// The sums of the counts of all outputs, for the report of a shutdown.
