@@ -243,11 +243,11 @@ mod tests {
             ),
             (
                 &[("OBS_DRAIN_TIMEOUT", "16s")],
-                "`OBS_DRAIN_TIMEOUT` is \"16s\", but should be at most what `drain_delay`",
+                "`OBS_DRAIN_TIMEOUT` is \"16s\", but should be at most `shutdown_timeout` without its reserve and",
             ),
             (
                 &[("OBS_DRAIN_TIMEOUT", "5s"), ("OBS_SHUTDOWN_TIMEOUT", "5s")],
-                "`OBS_DRAIN_TIMEOUT` is \"5s\", but should be at most what `drain_delay`",
+                "`OBS_DRAIN_TIMEOUT` is \"5s\", but should be at most `shutdown_timeout` without its reserve and",
             ),
             #[cfg(feature = "metrics")]
             (

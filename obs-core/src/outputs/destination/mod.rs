@@ -179,8 +179,8 @@ pub(crate) fn flush<'a>(
     asked.iter().fold(true, |flushed, (flush, one)| flushed & one.worker.wait_for(flush))
 }
 
-/// Waits for the lines that came after the report of a shutdown, at most until the deadline. It does
-/// not wait for destinations whose lines the report counts as lost.
+/// Waits for the lines that came after the report of a shutdown, at most until the deadline. It
+/// does not wait for destinations whose lines the report counts as lost.
 #[cfg(feature = "logs")]
 pub(crate) fn flush_rest<'a>(destinations: impl Iterator<Item = &'a RunningDestination>, deadline: Duration) {
     let open = destinations.filter(|one| !one.queue.is_given_up());
