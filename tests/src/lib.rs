@@ -14,6 +14,7 @@
 //! * [`users`]: a user's own metrics, of every type.
 //! * [`of_request`]: the parts of a record that only requests have.
 //! * [`judge`]: an independent parser of metrics pages.
+//! * [`sampler`]: a sampler that only the SDK can ask.
 //! * [`scrape`]: scrapes of the application.
 //! * [`lines`], [`subscribed`]: log lines in each place of a request, and a runtime that writes
 //!   them to an observer.
@@ -76,6 +77,7 @@ pub mod postgres;
 pub mod process;
 pub mod programs;
 pub mod prometheus;
+pub mod sampler;
 pub mod scrape;
 pub mod stacks;
 pub mod subscribed;

@@ -5,14 +5,7 @@ use std::{env, process::Command, time::Duration};
 use obs_core::{
     Events, LogFormat, LogLevel, LogOutput, Logs, Observer, Outcome,
     adapter::RequestHead,
-    otel::{
-        Otel,
-        opentelemetry::{
-            Context, KeyValue,
-            trace::{Link, SpanKind, TraceId},
-        },
-        opentelemetry_sdk::trace::{Sampler, SamplingResult, ShouldSample},
-    },
+    otel::{Otel, opentelemetry_sdk::trace::Sampler},
     output::LogLine,
     testing::TestLogs,
 };
@@ -21,6 +14,7 @@ use obs_tests::{
     caller::Caller,
     client::get,
     collector::{Behaviour, Collector, Span},
+    sampler::UnknownSampler,
     stacks::{Framework, Setup, Stack},
     watch::{BOUND, Watch},
 };
@@ -192,24 +186,6 @@ fn a_dead_collector_delays_no_line_and_its_losses_are_counted() {
 /// The variable that moves exceptions from spans to logs.
 const OPT_IN: &str = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN";
 
-/// A sampler that the SDK must ask, so that the spans are those of the SDK.
-#[derive(Clone, Debug)]
-struct AsksTheSdk(Sampler);
-
-impl ShouldSample for AsksTheSdk {
-    fn should_sample(
-        &self,
-        parent: Option<&Context>,
-        trace_id: TraceId,
-        name: &str,
-        kind: &SpanKind,
-        attributes: &[KeyValue],
-        links: &[Link],
-    ) -> SamplingResult {
-        self.0.should_sample(parent, trace_id, name, kind, attributes, links)
-    }
-}
-
 /// Checks the exception of a span: it is an event of the span, a log record, or both, as the
 /// variable says. Returns the number of records.
 fn check_exception(span: &Span, records: &[&LogRecord], name: &str, expected: [&str; 3]) -> usize {
@@ -255,7 +231,7 @@ async fn exceptions_are_in_the_signals_that_the_variable_names() {
     ] {
         let collector = Collector::start();
         let otel = Otel::new().endpoint(collector.endpoint());
-        let otel = if of_sdk { otel.sampler(AsksTheSdk(Sampler::AlwaysOn)) } else { otel };
+        let otel = if of_sdk { otel.sampler(UnknownSampler(Sampler::AlwaysOn)) } else { otel };
         let logs = Logs::new().output(LogOutput::otlp().endpoint(collector.endpoint()));
         let builder = Observer::builder("shop").events(Events::off()).otel(otel).logs(logs);
         let observer = builder.build().expect("valid");

@@ -27,7 +27,7 @@ fn a_change_of_the_levels_under_load_loses_no_line_that_both_allow() {
         warn!(n, "at each level");
         debug!(n, "only at the level debug");
     };
-    let router = Router::new().route("/work/{n}", on_get(work));
+    let router = Router::new().route("/jobs/{n}", on_get(work));
     let (next, done) = (AtomicUsize::new(0), AtomicBool::new(false));
     block_on(&observer, async {
         let addr = serve(&observer, router).await;
@@ -35,7 +35,7 @@ fn a_change_of_the_levels_under_load_loses_no_line_that_both_allow() {
             let mut client = Client::connect(addr, false).await;
             while !done.load(Ordering::SeqCst) {
                 let n = next.fetch_add(1, Ordering::SeqCst);
-                assert_eq!(client.send(get(&format!("/work/{n}"))).await.expect("an answer").status, 200);
+                assert_eq!(client.send(get(&format!("/jobs/{n}"))).await.expect("an answer").status, 200);
             }
         }));
         let changes = async {

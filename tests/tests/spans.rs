@@ -15,35 +15,17 @@ use obs_core::{
     otel::{
         Otel,
         opentelemetry::{
-            Context, KeyValue, TraceId,
-            trace::{Link, SpanContext, SpanKind, Status, TraceContextExt as _},
+            Context, KeyValue,
+            trace::{SpanContext, Status, TraceContextExt as _},
         },
-        opentelemetry_sdk::trace::{Sampler, SamplingResult, ShouldSample},
+        opentelemetry_sdk::trace::Sampler,
     },
 };
 use obs_tests::{
     collector::{Collector, Span},
+    sampler::UnknownSampler,
     watch::{BOUND, Watch},
 };
-
-/// A sampler that decides like the inner one. obs must use the SDK for it, because it could read
-/// any attribute.
-#[derive(Clone, Debug)]
-struct Looks(Sampler);
-
-impl ShouldSample for Looks {
-    fn should_sample(
-        &self,
-        parent: Option<&Context>,
-        trace_id: TraceId,
-        name: &str,
-        kind: &SpanKind,
-        attributes: &[KeyValue],
-        links: &[Link],
-    ) -> SamplingResult {
-        self.0.should_sample(parent, trace_id, name, kind, attributes, links)
-    }
-}
 
 #[derive(Debug)]
 struct Outer(io::Error);
@@ -201,7 +183,7 @@ fn spans_are_the_same_with_and_without_the_sdk() {
         let ours = spans(SAMPLED, |otel| otel, settings);
         let sdk = spans(
             SAMPLED,
-            |otel| otel.sampler(Looks(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))),
+            |otel| otel.sampler(UnknownSampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))),
             settings,
         );
         assert_eq!(ours.len(), 11);
@@ -218,7 +200,7 @@ fn spans_are_the_same_with_and_without_the_sdk() {
 #[test]
 fn spans_are_the_same_for_an_unsampled_caller() {
     let ours = spans(UNSAMPLED, |otel| otel.sampler(Sampler::AlwaysOn), |builder| builder);
-    let sdk = spans(UNSAMPLED, |otel| otel.sampler(Looks(Sampler::AlwaysOn)), |builder| builder);
+    let sdk = spans(UNSAMPLED, |otel| otel.sampler(UnknownSampler(Sampler::AlwaysOn)), |builder| builder);
     assert_eq!(ours, sdk);
     assert!(ours.len() == 11 && ours.iter().all(|span| span.flags & 1 == 1), "{ours:#?}");
 }

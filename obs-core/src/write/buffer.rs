@@ -52,7 +52,8 @@ pub(crate) fn with_written<R>(text: impl FnMut(&mut BufferWriter<'_>), read: imp
 
 /// Returns a written text in a new vector.
 pub(crate) fn written(text: impl FnMut(&mut BufferWriter<'_>)) -> Vec<u8> {
-    let mut memory = Vec::new();
+    // Most texts fit at once, and are then written only once.
+    let mut memory = vec![0; FIRST];
     let length = write(&mut memory, text);
     memory.truncate(length);
     memory
