@@ -47,7 +47,7 @@ pin_project! {
             let mut this = this.project();
             let body = &mut this.body;
             if matches!(**body, Origin::Service { .. }) {
-                this.observation.drop_in(|| body.set(Origin::Ready { bytes: Bytes::new() }));
+                this.observation.drop_in(|| body.set(Origin::Ready { bytes: Bytes::new(), size: 0 }));
             }
         }
     }
@@ -59,7 +59,7 @@ pin_project! {
     enum Origin<B> {
         Service { #[pin] body: B },
         // The whole body of the service. No code of the application runs for it any more.
-        Ready { bytes: Bytes },
+        Ready { bytes: Bytes, size: u64 },
         // An answer of the middleware itself.
         Own { body: AnswerBody },
     }
@@ -96,11 +96,10 @@ impl<B: MessageBody> Origin<B> {
     #[inline]
     fn of(body: B) -> Self {
         // A body that must not exist, as that of a 204, has no size and stays as it is.
-        if !matches!(body.size(), BodySize::Sized(_)) {
-            return Self::Service { body };
-        }
+        let BodySize::Sized(size) = body.size() else { return Self::Service { body } };
         match body.try_into_bytes() {
-            Ok(bytes) => Self::Ready { bytes },
+            // The size is what the body states. If its bytes are fewer, they count as truncated.
+            Ok(bytes) => Self::Ready { bytes, size },
             Err(body) => Self::Service { body },
         }
     }
@@ -109,7 +108,7 @@ impl<B: MessageBody> Origin<B> {
     fn size(&self) -> BodySize {
         match self {
             Self::Service { body } => body.size(),
-            Self::Ready { bytes } => BodySize::Sized(bytes.len() as u64),
+            Self::Ready { size, .. } => BodySize::Sized(*size),
             // Without a size, an answer to HEAD has no `Content-Length` (RFC 9110 §8.6).
             Self::Own { body } if body.is_omitted() => body.size().map_or(BodySize::None, BodySize::Sized),
             Self::Own { body } => body.size().map_or(BodySize::Stream, BodySize::Sized),
@@ -127,11 +126,11 @@ impl<B: MessageBody> MessageBody for ObservedMessageBody<B> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.as_mut().project();
         match this.body.project() {
-            OriginProj::Ready { bytes } if bytes.is_empty() => {
+            OriginProj::Ready { bytes, .. } if bytes.is_empty() => {
                 this.observation.ended();
                 return Poll::Ready(None);
             }
-            OriginProj::Ready { bytes } => {
+            OriginProj::Ready { bytes, .. } => {
                 this.observation.yielded(bytes);
                 return Poll::Ready(Some(Ok(mem::take(bytes))));
             }
