@@ -29,6 +29,7 @@ use crate::{
         finished::Record,
         hook::Hook,
         id_policy::IdGenerator,
+        internal_hosts::{self, InternalHosts},
         policy::{Classifier, OnResponded, PanicPolicy, PublicEndpoint, TraceHeader},
         route,
     },
@@ -244,6 +245,38 @@ settings! {
         variable "OBS_TRUSTED_PROXIES": "addresses and networks, separated by commas" => parse::texts;
         valid each "addresses or networks such as `10.0.0.0/8`"
             if |network| Network::parse(network.trim()).is_some();
+    }
+
+    internal_hosts: Vec<String> = internal_hosts::DEFAULT.map(str::to_owned).into(),
+        "`loopback`, `private`, `single-label`, `*.svc`, `*.internal`, `*.local`" {
+        /// Sets the hosts to which observed calls send baggage and the request id. All other hosts
+        /// get the trace context only.
+        ///
+        /// | rule | hosts |
+        /// |---|---|
+        /// | `loopback` | `localhost`, `127.0.0.0/8` and `::1` |
+        /// | `private` | addresses of private networks, such as `10.1.2.3` |
+        /// | `single-label` | names without a dot, such as `payments` |
+        /// | `*.internal` | all names below a domain |
+        /// | `api.example.com` | one name |
+        /// | `203.0.113.0/24` | an address or a network |
+        ///
+        /// The list replaces the default. It also applies to each hop of a redirect that an
+        /// observed client follows.
+        ///
+        /// ```
+        /// # use obs_core::Observer;
+        /// let hosts = ["loopback", "private", "*.corp.example"];
+        /// let observer = Observer::builder("shop").internal_hosts(hosts).build()?;
+        /// # Ok::<(), obs_core::BuildError>(())
+        /// ```
+        fn internal_hosts(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) {
+            self.internal_hosts = hosts.into_iter().map(Into::into).collect();
+        }
+        variable "OBS_INTERNAL_HOSTS": "rules, separated by commas" => parse::texts;
+        valid each "`loopback`, `private`, `single-label`, names, domains such as `*.internal`, addresses \
+            or networks"
+            if |host| InternalHosts::is_rule(host);
     }
 
     route_groups: Vec<String> = Vec::new(), "none" {
