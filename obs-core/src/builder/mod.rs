@@ -346,7 +346,7 @@ settings! {
     }
 
     classifier: Option<Hook<Classifier>> = None,
-        "a 5xx status, a gRPC status of a failure, or an outcome that is not ok" {
+        "a 5xx status, a gRPC status of a failure, or an outcome other than `completed` and `upgraded`" {
         /// Decides which requests count as failed. The function returns the kind of failure, which
         /// is the `error_type` in metrics, events and spans. It returns `None` if the request has
         /// not failed.
@@ -468,7 +468,7 @@ settings! {
     }
 
     drain_delay: Option<Duration> = None,
-        "5 s; 0 at ctrl-c if no health endpoint was ever requested" {
+        "5 s, at most a fifth of `shutdown_timeout`; 0 at ctrl-c if no health endpoint was ever requested" {
         /// Sets the time for which the service still accepts requests after `/readyz` begins to
         /// fail. Load balancers need this time to notice the shutdown.
         fn drain_delay(mut self, delay: Duration) { self.drain_delay = Some(delay) }
@@ -539,7 +539,7 @@ settings! {
         /// # Ok::<(), obs_core::BuildError>(())
         /// ```
         fn otlp(mut self) { self.otel = Some(Otel::new()) }
-        variable "OTEL_SDK_DISABLED": "`true`: no spans";
+        variable "OTEL_SDK_DISABLED": "`true`: no spans, and no lines over OTLP";
         variable "OTEL_TRACES_EXPORTER": "`otlp`: spans are exported; `none`: spans are not exported";
     }
 
@@ -550,7 +550,8 @@ settings! {
     }
 
     extensions: Vec<Box<dyn Extension>> = Vec::new(), "none" {
-        /// Adds an [extension](Extension).
+        /// Adds an [extension](Extension), which installs sinks, metrics, endpoints and health
+        /// checks.
         fn extension(mut self, extension: impl Extension) { self.extensions.push(Box::new(extension)) }
         valid "a name, endpoints and metrics that no other extension has";
     }
