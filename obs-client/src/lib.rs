@@ -16,3 +16,7 @@
 //! The crates `obs-axum` and `obs-actix` re-export this crate with their feature `client`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod failure;
+
+pub use self::failure::failure_of;
