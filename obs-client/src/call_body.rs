@@ -23,20 +23,25 @@ pin_project! {
     /// The body's own errors, unchanged. They are recorded as the failure of the call.
     ///
     /// # Cancellation
-    /// If it is dropped before its end, the call ends as cancelled. A body that has nothing left,
-    /// such as the body of a response to `HEAD`, is at its end.
+    /// If it is dropped while it is read, the call ends as cancelled. If it is dropped before it is
+    /// read, the application needs only the head, and the call is complete. A body that has nothing
+    /// left, such as the body of a response to `HEAD`, is at its end.
     #[derive(Debug)]
     pub struct CallBody<B> {
         #[pin]
         body: Option<B>,
         call: Option<CallObservation>,
+        is_read: bool,
     }
 
     impl<B> PinnedDrop for CallBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if let Some(call) = this.call {
+            if let Some(mut call) = this.call.take() {
                 call.enter(|| this.body.set(None));
+                if !*this.is_read {
+                    call.finish();
+                }
             }
         }
     }
@@ -59,7 +64,7 @@ impl<B: Body> CallBody<B> {
     /// Moves a call whose head is reported into the response's body.
     pub(crate) fn attach(call: CallObservation, response: http::Response<B>) -> http::Response<Self> {
         response.map(|body| {
-            let mut body = Self { body: Some(body), call: Some(call) };
+            let mut body = Self { body: Some(body), call: Some(call), is_read: false };
             body.finish_at_end();
             body
         })
@@ -88,6 +93,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
+        *this.is_read = true;
         let Some(mut body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         let Some(call) = this.call else { return body.poll_frame(cx) };
         let frame = ready!(call.enter(|| body.as_mut().poll_frame(cx)));
