@@ -10,6 +10,7 @@
 //!   fail.
 //! * [`watch`]: an observer whose records, events and metrics a case waits for and checks.
 //! * [`tls_listener`]: a TLS listener for axum.
+//! * [`peers`]: servers that behave badly, for tests of HTTP clients.
 //! * [`process`], [`postgres`]: whole processes, and a database for a test.
 //! * [`users`]: a user's own metrics, of every type.
 //! * [`of_request`]: the parts of a record that only requests have.
@@ -37,6 +38,8 @@ mod documents {
     pub struct Endings;
     #[doc = include_str!("../../docs/traces.md")]
     pub struct Traces;
+    #[doc = include_str!("../../docs/clients.md")]
+    pub struct Clients;
     #[doc = include_str!("../../docs/grpc.md")]
     pub struct Grpc;
     #[doc = include_str!("../../docs/health.md")]
@@ -73,6 +76,7 @@ pub mod collector;
 pub mod judge;
 pub mod lines;
 pub mod of_request;
+pub mod peers;
 pub mod postgres;
 pub mod process;
 pub mod programs;

@@ -1,0 +1,38 @@
+//! Outgoing calls and databases that observe themselves.
+//!
+//! Each feature of this crate is for one client:
+//!
+//! | feature | client |
+//! |---|---|
+//! | `reqwest` | reqwest 0.13 |
+//! | `reqwest-0-12` | reqwest 0.12 |
+//! | `reqwest-middleware` | `reqwest_middleware`, which wraps reqwest 0.13 |
+//! | `tower` | any tower service that sends requests, such as the client of hyper-util |
+//! | `tonic` | channels of tonic |
+//! | `awc` | awc |
+//! | `sqlx` | sqlx |
+//! | `diesel` | diesel |
+//!
+//! The crates `obs-axum` and `obs-actix` re-export this crate with their feature `client`.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
+mod call_body;
+#[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
+mod calling;
+mod failure;
+#[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
+mod headers;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
+#[cfg(feature = "reqwest-0-12")]
+pub mod reqwest_0_12;
+#[cfg(feature = "tower")]
+mod tower;
+
+#[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
+pub use self::call_body::CallBody;
+pub use self::failure::failure_of;
+#[cfg(feature = "tower")]
+pub use self::tower::{CallFuture, CallLayer, CallService, ClientExt};
