@@ -17,6 +17,12 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "awc")]
+mod awc;
+#[cfg(feature = "awc")]
+mod calling;
 mod failure;
 
+#[cfg(feature = "awc")]
+pub use self::awc::{AwcFuture, AwcMiddleware, AwcService};
 pub use self::failure::failure_of;

@@ -4,18 +4,21 @@
 //! connection was not established yet, and the I/O error below it knows that a name was not found.
 //! The failure follows from the facts of the whole chain, so it is the same for each client.
 
+#[cfg(feature = "awc")]
+pub(crate) mod awc;
 mod chain;
 #[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
 mod hyper;
 mod io;
-mod kind;
 #[cfg(any(feature = "reqwest", feature = "reqwest-0-12"))]
 mod reqwest;
 mod text;
 
 use std::error::Error;
 
-use self::{chain::chain, kind::CallFailure};
+use obs_core::output::CallFailure;
+
+use self::chain::chain;
 
 /// Returns the failure that an error of a client stands for.
 ///
