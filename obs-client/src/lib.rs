@@ -19,10 +19,24 @@
 
 #[cfg(feature = "awc")]
 mod awc;
-#[cfg(feature = "awc")]
+#[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
+mod call_body;
+#[cfg(any(feature = "awc", feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
 mod calling;
 mod failure;
+#[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
+mod headers;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
+#[cfg(feature = "reqwest-0-12")]
+pub mod reqwest_0_12;
+#[cfg(feature = "tower")]
+mod tower;
 
 #[cfg(feature = "awc")]
 pub use self::awc::{AwcFuture, AwcMiddleware, AwcService};
+#[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
+pub use self::call_body::CallBody;
 pub use self::failure::failure_of;
+#[cfg(feature = "tower")]
+pub use self::tower::{CallFuture, CallLayer, CallService, ClientExt};

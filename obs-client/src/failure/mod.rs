@@ -10,6 +10,8 @@ mod chain;
 #[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
 mod hyper;
 mod io;
+#[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
+mod report;
 #[cfg(any(feature = "reqwest", feature = "reqwest-0-12"))]
 mod reqwest;
 mod text;
@@ -19,6 +21,10 @@ use std::error::Error;
 use obs_core::output::CallFailure;
 
 use self::chain::chain;
+#[cfg(feature = "tower")]
+pub(crate) use self::report::report;
+#[cfg(any(feature = "reqwest", feature = "reqwest-0-12"))]
+pub(crate) use self::report::report_error;
 
 /// Returns the failure that an error of a client stands for.
 ///
@@ -74,7 +80,7 @@ impl Facts {
         hyper::read(error, self);
         #[cfg(any(feature = "reqwest", feature = "reqwest-0-12"))]
         reqwest::read(error, self);
-        text::read(error, self);
+        text::read(&error, self);
     }
 
     fn failure(&self) -> CallFailure {
