@@ -124,7 +124,13 @@ pub use self::{
         service::Service,
     },
     redact::{Redactor, patterns::kind::SecretPattern, settings::Redaction},
-    work::{call::guard::CallGuard, handle::Work, scope::current, scoped::Scoped},
+    work::{
+        call::guard::CallGuard,
+        handle::Work,
+        scope::current,
+        scoped::Scoped,
+        span_guard::{SpanGuard, span},
+    },
 };
 
 pub mod adapter {
@@ -262,6 +268,7 @@ pub mod output {
             finished::{FinishedRequest, Record, RecordKind, RequestEnd},
             identity::User,
             route::Route,
+            spans::{SpanEnd, SpanStart, SpanTotals, Spans},
             start::{RequestStart, Start, StartKind},
         },
     };

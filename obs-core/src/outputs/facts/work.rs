@@ -8,6 +8,7 @@ use crate::record::{
     finished::Record,
     identity::User,
     service::Service,
+    spans::SpanTotals,
     start::Start,
 };
 
@@ -204,6 +205,10 @@ facts! {
         /// The 16 slowest calls individually, in the order in which they ended.
         "slowest_calls": [CallFacts] { "maxItems": 16 } if "there were any"
             = record.calls.slowest();
+
+        /// The spans of the application, summed by name: up to 16 names, and all others as `other`.
+        "spans": [SpanFacts] { "maxItems": 17 } if "`current().span(..)` was called"
+            = record.spans.totals();
     }
 }
 
@@ -244,6 +249,29 @@ facts! {
 
         /// The time of the longest call.
         "longest_ms": millis = calls.longest;
+    }
+}
+
+facts! {
+    /// The spans of one name.
+    SpanFacts of all;
+    #[inline]
+    event(span: &SpanTotals);
+    {
+        /// The name of the span.
+        "name": text = &span.name;
+
+        /// The number of spans.
+        "count": number { "minimum": 1 } = span.count;
+
+        /// The number of spans that failed.
+        "errors": number = span.errors;
+
+        /// The sum of the times of all spans.
+        "total_ms": millis = span.total;
+
+        /// The time of the longest span.
+        "longest_ms": millis = span.longest;
     }
 }
 
