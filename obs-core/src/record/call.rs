@@ -171,7 +171,7 @@ impl CallFailure {
 pub struct CallEnd {
     /// The HTTP status of the response; `None` if there was none.
     pub status: Option<u16>,
-    /// The status of a gRPC call; `None` if the server sent none.
+    /// The status of a gRPC call. If the server sent none, it follows from the failure.
     pub grpc_status: Option<GrpcStatus>,
     /// The code that a database returned, such as an SQLSTATE.
     pub code: Option<Box<str>>,
@@ -208,6 +208,34 @@ impl CallEnd {
         }
         let failed = self.status.filter(|status| *status >= 400).map(digits::status);
         failed.or(self.marked_failed.then_some("failed"))
+    }
+}
+
+impl CallEnd {
+    /// Completes the status of a gRPC call, which the client generates if the server sent none.
+    ///
+    /// Some clients and servers, such as those of tonic, report an exceeded deadline as a cancelled
+    /// call.
+    pub(crate) fn complete_grpc(&mut self, has_expired: bool) {
+        use CallFailure::{
+            Body, Cancelled, Connect, ConnectTimeout, Decode, Dns, Incomplete, Reset, Timeout, Tls,
+        };
+        let may_be_late = match self.failure {
+            None => matches!(self.grpc_status, Some(GrpcStatus::Cancelled | GrpcStatus::DeadlineExceeded)),
+            Some(failure) => failure == Cancelled,
+        };
+        if has_expired && may_be_late {
+            self.failure = Some(Timeout);
+            self.grpc_status = Some(GrpcStatus::DeadlineExceeded);
+        }
+        let Some(failure) = self.failure else { return };
+        self.grpc_status.get_or_insert(match failure {
+            Timeout => GrpcStatus::DeadlineExceeded,
+            Cancelled => GrpcStatus::Cancelled,
+            Connect | Dns | Tls | ConnectTimeout | Reset | Incomplete => GrpcStatus::Unavailable,
+            Body | Decode => GrpcStatus::Internal,
+            CallFailure::Redirect | CallFailure::Other(_) => GrpcStatus::Unknown,
+        });
     }
 }
 
