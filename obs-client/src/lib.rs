@@ -30,6 +30,8 @@ mod headers;
 pub mod reqwest;
 #[cfg(feature = "reqwest-0-12")]
 pub mod reqwest_0_12;
+#[cfg(feature = "tonic")]
+mod tonic;
 #[cfg(feature = "tower")]
 mod tower;
 
@@ -38,5 +40,7 @@ pub use self::awc::{AwcFuture, AwcMiddleware, AwcService};
 #[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
 pub use self::call_body::CallBody;
 pub use self::failure::failure_of;
+#[cfg(feature = "tonic")]
+pub use self::tonic::{ChannelExt, ObservedChannel};
 #[cfg(feature = "tower")]
 pub use self::tower::{CallFuture, CallLayer, CallService, ClientExt};

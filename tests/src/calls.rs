@@ -1,5 +1,7 @@
 //! The calls that a client makes in a request, and all that the outputs show of them.
 
+use std::net::SocketAddr;
+
 use obs_core::{Observer, ObserverBuilder, Outcome, adapter::RequestHead, otel::Otel};
 use serde_json::{Map, Value, json};
 
@@ -215,14 +217,24 @@ impl ExpectedCall {
 
     /// A call of gRPC to an address.
     #[must_use]
-    pub fn grpc(method: &'static str, addr: std::net::SocketAddr) -> Self {
+    pub fn grpc(method: &'static str, addr: SocketAddr) -> Self {
+        Self::grpc_at(&addr.to_string(), method, &addr.ip().to_string(), addr.port())
+    }
+
+    /// A call of gRPC to a host, at the default port.
+    #[must_use]
+    pub fn grpc_of_host(method: &'static str, host: &str) -> Self {
+        Self::grpc_at(host, method, host, 80)
+    }
+
+    fn grpc_at(dependency: &str, method: &'static str, host: &str, port: u16) -> Self {
         let attributes = json!({
             "rpc.system.name": "grpc",
             "rpc.method": method,
-            "server.address": addr.ip().to_string(),
-            "server.port": addr.port(),
+            "server.address": host,
+            "server.port": port,
         });
-        Self::new(&addr.to_string(), method, attributes)
+        Self::new(dependency, method, attributes)
     }
 
     fn new(dependency: &str, operation: &'static str, attributes: Value) -> Self {

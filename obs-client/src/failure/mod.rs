@@ -15,6 +15,8 @@ mod report;
 #[cfg(any(feature = "reqwest", feature = "reqwest-0-12"))]
 mod reqwest;
 mod text;
+#[cfg(feature = "tonic")]
+mod tonic;
 
 use std::error::Error;
 
@@ -80,6 +82,8 @@ impl Facts {
         hyper::read(error, self);
         #[cfg(any(feature = "reqwest", feature = "reqwest-0-12"))]
         reqwest::read(error, self);
+        #[cfg(feature = "tonic")]
+        tonic::read(error, self);
         text::read(&error, self);
     }
 
