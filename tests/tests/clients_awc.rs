@@ -256,6 +256,17 @@ async fn a_dropped_call_is_cancelled() {
     calls.check_http(&shown, &[ExpectedCall::http("GET", &url).responded(200).failed("cancelled")]);
 }
 
+/// An application that does not read the body needs only the head.
+#[actix_web::test]
+async fn a_body_that_is_not_read_is_no_cancellation() {
+    let (calls, peer) = (Calls::default(), answering(200, "not read"));
+    let url = peer.url("/");
+    let made = async { client(&calls).get(&url).send().await.expect("a head").status().as_u16() };
+    let (status, shown) = calls.in_request(made).await;
+    assert_eq!(status, 200);
+    calls.check_http(&shown, &[ExpectedCall::http("GET", &url).responded(200)]);
+}
+
 #[actix_web::test]
 async fn a_slow_body_belongs_to_the_call() {
     let calls = Calls::default();

@@ -13,7 +13,7 @@ use obs_core::Observer;
 use obs_tests::{
     caller::Caller,
     calls::{Calls, ExpectedCall, Shown},
-    peers::{http2, unreachable},
+    peers::{answer::answering, http2, unreachable},
     stacks::{Framework, Server, Setup, Stack},
     watch::{Watch, until},
 };
@@ -261,6 +261,31 @@ async fn a_peer_that_cannot_be_reached_is_named_by_its_failure() {
     assert_eq!(answer.expect_err("a status").code(), Code::Unavailable);
     let expected = ExpectedCall::grpc_of_host("test.Shop/Get", unreachable::UNRESOLVED);
     calls.check_grpc(&shown, &[expected.grpc_status(None, "UNAVAILABLE").failed("dns")]);
+}
+
+/// A proxy in front of the service knows no gRPC.
+#[tokio::test]
+async fn the_status_of_a_response_that_is_not_grpc_follows_from_http() {
+    for (http, status, code) in [
+        (503, "UNAVAILABLE", Code::Unavailable),
+        (404, "UNIMPLEMENTED", Code::Unimplemented),
+        (500, "UNKNOWN", Code::Unknown),
+    ] {
+        let peer = answering(http, "");
+        let expected = ExpectedCall::grpc("test.Shop/Get", peer.addr()).grpc_status(Some(http), status);
+        assert_eq!(fails(peer.addr(), |it| it, expected).await, code);
+    }
+}
+
+/// The status of a stream comes after its messages, so a stream that is not read is cancelled.
+#[tokio::test]
+async fn a_stream_that_is_not_read_is_cancelled() {
+    let pair = Pair::start().await;
+    let mut caller = pair.caller();
+    let made = async { drop(caller.stream("HangWithin", texts(["all"])).await.expect("a head")) };
+    let ((), shown) = pair.calls.in_request(made).await;
+    let expected = pair.expected("test.Shop/HangWithin").grpc_status(Some(200), "CANCELLED");
+    pair.check(&shown, expected.failed("cancelled")).await;
 }
 
 #[tokio::test]

@@ -32,13 +32,7 @@ pub(super) fn respond(mut call: CallObservation, response: ClientResponse) -> Cl
             call.finish();
             return Payload::None;
         }
-        let body = AwcBody {
-            payload,
-            call: Some(call),
-            length: length(head),
-            received: 0,
-            is_redirect: head.status.is_redirection(),
-        };
+        let body = AwcBody { payload, call: Some(call), length: length(head), received: 0, is_read: false };
         Payload::Stream { payload: Box::pin(body) as BoxedPayloadStream }
     })
 }
@@ -57,8 +51,7 @@ struct AwcBody {
     call: Option<CallObservation>,
     length: Option<u64>,
     received: u64,
-    /// awc drops the body of a redirect that it follows.
-    is_redirect: bool,
+    is_read: bool,
 }
 
 impl AwcBody {
@@ -80,6 +73,7 @@ impl Stream for AwcBody {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
+        this.is_read = true;
         let payload = Pin::new(&mut this.payload);
         let Some(call) = &mut this.call else { return payload.poll_next(cx) };
         let next: Option<Result<_, PayloadError>> = ready!(call.enter(|| payload.poll_next(cx)));
@@ -103,7 +97,8 @@ impl Stream for AwcBody {
 
 impl Drop for AwcBody {
     fn drop(&mut self) {
-        if self.is_complete() || self.is_redirect {
+        // An application that does not read the body needs only the head.
+        if self.is_complete() || !self.is_read {
             self.end(None);
         }
         if let Some(call) = &mut self.call {

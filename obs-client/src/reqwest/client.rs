@@ -9,7 +9,7 @@ use std::{
 };
 
 use http::{HeaderMap, Method};
-use obs_core::Observer;
+use obs_core::{Observer, output::CallFailure};
 use tower_service::Service;
 
 use super::{
@@ -43,6 +43,8 @@ pub(super) struct Settings {
     pub(super) redirects: Option<usize>,
     pub(super) retries: u32,
     pub(super) referer: bool,
+    /// `false` if it is unknown which headers the client would send to another host.
+    pub(super) leaves_host: bool,
     pub(super) timeout: Option<Duration>,
 }
 
@@ -122,11 +124,16 @@ impl ReqwestClient {
             request = match result {
                 Ok(response) => {
                     let follows = settings.redirects.is_some();
-                    let next = follows.then(|| redirect::next(sent, &response, settings.referer));
-                    let Some(next) = next.flatten() else {
+                    let next = follows.then(|| redirect::next(sent, &response, settings)).flatten();
+                    let Some(next) = next else {
                         return Ok(attempt::respond(call, response));
                     };
                     attempt::head(&mut call, &response);
+                    if !matches!(next.url().scheme(), "http" | "https") {
+                        call.failed(CallFailure::Redirect, None);
+                        call.finish();
+                        return client.execute(next).await; // reqwest's error for this scheme
+                    }
                     call.finish(); // the body of a redirect is not read
                     (redirects, retries) = (redirects + 1, 0);
                     next

@@ -171,7 +171,8 @@ impl CallFailure {
 pub struct CallEnd {
     /// The HTTP status of the response; `None` if there was none.
     pub status: Option<u16>,
-    /// The status of a gRPC call. If the server sent none, it follows from the failure.
+    /// The status of a gRPC call. If the server sent none, it follows from the failure
+    /// or from the HTTP status.
     pub grpc_status: Option<GrpcStatus>,
     /// The code that a database returned, such as an SQLSTATE.
     pub code: Option<Box<str>>,
@@ -228,14 +229,15 @@ impl CallEnd {
             self.failure = Some(Timeout);
             self.grpc_status = Some(GrpcStatus::DeadlineExceeded);
         }
-        let Some(failure) = self.failure else { return };
-        self.grpc_status.get_or_insert(match failure {
-            Timeout => GrpcStatus::DeadlineExceeded,
-            Cancelled => GrpcStatus::Cancelled,
-            Connect | Dns | Tls | ConnectTimeout | Reset | Incomplete => GrpcStatus::Unavailable,
-            Body | Decode => GrpcStatus::Internal,
-            CallFailure::Redirect | CallFailure::Other(_) => GrpcStatus::Unknown,
-        });
+        let generated = match self.failure {
+            None => self.status.and_then(GrpcStatus::of_http),
+            Some(Timeout) => Some(GrpcStatus::DeadlineExceeded),
+            Some(Cancelled) => Some(GrpcStatus::Cancelled),
+            Some(Connect | Dns | Tls | ConnectTimeout | Reset | Incomplete) => Some(GrpcStatus::Unavailable),
+            Some(Body | Decode) => Some(GrpcStatus::Internal),
+            Some(CallFailure::Redirect | CallFailure::Other(_)) => Some(GrpcStatus::Unknown),
+        };
+        self.grpc_status = self.grpc_status.or(generated);
     }
 }
 
