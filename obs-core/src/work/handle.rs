@@ -160,25 +160,6 @@ impl Work {
         CallGuard::start(self.0.clone(), dependency.into())
     }
 
-    /// Starts the observation of a call in this work, for a client that does not have the observer.
-    /// `None` outside of work, and after the end of the observer.
-    ///
-    /// A client that has the observer uses [`Observer::start_call`](crate::Observer::start_call),
-    /// which also works outside of work.
-    ///
-    /// ```
-    /// use obs_core::{adapter::CallHead, current};
-    ///
-    /// let head = CallHead::http("GET", "https", "api.example.com").path("/items/7");
-    /// assert!(current().start_call(&head).is_none()); // there is no work
-    /// ```
-    #[must_use]
-    pub fn start_call(&self, head: &CallHead<'_>) -> Option<CallObservation> {
-        let state = self.innermost()?;
-        let outputs = state.policy.outputs()?;
-        Some(CallObservation::observed(outputs, &state.policy, Some(Arc::clone(state)), head))
-    }
-
     /// Starts a span: a part of the work that is measured. It ends when the returned guard is
     /// dropped, or with the closure or the future that is passed to it.
     ///
@@ -194,6 +175,25 @@ impl Work {
     /// ```
     pub fn span(&self, name: impl Into<Cow<'static, str>>) -> SpanGuard {
         SpanGuard::start(self.innermost(), name.into())
+    }
+
+    /// Starts the observation of a call in this work, for a client that does not have the observer.
+    /// `None` outside of work, and after the end of the observer.
+    ///
+    /// A client that has the observer uses [`Observer::start_call`](crate::Observer::start_call),
+    /// which also works outside of work.
+    ///
+    /// ```
+    /// use obs_core::{adapter::CallHead, current};
+    ///
+    /// let head = CallHead::http("GET", "https", "api.example.com").path("/items/7");
+    /// assert!(current().start_call(&head).is_none()); // there is no work
+    /// ```
+    #[must_use]
+    pub fn start_call(&self, head: &CallHead<'_>) -> Option<CallObservation> {
+        let around = self.innermost()?;
+        let outputs = around.policy.outputs()?;
+        Some(CallObservation::observed(outputs, &around.policy, Some(Arc::clone(around)), head))
     }
 
     /// Sets the request's route if the framework does not know it. It wins over the framework's

@@ -78,8 +78,7 @@ pub(crate) async fn in_request<T>(
 
     let mut events = watch.lines();
     assert_eq!(events.len(), 1, "calls have no event of their own: {events:#?}");
-    let records = watch.ended(1).await;
-    let calls: Vec<_> = records.into_iter().filter(|record| record.call().is_some()).collect();
+    let calls = watch.calls();
 
     let report = watch.observer.shutdown(BOUND);
     assert!(report.flushed, "{report:?}");
