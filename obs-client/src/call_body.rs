@@ -8,7 +8,6 @@ use std::{
 
 use http::{HeaderMap, Version};
 use http_body::{Body, Frame, SizeHint};
-use hyper_util::client::legacy::connect::HttpInfo;
 use obs_core::{
     adapter::{CallObservation, HttpVersion},
     output::CallTarget,
@@ -53,19 +52,6 @@ pin_project! {
 }
 
 impl<B: Body> CallBody<B> {
-    /// Reports the head of a response to its call, and moves the call into the body.
-    #[cfg(feature = "tower")]
-    pub(crate) fn respond(mut call: CallObservation, response: http::Response<B>) -> http::Response<Self> {
-        call.responded(response.status().as_u16(), response.headers());
-        if let Some(version) = version(response.version()) {
-            call.set_version(version);
-        }
-        if let Some(info) = response.extensions().get::<HttpInfo>() {
-            call.set_peer(info.remote_addr());
-        }
-        Self::attach(call, response)
-    }
-
     /// Moves a call whose head is reported into the response's body.
     pub(crate) fn attach(call: CallObservation, response: http::Response<B>) -> http::Response<Self> {
         response.map(|body| {

@@ -14,10 +14,10 @@ use tower_service::Service;
 
 use super::{
     attempt::{self, Attempt},
-    limit::Limited,
+    limit::LastAttempt,
     redirect,
     request::ReqwestRequest,
-    resend::{self, Template},
+    resend::{self, SentRequest},
     version::{Client, Error, IntoUrl, Request, Response},
 };
 use crate::{calling::Calling, headers};
@@ -27,9 +27,9 @@ use crate::{calling::Calling, headers};
 ///
 /// Its clones share connections. It is also a tower service.
 #[derive(Clone)]
-pub struct ReqwestClient(Arc<Inner>);
+pub struct ReqwestClient(Arc<ClientInner>);
 
-struct Inner {
+struct ClientInner {
     client: Client,
     settings: Settings,
 }
@@ -50,7 +50,7 @@ pub(super) struct Settings {
 
 impl ReqwestClient {
     pub(super) fn new(client: Client, settings: Settings) -> Self {
-        Self(Arc::new(Inner { client, settings }))
+        Self(Arc::new(ClientInner { client, settings }))
     }
 
     /// Starts a `GET` request.
@@ -104,7 +104,7 @@ impl ReqwestClient {
         mut request: Request,
         operation: Option<&str>,
     ) -> Result<Response, Error> {
-        let Inner { client, settings } = &*self.0;
+        let ClientInner { client, settings } = &*self.0;
         redirect::add_defaults(request.headers_mut(), &settings.headers);
         let timeout = request.timeout().copied().or(settings.timeout);
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
@@ -113,13 +113,13 @@ impl ReqwestClient {
             if let Some(deadline) = deadline {
                 *request.timeout_mut() = Some(deadline.saturating_duration_since(Instant::now()));
             }
-            let sent = Template::of(&request);
+            let sent = SentRequest::of(&request);
             let attempt = Attempt { name: settings.name.as_deref(), operation, resend };
             let call = settings.observer.start_call(&attempt.head(&request));
             headers::inject(&call, request.headers_mut());
             let future = Calling::new(call, || client.execute(request));
             let is_last = settings.redirects.is_some_and(|highest| redirects >= highest);
-            let (mut call, result) = Limited { future, is_last }.await;
+            let (mut call, result) = LastAttempt { future, is_last }.await;
 
             request = match result {
                 Ok(response) => {
@@ -154,7 +154,7 @@ impl ReqwestClient {
 
 impl fmt::Debug for ReqwestClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { client, settings } = &*self.0;
+        let ClientInner { client, settings } = &*self.0;
         f.debug_struct("ReqwestClient")
             .field("client", client)
             .field("name", &settings.name)

@@ -7,7 +7,7 @@ use http::{
 
 use super::{
     client::Settings,
-    resend::Template,
+    resend::SentRequest,
     version::{Client, Request, Response, Url},
 };
 
@@ -19,7 +19,7 @@ const CREDENTIALS: [&str; 5] =
 const PAYLOAD: [http::HeaderName; 4] = [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, TRANSFER_ENCODING];
 
 /// Returns the request that follows a response, or `None` if the response is not to be followed.
-pub(super) fn next(sent: Template, response: &Response, settings: &Settings) -> Option<Request> {
+pub(super) fn next(sent: SentRequest, response: &Response, settings: &Settings) -> Option<Request> {
     let drops_body = match response.status() {
         StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => sent.method() == Method::POST,
         StatusCode::SEE_OTHER => true,
