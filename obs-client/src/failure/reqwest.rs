@@ -11,7 +11,6 @@ pub(super) fn read(error: &(dyn Error + 'static), facts: &mut Facts) {
         facts.redirect |= error.is_redirect();
         facts.decode |= error.is_decode();
         facts.body |= error.is_body();
-        facts.dns |= error.is_dns();
     }
     #[cfg(feature = "reqwest-0-12")]
     if let Some(error) = error.downcast_ref::<reqwest_0_12::Error>() {
