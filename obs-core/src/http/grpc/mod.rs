@@ -147,23 +147,24 @@ fn kind(content_type: &[u8]) -> Option<ContentKind> {
     }
 }
 
-/// Parses `grpc-timeout`: at most eight digits and a unit (gRPC over HTTP/2, "Requests").
 fn timeout(headers: &(impl HeaderLookup + ?Sized)) -> Option<Duration> {
-    first_header(headers, "grpc-timeout", |value| {
-        let (unit, digits) = value.split_last()?;
-        let decimal = (1..=8).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
-        let number: u64 = std::str::from_utf8(digits).ok().filter(|_| decimal)?.parse().ok()?;
-        Some(match unit {
-            b'H' => Duration::from_secs(number.saturating_mul(3600)),
-            b'M' => Duration::from_secs(number.saturating_mul(60)),
-            b'S' => Duration::from_secs(number),
-            b'm' => Duration::from_millis(number),
-            b'u' => Duration::from_micros(number),
-            b'n' => Duration::from_nanos(number),
-            _ => return None,
-        })
+    first_header(headers, "grpc-timeout", parse_timeout).flatten()
+}
+
+/// Parses `grpc-timeout`: at most eight digits and a unit (gRPC over HTTP/2, "Requests").
+pub(crate) fn parse_timeout(value: &[u8]) -> Option<Duration> {
+    let (unit, digits) = value.split_last()?;
+    let decimal = (1..=8).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    let number: u64 = std::str::from_utf8(digits).ok().filter(|_| decimal)?.parse().ok()?;
+    Some(match unit {
+        b'H' => Duration::from_secs(number.saturating_mul(3600)),
+        b'M' => Duration::from_secs(number.saturating_mul(60)),
+        b'S' => Duration::from_secs(number),
+        b'm' => Duration::from_millis(number),
+        b'u' => Duration::from_micros(number),
+        b'n' => Duration::from_nanos(number),
+        _ => return None,
     })
-    .flatten()
 }
 
 /// Returns the status and its message, from trailers or from the head of an answer without a body.
