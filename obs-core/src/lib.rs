@@ -79,6 +79,8 @@ mod outputs;
 mod record;
 mod redact;
 mod request;
+#[allow(dead_code)]
+mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod trace;
