@@ -126,7 +126,7 @@ pub use self::{
         service::Service,
     },
     redact::{Redactor, patterns::kind::SecretPattern, settings::Redaction},
-    work::{call_guard::CallGuard, handle::Work, scope::current, scoped::Scoped},
+    work::{call::guard::CallGuard, handle::Work, scope::current, scoped::Scoped},
 };
 
 pub mod adapter {
@@ -194,7 +194,10 @@ pub mod adapter {
             body::BodyObservation, body_rule::BodyRule, observation::Observation, observed::Observed,
             request_body::RequestBody,
         },
-        work::not_observed::NotObserved,
+        work::{
+            call::{head::CallHead, observation::CallObservation},
+            not_observed::NotObserved,
+        },
     };
 }
 
@@ -250,7 +253,12 @@ pub mod output {
             sink::{BatchSink, EventSink},
         },
         record::{
+            call::{
+                CallEnd, CallFailure, CallStart, CallTarget, DatabaseTarget, FinishedCall, GrpcTarget,
+                HttpTarget, ServerAddress,
+            },
             calls::{Call, Calls, DependencyCalls},
+            dependency::Dependency,
             error::ErrorReport,
             fields::Fields,
             finished::{FinishedRequest, Record, RecordKind, RequestEnd},

@@ -14,7 +14,9 @@ use crate::{
     http::found_headers::HeaderNameSet,
     observer::{Observer, Times},
     record::{
+        dependency::DependencyTable,
         id_policy::IdPolicy,
+        internal_hosts::InternalHosts,
         policy::{LateWrites, Policy},
         route::RouteTable,
         service::Service,
@@ -109,6 +111,9 @@ impl ObserverBuilder {
             propagators: self.propagators,
             trusted_proxies,
             routes: RouteTable::new(mem::take(&mut parts.exclusions), mem::take(&mut self.route_groups)),
+            dependencies: DependencyTable::new(),
+            internal_hosts: InternalHosts::new(&self.internal_hosts),
+            outputs: None,
             late_writes: LateWrites::new(late_writes),
             #[cfg(feature = "logs")]
             tracing_span: parts.tracing_span,

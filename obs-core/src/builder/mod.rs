@@ -29,6 +29,7 @@ use crate::{
         finished::Record,
         hook::Hook,
         id_policy::IdGenerator,
+        internal_hosts::{self, InternalHosts},
         policy::{Classifier, OnResponded, PanicPolicy, PublicEndpoint, TraceHeader},
         route,
     },
@@ -246,6 +247,38 @@ settings! {
             if |network| Network::parse(network.trim()).is_some();
     }
 
+    internal_hosts: Vec<String> = internal_hosts::DEFAULT.map(str::to_owned).into(),
+        "`loopback`, `private`, `single-label`, `*.svc`, `*.internal`, `*.local`" {
+        /// Sets the hosts to which observed calls send baggage and the request id. All other hosts
+        /// get the trace context only.
+        ///
+        /// | rule | hosts |
+        /// |---|---|
+        /// | `loopback` | `localhost`, `127.0.0.0/8` and `::1` |
+        /// | `private` | addresses of private networks, such as `10.1.2.3` |
+        /// | `single-label` | names without a dot, such as `payments` |
+        /// | `*.internal` | all names below a domain |
+        /// | `api.example.com` | one name |
+        /// | `203.0.113.0/24` | an address or a network |
+        ///
+        /// The list replaces the default. It also applies to each hop of a redirect that an
+        /// observed client follows.
+        ///
+        /// ```
+        /// # use obs_core::Observer;
+        /// let hosts = ["loopback", "private", "*.corp.example"];
+        /// let observer = Observer::builder("shop").internal_hosts(hosts).build()?;
+        /// # Ok::<(), obs_core::BuildError>(())
+        /// ```
+        fn internal_hosts(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) {
+            self.internal_hosts = hosts.into_iter().map(Into::into).collect();
+        }
+        variable "OBS_INTERNAL_HOSTS": "rules, separated by commas" => parse::texts;
+        valid each "`loopback`, `private`, `single-label`, names, domains such as `*.internal`, addresses \
+            or networks"
+            if |host| InternalHosts::is_rule(host);
+    }
+
     route_groups: Vec<String> = Vec::new(), "none" {
         /// Records all routes that match a group as one route: the group itself, such as
         /// `/internal/*`. A trailing `*` matches any suffix. The first group that matches is used.
@@ -313,7 +346,7 @@ settings! {
     }
 
     classifier: Option<Hook<Classifier>> = None,
-        "a 5xx status, a gRPC status of a failure, or an outcome that is not ok" {
+        "a 5xx status, a gRPC status of a failure, or an outcome other than `completed` and `upgraded`" {
         /// Decides which requests count as failed. The function returns the kind of failure, which
         /// is the `error_type` in metrics, events and spans. It returns `None` if the request has
         /// not failed.
@@ -435,7 +468,7 @@ settings! {
     }
 
     drain_delay: Option<Duration> = None,
-        "5 s; 0 at ctrl-c if no health endpoint was ever requested" {
+        "5 s, at most a fifth of `shutdown_timeout`; 0 at ctrl-c if no health endpoint was ever requested" {
         /// Sets the time for which the service still accepts requests after `/readyz` begins to
         /// fail. Load balancers need this time to notice the shutdown.
         fn drain_delay(mut self, delay: Duration) { self.drain_delay = Some(delay) }
@@ -506,7 +539,7 @@ settings! {
         /// # Ok::<(), obs_core::BuildError>(())
         /// ```
         fn otlp(mut self) { self.otel = Some(Otel::new()) }
-        variable "OTEL_SDK_DISABLED": "`true`: no spans";
+        variable "OTEL_SDK_DISABLED": "`true`: no spans, and no lines over OTLP";
         variable "OTEL_TRACES_EXPORTER": "`otlp`: spans are exported; `none`: spans are not exported";
     }
 
@@ -517,7 +550,8 @@ settings! {
     }
 
     extensions: Vec<Box<dyn Extension>> = Vec::new(), "none" {
-        /// Adds an [extension](Extension).
+        /// Adds an [extension](Extension), which installs sinks, metrics, endpoints and health
+        /// checks.
         fn extension(mut self, extension: impl Extension) { self.extensions.push(Box::new(extension)) }
         valid "a name, endpoints and metrics that no other extension has";
     }

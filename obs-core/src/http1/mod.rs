@@ -29,7 +29,10 @@ use crate::{
     record::request_id::RequestId,
     request::observation::Observation,
     trace::TraceContext,
-    work::handle::Work,
+    work::{
+        call::{guard::CallGuard, observation::CallObservation},
+        handle::Work,
+    },
 };
 
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -155,11 +158,38 @@ impl Work {
     /// assert!(headers.is_empty(), "there is no request here");
     /// ```
     pub fn inject_http(&self, headers: &mut HeaderMap) {
-        self.inject(|name, value| {
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
-                headers.insert(name, value);
-            }
-        });
+        self.inject(|name, value| set(headers, name, value));
+    }
+}
+
+impl CallGuard {
+    /// [Propagates](Self::inject) the trace and the request id in headers of `http` 1, and replaces
+    /// existing ones.
+    ///
+    /// ```
+    /// # async fn send(_: http::HeaderMap) -> Result<(), std::io::Error> { Ok(()) }
+    /// # async fn handler() -> Result<(), std::io::Error> {
+    /// let mut headers = http::HeaderMap::new();
+    /// let call = obs_core::current().call("payments").inject_http(&mut headers);
+    /// call.observe(send(headers)).await
+    /// # }
+    /// ```
+    pub fn inject_http(self, headers: &mut HeaderMap) -> Self {
+        self.inject(|name, value| set(headers, name, value))
+    }
+}
+
+impl CallObservation {
+    /// [Propagates](Self::inject) the trace in headers of `http` 1, and replaces existing ones.
+    pub fn inject_http(&self, headers: &mut HeaderMap) {
+        self.inject(&mut |name, value| set(headers, name, value));
+    }
+}
+
+/// Sets a header, unless its name or its value is invalid.
+fn set(headers: &mut HeaderMap, name: &str, value: &str) {
+    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+        headers.insert(name, value);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The observer: policy and sinks behind one `Arc`.
 
+mod calls;
 pub(crate) mod drain;
 #[cfg(feature = "logs")]
 mod logs;
@@ -130,8 +131,9 @@ impl Observer {
     /// `parts`.
     pub(crate) fn new(policy: Policy, times: Times, sinks: Sinks, parts: Parts) -> Self {
         let Parts { endpoints, start_hook, shutdown_steps, reports, shared, .. } = parts;
-        Self(Arc::new(Inner {
-            policy: Arc::new(policy),
+        let with_outputs = |inner: &Weak<Inner>| Policy { outputs: Some(Weak::clone(inner) as _), ..policy };
+        Self(Arc::new_cyclic(|inner| Inner {
+            policy: Arc::new(with_outputs(inner)),
             times,
             stopping: stopping::Stopping::default(),
             #[cfg(feature = "otel")]

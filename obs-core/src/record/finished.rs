@@ -6,13 +6,14 @@ use crate::{
     base::panic::PanicReport,
     http::grpc::{GrpcCall, status::GrpcStatus},
     record::{
+        call::{CallEnd, FinishedCall},
         calls::Calls,
         error::ErrorReport,
         fields::Fields,
         identity::User,
         outcome::Outcome,
         route::{self, Excluded, Route},
-        start::{RequestStart, Start},
+        start::{RequestStart, Start, StartKind},
         state::WorkState,
     },
     write::digits,
@@ -106,6 +107,8 @@ pub(crate) enum Classified {
 pub enum RecordKind {
     /// An HTTP or gRPC request.
     Request(RequestEnd),
+    /// A call to another service or to a database.
+    Call(CallEnd),
 }
 
 /// The end of a request: everything that is known of its response. See [`Record`].
@@ -155,9 +158,21 @@ impl Record {
     #[must_use]
     #[inline]
     pub fn request(&self) -> Option<FinishedRequest<'_>> {
-        let start = self.state.start.request()?;
-        let RecordKind::Request(end) = &self.kind;
-        Some(FinishedRequest { start, end, outcome: self.outcome })
+        match (&self.state.start.kind, &self.kind) {
+            (StartKind::Request(start), RecordKind::Request(end)) => {
+                Some(FinishedRequest { start, end, outcome: self.outcome })
+            }
+            _ => None,
+        }
+    }
+
+    /// The finished call; `None` for other kinds of work.
+    #[must_use]
+    pub fn call(&self) -> Option<FinishedCall<'_>> {
+        match (&self.state.start.kind, &self.kind) {
+            (StartKind::Call(start), RecordKind::Call(end)) => Some(FinishedCall { start, end }),
+            _ => None,
+        }
     }
 
     /// The low-cardinality kind of its failure; `None` if it did not fail.
@@ -168,17 +183,23 @@ impl Record {
     ///   5xx response.
     /// * A response below 500: none, even if its handler reported an error.
     /// * Our own 503 to a probe: none, because it is a correct answer to the probe.
+    /// * A call: see [`CallEnd::error_type`].
     ///
     /// A [classifier](crate::ObserverBuilder::classify_errors) can decide otherwise.
     #[must_use]
     #[inline]
     pub fn error_type(&self) -> Option<&'static str> {
-        let RecordKind::Request(request) = &self.kind;
+        let RecordKind::Request(request) = &self.kind else { return self.failure_of_call() };
         if self.by_status && request.status.is_none_or(|status| status < 500) {
             None
         } else {
             self.failure(request)
         }
+    }
+
+    #[inline(never)]
+    fn failure_of_call(&self) -> Option<&'static str> {
+        self.call()?.end.error_type()
     }
 
     #[inline(never)]
@@ -200,7 +221,7 @@ impl Record {
     /// Returns true if it needs neither an event nor a span: a successful request for one of our
     /// endpoints.
     pub(crate) fn is_quiet(&self) -> bool {
-        let RecordKind::Request(request) = &self.kind;
+        let RecordKind::Request(request) = &self.kind else { return false };
         let failed = !self.outcome.is_ok() || request.status.is_some_and(|status| status >= 500);
         request.endpoint && !failed
     }

@@ -1,6 +1,8 @@
 //! The data of a piece of work, and the immutable record that outputs read.
 
+pub(crate) mod call;
 pub(crate) mod calls;
+pub(crate) mod dependency;
 pub(crate) mod endpoint;
 pub(crate) mod enrichment;
 pub(crate) mod error;
@@ -12,6 +14,7 @@ pub(crate) mod head_text;
 pub(crate) mod hook;
 pub(crate) mod id_policy;
 pub(crate) mod identity;
+pub(crate) mod internal_hosts;
 #[cfg(feature = "logs")]
 pub(crate) mod kept_lines;
 #[cfg(feature = "logs")]
@@ -29,3 +32,4 @@ pub(crate) mod state;
 #[cfg(feature = "logs")]
 pub(crate) mod tracing_span;
 pub(crate) mod user_agents;
+pub(crate) mod work_outputs;

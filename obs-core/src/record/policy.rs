@@ -1,9 +1,9 @@
-//! The rules of an observer, without its outputs.
+//! The rules of an observer. They refer to its outputs only weakly.
 
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -18,13 +18,16 @@ use crate::{
         method::KnownMethods,
     },
     record::{
+        dependency::DependencyTable,
         finished::Record,
         hook::Hook,
         id_policy::IdPolicy,
         identity::IdentityPolicy,
+        internal_hosts::InternalHosts,
         route::RouteTable,
         service::Service,
         start::{RequestStart, Start},
+        work_outputs::WorkOutputs,
     },
     redact::{Redactor, diagnostics},
     trace::propagation::Propagators,
@@ -115,7 +118,7 @@ pub(crate) type OnResponded = Box<dyn Fn(&Start, u16) + Send + Sync>;
 
 /// The rules by which an observer identifies, describes and masks its work.
 ///
-/// It holds no output, so records and handles may keep it for ever. The alignment separates it from
+/// It keeps no output, so records and handles may keep it for ever. The alignment separates it from
 /// its reference count, which all cores write to: a processor fetches two cache lines at once.
 #[repr(align(128))]
 pub(crate) struct Policy {
@@ -135,6 +138,11 @@ pub(crate) struct Policy {
     pub(crate) propagators: Propagators,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) routes: RouteTable,
+    pub(crate) dependencies: DependencyTable,
+    pub(crate) internal_hosts: InternalHosts,
+    /// The outputs, which keep the policy. The reference is weak, so the policy does not keep them.
+    /// The observer sets it when it is made.
+    pub(crate) outputs: Option<Weak<dyn WorkOutputs>>,
     pub(crate) late_writes: LateWrites,
     /// True if each request has a span of `tracing`.
     #[cfg(feature = "logs")]
@@ -145,6 +153,11 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
+    /// The outputs, unless the observer is gone.
+    pub(crate) fn outputs(&self) -> Option<Arc<dyn WorkOutputs>> {
+        self.outputs.as_ref()?.upgrade()
+    }
+
     /// Returns true if the trace of a request is continued. A rule that panics counts as untrusted.
     pub(crate) fn trusts_trace(&self, head: &RequestHead<'_>) -> bool {
         let is_public = |rule: &PublicEndpoint| catch(|| rule(head)).unwrap_or(true);

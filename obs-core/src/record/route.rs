@@ -285,9 +285,9 @@ impl RouteTable {
 }
 
 /// Keeps a text until the process ends. A reference count would be one memory location that all
-/// cores write to at each request. Routes come from code and observers are few; both are bounded,
+/// cores write to at each request. Routes and dependencies are bounded and observers are few,
 /// so this memory is bounded too.
-fn intern_text(template: &str) -> &'static str {
+pub(crate) fn intern_text(template: &str) -> &'static str {
     /// All kept texts, sorted.
     static KEPT: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
     let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);

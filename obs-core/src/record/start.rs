@@ -1,14 +1,13 @@
 //! Everything that is known of work at its start.
 
 #[cfg(feature = "otel")]
-#[cfg(feature = "otel")]
 use crate::http::forwarded::host::Host;
 use crate::{
     http::{
         method::Method,
         protocol::{HttpVersion, UrlScheme},
     },
-    record::{head_text::HeadText, policy::Policy, request_id::RequestId, service::Service},
+    record::{call::CallStart, head_text::HeadText, policy::Policy, request_id::RequestId, service::Service},
     trace::TraceContext,
 };
 use std::{
@@ -65,16 +64,19 @@ impl Start {
 pub enum StartKind {
     /// An HTTP or gRPC request.
     Request(RequestStart),
+    /// A call to another service or to a database.
+    Call(CallStart),
 }
 
 impl StartKind {
     pub(crate) const REQUEST: &'static str = "request";
 
-    /// The kind's name in events: `request`.
+    /// The name of the kind: `request` or `call`.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Request(_) => Self::REQUEST,
+            Self::Call(_) => "call",
         }
     }
 }
@@ -122,6 +124,16 @@ impl Start {
     pub const fn request(&self) -> Option<&RequestStart> {
         match &self.kind {
             StartKind::Request(request) => Some(request),
+            StartKind::Call(_) => None,
+        }
+    }
+
+    /// The start of the call; `None` for other kinds of work.
+    #[must_use]
+    pub const fn call(&self) -> Option<&CallStart> {
+        match &self.kind {
+            StartKind::Call(call) => Some(call),
+            StartKind::Request(_) => None,
         }
     }
 
@@ -133,6 +145,7 @@ impl Start {
         trace.reset();
         match kind {
             StartKind::Request(request) => request.reset(),
+            StartKind::Call(_) => {}
         }
     }
 }

@@ -3,15 +3,18 @@
 #[cfg(feature = "otel")]
 use crate::record::span::WorkSpan;
 use crate::{
+    base::clock::Moment,
     http::grpc::GrpcRequest,
     record::{
         endpoint::Endpoint,
         enrichment::Enrichment,
         policy::Policy,
         received::Received,
+        request_id::RequestId,
         start::{RequestStart, Start, StartKind},
     },
     redact::Redactor,
+    trace::TraceContext,
 };
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -56,6 +59,38 @@ impl WorkState {
         }
     }
 
+    /// Creates the state of work inside of other work, or of work of its own.
+    pub(crate) fn inner(policy: &Arc<Policy>, around: Option<&Arc<Self>>, kind: StartKind) -> Self {
+        let now = Moment::now();
+        let (id, trace) = match around {
+            Some(around) => (around.start.id.clone(), around.inner_trace()),
+            None => (RequestId::uuid_v7(now.since_1970), TraceContext::root(policy.propagators)),
+        };
+        let service = Arc::clone(&policy.service);
+        Self {
+            policy: Arc::clone(policy),
+            start: Start { service, id, trace, kind, since_1970: now.since_1970 },
+            started: now.instant,
+            outer: None,
+            #[cfg(feature = "otel")]
+            span: None,
+            enrichment: Mutex::default(),
+            grpc: None,
+            endpoint: None,
+            received: Received::default(),
+        }
+    }
+
+    /// The trace position of new work inside of this work.
+    fn inner_trace(&self) -> TraceContext {
+        let trace = &self.start.trace;
+        #[cfg(feature = "otel")]
+        if let Some((span_id, flags)) = self.span().and_then(|_| WorkSpan::innermost(trace)) {
+            return trace.inner(span_id, flags);
+        }
+        trace.inner(trace.span_id, trace.flags)
+    }
+
     /// Resets everything that belongs to the finished work. Its enrichment has moved into its
     /// record.
     ///
@@ -87,8 +122,10 @@ impl WorkState {
 
     /// The start of the request.
     pub(crate) const fn request(&self) -> &RequestStart {
-        let StartKind::Request(request) = &self.start.kind;
-        request
+        match &self.start.kind {
+            StartKind::Request(request) => request,
+            StartKind::Call(_) => unreachable!(),
+        }
     }
 
     pub(crate) fn redactor(&self) -> &Redactor {

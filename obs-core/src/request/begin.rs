@@ -115,7 +115,7 @@ impl WorkState {
         let peer = head.peer.map(|peer| peer.ip());
         let forwarded = Forwarded::of(headers, peer, &policy.trusted_proxies).unwrap_or_default();
         self.grpc = GrpcRequest::of(head, headers).map(Box::new);
-        let StartKind::Request(request) = &mut self.start.kind;
+        let StartKind::Request(request) = &mut self.start.kind else { return };
         request.method = policy.known_methods.parse(head.method);
         if request.method == Method::Other {
             request.method_original = Some(original_method(policy, head.method));

@@ -140,6 +140,26 @@ impl TraceContext {
         }
     }
 
+    /// Creates the position of work that begins a trace.
+    pub(crate) fn root(propagators: Propagators) -> Self {
+        let flags = TraceFlags(TraceFlags::SAMPLED.0 | TraceFlags::RANDOM.0);
+        Self { flags, ..Self::new(propagators) }
+    }
+
+    /// Creates the position of work inside of this one. `parent` is the span around it.
+    pub(crate) fn inner(&self, parent: SpanId, flags: TraceFlags) -> Self {
+        Self {
+            trace_id: self.trace_id,
+            span_id: SpanId::random(),
+            parent_id: Some(parent),
+            flags,
+            state: self.state.clone(),
+            link: None,
+            baggage: self.baggage.clone(),
+            propagators: self.propagators,
+        }
+    }
+
     /// Returns the value of the `traceparent` header for calls of this request.
     #[must_use]
     pub fn traceparent(&self) -> String {

@@ -23,7 +23,11 @@ use crate::{
         state::WorkState,
     },
     trace::TraceContext,
-    work::{call_guard::CallGuard, scope::Scope, scoped::Scoped},
+    work::{
+        call::{guard::CallGuard, observation::CallObservation},
+        scope::Scope,
+        scoped::Scoped,
+    },
 };
 
 /// The maximum length, in bytes, of a user id and of a key or variant of a feature flag, and the
@@ -141,7 +145,8 @@ impl Work {
     /// Starts a call to a dependency. The call ends when the returned guard is dropped.
     ///
     /// The record and the event of the request contain the number, duration and errors of the calls
-    /// to each dependency.
+    /// to each dependency. Clients that are observed, such as those of the crate `obs-client`, record
+    /// their calls themselves.
     pub fn call(&self, dependency: impl Into<Cow<'static, str>>) -> CallGuard {
         CallGuard::start(self.0.clone(), dependency.into())
     }
@@ -209,13 +214,17 @@ impl Work {
         self.start().map(|start| &start.trace)
     }
 
-    /// Propagates the trace and the request id to a service that the request calls. `set` receives
-    /// the name and value of each header.
+    /// Propagates the trace and the request id to a service that the request calls, without
+    /// measuring the call. `set` receives the name and value of each header.
     ///
-    /// Outside of work it does nothing. With OpenTelemetry, the call becomes a child of the active
-    /// span.
+    /// [`call(..).inject(..)`](CallGuard::inject) also names and measures the call. This method
+    /// records a call of the dependency `unnamed` without a duration, with a span id of its own for
+    /// the called service. If a call by hand is open, it uses the span id of the one that started
+    /// last, and records nothing. If the application has an active span of OpenTelemetry, it uses the
+    /// id of that span, and records nothing, too.
     ///
-    /// For clients that use `http` 1 there is `inject_http` (feature `http`).
+    /// Outside of work it does nothing. For clients that use `http` 1 there is `inject_http`
+    /// (feature `http`).
     ///
     /// ```
     /// # struct Outgoing; impl Outgoing { fn header(&mut self, _: &str, _: &str) {} }
@@ -225,12 +234,18 @@ impl Work {
     pub fn inject(&self, mut set: impl FnMut(&str, &str)) {
         let Some(state) = &self.0 else { return };
         let trace = &state.start.trace;
-        set(state.policy.ids.response_header(), state.start.id.as_str());
+        let open = state.lock().calls.last_by_hand().map(|span_id| (span_id, trace.flags));
         #[cfg(feature = "otel")]
-        if let Some((span_id, flags)) = self.span().and_then(|_| WorkSpan::innermost(trace)) {
-            return trace.inject_as(span_id, flags, set);
+        let own = self.span().and_then(|_| WorkSpan::innermost(trace));
+        #[cfg(feature = "otel")]
+        let open = own.filter(|(span_id, _)| *span_id != trace.span_id).or(open);
+        match open {
+            Some((span_id, flags)) => {
+                set(state.policy.ids.response_header(), state.start.id.as_str());
+                trace.inject_as(span_id, flags, set);
+            }
+            None => CallObservation::by_hand(Arc::clone(state), "unnamed").inject_only(&mut set),
         }
-        trace.inject(set);
     }
 
     /// The OpenTelemetry span, if there is one: this observer's, otherwise that of an outer

@@ -1,6 +1,6 @@
 //! The handle of the work that runs on the current thread, for all kinds of work.
 
-pub(crate) mod call_guard;
+pub(crate) mod call;
 pub(crate) mod handle;
 pub(crate) mod not_observed;
 pub(crate) mod scope;

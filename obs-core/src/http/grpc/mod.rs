@@ -1,8 +1,8 @@
 //! gRPC over HTTP/2: the headers, messages and trailers of a call.
 //!
 //! A POST over HTTP/2 with the content type `application/grpc` is a call (gRPC over HTTP/2,
-//! "Requests"). A POST over any version with the content type of gRPC-Web is a call, too. Every
-//! other request is HTTP, whatever its content type is.
+//! "Requests"). Every other request is recorded as HTTP, whatever its content type is. That
+//! includes gRPC-Web: only the answer to a panic of its handler is that of a call.
 //!
 //! The method of a call becomes its route if a gRPC response shows that the service has this
 //! method. Two responses do not show this, because a layer before the service may have sent them:

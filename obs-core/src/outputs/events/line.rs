@@ -115,6 +115,8 @@ impl CommonMembers {
     fn of(&self, kind: &StartKind) -> &[u8] {
         match kind {
             StartKind::Request(_) => &self.request,
+            // It has no event of its own.
+            StartKind::Call(_) => &[],
         }
     }
 }

@@ -219,7 +219,7 @@ fn details(record: &Record) -> Vec<(String, String)> {
             (count, 0) => write!(value, "({count})"),
             (count, errors) => write!(value, "({count}, {errors} failed)"),
         };
-        details.push((short(&calls.dependency), value));
+        details.push((short(calls.dependency.as_str()), value));
     }
     for (name, value) in record.fields.iter() {
         details.push((printable(name), shown(value)));

@@ -13,7 +13,7 @@ facts! {
     event(request: &RequestStart, end: &RequestEnd);
     attributes at_start(request: &RequestStart), at_end(end: &RequestEnd);
     {
-        /// The method, or `_OTHER` if it is not one of those in the settings.
+        /// The method, or `_OTHER` if it is not one of `known_methods`.
         "http.request.method": word { "pattern": "^([A-Z-]+|_OTHER)$" }, at_start(http)
             = request.method.as_str();
 

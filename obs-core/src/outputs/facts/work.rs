@@ -198,11 +198,11 @@ facts! {
 
         /// The calls that the work made, summed by dependency: up to 16 dependencies, and all
         /// others as `other`.
-        "calls": [DependencyFacts] { "maxItems": 17 } if "`current().call(..)` was called"
+        "calls": [DependencyFacts] { "maxItems": 17 } if "there were any"
             = record.calls.by_dependency();
 
         /// The 16 slowest calls individually, in the order in which they ended.
-        "slowest_calls": [CallFacts] { "maxItems": 16 } if "`current().call(..)` was called"
+        "slowest_calls": [CallFacts] { "maxItems": 16 } if "there were any"
             = record.calls.slowest();
     }
 }
@@ -228,13 +228,16 @@ facts! {
     event(calls: &DependencyCalls);
     {
         /// The name of the dependency.
-        "dependency": text = &calls.dependency;
+        "dependency": text = calls.dependency.as_str();
 
         /// The number of calls.
         "count": number { "minimum": 1 } = calls.count;
 
         /// The number of calls that failed.
         "errors": number = calls.errors;
+
+        /// The number of rows that a database returned or changed.
+        "rows": number if "a database says it" = calls.rows;
 
         /// The sum of the times of all calls.
         "total_ms": millis = calls.total;
@@ -251,22 +254,41 @@ facts! {
     event(call: &Call);
     {
         /// The name of the dependency.
-        "dependency": text = &call.dependency;
+        "dependency": text = call.dependency.as_str();
 
         /// The operation of the call.
-        "operation": text if "it is set" = &call.operation;
+        "operation": text if "it is known" = call.operation.as_deref();
 
-        /// The status of the response.
-        "status": number { "maximum": 65535 } if "it is set" = call.status;
+        /// The span of the call. The called service has it as its `parent_span_id`.
+        "span_id": span_id = &call.span_id;
+
+        /// The HTTP status of the response.
+        "status": number { "maximum": 65535 } if "it is known" = call.status;
 
         /// True if the call failed.
-        "failed": flag if "it is true" = call.failed;
+        "failed": flag if "it is true" = call.failed();
+
+        /// The type of the failure: see `docs/clients.md`.
+        "error.type": text if "it failed" = call.error_type;
+
+        /// The code that a database returned, such as an SQLSTATE.
+        "code": text if "a database returned one" = call.code.as_deref();
+
+        /// The number of earlier attempts to send the same request.
+        "resend_count": number { "minimum": 1 } if "there are any"
+            = Some(call.resend).filter(|resend| *resend > 0);
+
+        /// The number of rows that a database returned or changed.
+        "rows": number if "a database says it" = call.rows;
 
         /// The time from the start of the work to the start of the call.
         "start_ms": millis = call.start;
 
-        /// The duration of the call.
-        "duration_ms": millis = call.duration;
+        /// The time from the start of the call to the head of its response.
+        "time_to_head_ms": millis if "there was a response" = call.time_to_head;
+
+        /// The duration of the call, with the body of its response.
+        "duration_ms": millis if "it is known" = call.duration;
     }
 }
 

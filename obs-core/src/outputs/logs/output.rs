@@ -88,22 +88,22 @@ settings! {
 
     #[cfg(feature = "otlp")]
     pub(super) export: Option<Export> = None, "off; `http://localhost:4318` for `LogOutput::otlp()`" {
-        /// Sets the address of the collector of [`otlp`](Self::otlp), such as
-        /// `http://collector:4318`. Other outputs ignore it.
+        /// Sets the base URL of the collector for the output [`LogOutput::otlp`](Self::otlp), such
+        /// as `http://collector:4318`. Other outputs ignore it.
         fn endpoint(mut self, url: impl Into<String>) {
             if let Some(export) = &mut self.export {
                 export.url = Some(url.into());
             }
         }
         variable "OTEL_EXPORTER_OTLP_ENDPOINT": "lines are exported to this base URL of the collector, such as `http://collector:4318`";
-        variable "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "the address for lines";
+        variable "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "the exact URL for lines; setting it enables their export";
         variable "OTEL_LOGS_EXPORTER": "`otlp`: lines are exported; `none`: lines are not exported";
     }
 
     #[cfg(feature = "otlp")]
     pub(super) batches: LineBatches = LineBatches::default(), "1 s and 512 lines" {
-        /// Limits the time for which a line of [`otlp`](Self::otlp) waits for others, and the
-        /// number of lines in one export. Other outputs ignore it.
+        /// Limits the time for which a line of the output [`LogOutput::otlp`](Self::otlp) waits for
+        /// others, and the number of lines in one export. Other outputs ignore it.
         fn batch(mut self, delay: Duration, lines: usize) {
             (self.batches.delay, self.batches.batch) = (delay, lines);
         }

@@ -80,7 +80,7 @@ settings! {
         fn lines_per_second(mut self, lines: u32) { self.per_second = Some(lines) }
         /// Removes the limits of lines, also the one for each request.
         fn unlimited(mut self) { self.per_second = None }
-        variable "OBS_LOG_LIMIT": "the lines of a call site and route for each second, or `off`" => limit;
+        variable "OBS_LOG_LIMIT": "the limit of lines that a call site writes in a second, for each route; or `off`" => limit;
         valid "at least 1, or no limit" if |lines| *lines != Some(0);
     }
 

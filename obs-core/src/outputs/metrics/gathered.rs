@@ -177,7 +177,7 @@ fn sample(labels: &LabelSet, value: SampleValue, created: f64) -> Sample {
 
 /// Returns the value of a histogram. Its exemplars are read now, because they are too large for the
 /// snapshot. So they may be newer than the snapshot.
-fn histogram(
+pub(super) fn histogram(
     histograms: &Histograms,
     part: usize,
     state: HistogramState<'_>,

@@ -9,6 +9,7 @@
 
 use std::{
     collections::HashSet,
+    hash::Hash,
     mem,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -35,10 +36,10 @@ const KEPT: usize = 8;
 const CAPACITY: usize = 1_500_000;
 
 /// The kind of place that a label set needs.
-pub(super) enum Place {
+pub(super) enum Place<K = SeriesKey> {
     /// The place of the first label set with this key, beside the limit and for ever. The key has
     /// only facts that come from code. There are [`KEPT`] times as many such places as the limit.
-    First(SeriesKey),
+    First(K),
     /// A place within the limit.
     Any,
     /// A place for a series with the value 0, which may never be used. There are half as many such
@@ -52,9 +53,9 @@ pub(super) trait Observable {
 }
 
 /// The series of a family, by their labels.
-pub(super) struct Limited<S> {
-    series: Replaceable<ReadMostly<SeriesKey, Arc<S>>>,
-    members: Mutex<Members<S>>,
+pub(super) struct Limited<S, K = SeriesKey> {
+    series: Replaceable<ReadMostly<K, Arc<S>>>,
+    members: Mutex<Members<S, K>>,
     /// It exists after the first observation for which there was no room.
     overflow: OnceLock<Arc<S>>,
     limit: usize,
@@ -70,16 +71,16 @@ pub(super) struct Limited<S> {
 }
 
 /// All series of the family, and the places that are taken.
-struct Members<S> {
-    all: Vec<Member<S>>,
+struct Members<S, K> {
+    all: Vec<Member<S, K>>,
     /// The keys of the kept places.
-    kept: HashSet<SeriesKey, FxBuildHasher>,
+    kept: HashSet<K, FxBuildHasher>,
     within_limit: usize,
     foreseen: usize,
 }
 
-struct Member<S> {
-    key: SeriesKey,
+struct Member<S, K> {
+    key: K,
     series: Arc<S>,
     /// True if the place is within the limit, so that the series may be removed.
     removable: bool,
@@ -89,7 +90,7 @@ struct Member<S> {
     changed: Instant,
 }
 
-impl<S: Observable> Limited<S> {
+impl<S: Observable, K: Hash + Eq + Clone> Limited<S, K> {
     pub(super) fn new(limit: usize, shards: usize, overflowed: Arc<Counter>) -> Self {
         let members = Members { all: Vec::new(), kept: HashSet::default(), within_limit: 0, foreseen: 0 };
         Self {
@@ -107,18 +108,13 @@ impl<S: Observable> Limited<S> {
 
     /// Reads the series of these labels; `None` if there is none yet.
     #[inline]
-    pub(super) fn read<T>(&self, key: &SeriesKey, read: impl FnOnce(&Arc<S>) -> T) -> Option<T> {
+    pub(super) fn read<T>(&self, key: &K, read: impl FnOnce(&Arc<S>) -> T) -> Option<T> {
         self.series.read(|series| series.read(key, read))
     }
 
     /// Returns the series of these labels, which `make` makes if there is none yet; `None` if there
     /// is no room for it.
-    pub(super) fn get_or_insert(
-        &self,
-        key: SeriesKey,
-        place: Place,
-        make: impl FnOnce() -> S,
-    ) -> Option<Arc<S>> {
+    pub(super) fn get_or_insert(&self, key: K, place: Place<K>, make: impl FnOnce() -> S) -> Option<Arc<S>> {
         // Of a full family, most requests without a place need no lock.
         if matches!(place, Place::Any) && self.full.load(Ordering::Relaxed) {
             self.refused.store(true, Ordering::Relaxed);
@@ -142,11 +138,11 @@ impl<S: Observable> Limited<S> {
         Some(series)
     }
 
-    fn insert(&self, key: &SeriesKey, series: &Arc<S>) {
+    fn insert(&self, key: &K, series: &Arc<S>) {
         self.series.read(|map| map.get_or_insert(key.clone(), CAPACITY, |_| Arc::clone(series)));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Members<S>> {
+    fn lock(&self) -> MutexGuard<'_, Members<S, K>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -173,7 +169,7 @@ impl<S: Observable> Limited<S> {
     }
 
     #[cold]
-    fn remove(&self, members: &mut Members<S>, now: Instant) {
+    fn remove(&self, members: &mut Members<S, K>, now: Instant) {
         let remaining = ReadMostly::new();
         for member in members.all.iter().filter(|member| !member.is_idle(now)) {
             remaining.get_or_insert(member.key.clone(), CAPACITY, |_| Arc::clone(&member.series));
@@ -218,16 +214,16 @@ impl<S: Observable> Limited<S> {
     }
 }
 
-impl<S> Member<S> {
+impl<S, K> Member<S, K> {
     fn is_idle(&self, now: Instant) -> bool {
         self.removable && now.saturating_duration_since(self.changed) >= IDLE
     }
 }
 
-impl<S> Members<S> {
+impl<S, K: Hash + Eq> Members<S, K> {
     /// Takes a place for a new series. Returns `true` if the series may be removed later, and
     /// `None` if there is no place.
-    fn take(&mut self, place: Place, limit: usize) -> Option<bool> {
+    fn take(&mut self, place: Place<K>, limit: usize) -> Option<bool> {
         if self.all.len() >= CAPACITY {
             return None;
         }

@@ -23,6 +23,7 @@
 //! lock. So most requests find out without a lock that they cannot replace the exemplar. A request
 //! that can replace it tries to take a lock, and gives up if the lock is held.
 
+pub(crate) mod calls;
 pub(crate) mod custom_labels;
 pub(crate) mod exemplar;
 pub(crate) mod exposition;
@@ -63,6 +64,7 @@ use crate::{
 };
 use std::{sync::Arc, time::SystemTime};
 
+use calls::CallMetrics;
 use family::{Family, Kind, LabelSet, Sample};
 use scheme::Scheme;
 use series::Series;
@@ -71,6 +73,7 @@ use series_key::LabelFacts;
 /// The sink that counts requests: all metrics of one observer.
 pub(crate) struct MetricSink {
     series: Series,
+    calls: CallMetrics,
     /// Requests in flight: one number per method and scheme.
     in_flight: Sharded,
     internal: Arc<InternalMetrics>,
@@ -97,6 +100,7 @@ impl MetricSink {
         );
         let scheme = Scheme::new(settings);
         Self {
+            calls: CallMetrics::new(settings, shards, &overflowed),
             series: Series::new(scheme, settings.series_limit, settings.exemplars, shards, overflowed),
             in_flight: Sharded::new(in_flight_slot(Method::ALL.len(), UrlScheme::Http), shards),
             internal,
@@ -132,6 +136,7 @@ impl MetricSink {
         let mut families = Vec::new();
         gathered::families(&self.series, &mut families);
         families.push(self.in_flight_family());
+        self.calls.families(&mut families);
         own::families(&self.internal, self.since, &mut families);
         families
     }
@@ -171,6 +176,16 @@ fn in_flight_slot(method: usize, scheme: UrlScheme) -> usize {
     method.saturating_mul(UrlScheme::ALL.len()).saturating_add(scheme as usize)
 }
 
+impl MetricSink {
+    /// Counts finished work that is no request.
+    #[inline(never)]
+    fn record_other(&self, record: &Record) {
+        if let Some(call) = record.call() {
+            self.calls.record(record, call);
+        }
+    }
+}
+
 impl RecordSink for MetricSink {
     fn name(&self) -> &str {
         "metrics"
@@ -180,12 +195,14 @@ impl RecordSink for MetricSink {
     fn on_start(&self, start: &Start) {
         if let Some(request) = start.request() {
             self.in_flight.add(in_flight_slot(request.method.index(), request.scheme), 1);
+        } else if let Some(call) = start.call() {
+            self.calls.start(call);
         }
     }
 
     #[inline]
     fn on_finish(&self, record: &Record) {
-        let Some(request) = record.request() else { return };
+        let Some(request) = record.request() else { return self.record_other(record) };
         if !record.excluded.metrics {
             self.series.record(record, &request);
         }

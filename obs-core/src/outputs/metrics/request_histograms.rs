@@ -137,7 +137,7 @@ pub(super) const STREAM: RequestHistogram = RequestHistogram {
 };
 
 /// The bounds of the duration's buckets: those of the settings, otherwise those of the naming.
-fn duration_buckets(settings: &Metrics) -> &[f64] {
+pub(super) fn duration_buckets(settings: &Metrics) -> &[f64] {
     const PROMETHEUS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
     const OPENTELEMETRY: &[f64] =
         &[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];

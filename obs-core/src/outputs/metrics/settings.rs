@@ -83,7 +83,7 @@ impl MetricLabel {
         Self { custom: Some(custom), ..Self::new(LabelSource::Custom(0)) }
     }
 
-    /// The method, or `_OTHER` if it is not one of those in the settings.
+    /// The method, or `_OTHER` if it is not one of `known_methods`.
     #[must_use]
     pub const fn method() -> Self {
         Self::new(LabelSource::Method)
@@ -291,7 +291,7 @@ settings! {
     }
 
     pub(crate) series_limit: usize = 2_000, "2,000" {
-        /// Limits the label sets that clients can add to each family. Further ones are counted in
+        /// Limits the label sets that clients can add to each metric. Further ones are counted in
         /// one overflow series.
         ///
         /// Two kinds of series do not count towards this limit:

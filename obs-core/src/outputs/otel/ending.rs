@@ -9,7 +9,7 @@ use opentelemetry::{
 
 use super::{
     attributes::{self, KeyValues},
-    waiting,
+    call_attributes, waiting,
 };
 use crate::{
     outputs::exception::{Exception, MESSAGE, STACKTRACE, TYPE, is_only_a_message},
@@ -30,6 +30,10 @@ pub(super) fn end(span: &SpanRef<'_>, record: &Record, with_exceptions: bool) {
     if let Some(request) = record.request() {
         span.update_name(attributes::name(&request));
         attributes::at_end(&mut KeyValues(|attribute| span.set_attribute(attribute)), record, &request);
+    }
+    if let Some(call) = record.call() {
+        let mut all = KeyValues(|attribute| span.set_attribute(attribute));
+        call_attributes::at_end(&mut all, record, &call);
     }
     for event in exceptions(record).filter(|_| with_exceptions) {
         span.add_event_with_timestamp(event.name, event.timestamp, event.attributes);

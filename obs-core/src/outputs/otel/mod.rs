@@ -36,6 +36,7 @@
 //! reads the environment regardless of the settings.
 
 pub(crate) mod attributes;
+pub(crate) mod call_attributes;
 pub(crate) mod encoding;
 pub(crate) mod ending;
 pub(crate) mod environment;

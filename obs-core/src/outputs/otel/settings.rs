@@ -176,12 +176,12 @@ settings! {
     }
 
     pub(super) span_limits: SpanLimits = SpanLimits::default(), "at most 128 of each kind; values of any length" {
-        variable "OTEL_ATTRIBUTE_COUNT_LIMIT": "the attributes of a span, an event and a link";
-        variable "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "the attributes of a span";
-        variable "OTEL_SPAN_EVENT_COUNT_LIMIT": "the events of a span";
-        variable "OTEL_SPAN_LINK_COUNT_LIMIT": "the links of a span";
-        variable "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT": "the attributes of an event of a span";
-        variable "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT": "the attributes of a link";
+        variable "OTEL_ATTRIBUTE_COUNT_LIMIT": "the limit of attributes of a span, of an event and of a link";
+        variable "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "the limit of attributes of a span";
+        variable "OTEL_SPAN_EVENT_COUNT_LIMIT": "the limit of events of a span";
+        variable "OTEL_SPAN_LINK_COUNT_LIMIT": "the limit of links of a span";
+        variable "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT": "the limit of attributes of an event of a span";
+        variable "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT": "the limit of attributes of a link";
         variable "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "ignored with a warning: values have no limit";
         variable "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": "ignored with a warning: values have no limit";
     }

@@ -31,6 +31,8 @@ impl RecordSink for SpanSink {
     fn on_finish(&self, record: &Record) {
         if let Some(span) = &record.state.span {
             self.tracing.end(span, record);
+        } else if record.call().is_some() {
+            self.tracing.export_call(record);
         } else if !record.excluded.spans
             && record.request().is_some_and(|request| request.end.endpoint)
             && !record.is_quiet()

@@ -20,7 +20,7 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
 
 use super::{
     attributes::{self, KeyValues},
-    ending, ids,
+    call_attributes, ending, ids,
     pipeline::Pipeline,
     sink::SINK,
 };
@@ -30,9 +30,10 @@ use crate::{
     http::grpc::GrpcRequest,
     outputs::otlp::envelope::ItemScope,
     record::{
+        call::CallStart,
         finished::Record,
         identity::IdentityPolicy,
-        span::{Recorder, WorkSpan},
+        span::{Added, Recorder, WorkSpan},
         start::{RequestStart, Start, StartKind},
     },
     redact::diagnostics,
@@ -144,6 +145,17 @@ impl Tracing {
         identities: &IdentityPolicy,
     ) -> Option<WorkSpan> {
         let parent = remote_context(&Context::new(), &start.trace);
+        self.start_in(start, grpc, identities, parent)
+    }
+
+    /// Starts a span of the SDK inside of this context.
+    fn start_in(
+        &self,
+        start: &mut Start,
+        grpc: Option<&GrpcRequest>,
+        identities: &IdentityPolicy,
+        parent: Context,
+    ) -> Option<WorkSpan> {
         let span = match catch(|| self.begin(start, grpc, identities, &parent)) {
             Ok(begun) => begun,
             Err(panic) => {
@@ -163,6 +175,38 @@ impl Tracing {
         Some(WorkSpan { context, recorder: Recorder::Sdk })
     }
 
+    /// Decides whether work inside of other work is traced, and starts its span if the SDK records
+    /// it. Otherwise its span is made from its record.
+    pub(crate) fn start_inner(&self, start: &mut Start, parent: Option<&WorkSpan>) -> Option<WorkSpan> {
+        let begins = start.trace.parent_id.is_none();
+        if parent.is_none() && !begins {
+            // The work around it has no span, so one of this work would have no parent.
+            start.trace.flags = start.trace.flags.with_sampled(false);
+            return None;
+        }
+        match self.own.as_ref() {
+            Some(own) if own.sampler.is_some() => {
+                if begins {
+                    own.decide(&mut start.trace);
+                }
+                None
+            }
+            _ => {
+                let around = parent.map_or_else(Context::new, |parent| parent.context().clone());
+                let around = if Context::map_current(|current| current.span().span_context().trace_id())
+                    == around.span().span_context().trace_id()
+                    && !begins
+                {
+                    Context::current()
+                } else {
+                    around
+                };
+                let identities = IdentityPolicy::default();
+                self.start_in(start, None, &identities, around)
+            }
+        }
+    }
+
     fn begin(
         &self,
         start: &Start,
@@ -170,11 +214,20 @@ impl Tracing {
         identities: &IdentityPolicy,
         parent: &Context,
     ) -> opentelemetry_sdk::trace::Span {
-        let StartKind::Request(request) = &start.kind;
-        let mut builder = SpanBuilder::from_name(attributes::name_at_start(request, grpc))
-            .with_kind(SpanKind::Server)
+        let (name, kind, attributes) = match &start.kind {
+            StartKind::Request(request) => (
+                attributes::name_at_start(request, grpc),
+                SpanKind::Server,
+                attributes_at_start(request, grpc, identities),
+            ),
+            StartKind::Call(call) => {
+                (call_attributes::name(call).into(), SpanKind::Client, of_call_at_start(call))
+            }
+        };
+        let mut builder = SpanBuilder::from_name(name)
+            .with_kind(kind)
             .with_start_time(start.started_at())
-            .with_attributes(attributes_at_start(request, grpc, identities));
+            .with_attributes(attributes);
         if let Some(link) = &start.trace.link {
             builder = builder.with_links(vec![linked(link)]);
         }
@@ -199,6 +252,16 @@ impl Tracing {
             (Recorder::Ourselves(_), _) if record.excluded.spans => {}
             (Recorder::Ourselves(adding), Some(own)) => own.export(adding.end(), record),
             (Recorder::Sdk, _) => ending::end(&span.context.span(), record, self.exceptions),
+        }
+    }
+
+    /// Exports the span of a call, if it is traced and no SDK records it.
+    pub(super) fn export_call(&self, record: &Record) {
+        if let Some(own) = &self.own
+            && own.sampler.is_some()
+            && record.start().trace.flags.is_sampled()
+        {
+            own.export(Added::default(), record);
         }
     }
 
@@ -258,6 +321,13 @@ fn attributes_at_start(
     // The capacity includes the attributes of the end, so the vector rarely grows.
     let mut all = Vec::with_capacity(16);
     attributes::at_start(&mut KeyValues(|attribute| all.push(attribute)), start, grpc, identities);
+    all
+}
+
+/// Returns the attributes of a call that are known before it is sent, for the SDK.
+fn of_call_at_start(call: &CallStart) -> Vec<KeyValue> {
+    let mut all = Vec::with_capacity(12);
+    call_attributes::at_start(&mut KeyValues(|attribute| all.push(attribute)), call);
     all
 }
 

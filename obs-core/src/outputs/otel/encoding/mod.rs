@@ -20,7 +20,7 @@ use prost::Message as _;
 use super::encoding::span_attributes::SpanAttributes;
 use super::{
     attributes::{self, SpanName},
-    trace_state,
+    call_attributes, trace_state,
 };
 use crate::{
     base::clock::nanos,
@@ -88,7 +88,12 @@ impl EndedSpan<'_> {
         if let Some(request) = &request {
             name(out, attributes::name(request));
         }
-        number(out, KIND, SpanKind::Server as u64);
+        let call = record.call();
+        if let Some(call) = &call {
+            bytes(out, NAME, call_attributes::name(call.start).as_bytes());
+        }
+        let kind = if call.is_some() { SpanKind::Client } else { SpanKind::Server };
+        number(out, KIND, kind as u64);
         // The end is the start plus the duration that the metrics count, regardless of the system's
         // clock.
         fixed64(out, START, nanos(start.since_1970));
@@ -102,13 +107,22 @@ impl EndedSpan<'_> {
             all.end();
             attributes::at_end(&mut all, record, request);
         }
+        if let Some(call) = &call {
+            call_attributes::at_start(&mut all, call.start);
+            all.end();
+            call_attributes::at_end(&mut all, record, call);
+        }
         let dropped = all.finish().saturating_add(added.dropped.attributes);
         if dropped > 0 {
             number(out, DROPPED_ATTRIBUTES, u64::from(dropped));
         }
         rest(out, added, record.state.redactor());
         status(out, &added.status);
-        let remote = if trace.parent_id.is_some() { SpanFlags::ContextIsRemoteMask as u32 } else { 0 };
+        let remote = if trace.parent_id.is_some() && call.is_none() {
+            SpanFlags::ContextIsRemoteMask as u32
+        } else {
+            0
+        };
         // Every exported span is sampled. That includes failed probes whose caller samples nothing.
         let sampled = trace.flags.with_sampled(true);
         let flags = u32::from(sampled.to_byte()) | SpanFlags::ContextHasIsRemoteMask as u32 | remote;
