@@ -79,7 +79,6 @@ mod outputs;
 mod record;
 mod redact;
 mod request;
-#[allow(dead_code)]
 mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -190,6 +189,8 @@ pub mod adapter {
             protocol::{HttpVersion, UrlScheme},
             thread_routes::ThreadRoutes,
         },
+        observer::WeakObserver,
+        record::pool_state::PoolState,
         request::{
             body::BodyObservation, body_rule::BodyRule, observation::Observation, observed::Observed,
             request_body::RequestBody,
@@ -263,6 +264,7 @@ pub mod output {
             fields::Fields,
             finished::{FinishedRequest, Record, RecordKind, RequestEnd},
             identity::User,
+            repeated::RepeatedQuery,
             route::Route,
             start::{RequestStart, Start, StartKind},
         },

@@ -18,6 +18,14 @@ pub(crate) fn is_query(metadata: &Metadata<'_>) -> bool {
     metadata.target() == TARGET && !metadata.is_span()
 }
 
+/// The target of the spans around queries that a client of `obs-client` observes itself.
+const SPAN_TARGET: &str = "obs::query";
+
+/// Returns true for the span around a query that is observed already.
+pub(crate) fn is_query_span(metadata: &Metadata<'_>) -> bool {
+    metadata.target() == SPAN_TARGET && metadata.is_span()
+}
+
 /// The fields of the event.
 #[derive(Debug, Default)]
 pub(crate) struct SqlxQuery {
@@ -25,14 +33,33 @@ pub(crate) struct SqlxQuery {
     summary: String,
     /// The query. It is empty if the summary has all of it.
     statement: String,
-    pub(crate) rows_returned: u64,
-    pub(crate) rows_affected: u64,
+    rows_returned: u64,
+    rows_affected: u64,
     elapsed: f64,
 }
 
 impl SqlxQuery {
+    /// The query.
     pub(crate) fn text(&self) -> &str {
         if self.statement.is_empty() { &self.summary } else { &self.statement }
+    }
+
+    /// The number of rows that the query returned. If it only changes rows, it is their number.
+    pub(crate) fn rows(&self) -> u64 {
+        let word = self.text().split_whitespace().next().unwrap_or_default();
+        // SQLite also says for other statements how many rows the last change has changed.
+        let changes = ["insert", "update", "delete", "replace", "merge", "copy"];
+        if self.rows_returned == 0 && changes.iter().any(|change| word.eq_ignore_ascii_case(change)) {
+            self.rows_affected
+        } else {
+            self.rows_returned
+        }
+    }
+
+    /// The name of the database, if it is known.
+    pub(crate) fn system(thread: Option<&str>) -> &'static str {
+        // The queries of SQLite run on threads of sqlx.
+        if thread.is_some_and(|name| name.starts_with("sqlx-sqlite-worker")) { "sqlite" } else { "other_sql" }
     }
 
     /// The time from the start of the query until its last row was read.
