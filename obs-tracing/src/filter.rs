@@ -6,7 +6,7 @@ use obs_core::{LogLevel, LogLevels};
 use tracing::{Level, Metadata, level_filters::LevelFilter, subscriber::Interest};
 use tracing_subscriber::layer::{Context, Filter};
 
-use crate::query::{is_query, is_query_span};
+use crate::query::{is_query, is_query_span, is_request_span};
 
 /// A filter that accepts the lines and spans that the observer's levels allow, and the event of a
 /// query of sqlx.
@@ -23,7 +23,7 @@ pub struct Levels {
 impl Levels {
     fn accepts(&self, metadata: &Metadata<'_>) -> bool {
         self.levels.wants(metadata.target(), level(*metadata.level()))
-            || self.queries && (is_query(metadata) || is_query_span(metadata))
+            || self.queries && (is_query(metadata) || is_query_span(metadata) || is_request_span(metadata))
     }
 }
 

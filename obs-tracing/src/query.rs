@@ -26,6 +26,12 @@ pub(crate) fn is_query_span(metadata: &Metadata<'_>) -> bool {
     metadata.target() == SPAN_TARGET && metadata.is_span()
 }
 
+/// Returns true for the span of a request: see `Logs::tracing_span`. It carries the request to the
+/// threads of SQLite, whatever the levels of lines are.
+pub(crate) fn is_request_span(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && metadata.target() == "obs" && metadata.name() == "request"
+}
+
 /// The fields of the event.
 #[derive(Debug, Default)]
 pub(crate) struct SqlxQuery {
