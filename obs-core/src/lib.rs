@@ -125,7 +125,13 @@ pub use self::{
         service::Service,
     },
     redact::{Redactor, patterns::kind::SecretPattern, settings::Redaction},
-    work::{call::guard::CallGuard, handle::Work, scope::current, scoped::Scoped},
+    work::{
+        call::guard::CallGuard,
+        handle::Work,
+        scope::current,
+        scoped::Scoped,
+        span_guard::{SpanGuard, span},
+    },
 };
 
 pub mod adapter {
@@ -266,6 +272,7 @@ pub mod output {
             identity::User,
             repeated::RepeatedQuery,
             route::Route,
+            spans::{SpanEnd, SpanStart, SpanTotals, Spans},
             start::{RequestStart, Start, StartKind},
         },
     };

@@ -26,8 +26,8 @@ impl Observer {
     /// # Ok::<(), obs_core::BuildError>(())
     /// ```
     pub fn start_call(&self, head: &CallHead<'_>) -> CallObservation {
-        let work = self.current().state().cloned();
-        CallObservation::observed(self.work_outputs(), self.policy(), work, head)
+        let around = self.current().innermost().cloned();
+        CallObservation::observed(self.work_outputs(), self.policy(), around, head)
     }
 
     /// Shows a pool of connections to a database in the metrics `db_client_connection_count`,

@@ -13,6 +13,7 @@ use crate::{
         identity::User,
         outcome::Outcome,
         route::{self, Excluded, Route},
+        spans::{SpanEnd, SpanStart, Spans},
         start::{RequestStart, Start, StartKind},
         state::WorkState,
     },
@@ -65,6 +66,8 @@ pub struct Record {
     pub flags: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// The calls that it made.
     pub calls: Calls,
+    /// The parts of it that the application measured.
+    pub spans: Spans,
     /// The application's own fields.
     pub fields: Fields,
     /// True if it ended while the service was shutting down.
@@ -109,6 +112,8 @@ pub enum RecordKind {
     Request(RequestEnd),
     /// A call to another service or to a database.
     Call(CallEnd),
+    /// A part of other work that the application measures.
+    Span(SpanEnd),
 }
 
 /// The end of a request: everything that is known of its response. See [`Record`].
@@ -175,6 +180,16 @@ impl Record {
         }
     }
 
+    /// The start and the end of a span that the application measured; `None` for other kinds of
+    /// work.
+    #[must_use]
+    pub fn span(&self) -> Option<(&SpanStart, SpanEnd)> {
+        match (&self.state.start.kind, &self.kind) {
+            (StartKind::Span(start), RecordKind::Span(end)) => Some((start, *end)),
+            _ => None,
+        }
+    }
+
     /// The low-cardinality kind of its failure; `None` if it did not fail.
     ///
     /// * An outcome that is not ok: the outcome's name.
@@ -184,12 +199,13 @@ impl Record {
     /// * A response below 500: none, even if its handler reported an error.
     /// * Our own 503 to a probe: none, because it is a correct answer to the probe.
     /// * A call: see [`CallEnd::error_type`].
+    /// * A span that failed: the type of its error, otherwise `failed`.
     ///
     /// A [classifier](crate::ObserverBuilder::classify_errors) can decide otherwise.
     #[must_use]
     #[inline]
     pub fn error_type(&self) -> Option<&'static str> {
-        let RecordKind::Request(request) = &self.kind else { return self.failure_of_call() };
+        let RecordKind::Request(request) = &self.kind else { return self.failure_of_inner() };
         if self.by_status && request.status.is_none_or(|status| status < 500) {
             None
         } else {
@@ -198,8 +214,15 @@ impl Record {
     }
 
     #[inline(never)]
-    fn failure_of_call(&self) -> Option<&'static str> {
-        self.call()?.end.error_type()
+    fn failure_of_inner(&self) -> Option<&'static str> {
+        match &self.kind {
+            RecordKind::Call(call) => call.error_type(),
+            RecordKind::Span(span) => {
+                let reported = self.error.as_ref().and_then(|error| error.type_name);
+                span.failed.then(|| reported.unwrap_or("failed"))
+            }
+            RecordKind::Request(_) => None,
+        }
     }
 
     #[inline(never)]

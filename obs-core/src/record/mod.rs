@@ -30,6 +30,7 @@ pub(crate) mod route;
 pub(crate) mod service;
 #[cfg(feature = "otel")]
 pub(crate) mod span;
+pub(crate) mod spans;
 pub(crate) mod start;
 pub(crate) mod state;
 #[cfg(feature = "logs")]

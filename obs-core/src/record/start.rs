@@ -7,7 +7,10 @@ use crate::{
         method::Method,
         protocol::{HttpVersion, UrlScheme},
     },
-    record::{call::CallStart, head_text::HeadText, policy::Policy, request_id::RequestId, service::Service},
+    record::{
+        call::CallStart, head_text::HeadText, policy::Policy, request_id::RequestId, service::Service,
+        spans::SpanStart,
+    },
     trace::TraceContext,
 };
 use std::{
@@ -66,17 +69,20 @@ pub enum StartKind {
     Request(RequestStart),
     /// A call to another service or to a database.
     Call(CallStart),
+    /// A part of other work that the application measures.
+    Span(SpanStart),
 }
 
 impl StartKind {
     pub(crate) const REQUEST: &'static str = "request";
 
-    /// The name of the kind: `request` or `call`.
+    /// The name of the kind: `request`, `call` or `span`.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Request(_) => Self::REQUEST,
             Self::Call(_) => "call",
+            Self::Span(_) => "span",
         }
     }
 }
@@ -124,7 +130,7 @@ impl Start {
     pub const fn request(&self) -> Option<&RequestStart> {
         match &self.kind {
             StartKind::Request(request) => Some(request),
-            StartKind::Call(_) => None,
+            StartKind::Call(_) | StartKind::Span(_) => None,
         }
     }
 
@@ -133,7 +139,7 @@ impl Start {
     pub const fn call(&self) -> Option<&CallStart> {
         match &self.kind {
             StartKind::Call(call) => Some(call),
-            StartKind::Request(_) => None,
+            StartKind::Request(_) | StartKind::Span(_) => None,
         }
     }
 
@@ -145,7 +151,7 @@ impl Start {
         trace.reset();
         match kind {
             StartKind::Request(request) => request.reset(),
-            StartKind::Call(_) => {}
+            StartKind::Call(_) | StartKind::Span(_) => {}
         }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct WorkState {
     pub(crate) started: Instant,
     /// The same work as a layer of another observer further outside sees it.
     pub(crate) outer: Option<Arc<Self>>,
+    /// The work around a span of the application, whose data this is a part of.
+    pub(crate) root: Option<Arc<Self>>,
     #[cfg(feature = "otel")]
     pub(crate) span: Option<WorkSpan>,
     pub(crate) enrichment: Mutex<Enrichment>,
@@ -50,6 +52,7 @@ impl WorkState {
             policy: Arc::clone(policy),
             started: Instant::now(),
             outer: None,
+            root: None,
             #[cfg(feature = "otel")]
             span: None,
             enrichment: Mutex::new(Enrichment { finished: true, ..Enrichment::default() }),
@@ -72,6 +75,7 @@ impl WorkState {
             start: Start { service, id, trace, kind, since_1970: now.since_1970 },
             started: now.instant,
             outer: None,
+            root: None,
             #[cfg(feature = "otel")]
             span: None,
             enrichment: Mutex::default(),
@@ -111,6 +115,7 @@ impl WorkState {
             start,
             started: _,
             outer,
+            root: _,
             #[cfg(feature = "otel")]
             span,
             enrichment,
@@ -132,7 +137,7 @@ impl WorkState {
     pub(crate) const fn request(&self) -> &RequestStart {
         match &self.start.kind {
             StartKind::Request(request) => request,
-            StartKind::Call(_) => unreachable!(),
+            StartKind::Call(_) | StartKind::Span(_) => unreachable!(),
         }
     }
 

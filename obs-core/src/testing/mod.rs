@@ -68,6 +68,7 @@ pub struct TestObserver {
 #[derive(Default)]
 struct Seen {
     records: Vec<Record>,
+    calls: Vec<Record>,
     lines: Vec<u8>,
     waiting: Vec<Waker>,
     running: Running,
@@ -186,6 +187,12 @@ impl TestObserver {
         lock(&self.seen).records.clone()
     }
 
+    /// The records of all calls that have ended.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Record> {
+        lock(&self.seen).calls.clone()
+    }
+
     /// The events of all requests that have ended, in the order in which they ended.
     ///
     /// # Panics
@@ -286,11 +293,19 @@ impl RecordSink for TestRecords {
     }
 
     fn on_start(&self, start: &Start) {
-        lock(&self.0).running.started(start);
+        if start.request().is_some() {
+            lock(&self.0).running.started(start);
+        }
     }
 
     fn on_finish(&self, record: &Record) {
         let mut seen = lock(&self.0);
+        if record.request().is_none() {
+            if record.call().is_some() {
+                seen.calls.push(record.clone());
+            }
+            return;
+        }
         seen.running.ended(record.start());
         seen.records.push(record.clone());
         drop(seen);

@@ -5,3 +5,4 @@ pub(crate) mod handle;
 pub(crate) mod not_observed;
 pub(crate) mod scope;
 pub(crate) mod scoped;
+pub(crate) mod span_guard;

@@ -103,6 +103,20 @@ impl Scope {
         }
     }
 
+    /// The scope of a span of the application. A span of `tracing` that is open stays the innermost
+    /// one.
+    pub(super) fn inner(handle: Work) -> Self {
+        Self {
+            #[cfg(feature = "otel")]
+            traced: handle.otel_span().is_some(),
+            #[cfg(all(feature = "logs", not(feature = "otel")))]
+            traced: false,
+            #[cfg(feature = "logs")]
+            spanned: false,
+            handle,
+        }
+    }
+
     /// Starts a request in the state of a finished one, to which this scope has the only reference.
     #[inline]
     pub(crate) fn begin(&mut self, begin: impl FnOnce(&mut WorkState)) {
@@ -130,7 +144,7 @@ impl Scope {
     /// entered.
     #[inline]
     pub(crate) fn state(&self) -> &Arc<WorkState> {
-        match self.handle.state() {
+        match self.handle.innermost() {
             Some(state) => state,
             None => unreachable!("the scope of an observation has no request"),
         }
@@ -166,7 +180,7 @@ impl Scope {
     #[cfg(feature = "otel")]
     #[inline(never)]
     fn attach(&self) -> Option<ContextGuard> {
-        self.handle.span().map(|span| span.context().clone().attach())
+        self.handle.otel_span().map(|span| span.context().clone().attach())
     }
 
     /// Returns true if a span was entered.
@@ -234,7 +248,7 @@ fn is_traced(handle: &Work) -> bool {
         return true;
     }
     #[cfg(feature = "otel")]
-    return handle.span().is_some();
+    return handle.otel_span().is_some();
     #[cfg(not(feature = "otel"))]
     false
 }

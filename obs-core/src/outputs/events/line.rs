@@ -93,7 +93,8 @@ pub(super) fn write(out: &mut BufferWriter<'_>, event: &Event<'_>) {
     if let Some(user) = &record.user {
         UserFacts::event(&mut object, user);
     }
-    if !record.flags.is_empty() || !record.calls.by_dependency().is_empty() {
+    let is_active = !record.calls.by_dependency().is_empty() || !record.spans.totals().is_empty();
+    if !record.flags.is_empty() || is_active {
         ActivityFacts::event(&mut object, record);
     }
     FieldFacts::event(&mut object, record, event.sample_rate);
@@ -116,7 +117,7 @@ impl CommonMembers {
         match kind {
             StartKind::Request(_) => &self.request,
             // It has no event of its own.
-            StartKind::Call(_) => &[],
+            StartKind::Call(_) | StartKind::Span(_) => &[],
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::record::{
     identity::User,
     repeated::RepeatedQuery,
     service::Service,
+    spans::SpanTotals,
     start::Start,
 };
 
@@ -209,6 +210,10 @@ facts! {
         /// The queries of databases that the work repeated at least 10 times, usually in a loop.
         "repeated_queries": [RepeatedQueryFacts] { "maxItems": 64 } if "there are any"
             = record.calls.repeated();
+
+        /// The spans of the application, summed by name: up to 16 names, and all others as `other`.
+        "spans": [SpanFacts] { "maxItems": 17 } if "`current().span(..)` was called"
+            = record.spans.totals();
     }
 }
 
@@ -249,6 +254,29 @@ facts! {
 
         /// The time of the longest call.
         "longest_ms": millis = calls.longest;
+    }
+}
+
+facts! {
+    /// The spans of one name.
+    SpanFacts of all;
+    #[inline]
+    event(span: &SpanTotals);
+    {
+        /// The name of the span.
+        "name": text = &span.name;
+
+        /// The number of spans.
+        "count": number { "minimum": 1 } = span.count;
+
+        /// The number of spans that failed.
+        "errors": number = span.errors;
+
+        /// The sum of the times of all spans.
+        "total_ms": millis = span.total;
+
+        /// The time of the longest span.
+        "longest_ms": millis = span.longest;
     }
 }
 

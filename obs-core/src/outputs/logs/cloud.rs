@@ -36,7 +36,7 @@ pub(super) fn write(
             }
             None => object.word(key!("logging.googleapis.com/trace"), trace.trace_id.hex()),
         }
-        object.word(key!("logging.googleapis.com/spanId"), trace.span_id.hex());
+        object.word(key!("logging.googleapis.com/spanId"), work.span_id.hex());
         if trace.flags.is_sampled() {
             object.flag(key!("logging.googleapis.com/trace_sampled"));
         }

@@ -86,7 +86,12 @@ impl RecordSink for CollectedLines {
         let no_room = if kept { &self.0.not_collected } else { &self.0.sampled_out };
         no_room.add(dropped.sampled_out);
         let route = record.request().and_then(|FinishedRequest { end, .. }| end.route.clone());
-        let work = || LineWork { start: record.start(), route: route.clone(), ended: false };
+        let work = || LineWork {
+            start: record.start(),
+            span_id: record.start().trace.span_id,
+            route: route.clone(),
+            ended: false,
+        };
         for line in lines.iter() {
             if line.sampled_out {
                 // It was counted when it was collected.

@@ -24,7 +24,7 @@ use crate::{
     base::thread::spawn,
     extension::sink::RecordSink,
     outputs::exception::{Exception, MESSAGE, STACKTRACE, TYPE, with_frames},
-    record::{fields::Fields, finished::Record, log_level::LogLevel},
+    record::{call::CallTarget, fields::Fields, finished::Record, log_level::LogLevel},
     write::buffer,
 };
 
@@ -133,22 +133,41 @@ impl LogPipeline {
         }
         let start = record.start();
         let end = record.request().map(|request| request.end);
-        let event = match end.and_then(|end| end.grpc.as_ref()) {
-            Some(_) => "rpc.server.call.exception",
-            None => "http.server.request.exception",
-        };
+        let (event, level) = event_of(record);
         let line = MaskedLine {
             since_1970: start.since_1970.saturating_add(record.duration),
-            level: LogLevel::Error,
+            level,
             target: OWN_TARGET,
             message: exception.message,
             fields,
             source: None,
-            work: Some(LineWork { start, route: end.and_then(|end| end.route.clone()), ended: false }),
+            work: Some(LineWork {
+                start,
+                span_id: start.trace.span_id,
+                route: end.and_then(|end| end.route.clone()),
+                ended: false,
+            }),
             collected: false,
         };
         let bytes = buffer::written(|out| otlp::write(out, &line, Some(event)));
         let exports = self.outputs.iter().filter(|output| matches!(output.style, LineStyle::Otlp));
         exports.for_each(|output| output.destination.queue.push((&bytes, None)));
     }
+}
+
+/// Returns the name of the event of an exception and its level (semantic conventions for exceptions
+/// in logs).
+fn event_of(record: &Record) -> (&'static str, LogLevel) {
+    if let Some(request) = record.request() {
+        let grpc = request.end.grpc.is_some();
+        let event = if grpc { "rpc.server.call.exception" } else { "http.server.request.exception" };
+        return (event, LogLevel::Error);
+    }
+    let event = match record.call().map(|call| &call.start.target) {
+        Some(CallTarget::Http(_)) => "http.client.request.exception",
+        Some(CallTarget::Grpc(_)) => "rpc.client.call.exception",
+        Some(CallTarget::Database(_)) => "db.client.operation.exception",
+        Some(CallTarget::Other) | None => "exception",
+    };
+    (event, LogLevel::Warn)
 }

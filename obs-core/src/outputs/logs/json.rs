@@ -58,7 +58,7 @@ pub(super) fn write(
     if let Some(work) = &line.work {
         object.word(key!("request_id"), work.start.id.as_bytes());
         object.word(key!("trace_id"), work.start.trace.trace_id.hex());
-        object.word(key!("span_id"), work.start.trace.span_id.hex());
+        object.word(key!("span_id"), work.span_id.hex());
         if let Some(route) = &work.route {
             object.text(key!("http.route"), route.as_str());
         }

@@ -9,6 +9,7 @@ use crate::{
         enrichment::ExpectedRoute, fields::Fields, log_level::LogLevel, route::Route, start::Start,
         state::WorkState,
     },
+    trace::ids::SpanId,
     work::handle::Work,
 };
 
@@ -96,6 +97,8 @@ pub(super) struct MaskedLine<'a> {
 /// The work in which a line was written.
 pub(super) struct LineWork<'a> {
     pub(super) start: &'a Start,
+    /// The innermost span.
+    pub(super) span_id: SpanId,
     pub(super) route: Option<Route>,
     /// True if the work had ended before.
     pub(super) ended: bool,
@@ -104,7 +107,12 @@ pub(super) struct LineWork<'a> {
 impl<'a> LineWork<'a> {
     /// Reads the work. `chosen` are the names of its fields that lines contain; they are added to
     /// `fields`.
-    pub(super) fn of(state: &'a WorkState, chosen: &[Arc<str>], fields: &mut Fields) -> Self {
+    pub(super) fn of(
+        state: &'a WorkState,
+        innermost: &WorkState,
+        chosen: &[Arc<str>],
+        fields: &mut Fields,
+    ) -> Self {
         let expected = expected_route(state);
         let enrichment = state.lock();
         for name in chosen {
@@ -113,7 +121,8 @@ impl<'a> LineWork<'a> {
             }
         }
         let route = enrichment.route.clone().or(expected);
-        Self { start: &state.start, route, ended: enrichment.finished }
+        let span_id = innermost.start.trace.span_id;
+        Self { start: &state.start, span_id, route, ended: enrichment.finished }
     }
 }
 

@@ -190,7 +190,8 @@ impl LogPipeline {
             return self.sampled_out.add(1);
         }
         let mut fields = Fields::default();
-        let work = line.work.state().map(|state| LineWork::of(state, &self.chosen, &mut fields));
+        let states = line.work.state().zip(line.work.innermost());
+        let work = states.map(|(state, inner)| LineWork::of(state, inner, &self.chosen, &mut fields));
         if let Some(limit) = &self.limit {
             let route = work.as_ref().and_then(|work| work.route.as_ref()).map(Route::as_str);
             let request = work.as_ref().map(|work| work.start.id.as_bytes());

@@ -92,7 +92,7 @@ fn record(out: &mut BufferWriter<'_>, line: &MaskedLine<'_>) {
         let trace = &work.start.trace;
         fixed32(out, FLAGS, u32::from(trace.flags.to_byte()));
         bytes(out, TRACE_ID, &trace.trace_id.to_bytes());
-        bytes(out, SPAN_ID, &trace.span_id.to_bytes());
+        bytes(out, SPAN_ID, &work.span_id.to_bytes());
     }
     fixed64(out, OBSERVED_TIME, time);
 }

@@ -318,7 +318,7 @@ settings! {
 
     pub(crate) page_timeout: Duration = Duration::from_secs(60), "60 s" {
         /// Sets the longest time for which a long page of `/metrics` may be sent. A page that takes
-        /// longer ends with an error.
+        /// longer ends early, with an invalid line.
         fn page_timeout(mut self, timeout: Duration) { self.page_timeout = timeout }
         valid "more than 0" if |timeout| !timeout.is_zero();
     }

@@ -192,6 +192,16 @@ pub(super) fn at_end(all: &mut impl Attributes, record: &Record, request: &Finis
     }
 }
 
+/// Sets the attributes of a span of the application.
+pub(super) fn of_span(all: &mut impl Attributes, record: &Record) {
+    if let Some(error_type) = record.error_type() {
+        all.word("error.type", error_type);
+    }
+    for (name, value) in record.fields.iter().filter(|(name, _)| *name != "error.type") {
+        all.field(name, value);
+    }
+}
+
 fn status(all: &mut impl Attributes, status: Option<u16>) {
     if let Some(status) = status {
         all.number("http.response.status_code", i64::from(status));

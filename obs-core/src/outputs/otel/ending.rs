@@ -35,6 +35,9 @@ pub(super) fn end(span: &SpanRef<'_>, record: &Record, with_exceptions: bool) {
         let mut all = KeyValues(|attribute| span.set_attribute(attribute));
         call_attributes::at_end(&mut all, record, &call);
     }
+    if record.span().is_some() {
+        attributes::of_span(&mut KeyValues(|attribute| span.set_attribute(attribute)), record);
+    }
     for event in exceptions(record).filter(|_| with_exceptions) {
         span.add_event_with_timestamp(event.name, event.timestamp, event.attributes);
     }

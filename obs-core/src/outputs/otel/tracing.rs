@@ -189,7 +189,8 @@ impl Tracing {
                 if begins {
                     own.decide(&mut start.trace);
                 }
-                None
+                // The application may add to a span of its own, and may start others inside of it.
+                start.call().is_none().then(|| own.start(&start.trace)).flatten()
             }
             _ => {
                 let around = parent.map_or_else(Context::new, |parent| parent.context().clone());
@@ -220,6 +221,7 @@ impl Tracing {
                 SpanKind::Server,
                 attributes_at_start(request, grpc, identities),
             ),
+            StartKind::Span(span) => (span.name.clone(), SpanKind::Internal, Vec::new()),
             StartKind::Call(call) => {
                 (call_attributes::name(call).into(), SpanKind::Client, of_call_at_start(call))
             }

@@ -14,3 +14,5 @@ pub(crate) mod guard;
 pub(crate) mod head;
 mod nesting;
 pub(crate) mod observation;
+#[cfg(all(test, feature = "testing"))]
+mod tests;

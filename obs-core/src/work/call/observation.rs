@@ -18,6 +18,7 @@ use crate::{
         outcome::Outcome,
         policy::Policy,
         route::Excluded,
+        spans::Spans,
         start::{Start, StartKind},
         state::WorkState,
         work_outputs::WorkOutputs,
@@ -74,23 +75,24 @@ impl CallObservation {
     pub(crate) fn observed(
         outputs: Arc<dyn WorkOutputs>,
         policy: &Arc<Policy>,
-        work: Option<Arc<WorkState>>,
+        around: Option<Arc<WorkState>>,
         head: &CallHead<'_>,
     ) -> Self {
+        let work = root(around.as_ref());
         let head = head.resolved(policy);
         let number = head.server_number();
-        let place = nesting::place_of_observed(work.as_ref(), number);
+        let place = nesting::place_of_observed(work, number);
         let dependency = match place {
             Place::Replaces(dependency) => dependency,
             Place::Own | Place::Inside => head.named(policy),
         };
-        if let Some(work) = &work {
+        if let Some(work) = work {
             work.lock().calls.replace_by_hand(dependency);
         }
         let internal = policy.internal_hosts.contain(head.server_host());
         let inside = matches!(place, Place::Inside);
         let start = head.start(policy, dependency);
-        let mut this = Self::new(Some(outputs), policy, work, start, inside, internal, number);
+        let mut this = Self::new(Some(outputs), policy, around, start, inside, internal, number);
         if let Some(state) = Arc::get_mut(&mut this.state) {
             state.started_ago(head.ago());
         }
@@ -99,12 +101,12 @@ impl CallObservation {
     }
 
     /// Starts a call that the application records by hand.
-    pub(crate) fn by_hand(work: Arc<WorkState>, dependency: &str) -> Self {
-        let dependency = work.policy.dependencies.intern(dependency);
+    pub(crate) fn by_hand(around: Arc<WorkState>, dependency: &str) -> Self {
+        let dependency = around.policy.dependencies.intern(dependency);
         let start = CallStart { dependency, operation: None, target: CallTarget::Other };
-        let policy = Arc::clone(&work.policy);
-        let inside = nesting::is_observed(Some(&work));
-        let this = Self::new(policy.outputs(), &policy, Some(work), start, inside, true, 0);
+        let policy = Arc::clone(&around.policy);
+        let inside = nesting::is_observed(root(Some(&around)));
+        let this = Self::new(policy.outputs(), &policy, Some(around), start, inside, true, 0);
         if let Some(work) = this.work.as_ref().filter(|_| !inside) {
             let span_id = this.state.start.trace.span_id;
             work.lock().calls.start_by_hand(OpenByHand { call: this.number(), dependency, span_id });
@@ -120,13 +122,14 @@ impl CallObservation {
     fn new(
         outputs: Option<Arc<dyn WorkOutputs>>,
         policy: &Arc<Policy>,
-        work: Option<Arc<WorkState>>,
+        around: Option<Arc<WorkState>>,
         call: CallStart,
         inside: bool,
         internal: bool,
         host: u64,
     ) -> Self {
-        let state = WorkState::inner(policy, work.as_ref(), StartKind::Call(call));
+        let state = WorkState::inner(policy, around.as_ref(), StartKind::Call(call));
+        let work = around.map(|around| around.root.clone().unwrap_or(around));
         Self {
             state: Arc::new(state),
             work,
@@ -279,7 +282,7 @@ impl CallObservation {
     pub(super) fn call_mut(&mut self) -> Option<&mut CallStart> {
         match &mut Arc::get_mut(&mut self.state)?.start.kind {
             StartKind::Call(call) => Some(call),
-            StartKind::Request(_) => None,
+            StartKind::Request(_) | StartKind::Span(_) => None,
         }
     }
 
@@ -345,6 +348,7 @@ impl CallObservation {
             user: None,
             flags: Vec::new(),
             calls: Calls::default(),
+            spans: Spans::default(),
             fields: Fields::default(),
             draining: self.outputs.as_ref().is_some_and(|outputs| outputs.is_draining()),
             kind: RecordKind::Call(mem::take(&mut self.end)),
@@ -367,6 +371,11 @@ impl CallObservation {
             (Some(_), Some(_)) => Outcome::BodyError,
         }
     }
+}
+
+/// The work to which a call belongs, if `around` is the innermost span or the work itself.
+fn root(around: Option<&Arc<WorkState>>) -> Option<&Arc<WorkState>> {
+    around.map(|around| around.root.as_ref().unwrap_or(around))
 }
 
 impl Drop for CallObservation {

@@ -25,7 +25,10 @@ use super::{
 use crate::{
     base::clock::nanos,
     outputs::otlp::protobuf::{bytes, bytes_head, fixed64, number},
-    record::{finished::Record, span::Added},
+    record::{
+        finished::{Record, RecordKind},
+        span::Added,
+    },
     redact::Redactor,
     write::buffer::{self, BufferWriter},
 };
@@ -92,7 +95,15 @@ impl EndedSpan<'_> {
         if let Some(call) = &call {
             bytes(out, NAME, call_attributes::name(call.start).as_bytes());
         }
-        let kind = if call.is_some() { SpanKind::Client } else { SpanKind::Server };
+        let span = record.span();
+        if let Some((span, _)) = &span {
+            bytes(out, NAME, span.name.as_bytes());
+        }
+        let kind = match &record.kind {
+            RecordKind::Request(_) => SpanKind::Server,
+            RecordKind::Call(_) => SpanKind::Client,
+            RecordKind::Span(_) => SpanKind::Internal,
+        };
         number(out, KIND, kind as u64);
         // The end is the start plus the duration that the metrics count, regardless of the system's
         // clock.
@@ -112,13 +123,17 @@ impl EndedSpan<'_> {
             all.end();
             call_attributes::at_end(&mut all, record, call);
         }
+        if span.is_some() {
+            all.end();
+            attributes::of_span(&mut all, record);
+        }
         let dropped = all.finish().saturating_add(added.dropped.attributes);
         if dropped > 0 {
             number(out, DROPPED_ATTRIBUTES, u64::from(dropped));
         }
         rest(out, added, record.state.redactor());
         status(out, &added.status);
-        let remote = if trace.parent_id.is_some() && call.is_none() {
+        let remote = if trace.parent_id.is_some() && request.is_some() {
             SpanFlags::ContextIsRemoteMask as u32
         } else {
             0
