@@ -17,6 +17,22 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
+mod call_body;
+#[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
+mod calling;
 mod failure;
+#[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
+mod headers;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
+#[cfg(feature = "reqwest-0-12")]
+pub mod reqwest_0_12;
+#[cfg(feature = "tower")]
+mod tower;
 
+#[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
+pub use self::call_body::CallBody;
 pub use self::failure::failure_of;
+#[cfg(feature = "tower")]
+pub use self::tower::{CallFuture, CallLayer, CallService, ClientExt};

@@ -10,6 +10,7 @@
 //!   fail.
 //! * [`watch`]: an observer whose records, events and metrics a case waits for and checks.
 //! * [`tls_listener`]: a TLS listener for axum.
+//! * [`peers`]: servers that behave badly, for tests of HTTP clients.
 //! * [`process`], [`postgres`]: whole processes, and a database for a test.
 //! * [`users`]: a user's own metrics, of every type.
 //! * [`of_request`]: the parts of a record that only requests have.
@@ -73,6 +74,7 @@ pub mod collector;
 pub mod judge;
 pub mod lines;
 pub mod of_request;
+pub mod peers;
 pub mod postgres;
 pub mod process;
 pub mod programs;

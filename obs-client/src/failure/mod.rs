@@ -8,14 +8,21 @@ mod chain;
 #[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
 mod hyper;
 mod io;
-mod kind;
+#[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
+mod report;
 #[cfg(any(feature = "reqwest", feature = "reqwest-0-12"))]
 mod reqwest;
 mod text;
 
 use std::error::Error;
 
-use self::{chain::chain, kind::CallFailure};
+use obs_core::output::CallFailure;
+
+use self::chain::chain;
+#[cfg(feature = "tower")]
+pub(crate) use self::report::report;
+#[cfg(any(feature = "reqwest", feature = "reqwest-0-12"))]
+pub(crate) use self::report::report_error;
 
 /// Returns the failure that an error of a client stands for.
 ///
@@ -71,7 +78,7 @@ impl Facts {
         hyper::read(error, self);
         #[cfg(any(feature = "reqwest", feature = "reqwest-0-12"))]
         reqwest::read(error, self);
-        text::read(error, self);
+        text::read(&error, self);
     }
 
     fn failure(&self) -> CallFailure {

@@ -1,17 +1,14 @@
 //! Errors whose types are private or belong to crates that this crate does not depend on. Their
 //! texts are constant.
 
-use std::{
-    error::Error,
-    fmt::{self, Write},
-};
+use std::fmt::{self, Display, Write};
 
 use super::Facts;
 
 /// The longest text that is compared.
 const LONGEST: usize = 48;
 
-pub(super) fn read(error: &(dyn Error + 'static), facts: &mut Facts) {
+pub(super) fn read(error: &dyn Display, facts: &mut Facts) {
     let mut text = Start::default();
     // A text that does not fit is cut, which is an error for the formatter only.
     let _ = write!(text, "{error}");

@@ -24,7 +24,7 @@ use crate::{
     },
     trace::TraceContext,
     work::{
-        call::{guard::CallGuard, observation::CallObservation},
+        call::{guard::CallGuard, head::CallHead, observation::CallObservation},
         scope::Scope,
         scoped::Scoped,
         span_guard::SpanGuard,
@@ -175,6 +175,25 @@ impl Work {
     /// ```
     pub fn span(&self, name: impl Into<Cow<'static, str>>) -> SpanGuard {
         SpanGuard::start(self.innermost(), name.into())
+    }
+
+    /// Starts the observation of a call in this work, for a client that does not have the observer.
+    /// `None` outside of work, and after the end of the observer.
+    ///
+    /// A client that has the observer uses [`Observer::start_call`](crate::Observer::start_call),
+    /// which also works outside of work.
+    ///
+    /// ```
+    /// use obs_core::{adapter::CallHead, current};
+    ///
+    /// let head = CallHead::http("GET", "https", "api.example.com").path("/items/7");
+    /// assert!(current().start_call(&head).is_none()); // there is no work
+    /// ```
+    #[must_use]
+    pub fn start_call(&self, head: &CallHead<'_>) -> Option<CallObservation> {
+        let state = self.0.as_ref()?;
+        let outputs = state.policy.outputs()?;
+        Some(CallObservation::observed(outputs, &state.policy, Some(Arc::clone(state)), head))
     }
 
     /// Sets the request's route if the framework does not know it. It wins over the framework's

@@ -11,8 +11,13 @@ use tokio_rustls::{
     rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer},
 };
 
-/// Returns the acceptor, and the authority that signed its certificate, in PEM.
+/// Returns the acceptor for loopback, and the authority that signed its certificate, in PEM.
 pub fn acceptor() -> (TlsAcceptor, String) {
+    acceptor_for(&["localhost", "127.0.0.1"])
+}
+
+/// Returns the acceptor for these names, and the authority that signed its certificate, in PEM.
+pub fn acceptor_for(names: &[&str]) -> (TlsAcceptor, String) {
     let key = || KeyPair::generate().expect("a key");
     let params = |names: &[&str], common_name: &str| {
         let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
@@ -26,7 +31,7 @@ pub fn acceptor() -> (TlsAcceptor, String) {
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     let authority = CertifiedIssuer::self_signed(authority, key()).expect("a certificate");
 
-    let mut server = params(&["localhost", "127.0.0.1"], "a collector of a test");
+    let mut server = params(names, "a server of a test");
     server.use_authority_key_identifier_extension = true;
     server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
