@@ -196,7 +196,10 @@ pub mod adapter {
             thread_routes::ThreadRoutes,
         },
         observer::WeakObserver,
-        record::pool_state::PoolState,
+        record::{
+            known_database::KnownDatabase,
+            pool_state::{PoolState, PoolWaits},
+        },
         request::{
             body::BodyObservation, body_rule::BodyRule, observation::Observation, observed::Observed,
             request_body::RequestBody,

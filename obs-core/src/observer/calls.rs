@@ -6,7 +6,12 @@ use super::{Inner, Observer};
 #[cfg(feature = "otel")]
 use crate::record::span::WorkSpan;
 use crate::{
-    record::{finished::Record, pool_state::PoolState, start::Start, work_outputs::WorkOutputs},
+    record::{
+        finished::Record,
+        pool_state::{PoolState, PoolWaits},
+        start::Start,
+        work_outputs::WorkOutputs,
+    },
     work::call::{head::CallHead, observation::CallObservation},
 };
 
@@ -31,7 +36,8 @@ impl Observer {
     }
 
     /// Shows a pool of connections to a database in the metrics `db_client_connection_count`,
-    /// `_max` and `_pending_requests`. Another pool of the same name is replaced.
+    /// `_max` and `_pending_requests`. Another pool of the same name is replaced. The returned value
+    /// counts the waits for a connection.
     ///
     /// `read` is called at each scrape, and must not block. If it returns `None`, the pool is
     /// closed: it is removed, and `read` is dropped.
@@ -51,11 +57,14 @@ impl Observer {
         &self,
         name: impl Into<String>,
         read: impl Fn() -> Option<PoolState> + Send + 'static,
-    ) {
+    ) -> PoolWaits {
         #[cfg(feature = "metrics")]
-        self.0.metrics.pools().add(name.into(), Box::new(read));
+        return self.0.metrics.pools().add(name.into(), Box::new(read));
         #[cfg(not(feature = "metrics"))]
-        let _ = (name.into(), read);
+        {
+            let _ = (name.into(), read);
+            PoolWaits::default()
+        }
     }
 
     fn work_outputs(&self) -> Arc<dyn WorkOutputs> {

@@ -1,4 +1,4 @@
-//! The database that the settings name, for clients that do not know it themselves.
+//! The database of a URL.
 
 use crate::base::text::percent_decoded;
 
@@ -6,25 +6,42 @@ use crate::base::text::percent_decoded;
 pub(crate) const UNKNOWN_SYSTEM: &str = "other_sql";
 
 /// The database of a URL, without its user and password.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct KnownDatabase {
+///
+/// ```
+/// use obs_core::adapter::KnownDatabase;
+///
+/// let database = KnownDatabase::parse("postgres://app:secret@db.internal/shop").expect("a URL");
+/// assert_eq!((database.system, &*database.host), ("postgresql", "db.internal"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KnownDatabase {
     /// The name that OpenTelemetry gives to the system.
-    pub(crate) system: &'static str,
+    pub system: &'static str,
     /// The host; empty for an embedded database.
-    pub(crate) host: Box<str>,
-    pub(crate) port: Option<u16>,
-    pub(crate) name: Option<Box<str>>,
+    pub host: Box<str>,
+    /// The port; `None` for the default one.
+    pub port: Option<u16>,
+    /// The name of the database.
+    pub name: Option<Box<str>>,
 }
 
 impl KnownDatabase {
+    /// A database of which only the system is known. It has OpenTelemetry's name.
+    #[must_use]
+    pub fn of_system(system: &'static str) -> Self {
+        Self { system, host: "".into(), port: None, name: None }
+    }
+
     /// Parses a URL such as `postgres://user:password@host:5432/name`. `None` if the system is
     /// unknown, or if it is no such URL.
-    pub(crate) fn parse(url: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(url: &str) -> Option<Self> {
         let (scheme, rest) = url.trim().split_once(':')?;
         let system = system(scheme)?;
         let rest = rest.split(['?', '#']).next()?;
         if system == "sqlite" {
-            return Some(Self { system, host: "".into(), port: None, name: None });
+            return Some(Self::of_system(system));
         }
         let (authority, path) = rest.strip_prefix("//")?.split_once('/').unwrap_or((rest.get(2..)?, ""));
         let server = authority.rsplit_once('@').map_or(authority, |(_, server)| server);

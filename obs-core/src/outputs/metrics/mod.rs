@@ -108,7 +108,7 @@ impl MetricSink {
         Self {
             calls: CallMetrics::new(settings, shards, &overflowed),
             repeated: RepeatedQueryMetrics::new(settings.naming),
-            pools: Pools::new(settings.naming),
+            pools: Pools::new(settings.naming, shards),
             series: Series::new(scheme, settings.series_limit, settings.exemplars, shards, overflowed),
             in_flight: Sharded::new(in_flight_slot(Method::ALL.len(), UrlScheme::Http), shards),
             internal,

@@ -6,7 +6,7 @@ use crate::{
     record::{
         call::{CallStart, CallTarget, DatabaseTarget, GrpcTarget, HttpTarget, ServerAddress},
         dependency::{Dependency, MAX_NAME},
-        known_database::{self, UNKNOWN_SYSTEM},
+        known_database::{self, KnownDatabase, UNKNOWN_SYSTEM},
         policy::Policy,
         start::MAX_METHOD,
     },
@@ -92,6 +92,15 @@ impl<'a> CallHead<'a> {
     #[must_use]
     pub const fn database(system: &'static str) -> Self {
         Self::new(HeadKind::Database { system }, "")
+    }
+
+    /// The head of an operation of a known database.
+    #[must_use]
+    pub fn of_database(database: &'a KnownDatabase) -> Self {
+        Self::database(database.system)
+            .host(&database.host)
+            .port(database.port)
+            .namespace(database.name.as_deref())
     }
 
     /// Sets the host of a database.
