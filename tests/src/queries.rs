@@ -1,11 +1,53 @@
 //! The calls to databases that the requests of a test made.
 
+use std::{
+    ops::Deref,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use obs_core::{
-    output::{CallTarget, Record},
+    ObserverBuilder,
+    output::{CallTarget, Record, RecordSink},
     testing::{TestEvent, TestObserver},
 };
 
 use crate::watch::until;
+
+/// An observer in memory that also keeps the records of calls.
+#[derive(Clone)]
+pub struct QueryObserver {
+    test: TestObserver,
+    records: Records,
+}
+
+#[derive(Clone, Default)]
+struct Records(Arc<Mutex<Vec<Record>>>);
+
+impl RecordSink for Records {
+    fn name(&self) -> &str {
+        "queries"
+    }
+
+    fn on_finish(&self, record: &Record) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
+    }
+}
+
+impl QueryObserver {
+    pub fn with(settings: impl FnOnce(ObserverBuilder) -> ObserverBuilder) -> Self {
+        let records = Records::default();
+        let sink = records.clone();
+        Self { test: TestObserver::with(|builder| settings(builder).sink(sink)), records }
+    }
+}
+
+impl Deref for QueryObserver {
+    type Target = TestObserver;
+
+    fn deref(&self) -> &TestObserver {
+        &self.test
+    }
+}
 
 /// A finished call to a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +73,8 @@ impl Query {
 
 /// The calls to databases, in the order in which they ended.
 #[must_use]
-pub fn queries(test: &TestObserver) -> Vec<Query> {
-    let records = test.records();
+pub fn queries(test: &QueryObserver) -> Vec<Query> {
+    let records = test.records.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let requests: Vec<_> = records.iter().filter(|record| record.request().is_some()).collect();
     let query = |record: &Record| {
         let call = record.call()?;

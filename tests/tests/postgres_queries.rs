@@ -1,20 +1,20 @@
 //! The queries of both versions of sqlx with PostgreSQL are calls of their requests.
 
 use axum::{Router, routing::get as on_get};
-use obs_core::{Logs, current, testing::TestObserver};
+use obs_core::{Logs, current};
 use obs_tests::{
     client::{Client, get},
     postgres::Postgres,
-    queries::{Query, events, queries},
+    queries::{Query, QueryObserver, events, queries},
     subscribed::{block_on, serve},
 };
 
 /// The settings that know the database.
-fn observer(postgres: &Postgres, logs: Logs) -> TestObserver {
-    TestObserver::with(|builder| builder.logs(logs).database(postgres.url()))
+fn observer(postgres: &Postgres, logs: Logs) -> QueryObserver {
+    QueryObserver::with(|builder| builder.logs(logs).database(postgres.url()))
 }
 
-async fn request(test: &TestObserver, router: Router) {
+async fn request(test: &QueryObserver, router: Router) {
     let addr = serve(test.observer(), router).await;
     let mut client = Client::connect(addr, false).await;
     client.send(get("/items")).await.expect("an answer");
@@ -42,7 +42,7 @@ macro_rules! queries_of {
     }};
 }
 
-fn check(test: &TestObserver) {
+fn check(test: &QueryObserver) {
     let found = queries(test);
     let brief: Vec<_> = found.iter().map(Query::brief).collect();
     let expected = [

@@ -6,13 +6,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::{Router, routing::get as on_get};
-use obs_core::{
-    LogOutput, Logs,
-    testing::{TestLogs, TestObserver},
-};
+use obs_core::{LogOutput, Logs, testing::TestLogs};
 use obs_tests::{
     client::{Client, get},
-    queries::{events, queries},
+    queries::{QueryObserver, events, queries},
     subscribed::serve,
 };
 use obs_tracing::LogsExt as _;
@@ -61,7 +58,7 @@ async fn the_queries_of_sqlite_are_calls_of_their_request() {
     let written = TestLogs::new();
     let output = LogOutput::writer(written.clone());
     let logs = Logs::new().levels("warn").tracing_span(true).output(output);
-    let test = TestObserver::with(|builder| builder.logs(logs).repeated_queries(3));
+    let test = QueryObserver::with(|builder| builder.logs(logs).repeated_queries(3));
     let other = Other::default();
     let subscriber =
         tracing_subscriber::registry().with(test.observer().logs()).with(other.clone().with_filter(UpToInfo));

@@ -17,9 +17,11 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn of<DB: Database>(observer: &Observer, name: &str, pool: &Pool<DB>) -> Self {
-        let url = pool.connect_options().to_url_lossy();
-        let database = KnownDatabase::parse(url.as_str());
-        let database = database.unwrap_or_else(|| KnownDatabase::of_system(system(DB::NAME)));
+        let system = system(DB::NAME);
+        // The URL of an SQLite database in memory is invalid: sqlx panics.
+        let url = (system != "sqlite").then(|| pool.connect_options().to_url_lossy());
+        let database = url.and_then(|url| KnownDatabase::parse(url.as_str()));
+        let database = database.unwrap_or_else(|| KnownDatabase::of_system(system));
         Self { observer: observer.clone(), name: name.into(), database }
     }
 
