@@ -6,9 +6,9 @@ cd "$(dirname "$0")/.."
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-cp -rL obs-core obs-tracing obs-axum obs-actix README.md "$folder"
+cp -rL obs-core obs-tracing obs-client obs-axum obs-actix README.md "$folder"
 # The other members are not published, and may need newer versions.
-sed 's/^members = .*/members = ["obs-core", "obs-tracing", "obs-axum", "obs-actix"]/; s/^exclude = .*//; /^\[profile/,$d' \
+sed 's/^members = .*/members = ["obs-core", "obs-tracing", "obs-client", "obs-axum", "obs-actix"]/; s/^exclude = .*//; /^\[profile/,$d' \
     Cargo.toml >"$folder/Cargo.toml"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target/lowest}"
 cd "$folder"

@@ -137,6 +137,10 @@ features() {
     cargo clippy -p obs-actix --no-default-features --features files,gzip,hash,patterns -- -D warnings
     cargo clippy -p obs-actix --features otel,logs -- -D warnings
     cargo clippy -p obs-tracing -- -D warnings
+    cargo clippy -p obs-client -- -D warnings
+    for features in reqwest reqwest-0-12 reqwest-json reqwest,reqwest-json reqwest-middleware tower tonic awc sqlx diesel; do
+        cargo clippy -p obs-client --features "$features" -- -D warnings
+    done
 
     say "tests of the core without the default features"
     run_tests -p "$core" --no-default-features --features http,testing,tokio --lib
@@ -163,11 +167,11 @@ packages() {
     # Only these are published. They are built in the folder and with the profile of the tests, so
     # that no dependency is built twice.
     # cargo keeps the core that an earlier run unpacked, and would build the adapters against it.
-    rm -rf "${CARGO_HOME:-$HOME/.cargo}/registry/src/"-*/{"$core",obs-tracing}-[0-9]*
+    rm -rf "${CARGO_HOME:-$HOME/.cargo}/registry/src/"-*/{"$core",obs-client,obs-tracing}-[0-9]*
     CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}" CARGO_PROFILE_DEV_DEBUG=line-tables-only \
-        cargo package -p "$core" -p obs-tracing -p obs-axum -p obs-actix --allow-dirty --quiet
+        cargo package -p "$core" -p obs-tracing -p obs-client -p obs-axum -p obs-actix --allow-dirty --quiet
     local crate file
-    for crate in "$core" obs-tracing obs-axum obs-actix; do
+    for crate in "$core" obs-tracing obs-client obs-axum obs-actix; do
         for file in README.md LICENSE-APACHE LICENSE-MIT; do
             if ! cargo package -p "$crate" --list --allow-dirty | grep -qx "$file"; then
                 echo "the package of $crate has no $file" >&2

@@ -35,6 +35,8 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `files`, `gzip`, `hash`, `metrics`, `patterns`, `prometheus` | on | see [`obs_core`] |
+//! | `client` | off | outgoing calls that observe themselves; see the module `client` |
+//! | `awc`, `reqwest`, `reqwest-0-12`, `reqwest-json`, `reqwest-middleware`, `tonic`, `tower`, `sqlx`, `diesel` | off | the clients and databases of this crate's module `client` |
 //! | `logs` | off | log lines that know their request |
 //! | `otel`, `testing` | off | see [`obs_core`] |
 //!
@@ -74,6 +76,15 @@ mod transform;
 // precede the documentation of each item.
 #[doc(inline)]
 pub use obs_core::*;
+
+#[cfg(feature = "client")]
+pub mod client {
+    //! Outgoing calls and databases that observe themselves: all items of the crate [`obs_client`].
+    //! Each client has a feature of its own.
+
+    #[doc(inline)]
+    pub use obs_client::*;
+}
 
 #[cfg(feature = "logs")]
 pub mod logs {

@@ -36,6 +36,8 @@
 //! | `files`, `gzip`, `hash`, `metrics`, `patterns`, `prometheus` | on | see [`obs_core`] |
 //! | `http2` | off | HTTP/2 in [`serve()`]; it also enables axum's feature of this name |
 //! | `tonic` | off | for tonic: the client's address, and the number of messages that the client sent |
+//! | `client` | off | outgoing calls that observe themselves; see the module `client` |
+//! | `reqwest`, `reqwest-0-12`, `reqwest-json`, `reqwest-middleware`, `tower`, `sqlx`, `diesel` | off | the clients and databases of this crate's module `client` |
 //! | `logs` | off | log lines that know their request |
 //! | `otel`, `testing` | off | see [`obs_core`] |
 //!
@@ -117,6 +119,15 @@ mod service;
 // precede the documentation of each item.
 #[doc(inline)]
 pub use obs_core::*;
+
+#[cfg(feature = "client")]
+pub mod client {
+    //! Outgoing calls and databases that observe themselves: all items of the crate [`obs_client`].
+    //! Each client has a feature of its own.
+
+    #[doc(inline)]
+    pub use obs_client::*;
+}
 
 #[cfg(feature = "logs")]
 pub mod logs {

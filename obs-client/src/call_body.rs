@@ -8,7 +8,6 @@ use std::{
 
 use http::{HeaderMap, Version};
 use http_body::{Body, Frame, SizeHint};
-use hyper_util::client::legacy::connect::HttpInfo;
 use obs_core::adapter::{CallObservation, HttpVersion};
 use pin_project_lite::pin_project;
 
@@ -23,43 +22,35 @@ pin_project! {
     /// The body's own errors, unchanged. They are recorded as the failure of the call.
     ///
     /// # Cancellation
-    /// If it is dropped before its end, the call ends as cancelled. A body that has nothing left,
-    /// such as the body of a response to `HEAD`, is at its end.
+    /// If it is dropped while it is read, the call ends as cancelled. If it is dropped before it is
+    /// read, the application needs only the head, and the call is complete. A body that has nothing
+    /// left, such as the body of a response to `HEAD`, is at its end.
     #[derive(Debug)]
     pub struct CallBody<B> {
         #[pin]
         body: Option<B>,
         call: Option<CallObservation>,
+        is_read: bool,
     }
 
     impl<B> PinnedDrop for CallBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if let Some(call) = this.call {
+            if let Some(mut call) = this.call.take() {
                 call.enter(|| this.body.set(None));
+                if !*this.is_read {
+                    call.finish();
+                }
             }
         }
     }
 }
 
 impl<B: Body> CallBody<B> {
-    /// Reports the head of a response to its call, and moves the call into the body.
-    #[cfg(feature = "tower")]
-    pub(crate) fn respond(mut call: CallObservation, response: http::Response<B>) -> http::Response<Self> {
-        call.responded(response.status().as_u16(), response.headers());
-        if let Some(version) = version(response.version()) {
-            call.set_version(version);
-        }
-        if let Some(info) = response.extensions().get::<HttpInfo>() {
-            call.set_peer(info.remote_addr());
-        }
-        Self::attach(call, response)
-    }
-
     /// Moves a call whose head is reported into the response's body.
     pub(crate) fn attach(call: CallObservation, response: http::Response<B>) -> http::Response<Self> {
         response.map(|body| {
-            let mut body = Self { body: Some(body), call: Some(call) };
+            let mut body = Self { body: Some(body), call: Some(call), is_read: false };
             body.finish_at_end();
             body
         })
@@ -88,6 +79,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
+        *this.is_read = true;
         let Some(mut body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         let Some(call) = this.call else { return body.poll_frame(cx) };
         let frame = ready!(call.enter(|| body.as_mut().poll_frame(cx)));

@@ -38,6 +38,8 @@ mod documents {
     pub struct Endings;
     #[doc = include_str!("../../docs/traces.md")]
     pub struct Traces;
+    #[doc = include_str!("../../docs/clients.md")]
+    pub struct Clients;
     #[doc = include_str!("../../docs/grpc.md")]
     pub struct Grpc;
     #[doc = include_str!("../../docs/health.md")]

@@ -45,6 +45,12 @@ impl Watch {
         self.test.wait_for(n).await
     }
 
+    /// The records of all calls that have ended.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Record> {
+        self.test.calls()
+    }
+
     /// Returns the message with which the test kit fails now, because fewer than `n` requests have
     /// ended.
     pub async fn timeout(&self, n: usize) -> String {

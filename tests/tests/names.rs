@@ -120,7 +120,7 @@ fn types(name: &str) -> BTreeMap<String, Vec<PathBuf>> {
 #[test]
 fn no_two_types_have_one_name() {
     let mut types: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    for name in ["obs-core", "obs-tracing", "obs-axum", "obs-actix"] {
+    for name in ["obs-core", "obs-tracing", "obs-client", "obs-axum", "obs-actix"] {
         for definition in definitions(name) {
             types.entry(definition.name).or_default().push(definition.path);
         }
@@ -145,7 +145,7 @@ fn no_two_types_have_one_name() {
 
 #[test]
 fn no_crate_defines_a_public_type_twice() {
-    for name in ["obs-core", "obs-tracing", "obs-axum", "obs-actix"] {
+    for name in ["obs-core", "obs-tracing", "obs-client", "obs-axum", "obs-actix"] {
         let types = types(name);
         assert!(types.len() > 3, "{name}: {types:?}");
         for (type_name, paths) in types {

@@ -19,7 +19,7 @@ use std::error::Error;
 use obs_core::output::CallFailure;
 
 use self::chain::chain;
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
 pub(crate) use self::report::report;
 #[cfg(any(feature = "reqwest", feature = "reqwest-0-12"))]
 pub(crate) use self::report::report_error;

@@ -9,7 +9,7 @@ use super::Facts;
 const LONGEST: usize = 48;
 
 pub(super) fn read(error: &dyn Display, facts: &mut Facts) {
-    let mut text = Start::default();
+    let mut text = TextStart::default();
     // A text that does not fit is cut, which is an error for the formatter only.
     let _ = write!(text, "{error}");
     let text = text.as_str();
@@ -31,24 +31,24 @@ pub(super) fn read(error: &dyn Display, facts: &mut Facts) {
 }
 
 /// The first bytes of a text, without an allocation.
-struct Start {
+struct TextStart {
     bytes: [u8; LONGEST],
     len: usize,
 }
 
-impl Default for Start {
+impl Default for TextStart {
     fn default() -> Self {
         Self { bytes: [0; LONGEST], len: 0 }
     }
 }
 
-impl Start {
+impl TextStart {
     fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
     }
 }
 
-impl Write for Start {
+impl Write for TextStart {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut fits = text.len().min(LONGEST - self.len);
         while !text.is_char_boundary(fits) {

@@ -7,7 +7,8 @@ use obs_core::Observer;
 
 use super::{
     client::{ReqwestClient, Settings},
-    limit, redirect,
+    limit,
+    redirect::{self, DefaultHeaders},
     version::{Client, ClientBuilder, retry},
 };
 
@@ -32,6 +33,7 @@ impl ReqwestExt for Observer {
                 redirects: Some(10),
                 retries: 2,
                 referer: true,
+                leaves_host: true,
                 timeout: None,
             },
         }
@@ -111,13 +113,17 @@ impl ReqwestBuilder {
     /// reqwest's error, such as a TLS backend that cannot be initialized. Also, if the
     /// [`ClientBuilder`] has default headers with credentials: reqwest would send them to every
     /// host.
-    pub fn build(self) -> Result<ReqwestClient, ReqwestBuildError> {
+    pub fn build(mut self) -> Result<ReqwestClient, ReqwestBuildError> {
         let client = self.client.redirect(limit::policy()).retry(retry::never()).build();
         let client = client.map_err(ReqwestBuildError::Client)?;
-        match redirect::default_credentials(&client) {
-            Some(name) => Err(ReqwestBuildError::DefaultCredentials(name)),
-            None => Ok(ReqwestClient::new(client, self.settings)),
+        match redirect::default_headers(&client) {
+            Some(DefaultHeaders::Credentials(name)) => {
+                return Err(ReqwestBuildError::DefaultCredentials(name));
+            }
+            Some(DefaultHeaders::Harmless) => {}
+            None => self.settings.leaves_host = false,
         }
+        Ok(ReqwestClient::new(client, self.settings))
     }
 }
 

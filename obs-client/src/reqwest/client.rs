@@ -9,15 +9,15 @@ use std::{
 };
 
 use http::{HeaderMap, Method};
-use obs_core::Observer;
+use obs_core::{Observer, output::CallFailure};
 use tower_service::Service;
 
 use super::{
     attempt::{self, Attempt},
-    limit::Limited,
+    limit::LastAttempt,
     redirect,
     request::ReqwestRequest,
-    resend::{self, Template},
+    resend::{self, SentRequest},
     version::{Client, Error, IntoUrl, Request, Response},
 };
 use crate::{calling::Calling, headers};
@@ -27,9 +27,9 @@ use crate::{calling::Calling, headers};
 ///
 /// Its clones share connections. It is also a tower service.
 #[derive(Clone)]
-pub struct ReqwestClient(Arc<Inner>);
+pub struct ReqwestClient(Arc<ClientInner>);
 
-struct Inner {
+struct ClientInner {
     client: Client,
     settings: Settings,
 }
@@ -43,12 +43,14 @@ pub(super) struct Settings {
     pub(super) redirects: Option<usize>,
     pub(super) retries: u32,
     pub(super) referer: bool,
+    /// `false` if it is unknown which headers the client would send to another host.
+    pub(super) leaves_host: bool,
     pub(super) timeout: Option<Duration>,
 }
 
 impl ReqwestClient {
     pub(super) fn new(client: Client, settings: Settings) -> Self {
-        Self(Arc::new(Inner { client, settings }))
+        Self(Arc::new(ClientInner { client, settings }))
     }
 
     /// Starts a `GET` request.
@@ -102,7 +104,7 @@ impl ReqwestClient {
         mut request: Request,
         operation: Option<&str>,
     ) -> Result<Response, Error> {
-        let Inner { client, settings } = &*self.0;
+        let ClientInner { client, settings } = &*self.0;
         redirect::add_defaults(request.headers_mut(), &settings.headers);
         let timeout = request.timeout().copied().or(settings.timeout);
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
@@ -111,22 +113,27 @@ impl ReqwestClient {
             if let Some(deadline) = deadline {
                 *request.timeout_mut() = Some(deadline.saturating_duration_since(Instant::now()));
             }
-            let sent = Template::of(&request);
+            let sent = SentRequest::of(&request);
             let attempt = Attempt { name: settings.name.as_deref(), operation, resend };
             let call = settings.observer.start_call(&attempt.head(&request));
             headers::inject(&call, request.headers_mut());
             let future = Calling::new(call, || client.execute(request));
             let is_last = settings.redirects.is_some_and(|highest| redirects >= highest);
-            let (mut call, result) = Limited { future, is_last }.await;
+            let (mut call, result) = LastAttempt { future, is_last }.await;
 
             request = match result {
                 Ok(response) => {
                     let follows = settings.redirects.is_some();
-                    let next = follows.then(|| redirect::next(sent, &response, settings.referer));
-                    let Some(next) = next.flatten() else {
+                    let next = follows.then(|| redirect::next(sent, &response, settings)).flatten();
+                    let Some(next) = next else {
                         return Ok(attempt::respond(call, response));
                     };
                     attempt::head(&mut call, &response);
+                    if !matches!(next.url().scheme(), "http" | "https") {
+                        call.failed(CallFailure::Redirect, None);
+                        call.finish();
+                        return client.execute(next).await; // reqwest's error for this scheme
+                    }
                     call.finish(); // the body of a redirect is not read
                     (redirects, retries) = (redirects + 1, 0);
                     next
@@ -147,7 +154,7 @@ impl ReqwestClient {
 
 impl fmt::Debug for ReqwestClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { client, settings } = &*self.0;
+        let ClientInner { client, settings } = &*self.0;
         f.debug_struct("ReqwestClient")
             .field("client", client)
             .field("name", &settings.name)

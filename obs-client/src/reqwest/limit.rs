@@ -38,14 +38,14 @@ impl Error for TooManyRedirects {}
 
 pin_project! {
     /// Polls an attempt. If it is the last one, a redirect is an error.
-    pub(super) struct Limited<F> {
+    pub(super) struct LastAttempt<F> {
         #[pin]
         pub(super) future: F,
         pub(super) is_last: bool,
     }
 }
 
-impl<F: Future> Future for Limited<F> {
+impl<F: Future> Future for LastAttempt<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {

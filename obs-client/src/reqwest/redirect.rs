@@ -6,7 +6,8 @@ use http::{
 };
 
 use super::{
-    resend::Template,
+    client::Settings,
+    resend::SentRequest,
     version::{Client, Request, Response, Url},
 };
 
@@ -18,7 +19,7 @@ const CREDENTIALS: [&str; 5] =
 const PAYLOAD: [http::HeaderName; 4] = [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, TRANSFER_ENCODING];
 
 /// Returns the request that follows a response, or `None` if the response is not to be followed.
-pub(super) fn next(sent: Template, response: &Response, referer: bool) -> Option<Request> {
+pub(super) fn next(sent: SentRequest, response: &Response, settings: &Settings) -> Option<Request> {
     let drops_body = match response.status() {
         StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => sent.method() == Method::POST,
         StatusCode::SEE_OTHER => true,
@@ -28,6 +29,10 @@ pub(super) fn next(sent: Template, response: &Response, referer: bool) -> Option
     let location = std::str::from_utf8(response.headers().get(LOCATION)?.as_bytes()).ok()?;
     let from = response.url().clone();
     let to = from.join(location).ok()?;
+    let leaves_host = is_other_host(&from, &to);
+    if leaves_host && !settings.leaves_host {
+        return None;
+    }
 
     let mut request = if drops_body { sent.without_body() } else { sent.whole()? };
     if drops_body {
@@ -39,12 +44,14 @@ pub(super) fn next(sent: Template, response: &Response, referer: bool) -> Option
         }
     }
     let headers = request.headers_mut();
-    if is_other_host(&from, &to) {
+    if leaves_host {
         for name in CREDENTIALS {
             headers.remove(name);
         }
     }
-    if referer && let Some(value) = referer_of(&from, &to) {
+    if settings.referer
+        && let Some(value) = referer_of(&from, &to)
+    {
         headers.insert(REFERER, value);
     }
     *request.url_mut() = to;
@@ -69,13 +76,21 @@ fn referer_of(from: &Url, to: &Url) -> Option<HeaderValue> {
     HeaderValue::from_str(referer.as_str()).ok()
 }
 
-/// Returns the default header with credentials that a client adds to every request.
+/// The headers that a client adds to every request, to any host.
+pub(super) enum DefaultHeaders {
+    Harmless,
+    /// The name of a header with credentials.
+    Credentials(&'static str),
+}
+
+/// Returns the kind of a client's default headers. `None` if they are unknown.
 ///
-/// reqwest has no getter for its default headers, but it prints their names.
-pub(super) fn default_credentials(client: &Client) -> Option<&'static str> {
+/// reqwest has no getter for them, but it prints their names.
+pub(super) fn default_headers(client: &Client) -> Option<DefaultHeaders> {
     let text = format!("{client:?}");
     let (_, headers) = text.split_once("default_headers: {")?;
-    CREDENTIALS.into_iter().find(|name| headers.contains(&format!("\"{name}\": ")))
+    let found = CREDENTIALS.into_iter().find(|name| headers.contains(&format!("\"{name}\": ")));
+    Some(found.map_or(DefaultHeaders::Harmless, DefaultHeaders::Credentials))
 }
 
 /// Adds headers that a request does not have.

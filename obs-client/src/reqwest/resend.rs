@@ -7,13 +7,13 @@ use http::Method;
 use super::version::{Error, Request};
 
 /// A copy of a request before it is sent. The headers of its call are not part of it.
-pub(super) enum Template {
+pub(super) enum SentRequest {
     Whole(Request),
     /// The body is a stream, which cannot be sent again.
     Head(Request),
 }
 
-impl Template {
+impl SentRequest {
     pub(super) fn of(request: &Request) -> Self {
         if let Some(whole) = request.try_clone() {
             return Self::Whole(whole);

@@ -8,9 +8,15 @@ use std::{
 
 use http::Response;
 use http_body::Body;
+use hyper_util::client::legacy::connect::HttpInfo;
+use obs_core::adapter::CallObservation;
 use pin_project_lite::pin_project;
 
-use crate::{call_body::CallBody, calling::Calling, failure::report};
+use crate::{
+    call_body::{self, CallBody},
+    calling::Calling,
+    failure::report,
+};
 
 pin_project! {
     /// The future of a [`CallService`](super::CallService).
@@ -38,12 +44,26 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let (mut call, result) = ready!(self.project().calling.poll(cx));
         Poll::Ready(match result {
-            Ok(response) => Ok(CallBody::respond(call, response)),
+            Ok(response) => {
+                head(&mut call, &response);
+                Ok(CallBody::attach(call, response))
+            }
             Err(error) => {
                 report(&mut call, &error);
                 call.finish();
                 Err(error)
             }
         })
+    }
+}
+
+/// Reports the head of a response.
+fn head<B>(call: &mut CallObservation, response: &Response<B>) {
+    call.responded(response.status().as_u16(), response.headers());
+    if let Some(version) = call_body::version(response.version()) {
+        call.set_version(version);
+    }
+    if let Some(info) = response.extensions().get::<HttpInfo>() {
+        call.set_peer(info.remote_addr());
     }
 }

@@ -191,9 +191,9 @@ impl Work {
     /// ```
     #[must_use]
     pub fn start_call(&self, head: &CallHead<'_>) -> Option<CallObservation> {
-        let state = self.0.as_ref()?;
-        let outputs = state.policy.outputs()?;
-        Some(CallObservation::observed(outputs, &state.policy, Some(Arc::clone(state)), head))
+        let around = self.innermost()?;
+        let outputs = around.policy.outputs()?;
+        Some(CallObservation::observed(outputs, &around.policy, Some(Arc::clone(around)), head))
     }
 
     /// Sets the request's route if the framework does not know it. It wins over the framework's
