@@ -79,6 +79,7 @@ mod outputs;
 mod record;
 mod redact;
 mod request;
+mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod trace;
@@ -194,6 +195,11 @@ pub mod adapter {
             protocol::{HttpVersion, UrlScheme},
             thread_routes::ThreadRoutes,
         },
+        observer::WeakObserver,
+        record::{
+            known_database::KnownDatabase,
+            pool_state::{PoolState, PoolWaits},
+        },
         request::{
             body::BodyObservation, body_rule::BodyRule, observation::Observation, observed::Observed,
             request_body::RequestBody,
@@ -267,6 +273,7 @@ pub mod output {
             fields::Fields,
             finished::{FinishedRequest, Record, RecordKind, RequestEnd},
             identity::User,
+            repeated::RepeatedQuery,
             route::Route,
             spans::{SpanEnd, SpanStart, SpanTotals, Spans},
             start::{RequestStart, Start, StartKind},

@@ -83,6 +83,7 @@ pub mod postgres;
 pub mod process;
 pub mod programs;
 pub mod prometheus;
+pub mod queries;
 pub mod sampler;
 pub mod scrape;
 pub mod stacks;
