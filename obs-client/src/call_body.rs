@@ -8,7 +8,10 @@ use std::{
 
 use http::{HeaderMap, Version};
 use http_body::{Body, Frame, SizeHint};
-use obs_core::adapter::{CallObservation, HttpVersion};
+use obs_core::{
+    adapter::{CallObservation, HttpVersion},
+    output::CallTarget,
+};
 use pin_project_lite::pin_project;
 
 use crate::failure::report;
@@ -23,14 +26,16 @@ pin_project! {
     ///
     /// # Cancellation
     /// If it is dropped while it is read, the call ends as cancelled. If it is dropped before it is
-    /// read, the application needs only the head, and the call is complete. A body that has nothing
-    /// left, such as the body of a response to `HEAD`, is at its end.
+    /// read, the application needs only the head, and the call is complete; a gRPC call is cancelled
+    /// then, too, because its status comes after its body. A body that has nothing left, such as the
+    /// body of a response to `HEAD`, is at its end.
     #[derive(Debug)]
     pub struct CallBody<B> {
         #[pin]
         body: Option<B>,
         call: Option<CallObservation>,
-        is_read: bool,
+        // `true` if a drop before the end is a cancellation.
+        needs_end: bool,
     }
 
     impl<B> PinnedDrop for CallBody<B> {
@@ -38,7 +43,7 @@ pin_project! {
             let mut this = this.project();
             if let Some(mut call) = this.call.take() {
                 call.enter(|| this.body.set(None));
-                if !*this.is_read {
+                if !*this.needs_end {
                     call.finish();
                 }
             }
@@ -50,7 +55,8 @@ impl<B: Body> CallBody<B> {
     /// Moves a call whose head is reported into the response's body.
     pub(crate) fn attach(call: CallObservation, response: http::Response<B>) -> http::Response<Self> {
         response.map(|body| {
-            let mut body = Self { body: Some(body), call: Some(call), is_read: false };
+            let needs_end = is_grpc(&call);
+            let mut body = Self { body: Some(body), call: Some(call), needs_end };
             body.finish_at_end();
             body
         })
@@ -79,7 +85,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
-        *this.is_read = true;
+        *this.needs_end = true;
         let Some(mut body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         let Some(call) = this.call else { return body.poll_frame(cx) };
         let frame = ready!(call.enter(|| body.as_mut().poll_frame(cx)));
@@ -111,6 +117,10 @@ fn note<D: bytes::Buf>(call: &mut CallObservation, frame: &Frame<D>) {
         let trailers: &HeaderMap = trailers;
         call.trailers(trailers);
     }
+}
+
+fn is_grpc(call: &CallObservation) -> bool {
+    call.start().call().is_some_and(|call| matches!(call.target, CallTarget::Grpc(_)))
 }
 
 /// Translates the version of a response.

@@ -17,9 +17,11 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "awc")]
+mod awc;
 #[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
 mod call_body;
-#[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
+#[cfg(any(feature = "awc", feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
 mod calling;
 mod failure;
 #[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
@@ -28,11 +30,17 @@ mod headers;
 pub mod reqwest;
 #[cfg(feature = "reqwest-0-12")]
 pub mod reqwest_0_12;
+#[cfg(feature = "tonic")]
+mod tonic;
 #[cfg(feature = "tower")]
 mod tower;
 
+#[cfg(feature = "awc")]
+pub use self::awc::{AwcFuture, AwcMiddleware, AwcService};
 #[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
 pub use self::call_body::CallBody;
 pub use self::failure::failure_of;
+#[cfg(feature = "tonic")]
+pub use self::tonic::{ChannelExt, ObservedChannel};
 #[cfg(feature = "tower")]
 pub use self::tower::{CallFuture, CallLayer, CallService, ClientExt};

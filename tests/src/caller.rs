@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, net::SocketAddr};
 
+use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 use http_body_util::BodyExt;
 use tonic::{
@@ -9,7 +10,7 @@ use tonic::{
     transport::Channel,
 };
 use tonic_prost::ProstCodec;
-use tower::{BoxError, ServiceExt, service_fn, util::BoxCloneService};
+use tower::{BoxError, Service, ServiceExt, service_fn, util::BoxCloneService};
 
 use crate::client::Client;
 
@@ -24,6 +25,20 @@ impl Caller {
         let endpoint = Channel::from_shared(format!("http://{addr}")).expect("a URI");
         let channel = endpoint.connect().await.expect("the server listens");
         Self(Grpc::new(channel.map_err(Into::into).boxed_clone()))
+    }
+
+    /// A client whose calls go through this service.
+    #[must_use]
+    pub fn over<S, B>(service: S) -> Self
+    where
+        S: Service<http::Request<Body>, Response = http::Response<B>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let service = service.map_response(|response| response.map(Body::new)).map_err(Into::into);
+        Self(Grpc::new(service.boxed_clone()))
     }
 
     /// A client that sends its deadlines but does not enforce them itself, on an HTTP/2 connection.

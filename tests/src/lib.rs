@@ -10,6 +10,7 @@
 //!   fail.
 //! * [`watch`]: an observer whose records, events and metrics a case waits for and checks.
 //! * [`tls_listener`]: a TLS listener for axum.
+//! * [`calls`]: the calls that a client makes in a request, as all outputs show them.
 //! * [`peers`]: servers that behave badly, for tests of HTTP clients.
 //! * [`process`], [`postgres`]: whole processes, and a database for a test.
 //! * [`users`]: a user's own metrics, of every type.
@@ -70,6 +71,7 @@ mod documents {
 
 pub mod app;
 pub mod caller;
+pub mod calls;
 pub mod cases;
 pub mod client;
 pub mod collector;

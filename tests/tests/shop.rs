@@ -10,7 +10,7 @@ use std::{
 
 use obs_tests::{
     client::{Answer, Client, get, post},
-    collector::Collector,
+    collector::{Collector, Span},
     postgres::Postgres,
     process::{Service, temporary},
     programs::example,
@@ -57,7 +57,6 @@ async fn an_order_is_one_trace_across_three_frameworks() {
     let id = answer.header("x-request-id").expect("a request id");
     let (of_shop, of_payments) = (shop.event("shop", id).await, shop.event("payments", id).await);
     assert_eq!(of_payments["trace_id"], of_shop["trace_id"]);
-    assert_eq!(of_payments["parent_span_id"], of_shop["span_id"]);
     assert!(of_shop.get("parent_span_id").is_none(), "the trace begins in the shop: {of_shop}");
     for event in [&of_shop, &of_payments] {
         assert_eq!(event["outcome"], "completed");
@@ -67,14 +66,19 @@ async fn an_order_is_one_trace_across_three_frameworks() {
     }
     let of_inventory = shop.event("inventory", id).await;
     assert_eq!(of_inventory["trace_id"], of_shop["trace_id"]);
-    assert_eq!(of_inventory["parent_span_id"], of_shop["span_id"]);
     assert_eq!(of_inventory["http.route"], "/inventory.v1.Inventory/Reserve");
     assert_eq!(of_inventory["rpc.response.status_code"], "OK");
     assert_eq!(of_inventory["fields"]["item"]["quantity"], 2);
-    let [reserved, paid] = [0, 1].map(|n| &of_shop["slowest_calls"][n]);
-    assert_eq!((&reserved["dependency"], &reserved["operation"]), (&"inventory".into(), &"Reserve".into()));
-    assert_eq!((&paid["dependency"], &paid["operation"]), (&"payments".into(), &"POST /payments".into()));
-    assert_eq!((&paid["status"], &of_shop["calls"][1]["count"]), (&201.into(), &1.into()));
+    // Each service continues the call that the shop made.
+    let (reserved, paid) = (call(&of_shop, "inventory"), call(&of_shop, "payments"));
+    assert_eq!(of_inventory["parent_span_id"], reserved["span_id"]);
+    assert_eq!(of_payments["parent_span_id"], paid["span_id"]);
+    assert_ne!(reserved["span_id"], paid["span_id"]);
+    assert_eq!(reserved["operation"], "inventory.v1.Inventory/Reserve");
+    assert_eq!((&paid["operation"], &paid["status"]), (&"POST /payments".into(), &201.into()));
+    for calls in of_shop["calls"].as_array().expect("calls") {
+        assert_eq!((&calls["count"], &calls["errors"]), (&1.into(), &0.into()), "{calls}");
+    }
 
     shop.signal("TERM");
     shop.wait_for_line("shutting down shop").await;
@@ -84,6 +88,13 @@ async fn an_order_is_one_trace_across_three_frameworks() {
     assert_eq!(status.code(), Some(0), "{status}");
     assert_eq!(events.len(), 4, "one event per request: {events:#?}");
     std::fs::remove_file(file).expect("removed");
+}
+
+/// The entry of the call to this dependency in an event.
+fn call<'a>(event: &'a Value, dependency: &str) -> &'a Value {
+    let mut calls = event["slowest_calls"].as_array().into_iter().flatten();
+    let call = calls.find(|call| call["dependency"] == dependency);
+    call.unwrap_or_else(|| panic!("a call of {dependency}: {event:#}"))
 }
 
 /// The lines of all services have the ids of their own request. Debug lines are written only if the
@@ -170,21 +181,24 @@ async fn an_order_is_exported_as_one_trace() {
     let answer = send(&shop, post("/orders", r#"{"item_id":1,"quantity":2}"#)).await;
     assert_eq!(answer.status, 201, "{}", answer.text());
     let id = answer.header("x-request-id").expect("a request id");
-    let spans = collector.wait(3).await;
-    let of = |service: &str| {
-        let found = spans.iter().find(|span| span.resource["service.name"] == service);
-        found.unwrap_or_else(|| panic!("a span of {service}: {spans:#?}"))
+    let spans = collector.wait(5).await;
+    let of = |service: &str, kind: &str, name: &str| {
+        let is_it = |span: &&Span| {
+            span.resource["service.name"] == service && (span.kind, span.name.as_str()) == (kind, name)
+        };
+        spans.iter().find(is_it).unwrap_or_else(|| panic!("{name} of {service}: {spans:#?}"))
     };
-    let (of_shop, of_payments, of_inventory) = (of("shop"), of("payments"), of("inventory"));
-    assert_eq!((of_shop.name.as_str(), of_shop.parent_span_id.as_ref()), ("POST /orders", None));
-    assert_eq!(of_payments.name, "POST /payments");
-    assert_eq!(of_inventory.name, "inventory.v1.Inventory/Reserve");
-    for child in [of_payments, of_inventory] {
-        assert_eq!(
-            (&child.trace_id, child.parent_span_id.as_ref()),
-            (&of_shop.trace_id, Some(&of_shop.span_id))
-        );
-        assert_eq!(child.parent_is_remote, Some(true));
+    let of_shop = of("shop", "SERVER", "POST /orders");
+    let of_payments = of("payments", "SERVER", "POST /payments");
+    let of_inventory = of("inventory", "SERVER", "inventory.v1.Inventory/Reserve");
+    assert_eq!(of_shop.parent_span_id, None);
+    for (called, name) in [(of_payments, "POST /payments"), (of_inventory, "inventory.v1.Inventory/Reserve")]
+    {
+        let call = of("shop", "CLIENT", name);
+        assert_eq!((&call.trace_id, call.parent_is_remote), (&of_shop.trace_id, Some(false)));
+        assert_eq!(call.parent_span_id.as_ref(), Some(&of_shop.span_id));
+        assert_eq!((&called.trace_id, called.parent_is_remote), (&of_shop.trace_id, Some(true)));
+        assert_eq!(called.parent_span_id.as_ref(), Some(&call.span_id));
     }
     for (service, span) in [("shop", of_shop), ("payments", of_payments), ("inventory", of_inventory)] {
         let event = shop.event(service, id).await;
@@ -259,7 +273,7 @@ async fn an_inventory_that_is_down_is_a_bad_gateway() {
     assert_eq!(json(&answer)["error"], "the inventory does not respond");
     let event = shop.event("shop", answer.header("x-request-id").expect("a request id")).await;
     assert_eq!(event["error.type"], "inventory_unreachable");
-    assert_eq!(event["calls"][0]["errors"], 1);
+    assert_eq!(call(&event, "inventory")["error.type"], "connect");
     let sources = event["error.sources"].as_array().expect("sources");
     assert!(sources.iter().any(|source| source.to_string().contains("refused")), "{event}");
     assert_eq!(stored(&shop).await, 0);
@@ -278,7 +292,7 @@ async fn the_shop_survives_a_restart_of_the_inventory() {
     let id = answer.header("x-request-id").expect("a request id");
     let (of_shop, of_inventory) = (shop.event("shop", id).await, inventory.event("inventory", id).await);
     assert_eq!(of_inventory["trace_id"], of_shop["trace_id"]);
-    assert_eq!(of_inventory["parent_span_id"], of_shop["span_id"]);
+    assert_eq!(of_inventory["parent_span_id"], call(&of_shop, "inventory")["span_id"]);
 
     // The open connection of the shop does not delay the shutdown.
     inventory.signal("TERM");
@@ -354,6 +368,7 @@ async fn payments_that_are_down_are_a_bad_gateway() {
     assert_eq!(json(&answer)["error"], "the payments service does not respond");
     let event = shop.event("shop", answer.header("x-request-id").expect("a request id")).await;
     assert_eq!(event["error.type"], "payments_unreachable");
+    assert_eq!(call(&event, "payments")["error.type"], "connect");
     let sources = event["error.sources"].as_array().expect("sources");
     assert!(sources.iter().any(|source| source.to_string().contains("refused")), "{event}");
     assert_eq!(stored(&shop).await, 0);

@@ -79,9 +79,9 @@ async fn main() -> Result<(), Failure> {
     })?;
     let shop = Shop {
         db: db.clone(),
-        payments: Payments::at(config.payments.as_deref())?,
+        payments: Payments::at(config.payments.as_deref(), &observer)?,
         #[cfg(feature = "inventory")]
-        inventory: inventory::Inventory::at(config.inventory.as_deref().unwrap_or_default())?,
+        inventory: inventory::Inventory::at(config.inventory.as_deref().unwrap_or_default(), &observer)?,
     };
     welcome::print(listener.local_addr()?, &config);
     obs_axum::serve(listener, app(shop, &observer)).await?;

@@ -1,8 +1,12 @@
-//! The client of the payments service. Each call passes the trace and the request id on.
+//! The client of the payments service. Each request is a call, which the event shows. It sends the
+//! trace and the request id.
 use std::time::Duration;
 
-use obs_axum::current;
-use reqwest::{Client, StatusCode, Url, header::HeaderMap};
+use obs_axum::{
+    Observer,
+    client::reqwest::{ReqwestClient, ReqwestExt},
+};
+use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::json;
 use tracing::debug;
@@ -11,7 +15,7 @@ use crate::{Failure, error::AppError};
 
 #[derive(Clone)]
 pub struct Payments {
-    client: Client,
+    client: ReqwestClient,
     /// The URL to pay at, if there is a payments service.
     url: Option<Url>,
 }
@@ -28,15 +32,18 @@ struct Refusal {
 
 impl Payments {
     /// A client of the service at `base`.
-    pub fn at(base: Option<&str>) -> Result<Self, Failure> {
+    pub fn at(base: Option<&str>, observer: &Observer) -> Result<Self, Failure> {
+        // reqwest has no provider of its own. This fails if the process has one already.
+        #[cfg(feature = "https")]
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .connect_timeout(Duration::from_secs(1))
-            .timeout(Duration::from_secs(5))
             // actix closes a connection after 5 s without a request. The pool drops it earlier, so
             // an order never uses a connection that is being closed.
             .pool_idle_timeout(Duration::from_secs(4))
-            .no_proxy() // the payments service is in the same network
-            .build()?;
+            .no_proxy(); // the payments service is in the same network
+        let client =
+            observer.reqwest().client(client).named("payments").timeout(Duration::from_secs(5)).build()?;
         Ok(Self { client, url: base.map(endpoint).transpose()? })
     }
 
@@ -45,18 +52,8 @@ impl Payments {
         let url = self.url.clone().ok_or(AppError::NoPayments)?;
         debug!(amount_cents, "asks for the payment");
         let body = json!({ "order_id": order_id, "amount_cents": amount_cents });
-        let mut context = HeaderMap::new();
-        current().inject_http(&mut context); // the other service continues the trace, with the same id
-        let mut call = current().call("payments").operation("POST /payments");
-        let response = self
-            .client
-            .post(url)
-            .headers(context)
-            .json(&body)
-            .send()
-            .await
-            .inspect_err(|_| call.set_failed())?;
-        call.set_status(response.status().as_u16());
+        let request = self.client.post(url).operation("POST /payments").json(&body);
+        let response = request.send().await?;
         match response.status() {
             status if status.is_success() => Ok(response.json::<Payment>().await?.id),
             StatusCode::PAYMENT_REQUIRED => {
@@ -69,6 +66,6 @@ impl Payments {
 
 fn endpoint(base: &str) -> Result<Url, String> {
     let url = Url::parse(&format!("{}/payments", base.trim_end_matches('/'))).ok();
-    url.filter(|url| url.scheme() == "http")
+    url.filter(|url| url.scheme() == "http" || (cfg!(feature = "https") && url.scheme() == "https"))
         .ok_or_else(|| format!("`PAYMENTS_URL` is {base:?}, but should be like http://127.0.0.1:3001"))
 }

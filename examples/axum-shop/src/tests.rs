@@ -12,10 +12,10 @@ async fn send(test: &TestObserver, name: &str, request: Request<Body>) -> Result
     let file = std::env::temp_dir().join(format!("axum-shop-{name}-{}.db", std::process::id()));
     let db = db::open(&format!("sqlite://{}?mode=rwc", file.display())).await?;
     #[cfg(feature = "inventory")]
-    let (inventory, bundled) = inventory()?;
+    let (inventory, bundled) = inventory(test)?;
     let shop = Shop {
         db: db.clone(),
-        payments: Payments::at(None)?,
+        payments: Payments::at(None, test.observer())?,
         #[cfg(feature = "inventory")]
         inventory,
     };
@@ -33,13 +33,13 @@ async fn send(test: &TestObserver, name: &str, request: Request<Body>) -> Result
 
 /// Starts an inventory service for one test.
 #[cfg(feature = "inventory")]
-fn inventory() -> Result<(crate::inventory::Inventory, crate::bundled::Bundled), Failure> {
+fn inventory(test: &TestObserver) -> Result<(crate::inventory::Inventory, crate::bundled::Bundled), Failure> {
     let mut url = None;
     let bundled = crate::bundled::start("inventory", &mut url, |listener, stopped| {
         tonic_inventory::run_until(listener, async { drop(stopped.await) })
     })?;
     let url = url.ok_or("it has an address")?;
-    Ok((crate::inventory::Inventory::at(&url)?, bundled.ok_or("it runs")?))
+    Ok((crate::inventory::Inventory::at(&url, test.observer())?, bundled.ok_or("it runs")?))
 }
 
 #[tokio::test]

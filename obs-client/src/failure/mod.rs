@@ -4,6 +4,8 @@
 //! connection was not established yet, and the I/O error below it knows that a name was not found.
 //! The failure follows from the facts of the whole chain, so it is the same for each client.
 
+#[cfg(feature = "awc")]
+pub(crate) mod awc;
 mod chain;
 #[cfg(any(feature = "reqwest", feature = "reqwest-0-12", feature = "tower"))]
 mod hyper;
@@ -13,6 +15,8 @@ mod report;
 #[cfg(any(feature = "reqwest", feature = "reqwest-0-12"))]
 mod reqwest;
 mod text;
+#[cfg(feature = "tonic")]
+mod tonic;
 
 use std::error::Error;
 
@@ -78,6 +82,8 @@ impl Facts {
         hyper::read(error, self);
         #[cfg(any(feature = "reqwest", feature = "reqwest-0-12"))]
         reqwest::read(error, self);
+        #[cfg(feature = "tonic")]
+        tonic::read(error, self);
         text::read(&error, self);
     }
 

@@ -13,6 +13,8 @@ use obs_core::adapter::CallObservation;
 /// Such an error need not implement [`Error`]: a boxed error does not. So the types that clients
 /// use are tried. The failure of any other type follows from its text.
 pub(crate) fn report<E: Display + 'static>(call: &mut CallObservation, error: &E) {
+    #[cfg(feature = "tonic")]
+    super::tonic::report_status(call, error);
     if let Some(error) = as_error(error) {
         return report_error(call, error);
     }
@@ -45,5 +47,7 @@ fn as_error<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
     let known = known.or_else(|| of::<::reqwest::Error>(any));
     #[cfg(feature = "reqwest-0-12")]
     let known = known.or_else(|| of::<reqwest_0_12::Error>(any));
+    #[cfg(feature = "tonic")]
+    let known = known.or_else(|| super::tonic::as_error(any));
     known
 }

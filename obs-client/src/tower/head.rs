@@ -1,22 +1,30 @@
 //! The head of a call, from a request of the crate `http`.
 
 use http::{
-    Request,
+    HeaderName, HeaderValue, Request, Uri,
     header::{CONTENT_TYPE, HOST},
 };
 
 use obs_core::adapter::CallHead;
 
-/// Returns the head of the call of a request.
-pub(super) fn of<'a, B>(request: &'a Request<B>, name: Option<&'a str>) -> CallHead<'a> {
+static GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
+/// Returns the head of the call of a request. A request whose URI is only a path goes to `origin`.
+pub(super) fn of<'a, B>(
+    request: &'a Request<B>,
+    name: Option<&'a str>,
+    origin: Option<&'a Uri>,
+) -> CallHead<'a> {
     let uri = request.uri();
-    let scheme = uri.scheme_str().unwrap_or("http");
-    let (host, port) = match uri.authority() {
+    let origin = if uri.authority().is_some() { uri } else { origin.unwrap_or(uri) };
+    let scheme = origin.scheme_str().unwrap_or("http");
+    let (host, port) = match origin.authority() {
         Some(authority) => (authority.host(), authority.port_u16()),
         None => host_header(request),
     };
     let head = if is_grpc(request) {
-        CallHead::grpc(uri.path(), scheme, host)
+        let timeout = request.headers().get(&GRPC_TIMEOUT).map(HeaderValue::as_bytes);
+        CallHead::grpc(uri.path(), scheme, host).grpc_timeout(timeout)
     } else {
         CallHead::http(request.method().as_str(), scheme, host).path(uri.path()).query(uri.query())
     };
@@ -35,7 +43,7 @@ fn host_header<B>(request: &Request<B>) -> (&str, Option<u16>) {
 /// Returns `true` for the content types of gRPC: `application/grpc`, `application/grpc+proto`.
 fn is_grpc<B>(request: &Request<B>) -> bool {
     const GRPC: &[u8] = b"application/grpc";
-    let content_type = request.headers().get(CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     content_type
         .and_then(|value| value.strip_prefix(GRPC))
         .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))

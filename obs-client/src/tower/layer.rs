@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::Uri;
 use obs_core::Observer;
 use tower_layer::Layer;
 
@@ -29,7 +30,7 @@ pub trait ClientExt {
 
 impl ClientExt for Observer {
     fn client_layer(&self) -> CallLayer {
-        CallLayer { observer: self.clone(), name: None }
+        CallLayer { observer: self.clone(), name: None, origin: None }
     }
 }
 
@@ -39,6 +40,7 @@ impl ClientExt for Observer {
 pub struct CallLayer {
     observer: Observer,
     name: Option<Arc<str>>,
+    origin: Option<Uri>,
 }
 
 impl CallLayer {
@@ -48,12 +50,20 @@ impl CallLayer {
         self.name = Some(name.into());
         self
     }
+
+    /// Sets the URL of the server, for a client whose requests have only a path. The channels of
+    /// tonic are such clients: without this URL, the host of their calls is unknown.
+    #[must_use]
+    pub fn origin(mut self, url: &Uri) -> Self {
+        self.origin = Some(url.clone());
+        self
+    }
 }
 
 impl<S> Layer<S> for CallLayer {
     type Service = CallService<S>;
 
     fn layer(&self, inner: S) -> CallService<S> {
-        CallService::new(inner, self.observer.clone(), self.name.clone())
+        CallService::new(inner, self.observer.clone(), self.name.clone(), self.origin.clone())
     }
 }

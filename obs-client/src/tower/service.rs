@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body::Body;
 use obs_core::Observer;
 use tower_service::Service;
@@ -21,7 +21,8 @@ use crate::{call_body::CallBody, calling::Calling, headers};
 /// Nothing is boxed or cloned.
 ///
 /// A request with the content type `application/grpc` is a gRPC call. The status of such a call
-/// comes from the trailers, or from the head if there is no message.
+/// comes from the trailers, or from the head if there is no message. If such a call is dropped after
+/// its deadline (`grpc-timeout`), it has exceeded it: the failure is `timeout`.
 ///
 /// # Errors
 /// The errors of the inner service, unchanged. They are recorded as the failure of the call.
@@ -34,11 +35,17 @@ pub struct CallService<S> {
     inner: S,
     observer: Observer,
     name: Option<Arc<str>>,
+    origin: Option<Uri>,
 }
 
 impl<S> CallService<S> {
-    pub(super) const fn new(inner: S, observer: Observer, name: Option<Arc<str>>) -> Self {
-        Self { inner, observer, name }
+    pub(super) const fn new(
+        inner: S,
+        observer: Observer,
+        name: Option<Arc<str>>,
+        origin: Option<Uri>,
+    ) -> Self {
+        Self { inner, observer, name, origin }
     }
 }
 
@@ -57,7 +64,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
-        let call = self.observer.start_call(&head::of(&request, self.name.as_deref()));
+        let head = head::of(&request, self.name.as_deref(), self.origin.as_ref());
+        let call = self.observer.start_call(&head);
         headers::inject(&call, request.headers_mut());
         CallFuture::new(Calling::new(call, || self.inner.call(request)))
     }

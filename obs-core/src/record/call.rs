@@ -171,7 +171,8 @@ impl CallFailure {
 pub struct CallEnd {
     /// The HTTP status of the response; `None` if there was none.
     pub status: Option<u16>,
-    /// The status of a gRPC call; `None` if the server sent none.
+    /// The status of a gRPC call. If the server sent none, it follows from the failure
+    /// or from the HTTP status.
     pub grpc_status: Option<GrpcStatus>,
     /// The code that a database returned, such as an SQLSTATE.
     pub code: Option<Box<str>>,
@@ -208,6 +209,35 @@ impl CallEnd {
         }
         let failed = self.status.filter(|status| *status >= 400).map(digits::status);
         failed.or(self.marked_failed.then_some("failed"))
+    }
+}
+
+impl CallEnd {
+    /// Completes the status of a gRPC call, which the client generates if the server sent none.
+    ///
+    /// Some clients and servers, such as those of tonic, report an exceeded deadline as a cancelled
+    /// call.
+    pub(crate) fn complete_grpc(&mut self, has_expired: bool) {
+        use CallFailure::{
+            Body, Cancelled, Connect, ConnectTimeout, Decode, Dns, Incomplete, Reset, Timeout, Tls,
+        };
+        let may_be_late = match self.failure {
+            None => matches!(self.grpc_status, Some(GrpcStatus::Cancelled | GrpcStatus::DeadlineExceeded)),
+            Some(failure) => failure == Cancelled,
+        };
+        if has_expired && may_be_late {
+            self.failure = Some(Timeout);
+            self.grpc_status = Some(GrpcStatus::DeadlineExceeded);
+        }
+        let generated = match self.failure {
+            None => self.status.and_then(GrpcStatus::of_http),
+            Some(Timeout) => Some(GrpcStatus::DeadlineExceeded),
+            Some(Cancelled) => Some(GrpcStatus::Cancelled),
+            Some(Connect | Dns | Tls | ConnectTimeout | Reset | Incomplete) => Some(GrpcStatus::Unavailable),
+            Some(Body | Decode) => Some(GrpcStatus::Internal),
+            Some(CallFailure::Redirect | CallFailure::Other(_)) => Some(GrpcStatus::Unknown),
+        };
+        self.grpc_status = self.grpc_status.or(generated);
     }
 }
 

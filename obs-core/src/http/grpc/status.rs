@@ -65,6 +65,20 @@ impl GrpcStatus {
         code.and_then(|code| Self::ALL.get(code)).map_or(Self::Unknown, |(status, _)| *status)
     }
 
+    /// Returns the status of a response that has none, such as the response of a proxy ("HTTP to gRPC
+    /// Status Code Mapping"). `None` for 200.
+    pub(crate) const fn of_http(status: u16) -> Option<Self> {
+        Some(match status {
+            200 => return None,
+            400 => Self::Internal,
+            401 => Self::Unauthenticated,
+            403 => Self::PermissionDenied,
+            404 => Self::Unimplemented,
+            429 | 502 | 503 | 504 => Self::Unavailable,
+            _ => Self::Unknown,
+        })
+    }
+
     /// The name, as in `rpc.response.status_code`.
     #[must_use]
     pub fn as_str(self) -> &'static str {

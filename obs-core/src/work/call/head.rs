@@ -1,8 +1,10 @@
 //! All that a client knows of a call before it sends it.
 
+use std::{borrow::Cow, time::Duration};
+
 use crate::{
     base::text::bounded,
-    http::{method::Method, protocol::UrlScheme},
+    http::{grpc::parse_timeout, method::Method, protocol::UrlScheme},
     record::{
         call::{CallStart, CallTarget, DatabaseTarget, GrpcTarget, HttpTarget, ServerAddress},
         dependency::{Dependency, MAX_NAME},
@@ -10,7 +12,6 @@ use crate::{
         start::MAX_METHOD,
     },
 };
-use std::borrow::Cow;
 
 /// The longest URL and the longest text of a query, in bytes.
 const MAX_TEXT: usize = 2 * 1024;
@@ -42,6 +43,7 @@ pub struct CallHead<'a> {
     resend: u32,
     namespace: Option<&'a str>,
     query_text: Option<&'a str>,
+    grpc_timeout: Option<&'a [u8]>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +66,7 @@ impl<'a> CallHead<'a> {
             resend: 0,
             namespace: None,
             query_text: None,
+            grpc_timeout: None,
         }
     }
 
@@ -148,6 +151,19 @@ impl<'a> CallHead<'a> {
     pub const fn query_text(mut self, text: Option<&'a str>) -> Self {
         self.query_text = text;
         self
+    }
+
+    /// Sets the deadline of a gRPC call: the value of the header `grpc-timeout`. A call that is
+    /// cancelled after it has exceeded its deadline.
+    #[must_use]
+    pub const fn grpc_timeout(mut self, value: Option<&'a [u8]>) -> Self {
+        self.grpc_timeout = value;
+        self
+    }
+
+    /// The time after which a gRPC call exceeds its deadline.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.grpc_timeout.and_then(parse_timeout)
     }
 
     /// The host and the port of the connection.

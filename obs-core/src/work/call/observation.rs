@@ -4,6 +4,7 @@ use std::{
     fmt, mem,
     net::SocketAddr,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use crate::{
@@ -68,6 +69,8 @@ pub struct CallObservation {
     /// True if the host gets baggage and the request id.
     internal: bool,
     host: u64,
+    /// The deadline of a gRPC call.
+    timeout: Option<Duration>,
 }
 
 impl CallObservation {
@@ -93,6 +96,7 @@ impl CallObservation {
         let inside = matches!(place, Place::Inside);
         let start = head.start(policy, dependency);
         let mut this = Self::new(Some(outputs), policy, around, start, inside, internal, number);
+        this.timeout = head.timeout();
         this.open();
         this
     }
@@ -137,6 +141,7 @@ impl CallObservation {
             ended: inside,
             internal,
             host,
+            timeout: None,
         }
     }
 
@@ -219,7 +224,7 @@ impl CallObservation {
         self.end.status = Some(status);
         self.end.time_to_head = Some(self.state.elapsed());
         // A response without a body has the gRPC status in its head.
-        if matches!(self.call().map(|call| &call.target), Some(CallTarget::Grpc(_))) {
+        if self.is_grpc() {
             self.trailers(headers);
         }
     }
@@ -292,6 +297,10 @@ impl CallObservation {
         self.state.start.call()
     }
 
+    fn is_grpc(&self) -> bool {
+        self.call().is_some_and(|call| matches!(call.target, CallTarget::Grpc(_)))
+    }
+
     /// Records a call of which only the headers are known: it has no duration.
     pub(crate) fn inject_only(mut self, set: &mut dyn FnMut(&str, &str)) {
         self.end.unmeasured = true;
@@ -318,6 +327,10 @@ impl CallObservation {
     fn end(&mut self) {
         if mem::replace(&mut self.ended, true) {
             return;
+        }
+        if self.is_grpc() {
+            let has_expired = self.timeout.is_some_and(|timeout| self.state.elapsed() >= timeout);
+            self.end.complete_grpc(has_expired);
         }
         let record = self.record();
         if let (Some(work), Some(call)) = (&self.work, record.call()) {

@@ -10,7 +10,10 @@ use crate::{
     http::{head::RequestHead, headers::HeaderLookup},
     record::{call::CallFailure, finished::Record, outcome::Outcome},
     testing::TestObserver,
-    work::{call::head::CallHead, scope::current},
+    work::{
+        call::{head::CallHead, observation::CallObservation},
+        scope::current,
+    },
 };
 
 struct Caller;
@@ -294,4 +297,53 @@ fn without_work_spans_and_calls_by_hand_do_nothing() {
     assert_eq!(crate::work::span_guard::span("price").run(|| 7), 7);
     assert!(current().call("payments").trace().is_none());
     assert_eq!(headers(|set| current().inject(set)), []);
+}
+
+#[test]
+fn a_grpc_call_that_is_cancelled_after_its_deadline_has_exceeded_it() {
+    struct Status(&'static str);
+    impl HeaderLookup for Status {
+        fn each(&self, name: &str, f: &mut dyn FnMut(&[u8])) {
+            if name == "grpc-status" {
+                f(self.0.as_bytes());
+            }
+        }
+    }
+    let (late, early) = (&b"1n"[..], &b"1H"[..]);
+    let ends: [(&str, fn(&mut CallObservation)); 5] = [
+        ("a drop", |_| {}),
+        ("CANCELLED", |call| call.trailers(&Status("1"))),
+        ("DEADLINE_EXCEEDED", |call| call.trailers(&Status("4"))),
+        ("NOT_FOUND", |call| call.trailers(&Status("5"))),
+        ("a refused connection", |call| call.failed(CallFailure::Connect, None)),
+    ];
+    let expected = [
+        (late, "timeout DEADLINE_EXCEEDED"),
+        (early, "cancelled CANCELLED"),
+        (late, "timeout DEADLINE_EXCEEDED"),
+        (early, "CANCELLED CANCELLED"),
+        (late, "timeout DEADLINE_EXCEEDED"),
+        (early, "DEADLINE_EXCEEDED DEADLINE_EXCEEDED"),
+        (late, "NOT_FOUND NOT_FOUND"),
+        (early, "NOT_FOUND NOT_FOUND"),
+        (late, "connect UNAVAILABLE"),
+        (early, "connect UNAVAILABLE"),
+    ];
+    for ((end, finish), expected) in ends.iter().zip(expected.chunks(2)) {
+        for (timeout, expected) in expected {
+            let test = TestObserver::new();
+            let head = CallHead::grpc("/a.B/C", "http", "payments").grpc_timeout(Some(timeout));
+            let mut call = test.observer().start_call(&head);
+            finish(&mut call);
+            if *end == "a drop" {
+                drop(call)
+            } else {
+                call.finish()
+            }
+            let record = test.calls().pop().expect("a call");
+            let status = record.call().expect("a call").end.grpc_status.expect("a status");
+            let shown = format!("{} {}", record.error_type().expect("an error"), status.as_str());
+            assert_eq!(shown, *expected, "{end}");
+        }
+    }
 }
