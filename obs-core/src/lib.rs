@@ -80,6 +80,7 @@ mod outputs;
 mod record;
 mod redact;
 mod request;
+mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod trace;
@@ -195,6 +196,11 @@ pub mod adapter {
             protocol::{HttpVersion, UrlScheme},
             thread_routes::ThreadRoutes,
         },
+        observer::WeakObserver,
+        record::{
+            known_database::KnownDatabase,
+            pool_state::{PoolState, PoolWaits},
+        },
         request::{
             body::BodyObservation, body_rule::BodyRule, observation::Observation, observed::Observed,
             request_body::RequestBody,
@@ -268,6 +274,7 @@ pub mod output {
             fields::Fields,
             finished::{FinishedRequest, Record, RecordKind, RequestEnd},
             identity::User,
+            repeated::RepeatedQuery,
             route::Route,
             spans::{SpanEnd, SpanStart, SpanTotals, Spans},
             start::{RequestStart, Start, StartKind},

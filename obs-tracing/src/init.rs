@@ -6,7 +6,7 @@ use obs_core::Observer;
 use tracing_log::{AsLog, LogTracer};
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::layer::RequestLogs;
+use crate::{filter::most, layer::RequestLogs};
 
 /// Installs the observer's logs as the subscriber of the process. Records of the crate `log` become
 /// lines, too, and so do panics that no request records.
@@ -20,12 +20,15 @@ use crate::layer::RequestLogs;
 pub fn init(observer: &Observer) -> Result<(), InitError> {
     let layer = RequestLogs::new(observer);
     let refresh = std::sync::Arc::clone(&layer.refresh);
+    let levels = observer.log_levels();
     let subscriber = tracing_subscriber::registry().with(layer.with_levels());
     tracing::subscriber::set_global_default(subscriber)
         .map_err(|_| InitError("a subscriber of `tracing`"))?;
-    let most = tracing::level_filters::LevelFilter::current().as_log();
-    LogTracer::builder().with_max_level(most).init().map_err(|_| InitError("a logger of `log`"))?;
-    refresh.include_log();
+    LogTracer::builder()
+        .with_max_level(most(&levels).as_log())
+        .init()
+        .map_err(|_| InitError("a logger of `log`"))?;
+    refresh.include_log(levels);
     Ok(())
 }
 

@@ -3,7 +3,9 @@
 use std::{cell::Cell, fmt, sync::Arc};
 
 use obs_core::{
-    Observer, Work, current,
+    Observer, Work,
+    adapter::{CallHead, WeakObserver},
+    current,
     output::{LogLine, LogPipeline},
 };
 use tracing::{Dispatch, Event, Subscriber, span};
@@ -12,6 +14,7 @@ use tracing_subscriber::{Layer, filter::Filtered, layer::Context, registry::Look
 
 use crate::{
     filter::{Levels, level},
+    query::{SqlxQuery, is_query, is_query_span},
     refresh::Refresh,
     visitor::Collected,
 };
@@ -53,6 +56,7 @@ impl LogsExt for Observer {
 /// The layer without its filter. It passes lines to the observer.
 pub struct RequestLogs {
     logs: Arc<LogPipeline>,
+    observer: WeakObserver,
     pub(crate) refresh: Arc<Refresh>,
 }
 
@@ -67,14 +71,15 @@ impl RequestLogs {
                 refresh.request();
             }
         });
-        Self { logs, refresh }
+        Self { logs, observer: observer.downgrade(), refresh }
     }
 
     pub(crate) fn with_levels<S>(self) -> LogLayer<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let levels = Levels(Arc::clone(self.logs.levels()));
+        let queries = self.logs.records_sqlx_queries();
+        let levels = Levels { levels: Arc::clone(self.logs.levels()), queries };
         self.with_filter(levels)
     }
 }
@@ -106,6 +111,13 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        if is_query(event.metadata()) {
+            self.record_query(event, &context);
+            let level = level(*event.metadata().level());
+            if !self.logs.levels().wants(event.metadata().target(), level) {
+                return;
+            }
+        }
         let Ok(false) = WRITING.try_with(|writing| writing.replace(true)) else { return };
         let _guard = Writing;
         let mut work = current();
@@ -124,6 +136,35 @@ where
             line = line.source(file, metadata.line());
         }
         self.logs.write(line);
+    }
+}
+
+impl RequestLogs {
+    /// Records a query of sqlx as a call, unless a client observes it already.
+    #[inline(never)]
+    fn record_query<S>(&self, event: &Event<'_>, context: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        if !self.logs.records_sqlx_queries() {
+            return;
+        }
+        let Some(observer) = self.observer.upgrade() else { return };
+        let mut spans = context.event_scope(event).into_iter().flatten();
+        if spans.any(|span| is_query_span(span.metadata())) {
+            return;
+        }
+        let mut query = SqlxQuery::default();
+        event.record(&mut query);
+        let system = SqlxQuery::system(std::thread::current().name());
+        let head = CallHead::database(system).query_text(Some(query.text())).started_ago(query.elapsed());
+        let mut call = if current().is_active() {
+            observer.start_call(&head)
+        } else {
+            of_spans(event, context).run(|| observer.start_call(&head))
+        };
+        call.rows(query.rows());
+        call.finish();
     }
 }
 

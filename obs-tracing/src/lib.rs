@@ -55,6 +55,7 @@
 mod filter;
 mod init;
 mod layer;
+mod query;
 mod refresh;
 mod visitor;
 

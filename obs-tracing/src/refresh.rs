@@ -10,8 +10,11 @@ use std::{
     time::Duration,
 };
 
-use tracing::{Dispatch, dispatcher, dispatcher::WeakDispatch, level_filters::LevelFilter};
+use obs_core::LogLevels;
+use tracing::{Dispatch, dispatcher, dispatcher::WeakDispatch};
 use tracing_log::AsLog;
+
+use crate::filter::most;
 
 /// The minimum time between two refreshes. A service may have thousands of call sites.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -24,8 +27,8 @@ pub(crate) struct Refresh(Mutex<RefreshState>);
 struct RefreshState {
     /// The subscriber that the layer is part of.
     subscriber: Option<WeakDispatch>,
-    /// True if the records of `log` come to the subscriber.
-    with_log: bool,
+    /// The levels of the records of `log`, if they come to the subscriber.
+    with_log: Option<Arc<LogLevels>>,
     /// True if the levels have changed since the last refresh began.
     wanted: bool,
     /// True if the thread runs.
@@ -42,8 +45,8 @@ impl Refresh {
     }
 
     /// Keeps the maximum level of `log` in step with the levels.
-    pub(crate) fn include_log(&self) {
-        self.lock().with_log = true;
+    pub(crate) fn include_log(&self, levels: Arc<LogLevels>) {
+        self.lock().with_log = Some(levels);
     }
 
     /// Refreshes the caches soon, on a thread of its own.
@@ -69,13 +72,13 @@ impl Refresh {
                 return;
             }
             let subscriber = state.subscriber.as_ref().and_then(WeakDispatch::upgrade);
-            let with_log = state.with_log;
+            let with_log = state.with_log.clone();
             drop(state);
             let Some(subscriber) = subscriber else { continue };
             // If there is only one subscriber, `tracing` asks the default one of this thread.
             dispatcher::with_default(&subscriber, tracing::callsite::rebuild_interest_cache);
-            if with_log {
-                tracing_log::log::set_max_level(LevelFilter::current().as_log());
+            if let Some(levels) = with_log {
+                tracing_log::log::set_max_level(most(&levels).as_log());
             }
             drop(subscriber);
             thread::sleep(PAUSE);

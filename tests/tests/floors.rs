@@ -12,12 +12,13 @@ use syn::{Attribute, Item, ItemMod, ItemUse, UseTree, visit::Visit};
 
 /// The folders of `obs-core/src`, the lowest first. The files beside them are doors, above all
 /// floors.
-const FLOORS: [&str; 15] = [
+const FLOORS: [&str; 16] = [
     "base",
     "write",
     "redact",
     "http",
     "trace",
+    "sql",
     "record",
     "work",
     "extension",

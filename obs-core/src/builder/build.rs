@@ -17,7 +17,9 @@ use crate::{
         dependency::DependencyTable,
         id_policy::IdPolicy,
         internal_hosts::InternalHosts,
+        known_database::KnownDatabase,
         policy::{LateWrites, Policy},
+        repeated::RepeatedQueries,
         route::RouteTable,
         service::Service,
     },
@@ -113,6 +115,8 @@ impl ObserverBuilder {
             routes: RouteTable::new(mem::take(&mut parts.exclusions), mem::take(&mut self.route_groups)),
             dependencies: DependencyTable::new(),
             internal_hosts: InternalHosts::new(&self.internal_hosts),
+            database: self.database.as_deref().and_then(KnownDatabase::parse),
+            repeated_queries: RepeatedQueries::new(self.repeated_queries),
             outputs: None,
             late_writes: LateWrites::new(late_writes),
             #[cfg(feature = "logs")]

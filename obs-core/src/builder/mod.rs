@@ -279,6 +279,30 @@ settings! {
             if |host| InternalHosts::is_rule(host);
     }
 
+    database: Option<String> = None, "unknown" {
+        /// Names the database of clients that do not know it, such as sqlx's own event. Only the
+        /// system, the host, the port and the name of the URL are kept.
+        ///
+        /// ```
+        /// # use obs_core::Observer;
+        /// let observer = Observer::builder("shop").database("postgres://db.internal/shop").build()?;
+        /// # Ok::<(), obs_core::BuildError>(())
+        /// ```
+        fn database(mut self, url: impl Into<String>) { self.database = Some(url.into()) }
+        variable "DATABASE_URL": "a URL of PostgreSQL, MySQL, MariaDB, SQLite or SQL Server; others are ignored" => |text| Some(Some(text.to_owned()));
+    }
+
+    repeated_queries: u32 = 10, "10" {
+        /// Sets the number of equal queries from which a request counts as one that repeats a
+        /// query. Queries are equal if their summaries are, such as `SELECT items`.
+        ///
+        /// The event of the request then contains them, `db_client_repeated_queries_total` counts
+        /// them, and one warning for each route names them. 0 switches this off.
+        fn repeated_queries(mut self, queries: u32) { self.repeated_queries = queries }
+        variable "OBS_REPEATED_QUERIES": "a number, or 0 for none" => |text| text.trim().parse::<u32>().ok();
+        valid "at least 2, or 0" if |queries| *queries != 1;
+    }
+
     route_groups: Vec<String> = Vec::new(), "none" {
         /// Records all routes that match a group as one route: the group itself, such as
         /// `/internal/*`. A trailing `*` matches any suffix. The first group that matches is used.

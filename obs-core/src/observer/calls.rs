@@ -7,7 +7,12 @@ use super::{Inner, Observer};
 #[cfg(feature = "otel")]
 use crate::record::span::WorkSpan;
 use crate::{
-    record::{finished::Record, start::Start, work_outputs::WorkOutputs},
+    record::{
+        finished::Record,
+        pool_state::{PoolState, PoolWaits},
+        start::Start,
+        work_outputs::WorkOutputs,
+    },
     work::call::{head::CallHead, observation::CallObservation},
 };
 
@@ -29,6 +34,38 @@ impl Observer {
     pub fn start_call(&self, head: &CallHead<'_>) -> CallObservation {
         let around = self.current().innermost().cloned();
         CallObservation::observed(self.work_outputs(), self.policy(), around, head)
+    }
+
+    /// Shows a pool of connections to a database in the metrics `db_client_connection_count`,
+    /// `_max` and `_pending_requests`. Another pool of the same name is replaced. The returned
+    /// value counts the waits for a connection.
+    ///
+    /// `read` is called at each scrape, and must not block. If it returns `None`, the pool is
+    /// closed: it is removed, and `read` is dropped.
+    ///
+    /// ```
+    /// use obs_core::{Observer, adapter::PoolState};
+    ///
+    /// let observer = Observer::builder("shop").no_environment().build()?;
+    /// observer.connection_pool("orders", || {
+    ///     Some(PoolState { idle: 3, used: 1, max: Some(10), pending: None })
+    /// });
+    /// let line = r#"db_client_connection_count{pool="orders",state="idle"} 3"#;
+    /// assert!(observer.metrics_text().contains(line));
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    pub fn connection_pool(
+        &self,
+        name: impl Into<String>,
+        read: impl Fn() -> Option<PoolState> + Send + 'static,
+    ) -> PoolWaits {
+        #[cfg(feature = "metrics")]
+        return self.0.metrics.pools().add(name.into(), Box::new(read));
+        #[cfg(not(feature = "metrics"))]
+        {
+            let _ = (name.into(), read);
+            PoolWaits::default()
+        }
     }
 
     fn work_outputs(&self) -> Arc<dyn WorkOutputs> {

@@ -61,11 +61,30 @@ use crate::{
 #[derive(Clone)]
 pub struct Observer(Arc<Inner>);
 
-/// A reference that does not keep the observer alive.
-pub(crate) struct WeakObserver(Weak<Inner>);
+/// A reference that does not keep the observer alive. Code that lives as long as the process, such
+/// as a subscriber of `tracing`, holds it instead of an [`Observer`].
+///
+/// ```
+/// let observer = obs_core::Observer::builder("shop").no_environment().build()?;
+/// let weak = observer.downgrade();
+/// assert!(weak.upgrade().is_some());
+/// drop(observer);
+/// assert!(weak.upgrade().is_none());
+/// # Ok::<(), obs_core::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct WeakObserver(Weak<Inner>);
+
+impl fmt::Debug for WeakObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakObserver").finish_non_exhaustive()
+    }
+}
 
 impl WeakObserver {
-    pub(crate) fn upgrade(&self) -> Option<Observer> {
+    /// Returns the observer; `None` if it is gone.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Observer> {
         self.0.upgrade().map(Observer)
     }
 }
@@ -181,7 +200,9 @@ impl Observer {
         self.0.tracing.as_ref()
     }
 
-    pub(crate) fn downgrade(&self) -> WeakObserver {
+    /// Returns a reference that does not keep the observer alive.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakObserver {
         WeakObserver(Arc::downgrade(&self.0))
     }
 

@@ -7,6 +7,7 @@ use crate::{
         call::{CallTarget, FinishedCall},
         dependency::Dependency,
         finished::Record,
+        repeated::{QueryCounts, RepeatedQuery},
     },
     trace::ids::SpanId,
 };
@@ -119,6 +120,7 @@ pub struct Calls(Option<Box<Made>>);
 struct Made {
     by_dependency: Vec<DependencyCalls>,
     slowest: Vec<Call>,
+    queries: QueryCounts,
     /// The calls by hand that have not ended. An observed call of the same dependency removes one.
     by_hand: Vec<OpenByHand>,
 }
@@ -143,6 +145,20 @@ impl Calls {
     #[must_use]
     pub fn slowest(&self) -> &[Call] {
         self.0.as_ref().map_or(&[], |made| &made.slowest)
+    }
+
+    /// The queries that the request repeated at least
+    /// [as often as the settings say](crate::ObserverBuilder::repeated_queries).
+    #[must_use]
+    pub fn repeated(&self) -> &[RepeatedQuery] {
+        self.0.as_ref().map_or(&[], |made| made.queries.all())
+    }
+
+    /// Keeps the queries that were repeated at least this often. The request has ended.
+    pub(crate) fn keep_repeated(&mut self, at_least: u32) {
+        if let Some(made) = &mut self.0 {
+            made.queries.keep(at_least);
+        }
     }
 
     /// Adds a call, which started this time after the work.
@@ -195,6 +211,9 @@ impl Made {
             let duration = duration.unwrap_or_default();
             calls.total = calls.total.saturating_add(duration);
             calls.longest = calls.longest.max(duration);
+        }
+        if let (CallTarget::Database(_), Some(operation)) = (&call.start.target, &call.start.operation) {
+            self.queries.add(call.start.dependency, operation, record.duration);
         }
         if self.slowest.len() >= MAX_SLOWEST {
             let quickest = self.slowest.iter().enumerate().min_by_key(|(_, call)| call.duration);

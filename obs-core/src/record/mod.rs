@@ -17,11 +17,14 @@ pub(crate) mod identity;
 pub(crate) mod internal_hosts;
 #[cfg(feature = "logs")]
 pub(crate) mod kept_lines;
+pub(crate) mod known_database;
 #[cfg(feature = "logs")]
 pub(crate) mod log_level;
 pub(crate) mod outcome;
 pub(crate) mod policy;
+pub(crate) mod pool_state;
 pub(crate) mod received;
+pub(crate) mod repeated;
 pub(crate) mod request_id;
 pub(crate) mod route;
 pub(crate) mod service;

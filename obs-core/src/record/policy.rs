@@ -24,6 +24,8 @@ use crate::{
         id_policy::IdPolicy,
         identity::IdentityPolicy,
         internal_hosts::InternalHosts,
+        known_database::KnownDatabase,
+        repeated::RepeatedQueries,
         route::RouteTable,
         service::Service,
         start::{RequestStart, Start},
@@ -140,6 +142,9 @@ pub(crate) struct Policy {
     pub(crate) routes: RouteTable,
     pub(crate) dependencies: DependencyTable,
     pub(crate) internal_hosts: InternalHosts,
+    /// The database of clients that do not know it.
+    pub(crate) database: Option<KnownDatabase>,
+    pub(crate) repeated_queries: RepeatedQueries,
     /// The outputs, which keep the policy. The reference is weak, so the policy does not keep them.
     /// The observer sets it when it is made.
     pub(crate) outputs: Option<Weak<dyn WorkOutputs>>,

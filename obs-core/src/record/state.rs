@@ -85,6 +85,14 @@ impl WorkState {
         }
     }
 
+    /// Sets the start back by the time for which the work has run already.
+    pub(crate) fn started_ago(&mut self, ago: Duration) {
+        if let Some(started) = self.started.checked_sub(ago) {
+            self.started = started;
+            self.start.since_1970 = self.start.since_1970.saturating_sub(ago);
+        }
+    }
+
     /// The trace position of new work inside of this work.
     fn inner_trace(&self) -> TraceContext {
         let trace = &self.start.trace;

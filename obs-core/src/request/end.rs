@@ -27,7 +27,12 @@ impl WorkState {
         outcome: Outcome,
         draining: bool,
     ) -> Record {
-        Self::close(this, &mut this.lock(), progress, outcome, draining)
+        let record = Self::close(this, &mut this.lock(), progress, outcome, draining);
+        // A warning runs code of the application, so no lock is held.
+        if !record.calls.repeated().is_empty() {
+            this.policy.repeated_queries.warn(&record);
+        }
+        record
     }
 
     /// Ends a request in a process that is about to abort. `None` if it has ended, or if its lock
@@ -92,6 +97,7 @@ impl WorkState {
             finished,
         } = enrichment;
         *finished = true;
+        calls.keep_repeated(this.policy.repeated_queries.at_least);
         let by_status = outcome.is_ok() && grpc.is_none();
         (*error_kind, *route_from_within) = (None, false);
         #[cfg(feature = "logs")]

@@ -7,6 +7,7 @@ use crate::record::{
     calls::{Call, DependencyCalls},
     finished::Record,
     identity::User,
+    repeated::RepeatedQuery,
     service::Service,
     spans::SpanTotals,
     start::Start,
@@ -206,6 +207,10 @@ facts! {
         "slowest_calls": [CallFacts] { "maxItems": 16 } if "there were any"
             = record.calls.slowest();
 
+        /// The queries of databases that the work repeated at least 10 times, usually in a loop.
+        "repeated_queries": [RepeatedQueryFacts] { "maxItems": 64 } if "there are any"
+            = record.calls.repeated();
+
         /// The spans of the application, summed by name: up to 16 names, and all others as `other`.
         "spans": [SpanFacts] { "maxItems": 17 } if "`current().span(..)` was called"
             = record.spans.totals();
@@ -317,6 +322,26 @@ facts! {
 
         /// The duration of the call, with the body of its response.
         "duration_ms": millis if "it is known" = call.duration;
+    }
+}
+
+facts! {
+    /// A query that was repeated. Queries with the same summary count as the same.
+    RepeatedQueryFacts of all;
+    #[inline]
+    event(query: &RepeatedQuery);
+    {
+        /// The name of the database.
+        "dependency": text = query.dependency.as_str();
+
+        /// The summary of the query.
+        "operation": text = &query.operation;
+
+        /// The number of times.
+        "count": number { "minimum": 2 } = query.count;
+
+        /// The sum of the times of all of them.
+        "total_ms": millis = query.total;
     }
 }
 

@@ -88,6 +88,7 @@ const MAX_MESSAGE: usize = 16 * 1024;
 /// ```
 pub struct LogPipeline {
     levels: Arc<LogLevels>,
+    sqlx_queries: bool,
     service: Arc<Service>,
     redactor: Redactor,
     /// The names of the request's fields that its lines contain.
@@ -118,7 +119,7 @@ impl LogPipeline {
         let keep = setup.parts.shared.get::<Keep>().unwrap_or_default();
         let collection = logs.collection(keep);
         let limit = logs.rates().map(FloodLimit::new);
-        let Logs { outputs, fields, .. } = logs;
+        let Logs { outputs, fields, sqlx_queries, .. } = logs;
         let outputs = outputs.unwrap_or_else(|| vec![output::LogOutput::stdout()]);
         let outputs = outputs.into_iter().map(|output| output.start(setup)).collect::<Result<_, _>>()?;
         let counter = |level: LogLevel| {
@@ -127,6 +128,7 @@ impl LogPipeline {
         };
         Ok(Self {
             levels,
+            sqlx_queries,
             service: Arc::new(setup.service.clone()),
             redactor: setup.redactor.clone(),
             chosen: fields.iter().map(|name| Arc::from(name.as_str())).collect(),
@@ -151,6 +153,13 @@ impl LogPipeline {
     #[must_use]
     pub const fn levels(&self) -> &Arc<LogLevels> {
         &self.levels
+    }
+
+    /// True if the queries of sqlx are recorded: see
+    /// [`Logs::sqlx_queries`](crate::Logs::sqlx_queries).
+    #[must_use]
+    pub const fn records_sqlx_queries(&self) -> bool {
+        self.sqlx_queries
     }
 
     /// Writes a line to all outputs whose level allows it. It does not check the

@@ -145,6 +145,15 @@ settings! {
         fn tracing_span(mut self, open: bool) { self.tracing_span = open }
     }
 
+    pub(super) sqlx_queries: bool = true, "`true`" {
+        /// Records each query of sqlx as a call of the request in which it runs. The layer of the
+        /// crate `obs-tracing` reads the event that sqlx emits at the end of a query.
+        ///
+        /// No line is written for this, unless the levels allow lines of the target `sqlx::query`.
+        fn sqlx_queries(mut self, record: bool) { self.sqlx_queries = record }
+        variable "OBS_SQLX_QUERIES": "`true` or `false`: queries of sqlx are recorded as calls" => parse::switch;
+    }
+
     pub(super) fields: Vec<String> = Vec::new(), "none" {
         /// Adds these fields of the request to each of its lines. A line's own field of the same
         /// name wins.

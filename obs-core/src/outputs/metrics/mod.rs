@@ -37,12 +37,14 @@ pub(crate) mod install;
 pub(crate) mod limited;
 pub(crate) mod names;
 pub(crate) mod own;
+pub(crate) mod pools;
 #[cfg(feature = "prometheus")]
 pub(crate) mod proto;
 #[cfg(feature = "prometheus")]
 pub(crate) mod registered;
 #[cfg(feature = "prometheus")]
 pub(crate) mod registry;
+pub(crate) mod repeated;
 pub(crate) mod request_histograms;
 pub(crate) mod scheme;
 pub(crate) mod scrape;
@@ -66,6 +68,8 @@ use std::{sync::Arc, time::SystemTime};
 
 use calls::CallMetrics;
 use family::{Family, Kind, LabelSet, Sample};
+use pools::Pools;
+use repeated::RepeatedQueryMetrics;
 use scheme::Scheme;
 use series::Series;
 use series_key::LabelFacts;
@@ -74,6 +78,8 @@ use series_key::LabelFacts;
 pub(crate) struct MetricSink {
     series: Series,
     calls: CallMetrics,
+    repeated: RepeatedQueryMetrics,
+    pools: Pools,
     /// Requests in flight: one number per method and scheme.
     in_flight: Sharded,
     internal: Arc<InternalMetrics>,
@@ -101,6 +107,8 @@ impl MetricSink {
         let scheme = Scheme::new(settings);
         Self {
             calls: CallMetrics::new(settings, shards, &overflowed),
+            repeated: RepeatedQueryMetrics::new(settings.naming),
+            pools: Pools::new(settings.naming, shards),
             series: Series::new(scheme, settings.series_limit, settings.exemplars, shards, overflowed),
             in_flight: Sharded::new(in_flight_slot(Method::ALL.len(), UrlScheme::Http), shards),
             internal,
@@ -124,6 +132,11 @@ impl MetricSink {
         slots.map(|slot| self.in_flight.level(slot)).sum()
     }
 
+    /// The pools of connections.
+    pub(crate) const fn pools(&self) -> &Pools {
+        &self.pools
+    }
+
     /// Creates the series of a route before its first request.
     pub(crate) fn declare(&self, method: Method, route: &Route) {
         if !route.excluded().metrics {
@@ -137,6 +150,8 @@ impl MetricSink {
         gathered::families(&self.series, &mut families);
         families.push(self.in_flight_family());
         self.calls.families(&mut families);
+        families.push(self.repeated.family());
+        self.pools.families(&mut families);
         own::families(&self.internal, self.since, &mut families);
         families
     }
@@ -205,6 +220,9 @@ impl RecordSink for MetricSink {
         let Some(request) = record.request() else { return self.record_other(record) };
         if !record.excluded.metrics {
             self.series.record(record, &request);
+            if !record.calls.repeated().is_empty() {
+                self.repeated.record(record);
+            }
         }
         // This comes last, so a request that is no longer in flight is already counted.
         let slot = in_flight_slot(request.start.method.index(), request.start.scheme);

@@ -8,12 +8,15 @@ use crate::{
     record::{
         call::{CallStart, CallTarget, DatabaseTarget, GrpcTarget, HttpTarget, ServerAddress},
         dependency::{Dependency, MAX_NAME},
+        known_database::{self, KnownDatabase, UNKNOWN_SYSTEM},
         policy::Policy,
         start::MAX_METHOD,
     },
+    sql::{dialect::Dialect, kept::statement},
+    work::call::nesting::host_number,
 };
 
-/// The longest URL and the longest text of a query, in bytes.
+/// The longest URL, in bytes.
 const MAX_TEXT: usize = 2 * 1024;
 
 /// The head of a call: all that a client knows before it sends it.
@@ -44,6 +47,7 @@ pub struct CallHead<'a> {
     namespace: Option<&'a str>,
     query_text: Option<&'a str>,
     grpc_timeout: Option<&'a [u8]>,
+    ago: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +71,7 @@ impl<'a> CallHead<'a> {
             namespace: None,
             query_text: None,
             grpc_timeout: None,
+            ago: Duration::ZERO,
         }
     }
 
@@ -84,9 +89,21 @@ impl<'a> CallHead<'a> {
 
     /// The head of an operation of a database. The system has OpenTelemetry's name: `postgresql`,
     /// `sqlite`, `mysql`.
+    ///
+    /// A client that does not know the system uses `other_sql`. Then the call has the database of
+    /// the [settings](crate::ObserverBuilder::database), if there is one.
     #[must_use]
     pub const fn database(system: &'static str) -> Self {
         Self::new(HeadKind::Database { system }, "")
+    }
+
+    /// The head of an operation of a known database.
+    #[must_use]
+    pub fn of_database(database: &'a KnownDatabase) -> Self {
+        Self::database(database.system)
+            .host(&database.host)
+            .port(database.port)
+            .namespace(database.name.as_deref())
     }
 
     /// Sets the host of a database.
@@ -146,7 +163,9 @@ impl<'a> CallHead<'a> {
         self
     }
 
-    /// Sets the text of a query. It must contain no values: they are not masked yet.
+    /// Sets the text of a query. Its summary becomes the operation, unless there is one already.
+    ///
+    /// The record contains the text with a `?` for each literal, without comments.
     #[must_use]
     pub const fn query_text(mut self, text: Option<&'a str>) -> Self {
         self.query_text = text;
@@ -166,9 +185,47 @@ impl<'a> CallHead<'a> {
         self.grpc_timeout.and_then(parse_timeout)
     }
 
-    /// The host and the port of the connection.
-    pub(super) const fn server(&self) -> (&'a str, Option<u16>) {
-        (self.host, self.port)
+    /// Sets the time for which the call has run already. A client that learns of a call at its end
+    /// uses its duration.
+    #[must_use]
+    pub const fn started_ago(mut self, ago: Duration) -> Self {
+        self.ago = ago;
+        self
+    }
+
+    /// The time for which the call has run already.
+    pub(super) const fn ago(&self) -> Duration {
+        self.ago
+    }
+
+    /// Returns the head with the database of the settings, if the client does not know it.
+    pub(super) fn resolved<'b>(self, policy: &'b Policy) -> CallHead<'b>
+    where
+        'a: 'b,
+    {
+        let HeadKind::Database { system: UNKNOWN_SYSTEM } = self.kind else { return self };
+        let Some(known) = &policy.database else { return self };
+        CallHead {
+            kind: HeadKind::Database { system: known.system },
+            host: &known.host,
+            port: known.port,
+            namespace: self.namespace.or(known.name.as_deref()),
+            ..self
+        }
+    }
+
+    /// A number for the server. Two calls to one server, one inside of the other, are one call. So
+    /// are two operations of databases.
+    pub(super) fn server_number(&self) -> u64 {
+        match self.kind {
+            HeadKind::Database { .. } => host_number("", None),
+            _ => host_number(self.host, self.port),
+        }
+    }
+
+    /// The host of the connection.
+    pub(super) const fn server_host(&self) -> &'a str {
+        self.host
     }
 
     /// The default port of the scheme.
@@ -179,7 +236,7 @@ impl<'a> CallHead<'a> {
                 UrlScheme::Https => Some(443),
                 UrlScheme::Other => None,
             },
-            HeadKind::Database { .. } => None,
+            HeadKind::Database { system } => known_database::default_port(system),
         }
     }
 
@@ -205,7 +262,8 @@ impl<'a> CallHead<'a> {
             port: self.port.or_else(|| self.default_port()),
         };
         let redactor = &policy.redactor;
-        let operation = self.operation.map(|text| bounded(&redactor.text(text), MAX_NAME).into());
+        let mut operation: Option<Box<str>> =
+            self.operation.map(|text| bounded(&redactor.text(text), MAX_NAME).into());
         let target = match self.kind {
             HeadKind::Http { method: text, scheme } => {
                 let method = policy.known_methods.parse(text);
@@ -224,12 +282,20 @@ impl<'a> CallHead<'a> {
                 let method = bounded(&redactor.text(method), MAX_NAME).into();
                 CallTarget::Grpc(GrpcTarget { server, method })
             }
-            HeadKind::Database { system } => CallTarget::Database(DatabaseTarget {
-                system,
-                namespace: self.namespace.map(|name| bounded(&redactor.text(name), MAX_NAME).into()),
-                server,
-                query: self.query_text.map(|text| bounded(&redactor.text(text), MAX_TEXT).into()),
-            }),
+            HeadKind::Database { system } => {
+                let statement = self.query_text.map(|text| statement(text, Dialect::of(system)));
+                if let Some(statement) =
+                    statement.as_ref().filter(|statement| !statement.summary().is_empty())
+                {
+                    operation.get_or_insert_with(|| statement.summary().into());
+                }
+                CallTarget::Database(DatabaseTarget {
+                    system,
+                    namespace: self.namespace.map(|name| bounded(&redactor.text(name), MAX_NAME).into()),
+                    server,
+                    query: statement.map(|statement| statement.text().into()),
+                })
+            }
         };
         CallStart { dependency, operation, target }
     }

@@ -82,8 +82,8 @@ impl CallObservation {
         head: &CallHead<'_>,
     ) -> Self {
         let work = root(around.as_ref());
-        let (host, port) = head.server();
-        let number = nesting::host_number(host, port);
+        let head = head.resolved(policy);
+        let number = head.server_number();
         let place = nesting::place_of_observed(work, number);
         let dependency = match place {
             Place::Replaces(dependency) => dependency,
@@ -92,11 +92,14 @@ impl CallObservation {
         if let Some(work) = work {
             work.lock().calls.replace_by_hand(dependency);
         }
-        let internal = policy.internal_hosts.contain(host);
+        let internal = policy.internal_hosts.contain(head.server_host());
         let inside = matches!(place, Place::Inside);
         let start = head.start(policy, dependency);
         let mut this = Self::new(Some(outputs), policy, around, start, inside, internal, number);
         this.timeout = head.timeout();
+        if let Some(state) = Arc::get_mut(&mut this.state) {
+            state.started_ago(head.ago());
+        }
         this.open();
         this
     }
