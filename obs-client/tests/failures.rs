@@ -54,7 +54,7 @@ async fn reqwest(url: &str, connect: Duration) -> Result<(), BoxError> {
 }
 
 async fn reqwest_0_12(url: &str, connect: Duration) -> Result<(), BoxError> {
-    builder_0_12().connect_timeout(SHORT).build()?.get(url).send().await?.bytes().await?;
+    builder_0_12().connect_timeout(connect).build()?.get(url).send().await?.bytes().await?;
     Ok(())
 }
 
