@@ -13,6 +13,7 @@
 //! * [`calls`]: the calls that a client makes in a request, as all outputs show them.
 //! * [`peers`]: servers that behave badly, for tests of HTTP clients.
 //! * [`process`], [`postgres`]: whole processes, and a database for a test.
+//! * [`queries`]: the calls to databases that the requests of a test made.
 //! * [`users`]: a user's own metrics, of every type.
 //! * [`of_request`]: the parts of a record that only requests have.
 //! * [`judge`]: an independent parser of metrics pages.
@@ -41,6 +42,8 @@ mod documents {
     pub struct Traces;
     #[doc = include_str!("../../docs/clients.md")]
     pub struct Clients;
+    #[doc = include_str!("../../docs/databases.md")]
+    pub struct Databases;
     #[doc = include_str!("../../docs/grpc.md")]
     pub struct Grpc;
     #[doc = include_str!("../../docs/health.md")]

@@ -1,12 +1,13 @@
 //! Tests of the references in the documents: they list every metric, every event field and every
 //! setting, and no other.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use http::HeaderMap;
 use obs_core::{
     MetricNaming, Metrics, Observer, Outcome,
-    adapter::{HttpVersion, Observation, RequestHead},
+    adapter::{CallHead, HttpVersion, Observation, PoolState, RequestHead},
+    output::CallFailure,
 };
 use obs_tests::{app::OutOfStock, watch::Watch};
 
@@ -55,6 +56,8 @@ fn traffic(watch: &Watch) {
     handle.user("42");
     handle.flag("new-cart", "on");
     drop(handle.call("db").operation("SELECT").status(500));
+    handle.span("price").run(|| ());
+    handle.run(|| calls(&watch.observer));
     (0..100).for_each(|n| completed.work().set(format!("key{n}"), n));
     completed.responded(404, &());
     completed.finish(Outcome::Completed);
@@ -94,6 +97,20 @@ fn traffic(watch: &Watch) {
     panicking.finish(Outcome::Completed);
 }
 
+/// Makes calls of each kind, which fail, and uses a pool of connections.
+fn calls(observer: &Observer) {
+    let http = CallHead::http("GET", "http", "payments");
+    let grpc = CallHead::grpc("/shop.v1.Inventory/Reserve", "http", "inventory");
+    let query = CallHead::database("postgresql").query_text(Some("SELECT a FROM items"));
+    for head in [http, grpc].into_iter().chain([query; 10]) {
+        let mut call = observer.start_call(&head);
+        call.failed(CallFailure::Reset, None);
+        call.finish();
+    }
+    let state = PoolState { idle: 1, used: 1, max: Some(2), pending: Some(0) };
+    observer.connection_pool("orders", move || Some(state)).waited(Duration::ZERO);
+}
+
 fn watch(naming: MetricNaming) -> Watch {
     let watch = Watch::with(|builder| {
         let metrics = Metrics::new().response_head(true).naming(naming);
@@ -116,6 +133,7 @@ fn every_metric_and_every_label_is_documented() {
         let shown: BTreeSet<_> = types.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
         let mut documented = table(METRICS, "| Prometheus | OpenTelemetry", column);
         documented.extend(table(METRICS, "| metric | labels", 1));
+        documented.extend(table(METRICS, "| metric of calls", column));
         if naming == MetricNaming::OpenTelemetry {
             documented.extend(table(METRICS, "| histogram of calls", 1));
             assert_eq!(labels(&text, "rpc_"), table(METRICS, "| label of calls", 1));
@@ -132,7 +150,8 @@ fn every_metric_and_every_label_is_documented() {
 
 /// Returns the labels of the metrics whose names have this prefix.
 fn labels(text: &str, prefix: &str) -> BTreeSet<String> {
-    let labels = text.lines().filter(|line| line.starts_with(prefix)).filter_map(|line| {
+    let of_requests = |line: &&str| line.starts_with(prefix) && !line.contains("_client_");
+    let labels = text.lines().filter(of_requests).filter_map(|line| {
         let (_, labels) = line.split_once('{')?;
         labels.rsplit_once('}').map(|(labels, _)| labels)
     });

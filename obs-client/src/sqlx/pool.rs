@@ -102,15 +102,15 @@ impl<DB: Database> ObservedPool<DB> {
     /// # Errors
     /// Returns the error of the pool.
     pub async fn acquire(&self) -> Result<PoolConnection<DB>, Error> {
-        struct Waiting<'a>(&'a AtomicU64);
-        impl Drop for Waiting<'_> {
+        struct WaitingCaller<'a>(&'a AtomicU64);
+        impl Drop for WaitingCaller<'_> {
             fn drop(&mut self) {
                 self.0.fetch_sub(1, Ordering::Relaxed);
             }
         }
         let started = Instant::now();
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        let waiting = Waiting(&self.waiting);
+        let waiting = WaitingCaller(&self.waiting);
         let result = self.pool.acquire().await;
         drop(waiting);
         match &result {

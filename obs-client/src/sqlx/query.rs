@@ -14,8 +14,8 @@ pub(super) struct RunningQuery {
     span: Span,
     rows: u64,
     changed: Option<u64>,
-    /// True if the statement changes rows. SQLite also says for others how many rows the last change
-    /// has changed.
+    /// True if the statement changes rows. SQLite has the number of the last changed rows for other
+    /// statements, too.
     changes: bool,
 }
 

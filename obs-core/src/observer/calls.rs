@@ -36,8 +36,8 @@ impl Observer {
     }
 
     /// Shows a pool of connections to a database in the metrics `db_client_connection_count`,
-    /// `_max` and `_pending_requests`. Another pool of the same name is replaced. The returned value
-    /// counts the waits for a connection.
+    /// `_max` and `_pending_requests`. Another pool of the same name is replaced. The returned
+    /// value counts the waits for a connection.
     ///
     /// `read` is called at each scrape, and must not block. If it returns `None`, the pool is
     /// closed: it is removed, and `read` is dropped.

@@ -14,7 +14,7 @@ pub(crate) mod dialect;
 pub(crate) mod kept;
 mod keywords;
 mod masked;
-mod nesting;
+mod parentheses;
 pub(crate) mod statement;
 mod summary;
 #[cfg(test)]

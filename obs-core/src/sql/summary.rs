@@ -6,7 +6,7 @@ use super::{
     keywords::{
         LONGEST, ends_tables, is_before_object, is_before_target, is_object, is_operation, lowercase,
     },
-    nesting::Nesting,
+    parentheses::Parentheses,
     token::{Token, TokenKind},
 };
 
@@ -29,7 +29,7 @@ pub(super) struct Summary<'a> {
     /// A name that may go on with a point.
     name: Option<TargetName>,
     before: Before,
-    nesting: Nesting,
+    parentheses: Parentheses,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl<'a> Summary<'a> {
             expected: Expected::Start,
             name: None,
             before: Before::Other,
-            nesting: Nesting::default(),
+            parentheses: Parentheses::default(),
         }
     }
 
@@ -138,24 +138,24 @@ impl<'a> Summary<'a> {
     fn symbol(&mut self, symbol: u8, before: Before) {
         match symbol {
             b';' => {
-                self.nesting = Nesting::default();
+                self.parentheses = Parentheses::default();
                 self.operation = SqlOperation::None;
                 self.expected = Expected::Start;
             }
             b'(' => {
                 let is_group = self.expected == Expected::Target;
-                self.nesting.open();
-                self.nesting.set_tables(is_group);
+                self.parentheses.open();
+                self.parentheses.set_tables(is_group);
                 if !is_group {
                     self.expected = Expected::Inner(before == Before::As);
                 }
             }
             b')' => {
-                self.nesting.close();
-                let is_explained = self.operation == SqlOperation::Explain && self.nesting.depth == 0;
+                self.parentheses.close();
+                let is_explained = self.operation == SqlOperation::Explain && self.parentheses.depth == 0;
                 self.expected = if is_explained { Expected::Start } else { Expected::Nothing };
             }
-            b',' if self.nesting.has_tables() => self.expected = Expected::Target,
+            b',' if self.parentheses.has_tables() => self.expected = Expected::Target,
             // `DEFINER = name` is before the kind of the object.
             _ if self.expected == Expected::Object => {}
             _ => self.expected = Expected::Nothing,
@@ -203,7 +203,7 @@ impl<'a> Summary<'a> {
     }
 
     fn keyword(&mut self, text: &str, word: &str, before: Before) {
-        let is_main = before == Before::Close && self.nesting.with & self.nesting.bit() != 0;
+        let is_main = before == Before::Close && self.parentheses.with & self.parentheses.bit() != 0;
         let may_change = is_main || matches!(self.expected, Expected::Start | Expected::Inner(true));
         let is_start = self.expected == Expected::Start;
         let begins = !matches!(self.expected, Expected::Nothing | Expected::Object);
@@ -215,11 +215,11 @@ impl<'a> Summary<'a> {
         match word {
             "select" => {
                 self.begin(text, SqlOperation::Select, Expected::Nothing);
-                self.nesting.begin_query();
+                self.parentheses.begin_query();
             }
             "with" if begins => {
-                self.nesting.query |= self.nesting.bit();
-                self.nesting.with |= self.nesting.bit();
+                self.parentheses.query |= self.parentheses.bit();
+                self.parentheses.with |= self.parentheses.bit();
             }
             "insert" | "replace" if may_change => self.begin(text, SqlOperation::Insert, Expected::Nothing),
             "update" if may_change => self.begin(text, SqlOperation::Update, Expected::Target),
@@ -228,7 +228,7 @@ impl<'a> Summary<'a> {
             "create" | "alter" if is_start => self.begin(text, SqlOperation::Other, Expected::Object),
             "drop" | "truncate" if is_start => {
                 self.begin(text, SqlOperation::Drop, Expected::Object);
-                self.nesting.set_tables(true);
+                self.parentheses.set_tables(true);
             }
             "call" | "exec" | "execute" | "copy" if is_start => {
                 self.begin(text, SqlOperation::Other, Expected::Target);
@@ -242,7 +242,7 @@ impl<'a> Summary<'a> {
                 }
             }
             "from" if self.has_from() && before != Before::Distinct => self.begin_tables(),
-            "join" | "straight_join" if self.nesting.takes_tables() => self.begin_tables(),
+            "join" | "straight_join" if self.parentheses.takes_tables() => self.begin_tables(),
             "into" if matches!(self.operation, SqlOperation::Insert | SqlOperation::Merge) => {
                 self.expected = Expected::Target;
             }
@@ -252,7 +252,7 @@ impl<'a> Summary<'a> {
             "as" => self.before = Before::As,
             "materialized" | "not" if before == Before::As => self.before = Before::As,
             "distinct" => self.before = Before::Distinct,
-            _ if ends_tables(word) => self.nesting.set_tables(false),
+            _ if ends_tables(word) => self.parentheses.set_tables(false),
             _ => {}
         }
     }
@@ -261,27 +261,27 @@ impl<'a> Summary<'a> {
         self.write(text);
         self.operation = operation;
         self.expected = expected;
-        self.nesting.with &= !self.nesting.bit();
+        self.parentheses.with &= !self.parentheses.bit();
         if operation != SqlOperation::Drop {
-            self.nesting.set_tables(false);
+            self.parentheses.set_tables(false);
         }
         if matches!(
             operation,
             SqlOperation::Insert | SqlOperation::Update | SqlOperation::Delete | SqlOperation::Merge
         ) {
-            self.nesting.query |= self.nesting.bit();
+            self.parentheses.query |= self.parentheses.bit();
         }
     }
 
     const fn begin_tables(&mut self) {
-        self.nesting.set_tables(true);
+        self.parentheses.set_tables(true);
         self.expected = Expected::Target;
     }
 
     /// True if the tables of the operation are behind `FROM`.
     const fn has_from(&self) -> bool {
         matches!(self.operation, SqlOperation::Select | SqlOperation::Update | SqlOperation::Delete)
-            && self.nesting.takes_tables()
+            && self.parentheses.takes_tables()
     }
 
     /// Begins a name if a target is expected.

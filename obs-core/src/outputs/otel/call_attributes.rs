@@ -75,6 +75,14 @@ fn server(all: &mut impl Attributes, server: &ServerAddress) {
     }
 }
 
+/// Returns true for a statement whose rows are those that it changed. The conventions have a name
+/// only for rows that were returned.
+fn changes_rows(operation: Option<&str>) -> bool {
+    let word = operation.and_then(|operation| operation.split(' ').next()).unwrap_or_default();
+    let changes = ["insert", "update", "delete", "replace", "merge", "copy"];
+    changes.iter().any(|change| word.eq_ignore_ascii_case(change))
+}
+
 /// Sets the attributes that are known at the end.
 pub(super) fn at_end(all: &mut impl Attributes, record: &Record, call: &FinishedCall<'_>) {
     let FinishedCall { start, end } = *call;
@@ -96,7 +104,7 @@ pub(super) fn at_end(all: &mut impl Attributes, record: &Record, call: &Finished
             if let Some(code) = &end.code {
                 all.text("db.response.status_code", code);
             }
-            if let Some(rows) = end.rows {
+            if let Some(rows) = end.rows.filter(|_| !changes_rows(start.operation.as_deref())) {
                 all.number("db.response.returned_rows", i64::try_from(rows).unwrap_or(i64::MAX));
             }
         }

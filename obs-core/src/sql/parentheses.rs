@@ -2,7 +2,7 @@
 
 /// The open parentheses, a bit for each. Those that are nested deeper than 63 are ignored.
 #[derive(Debug, Default)]
-pub(super) struct Nesting {
+pub(super) struct Parentheses {
     pub(super) depth: u32,
     /// It contains a query.
     pub(super) query: u64,
@@ -12,7 +12,7 @@ pub(super) struct Nesting {
     pub(super) with: u64,
 }
 
-impl Nesting {
+impl Parentheses {
     pub(super) const fn bit(&self) -> u64 {
         if self.depth < 64 { 1 << self.depth } else { 0 }
     }
