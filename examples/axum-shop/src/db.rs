@@ -1,19 +1,21 @@
 //! The database: SQLite in a file, or PostgreSQL, behind one pool.
 use std::time::Duration;
 
+use obs_axum::client::sqlx::ObservedPool;
 use sqlx::{
-    AnyConnection, Connection,
+    Any, AnyConnection, AnyPool, Connection,
     any::{AnyPoolOptions, install_default_drivers},
 };
 
-pub type Db = sqlx::AnyPool;
+/// The pool for handlers: each query is a call, which the event shows.
+pub type Db = ObservedPool<Any>;
 
 /// The time that a request waits for a connection. With sqlx's default of 30 s, requests would fail
 /// late when the database is down.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Creates and fills the tables that do not exist yet, and returns the pool.
-pub async fn open(url: &str) -> sqlx::Result<Db> {
+pub async fn open(url: &str) -> sqlx::Result<AnyPool> {
     install_default_drivers(); // without this, sqlx's `Any` supports no database
     // Not through the pool: when the database is down, the pool reports only a timeout.
     let mut first = AnyConnection::connect(url).await?;
@@ -23,6 +25,6 @@ pub async fn open(url: &str) -> sqlx::Result<Db> {
 }
 
 /// Checks that the database responds.
-pub async fn ping(db: Db) -> sqlx::Result<()> {
+pub async fn ping(db: AnyPool) -> sqlx::Result<()> {
     sqlx::query("SELECT 1").execute(&db).await.map(drop)
 }

@@ -16,7 +16,7 @@ mod tests;
 mod welcome;
 
 use axum::{Router, routing::get};
-use obs_axum::{Logs, ObservedApp, Observer, RouterExt};
+use obs_axum::{Logs, ObservedApp, Observer, RouterExt, client::sqlx::SqlxExt};
 use tokio::net::TcpListener;
 
 use crate::{config::Config, db::Db, payments::Payments};
@@ -46,10 +46,10 @@ fn app(shop: Shop, observer: &Observer) -> ObservedApp {
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let config = Config::from_env()?;
-    let db = db::open(&config.database)
+    let pool = db::open(&config.database)
         .await
         .map_err(|error| format!("cannot open the database, {}: {error}", config.database_in_words()))?;
-    let ping = db.clone();
+    let ping = pool.clone();
     let logs = Logs::new()
         // actix has a line for each start, at the level info.
         .levels("info,actix_server=warn")
@@ -63,6 +63,7 @@ async fn main() -> Result<(), Failure> {
         .check_within(db::PATIENCE * 2, "db", move || db::ping(ping.clone()))
         .build()?;
     obs_axum::logs::init(&observer)?;
+    let db = observer.sqlx_pool("database", pool);
     let listener = TcpListener::bind(&config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;

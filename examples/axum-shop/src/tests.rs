@@ -2,7 +2,7 @@
 //! own database.
 use axum::{body::Body, http::Request};
 use http_body_util::BodyExt;
-use obs_axum::testing::TestObserver;
+use obs_axum::{client::sqlx::SqlxExt, testing::TestObserver};
 use tower::ServiceExt;
 
 use crate::{Failure, Shop, app, db, payments::Payments};
@@ -10,7 +10,8 @@ use crate::{Failure, Shop, app, db, payments::Payments};
 /// Sends one request to a shop without a payments service, and returns the status of the response.
 async fn send(test: &TestObserver, name: &str, request: Request<Body>) -> Result<u16, Failure> {
     let file = std::env::temp_dir().join(format!("axum-shop-{name}-{}.db", std::process::id()));
-    let db = db::open(&format!("sqlite://{}?mode=rwc", file.display())).await?;
+    let pool = db::open(&format!("sqlite://{}?mode=rwc", file.display())).await?;
+    let db = test.observer().sqlx_pool("database", pool);
     #[cfg(feature = "inventory")]
     let (inventory, bundled) = inventory(test)?;
     let shop = Shop {
@@ -46,7 +47,12 @@ fn inventory(test: &TestObserver) -> Result<(crate::inventory::Inventory, crate:
 async fn an_item_is_recorded() -> Result<(), Failure> {
     let test = TestObserver::new();
     assert_eq!(send(&test, "item", Request::get("/items/3").body(Body::empty())?).await?, 200);
-    test.event().has("http.route", "/items/{id}").has("outcome", "completed").has("fields.item.id", 3);
+    test.event()
+        .has("http.route", "/items/{id}")
+        .has("outcome", "completed")
+        .has("fields.item.id", 3)
+        .has("slowest_calls.0.dependency", "database")
+        .has("slowest_calls.0.operation", "SELECT items");
     test.metric("http_requests_total", &[("endpoint", "/items/{id}"), ("status", "200")]).is(1.0);
     Ok(())
 }
