@@ -4,20 +4,26 @@
 //! The counts do not depend on the load of the machine. `bench/` measures the same for every
 //! framework, and the instructions.
 
+use std::convert::Infallible;
+
 use allocation_counter::measure;
 use axum::{Router, body::Body, extract::Path, http::Request, routing::get};
 use http_body_util::BodyExt;
 use obs_axum::{EventOutput, ObserveLayer};
+use obs_client::ClientExt;
 use obs_core::{
-    Observer,
+    Observer, Outcome,
+    adapter::RequestHead,
     otel::{Otel, opentelemetry_sdk::trace::Sampler},
 };
-use tower::ServiceExt;
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 /// The limit for a request that has a trace, a request id, a user agent and a query.
 const MOST: u64 = 5;
 const MOST_UNSAMPLED: u64 = 7;
 const MOST_SAMPLED: u64 = 17;
+/// The limit for a call of a client, in a request with an event and metrics.
+const MOST_OF_CALL: u64 = 15;
 
 fn request() -> Request<Body> {
     Request::get("/items/7?page=2")
@@ -81,4 +87,41 @@ fn observation_adds_few_allocations() {
         (1..=MOST).contains(&more),
         "{observed} allocations, {more} more than the {bare} of the bare router"
     );
+}
+
+/// Counts the allocations of a request that makes one call with this client.
+fn allocations_of_call<C, B>(observer: &Observer, client: &C) -> u64
+where
+    C: Service<Request<Body>, Response = http::Response<B>, Error = Infallible> + Clone,
+    B: http_body::Body<Error: std::fmt::Debug>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let send = || {
+        let mut observation = observer.start(&RequestHead::of(&request()));
+        let outgoing = Request::get("http://payments.internal:8080/items/7?page=2").body(Body::empty());
+        let sent = observation.work().scope(async {
+            let response = client.clone().oneshot(outgoing.expect("a request")).await;
+            response.expect("an answer").into_body().collect().await.expect("a body").to_bytes()
+        });
+        assert_eq!(runtime.block_on(sent), "item 7");
+        observation.set_route("/orders");
+        observation.responded(200, &());
+        observation.finish(Outcome::Completed);
+    };
+    (0..100).for_each(|_| send());
+    (0..20).map(|_| measure(send).count_total).min().expect("some")
+}
+
+#[test]
+fn a_call_adds_few_allocations() {
+    let observer = Observer::builder("test")
+        .no_environment()
+        .events(EventOutput::writer(std::io::sink()))
+        .build()
+        .expect("valid");
+    let client = service_fn(async |_| Ok::<_, Infallible>(http::Response::new(Body::from("item 7"))));
+    let bare = allocations_of_call(&observer, &client);
+    let observed = allocations_of_call(&observer, &observer.client_layer().named("payments").layer(client));
+    let more = observed.saturating_sub(bare);
+    assert!((1..=MOST_OF_CALL).contains(&more), "{more} more than the {bare} without the layer");
 }
