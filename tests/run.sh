@@ -138,7 +138,7 @@ features() {
     cargo clippy -p obs-actix --features otel,logs -- -D warnings
     cargo clippy -p obs-tracing -- -D warnings
     cargo clippy -p obs-client -- -D warnings
-    for features in reqwest reqwest-0-12 reqwest-json reqwest,reqwest-json reqwest-middleware tower tonic awc sqlx sqlx-postgres sqlx-sqlite diesel bb8 deadpool; do
+    for features in reqwest reqwest-0-12 reqwest-json reqwest,reqwest-json reqwest-middleware tower tonic awc sqlx sqlx-any sqlx-postgres sqlx-sqlite diesel bb8 deadpool; do
         cargo clippy -p obs-client --features "$features" -- -D warnings
     done
 

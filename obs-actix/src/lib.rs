@@ -36,7 +36,7 @@
 //! |---|---|---|
 //! | `files`, `gzip`, `hash`, `metrics`, `patterns`, `prometheus` | on | see [`obs_core`] |
 //! | `client` | off | outgoing calls that observe themselves; see the module `client` |
-//! | `awc`, `reqwest`, `reqwest-0-12`, `reqwest-json`, `reqwest-middleware`, `tonic`, `tower`, `sqlx`, `sqlx-postgres`, `sqlx-sqlite`, `diesel`, `bb8`, `deadpool` | off | the clients and databases of this crate's module `client` |
+//! | `awc`, `reqwest`, `reqwest-0-12`, `reqwest-json`, `reqwest-middleware`, `tonic`, `tower`, `sqlx`, `sqlx-postgres`, `sqlx-sqlite`, `sqlx-any`, `diesel`, `bb8`, `deadpool` | off | the clients and databases of this crate's module `client` |
 //! | `logs` | off | log lines that know their request |
 //! | `otel`, `testing` | off | see [`obs_core`] |
 //!

@@ -37,7 +37,7 @@
 //! | `http2` | off | HTTP/2 in [`serve()`]; it also enables axum's feature of this name |
 //! | `tonic` | off | for tonic: the client's address, and the number of messages that the client sent |
 //! | `client` | off | outgoing calls that observe themselves; see the module `client` |
-//! | `reqwest`, `reqwest-0-12`, `reqwest-json`, `reqwest-middleware`, `tower`, `sqlx`, `sqlx-postgres`, `sqlx-sqlite`, `diesel`, `bb8`, `deadpool` | off | the clients and databases of this crate's module `client` |
+//! | `reqwest`, `reqwest-0-12`, `reqwest-json`, `reqwest-middleware`, `tower`, `sqlx`, `sqlx-postgres`, `sqlx-sqlite`, `sqlx-any`, `diesel`, `bb8`, `deadpool` | off | the clients and databases of this crate's module `client` |
 //! | `logs` | off | log lines that know their request |
 //! | `otel`, `testing` | off | see [`obs_core`] |
 //!

@@ -10,7 +10,7 @@
 //! | `tower` | any tower service that sends requests, such as the client of hyper-util |
 //! | `tonic` | channels of tonic |
 //! | `awc` | awc |
-//! | `sqlx`, `sqlx-postgres`, `sqlx-sqlite` | sqlx 0.8 |
+//! | `sqlx`, `sqlx-postgres`, `sqlx-sqlite`, `sqlx-any` | sqlx 0.8 |
 //! | `diesel` | diesel 2, and diesel-async |
 //! | `deadpool`, `bb8` | pools of deadpool 0.12 and bb8 0.9 |
 //!

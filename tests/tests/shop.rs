@@ -83,6 +83,7 @@ async fn an_order_is_one_trace_across_three_frameworks() {
     let queries: Vec<_> =
         queries.filter(|call| call["dependency"] == "database").map(|call| &call["operation"]).collect();
     assert_eq!(queries, ["SELECT items", "INSERT orders"]);
+    assert_eq!(of_shop["calls"][0]["rows"], 2, "one is read, and one is inserted");
 
     shop.signal("TERM");
     shop.wait_for_line("shutting down shop").await;

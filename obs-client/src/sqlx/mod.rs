@@ -29,7 +29,7 @@
 //!
 //! # Limits
 //! * A query macro of sqlx accepts the pool, too. `query_file!` is the same.
-//! * The number of changed rows needs the feature `sqlx-postgres` or `sqlx-sqlite`.
+//! * The number of changed rows needs the feature `sqlx-postgres`, `sqlx-sqlite` or `sqlx-any`.
 //! * The message of a database's error is not recorded, because it may contain values.
 
 mod executor;

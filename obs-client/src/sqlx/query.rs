@@ -64,8 +64,12 @@ impl RunningQuery {
 /// Returns the number of rows that a statement has changed, if the feature of its database is on.
 #[allow(unused_variables)]
 fn changed_rows<R: 'static>(result: &R) -> Option<u64> {
-    #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+    #[cfg(any(feature = "sqlx-any", feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
     let result: &dyn std::any::Any = result;
+    #[cfg(feature = "sqlx-any")]
+    if let Some(result) = result.downcast_ref::<sqlx::any::AnyQueryResult>() {
+        return Some(result.rows_affected());
+    }
     #[cfg(feature = "sqlx-postgres")]
     if let Some(result) = result.downcast_ref::<sqlx::postgres::PgQueryResult>() {
         return Some(result.rows_affected());

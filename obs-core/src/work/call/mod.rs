@@ -10,6 +10,8 @@
 //!                                       └────────────▶ entry in the event of the current work
 //! ```
 
+#[cfg(all(test, feature = "testing"))]
+mod database_tests;
 pub(crate) mod guard;
 pub(crate) mod head;
 mod nesting;
