@@ -51,8 +51,7 @@ pub struct Reported<E>(pub E);
 
 /// The rejection of an extractor, after it was reported: see [`Reported`].
 ///
-/// Converted to a response, it is the response that the inner extractor made. Its `Display` is the
-/// reason.
+/// It converts to the response that the inner extractor made. Its `Display` is the reason.
 #[derive(Debug)]
 pub struct RejectionReport {
     response: Response,

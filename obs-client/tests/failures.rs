@@ -17,33 +17,44 @@ use obs_client::failure_of;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-const PATIENCE: Duration = Duration::from_millis(200);
+/// The time limit of a step that must exceed it.
+const SHORT: Duration = Duration::from_millis(200);
+/// The time limit of a step that must not exceed it.
+const LONG: Duration = Duration::from_secs(60);
 
 /// Returns the failure of a request of each client: hyper-util, reqwest 0.13, reqwest 0.12.
 async fn failures(url: &str) -> [&'static str; 3] {
+    failures_within(url, LONG).await
+}
+
+async fn failures_within(url: &str, connect: Duration) -> [&'static str; 3] {
     let of = |result: Result<(), BoxError>| match result {
         Ok(()) => "success",
         Err(error) => failure_of(&*error).as_str(),
     };
-    [of(hyper_util(url).await), of(reqwest(url).await), of(reqwest_0_12(url).await)]
+    [
+        of(hyper_util(url, connect).await),
+        of(reqwest(url, connect).await),
+        of(reqwest_0_12(url, connect).await),
+    ]
 }
 
-async fn hyper_util(url: &str) -> Result<(), BoxError> {
+async fn hyper_util(url: &str, connect: Duration) -> Result<(), BoxError> {
     let mut connector = HttpConnector::new();
-    connector.set_connect_timeout(Some(PATIENCE));
+    connector.set_connect_timeout(Some(connect));
     let client = Client::builder(TokioExecutor::new()).build(connector);
     let request = http::Request::get(url).body(Full::<Bytes>::default())?;
     client.request(request).await?.into_body().collect().await?;
     Ok(())
 }
 
-async fn reqwest(url: &str) -> Result<(), BoxError> {
-    builder().connect_timeout(PATIENCE).build()?.get(url).send().await?.bytes().await?;
+async fn reqwest(url: &str, connect: Duration) -> Result<(), BoxError> {
+    builder().connect_timeout(connect).build()?.get(url).send().await?.bytes().await?;
     Ok(())
 }
 
-async fn reqwest_0_12(url: &str) -> Result<(), BoxError> {
-    builder_0_12().connect_timeout(PATIENCE).build()?.get(url).send().await?.bytes().await?;
+async fn reqwest_0_12(url: &str, connect: Duration) -> Result<(), BoxError> {
+    builder_0_12().connect_timeout(connect).build()?.get(url).send().await?.bytes().await?;
     Ok(())
 }
 
@@ -71,7 +82,7 @@ async fn a_name_that_does_not_exist_is_dns() {
 #[tokio::test]
 async fn a_listener_that_accepts_no_more_is_connect_timeout() {
     let full = servers::FullQueue::new().await;
-    assert_eq!(failures(&full.url).await, ["connect_timeout"; 3]);
+    assert_eq!(failures_within(&full.url, SHORT).await, ["connect_timeout"; 3]);
 }
 
 #[tokio::test]
@@ -132,7 +143,7 @@ async fn a_tls_certificate_of_another_host_is_tls() {
 async fn a_tls_handshake_with_a_peer_that_speaks_no_tls_is_tls() {
     for response in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b""] {
         let url = servers::answering(response).await.replace("http:", "https:");
-        let error = reqwest(&url).await.expect_err("there is no TLS");
+        let error = reqwest(&url, LONG).await.expect_err("there is no TLS");
         assert_eq!(failure_of(&*error).as_str(), "tls", "{error:?}");
     }
 }
@@ -140,7 +151,7 @@ async fn a_tls_handshake_with_a_peer_that_speaks_no_tls_is_tls() {
 #[tokio::test]
 async fn a_tls_handshake_that_takes_too_long_is_connect_timeout() {
     let silent = servers::silent(b"").await;
-    let error = reqwest(&silent.replace("http:", "https:")).await.expect_err("a timeout");
+    let error = reqwest(&silent.replace("http:", "https:"), SHORT).await.expect_err("a timeout");
     assert_eq!(failure_of(&*error).as_str(), "connect_timeout", "{error:?}");
 }
 
@@ -167,15 +178,15 @@ async fn a_proxy_that_refuses_a_tunnel_is_connect() {
 async fn a_response_that_takes_too_long_is_timeout() {
     for start in [&b""[..], b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"] {
         let url = servers::silent(start).await;
-        let client = builder().timeout(PATIENCE).build().expect("a client");
+        let client = builder().timeout(SHORT).build().expect("a client");
         let result = async { client.get(&url).send().await?.bytes().await };
         assert_eq!(failure_of(&result.await.expect_err("a timeout")).as_str(), "timeout");
 
-        let client = builder_0_12().timeout(PATIENCE).build().expect("a client");
+        let client = builder_0_12().timeout(SHORT).build().expect("a client");
         let result = async { client.get(&url).send().await?.bytes().await };
         assert_eq!(failure_of(&result.await.expect_err("a timeout")).as_str(), "timeout");
     }
-    let elapsed = tokio::time::timeout(PATIENCE, hyper_util(&servers::silent(b"").await)).await;
+    let elapsed = tokio::time::timeout(SHORT, hyper_util(&servers::silent(b"").await, LONG)).await;
     assert_eq!(failure_of(&elapsed.expect_err("a timeout")).as_str(), "timeout");
 }
 

@@ -48,7 +48,8 @@
 //! * Telemetry never makes a request fail, and its memory is bounded. A request waits for an output
 //!   only if the application chooses [`Overflow::Block`].
 //! * An observer changes no state of the whole process, except that it adds a panic hook.
-//!   `shutdown::signal` adds signal handlers.
+//!   `shutdown::signal` adds signal handlers, and `Observer::install_otel_globals` sets the globals
+//!   of OpenTelemetry.
 //! * The crate logs its own diagnostics with `tracing`, target `obs`.
 //!
 //! # Guides

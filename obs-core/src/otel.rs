@@ -7,7 +7,8 @@
 //!
 //! This module re-exports types of the `opentelemetry` and `opentelemetry_sdk` crates, which
 //! are not stable yet. A release of this crate that moves to an incompatible version of them is
-//! incompatible itself. No other module exposes these types.
+//! incompatible itself. Outside of this module, only
+//! [`Observer::tracer_provider`](crate::Observer::tracer_provider) exposes one of these types.
 //!
 //! # How to enable it
 //! One environment variable is enough: spans are exported to `OTEL_EXPORTER_OTLP_ENDPOINT`. Or use

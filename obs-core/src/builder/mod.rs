@@ -327,8 +327,8 @@ settings! {
         /// suffix.
         ///
         /// Everything else stays: the request has an id, counts as in flight, and a panic is
-        /// answered. Services that it calls get a trace that is not sampled. Sinks of the
-        /// application's own still receive its record.
+        /// answered. If spans are on, services that it calls get a trace that is not sampled. Sinks
+        /// of the application's own still receive its record.
         ///
         /// [`Metrics::exclude_routes`] and [`Events::exclude_routes`] exclude routes from one
         /// output.

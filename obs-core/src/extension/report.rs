@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OutputReport {
-    /// The name of the output: `events`, `spans`, or the name of an extension.
+    /// The name of the output: `events`, `logs`, `spans`, or the name of an extension.
     pub name: String,
     /// The delivered and the lost entries since the start.
     pub counts: OutputCounts,

@@ -30,8 +30,8 @@ impl HttpVersion {
     }
 }
 
-/// The scheme of a request's URL, as far as it is known: behind a proxy, it is the scheme that the
-/// proxy uses.
+/// The scheme of a request's URL, as far as it is known. Behind a proxy that is not
+/// [trusted](crate::ObserverBuilder::trusted_proxies), it is the scheme that the proxy uses.
 ///
 /// ```
 /// use obs_core::adapter::UrlScheme;

@@ -1,4 +1,5 @@
-//! Calls that clients observe, and the outputs as work sees them.
+//! The start of a call that an observed client makes, and the interface through which work reports
+//! to the outputs.
 
 use std::sync::Arc;
 

@@ -18,7 +18,8 @@ impl Observer {
         Arc::clone(self.log_pipeline().levels())
     }
 
-    /// The pipeline that passes log lines to the outputs. Code with lines of its own writes to it.
+    /// The pipeline that passes log lines to the outputs. Code that creates log lines without
+    /// `tracing` or `log` writes to it.
     #[must_use]
     pub fn log_pipeline(&self) -> Arc<LogPipeline> {
         match self.shared() {

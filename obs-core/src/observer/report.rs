@@ -35,8 +35,8 @@ pub struct ShutdownReport {
     pub flushed: bool,
     /// The number of requests that had not ended when the report was made.
     pub in_flight: u64,
-    /// A row for each output that has counters: `events`, `spans` if this crate exports them, and
-    /// the outputs of extensions.
+    /// A row for each output that has counters: `events`, `logs` if there were lines, `spans` if
+    /// this crate exports them, and the outputs of extensions.
     pub outputs: Vec<OutputReport>,
 }
 

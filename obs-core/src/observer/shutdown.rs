@@ -108,7 +108,7 @@ pub async fn requested(observer: &Observer, signal: impl Future<Output = ()>) {
 /// Flushes the outputs without blocking the runtime, and logs the report as one line.
 ///
 /// It takes at most the rest of the [`shutdown_timeout`](crate::ObserverBuilder::shutdown_timeout),
-/// and at most 5 s.
+/// and at most 5 s. If no time is left, it still gets 200 ms.
 ///
 /// # Panics
 /// Panics outside of a Tokio runtime with timers.

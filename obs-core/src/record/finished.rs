@@ -197,7 +197,7 @@ impl Record {
     /// * A gRPC status that is [the service's failure](GrpcStatus::is_failure): the same as for a
     ///   5xx response.
     /// * A response below 500: none, even if its handler reported an error.
-    /// * Our own 503 to a probe: none, because it is a correct answer to the probe.
+    /// * A 5xx response of one of our endpoints: none, because 503 is a correct answer to a probe.
     /// * A call: see [`CallEnd::error_type`].
     /// * A span that failed: the type of its error, otherwise `failed`.
     ///

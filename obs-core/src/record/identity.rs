@@ -79,7 +79,8 @@ impl fmt::Display for Client {
 pub enum Identity {
     /// The data is not recorded.
     Off,
-    /// The data is recorded unchanged.
+    /// The data is recorded unchanged. Only a secret in the id of a [user](crate::Events::user) is
+    /// masked.
     Kept,
     /// The data is recorded as a keyed hash: the first 16 bytes of its HMAC-SHA-256.
     ///

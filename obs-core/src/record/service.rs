@@ -4,7 +4,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use crate::{base::clock::since_1970, record::request_id::RequestId};
 
-/// The identity of the service: OpenTelemetry's resource attributes with these names.
+/// The identity of the service. Each field is a resource attribute of OpenTelemetry.
 ///
 /// ```
 /// let observer = obs_core::Observer::builder("shop")

@@ -48,25 +48,25 @@ pub struct SpanTotals {
 
 /// The spans of a request, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Spans(Option<Box<Vec<SpanTotals>>>);
+pub struct Spans(Vec<SpanTotals>);
 
 impl Spans {
     /// The totals of each name, in the order of their first ends.
     #[must_use]
     pub fn totals(&self) -> &[SpanTotals] {
-        self.0.as_ref().map_or(&[], |totals| totals)
+        &self.0
     }
 
     /// Adds a span that has ended.
-    pub(crate) fn add(&mut self, name: &Cow<'static, str>, failed: bool, duration: Duration) {
+    pub(crate) fn add(&mut self, name: Cow<'static, str>, failed: bool, duration: Duration) {
         const OTHER: Cow<'static, str> = Cow::Borrowed("other");
-        let all = self.0.get_or_insert_default();
+        let all = &mut self.0;
         let find = |all: &[SpanTotals], name: &str| all.iter().position(|span| span.name == name);
-        let place = find(all, name);
-        let name = if place.is_none() && all.len() >= MAX_NAMES { &OTHER } else { name };
-        let place = place.or_else(|| find(all, name)).unwrap_or_else(|| {
+        let place = find(all, &name);
+        let name = if place.is_none() && all.len() >= MAX_NAMES { OTHER } else { name };
+        let place = place.or_else(|| find(all, &name)).unwrap_or_else(|| {
             let (count, errors, total, longest) = (0, 0, Duration::ZERO, Duration::ZERO);
-            all.push(SpanTotals { name: name.clone(), count, errors, total, longest });
+            all.push(SpanTotals { name, count, errors, total, longest });
             all.len().saturating_sub(1)
         });
         if let Some(span) = all.get_mut(place) {
@@ -86,9 +86,9 @@ mod tests {
     fn names_are_bounded_and_durations_are_summed() {
         let mut spans = Spans::default();
         for n in 0..20 {
-            spans.add(&format!("step {n}").into(), n % 2 == 1, Duration::from_millis(n));
+            spans.add(format!("step {n}").into(), n % 2 == 1, Duration::from_millis(n));
         }
-        spans.add(&"step 0".into(), true, Duration::from_millis(5));
+        spans.add("step 0".into(), true, Duration::from_millis(5));
         let totals = spans.totals();
         assert_eq!(totals.len(), MAX_NAMES + 1);
         assert_eq!((totals[0].count, totals[0].errors), (2, 1));

@@ -1,4 +1,4 @@
-//! The outputs as work sees them.
+//! The interface through which work reports to the outputs.
 
 #[cfg(feature = "otel")]
 use crate::record::span::WorkSpan;

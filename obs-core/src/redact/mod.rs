@@ -93,8 +93,8 @@ impl Redactor {
 
     /// Returns `true` if a value with this name is a secret.
     ///
-    /// Names are compared word by word. Upper and lower case are the same. So `api_key`,
-    /// `X-Api-Key` and `apiKey` are the same name, and `author` does not contain `auth`.
+    /// Names are compared word by word. Upper and lower case are the same. So `api_key` and
+    /// `apiKey` are the same name, `X-Api-Key` contains it, and `author` does not contain `auth`.
     ///
     /// ```
     /// # let redactor = obs_core::Redaction::new().build()?;

@@ -46,7 +46,7 @@ settings! {
         /// Marks names as harmless.
         ///
         /// If the redactor knows the name, as it knows `session`, longer names are affected, too:
-        /// `session_cart` is no longer secret because of `session`. Any other name, such as
+        /// the word `session` no longer makes `session_cart` secret. Any other name, such as
         /// `token_family`, is harmless only as a whole: `token` stays secret. A query key that the
         /// redactor knows, such as `state`, can be marked, too.
         fn harmless_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) {

@@ -5,9 +5,9 @@
 //! [`inject`](TraceContext::inject) adds to calls.
 //!
 //! The parsers are our own, because those of the SDK accept input that W3C forbids. A new trace has
-//! the sampled flag set, because there is no sampler here. In this way, the services that are
-//! called keep the traces that they would keep without us. The flag does not affect the events of
-//! this service.
+//! the sampled flag set, because there is no sampler here. Without the flag, called services would
+//! drop traces that they keep if the request has no `traceparent`. The flag does not affect the
+//! events of this service.
 
 pub(crate) mod b3;
 pub(crate) mod baggage;

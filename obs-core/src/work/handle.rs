@@ -161,7 +161,7 @@ impl Work {
     }
 
     /// Starts a span: a part of the work that is measured. It ends when the returned guard is
-    /// dropped, or with the closure or the future that is passed to it.
+    /// dropped, or when the closure or the future that is passed to it ends.
     ///
     /// The event of the request has the number, the time and the errors of the spans of each name.
     /// With OpenTelemetry, it is a span of kind INTERNAL. It works without OpenTelemetry, too: then
@@ -264,9 +264,9 @@ impl Work {
     ///
     /// [`call(..).inject(..)`](CallGuard::inject) also names and measures the call. This method
     /// records a call of the dependency `unnamed` without a duration, with a span id of its own for
-    /// the called service. If a call by hand is open, it uses the span id of the one that started
-    /// last, and records nothing. If the application has an active span of OpenTelemetry, it uses the
-    /// id of that span, and records nothing, too.
+    /// the called service. If the guard of a [`call`](Self::call) is alive, it uses the span id of
+    /// the call that started last, and records nothing. If the application has an active span of
+    /// OpenTelemetry, it uses the id of that span, and records nothing, too.
     ///
     /// Outside of work it does nothing. For clients that use `http` 1 there is `inject_http`
     /// (feature `http`).

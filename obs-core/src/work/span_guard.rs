@@ -165,7 +165,7 @@ impl SpanGuard {
         if let Some(root) = &state.root {
             let mut enrichment = root.lock();
             if !enrichment.finished {
-                enrichment.spans.add(&start.name, failed, duration);
+                enrichment.spans.add(start.name.clone(), failed, duration);
             }
         }
         let Some(outputs) = &self.outputs else { return };

@@ -107,10 +107,12 @@ pub async fn propagated(stack: Stack) {
     front_server.stop().await;
     back_server.stop().await;
     assert_eq!(second[0].start().id, first[0].start().id, "both have the same id");
+    let call = first[0].calls.slowest()[0].span_id;
     let (first, second) = (&first[0].start().trace, &second[0].start().trace);
     assert_eq!(first.trace_id.to_string(), TRACE);
     assert_eq!(second.trace_id, first.trace_id);
-    assert_eq!(second.parent_id, Some(first.span_id));
+    assert_eq!(second.parent_id, Some(call), "the call has a span id of its own");
+    assert_ne!(call, first.span_id);
     assert_ne!(second.span_id, first.span_id);
     assert_eq!(second.flags, first.flags);
     assert_eq!(second.state.as_str(), "a=1");
@@ -145,7 +147,8 @@ pub async fn formats(stack: Stack) {
     for record in &first {
         let trace = &record.start().trace;
         let mut calls = second.iter().map(|called| &called.start().trace);
-        let called = calls.find(|called| called.parent_id == Some(trace.span_id)).expect("a call");
+        let span_id = record.calls.slowest()[0].span_id;
+        let called = calls.find(|called| called.parent_id == Some(span_id)).expect("a call");
         assert_eq!(trace.trace_id.to_string(), TRACE);
         assert_eq!(trace.parent_id.map(|id| id.to_string()).as_deref(), Some("00f067aa0ba902b7"));
         assert!(trace.flags.is_sampled() && !trace.flags.is_random());

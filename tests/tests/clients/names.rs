@@ -125,6 +125,27 @@ async fn json_and_forms_are_sent() {
     assert_eq!((received[1].body.as_slice(), received[1].target.query()), (&b"b=2"[..], Some("q=x+y")));
 }
 
+/// A proxy copies the headers of its caller.
+#[tokio::test]
+async fn the_parent_of_a_forwarded_request_is_replaced() {
+    let peer = answering(200, "paid");
+    let (answer, seen) = in_request(
+        |builder| builder,
+        async |observer| {
+            let client = observer.reqwest().client(self::builder()).named(NAME).build().expect("a client");
+            let request = client.get(peer.url("/")).header("tracestate", "stale=1").header("x-own", "kept");
+            let request =
+                request.header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+            request.send().await.expect("a response").text().await
+        },
+    )
+    .await;
+    assert_eq!(answer.expect("a body"), "paid");
+    seen.is_parent(0, &peer.received()[0]);
+    assert_eq!(peer.received()[0].header("tracestate"), None, "it belongs to the other parent");
+    assert_eq!(peer.received()[0].header("x-own"), Some("kept"));
+}
+
 /// The call by hand names the observed call that runs inside of it.
 #[tokio::test]
 async fn a_call_by_hand_does_not_count_twice() {
@@ -198,7 +219,7 @@ async fn a_timeout_is_for_all_attempts() {
             |builder| builder,
             async |observer| {
                 let client = observer.reqwest().client(self::builder()).named(NAME);
-                let client = client.timeout(Duration::from_millis(150)).build().expect("a client");
+                let client = client.timeout(Duration::from_secs(1)).build().expect("a client");
                 client.get(redirecting.url("/")).send().await?.text().await
             },
         )

@@ -1,16 +1,18 @@
 //! gRPC over HTTP/2: the headers, messages and trailers of a call.
 //!
-//! A POST over HTTP/2 with the content type `application/grpc` is a call (gRPC over HTTP/2,
-//! "Requests"). Every other request is recorded as HTTP, whatever its content type is. That
-//! includes gRPC-Web: only the answer to a panic of its handler is that of a call.
+//! A POST over HTTP/2 or HTTP/3 with the content type `application/grpc` is a call (gRPC over
+//! HTTP/2, "Requests"). An unknown version of HTTP counts as one of these. Every other request is
+//! recorded as HTTP, whatever its content type is. That includes gRPC-Web. If a handler of gRPC-Web
+//! panics, the client still gets an answer with a gRPC status.
 //!
 //! The method of a call becomes its route if a gRPC response shows that the service has this
 //! method. Two responses do not show this, because a layer before the service may have sent them:
 //! UNIMPLEMENTED, and a failure without a body.
 //!
-//! If the response is a failure without a body, or if there is no response, the method becomes the
-//! route in only two cases: the router has no route, or its route is that of the whole service. At
-//! most 64 routes are created in this way, because the method may be any text.
+//! UNIMPLEMENTED never makes the method the route. If the response is another failure without a
+//! body, or if there is no response, the method becomes the route in only two cases: the router has
+//! no route, or its route is that of the whole service. At most 64 routes are created in this way,
+//! because the method may be any text.
 //!
 //! Messages are counted by their length prefixes while the body passes. tonic's server enforces
 //! `grpc-timeout` outside of our layer, by dropping our future. So the time of the drop shows the

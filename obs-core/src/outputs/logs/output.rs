@@ -151,8 +151,8 @@ impl LogOutput {
         Self::new("sink", Destination::sink(sink), false)
     }
 
-    /// Exports lines over OTLP, as records of OpenTelemetry's log data model (features `otlp` and
-    /// `otel`).
+    /// Exports lines over OTLP, as records of OpenTelemetry's log data model. It needs the feature
+    /// `otlp`, which `otel` enables, too.
     ///
     /// The variables of the [exporter](crate::otel) configure it, too, with `LOGS` in the place of
     /// `TRACES`. If `OTEL_EXPORTER_OTLP_ENDPOINT` is set, this output is added without any code.

@@ -48,9 +48,9 @@ settings! {
         ///
         /// * The longest target that is a prefix of a line's target wins.
         /// * `hyper=debug->trace` gives the debug lines of `hyper` the level trace.
-        /// * The rules of `RUST_LOG` are above those of the code, and the rules of `OBS_LOG` are
-        ///   above both. Rules of `RUST_LOG` that filter spans or fields are ignored, with a
-        ///   warning.
+        /// * The rules of `RUST_LOG` take precedence over those of the code. The rules of `OBS_LOG`
+        ///   take precedence over both. Rules of `RUST_LOG` that filter spans or fields are
+        ///   ignored, with a warning.
         fn levels(mut self, levels: impl Into<String>) { self.levels = levels.into() }
         variable "RUST_LOG": "levels, as for other subscribers of `tracing`";
         variable "OBS_LOG": "levels separated by commas, such as `info,hyper=warn,sqlx=off`";

@@ -16,7 +16,7 @@
 //!
 //! # With and without the SDK
 //!
-//! If the provider is ours and the sampler is one of the SDK's samplers that read no attributes,
+//! If the provider is ours and the sampler is ours or one of the SDK's that read no attributes,
 //! only the collector reads the span. Then the SDK creates no span. A request that is not sampled
 //! gets a context with its ids. A sampled request gets an `OpenSpan`, which stores what the
 //! application adds to it.

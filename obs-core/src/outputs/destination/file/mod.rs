@@ -76,8 +76,8 @@ settings! {
     ///   the file grows until a rotation succeeds.
     /// * If the file is moved or removed, a new one is created within a second or with the next
     ///   event. `logrotate` does not need `copytruncate`.
-    /// * Only files in the same folder whose names have exactly the forms above are compressed or
-    ///   removed.
+    /// * Only files in the same folder are compressed or removed, and only if their names have
+    ///   exactly the forms above, or end with `.gz.tmp` instead of `.gz`.
     ///
     /// # One process
     /// Two processes must not share a file: give each process its own. If two share one, the file
