@@ -49,7 +49,7 @@ async fn orders(pool: SqlitePool) {
     for row in 0..all.expect("rows").len() {
         // One query for each row.
         let text = "SELECT name FROM items WHERE id > ?";
-        sqlx::query(text).bind(i64::try_from(row).unwrap()).fetch_all(&pool).await.expect("rows");
+        sqlx::query(text).bind(i64::try_from(row).expect("few rows")).fetch_all(&pool).await.expect("rows");
     }
 }
 

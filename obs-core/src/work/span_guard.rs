@@ -162,10 +162,12 @@ impl SpanGuard {
         let StartKind::Span(start) = &state.start.kind else { return };
         let failed = self.failed || std::thread::panicking();
         let duration = state.elapsed();
+        let mut is_excluded = false;
         if let Some(root) = &state.root {
             let mut enrichment = root.lock();
             if !enrichment.finished {
                 enrichment.spans.add(start.name.clone(), failed, duration);
+                is_excluded = enrichment.route.as_ref().is_some_and(|route| route.excluded().spans);
             }
         }
         let Some(outputs) = &self.outputs else { return };
@@ -187,7 +189,7 @@ impl SpanGuard {
             draining: outputs.is_draining(),
             kind: RecordKind::Span(SpanEnd { failed }),
             // It has no event of its own.
-            excluded: Excluded { events: true, ..Excluded::default() },
+            excluded: Excluded { events: true, spans: is_excluded, ..Excluded::default() },
             by_status: false,
             classified: Classified::ByDefault,
             kept_by_rule: OnceLock::new(),

@@ -364,9 +364,13 @@ pub async fn propagated(stack: Stack) {
     client.disconnect().await;
     server.stop().await;
     downstream.stop().await;
-    let (span, child) = (&traced.spans()[0], &called.spans()[0]);
-    assert_eq!(child.trace_id, span.trace_id);
-    assert_eq!(child.parent_span_id.as_deref(), Some(span.span_id.as_str()));
+    let (spans, child) = (traced.spans(), &called.spans()[0]);
+    let find = |name: &str| spans.iter().find(|span| span.name == name).expect("a span");
+    let (span, call) = (find("GET /call"), find("unnamed"));
+    assert_eq!((&child.trace_id, &call.trace_id), (&span.trace_id, &span.trace_id));
+    assert_eq!(call.parent_span_id.as_deref(), Some(span.span_id.as_str()));
+    assert_eq!(child.parent_span_id.as_deref(), Some(call.span_id.as_str()));
+    assert_eq!(call.kind, "CLIENT");
 }
 
 /// An unsampled request makes no span, and its calls continue the trace as unsampled.
@@ -384,7 +388,7 @@ pub async fn not_sampled(stack: Stack) {
     downstream.stop().await;
     assert_eq!((traced.spans().len(), called.spans().len()), (0, 0));
     assert_eq!(child.start().trace.trace_id, record.start().trace.trace_id);
-    assert_eq!(child.start().trace.parent_id, Some(record.start().trace.span_id));
+    assert_eq!(child.start().trace.parent_id, Some(record.calls.slowest()[0].span_id));
     assert!(!child.start().trace.flags.is_sampled());
     assert_eq!(traced.watch.lines()[0]["trace_id"], record.start().trace.trace_id.to_string());
 }

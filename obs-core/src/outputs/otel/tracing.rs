@@ -261,6 +261,7 @@ impl Tracing {
     pub(super) fn export_call(&self, record: &Record) {
         if let Some(own) = &self.own
             && own.sampler.is_some()
+            && !record.excluded.spans
             && record.start().trace.flags.is_sampled()
         {
             own.export(Added::default(), record);

@@ -59,7 +59,7 @@ pub(super) fn host_number(host: &str, port: Option<u16>) -> u64 {
 }
 
 /// The decision about a call that starts.
-pub(super) enum Place {
+pub(super) enum CallPlace {
     /// It is recorded.
     Own,
     /// It is recorded, and the call by hand around it is not. That one names the dependency.
@@ -69,19 +69,19 @@ pub(super) enum Place {
 }
 
 /// Decides about an observed call to this host.
-pub(super) fn place_of_observed(work: Option<&Arc<WorkState>>, host: u64) -> Place {
+pub(super) fn place_of_observed(work: Option<&Arc<WorkState>>, host: u64) -> CallPlace {
     let around = AROUND.get();
     if !ptr::eq(around.work, address(work)) {
-        return Place::Own;
+        return CallPlace::Own;
     }
     match around.kind {
         NestingKind::ByHand { dependency, .. } => {
             let kind = NestingKind::ByHand { dependency, replaced: true };
             AROUND.set(Nesting { kind, ..around });
-            Place::Replaces(dependency)
+            CallPlace::Replaces(dependency)
         }
-        NestingKind::Observed { host: outer } if outer == host => Place::Inside,
-        NestingKind::Observed { .. } | NestingKind::NoCall => Place::Own,
+        NestingKind::Observed { host: outer } if outer == host => CallPlace::Inside,
+        NestingKind::Observed { .. } | NestingKind::NoCall => CallPlace::Own,
     }
 }
 
@@ -109,13 +109,13 @@ pub(super) fn inside_by_hand<T>(
 
 /// Runs `f` with this call around it. Also returns the description of the call afterwards.
 fn inside<T>(nesting: Nesting, f: impl FnOnce() -> T) -> (T, Nesting) {
-    struct Back(Nesting);
-    impl Drop for Back {
+    struct Restore(Nesting);
+    impl Drop for Restore {
         fn drop(&mut self) {
             AROUND.set(self.0);
         }
     }
-    let _back = Back(AROUND.replace(nesting));
+    let _back = Restore(AROUND.replace(nesting));
     let value = f();
     (value, AROUND.get())
 }

@@ -27,7 +27,7 @@ use crate::{
     trace::TraceContext,
     work::call::{
         head::CallHead,
-        nesting::{self, Place},
+        nesting::{self, CallPlace},
     },
 };
 
@@ -86,14 +86,14 @@ impl CallObservation {
         let number = head.server_number();
         let place = nesting::place_of_observed(work, number);
         let dependency = match place {
-            Place::Replaces(dependency) => dependency,
-            Place::Own | Place::Inside => head.named(policy),
+            CallPlace::Replaces(dependency) => dependency,
+            CallPlace::Own | CallPlace::Inside => head.named(policy),
         };
         if let Some(work) = work {
             work.lock().calls.replace_by_hand(dependency);
         }
         let internal = policy.internal_hosts.contain(head.server_host());
-        let inside = matches!(place, Place::Inside);
+        let inside = matches!(place, CallPlace::Inside);
         let start = head.start(policy, dependency);
         let mut this = Self::new(Some(outputs), policy, around, start, inside, internal, number);
         this.timeout = head.timeout();
@@ -335,15 +335,18 @@ impl CallObservation {
             let has_expired = self.timeout.is_some_and(|timeout| self.state.elapsed() >= timeout);
             self.end.complete_grpc(has_expired);
         }
-        let record = self.record();
+        let mut record = self.record();
+        let mut is_excluded = false;
         if let (Some(work), Some(call)) = (&self.work, record.call()) {
             let start = self.state.started.saturating_duration_since(work.started);
             let mut enrichment = work.lock();
             // Work that has ended has passed on its calls already.
             if !enrichment.finished {
                 enrichment.calls.add(&record, &call, start);
+                is_excluded = enrichment.route.as_ref().is_some_and(|route| route.excluded().spans);
             }
         }
+        record.excluded.spans = is_excluded;
         if let Some(outputs) = &self.outputs {
             outputs.on_finish(&record);
         }

@@ -48,7 +48,7 @@ pub(super) struct CallMetrics {
     texts: Texts,
     /// The calls in flight: one number for each family and dependency. It is created for the first
     /// call, because many services make none.
-    in_flight: OnceLock<InFlight>,
+    in_flight: OnceLock<CallsInFlight>,
 }
 
 /// The series of one row of [`CALL_FAMILIES`].
@@ -57,7 +57,7 @@ struct CallSeriesOfFamily {
     errors: Limited<CallErrors, CallKey>,
 }
 
-struct InFlight {
+struct CallsInFlight {
     levels: Sharded,
     /// The names of the dependencies that were called, in the places of their levels.
     names: Box<[OnceLock<&'static str>]>,
@@ -92,7 +92,7 @@ impl CallMetrics {
     /// Counts a call that starts.
     #[inline(never)]
     pub(super) fn start(&self, call: &CallStart) {
-        let in_flight = self.in_flight.get_or_init(|| InFlight {
+        let in_flight = self.in_flight.get_or_init(|| CallsInFlight {
             levels: Sharded::new(SLOTS, self.shards),
             names: (0..SLOTS).map(|_| OnceLock::new()).collect(),
         });
