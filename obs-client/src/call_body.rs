@@ -26,9 +26,9 @@ pin_project! {
     ///
     /// # Cancellation
     /// If it is dropped while it is read, the call ends as cancelled. If it is dropped before it is
-    /// read, the application needs only the head, and the call is complete; a gRPC call is cancelled
-    /// then, too, because its status comes after its body. A body that has nothing left, such as the
-    /// body of a response to `HEAD`, is at its end.
+    /// read, the application needs only the head, and the call is complete; a gRPC call is
+    /// cancelled then, too, because its status comes after its body. A body that has nothing left,
+    /// such as the body of a response to `HEAD`, is at its end.
     #[derive(Debug)]
     pub struct CallBody<B> {
         #[pin]

@@ -98,7 +98,10 @@ pub use self::outputs::destination::file::EventFile;
 #[cfg(feature = "logs")]
 pub use self::outputs::logs::{format::LogFormat, levels::LogLevels, output::LogOutput, settings::Logs};
 #[cfg(feature = "metrics")]
-pub use self::outputs::metrics::settings::{MetricLabel, MetricNaming, Metrics};
+pub use self::outputs::metrics::{
+    settings::{MetricLabel, MetricNaming, Metrics},
+    timers::{Timer, TimerGuard},
+};
 #[cfg(feature = "logs")]
 pub use self::record::log_level::LogLevel;
 pub use self::{

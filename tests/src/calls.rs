@@ -261,7 +261,8 @@ impl ExpectedCall {
         }
     }
 
-    /// The status of a gRPC call, after an HTTP response with 200. `None` if the call failed before.
+    /// The status of a gRPC call, after an HTTP response with 200. `None` if the call failed
+    /// before.
     #[must_use]
     pub fn grpc_status(mut self, http: Option<u16>, status: &'static str) -> Self {
         self.status = http;

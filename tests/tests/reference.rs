@@ -57,6 +57,7 @@ fn traffic(watch: &Watch) {
     handle.flag("new-cart", "on");
     drop(handle.call("db").operation("SELECT").status(500));
     handle.span("price").run(|| ());
+    watch.observer.timer("cache_fill").run(|| ());
     handle.run(|| calls(&watch.observer));
     (0..100).for_each(|n| completed.work().set(format!("key{n}"), n));
     completed.responded(404, &());

@@ -32,9 +32,9 @@ pub use self::service::{AwcFuture, AwcService};
 /// # Ok::<(), obs_core::BuildError>(())
 /// ```
 ///
-/// awc follows redirects outside of its middlewares. So each redirect is a call of its own, with its
-/// own span id, and the headers of each one fit its host. A WebSocket is a call, too: it ends with
-/// the handshake.
+/// awc follows redirects outside of its middlewares. So each redirect is a call of its own, with
+/// its own span id, and the headers of each one fit its host. A WebSocket is a call, too: it ends
+/// with the handshake.
 ///
 /// # Timeouts
 /// awc's timeout of the whole request

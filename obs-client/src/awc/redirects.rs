@@ -1,8 +1,8 @@
 //! The number of a request in a chain of redirects.
 //!
-//! awc follows redirects outside of its middlewares, and each one is a new request. The next request
-//! is the redirect if it goes to the `location` of the last response, and if that response still
-//! exists. awc sends the redirect while it holds the response.
+//! awc follows redirects outside of its middlewares, and each one is a new request. The next
+//! request is the redirect if it goes to the `location` of the last response, and if that response
+//! still exists. awc sends the redirect while it holds the response.
 
 use std::{
     cell::RefCell,

@@ -21,8 +21,8 @@ use crate::{call_body::CallBody, calling::Calling, headers};
 /// Nothing is boxed or cloned.
 ///
 /// A request with the content type `application/grpc` is a gRPC call. The status of such a call
-/// comes from the trailers, or from the head if there is no message. If such a call is dropped after
-/// its deadline (`grpc-timeout`), it has exceeded it: the failure is `timeout`.
+/// comes from the trailers, or from the head if there is no message. If such a call is dropped
+/// after its deadline (`grpc-timeout`), it has exceeded it: the failure is `timeout`.
 ///
 /// # Errors
 /// The errors of the inner service, unchanged. They are recorded as the failure of the call.

@@ -11,7 +11,7 @@ use crate::outputs::no_metrics::NoMetrics;
 #[cfg(not(feature = "otel"))]
 use crate::outputs::no_spans::NoSpans;
 #[cfg(feature = "otel")]
-use crate::outputs::otel::{install::Spans, settings::Otel};
+use crate::outputs::otel::{install::SpanExport, settings::Otel};
 use crate::{
     base::settings::{Row, Setting},
     builder::ObserverBuilder,
@@ -63,7 +63,7 @@ impl ObserverBuilder {
             #[cfg(feature = "logs")]
             Box::new(mem::take(&mut self.logs)),
             #[cfg(feature = "otel")]
-            Box::new(Spans(self.otel.take())),
+            Box::new(SpanExport(self.otel.take())),
             #[cfg(not(feature = "otel"))]
             Box::new(NoSpans),
             Box::new(HealthPages {

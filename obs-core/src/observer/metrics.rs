@@ -1,6 +1,7 @@
 //! The metrics of an observer.
 
 use super::Observer;
+use crate::outputs::metrics::timers::Timer;
 
 impl Observer {
     /// The registry with this observer's metrics. `/metrics` shows all metrics that are registered
@@ -39,6 +40,23 @@ impl Observer {
             self.0.metrics.declare(method, &route);
         }
         self
+    }
+
+    /// Returns the timer of this name, which measures a part of the program: as a guard, a closure
+    /// or a future. Its histogram is `timer_duration_seconds{timer="cache_fill"}`.
+    ///
+    /// The exemplar of a bucket is the work in which the time was measured. The name is static
+    /// because it becomes the label of a metric.
+    ///
+    /// ```
+    /// let observer = obs_core::Observer::builder("shop").no_environment().build()?;
+    /// let filled = observer.timer("cache_fill").run(|| 3 * 7);
+    /// assert_eq!(filled, 21);
+    /// # Ok::<(), obs_core::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn timer(&self, name: &'static str) -> Timer {
+        self.0.metrics.timers().get(name)
     }
 
     /// The metrics in Prometheus' text format, as `/metrics` shows them. The calling thread writes

@@ -101,7 +101,8 @@ mod tests {
         request::{body::BodyObservation, body_rule::BodyRule, observation::Observation},
     };
 
-    /// A sink that does not keep the first record of a request, because it keeps the request's memory.
+    /// A sink that does not keep the first record of a request, because it keeps the request's
+    /// memory.
     struct ButTheFirst(Sender<Record>, AtomicBool);
     impl RecordSink for ButTheFirst {
         fn name(&self) -> &str {

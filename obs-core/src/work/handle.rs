@@ -68,7 +68,8 @@ impl Work {
         Self(Some(state))
     }
 
-    /// The state of the work. Inside of a span of the application, it is that of the work around it.
+    /// The state of the work. Inside of a span of the application, it is that of the work around
+    /// it.
     #[inline]
     pub(crate) fn state(&self) -> Option<&Arc<WorkState>> {
         self.0.as_ref().map(|innermost| innermost.root.as_ref().unwrap_or(innermost))

@@ -65,8 +65,8 @@ impl GrpcStatus {
         code.and_then(|code| Self::ALL.get(code)).map_or(Self::Unknown, |(status, _)| *status)
     }
 
-    /// Returns the status of a response that has none, such as the response of a proxy ("HTTP to gRPC
-    /// Status Code Mapping"). `None` for 200.
+    /// Returns the status of a response that has none, such as the response of a proxy ("HTTP to
+    /// gRPC Status Code Mapping"). `None` for 200.
     pub(crate) const fn of_http(status: u16) -> Option<Self> {
         Some(match status {
             200 => return None,

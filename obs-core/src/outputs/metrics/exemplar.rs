@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    base::clock::{millis, nanos},
-    record::{finished::Record, request_id::RequestId},
+    base::clock::{Moment, millis, nanos},
+    record::{finished::Record, request_id::RequestId, start::Start},
     trace::ids::TraceId,
 };
 
@@ -35,11 +35,10 @@ pub(crate) struct Exemplar {
 }
 
 impl Exemplar {
-    /// Returns the exemplar of a request, or `None` if neither its trace nor its id can be shown.
-    fn of(record: &Record, raw: u64, at: SystemTime) -> Option<Self> {
-        let start = record.start();
+    /// Returns the exemplar of work, or `None` if neither its trace nor its id can be shown.
+    fn of(start: &Start, is_quiet: bool, raw: u64, at: SystemTime) -> Option<Self> {
         // A trace cannot be looked up if it is not sampled, or if the request emits nothing.
-        let traced = start.trace.flags.is_sampled() && !record.is_quiet();
+        let traced = start.trace.flags.is_sampled() && !is_quiet;
         let trace = traced.then_some(start.trace.trace_id);
         let used = trace.map_or(0, |_| TRACE_ID.len().saturating_add(32));
         let fits =
@@ -78,14 +77,13 @@ impl Slot {
     }
 
     #[inline(never)]
-    fn keep(&self, rank: u64, now: u64, record: &Record, raw: u64) {
+    fn keep(&self, rank: u64, now: u64, exemplar: impl FnOnce() -> Option<Exemplar>) {
         let Ok(mut kept) = self.kept.try_lock() else { return };
         // Another thread may have replaced it in the meantime.
         if !self.wants(rank, now) {
             return;
         }
-        let at = record.start().started_at().checked_add(record.duration).unwrap_or(UNIX_EPOCH);
-        if let Some(exemplar) = Exemplar::of(record, raw, at) {
+        if let Some(exemplar) = exemplar() {
             *kept = Some(exemplar);
             self.rank.store(rank, Ordering::Relaxed);
             self.kept_at.store(now, Ordering::Relaxed);
@@ -109,7 +107,21 @@ impl Exemplars {
         // The duration loses its two lowest bits to the two flags that take precedence.
         let rank = (u64::from(failed) << 63) | (u64::from(sampled) << 62) | (nanos(record.duration) >> 2);
         if slot.wants(rank, now) {
-            slot.keep(rank, now, record, raw);
+            slot.keep(rank, now, || {
+                let at = record.start().started_at().checked_add(record.duration).unwrap_or(UNIX_EPOCH);
+                Exemplar::of(record.start(), record.is_quiet(), raw, at)
+            });
+        }
+    }
+
+    /// Offers work that still runs as exemplar of a value that was measured now.
+    pub(super) fn offer_of_work(&self, slot: usize, start: &Start, raw: u64) {
+        let Some(slot) = self.0.get(slot) else { return };
+        let now = Moment::now().since_1970;
+        let rank = (u64::from(start.trace.flags.is_sampled()) << 62) | (raw >> 2);
+        if slot.wants(rank, millis(now)) {
+            let at = UNIX_EPOCH.checked_add(now).unwrap_or(UNIX_EPOCH);
+            slot.keep(rank, millis(now), || Exemplar::of(start, false, raw, at));
         }
     }
 

@@ -52,6 +52,7 @@ pub(crate) mod sending;
 pub(crate) mod series;
 pub(crate) mod series_key;
 pub(crate) mod settings;
+pub(crate) mod timers;
 
 use super::metrics::settings::Metrics;
 use crate::{
@@ -73,11 +74,13 @@ use repeated::RepeatedQueryMetrics;
 use scheme::Scheme;
 use series::Series;
 use series_key::LabelFacts;
+use timers::Timers;
 
 /// The sink that counts requests: all metrics of one observer.
 pub(crate) struct MetricSink {
     series: Series,
     calls: CallMetrics,
+    timers: Timers,
     repeated: RepeatedQueryMetrics,
     pools: Pools,
     /// Requests in flight: one number per method and scheme.
@@ -107,6 +110,7 @@ impl MetricSink {
         let scheme = Scheme::new(settings);
         Self {
             calls: CallMetrics::new(settings, shards, &overflowed),
+            timers: Timers::new(settings, shards, Arc::clone(&overflowed)),
             repeated: RepeatedQueryMetrics::new(settings.naming),
             pools: Pools::new(settings.naming, shards),
             series: Series::new(scheme, settings.series_limit, settings.exemplars, shards, overflowed),
@@ -137,6 +141,11 @@ impl MetricSink {
         &self.pools
     }
 
+    /// The timers of the application.
+    pub(crate) const fn timers(&self) -> &Timers {
+        &self.timers
+    }
+
     /// Creates the series of a route before its first request.
     pub(crate) fn declare(&self, method: Method, route: &Route) {
         if !route.excluded().metrics {
@@ -150,6 +159,7 @@ impl MetricSink {
         gathered::families(&self.series, &mut families);
         families.push(self.in_flight_family());
         self.calls.families(&mut families);
+        families.push(self.timers.family());
         families.push(self.repeated.family());
         self.pools.families(&mut families);
         own::families(&self.internal, self.since, &mut families);

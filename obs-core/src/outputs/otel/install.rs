@@ -11,9 +11,9 @@ use crate::{
 
 /// The spans of an observer: their settings, or `None` if it has no spans. The environment can
 /// switch them on and off.
-pub(crate) struct Spans(pub(crate) Option<Otel>);
+pub(crate) struct SpanExport(pub(crate) Option<Otel>);
 
-impl Extension for Spans {
+impl Extension for SpanExport {
     fn name(&self) -> &str {
         "spans"
     }

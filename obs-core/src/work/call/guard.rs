@@ -21,8 +21,8 @@ use crate::{
 /// The call ends when the guard is dropped, or when the future of [`observe`](Self::observe) ends.
 ///
 /// It is not necessary for a client that is observed itself, such as those of the crate
-/// `obs-client`. If an observed call runs inside of [`observe`](Self::observe), or if one of the same
-/// dependency runs before the guard is dropped, only the observed call is recorded.
+/// `obs-client`. If an observed call runs inside of [`observe`](Self::observe), or if one of the
+/// same dependency runs before the guard is dropped, only the observed call is recorded.
 ///
 /// # Cancellation
 /// The call counts as failed if the guard is dropped during a panic, or if the future of
@@ -117,7 +117,7 @@ impl CallGuard {
         let mut future = pin!(call);
         let result = {
             // A drop before the end is a failure.
-            let mut running = Running { guard: &mut self, ended: false };
+            let mut running = Awaited { guard: &mut self, ended: false };
             let result = poll_fn(|cx| running.guard.enter(|| future.as_mut().poll(cx))).await;
             running.ended = true;
             result
@@ -138,12 +138,12 @@ impl CallGuard {
 }
 
 /// The future of a call while it runs.
-struct Running<'a> {
+struct Awaited<'a> {
     guard: &'a mut CallGuard,
     ended: bool,
 }
 
-impl Drop for Running<'_> {
+impl Drop for Awaited<'_> {
     fn drop(&mut self) {
         if let Some(call) = self.guard.call.as_mut().filter(|_| !self.ended) {
             call.failed(CallFailure::Cancelled, None);

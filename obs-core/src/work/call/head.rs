@@ -134,8 +134,8 @@ impl<'a> CallHead<'a> {
         self
     }
 
-    /// Sets the name of the dependency. Without it, the host is the name, with the port if it is not
-    /// the default of the scheme. A database without a host has the name of its system.
+    /// Sets the name of the dependency. Without it, the host is the name, with the port if it is
+    /// not the default of the scheme. A database without a host has the name of its system.
     #[must_use]
     pub const fn dependency(mut self, name: Option<&'a str>) -> Self {
         self.dependency = name;

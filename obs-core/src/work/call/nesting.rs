@@ -109,13 +109,13 @@ pub(super) fn inside_by_hand<T>(
 
 /// Runs `f` with this call around it. Also returns the description of the call afterwards.
 fn inside<T>(nesting: Nesting, f: impl FnOnce() -> T) -> (T, Nesting) {
-    struct Restore(Nesting);
-    impl Drop for Restore {
+    struct RestoreAround(Nesting);
+    impl Drop for RestoreAround {
         fn drop(&mut self) {
             AROUND.set(self.0);
         }
     }
-    let _back = Restore(AROUND.replace(nesting));
+    let _back = RestoreAround(AROUND.replace(nesting));
     let value = f();
     (value, AROUND.get())
 }

@@ -148,8 +148,8 @@ impl CallObservation {
         }
     }
 
-    /// Starts its span, and reports its start to the outputs. A call by hand does that late, because
-    /// an observed call may replace it.
+    /// Starts its span, and reports its start to the outputs. A call by hand does that late,
+    /// because an observed call may replace it.
     pub(super) fn open(&mut self) {
         if self.ended || mem::replace(&mut self.opened, true) {
             return;
@@ -273,7 +273,7 @@ impl CallObservation {
         }
     }
 
-    /// What is known of the response so far.
+    /// Everything that is known of the response so far.
     pub(super) const fn progress(&mut self) -> &mut CallEnd {
         &mut self.end
     }
