@@ -218,13 +218,19 @@ impl ExpectedCall {
     /// A call of gRPC to an address.
     #[must_use]
     pub fn grpc(method: &'static str, addr: SocketAddr) -> Self {
-        Self::grpc_at(&addr.to_string(), method, &addr.ip().to_string(), addr.port())
+        Self::grpc_of(method, &addr.ip().to_string(), addr.port())
     }
 
     /// A call of gRPC to a host, at the default port.
     #[must_use]
     pub fn grpc_of_host(method: &'static str, host: &str) -> Self {
         Self::grpc_at(host, method, host, 80)
+    }
+
+    /// A call of gRPC to a port of a host.
+    #[must_use]
+    pub fn grpc_of(method: &'static str, host: &str, port: u16) -> Self {
+        Self::grpc_at(&format!("{host}:{port}"), method, host, port)
     }
 
     fn grpc_at(dependency: &str, method: &'static str, host: &str, port: u16) -> Self {

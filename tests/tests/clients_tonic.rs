@@ -7,20 +7,26 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::stream;
 use obs_client::{ChannelExt, ClientExt};
 use obs_core::Observer;
 use obs_tests::{
     caller::Caller,
     calls::{Calls, ExpectedCall, Shown},
-    peers::{answer::answering, http2, unreachable},
+    peers::{
+        answer::answering,
+        http2,
+        tls::{ANOTHER_HOST, answering_over_tls},
+        unreachable,
+    },
     stacks::{Framework, Server, Setup, Stack},
     watch::{Watch, until},
 };
 use tokio::sync::mpsc;
 use tonic::{
     Code, Request,
-    transport::{Channel, Endpoint},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
 };
 use tower::Layer;
 
@@ -261,6 +267,38 @@ async fn a_peer_that_cannot_be_reached_is_named_by_its_failure() {
     assert_eq!(answer.expect_err("a status").code(), Code::Unavailable);
     let expected = ExpectedCall::grpc_of_host("test.Shop/Get", unreachable::UNRESOLVED);
     calls.check_grpc(&shown, &[expected.grpc_status(None, "UNAVAILABLE").failed("dns")]);
+}
+
+#[tokio::test]
+async fn a_stream_that_the_peer_resets_is_named_by_its_failure() {
+    let message = Bytes::from_static(b"\0\0\0\0\x05\x0a\x03one");
+    let (peer, gate) = http2::resetting_in_body(message, h2::Reason::INTERNAL_ERROR);
+    let calls = Calls::default();
+    let mut caller = caller(calls.observer(), &endpoint(peer.addr()));
+    let made = async {
+        let mut answers = caller.stream("List", texts(["all"])).await.expect("a head");
+        assert_eq!(answers.message().await.expect("an answer").as_deref(), Some("one"));
+        gate.open();
+        answers.message().await.expect_err("a reset").code()
+    };
+    let (code, shown) = calls.in_request(made).await;
+    assert_eq!(code, Code::Internal);
+    let expected = ExpectedCall::grpc("test.Shop/List", peer.addr()).grpc_status(Some(200), "INTERNAL");
+    calls.check_grpc(&shown, &[expected.failed("reset")]);
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_host_is_a_failure_of_tls() {
+    let (peer, authority) = answering_over_tls(&[ANOTHER_HOST], "safe");
+    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority));
+    let port = peer.addr().port();
+    let endpoint = Endpoint::from_shared(format!("https://localhost:{port}")).expect("a URL");
+    let calls = Calls::default();
+    let mut caller = caller(calls.observer(), &endpoint.tls_config(tls).expect("a configuration"));
+    let (answer, shown) = calls.in_request(caller.unary("Get", "it".to_owned())).await;
+    assert_eq!(answer.expect_err("a status").code(), Code::Unavailable);
+    let expected = ExpectedCall::grpc_of("test.Shop/Get", "localhost", port);
+    calls.check_grpc(&shown, &[expected.grpc_status(None, "UNAVAILABLE").failed("tls")]);
 }
 
 /// A proxy in front of the service knows no gRPC.

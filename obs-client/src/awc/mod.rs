@@ -10,7 +10,7 @@ mod head;
 mod redirects;
 mod service;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use actix_service::Service;
 use awc::{ConnectRequest, ConnectResponse, error::SendRequestError, middleware::Transform};
@@ -44,7 +44,7 @@ pub use self::service::{AwcFuture, AwcService};
 #[derive(Clone, Debug)]
 pub struct AwcMiddleware {
     observer: Observer,
-    name: Option<Rc<str>>,
+    name: Option<Arc<str>>,
 }
 
 impl AwcMiddleware {
@@ -57,7 +57,7 @@ impl AwcMiddleware {
     /// Sets the name of the dependency for all requests of the client. Without it, the name is the
     /// host of each request.
     #[must_use]
-    pub fn named(mut self, name: &str) -> Self {
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
         self
     }

@@ -4,6 +4,7 @@ use std::{
     fmt,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -22,12 +23,12 @@ use crate::{calling::Calling, failure::awc::failure_of_send};
 pub struct AwcService<S> {
     service: S,
     observer: Observer,
-    name: Option<Rc<str>>,
+    name: Option<Arc<str>>,
     redirects: Rc<Redirects>,
 }
 
 impl<S> AwcService<S> {
-    pub(super) fn new(service: S, observer: Observer, name: Option<Rc<str>>) -> Self {
+    pub(super) fn new(service: S, observer: Observer, name: Option<Arc<str>>) -> Self {
         Self { service, observer, name, redirects: Rc::default() }
     }
 }

@@ -42,7 +42,8 @@ impl Moment {
     ///
     /// It reads only the monotonic clock if both were read within the last [`ANCHORED`]. Clocks are
     /// most of what the start of a request needs from the system.
-    #[inline]
+    #[allow(clippy::inline_always, reason = "every request calls it; work inside of one, too")]
+    #[inline(always)]
     pub(crate) fn now() -> Self {
         thread_local! {
             /// The last reading of both clocks.

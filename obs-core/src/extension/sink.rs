@@ -148,7 +148,8 @@ impl Sinks {
         Self { all, start_sinks: last.map_or(0, |last| last.saturating_add(1)) }
     }
 
-    #[inline]
+    #[allow(clippy::inline_always, reason = "every request calls it; work inside of one, too")]
+    #[inline(always)]
     pub(crate) fn on_start(&self, start: &Start) {
         for guarded in self.all.iter().take(self.start_sinks) {
             let _ = call(guarded, |sink| sink.on_start(start));
@@ -157,7 +158,8 @@ impl Sinks {
 
     /// Calls the sinks in reverse order. The metrics are the first sink, so they are last: when
     /// they show nothing in flight, every other sink has its record.
-    #[inline]
+    #[allow(clippy::inline_always, reason = "every request calls it; work inside of one, too")]
+    #[inline(always)]
     pub(crate) fn on_finish(&self, record: &Record) {
         for guarded in self.all.iter().rev() {
             let _ = call(guarded, |sink| sink.on_finish(record));

@@ -48,19 +48,25 @@ pub struct SpanTotals {
 
 /// The spans of a request, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Spans(Vec<SpanTotals>);
+pub struct Spans(Option<Box<SpanList>>);
+
+/// The spans of a request that has any; most requests have none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct SpanList {
+    totals: Vec<SpanTotals>,
+}
 
 impl Spans {
     /// The totals of each name, in the order of their first ends.
     #[must_use]
     pub fn totals(&self) -> &[SpanTotals] {
-        &self.0
+        self.0.as_ref().map_or(&[], |list| &list.totals)
     }
 
     /// Adds a span that has ended.
     pub(crate) fn add(&mut self, name: Cow<'static, str>, failed: bool, duration: Duration) {
         const OTHER: Cow<'static, str> = Cow::Borrowed("other");
-        let all = &mut self.0;
+        let all = &mut self.0.get_or_insert_default().totals;
         let find = |all: &[SpanTotals], name: &str| all.iter().position(|span| span.name == name);
         let place = find(all, &name);
         let name = if place.is_none() && all.len() >= MAX_NAMES { OTHER } else { name };

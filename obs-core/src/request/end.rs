@@ -27,12 +27,7 @@ impl WorkState {
         outcome: Outcome,
         draining: bool,
     ) -> Record {
-        let record = Self::close(this, &mut this.lock(), progress, outcome, draining);
-        // A warning runs code of the application, so no lock is held.
-        if !record.calls.repeated().is_empty() {
-            this.policy.repeated_queries.warn(&record);
-        }
-        record
+        Self::close(this, &mut this.lock(), progress, outcome, draining)
     }
 
     /// Ends a request in a process that is about to abort. `None` if it has ended, or if its lock

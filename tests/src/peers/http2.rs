@@ -11,6 +11,7 @@ use tokio::{
 };
 
 use super::{
+    Gate,
     answer::{full, serve},
     peer::{Connection, Peer},
 };
@@ -45,6 +46,33 @@ pub fn resetting_streams(n: usize, reason: Reason) -> Peer {
             }
         }
     })
+}
+
+/// Responds with 200 and these bytes, in a body of gRPC. Resets the stream with this reason when the
+/// gate is open.
+#[must_use]
+pub fn resetting_in_body(bytes: Bytes, reason: Reason) -> (Peer, Gate) {
+    let (gate, closed) = Gate::new();
+    let peer = Peer::start("http", move |Connection { stream, number, log }| {
+        let (bytes, closed) = (bytes.clone(), closed.clone());
+        async move {
+            // A client may disconnect at any time.
+            let Ok(mut connection) = server::handshake(stream).await else { return };
+            while let Some(Ok((request, mut respond))) = connection.accept().await {
+                log.add(&request.into_parts().0, number);
+                let head = Response::builder().header("content-type", "application/grpc").body(());
+                let Ok(mut send) = respond.send_response(head.expect("a head"), false) else { return };
+                let _ = send.send_data(bytes.clone(), false);
+                // The connection must go on meanwhile.
+                let closed = closed.clone();
+                tokio::spawn(async move {
+                    closed.opened().await;
+                    send.send_reset(reason);
+                });
+            }
+        }
+    });
+    (peer, gate)
 }
 
 /// Ends the first `n` connections with `GOAWAY(NO_ERROR)` after the head of the first request. The

@@ -310,7 +310,8 @@ fn a_grpc_call_that_is_cancelled_after_its_deadline_has_exceeded_it() {
         }
     }
     let (late, early) = (&b"1n"[..], &b"1H"[..]);
-    let ends: [(&str, fn(&mut CallObservation)); 5] = [
+    type End = (&'static str, fn(&mut CallObservation));
+    let ends: [End; 5] = [
         ("a drop", |_| {}),
         ("CANCELLED", |call| call.trailers(&Status("1"))),
         ("DEADLINE_EXCEEDED", |call| call.trailers(&Status("4"))),
