@@ -26,6 +26,13 @@ pub(super) static FILTERED: Setting = Setting {
     run: |drive| in_request(Logs::new(), || times(drive, write_debug)),
 };
 
+/// The same without the event of sqlx, which has the level debug.
+pub(super) static FILTERED_NO_QUERIES: Setting = Setting {
+    name: "line-filtered-no-queries",
+    bare: Some(&NONE),
+    run: |drive| in_request(Logs::new().sqlx_queries(false), || times(drive, write_debug)),
+};
+
 /// A line below the level of its own target, while the lines of another target have this level.
 pub(super) static FILTERED_BY_TARGET: Setting = Setting {
     name: "line-filtered-by-target",

@@ -8,6 +8,7 @@ mod lines;
 pub(crate) mod obs;
 #[cfg(feature = "peers")]
 mod peers;
+mod queries;
 mod redact;
 mod share;
 mod tower;
@@ -47,8 +48,12 @@ static OURS: &[&Setting] = &[
     &lines::NONE,
     &lines::WRITTEN,
     &lines::FILTERED,
+    &lines::FILTERED_NO_QUERIES,
     &lines::FILTERED_BY_TARGET,
     &lines::COLLECTED,
+    &queries::NONE,
+    &queries::REPORTED,
+    &queries::EVENT,
     &redact::PATH,
     &redact::USER_AGENT,
     &redact::TEXT,
