@@ -3,6 +3,7 @@
 
 pub(crate) mod actix;
 pub(crate) mod axum;
+mod calls;
 mod floor;
 mod lines;
 pub(crate) mod obs;
@@ -49,6 +50,9 @@ static OURS: &[&Setting] = &[
     &lines::FILTERED,
     &lines::FILTERED_BY_TARGET,
     &lines::COLLECTED,
+    &calls::BARE,
+    &calls::OBSERVED,
+    &calls::SAMPLED,
     &redact::PATH,
     &redact::USER_AGENT,
     &redact::TEXT,
