@@ -13,7 +13,7 @@ use obs_axum::{EventOutput, ObserveLayer};
 use obs_client::ClientExt;
 use obs_core::{
     Observer, Outcome,
-    adapter::RequestHead,
+    adapter::{CallHead, RequestHead},
     otel::{Otel, opentelemetry_sdk::trace::Sampler},
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -22,6 +22,8 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 const MOST: u64 = 5;
 const MOST_UNSAMPLED: u64 = 7;
 const MOST_SAMPLED: u64 = 17;
+/// The limit for a query that the thread has read before.
+const MOST_OF_QUERY: f64 = 4.0;
 /// The limit for a call of a client, in a request with an event and metrics.
 const MOST_OF_CALL: u64 = 15;
 
@@ -124,4 +126,28 @@ fn a_call_adds_few_allocations() {
     let observed = allocations_of_call(&observer, &observer.client_layer().named("payments").layer(client));
     let more = observed.saturating_sub(bare);
     assert!((1..=MOST_OF_CALL).contains(&more), "{more} more than the {bare} without the layer");
+}
+
+#[test]
+fn a_query_that_is_known_adds_few_allocations() {
+    const QUERIES: u64 = 100;
+    let observer = Observer::builder("test")
+        .no_environment()
+        .events(EventOutput::writer(std::io::sink()))
+        .build()
+        .expect("valid");
+    let head = CallHead::database("postgresql")
+        .query_text(Some("SELECT name FROM items JOIN stock ON id = item_id WHERE id = $1 AND name <> 'x'"));
+    let allocations = |queries: u64| {
+        let request = || {
+            let observation = observer.start(&RequestHead::new("GET", "/items/7", &()));
+            observation.work().run(|| (0..queries).for_each(|_| observer.start_call(&head).finish()));
+            observation.finish(Outcome::Completed);
+        };
+        (0..100).for_each(|_| request());
+        (0..20).map(|_| measure(request).count_total).min().expect("some")
+    };
+    let each = (allocations(QUERIES) - allocations(0)) as f64 / QUERIES as f64;
+    println!("{each} allocations for each query");
+    assert!((1.0..=MOST_OF_QUERY).contains(&each), "{each}");
 }

@@ -89,7 +89,7 @@ impl RepeatedQueries {
             let RepeatedQuery { operation, count, .. } = query;
             diagnostics::warn(format_args!(
                 "a request of `{method} {route}` ran the query `{operation}` {count} times: one query for all \
-                 rows is faster; `db_client_repeated_queries_total` counts further ones"
+                 rows is faster; `db_client_repeated_queries_total` counts them"
             ));
         }
     }

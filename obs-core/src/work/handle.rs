@@ -155,8 +155,8 @@ impl Work {
     /// Starts a call to a dependency. The call ends when the returned guard is dropped.
     ///
     /// The record and the event of the request contain the number, duration and errors of the calls
-    /// to each dependency. Clients that are observed, such as those of the crate `obs-client`, record
-    /// their calls themselves.
+    /// to each dependency. Clients that are observed, such as those of the crate `obs-client`,
+    /// record their calls themselves.
     pub fn call(&self, dependency: impl Into<Cow<'static, str>>) -> CallGuard {
         CallGuard::start(self.0.clone(), dependency.into())
     }

@@ -48,8 +48,8 @@ pub fn resetting_streams(n: usize, reason: Reason) -> Peer {
     })
 }
 
-/// Responds with 200 and these bytes, in a body of gRPC. Resets the stream with this reason when the
-/// gate is open.
+/// Responds with 200 and these bytes, in a body of gRPC. Resets the stream with this reason when
+/// the gate is open.
 #[must_use]
 pub fn resetting_in_body(bytes: Bytes, reason: Reason) -> (Peer, Gate) {
     let (gate, closed) = Gate::new();
