@@ -15,6 +15,7 @@ cd "$folder"
 # Without this variable, the stable cargo has no `-Z`.
 RUSTC_BOOTSTRAP=1 cargo -Z direct-minimal-versions generate-lockfile
 # Older releases of actix-http and actix-server fail to build with a newer actix-rt, whose features
-# have changed. A lock file of their time has this one.
+# have changed. A lock file of their time has this one, and a version of actix-tls that allows it.
+cargo update --quiet --package actix-tls --precise 3.4.0
 cargo update --quiet --package actix-rt --precise 2.11.0
 cargo check --workspace --all-features --locked

@@ -279,7 +279,7 @@ pub mod output {
             identity::User,
             repeated::RepeatedQuery,
             route::Route,
-            spans::{SpanEnd, SpanStart, SpanTotals, Spans},
+            spans::{SpanEnd, SpanStart, SpanTotals},
             start::{RequestStart, Start, StartKind},
         },
     };

@@ -9,6 +9,7 @@ use awc::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use h2::Reason;
 use obs_client::AwcMiddleware;
 use obs_tests::{
     calls::{Calls, ExpectedCall, Shown},
@@ -16,6 +17,7 @@ use obs_tests::{
         Peer, abrupt,
         answer::answering,
         fails_first::{Failure, RECOVERED, failing_first},
+        http2,
         redirect::{ARRIVED, redirecting},
         slow::{BEFORE, slow_body},
         tls::{ANOTHER_HOST, answering_over_tls},
@@ -187,6 +189,43 @@ async fn a_connection_that_ends_early_is_named_by_its_failure() {
 
 fn check_headers_of_failed(peer: &Peer) {
     assert!(peer.received()[0].header("traceparent").is_some());
+}
+
+/// The URL of a peer of HTTP/2. A client of awc without TLS uses HTTP/2 for `https`, in plain text:
+/// its feature `dangerous-h2c`.
+fn https(peer: &Peer) -> String {
+    format!("https://{}/", peer.addr())
+}
+
+#[actix_web::test]
+async fn streams_of_http2_are_observed() {
+    let (calls, peer) = (Calls::default(), answering(200, "served"));
+    let url = https(&peer);
+    let (answer, shown) = calls.in_request(read(client(&calls).get(&url))).await;
+    assert_eq!(answer.expect("an answer"), (200, "served".into()));
+    calls.check_http(&shown, &[ExpectedCall::http("GET", &url).responded_over("2", 200)]);
+    check_headers(&peer, 0, &shown, 0, true);
+
+    for peer in [http2::refusing_streams(1), http2::going_away(1)] {
+        let calls = Calls::default();
+        let url = https(&peer);
+        let expected = ExpectedCall::http("GET", &url).failed("reset");
+        fails(&calls, client(&calls).get(&url), expected).await;
+        check_headers_of_failed(&peer);
+    }
+
+    let calls = Calls::default();
+    let (peer, gate) = http2::resetting_in_body(Bytes::from_static(b"part"), Reason::INTERNAL_ERROR);
+    let url = https(&peer);
+    let made = async {
+        let mut answer = client(&calls).get(&url).send().await.expect("a head");
+        assert_eq!(answer.next().await.expect("a chunk").expect("bytes"), "part");
+        gate.open();
+        answer.next().await.expect("an end").map(drop)
+    };
+    let (end, shown) = calls.in_request(made).await;
+    assert!(matches!(end, Err(PayloadError::Http2Payload(_))), "{end:?}");
+    calls.check_http(&shown, &[ExpectedCall::http("GET", &url).responded_over("2", 200).failed("reset")]);
 }
 
 #[actix_web::test]

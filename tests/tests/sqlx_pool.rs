@@ -54,9 +54,10 @@ where
     transaction.rollback().await.expect("rolled back");
 }
 
-fn expected(
-    code: &'static str,
-) -> Vec<(&'static str, Option<u64>, Option<&'static str>, Option<&'static str>)> {
+/// The summary, the rows, the failure and the code of a call.
+type ExpectedQuery = (&'static str, Option<u64>, Option<&'static str>, Option<&'static str>);
+
+fn expected(code: &'static str) -> Vec<ExpectedQuery> {
     vec![
         ("INSERT items", Some(2), None, None),
         ("INSERT items", None, Some("unique_violation"), Some(code)),

@@ -3,6 +3,7 @@
 
 pub(crate) mod actix;
 pub(crate) mod axum;
+mod calls;
 mod floor;
 mod lines;
 pub(crate) mod obs;
@@ -54,6 +55,9 @@ static OURS: &[&Setting] = &[
     &queries::NONE,
     &queries::REPORTED,
     &queries::EVENT,
+    &calls::BARE,
+    &calls::OBSERVED,
+    &calls::SAMPLED,
     &redact::PATH,
     &redact::USER_AGENT,
     &redact::TEXT,

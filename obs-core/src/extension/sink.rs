@@ -116,18 +116,25 @@ pub(crate) struct Sinks {
 }
 
 /// Calls a sink, and counts a panic in it.
-#[inline]
+#[allow(clippy::inline_always, reason = "every request calls it; work inside of one, too")]
+#[inline(always)]
 fn call<T>((sink, errors): &Guarded, call: impl FnOnce(&dyn RecordSink) -> T) -> Option<T> {
     let result = catch(|| call(sink.as_ref()));
     if result.is_err() {
-        if errors.get() == 0 {
-            diagnostics::warn(format_args!(
-                "a sink panicked; panics of sinks are counted in `obs_sink_errors_total`"
-            ));
-        }
-        errors.add(1);
+        count_panic(errors);
     }
     result.ok()
+}
+
+#[cold]
+#[inline(never)]
+fn count_panic(errors: &Counter) {
+    if errors.get() == 0 {
+        diagnostics::warn(format_args!(
+            "a sink panicked; panics of sinks are counted in `obs_sink_errors_total`"
+        ));
+    }
+    errors.add(1);
 }
 
 fn flush(guarded: &Guarded, deadline: Duration) -> bool {

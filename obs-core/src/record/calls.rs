@@ -1,6 +1,6 @@
 //! The calls that a request made: to databases, caches and other services.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use crate::{
     record::{
@@ -8,6 +8,7 @@ use crate::{
         dependency::Dependency,
         finished::Record,
         repeated::{QueryCounts, RepeatedQuery},
+        spans::{SpanTotals, Spans},
     },
     trace::ids::SpanId,
 };
@@ -121,6 +122,8 @@ struct Made {
     by_dependency: Vec<DependencyCalls>,
     slowest: Vec<Call>,
     queries: QueryCounts,
+    /// The spans of the application, which are here so that a request without any costs no more.
+    spans: Spans,
     /// The calls by hand that have not ended. An observed call of the same dependency removes one.
     by_hand: Vec<OpenByHand>,
 }
@@ -154,7 +157,24 @@ impl Calls {
         self.0.as_ref().map_or(&[], |made| made.queries.all())
     }
 
+    /// The spans of the application.
+    pub(crate) fn spans(&self) -> &[SpanTotals] {
+        self.0.as_ref().map_or(&[], |made| made.spans.totals())
+    }
+
+    /// Adds a span of the application that has ended.
+    pub(crate) fn add_span(&mut self, name: Cow<'static, str>, failed: bool, duration: Duration) {
+        self.0.get_or_insert_default().spans.add(name, failed, duration);
+    }
+
+    /// Returns true if there are any calls or spans, or if some were begun.
+    #[inline]
+    pub(crate) const fn exist(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Keeps the queries that were repeated at least this often. The request has ended.
+    #[inline]
     pub(crate) fn keep_repeated(&mut self, at_least: u32) {
         if let Some(made) = &mut self.0 {
             made.queries.keep(at_least);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::record::{kept_lines::KeptLines, tracing_span::RequestSpan};
 use crate::{
     base::panic::PanicReport,
-    record::{calls::Calls, error::ErrorReport, fields::Fields, identity::User, route::Route, spans::Spans},
+    record::{calls::Calls, error::ErrorReport, fields::Fields, identity::User, route::Route},
 };
 
 /// Data that may be added while the request runs.
@@ -29,7 +29,6 @@ pub(crate) struct Enrichment {
     pub(crate) user: Option<User>,
     pub(crate) flags: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     pub(crate) calls: Calls,
-    pub(crate) spans: Spans,
     /// The log lines that are written only if the request fails.
     #[cfg(feature = "logs")]
     pub(crate) kept_lines: Option<Arc<KeptLines>>,

@@ -13,7 +13,7 @@ use crate::{
         identity::User,
         outcome::Outcome,
         route::{self, Excluded, Route},
-        spans::{SpanEnd, SpanStart, Spans},
+        spans::{SpanEnd, SpanStart, SpanTotals},
         start::{RequestStart, Start, StartKind},
         state::WorkState,
     },
@@ -66,8 +66,6 @@ pub struct Record {
     pub flags: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// The calls that it made.
     pub calls: Calls,
-    /// The parts of it that the application measured.
-    pub spans: Spans,
     /// The application's own fields.
     pub fields: Fields,
     /// True if it ended while the service was shutting down.
@@ -188,6 +186,13 @@ impl Record {
             (StartKind::Span(start), RecordKind::Span(end)) => Some((start, *end)),
             _ => None,
         }
+    }
+
+    /// The spans of the application inside of it: the totals of each name, in the order of their
+    /// first ends. At most 16 names are counted separately.
+    #[must_use]
+    pub fn spans(&self) -> &[SpanTotals] {
+        self.calls.spans()
     }
 
     /// The low-cardinality kind of its failure; `None` if it did not fail.

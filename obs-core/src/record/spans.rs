@@ -25,7 +25,7 @@ pub struct SpanEnd {
 ///
 /// ```
 /// # fn show(record: &obs_core::output::Record) {
-/// for span in record.spans.totals() {
+/// for span in record.spans() {
 ///     println!("{}: {} times, {:?}", span.name, span.count, span.total);
 /// }
 /// # }
@@ -46,27 +46,19 @@ pub struct SpanTotals {
     pub longest: Duration,
 }
 
-/// The spans of a request, by name.
+/// The spans of a request, by name, in the order of their first ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Spans(Option<Box<SpanList>>);
-
-/// The spans of a request that has any; most requests have none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct SpanList {
-    totals: Vec<SpanTotals>,
-}
+pub(crate) struct Spans(Vec<SpanTotals>);
 
 impl Spans {
-    /// The totals of each name, in the order of their first ends.
-    #[must_use]
-    pub fn totals(&self) -> &[SpanTotals] {
-        self.0.as_ref().map_or(&[], |list| &list.totals)
+    pub(crate) fn totals(&self) -> &[SpanTotals] {
+        &self.0
     }
 
     /// Adds a span that has ended.
     pub(crate) fn add(&mut self, name: Cow<'static, str>, failed: bool, duration: Duration) {
         const OTHER: Cow<'static, str> = Cow::Borrowed("other");
-        let all = &mut self.0.get_or_insert_default().totals;
+        let all = &mut self.0;
         let find = |all: &[SpanTotals], name: &str| all.iter().position(|span| span.name == name);
         let place = find(all, &name);
         let name = if place.is_none() && all.len() >= MAX_NAMES { OTHER } else { name };

@@ -84,7 +84,6 @@ impl WorkState {
             user,
             flags,
             calls,
-            spans,
             #[cfg(feature = "logs")]
             kept_lines,
             #[cfg(feature = "logs")]
@@ -118,7 +117,6 @@ impl WorkState {
             user: user.take(),
             flags: mem::take(flags),
             calls: mem::take(calls),
-            spans: mem::take(spans),
             fields: mem::take(fields),
             draining,
             kind: RecordKind::Request(end),

@@ -389,7 +389,7 @@ impl Observation {
         if let Some(classifier) = &self.observer.policy().classifier {
             record.classify(classifier);
         }
-        if !record.calls.repeated().is_empty() {
+        if record.calls.exist() && !record.calls.repeated().is_empty() {
             self.observer.policy().repeated_queries.warn(&record);
         }
         self.observer.on_finish(&record);

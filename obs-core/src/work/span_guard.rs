@@ -20,7 +20,7 @@ use crate::{
         finished::{Classified, Record, RecordKind},
         outcome::Outcome,
         route::Excluded,
-        spans::{SpanEnd, SpanStart, Spans},
+        spans::{SpanEnd, SpanStart},
         start::StartKind,
         state::WorkState,
         work_outputs::WorkOutputs,
@@ -166,7 +166,7 @@ impl SpanGuard {
         if let Some(root) = &state.root {
             let mut enrichment = root.lock();
             if !enrichment.finished {
-                enrichment.spans.add(start.name.clone(), failed, duration);
+                enrichment.calls.add_span(start.name.clone(), failed, duration);
                 is_excluded = enrichment.route.as_ref().is_some_and(|route| route.excluded().spans);
             }
         }
@@ -184,7 +184,6 @@ impl SpanGuard {
             user: None,
             flags: Vec::new(),
             calls: Calls::default(),
-            spans: Spans::default(),
             fields,
             draining: outputs.is_draining(),
             kind: RecordKind::Span(SpanEnd { failed }),

@@ -6,6 +6,7 @@ mod actix_parts;
 mod actix_web_prom;
 mod axum_prometheus;
 mod axum_tracing_opentelemetry;
+mod calls;
 mod careful;
 mod documented;
 mod lines;
@@ -37,4 +38,7 @@ pub(super) static ALL: &[&Setting] = &[
     &lines::BUNYAN,
     &lines::JSON_SUBSCRIBER,
     &lines::LOGFORTH,
+    &calls::BARE,
+    &calls::OURS,
+    &calls::REQWEST_TRACING,
 ];

@@ -93,8 +93,7 @@ pub(super) fn write(out: &mut BufferWriter<'_>, event: &Event<'_>) {
     if let Some(user) = &record.user {
         UserFacts::event(&mut object, user);
     }
-    let is_active = !record.calls.by_dependency().is_empty() || !record.spans.totals().is_empty();
-    if !record.flags.is_empty() || is_active {
+    if !record.flags.is_empty() || record.calls.exist() {
         ActivityFacts::event(&mut object, record);
     }
     FieldFacts::event(&mut object, record, event.sample_rate);

@@ -213,7 +213,7 @@ facts! {
 
         /// The spans of the application, summed by name: up to 16 names, and all others as `other`.
         "spans": [SpanFacts] { "maxItems": 17 } if "`current().span(..)` was called"
-            = record.spans.totals();
+            = record.spans();
     }
 }
 

@@ -285,8 +285,7 @@ fn a_span_is_the_parent_of_what_runs_inside_of_it() {
     assert_eq!(test.calls()[0].start().trace.parent_id, span_id);
     assert_eq!(counts(&record), [("payments", 1)]);
     assert_eq!(record.fields.get("left"), Some(&3.into()), "fields are those of the request");
-    let spans: Vec<_> =
-        record.spans.totals().iter().map(|span| (&*span.name, span.count, span.errors)).collect();
+    let spans: Vec<_> = record.spans().iter().map(|span| (&*span.name, span.count, span.errors)).collect();
     assert_eq!(spans, [("reserve stock", 1, 1), ("price", 2, 0)]);
     let event = test.events().pop().expect("an event");
     assert_eq!(event.json()["spans"][0]["name"], "reserve stock");

@@ -25,10 +25,7 @@ use super::{
 use crate::{
     base::clock::nanos,
     outputs::otlp::protobuf::{bytes, bytes_head, fixed64, number},
-    record::{
-        finished::{Record, RecordKind},
-        span::Added,
-    },
+    record::{finished::Record, span::Added},
     redact::Redactor,
     write::buffer::{self, BufferWriter},
 };
@@ -88,21 +85,12 @@ impl EndedSpan<'_> {
         if let Some(parent) = trace.parent_id {
             bytes(out, PARENT_SPAN_ID, &parent.to_bytes());
         }
-        if let Some(request) = &request {
-            name(out, attributes::name(request));
-        }
-        let call = record.call();
-        if let Some(call) = &call {
-            bytes(out, NAME, call_attributes::name(call.start).as_bytes());
-        }
-        let span = record.span();
-        if let Some((span, _)) = &span {
-            bytes(out, NAME, span.name.as_bytes());
-        }
-        let kind = match &record.kind {
-            RecordKind::Request(_) => SpanKind::Server,
-            RecordKind::Call(_) => SpanKind::Client,
-            RecordKind::Span(_) => SpanKind::Internal,
+        let kind = match &request {
+            Some(request) => {
+                name(out, attributes::name(request));
+                SpanKind::Server
+            }
+            None => inner_name(out, record),
         };
         number(out, KIND, kind as u64);
         // The end is the start plus the duration that the metrics count, regardless of the system's
@@ -117,15 +105,8 @@ impl EndedSpan<'_> {
             attributes::at_start(&mut all, request.start, grpc, &state.policy.identities);
             all.end();
             attributes::at_end(&mut all, record, request);
-        }
-        if let Some(call) = &call {
-            call_attributes::at_start(&mut all, call.start);
-            all.end();
-            call_attributes::at_end(&mut all, record, call);
-        }
-        if span.is_some() {
-            all.end();
-            attributes::of_span(&mut all, record);
+        } else {
+            inner_attributes(&mut all, record);
         }
         let dropped = all.finish().saturating_add(added.dropped.attributes);
         if dropped > 0 {
@@ -181,6 +162,32 @@ pub(super) fn event(event: opentelemetry::trace::Event) -> proto::span::Event {
         name: event.name.into(),
         attributes: ProtoAttributes::from(event.attributes).0,
         dropped_attributes_count: event.dropped_attributes_count,
+    }
+}
+
+/// Writes the name of the span of work inside of a request, and returns its kind.
+#[inline(never)]
+fn inner_name(out: &mut BufferWriter<'_>, record: &Record) -> SpanKind {
+    if let Some(call) = record.call() {
+        bytes(out, NAME, call_attributes::name(call.start).as_bytes());
+        return SpanKind::Client;
+    }
+    if let Some((span, _)) = record.span() {
+        bytes(out, NAME, span.name.as_bytes());
+    }
+    SpanKind::Internal
+}
+
+/// Writes the attributes of the span of work inside of a request.
+#[inline(never)]
+fn inner_attributes(all: &mut SpanAttributes<'_, '_>, record: &Record) {
+    if let Some(call) = record.call() {
+        call_attributes::at_start(all, call.start);
+        all.end();
+        call_attributes::at_end(all, record, &call);
+    } else {
+        all.end();
+        attributes::of_span(all, record);
     }
 }
 
