@@ -210,7 +210,15 @@ impl Record {
     #[must_use]
     #[inline]
     pub fn error_type(&self) -> Option<&'static str> {
-        let RecordKind::Request(request) = &self.kind else { return self.failure_of_inner() };
+        match &self.kind {
+            RecordKind::Request(request) => self.error_type_of(request),
+            _ => self.failure_of_inner(),
+        }
+    }
+
+    /// The same for the request whose end this is. The outputs of requests know the end already.
+    #[inline]
+    pub(crate) fn error_type_of(&self, request: &RequestEnd) -> Option<&'static str> {
         if self.by_status && request.status.is_none_or(|status| status < 500) {
             None
         } else {
@@ -250,8 +258,8 @@ impl Record {
     /// endpoints.
     pub(crate) fn is_quiet(&self) -> bool {
         let RecordKind::Request(request) = &self.kind else { return false };
-        let failed = !self.outcome.is_ok() || request.status.is_some_and(|status| status >= 500);
-        request.endpoint && !failed
+        // Few requests are for an endpoint, so this is checked first.
+        request.endpoint && self.outcome.is_ok() && request.status.is_none_or(|status| status < 500)
     }
 }
 

@@ -81,7 +81,10 @@ pub(super) fn write(out: &mut BufferWriter<'_>, event: &Event<'_>) {
         }
     }
     OutcomeFacts::event(&mut object, record);
-    let error_type = record.error_type();
+    let error_type = match &request {
+        Some(request) => record.error_type_of(request.end),
+        None => record.error_type(),
+    };
     if error_type.is_some() || record.error.is_some() || record.panic.is_some() {
         FailureFacts::event(&mut object, record, error_type);
     }

@@ -47,7 +47,7 @@ impl<'a> LabelFacts<'a> {
             route: end.route.as_ref(),
             status: end.status,
             status_label: request.status_label(),
-            error_type: record.error_type(),
+            error_type: record.error_type_of(end),
             grpc: end.grpc.is_some(),
             grpc_status: end.grpc_status(),
             scheme: start.scheme,

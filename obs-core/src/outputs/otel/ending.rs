@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     outputs::exception::{Exception, MESSAGE, STACKTRACE, TYPE, is_only_a_message},
-    record::finished::{Record, RequestEnd},
+    record::finished::{Record, RecordKind, RequestEnd},
 };
 
 /// Returns the end time of the span: its start plus the duration that the metrics count. Changes of
@@ -53,12 +53,16 @@ pub(super) fn end(span: &SpanRef<'_>, record: &Record, with_exceptions: bool) {
 /// Returns the status of the span. A probe's 5xx is not a failure of the service, but by the
 /// conventions for HTTP it is an error of the span.
 pub(super) fn status(record: &Record) -> Status {
-    let failed_probe = |end: &RequestEnd| end.endpoint && end.status.is_some_and(|status| status >= 500);
-    if record.error_type().is_some() || record.request().is_some_and(|request| failed_probe(request.end)) {
+    let failed_probe = matches!(&record.kind, RecordKind::Request(end) if is_failed_probe(end));
+    if failed_probe || record.error_type().is_some() {
         Status::error(description(record))
     } else {
         Status::Unset
     }
+}
+
+fn is_failed_probe(end: &RequestEnd) -> bool {
+    end.endpoint && end.status.is_some_and(|status| status >= 500)
 }
 
 /// Returns the description of an error status. It is empty if the status code says enough.
