@@ -1,9 +1,11 @@
 //! The start of a call that an observed client makes, and the interface through which work reports
 //! to the outputs.
 
-use std::sync::Arc;
+use std::{any::Any, borrow::Cow, sync::Arc};
 
 use super::{Inner, Observer};
+#[cfg(feature = "metrics")]
+use crate::outputs::metrics::MetricSink;
 #[cfg(feature = "otel")]
 use crate::record::span::WorkSpan;
 use crate::{
@@ -13,7 +15,10 @@ use crate::{
         start::Start,
         work_outputs::WorkOutputs,
     },
-    work::call::{head::CallHead, observation::CallObservation},
+    work::{
+        call::{guard::CallGuard, head::CallHead, observation::CallObservation},
+        handle::Work,
+    },
 };
 
 impl Observer {
@@ -32,6 +37,7 @@ impl Observer {
     /// # Ok::<(), obs_core::BuildError>(())
     /// ```
     pub fn start_call(&self, head: &CallHead<'_>) -> CallObservation {
+        enable_calls(&*self.0.metrics);
         let around = self.current().innermost().cloned();
         CallObservation::observed(self.work_outputs(), self.policy(), around, head)
     }
@@ -73,7 +79,56 @@ impl Observer {
     }
 }
 
+impl Work {
+    /// Starts a call to a dependency. The call ends when the returned guard is dropped.
+    ///
+    /// The record and the event of the request contain the number, duration and errors of the calls
+    /// to each dependency. Clients that are observed, such as those of the crate `obs-client`,
+    /// record their calls themselves.
+    pub fn call(&self, dependency: impl Into<Cow<'static, str>>) -> CallGuard {
+        if let Some(outputs) = self.innermost().and_then(|around| around.policy.outputs()) {
+            outputs.enable_calls(enable_calls);
+        }
+        CallGuard::start(self.innermost().cloned(), dependency.into())
+    }
+
+    /// Starts the observation of a call in this work, for a client that does not have the observer.
+    /// `None` outside of work, and after the end of the observer.
+    ///
+    /// A client that has the observer uses [`Observer::start_call`](crate::Observer::start_call),
+    /// which also works outside of work.
+    ///
+    /// ```
+    /// use obs_core::{adapter::CallHead, current};
+    ///
+    /// let head = CallHead::http("GET", "https", "api.example.com").path("/items/7");
+    /// assert!(current().start_call(&head).is_none()); // there is no work
+    /// ```
+    #[must_use]
+    pub fn start_call(&self, head: &CallHead<'_>) -> Option<CallObservation> {
+        let around = self.innermost()?;
+        let outputs = around.policy.outputs()?;
+        outputs.enable_calls(enable_calls);
+        Some(CallObservation::observed(outputs, &around.policy, Some(Arc::clone(around)), head))
+    }
+}
+
+/// Enables the metrics of calls in the metrics of an observer. Only the methods that start calls
+/// refer to it.
+fn enable_calls(metrics: &dyn Any) {
+    #[cfg(feature = "metrics")]
+    if let Some(metrics) = metrics.downcast_ref::<MetricSink>() {
+        metrics.enable_calls();
+    }
+    #[cfg(not(feature = "metrics"))]
+    let _ = metrics;
+}
+
 impl WorkOutputs for Inner {
+    fn enable_calls(&self, enable: fn(&dyn Any)) {
+        enable(&*self.metrics);
+    }
+
     fn on_start(&self, start: &Start) {
         self.sinks.on_start(start);
     }

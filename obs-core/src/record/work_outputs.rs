@@ -1,5 +1,7 @@
 //! The interface through which work reports to the outputs.
 
+use std::any::Any;
+
 #[cfg(feature = "otel")]
 use crate::record::span::WorkSpan;
 use crate::record::{finished::Record, start::Start};
@@ -12,6 +14,10 @@ pub(crate) trait WorkOutputs: Send + Sync {
     fn on_start(&self, start: &Start);
 
     fn on_finish(&self, record: &Record);
+
+    /// Enables the metrics of calls. `enable` gets the metrics of the observer. It is the caller's
+    /// function, so a program that makes no calls does not contain the code of their metrics.
+    fn enable_calls(&self, enable: fn(&dyn Any));
 
     /// Returns true if the service shuts down.
     fn is_draining(&self) -> bool;

@@ -23,12 +23,7 @@ use crate::{
         state::WorkState,
     },
     trace::TraceContext,
-    work::{
-        call::{guard::CallGuard, head::CallHead, observation::CallObservation},
-        scope::Scope,
-        scoped::Scoped,
-        span_guard::SpanGuard,
-    },
+    work::{call::observation::CallObservation, scope::Scope, scoped::Scoped, span_guard::SpanGuard},
 };
 
 /// The maximum length, in bytes, of a user id and of a key or variant of a feature flag, and the
@@ -152,15 +147,6 @@ impl Work {
         });
     }
 
-    /// Starts a call to a dependency. The call ends when the returned guard is dropped.
-    ///
-    /// The record and the event of the request contain the number, duration and errors of the calls
-    /// to each dependency. Clients that are observed, such as those of the crate `obs-client`,
-    /// record their calls themselves.
-    pub fn call(&self, dependency: impl Into<Cow<'static, str>>) -> CallGuard {
-        CallGuard::start(self.0.clone(), dependency.into())
-    }
-
     /// Starts a span: a part of the work that is measured. It ends when the returned guard is
     /// dropped, or when the closure or the future that is passed to it ends.
     ///
@@ -176,25 +162,6 @@ impl Work {
     /// ```
     pub fn span(&self, name: impl Into<Cow<'static, str>>) -> SpanGuard {
         SpanGuard::start(self.innermost(), name.into())
-    }
-
-    /// Starts the observation of a call in this work, for a client that does not have the observer.
-    /// `None` outside of work, and after the end of the observer.
-    ///
-    /// A client that has the observer uses [`Observer::start_call`](crate::Observer::start_call),
-    /// which also works outside of work.
-    ///
-    /// ```
-    /// use obs_core::{adapter::CallHead, current};
-    ///
-    /// let head = CallHead::http("GET", "https", "api.example.com").path("/items/7");
-    /// assert!(current().start_call(&head).is_none()); // there is no work
-    /// ```
-    #[must_use]
-    pub fn start_call(&self, head: &CallHead<'_>) -> Option<CallObservation> {
-        let around = self.innermost()?;
-        let outputs = around.policy.outputs()?;
-        Some(CallObservation::observed(outputs, &around.policy, Some(Arc::clone(around)), head))
     }
 
     /// Sets the request's route if the framework does not know it. It wins over the framework's
@@ -263,7 +230,7 @@ impl Work {
     /// Propagates the trace and the request id to a service that the request calls, without
     /// measuring the call. `set` receives the name and value of each header.
     ///
-    /// [`call(..).inject(..)`](CallGuard::inject) also names and measures the call. This method
+    /// [`call(..).inject(..)`](crate::CallGuard::inject) also names and measures the call. This method
     /// records a call of the dependency `unnamed` without a duration, with a span id of its own for
     /// the called service. If the guard of a [`call`](Self::call) is alive, it uses the span id of
     /// the call that started last, and records nothing. If the application has an active span of

@@ -9,7 +9,7 @@
 //! | [`slow`] | waits for the test, before the response or inside of its body |
 //! | [`abrupt`] | resets, closes or ends a response too early, or sends none |
 //! | [`tls`] | has a certificate for given names |
-//! | [`unreachable`] | refuses, does not accept, or has a name that does not resolve |
+//! | [`mod@unreachable`] | refuses, does not accept, or has a name that does not resolve |
 //! | [`http2`] | refuses streams, resets them, or ends connections with `GOAWAY` |
 //! | [`proxy`] | forwards requests and tunnels |
 //!

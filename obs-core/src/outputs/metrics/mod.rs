@@ -34,6 +34,7 @@ pub(crate) mod gathered;
 pub(crate) mod gatherer;
 pub(crate) mod histogram;
 pub(crate) mod install;
+pub(crate) mod late;
 pub(crate) mod limited;
 pub(crate) mod names;
 pub(crate) mod own;
@@ -69,8 +70,8 @@ use std::{sync::Arc, time::SystemTime};
 
 use calls::CallMetrics;
 use family::{Family, Kind, LabelSet, Sample};
+use late::Late;
 use pools::Pools;
-use repeated::RepeatedQueryMetrics;
 use scheme::Scheme;
 use series::Series;
 use series_key::LabelFacts;
@@ -79,10 +80,12 @@ use timers::Timers;
 /// The sink that counts requests: all metrics of one observer.
 pub(crate) struct MetricSink {
     series: Series,
-    calls: CallMetrics,
-    timers: Timers,
-    repeated: RepeatedQueryMetrics,
-    pools: Pools,
+    calls: Late,
+    timers: Late,
+    pools: Late,
+    settings: Metrics,
+    shards: usize,
+    overflowed: Arc<Counter>,
     /// Requests in flight: one number per method and scheme.
     in_flight: Sharded,
     internal: Arc<InternalMetrics>,
@@ -109,10 +112,12 @@ impl MetricSink {
         );
         let scheme = Scheme::new(settings);
         Self {
-            calls: CallMetrics::new(settings, shards, &overflowed),
-            timers: Timers::new(settings, shards, Arc::clone(&overflowed)),
-            repeated: RepeatedQueryMetrics::new(settings.naming),
-            pools: Pools::new(settings.naming, shards),
+            calls: Late::default(),
+            timers: Late::default(),
+            pools: Late::default(),
+            settings: settings.clone(),
+            shards,
+            overflowed: Arc::clone(&overflowed),
             series: Series::new(scheme, settings.series_limit, settings.exemplars, shards, overflowed),
             in_flight: Sharded::new(in_flight_slot(Method::ALL.len(), UrlScheme::Http), shards),
             internal,
@@ -136,14 +141,19 @@ impl MetricSink {
         slots.map(|slot| self.in_flight.level(slot)).sum()
     }
 
+    /// Enables the metrics of calls.
+    pub(crate) fn enable_calls(&self) {
+        self.calls.get_or_init(|| CallMetrics::new(&self.settings, self.shards, &self.overflowed));
+    }
+
     /// The pools of connections.
-    pub(crate) const fn pools(&self) -> &Pools {
-        &self.pools
+    pub(crate) fn pools(&self) -> &Pools {
+        self.pools.get_or_init(|| Pools::new(self.settings.naming, self.shards))
     }
 
     /// The timers of the application.
-    pub(crate) const fn timers(&self) -> &Timers {
-        &self.timers
+    pub(crate) fn timers(&self) -> &Timers {
+        self.timers.get_or_init(|| Timers::new(&self.settings, self.shards, Arc::clone(&self.overflowed)))
     }
 
     /// Creates the series of a route before its first request.
@@ -158,10 +168,10 @@ impl MetricSink {
         let mut families = Vec::new();
         gathered::families(&self.series, &mut families);
         families.push(self.in_flight_family());
-        self.calls.families(&mut families);
-        families.push(self.timers.family());
-        families.push(self.repeated.family());
-        self.pools.families(&mut families);
+        let naming = self.settings.naming;
+        self.calls.families(&mut families, |out| calls::families::empty(naming, out));
+        self.timers.families(&mut families, |out| out.push(timers::empty()));
+        self.pools.families(&mut families, |out| pools::empty(naming, out));
         own::families(&self.internal, self.since, &mut families);
         families
     }
@@ -202,11 +212,11 @@ fn in_flight_slot(method: usize, scheme: UrlScheme) -> usize {
 }
 
 impl MetricSink {
-    /// Counts finished work that is no request.
+    /// Counts a call, or the queries that a request repeated.
     #[inline(never)]
     fn record_other(&self, record: &Record) {
-        if let Some(call) = record.call() {
-            self.calls.record(record, call);
+        if let Some(calls) = self.calls.get() {
+            calls.finish(record);
         }
     }
 }
@@ -220,8 +230,8 @@ impl RecordSink for MetricSink {
     fn on_start(&self, start: &Start) {
         if let Some(request) = start.request() {
             self.in_flight.add(in_flight_slot(request.method.index(), request.scheme), 1);
-        } else if let Some(call) = start.call() {
-            self.calls.start(call);
+        } else if let Some(calls) = self.calls.get() {
+            calls.start(start);
         }
     }
 
@@ -230,8 +240,8 @@ impl RecordSink for MetricSink {
         let Some(request) = record.request() else { return self.record_other(record) };
         if !record.excluded.metrics {
             self.series.record(record, &request);
-            if !record.calls.repeated().is_empty() {
-                self.repeated.record(record);
+            if record.calls.exist() && !record.calls.repeated().is_empty() {
+                self.record_other(record);
             }
         }
         // This comes last, so a request that is no longer in flight is already counted.

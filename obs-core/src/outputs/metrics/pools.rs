@@ -1,6 +1,7 @@
 //! Pools of connections to databases, whose state is read at each scrape.
 
 use std::{
+    any::Any,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
@@ -10,6 +11,7 @@ use super::{
     family::{Family, Kind, LabelSet, Sample, SampleValue},
     gathered::histogram,
     histogram::{BucketBounds, Histograms, Layout, Unit},
+    late::LateMetrics,
     own::seconds_since_1970,
     settings::MetricNaming,
 };
@@ -87,9 +89,11 @@ impl Pools {
     fn lock(&self) -> MutexGuard<'_, Vec<Pool>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
+impl LateMetrics for Pools {
     /// Appends the families of all pools that are open. The others are removed.
-    pub(super) fn families(&self, out: &mut Vec<Family>) {
+    fn families(&self, out: &mut Vec<Family>) {
         let mut families = PoolFamilies::new(self.naming);
         self.lock().retain(|pool| {
             let state = catch(&pool.read).ok().flatten();
@@ -98,9 +102,17 @@ impl Pools {
             }
             state.is_some()
         });
-        let PoolFamilies { count, max, pending, waits, timeouts, .. } = families;
-        out.extend([count, max, pending, waits, timeouts]);
+        families.append_to(out);
     }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Appends the families without samples.
+pub(super) fn empty(naming: MetricNaming, out: &mut Vec<Family>) {
+    PoolFamilies::new(naming).append_to(out);
 }
 
 /// The families while a page is made.
@@ -115,6 +127,11 @@ struct PoolFamilies {
 }
 
 impl PoolFamilies {
+    fn append_to(self, out: &mut Vec<Family>) {
+        let Self { count, max, pending, waits, timeouts, .. } = self;
+        out.extend([count, max, pending, waits, timeouts]);
+    }
+
     fn new(naming: MetricNaming) -> Self {
         let (pool, state) = match naming {
             MetricNaming::Prometheus => ("pool", "state"),

@@ -19,6 +19,12 @@ const MAX_ROUTES: usize = 1_000;
 /// The value of the label of further routes.
 const OVERFLOW: &str = "overflow";
 
+/// Returns the family without samples.
+pub(super) fn empty() -> Family {
+    let help = "Queries that a request repeated, usually in a loop.";
+    Family::new("db_client_repeated_queries_total", help, Kind::Counter)
+}
+
 /// The counters of one observer. Few requests repeat queries, so one lock is enough.
 pub(super) struct RepeatedQueryMetrics {
     label: &'static str,
@@ -51,8 +57,7 @@ impl RepeatedQueryMetrics {
     }
 
     pub(super) fn family(&self) -> Family {
-        let help = "Queries that a request repeated, usually in a loop.";
-        let mut family = Family::new("db_client_repeated_queries_total", help, Kind::Counter);
+        let mut family = empty();
         for (route, (count, since)) in self.routes.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             let labels = [(self.label.into(), (*route).to_owned())].into();
             family.push(labels, SampleValue::Count { value: *count, exemplar: None }, *since);

@@ -1,6 +1,7 @@
 //! The application's own timers: histograms whose exemplars are the work in which they measure.
 
 use std::{
+    any::Any,
     fmt,
     future::Future,
     sync::Arc,
@@ -12,6 +13,7 @@ use super::{
     family::{Family, Kind, LabelSet},
     gathered::histogram,
     histogram::{BucketBounds, Histograms, Layout, Unit},
+    late::LateMetrics,
     limited::{Limited, Observable, Place},
     own::seconds_since_1970,
     request_histograms::duration_buckets,
@@ -78,9 +80,8 @@ impl Timers {
         }
     }
 
-    pub(super) fn family(&self) -> Family {
-        let mut family = Family::new(NAME, "Times that the application measured.", Kind::Histogram);
-        family.unit = Some(Unit::Seconds);
+    fn family(&self) -> Family {
+        let mut family = empty();
         for series in self.all.values().into_iter().chain(self.all.overflow_series()) {
             let snapshot = series.durations.snapshot();
             let state = series.durations.state(&snapshot, 0);
@@ -92,6 +93,22 @@ impl Timers {
         family.samples.sort_by(|one, other| one.labels.cmp(&other.labels));
         family
     }
+}
+
+impl LateMetrics for Timers {
+    fn families(&self, out: &mut Vec<Family>) {
+        out.push(self.family());
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Returns the family without samples.
+pub(super) fn empty() -> Family {
+    let help = "Times that the application measured.";
+    Family { unit: Some(Unit::Seconds), ..Family::new(NAME, help, Kind::Histogram) }
 }
 
 /// A timer of the application: see [`Observer::timer`](crate::Observer::timer).

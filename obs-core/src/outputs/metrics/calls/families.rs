@@ -1,7 +1,12 @@
 //! The families of calls: one row for each kind of call, with names and labels for both namings.
 
 use crate::{
-    outputs::metrics::settings::MetricNaming,
+    outputs::metrics::{
+        family::{Family, Kind},
+        histogram::Unit,
+        repeated,
+        settings::MetricNaming,
+    },
     record::call::{CallStart, CallTarget},
 };
 
@@ -139,6 +144,23 @@ impl CallFamily {
         of_naming(naming, prometheus, opentelemetry)
     }
 
+    /// Returns the family of durations, without samples.
+    pub(super) fn durations(&self, naming: MetricNaming) -> Family {
+        let name = Self::name(self.duration, naming);
+        Family { unit: Some(Unit::Seconds), ..Family::new(name, self.duration_help, Kind::Histogram) }
+    }
+
+    /// Returns the family of calls in flight, without samples.
+    pub(super) fn running(&self, naming: MetricNaming) -> Family {
+        let name = Self::name(self.in_flight, naming);
+        Family::new(name, "Calls that have started and not ended.", Kind::Gauge)
+    }
+
+    /// Returns the family of errors, without samples.
+    pub(super) fn failed(&self) -> Family {
+        Family::new(self.errors, "Calls that failed, by the kind of failure.", Kind::Counter)
+    }
+
     /// Returns the name of one of its families.
     pub(super) const fn name(names: [&'static str; 2], naming: MetricNaming) -> &'static str {
         let [prometheus, opentelemetry] = names;
@@ -147,6 +169,17 @@ impl CallFamily {
             MetricNaming::OpenTelemetry => opentelemetry,
         }
     }
+}
+
+/// Appends all families of calls without samples.
+pub(in crate::outputs::metrics) fn empty(naming: MetricNaming, out: &mut Vec<Family>) {
+    for row in &CALL_FAMILIES {
+        out.extend([row.durations(naming), row.running(naming)]);
+        if naming == MetricNaming::Prometheus {
+            out.push(row.failed());
+        }
+    }
+    out.push(repeated::empty());
 }
 
 const fn of_naming<T: ?Sized>(

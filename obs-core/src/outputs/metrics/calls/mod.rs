@@ -4,10 +4,11 @@
 //! [policy](crate::record::policy), operations and servers have one here, and each family has an
 //! overflow series.
 
-mod families;
+pub(super) mod families;
 mod series;
 
 use std::{
+    any::Any,
     sync::{Arc, OnceLock},
     time::{Instant, SystemTime},
 };
@@ -19,11 +20,13 @@ use crate::{
     base::{clock::nanos, counter::Counter, sharded::Sharded},
     outputs::metrics::{
         exemplar::Exemplars,
-        family::{Family, Kind, LabelSet, Sample, SampleValue},
+        family::{Family, LabelSet, Sample, SampleValue},
         gathered::histogram,
         histogram::{BucketBounds, Histograms, Layout, Unit},
+        late::LateMetrics,
         limited::{Limited, Place},
         own::seconds_since_1970,
+        repeated::RepeatedQueryMetrics,
         request_histograms::duration_buckets,
         settings::{MetricNaming, Metrics},
     },
@@ -31,6 +34,7 @@ use crate::{
         call::{CallStart, FinishedCall},
         dependency::MAX_DEPENDENCIES,
         finished::Record,
+        start::Start,
     },
 };
 
@@ -46,6 +50,7 @@ pub(super) struct CallMetrics {
     database_durations: Layout,
     families: [CallSeriesOfFamily; CallFamily::COUNT],
     texts: Texts,
+    repeated: RepeatedQueryMetrics,
     /// The calls in flight: one number for each family and dependency. It is created for the first
     /// call, because many services make none.
     in_flight: OnceLock<CallsInFlight>,
@@ -69,6 +74,30 @@ const DEPENDENCIES: usize = MAX_DEPENDENCIES + 1;
 /// The number of levels: one for each family and dependency.
 const SLOTS: usize = CallFamily::COUNT * DEPENDENCIES;
 
+impl LateMetrics for CallMetrics {
+    fn start(&self, start: &Start) {
+        if let Some(call) = start.call() {
+            self.start_call(call);
+        }
+    }
+
+    fn finish(&self, record: &Record) {
+        match record.call() {
+            Some(call) => self.record(record, call),
+            None => self.repeated.record(record),
+        }
+    }
+
+    fn families(&self, out: &mut Vec<Family>) {
+        self.all_families(out);
+        out.push(self.repeated.family());
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
 impl CallMetrics {
     pub(super) fn new(settings: &Metrics, shards: usize, overflowed: &Arc<Counter>) -> Self {
         let layout = |buckets: &[f64]| Layout::new(vec![Some(BucketBounds::new(Unit::Seconds, buckets))]);
@@ -85,13 +114,13 @@ impl CallMetrics {
             database_durations: layout(DATABASE_BUCKETS),
             families: std::array::from_fn(|_| family()),
             texts: Texts::new(),
+            repeated: RepeatedQueryMetrics::new(settings.naming),
             in_flight: OnceLock::new(),
         }
     }
 
     /// Counts a call that starts.
-    #[inline(never)]
-    pub(super) fn start(&self, call: &CallStart) {
+    fn start_call(&self, call: &CallStart) {
         let in_flight = self.in_flight.get_or_init(|| CallsInFlight {
             levels: Sharded::new(SLOTS, self.shards),
             names: (0..SLOTS).map(|_| OnceLock::new()).collect(),
@@ -104,8 +133,7 @@ impl CallMetrics {
     }
 
     /// Counts a call that has ended.
-    #[inline(never)]
-    pub(super) fn record(&self, record: &Record, call: FinishedCall<'_>) {
+    fn record(&self, record: &Record, call: FinishedCall<'_>) {
         let index = CallFamily::index(call.start);
         let facts = CallFacts { record, call, texts: &self.texts };
         if let (Some(row), Some(series)) = (CALL_FAMILIES.get(index), self.families.get(index))
@@ -178,14 +206,12 @@ impl CallMetrics {
     }
 
     /// Appends the families of calls with their current values.
-    pub(super) fn families(&self, out: &mut Vec<Family>) {
+    fn all_families(&self, out: &mut Vec<Family>) {
         let now = Instant::now();
         for (index, (row, series)) in CALL_FAMILIES.iter().zip(&self.families).enumerate() {
             series.durations.remove_idle(now);
             series.errors.remove_idle(now);
-            let name = CallFamily::name(row.duration, self.naming);
-            let mut durations = Family::new(name, row.duration_help, Kind::Histogram);
-            durations.unit = Some(Unit::Seconds);
+            let mut durations = row.durations(self.naming);
             let all = series.durations.values().into_iter().chain(series.durations.overflow_series());
             for series in all {
                 let snapshot = series.durations.snapshot();
@@ -205,7 +231,7 @@ impl CallMetrics {
     }
 
     fn errors_family(row: &CallFamily, series: &CallSeriesOfFamily) -> Family {
-        let mut errors = Family::new(row.errors, "Calls that failed, by the kind of failure.", Kind::Counter);
+        let mut errors = row.failed();
         for series in series.errors.values().into_iter().chain(series.errors.overflow_series()) {
             let mut exemplar = None;
             series.exemplar.each(&mut |_, kept| exemplar = Some(kept.clone()));
@@ -217,8 +243,7 @@ impl CallMetrics {
     }
 
     fn in_flight_family(&self, index: usize, row: &CallFamily) -> Family {
-        let name = CallFamily::name(row.in_flight, self.naming);
-        let mut family = Family::new(name, "Calls that have started and not ended.", Kind::Gauge);
+        let mut family = row.running(self.naming);
         let Some(in_flight) = self.in_flight.get() else { return family };
         for number in 0..DEPENDENCIES {
             let slot = slot(index, number);
