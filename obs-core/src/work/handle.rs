@@ -230,11 +230,11 @@ impl Work {
     /// Propagates the trace and the request id to a service that the request calls, without
     /// measuring the call. `set` receives the name and value of each header.
     ///
-    /// [`call(..).inject(..)`](crate::CallGuard::inject) also names and measures the call. This method
-    /// records a call of the dependency `unnamed` without a duration, with a span id of its own for
-    /// the called service. If the guard of a [`call`](Self::call) is alive, it uses the span id of
-    /// the call that started last, and records nothing. If the application has an active span of
-    /// OpenTelemetry, it uses the id of that span, and records nothing, too.
+    /// [`call(..).inject(..)`](crate::CallGuard::inject) also names and measures the call. This
+    /// method records a call of the dependency `unnamed` without a duration, with a span id of its
+    /// own for the called service. If the guard of a [`call`](Self::call) is alive, it uses the
+    /// span id of the call that started last, and records nothing. If the application has an active
+    /// span of OpenTelemetry, it uses the id of that span, and records nothing, too.
     ///
     /// Outside of work it does nothing. For clients that use `http` 1 there is `inject_http`
     /// (feature `http`).
