@@ -193,15 +193,12 @@ impl Tracing {
                 start.call().is_none().then(|| own.start(&start.trace)).flatten()
             }
             _ => {
-                let around = parent.map_or_else(Context::new, |parent| parent.context().clone());
-                let around = if Context::map_current(|current| current.span().span_context().trace_id())
-                    == around.span().span_context().trace_id()
-                    && !begins
-                {
-                    Context::current()
-                } else {
-                    around
-                };
+                // A span of the application that is active inside of the work is the parent.
+                let (inner, around) = (Context::current(), parent.map(|parent| parent.context().clone()));
+                let trace_id = |context: &Context| context.span().span_context().trace_id();
+                let around = around.unwrap_or_default();
+                let is_inside = !begins && trace_id(&inner) == trace_id(&around);
+                let around = if is_inside { inner } else { around };
                 let identities = IdentityPolicy::default();
                 self.start_in(start, None, &identities, around)
             }

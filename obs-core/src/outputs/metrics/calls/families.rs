@@ -138,36 +138,21 @@ impl CallFamily {
         }
     }
 
-    /// Returns the labels of the durations.
-    pub(super) const fn labels(&self, naming: MetricNaming) -> &'static [(CallLabel, &'static str)] {
-        let [prometheus, opentelemetry] = self.labels;
-        of_naming(naming, prometheus, opentelemetry)
-    }
-
     /// Returns the family of durations, without samples.
     pub(super) fn durations(&self, naming: MetricNaming) -> Family {
-        let name = Self::name(self.duration, naming);
+        let name = of_naming(self.duration, naming);
         Family { unit: Some(Unit::Seconds), ..Family::new(name, self.duration_help, Kind::Histogram) }
     }
 
     /// Returns the family of calls in flight, without samples.
     pub(super) fn running(&self, naming: MetricNaming) -> Family {
-        let name = Self::name(self.in_flight, naming);
+        let name = of_naming(self.in_flight, naming);
         Family::new(name, "Calls that have started and not ended.", Kind::Gauge)
     }
 
     /// Returns the family of errors, without samples.
     pub(super) fn failed(&self) -> Family {
         Family::new(self.errors, "Calls that failed, by the kind of failure.", Kind::Counter)
-    }
-
-    /// Returns the name of one of its families.
-    pub(super) const fn name(names: [&'static str; 2], naming: MetricNaming) -> &'static str {
-        let [prometheus, opentelemetry] = names;
-        match naming {
-            MetricNaming::Prometheus => prometheus,
-            MetricNaming::OpenTelemetry => opentelemetry,
-        }
     }
 }
 
@@ -182,11 +167,8 @@ pub(in crate::outputs::metrics) fn empty(naming: MetricNaming, out: &mut Vec<Fam
     out.push(repeated::empty());
 }
 
-const fn of_naming<T: ?Sized>(
-    naming: MetricNaming,
-    prometheus: &'static T,
-    opentelemetry: &'static T,
-) -> &'static T {
+/// Returns the value of this naming from a pair.
+pub(super) fn of_naming<T>([prometheus, opentelemetry]: [T; 2], naming: MetricNaming) -> T {
     match naming {
         MetricNaming::Prometheus => prometheus,
         MetricNaming::OpenTelemetry => opentelemetry,

@@ -13,7 +13,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use families::{CALL_FAMILIES, CallFamily, ERROR_LABELS};
+use families::{CALL_FAMILIES, CallFamily, ERROR_LABELS, of_naming};
 use series::{CallErrors, CallFacts, CallKey, CallSeries, Texts};
 
 use crate::{
@@ -150,7 +150,7 @@ impl CallMetrics {
     fn count(&self, row: &'static CallFamily, series: &CallSeriesOfFamily, facts: &CallFacts<'_>) {
         let failed = facts.record.error_type().is_some();
         let raw = nanos(facts.record.duration);
-        let labels = row.labels(self.naming);
+        let labels = of_naming(row.labels, self.naming);
         let key = facts.key(labels);
         let observe = |series: &Arc<CallSeries>| {
             let bucket = series.durations.current_shard().observe(0, raw);
@@ -161,7 +161,7 @@ impl CallMetrics {
             let found = series.durations.get_or_insert(key, Place::Any, make);
             let found = found.unwrap_or_else(|| {
                 let overflow = || self.new_series(row, series::overflow(labels, self.is_opentelemetry()));
-                series.durations.overflow(CallFamily::name(row.duration, self.naming), overflow)
+                series.durations.overflow(of_naming(row.duration, self.naming), overflow)
             });
             observe(&found);
         }
